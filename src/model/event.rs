@@ -1,0 +1,172 @@
+//! What happened, as subscribers hear it (REQUIREMENTS A137–A145, DESIGN section 8).
+//!
+//! On the wire an event is one flat JSON object: `type`, `timestamp`, `seq`, and the fields of
+//! its type, no envelope.
+
+use serde::Serialize;
+
+use super::command::ActionRequest;
+use super::time::UnixTime;
+
+/// One event of one room.
+#[derive(Debug, Clone, Serialize)]
+pub struct Event {
+    /// What happened.
+    #[serde(flatten)]
+    pub body: EventBody,
+    /// When, Unix seconds.
+    pub timestamp: UnixTime,
+    /// Counts the room's events from 1, without gaps.
+    pub seq: u64,
+}
+
+/// What happened. The first six reach every subscriber; the others only who asks for them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventBody {
+    /// The page went to another URL, by a load or by `history`.
+    PageNavigation {
+        /// The new URL.
+        url: String,
+    },
+    /// The page finished loading; comes after its `page_navigation`.
+    PageLoadComplete {
+        /// The loaded URL.
+        url: String,
+    },
+    /// The page's content changed; coalesced over a short window.
+    DomChange {
+        /// What kind of change.
+        change_type: DomChange,
+    },
+    /// An action did what was asked.
+    ActionCompleted {
+        /// The action as it was sent.
+        action: ActionRequest,
+    },
+    /// An action failed.
+    ActionError {
+        /// What went wrong.
+        error: String,
+        /// The action as it was sent.
+        action: ActionRequest,
+    },
+    /// The browser crashed or does not answer.
+    BrowserError {
+        /// What went wrong.
+        error: String,
+    },
+    /// Opt-in: the video's state changed.
+    StreamState {
+        /// The session's state.
+        state: &'static str,
+        /// What led there.
+        reason: String,
+    },
+    /// Opt-in: an action begins.
+    ActionStarted {
+        /// The action as it was sent.
+        action: ActionRequest,
+    },
+    /// Opt-in: the page settled after an action.
+    Settled {
+        /// The page's URL.
+        url: String,
+        /// Whether it came to rest, or its bound was reached.
+        settled: bool,
+    },
+    /// Opt-in: the page opened a dialog, which is answered at once.
+    Dialog {
+        /// `alert`, `confirm`, `prompt` or `beforeunload`.
+        kind: String,
+        /// The dialog's text.
+        message: String,
+    },
+    /// Opt-in: the page wrote to its console.
+    Console {
+        /// `log`, `warning`, `error` …
+        level: String,
+        /// The text.
+        text: String,
+    },
+    /// This subscriber was too slow and missed events; sent whether asked for or not.
+    Lagged {
+        /// How many events were missed.
+        missed: u64,
+    },
+}
+
+/// The kinds of content change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DomChange {
+    /// Nodes were inserted.
+    ElementAdded,
+    /// Nodes were removed.
+    ElementRemoved,
+    /// Attributes that matter to a user changed.
+    Attributes,
+    /// Text changed.
+    Text,
+}
+
+/// The six event types that every subscriber gets.
+pub const EVENT_TYPES_DEFAULT: [&str; 6] = [
+    "page_navigation",
+    "page_load_complete",
+    "dom_change",
+    "action_completed",
+    "action_error",
+    "browser_error",
+];
+
+/// The event types that come only on request by `?types=`.
+pub const EVENT_TYPES_OPTIONAL: [&str; 5] = [
+    "stream_state",
+    "action_started",
+    "settled",
+    "dialog",
+    "console",
+];
+
+impl EventBody {
+    /// The wire name of the type.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::PageNavigation { .. } => "page_navigation",
+            Self::PageLoadComplete { .. } => "page_load_complete",
+            Self::DomChange { .. } => "dom_change",
+            Self::ActionCompleted { .. } => "action_completed",
+            Self::ActionError { .. } => "action_error",
+            Self::BrowserError { .. } => "browser_error",
+            Self::StreamState { .. } => "stream_state",
+            Self::ActionStarted { .. } => "action_started",
+            Self::Settled { .. } => "settled",
+            Self::Dialog { .. } => "dialog",
+            Self::Console { .. } => "console",
+            Self::Lagged { .. } => "lagged",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_flat() {
+        let event = Event {
+            body: EventBody::DomChange {
+                change_type: DomChange::ElementAdded,
+            },
+            timestamp: UnixTime(12.5),
+            seq: 7,
+        };
+        let json = serde_json::to_value(&event).unwrap();
+        let expected = serde_json::json!({
+            "type": "dom_change", "change_type": "element_added", "timestamp": 12.5, "seq": 7
+        });
+        assert_eq!(json, expected);
+        assert_eq!(event.body.type_name(), "dom_change");
+    }
+}

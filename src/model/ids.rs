@@ -1,0 +1,88 @@
+//! Identifiers, each a type of its own.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::Error;
+
+/// Longest room name accepted; LiveKit's own limit for names and identities.
+pub const ROOM_NAME_CHARS_MAX: usize = 256;
+
+/// The name of a LiveKit room; a session belongs to exactly one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct RoomName(String);
+
+impl RoomName {
+    /// Parses a room name: 1 to 256 characters, no control characters, no `/`.
+    pub fn parse(name: &str) -> Result<Self, Error> {
+        let length = name.chars().count();
+        let clean = !name.chars().any(|c| c.is_control() || c == '/');
+        if (1..=ROOM_NAME_CHARS_MAX).contains(&length) && clean && name.trim() == name {
+            return Ok(Self(name.to_owned()));
+        }
+        Err(
+            Error::invalid_input("room_name is not a valid room name").hint(format!(
+                "Use 1 to {ROOM_NAME_CHARS_MAX} characters without '/', control characters, or \
+             spaces at the ends."
+            )),
+        )
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RoomName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for RoomName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A new random id (UUID v4).
+            #[expect(clippy::new_without_default, reason = "each call gives another value")]
+            pub fn new() -> Self {
+                Self(Uuid::new_v4())
+            }
+
+            /// Parses the textual form; `None` when it is not a UUID.
+            pub fn parse(text: &str) -> Option<Self> {
+                Uuid::parse_str(text).ok().map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+uuid_id! {
+    /// One session of a room, from start to close.
+    SessionId
+}
+uuid_id! {
+    /// One WHEP viewer.
+    ViewerId
+}

@@ -1,0 +1,15 @@
+//! The nouns of the service. No I/O, no clock, nothing of any protocol.
+
+pub mod command;
+pub mod event;
+pub mod geometry;
+pub mod ids;
+pub mod session;
+pub mod time;
+
+pub use command::{ActionErrorKind, ActionResult, Command};
+pub use event::{Event, EventBody};
+pub use geometry::{Point, Size};
+pub use ids::{RoomName, SessionId, ViewerId};
+pub use session::{SessionRecord, SessionSpec, SessionState};
+pub use time::UnixTime;

@@ -1,0 +1,271 @@
+//! What a session is asked to be, and what it is.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::geometry::Size;
+use super::ids::{RoomName, SessionId};
+use crate::error::Error;
+
+/// What a new session shall be: the body of `POST /sessions`.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionSpec {
+    /// The LiveKit room; one session per room.
+    #[schema(value_type = String, example = "demo")]
+    pub room_name: RoomName,
+    /// `ws://` or `wss://` URL of a LiveKit server; without it the service's own.
+    pub livekit_url: Option<String>,
+    /// A JWT that may join and publish; without it the service mints one from its own key.
+    pub livekit_token: Option<String>,
+    /// The first page; `about:blank` without it.
+    pub initial_url: Option<String>,
+    /// CSS px, 16 to 3840.
+    #[schema(default = 1280)]
+    pub viewport_width: Option<u32>,
+    /// CSS px, 16 to 2160.
+    #[schema(default = 720)]
+    pub viewport_height: Option<u32>,
+    /// Most pictures a second, 1 to 60.
+    #[schema(default = 30)]
+    pub fps: Option<u32>,
+    /// Target of the video's bit rate, bits a second.
+    #[schema(default = 2_000_000)]
+    pub bitrate_bps: Option<u32>,
+    /// Host patterns that the page may reach (`example.com`, `*.example.com`); absent or empty
+    /// for no restriction.
+    #[serde(default)]
+    pub allowed_domains: Vec<String>,
+    /// How to capture: `auto` or `screencast`.
+    pub capture: Option<CaptureMode>,
+    /// Anything of the caller's own, returned as it came.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub metadata: Map<String, Value>,
+}
+
+/// How pictures are taken from the browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureMode {
+    /// What measures best on this machine.
+    #[default]
+    Auto,
+    /// CDP `Page.startScreencast`.
+    Screencast,
+}
+
+/// Bounds of the numbers in a [`SessionSpec`].
+pub mod limits {
+    use std::ops::RangeInclusive;
+
+    /// CSS px; OpenH264 encodes no more than 3840.
+    pub const VIEWPORT_WIDTH: RangeInclusive<u32> = 16..=3840;
+    /// CSS px; OpenH264 encodes no more than 2160.
+    pub const VIEWPORT_HEIGHT: RangeInclusive<u32> = 16..=2160;
+    /// Pictures a second; Chromium draws no more than 60.
+    pub const FPS: RangeInclusive<u32> = 1..=60;
+    /// Bits a second.
+    pub const BITRATE_BPS: RangeInclusive<u32> = 100_000..=20_000_000;
+    /// Patterns in one allowlist.
+    pub const ALLOWED_DOMAINS: usize = 1000;
+    /// Bytes of `metadata` as JSON.
+    pub const METADATA_BYTES: usize = 16 * 1024;
+}
+
+impl SessionSpec {
+    /// The viewport, with its default.
+    pub fn viewport(&self) -> Size {
+        Size::new(
+            self.viewport_width.unwrap_or(1280),
+            self.viewport_height.unwrap_or(720),
+        )
+    }
+
+    /// Checks every bound; the error names the field and its range.
+    pub fn check(&self) -> Result<(), Error> {
+        let numbers = [
+            (
+                "viewport_width",
+                self.viewport_width,
+                limits::VIEWPORT_WIDTH,
+            ),
+            (
+                "viewport_height",
+                self.viewport_height,
+                limits::VIEWPORT_HEIGHT,
+            ),
+            ("fps", self.fps, limits::FPS),
+            ("bitrate_bps", self.bitrate_bps, limits::BITRATE_BPS),
+        ];
+        for (name, value, range) in numbers {
+            if value.is_some_and(|value| !range.contains(&value)) {
+                return Err(
+                    Error::invalid_input(format!("{name} is out of range")).hint(format!(
+                        "Use {} to {}.",
+                        range.start(),
+                        range.end()
+                    )),
+                );
+            }
+        }
+        if self.allowed_domains.len() > limits::ALLOWED_DOMAINS {
+            return Err(
+                Error::invalid_input("allowed_domains has too many patterns")
+                    .hint(format!("Use at most {}.", limits::ALLOWED_DOMAINS)),
+            );
+        }
+        if serde_json::to_string(&self.metadata).map_or(0, |json| json.len())
+            > limits::METADATA_BYTES
+        {
+            return Err(Error::invalid_input("metadata is too large").hint(format!(
+                "Keep it under {} bytes of JSON.",
+                limits::METADATA_BYTES
+            )));
+        }
+        if self.livekit_token.is_some() && self.livekit_url.is_none() {
+            return Err(
+                Error::invalid_input("livekit_token came without livekit_url")
+                    .hint("Send both, or neither to use the service's own LiveKit settings."),
+            );
+        }
+        let url = self.livekit_url.as_deref();
+        if url.is_some_and(|url| {
+            !["ws://", "wss://"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme))
+        }) {
+            return Err(Error::invalid_input("livekit_url is not a WebSocket URL")
+                .hint("It begins with ws:// or wss://."));
+        }
+        Ok(())
+    }
+}
+
+/// Where a session is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionState {
+    /// The browser starts and the room is joined.
+    Starting,
+    /// Actions and video both work.
+    Live,
+    /// Video is paused by request; actions and events go on.
+    Paused,
+    /// LiveKit is lost and being reached again; actions and events go on.
+    Reconnecting,
+    /// The browser is lost; only close, or a new start on the room, is left.
+    Failed,
+    /// Everything is being put away.
+    Closing,
+    /// Gone.
+    Closed,
+}
+
+impl SessionState {
+    /// The wire name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Live => "live",
+            Self::Paused => "paused",
+            Self::Reconnecting => "reconnecting",
+            Self::Failed => "failed",
+            Self::Closing => "closing",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// Whether a new session may take the room.
+    pub const fn is_dead(self) -> bool {
+        matches!(self, Self::Failed | Self::Closing | Self::Closed)
+    }
+}
+
+/// A session as the outside sees it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SessionRecord {
+    /// UUID.
+    #[schema(value_type = String)]
+    pub session_id: SessionId,
+    /// The room.
+    #[schema(value_type = String)]
+    pub room_name: RoomName,
+    /// Where it is in its life.
+    pub state: SessionState,
+    /// Why it is in that state, when that needs saying.
+    pub state_reason: Option<String>,
+    /// The page's URL.
+    pub current_url: String,
+    /// The page's title.
+    pub title: String,
+    /// ISO 8601, UTC.
+    pub created_at: String,
+    /// ISO 8601, UTC; moves with every action and navigation.
+    pub last_activity: String,
+    /// Pages (tabs) open in the session.
+    pub page_count: u32,
+    /// How pictures are taken.
+    pub capture: CaptureMode,
+    /// Whether the browser is being captured at this moment.
+    pub capturing: bool,
+    /// Who watches.
+    pub viewers: Viewers,
+    /// The LiveKit side.
+    pub livekit: LiveKitStatus,
+    /// CSS px.
+    pub viewport: Size,
+    /// Most pictures a second.
+    pub fps: u32,
+    /// Target bit rate, bits a second.
+    pub bitrate_bps: u32,
+    /// The video as it is at this moment.
+    pub video: VideoStats,
+    /// Patterns of hosts that the page may reach.
+    pub allowed_domains: Vec<String>,
+    /// Event subscribers of the room.
+    pub connections: u32,
+    /// The caller's own.
+    #[schema(value_type = Object)]
+    pub metadata: Map<String, Value>,
+}
+
+/// Who watches a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Viewers {
+    /// WHEP viewers.
+    pub whep: u32,
+    /// Whether anybody in the LiveKit room subscribes to the video.
+    pub livekit: bool,
+}
+
+/// The LiveKit side of a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveKitStatus {
+    /// The session was started without LiveKit.
+    #[default]
+    None,
+    /// Joining.
+    Connecting,
+    /// In the room, the track published.
+    Connected,
+    /// Lost, trying again.
+    Reconnecting,
+    /// Given up; `recover` tries again.
+    Failed,
+}
+
+/// The video over the last second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, ToSchema)]
+pub struct VideoStats {
+    /// Pictures encoded in the last second.
+    pub fps: f64,
+    /// Bits sent to each viewer in the last second.
+    pub bitrate_bps: u64,
+    /// Pictures encoded since the start.
+    pub frames_encoded: u64,
+    /// Keyframes among them.
+    pub keyframes: u64,
+}

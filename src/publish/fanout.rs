@@ -1,0 +1,219 @@
+//! One encode, many publishers.
+//!
+//! [`Fanout`] is the writing end, owned by the studio's thread; each publisher holds a [`Feed`],
+//! a bounded ring of shared access units. Loss policy: a publisher that falls behind skips to
+//! the next keyframe and asks for one; a delta is never dropped from the middle of what is
+//! sent, and nobody waits for a slow publisher.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+
+use crate::media::AccessUnit;
+
+/// Access units a publisher may lag behind: half a second at 60 pictures a second, after which
+/// its viewers are better served by a fresh keyframe.
+pub const RING_UNITS_MAX: usize = 32;
+
+/// Names one feed of one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FeedId(u64);
+
+/// What publishers tell the studio. Implementations must not block: it is called from network
+/// tasks.
+pub trait Feedback: Send + Sync + std::fmt::Debug {
+    /// Somebody needs a keyframe. Coalesced and rate-limited by the studio.
+    fn request_keyframe(&self);
+    /// The bits a second that this feed's path carries, or `None` when it knows nothing.
+    fn set_bandwidth(&self, feed: FeedId, bits_per_second: Option<u64>);
+    /// Whether anybody watches by this feed. A new feed counts as not watched.
+    fn set_watched(&self, feed: FeedId, watched: bool);
+    /// The feed is gone.
+    fn remove(&self, feed: FeedId);
+}
+
+/// The reading end of one publisher.
+#[derive(Debug)]
+pub struct Feed {
+    id: FeedId,
+    units: mpsc::Receiver<Arc<AccessUnit>>,
+    feedback: Arc<dyn Feedback>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// The writing end, one per session.
+#[derive(Debug, Default)]
+pub struct Fanout {
+    sinks: Vec<Sink>,
+    next_id: u64,
+}
+
+#[derive(Debug)]
+struct Sink {
+    id: FeedId,
+    units: mpsc::Sender<Arc<AccessUnit>>,
+    awaits_keyframe: bool,
+    dropped: Arc<AtomicU64>,
+}
+
+/// What became of one access unit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// Publishers that took it.
+    pub delivered: usize,
+    /// Publishers that had to skip it.
+    pub dropped: usize,
+    /// Whether a publisher needs a keyframe to go on.
+    pub keyframe_needed: bool,
+}
+
+impl Fanout {
+    /// Adds a publisher. Its first access unit will be a keyframe.
+    pub fn subscribe(&mut self, feedback: Arc<dyn Feedback>) -> Feed {
+        self.next_id += 1;
+        let id = FeedId(self.next_id);
+        let (sender, units) = mpsc::channel(RING_UNITS_MAX);
+        let dropped = Arc::new(AtomicU64::new(0));
+        self.sinks.push(Sink {
+            id,
+            units: sender,
+            awaits_keyframe: true,
+            dropped: Arc::clone(&dropped),
+        });
+        Feed {
+            id,
+            units,
+            feedback,
+            dropped,
+        }
+    }
+
+    /// Removes a publisher.
+    pub fn unsubscribe(&mut self, id: FeedId) {
+        self.sinks.retain(|sink| sink.id != id);
+    }
+
+    /// Hands one access unit to every publisher that can take it.
+    pub fn send(&mut self, unit: &Arc<AccessUnit>) -> Delivery {
+        let mut delivery = Delivery::default();
+        self.sinks.retain(|sink| !sink.units.is_closed());
+        for sink in &mut self.sinks {
+            if sink.take(unit) {
+                delivery.delivered += 1;
+            } else {
+                delivery.dropped += 1;
+                delivery.keyframe_needed = true;
+            }
+        }
+        delivery
+    }
+
+    /// Whether there is any publisher at all.
+    pub fn is_empty(&self) -> bool {
+        self.sinks.is_empty()
+    }
+}
+
+impl Sink {
+    fn take(&mut self, unit: &Arc<AccessUnit>) -> bool {
+        let follows = !self.awaits_keyframe || unit.keyframe;
+        let sent = follows && self.units.try_send(Arc::clone(unit)).is_ok();
+        self.awaits_keyframe = !sent;
+        if !sent {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        sent
+    }
+}
+
+impl Feed {
+    /// Its name, for [`Feedback`].
+    pub fn id(&self) -> FeedId {
+        self.id
+    }
+
+    /// The next access unit; `None` once the session is over. Safe to cancel.
+    pub async fn next(&mut self) -> Option<Arc<AccessUnit>> {
+        self.units.recv().await
+    }
+
+    /// Asks for a keyframe.
+    pub fn request_keyframe(&self) {
+        self.feedback.request_keyframe();
+    }
+
+    /// Tells the bits a second that the path to the viewers carries.
+    pub fn set_bandwidth(&self, bits_per_second: Option<u64>) {
+        self.feedback.set_bandwidth(self.id, bits_per_second);
+    }
+
+    /// Tells whether anybody watches.
+    pub fn set_watched(&self, watched: bool) {
+        self.feedback.set_watched(self.id, watched);
+    }
+
+    /// Access units this publisher had to skip so far.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.feedback.remove(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Ignore;
+
+    impl Feedback for Ignore {
+        fn request_keyframe(&self) {}
+        fn set_bandwidth(&self, _: FeedId, _: Option<u64>) {}
+        fn set_watched(&self, _: FeedId, _: bool) {}
+        fn remove(&self, _: FeedId) {}
+    }
+
+    fn unit(keyframe: bool) -> Arc<AccessUnit> {
+        Arc::new(AccessUnit {
+            data: Vec::new(),
+            keyframe,
+            captured_at: Instant::now(),
+        })
+    }
+
+    #[test]
+    fn a_slow_publisher_skips_to_the_next_keyframe_and_disturbs_nobody() {
+        let mut fanout = Fanout::default();
+        let mut slow = fanout.subscribe(Arc::new(Ignore));
+        let mut quick = fanout.subscribe(Arc::new(Ignore));
+        assert_eq!(
+            fanout.send(&unit(false)).delivered,
+            0,
+            "the first unit is a keyframe"
+        );
+        fanout.send(&unit(true));
+        assert!(quick.units.try_recv().is_ok());
+        for _ in 1..RING_UNITS_MAX {
+            assert_eq!(fanout.send(&unit(false)).dropped, 0);
+            assert!(quick.units.try_recv().is_ok());
+        }
+        let full = fanout.send(&unit(false));
+        assert_eq!(
+            (full.delivered, full.dropped, full.keyframe_needed),
+            (1, 1, true)
+        );
+        while slow.units.try_recv().is_ok() {}
+        assert_eq!(fanout.send(&unit(false)).dropped, 1, "no delta after a gap");
+        assert_eq!(fanout.send(&unit(true)).dropped, 0);
+        assert!(slow.units.try_recv().unwrap().keyframe);
+        assert_eq!(slow.dropped(), 3);
+    }
+}

@@ -1,0 +1,5 @@
+//! Where access units go: one encode, fanned out to every publisher.
+
+pub mod fanout;
+
+pub use fanout::{Fanout, Feed, FeedId, Feedback};
