@@ -1,6 +1,8 @@
 //! Pictures in, access units out. Pure and synchronous: no clock, no thread, no socket; `now`
 //! is an argument. Driven by `session::studio`.
 
+pub mod decode;
+pub mod encode;
 pub mod picture;
 
 pub use picture::{AccessUnit, Picture, Plane};

@@ -1,0 +1,272 @@
+//! JPEG and PNG into a [`Picture`].
+//!
+//! A screencast JPEG is 4:2:0 already, so its planes go straight into the canvas and are mapped
+//! from full range to limited range in place; no RGB in between. A lossless still (PNG) goes by
+//! RGB once, after the page has come to rest.
+
+use image::ImageFormat;
+use turbojpeg::{Decompressor, PixelFormat, Subsamp, YuvImage};
+use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
+
+use super::picture::{Picture, Plane, ROW_ALIGN};
+use crate::model::Size;
+
+/// Largest side accepted, px: the encoder takes no more, and it bounds what a decoder allocates.
+const SIDE_PX_MAX: usize = 4096;
+
+/// Why a shot could not become a picture.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The JPEG is damaged.
+    #[error("decode JPEG")]
+    Jpeg(#[source] turbojpeg::Error),
+    /// The PNG is damaged.
+    #[error("decode PNG")]
+    Png(#[source] image::ImageError),
+    /// RGB could not be converted.
+    #[error("convert RGB to I420")]
+    Convert(#[source] yuv::YuvError),
+    /// The picture is empty or larger than the encoder takes.
+    #[error("a picture of {width}x{height} px")]
+    Size {
+        /// Width, px.
+        width: usize,
+        /// Height, px.
+        height: usize,
+    },
+}
+
+/// Turns shots into pictures; keeps its buffers between calls.
+#[derive(Debug)]
+pub struct Decoder {
+    jpeg: Decompressor,
+    rgb: Vec<u8>,
+}
+
+impl Decoder {
+    /// A decoder.
+    pub fn new() -> Result<Self, Error> {
+        Ok(Self {
+            jpeg: Decompressor::new().map_err(Error::Jpeg)?,
+            rgb: Vec::new(),
+        })
+    }
+
+    /// Decodes a JPEG over the whole of `picture`, which takes the JPEG's size.
+    pub fn decode_jpeg(&mut self, jpeg: &[u8], picture: &mut Picture) -> Result<(), Error> {
+        let header = self.jpeg.read_header(jpeg).map_err(Error::Jpeg)?;
+        let size = resize(picture, header.width, header.height)?;
+        if header.subsamp != Subsamp::Sub2x2 {
+            return self.decode_jpeg_by_rgb(jpeg, size, picture);
+        }
+        let planes = YuvImage {
+            pixels: picture.data_mut(),
+            width: header.width,
+            align: ROW_ALIGN,
+            height: header.height,
+            subsamp: header.subsamp,
+        };
+        self.jpeg
+            .decompress_to_yuv(jpeg, planes)
+            .map_err(Error::Jpeg)?;
+        limit_range(picture);
+        pad_edges(picture, size);
+        Ok(())
+    }
+
+    /// Decodes a PNG over the whole of `picture`, which takes the PNG's size.
+    pub fn decode_png(&mut self, png: &[u8], picture: &mut Picture) -> Result<(), Error> {
+        let image = image::load_from_memory_with_format(png, ImageFormat::Png)
+            .map_err(Error::Png)?
+            .into_rgb8();
+        let size = resize(picture, image.width() as usize, image.height() as usize)?;
+        rgb_to_picture(image.as_raw(), size, picture)
+    }
+
+    fn decode_jpeg_by_rgb(
+        &mut self,
+        jpeg: &[u8],
+        size: Size,
+        picture: &mut Picture,
+    ) -> Result<(), Error> {
+        let (width, height) = (size.width as usize, size.height as usize);
+        self.rgb.resize(width * height * 3, 0);
+        let image = turbojpeg::Image {
+            pixels: self.rgb.as_mut_slice(),
+            width,
+            pitch: width * 3,
+            height,
+            format: PixelFormat::RGB,
+        };
+        self.jpeg.decompress(jpeg, image).map_err(Error::Jpeg)?;
+        rgb_to_picture(&self.rgb, size, picture)
+    }
+}
+
+fn resize(picture: &mut Picture, width: usize, height: usize) -> Result<Size, Error> {
+    if !(1..=SIDE_PX_MAX).contains(&width) || !(1..=SIDE_PX_MAX).contains(&height) {
+        return Err(Error::Size { width, height });
+    }
+    let size = Size::new(width as u32, height as u32);
+    if picture.size() != size.to_even() {
+        *picture = Picture::new(size);
+    }
+    Ok(size)
+}
+
+fn rgb_to_picture(rgb: &[u8], size: Size, picture: &mut Picture) -> Result<(), Error> {
+    let (y_stride, chroma_stride) = (picture.stride(Plane::Y), picture.stride(Plane::U));
+    let [y, u, v] = picture.planes_mut();
+    // The converter finds an odd last row by what is left of the plane, so it sees the page's rows
+    // only.
+    let y = &mut y[..y_stride * size.height as usize];
+    let mut planar = YuvPlanarImageMut {
+        y_plane: BufferStoreMut::Borrowed(y),
+        y_stride: y_stride as u32,
+        u_plane: BufferStoreMut::Borrowed(u),
+        u_stride: chroma_stride as u32,
+        v_plane: BufferStoreMut::Borrowed(v),
+        v_stride: chroma_stride as u32,
+        width: size.width,
+        height: size.height,
+    };
+    yuv::rgb_to_yuv420(
+        &mut planar,
+        rgb,
+        size.width * 3,
+        YuvRange::Limited,
+        YuvStandardMatrix::Bt601,
+        YuvConversionMode::Balanced,
+    )
+    .map_err(Error::Convert)?;
+    pad_edges(picture, size);
+    Ok(())
+}
+
+/// Maps full-range samples (JPEG) to limited range (video), every plane in place.
+///
+/// Luma becomes `y * 219/255 + 16` and chroma `(c - 128) * 224/255 + 128`, rounded. All
+/// intermediate values fit 16 bits, so the compiler turns the loops into wide SIMD.
+fn limit_range(picture: &mut Picture) {
+    let [y, u, v] = picture.planes_mut();
+    for sample in y.iter_mut() {
+        *sample = div_255(u16::from(*sample) * 219 + 127) + 16;
+    }
+    // 128 - 128 * 224/255 = 15.561, in 255ths: 3968.
+    for sample in u.iter_mut().chain(v) {
+        *sample = div_255(u16::from(*sample) * 224 + 3968 + 127);
+    }
+}
+
+/// `x / 255` for every `x` below 65280, by shifts.
+const fn div_255(x: u16) -> u8 {
+    ((x + 1 + (x >> 8)) >> 8) as u8
+}
+
+/// Repeats the last column and row of an odd-sized page into the padding of the even canvas.
+fn pad_edges(picture: &mut Picture, page: Size) {
+    let size = picture.size();
+    let stride = picture.stride(Plane::Y);
+    let (width, height) = (page.width as usize, page.height as usize);
+    let y = picture.plane_mut(Plane::Y);
+    if size.width > page.width {
+        for row in y.chunks_exact_mut(stride).take(height) {
+            row[width] = row[width - 1];
+        }
+    }
+    if size.height > page.height {
+        y.copy_within((height - 1) * stride..height * stride, height * stride);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn division_by_shifts_is_exact() {
+        for x in 0..65_280u16 {
+            assert_eq!(u16::from(div_255(x)), x / 255, "{x}");
+        }
+    }
+
+    #[test]
+    fn the_range_maps_as_bt601_says() {
+        let mut picture = Picture::new(Size::new(256, 2));
+        for plane in [Plane::Y, Plane::U, Plane::V] {
+            for (index, sample) in picture.plane_mut(plane).iter_mut().enumerate() {
+                *sample = index as u8;
+            }
+        }
+        limit_range(&mut picture);
+        for value in 0..128usize {
+            let luma = (value as f64 * 219.0 / 255.0 + 16.0).round();
+            assert_eq!(
+                f64::from(picture.plane(Plane::Y)[value]),
+                luma,
+                "luma {value}"
+            );
+            let chroma = (value as f64 - 128.0) * 224.0 / 255.0 + 128.0;
+            let got = f64::from(picture.plane(Plane::V)[value]);
+            assert!(
+                (got - chroma).abs() <= 0.51,
+                "chroma {value}: {got} for {chroma}"
+            );
+        }
+    }
+
+    /// Flat colours survive either way in within one step of the sample values.
+    #[test]
+    fn flat_colours_by_jpeg_and_by_png() {
+        for (width, height) in [(64usize, 48usize), (63, 47)] {
+            for rgb in [[204u8, 51, 51], [0, 0, 0], [255, 255, 255], [224, 172, 105]] {
+                let pixels = rgb.repeat(width * height);
+                let png = encode_png(&pixels, width, height);
+                let jpeg = encode_jpeg(&pixels, width, height);
+                let mut decoder = Decoder::new().unwrap();
+                let (mut a, mut b) = (Picture::new(Size::new(2, 2)), Picture::new(Size::new(2, 2)));
+                decoder.decode_png(&png, &mut a).unwrap();
+                decoder.decode_jpeg(&jpeg, &mut b).unwrap();
+                assert_eq!(a.size(), Size::new(width as u32, height as u32).to_even());
+                assert_eq!(a.size(), b.size());
+                for plane in [Plane::Y, Plane::U, Plane::V] {
+                    let last = (a.plane_size(plane).1 - 1) * a.stride(plane);
+                    for at in [0, last, last + a.plane_size(plane).0 - 1] {
+                        let (x, y) = (a.plane(plane)[at], b.plane(plane)[at]);
+                        assert!(x.abs_diff(y) <= 1, "{rgb:?} {plane:?} at {at}: {x} {y}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn damage_is_an_error() {
+        let mut decoder = Decoder::new().unwrap();
+        let mut picture = Picture::new(Size::new(16, 16));
+        for bytes in [&b""[..], b"no picture", &[0xff, 0xd8, 0xff]] {
+            assert!(decoder.decode_jpeg(bytes, &mut picture).is_err());
+            assert!(decoder.decode_png(bytes, &mut picture).is_err());
+        }
+    }
+
+    fn encode_png(rgb: &[u8], width: usize, height: usize) -> Vec<u8> {
+        let image = image::RgbImage::from_raw(width as u32, height as u32, rgb.to_vec()).unwrap();
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image.write_to(&mut bytes, ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    }
+
+    fn encode_jpeg(rgb: &[u8], width: usize, height: usize) -> Vec<u8> {
+        let image = turbojpeg::Image {
+            pixels: rgb,
+            width,
+            pitch: width * 3,
+            height,
+            format: PixelFormat::RGB,
+        };
+        turbojpeg::compress(image, 95, Subsamp::Sub2x2)
+            .unwrap()
+            .to_vec()
+    }
+}

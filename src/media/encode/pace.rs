@@ -1,0 +1,170 @@
+//! [`Budget`]: keeps what is encoded within the set bit rate.
+//!
+//! Two measures work together. A debt in bits says when the next picture may be drawn: on a busy
+//! page the pictures thin out a little instead of piling up on the network, so no five seconds
+//! exceed the set rate by more than the debt allowed. And the encoder's own target is corrected
+//! by what it really made, since its rate control misses a screen's bursts both ways.
+
+use std::time::{Duration, Instant};
+
+/// Debt at which drawing waits: a fifth of a second's bits, 4 % of any five seconds.
+const DEBT_S_MAX: f64 = 0.2;
+/// Credit that rest may save up: a keyframe after a rest need not wait.
+const CREDIT_S_MAX: f64 = 0.3;
+/// How often the encoder's target is corrected.
+const REVIEW_EVERY: Duration = Duration::from_millis(500);
+/// Bounds of the correction.
+const CORRECTION: (f64, f64) = (0.5, 2.0);
+/// Below this share of the allowed pictures a page counts as quiet and corrects nothing.
+const BUSY_SHARE: f64 = 0.6;
+
+/// Decides when the next picture may be drawn and what the encoder shall aim at.
+#[derive(Debug)]
+pub struct Budget {
+    bitrate_bps: f64,
+    fps: f64,
+    debt_bits: f64,
+    paid_at: Instant,
+    correction: f64,
+    review: Review,
+}
+
+#[derive(Debug)]
+struct Review {
+    since: Instant,
+    bits: f64,
+    pictures: u32,
+    held_back: bool,
+}
+
+impl Review {
+    fn new(now: Instant) -> Self {
+        Self {
+            since: now,
+            bits: 0.0,
+            pictures: 0,
+            held_back: false,
+        }
+    }
+}
+
+impl Budget {
+    /// A budget of `bitrate_bps` for at most `fps` pictures a second.
+    pub fn new(now: Instant, bitrate_bps: u32, fps: u32) -> Self {
+        Self {
+            bitrate_bps: f64::from(bitrate_bps),
+            fps: f64::from(fps),
+            debt_bits: 0.0,
+            paid_at: now,
+            correction: 1.0,
+            review: Review::new(now),
+        }
+    }
+
+    /// Changes the rate; what is owed stays owed.
+    pub fn set_bitrate(&mut self, now: Instant, bitrate_bps: u32) {
+        self.pay(now);
+        self.bitrate_bps = f64::from(bitrate_bps);
+    }
+
+    /// The earliest instant at which the next picture may be drawn: `now` when nothing is owed.
+    pub fn next_at(&mut self, now: Instant) -> Instant {
+        self.pay(now);
+        let excess = self.debt_bits - DEBT_S_MAX * self.bitrate_bps;
+        if excess <= 0.0 {
+            return now;
+        }
+        self.review.held_back = true;
+        now + Duration::from_secs_f64(excess / self.bitrate_bps)
+    }
+
+    /// Books one encoded picture. Returns a new target for the encoder when it needs one.
+    pub fn spend(&mut self, now: Instant, bytes: usize) -> Option<u32> {
+        self.pay(now);
+        let bits = bytes as f64 * 8.0;
+        self.debt_bits += bits;
+        self.review.bits += bits;
+        self.review.pictures += 1;
+        self.reviewed(now)
+    }
+
+    fn pay(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.paid_at).as_secs_f64();
+        self.paid_at = now;
+        let floor = -CREDIT_S_MAX * self.bitrate_bps;
+        self.debt_bits = (self.debt_bits - elapsed * self.bitrate_bps).max(floor);
+    }
+
+    fn reviewed(&mut self, now: Instant) -> Option<u32> {
+        let span = now.saturating_duration_since(self.review.since);
+        if span < REVIEW_EVERY {
+            return None;
+        }
+        let review = std::mem::replace(&mut self.review, Review::new(now));
+        let seconds = span.as_secs_f64();
+        let busy = f64::from(review.pictures) >= BUSY_SHARE * self.fps * seconds;
+        if !busy && !review.held_back {
+            return None;
+        }
+        let made = review.bits / seconds / self.bitrate_bps;
+        let step = (1.0 / made.max(0.1)).clamp(0.8, 1.25);
+        let before = self.correction;
+        self.correction = (self.correction * step).clamp(CORRECTION.0, CORRECTION.1);
+        let changed = (self.correction / before - 1.0).abs() > 0.03;
+        changed.then(|| self.encoder_target())
+    }
+
+    /// What the encoder shall aim at, bits a second.
+    pub fn encoder_target(&self) -> u32 {
+        (self.bitrate_bps * self.correction) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However large the pictures are, no five seconds carry more than 15 % above the rate.
+    #[test]
+    fn five_seconds_never_exceed_the_rate() {
+        for picture_bytes in [2_000usize, 20_000, 60_000, 200_000] {
+            let start = Instant::now();
+            let mut budget = Budget::new(start, 2_000_000, 30);
+            let mut sent: Vec<(f64, f64)> = Vec::new();
+            let mut at = 0.0;
+            while at < 20.0 {
+                let now = start + Duration::from_secs_f64(at);
+                let next = budget.next_at(now);
+                if next <= now {
+                    budget.spend(now, picture_bytes);
+                    sent.push((at, picture_bytes as f64 * 8.0));
+                }
+                at += 1.0 / 60.0;
+            }
+            for window in 1..15 {
+                let from = f64::from(window);
+                let bits: f64 = sent
+                    .iter()
+                    .filter(|(t, _)| (from..from + 5.0).contains(t))
+                    .map(|(_, b)| b)
+                    .sum();
+                // One picture of overshoot is unavoidable: it is drawn before its size is known.
+                let bound = 2_000_000.0 * 5.0 * 1.15 + picture_bytes as f64 * 8.0;
+                assert!(
+                    bits <= bound,
+                    "{picture_bytes} B: {bits} bits from {from} s"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_quiet_page_changes_nothing() {
+        let start = Instant::now();
+        let mut budget = Budget::new(start, 2_000_000, 30);
+        for second in 0..30 {
+            assert_eq!(budget.spend(start + Duration::from_secs(second), 900), None);
+        }
+        assert_eq!(budget.encoder_target(), 2_000_000);
+    }
+}
