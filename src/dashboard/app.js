@@ -3,7 +3,7 @@
 import * as api from './api.js';
 import { $, setText } from './dom.js';
 import { EventStream } from './events.js';
-import { forget, remember, renderFacts } from './facts.js';
+import { renderFacts } from './facts.js';
 import { EventLog } from './log.js';
 import { noticeFor } from './notices.js';
 import { renderRooms } from './rooms.js';
@@ -11,10 +11,13 @@ import { Watch } from './whep.js';
 
 const REFRESH_MS = 2_000;
 const REFRESH_HIDDEN_MS = 10_000;
+const REFRESH_SOON_MS = 150;
 const HEALTH_MS = 15_000;
 const EVENTS_MAX = 500;
-/** The states of a session in which there is, or will be, video. */
+/** The session states in which there is, or will be, video. */
 const WATCHABLE = ['live', 'paused', 'reconnecting'];
+/** Events after which the session's record has changed. */
+const TELLING = ['page_navigation', 'page_load_complete', 'stream_state', 'browser_error'];
 
 const state = { loaded: false, error: null, room: null, record: null, sessions: [], got: null };
 const events = [];
@@ -25,60 +28,48 @@ let refreshTimer = 0;
 
 window.ghostcast = {
   events,
-  state: () => ({ ...state, watch: watch?.state ?? 'off', firstPictureMs: watch?.firstPictureMs ?? null, eventsConnected: stream?.connected ?? false }),
+  state: () => ({ ...state, watch: watch?.state ?? 'off', connected: stream?.connected ?? false }),
 };
 
 function chooseFromAddress() {
-  const room = new URLSearchParams(location.search).get('room') || null;
-  if (room === state.room) return;
   stopFollowing();
-  Object.assign(state, { room, record: null });
-  document.title = room ? `${room} – Ghostcast` : 'Ghostcast';
+  state.room = new URLSearchParams(location.search).get('room') || null;
+  document.title = state.room ? `${state.room} – Ghostcast` : 'Ghostcast';
   adopt(state.sessions);
 }
 
 function open(room) {
+  if (room === state.room) return;
   history.pushState(null, '', room ? `/?room=${encodeURIComponent(room)}` : '/');
   chooseFromAddress();
 }
 
 async function refresh() {
-  clearTimeout(refreshTimer);
-  const room = state.room;
   try {
-    const sessions = await readSessions(room);
+    const sessions = await api.sessions();
     Object.assign(state, { loaded: true, error: null });
     adopt(sessions);
   } catch (error) {
+    if (error.status === 401 && state.error?.status !== 401) askForToken();
     state.error = error;
-    if (error.status === 401) askForToken();
     render();
   }
-  clearTimeout(refreshTimer);
-  refreshTimer = setTimeout(refresh, document.hidden ? REFRESH_HIDDEN_MS : REFRESH_MS);
+  refreshIn(document.hidden ? REFRESH_HIDDEN_MS : REFRESH_MS);
 }
 
-/** A token for one room may not list the others; then that room is all there is. */
-async function readSessions(room) {
-  try {
-    return await api.sessions();
-  } catch (error) {
-    if (error.status !== 403 || !room) throw error;
-    return [await api.session(room)];
-  }
+function refreshIn(delay) {
+  clearTimeout(refreshTimer);
+  refreshTimer = setTimeout(refresh, delay);
 }
 
 /** Takes the service's word on every session, and starts or ends the watching to match. */
 function adopt(sessions) {
-  const before = state.record;
-  state.sessions = sessions;
-  state.record = sessions.find(({ room_name: room }) => room === state.room) ?? null;
-  if (before && before.session_id !== state.record?.session_id) stopFollowing();
-  const { record, room } = state;
-  if (record && !stream) stream = new EventStream(room, heard, render);
-  const wanted = record !== null && WATCHABLE.includes(record.state);
-  if (wanted && !watch) watch = new Watch(room, $('video'), render);
-  if (!wanted) stopWatching();
+  const record = sessions.find(({ room_name: room }) => room === state.room) ?? null;
+  if (record?.session_id !== state.record?.session_id) stopFollowing();
+  Object.assign(state, { sessions, record });
+  if (record) stream ??= new EventStream(state.room, heard, render);
+  if (record && WATCHABLE.includes(record.state)) watch ??= new Watch(state.room, $('video'), render);
+  else stopWatching();
   render();
 }
 
@@ -94,101 +85,90 @@ function stopFollowing() {
   stream = null;
   events.length = 0;
   log.clear();
-  forget();
 }
 
 function heard(event) {
   events.push(event);
   if (events.length > EVENTS_MAX) events.shift();
   log.add(event);
-  if (event.type === 'action_error' || event.type === 'browser_error') say(event.error);
-  if (event.type === 'page_navigation' || event.type === 'stream_state' || event.type === 'browser_error') {
-    clearTimeout(refreshTimer);
-    refreshTimer = setTimeout(refresh, 150);
-  }
+  if (TELLING.includes(event.type)) refreshIn(REFRESH_SOON_MS);
 }
 
 function render() {
-  const { record, room, sessions, error, loaded } = state;
-  renderRooms(sessions, room, open);
+  const { record, room, sessions, error, loaded, got } = state;
   document.body.dataset.view = room ? 'room' : 'rooms';
-  $('banner').hidden = !(loaded && error && error.status !== 401 && error.status !== 403);
-  setText($('room-name'), room ?? 'Rooms');
-  setText($('page-title'), record ? record.title || 'Untitled page' : '');
-  setText($('page-url'), record ? record.current_url || 'about:blank' : '');
+  document.body.dataset.session = Boolean(record);
+  $('banner').hidden = !(loaded && error && !error.final);
+  renderRooms(sessions, room, open);
+  setText($('room-name'), room ?? '');
+  setText($('page-title'), record?.title ?? '');
+  setText($('page-url'), record?.current_url ?? '');
   $('page-url').title = record?.current_url ?? '';
-  $('session-state').hidden = !record;
-  $('session-state').dataset.state = record?.state ?? '';
-  setText($('session-state'), record?.state ?? '');
+  showState($('session-state'), record?.state ?? '', record?.state);
   $('session-state').title = record?.state_reason ?? '';
-  $('stage-tools').hidden = !record;
-  if (record?.viewport) $('screen').style.setProperty('--aspect', `${record.viewport.width} / ${record.viewport.height}`);
-  $('events').hidden = !record;
-  setText($('log-state'), stream?.connected ? 'connected' : 'connecting …');
-  $('log-state').dataset.state = stream?.connected ? 'live' : 'starting';
-  renderFacts({ record, got: state.got, watch });
+  for (const id of ['session-state', 'stage-tools', 'events']) $(id).hidden = !record;
+  if (record) $('screen').style.setProperty('--aspect', `${record.viewport.width} / ${record.viewport.height}`);
+  const [words, name] = stream?.connected ? ['connected', 'live'] : ['connecting …', 'starting'];
+  showState($('log-state'), words, name);
+  renderFacts(record, got, watch);
   renderNotice(noticeFor({ ...state, watch, hasToken: api.hasToken() }));
 }
 
 function renderNotice(notice) {
-  const box = $('notice');
-  box.hidden = !notice;
-  $('screen').dataset.picture = watch?.firstPictureMs ? 'true' : 'false';
-  if (!notice) return say(`Live picture of room ${state.room}`);
-  box.dataset.tone = notice.tone;
+  $('notice').hidden = !notice;
+  $('screen').dataset.picture = Boolean(watch?.firstPictureMs);
+  setText($('status'), notice?.title ?? `Live picture of room ${state.room}`);
+  if (!notice) return;
+  $('notice').dataset.tone = notice.tone;
   setText($('notice-title'), notice.title);
   setText($('notice-text'), notice.text);
   $('notice-command').hidden = !notice.command;
-  setText($('notice-code'), notice.command || '');
+  setText($('notice-code'), notice.command ?? '');
   $('notice-action').hidden = !notice.action;
   $('notice-action').dataset.action = notice.action ?? '';
-  setText($('notice-action'), notice.action === 'token' ? 'Use another token' : 'Try again now');
-  return say(notice.title);
+  setText($('notice-action'), notice.action === 'token' ? 'Enter a token' : 'Try again now');
 }
 
-const say = (words) => setText($('status'), words);
+function showState(node, words, name) {
+  setText(node, words);
+  node.dataset.state = name ?? '';
+}
 
 function askForToken() {
-  if ($('token-dialog').open) return;
   setText($('token-error'), api.hasToken() ? 'The service did not accept this token.' : '');
-  $('token-dialog').showModal();
+  if (!$('token-dialog').open) $('token-dialog').showModal();
 }
 
 async function showHealth() {
-  const health = await api.health().catch((error) => ({ status: error.status ? 'unhealthy' : 'no answer' }));
-  $('health').dataset.state = health.status === 'healthy' ? 'live' : 'failed';
-  setText($('health'), health.version ? `${health.status} · ${health.version}` : health.status);
+  const health = await api.health().catch(() => ({ status: 'no answer' }));
+  const words = [health.status, health.version].filter(Boolean).join(' · ');
+  showState($('health'), words, health.status === 'healthy' ? 'live' : 'failed');
 }
 
 async function measure() {
   const measured = watch;
   const got = await measured?.stats().catch(() => null);
-  if (measured !== watch) return;
-  state.got = got ?? null;
-  if (watch) remember(state.got);
-  renderFacts({ record: state.record, got: state.got, watch });
+  if (measured === watch) state.got = got ?? null;
+  renderFacts(state.record, state.got, watch);
 }
 
 function toggleFullscreen() {
-  const [screen, video] = [$('screen'), $('video')];
   if (document.fullscreenElement) document.exitFullscreen();
-  else if (screen.requestFullscreen) screen.requestFullscreen().catch(() => {});
-  else video.webkitEnterFullscreen?.();
+  else if ($('screen').requestFullscreen) $('screen').requestFullscreen().catch(() => {});
+  else $('video').webkitEnterFullscreen?.();
 }
 
 async function copyCommand() {
-  const code = $('notice-code');
-  try {
-    await navigator.clipboard.writeText(code.textContent);
-    setText($('notice-copy'), 'Copied');
-    setTimeout(() => setText($('notice-copy'), 'Copy'), 1_500);
-  } catch {
-    getSelection().selectAllChildren(code);
-  }
+  // The clipboard is closed to plain http; then the selected text can be copied by hand.
+  getSelection().selectAllChildren($('notice-code'));
+  await navigator.clipboard?.writeText($('notice-code').textContent);
+  setText($('notice-copy'), 'Copied');
+  setTimeout(() => setText($('notice-copy'), 'Copy'), 1_500);
 }
 
-$('home').addEventListener('click', (click) => { click.preventDefault(); open(null); });
-$('back').addEventListener('click', (click) => { click.preventDefault(); open(null); });
+for (const id of ['home', 'back']) {
+  $(id).addEventListener('click', (click) => { click.preventDefault(); open(null); });
+}
 $('fullscreen').addEventListener('click', toggleFullscreen);
 $('video').addEventListener('dblclick', toggleFullscreen);
 $('notice-copy').addEventListener('click', copyCommand);
@@ -199,19 +179,19 @@ $('notice-action').addEventListener('click', ({ target }) => {
 $('token-form').addEventListener('submit', () => {
   api.useToken($('token').value.trim());
   $('token').value = '';
-  stopFollowing();
+  state.error = null;
   refresh();
 });
-addEventListener('popstate', chooseFromAddress);
-addEventListener('online', () => watch?.state === 'retrying' && watch.connect());
-addEventListener('pagehide', () => stopFollowing());
-addEventListener('pageshow', ({ persisted }) => persisted && refresh());
-document.addEventListener('visibilitychange', () => document.hidden || refresh());
 document.addEventListener('keydown', (key) => {
-  const typing = key.target.closest?.('input, dialog');
-  if (key.key === 'f' && !typing && !key.ctrlKey && !key.metaKey && !key.altKey && watch) toggleFullscreen();
+  const plain = !key.ctrlKey && !key.metaKey && !key.altKey && !key.target.closest('input, dialog');
+  if (key.key === 'f' && plain && watch) toggleFullscreen();
 });
+document.addEventListener('visibilitychange', () => document.hidden || refresh());
+addEventListener('online', () => watch?.state === 'retrying' && watch.connect());
+addEventListener('popstate', chooseFromAddress);
+addEventListener('pagehide', stopFollowing);
 
+api.takeTokenFromAddress();
 chooseFromAddress();
 refresh();
 showHealth();

@@ -1,87 +1,57 @@
 // The event stream of a room, and each event in one readable line.
 
 import * as api from './api.js';
-import { count, plural, shorten } from './format.js';
+import { plural, shorten } from './format.js';
 
-const RETRY_MS = [500, 1_000, 2_000, 5_000];
+const RETRY_MS = 1_000;
 const LINE_CHARS = 240;
 
-/** The filter chips: every event type belongs to one. */
+/** The filter chips; an event of a type named nowhere falls under "Other". */
 export const GROUPS = {
-  pages: { label: 'Pages', types: ['page_navigation', 'page_load_complete', 'settled'] },
-  changes: { label: 'Changes', types: ['dom_change'] },
-  actions: { label: 'Actions', types: ['action_started', 'action_completed'] },
-  errors: { label: 'Errors', types: ['action_error', 'browser_error', 'lagged'] },
-  stream: { label: 'Stream', types: ['stream_state'] },
-  dialogs: { label: 'Dialogs', types: ['dialog'] },
-  console: { label: 'Console', types: ['console'] },
-  other: { label: 'Other', types: [] },
+  Pages: ['page_navigation', 'page_load_complete', 'settled'],
+  Changes: ['dom_change'],
+  Actions: ['action_started', 'action_completed'],
+  Errors: ['action_error', 'browser_error', 'lagged'],
+  Stream: ['stream_state'],
+  Dialogs: ['dialog'],
+  Console: ['console'],
+  Other: [],
 };
 
-const GROUP_OF = new Map(
-  Object.entries(GROUPS).flatMap(([group, { types }]) => types.map((type) => [type, group])),
-);
-
-export const groupOf = (event) => GROUP_OF.get(event.type) ?? 'other';
+export const groupOf = ({ type }) => Object.keys(GROUPS).find((group) => GROUPS[group].includes(type)) ?? 'Other';
 
 /** Follows a room's events; after a break it goes on from the last one seen. */
 export class EventStream {
   connected = false;
   since = 0;
-
-  #room;
-  #heard;
-  #changed;
-  #socket = null;
-  #tries = 0;
+  #socket;
   #timer = 0;
 
   constructor(room, heard, changed) {
-    this.#room = room;
-    this.#heard = heard;
-    this.#changed = changed;
-    this.#open();
+    const open = () => {
+      this.#socket = new WebSocket(api.eventsUrl(room, this.since));
+      this.#socket.onopen = () => set(true);
+      this.#socket.onmessage = ({ data }) => {
+        const event = JSON.parse(data);
+        this.since = event.seq ?? this.since;
+        heard(event);
+      };
+      this.#socket.onclose = () => {
+        set(false);
+        this.#timer = setTimeout(open, RETRY_MS);
+      };
+    };
+    const set = (connected) => {
+      this.connected = connected;
+      changed();
+    };
+    open();
   }
 
   close() {
     clearTimeout(this.#timer);
-    this.#socket.onclose = null;
-    this.#socket.onmessage = null;
+    Object.assign(this.#socket, { onopen: null, onclose: null, onmessage: null });
     this.#socket.close();
-  }
-
-  #open() {
-    const socket = new WebSocket(api.eventsUrl(this.#room, this.since));
-    this.#socket = socket;
-    socket.onopen = () => {
-      this.#tries = 0;
-      this.#set(true);
-    };
-    socket.onmessage = ({ data }) => {
-      const event = parse(data);
-      if (!event) return;
-      if (Number.isInteger(event.seq)) this.since = event.seq;
-      this.#heard(event);
-    };
-    socket.onclose = () => {
-      this.#set(false);
-      const pause = RETRY_MS[Math.min(this.#tries++, RETRY_MS.length - 1)];
-      this.#timer = setTimeout(() => this.#open(), pause);
-    };
-  }
-
-  #set(connected) {
-    this.connected = connected;
-    this.#changed();
-  }
-}
-
-function parse(data) {
-  try {
-    const event = JSON.parse(data);
-    return typeof event?.type === 'string' ? event : null;
-  } catch {
-    return null;
   }
 }
 
@@ -95,42 +65,44 @@ const CHANGES = {
 const LINES = {
   page_navigation: ({ url }) => `Went to ${url}`,
   page_load_complete: ({ url }) => `Loaded ${url}`,
-  dom_change: ({ change_type: change }) => CHANGES[change] ?? `Changed: ${change}`,
+  dom_change: ({ change_type: change }) => CHANGES[change] ?? change,
   action_started: ({ action }) => `${describe(action)} …`,
   action_completed: ({ action }) => describe(action),
   action_error: ({ action, error }) => `${describe(action)}: ${error}`,
   browser_error: ({ error }) => error,
   stream_state: ({ state, reason }) => (reason ? `${state}: ${reason}` : state),
-  settled: ({ url, settled }) => (settled ? `Settled at ${url}` : `Still busy at ${url}`),
-  dialog: ({ kind, message }) => `${kind ?? 'dialog'}: ${message ?? ''}`,
+  settled: ({ url, settled }) => `${settled ? 'Settled' : 'Still busy'} at ${url}`,
+  dialog: ({ kind, message }) => `${kind}: ${message}`,
   console: ({ level, text }) => `${level}: ${text}`,
   lagged: ({ missed }) => `${plural(missed, 'event')} missed`,
 };
 
-export function summarise(event) {
-  const line = LINES[event.type];
-  if (line) return shorten(line(event), LINE_CHARS);
-  const { type, timestamp, seq, ...rest } = event;
-  return shorten(JSON.stringify(rest), LINE_CHARS);
+const ACTIONS = {
+  navigate: ({ url }) => `Navigate to ${url}`,
+  click: ({ index, x, y, coordinate_x: cx, coordinate_y: cy, count = 1 }) => [
+    'Click', count > 1 ? `${count} times` : '', element(index) || `at ${x ?? cx}, ${y ?? cy}`,
+  ].filter(Boolean).join(' '),
+  type: ({ text, index, submit }) => [
+    `Type “${shorten(text, 80)}”`,
+    index === undefined ? '' : `into ${element(index)}`,
+    submit ? 'and press Enter' : '',
+  ].filter(Boolean).join(' '),
+  scroll: ({ direction, amount = 500, index }) => [
+    `Scroll ${direction} ${amount} px`, index === undefined ? '' : `in ${element(index)}`,
+  ].filter(Boolean).join(' '),
+  wait: ({ seconds }) => `Wait ${seconds} s`,
+  go_back: () => 'Go back',
+  go_forward: () => 'Go forward',
+  refresh: () => 'Reload the page',
+};
+
+const element = (index) => (index === undefined ? '' : `element ${index}`);
+
+export function summarise({ type, timestamp, seq, ...fields }) {
+  return shorten(LINES[type]?.(fields) ?? JSON.stringify(fields), LINE_CHARS);
 }
 
 /** An action in words: `click {"index": 5}` is "Click element 5". */
-export function describe(action) {
-  const { action_type: type, params = {} } = action ?? {};
-  const x = params.x ?? params.coordinate_x;
-  const y = params.y ?? params.coordinate_y;
-  const element = params.index === undefined ? '' : `element ${params.index}`;
-  const words = {
-    navigate: () => `Navigate to ${params.url}`,
-    click: () => `${['', 'Click', 'Double-click', 'Triple-click'][params.count ?? 1] ?? 'Click'} ${
-      element || `at ${count(x)}, ${count(y)}`}`,
-    type: () => `Type “${shorten(params.text ?? '', 80)}”${element && ` into ${element}`}${
-      params.submit ? ' and press Enter' : ''}`,
-    scroll: () => `Scroll ${params.direction} ${params.amount ?? 500} px${element && ` in ${element}`}`,
-    wait: () => `Wait ${params.seconds} s`,
-    go_back: () => 'Go back',
-    go_forward: () => 'Go forward',
-    refresh: () => 'Reload the page',
-  }[type];
-  return words ? words() : `${type} ${shorten(JSON.stringify(params), 120)}`;
+function describe({ action_type: type, params = {} }) {
+  return ACTIONS[type]?.(params) ?? `${type} ${JSON.stringify(params)}`;
 }

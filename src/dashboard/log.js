@@ -1,121 +1,110 @@
-// The event log: bounded, filtered, paused, and still when the reader scrolls up.
+// The event log: bounded, filtered, paused on request, and still while the reader looks back.
 
 import { $, el, setText } from './dom.js';
 import { GROUPS, groupOf, summarise } from './events.js';
 import { clock, plural } from './format.js';
 
 const ROWS_MAX = 500;
-// How near the end still counts as "following", CSS px.
+// How near the end still counts as following, CSS px.
 const FOLLOW_PX = 24;
 
 export class EventLog {
   #list = $('log-list');
-  #waiting = [];
+  #queue = [];
   #hidden = new Set();
-  #counts = new Map();
-  #chips = new Map();
+  #counts = {};
   #paused = false;
   #following = true;
-  #unseen = 0;
+  #top = 0;
   #frame = 0;
 
   constructor() {
-    for (const [group, { label }] of Object.entries(GROUPS)) this.#addChip(group, label);
-    $('log-pause').addEventListener('click', () => this.#pause(!this.#paused));
+    $('log-filters').append(...Object.keys(GROUPS).map((group) => this.#chip(group)));
     $('log-clear').addEventListener('click', () => this.clear());
     $('log-latest').addEventListener('click', () => this.#follow());
+    $('log-pause').addEventListener('click', () => {
+      this.#paused = !this.#paused;
+      this.#flush();
+    });
     this.#list.addEventListener('scroll', () => {
       const { scrollHeight, scrollTop, clientHeight } = this.#list;
-      this.#following = scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
-      if (this.#following) this.#unseen = 0;
+      const atEnd = scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
+      // A list that grows or shrinks does not end the following; scrolling up does.
+      this.#following = atEnd || (this.#following && scrollTop >= this.#top);
+      this.#top = scrollTop;
       this.#update();
     }, { passive: true });
     this.#update();
   }
 
   add(event) {
-    this.#waiting.push(event);
-    if (this.#waiting.length > ROWS_MAX) this.#waiting.shift();
-    if (this.#paused) this.#update();
-    else this.#frame ||= requestAnimationFrame(() => this.#flush());
+    this.#queue.push(event);
+    if (this.#queue.length > ROWS_MAX) this.#queue.shift();
+    this.#frame ||= requestAnimationFrame(() => this.#flush());
   }
 
   clear() {
-    this.#waiting = [];
-    this.#counts.clear();
+    this.#queue = [];
+    this.#counts = {};
     this.#list.replaceChildren();
     this.#follow();
   }
 
   #flush() {
     this.#frame = 0;
-    if (this.#paused) return;
-    for (const event of this.#waiting.splice(0)) this.#append(event);
-    while (this.#list.childElementCount > ROWS_MAX) this.#list.firstElementChild.remove();
-    if (this.#following) this.#list.scrollTop = this.#list.scrollHeight;
+    if (!this.#paused) {
+      for (const event of this.#queue.splice(0)) this.#append(event);
+      while (this.#list.childElementCount > ROWS_MAX) this.#list.firstElementChild.remove();
+      if (this.#following) this.#follow();
+    }
     this.#update();
   }
 
   #append(event) {
     const group = groupOf(event);
     const line = summarise(event);
-    this.#counts.set(group, (this.#counts.get(group) ?? 0) + 1);
-    if (!this.#following) this.#unseen += 1;
+    this.#counts[group] = (this.#counts[group] ?? 0) + 1;
     const last = this.#list.lastElementChild;
     if (event.type === 'dom_change' && last?.dataset.line === line) return repeat(last, event);
-    const time = el('time', {}, clock(event.timestamp));
-    const row = el('li', { class: 'row', 'data-type': event.type, 'data-group': group, 'data-line': line },
-      time, el('div', {}, el('span', { class: 'row-type' }, event.type), el('p', {}, line)));
+    const row = el('li', { class: 'row', 'data-group': group, 'data-line': line },
+      el('time', {}, clock(event.timestamp)), el('span', { class: 'row-type' }, event.type), el('p', {}, line));
     row.hidden = this.#hidden.has(group);
-    return this.#list.append(row);
+    this.#list.append(row);
   }
 
-  #addChip(group, label) {
-    const number = el('span', { class: 'chip-count' });
-    const chip = el('button', { type: 'button', class: 'chip', 'data-group': group, 'aria-pressed': 'true' }, label, number);
+  #chip(group) {
+    const chip = el('button', { type: 'button', class: 'chip', 'aria-pressed': 'true' },
+      group, el('span', { id: `chip-${group}` }));
     chip.addEventListener('click', () => {
-      const show = this.#hidden.delete(group);
-      if (!show) this.#hidden.add(group);
-      chip.setAttribute('aria-pressed', show);
+      const shown = this.#hidden.delete(group);
+      if (!shown) this.#hidden.add(group);
+      chip.setAttribute('aria-pressed', shown);
       for (const row of this.#list.children) row.hidden = this.#hidden.has(row.dataset.group);
       if (this.#following) this.#follow();
       this.#update();
     });
-    this.#chips.set(group, { chip, number });
-    $('log-filters').append(chip);
-  }
-
-  #pause(paused) {
-    this.#paused = paused;
-    if (paused) this.#update();
-    else this.#flush();
+    return chip;
   }
 
   #follow() {
     this.#following = true;
-    this.#unseen = 0;
     this.#list.scrollTop = this.#list.scrollHeight;
     this.#update();
   }
 
   #update() {
-    const button = $('log-pause');
-    setText(button, this.#paused ? 'Resume' : 'Pause');
-    button.setAttribute('aria-pressed', this.#paused);
+    setText($('log-pause'), this.#paused ? 'Resume' : 'Pause');
+    setText($('log-held'), this.#paused ? `Paused, ${plural(this.#queue.length, 'event')} held` : '');
     $('log-latest').hidden = this.#following;
-    setText($('log-latest'), this.#unseen ? `${plural(this.#unseen, 'new event')} ↓` : 'Latest ↓');
-    setText($('log-held'), this.#paused ? `Paused, ${plural(this.#waiting.length, 'event')} held` : '');
     $('log-empty').hidden = this.#list.querySelector(':scope > :not([hidden])') !== null;
-    for (const [group, { chip, number }] of this.#chips) {
-      const seen = this.#counts.get(group) ?? 0;
-      setText(number, seen ? String(seen) : '');
-      if (group === 'other') chip.hidden = seen === 0;
-    }
+    for (const group of Object.keys(GROUPS)) setText($(`chip-${group}`), String(this.#counts[group] ?? ''));
+    $('chip-Other').parentElement.hidden = !this.#counts.Other;
   }
 }
 
-/** A run of the same change stays one row with a counter. */
+/** A run of the same change stays one row, with a counter. */
 function repeat(row, event) {
-  row.dataset.times = Number(row.dataset.times ?? 1) + 1;
+  const type = row.querySelector('.row-type');
+  type.dataset.times = Number(type.dataset.times ?? 1) + 1;
   setText(row.querySelector('time'), clock(event.timestamp));
 }

@@ -1,28 +1,19 @@
-// Applies the chosen colour scheme before the first paint. A classic script, so that it blocks.
+// Applies the chosen colours before the first paint; a classic script, because those block.
 (() => {
-  const KEY = 'ghostcast.theme';
   const CHOICES = ['auto', 'light', 'dark'];
-  const read = () => {
-    try { return localStorage.getItem(KEY); } catch { return null; }
-  };
-  const apply = (choice) => {
-    document.documentElement.dataset.theme = CHOICES.includes(choice) ? choice : 'auto';
-  };
-  apply(read());
+  const root = document.documentElement;
+  let choice = 'auto';
+  try { choice = localStorage.getItem('ghostcast.theme') ?? 'auto'; } catch { /* no storage */ }
+  const apply = () => { root.dataset.theme = choice; };
+  const label = () => { document.getElementById('theme').title = `Colours: ${choice}`; };
+  apply();
   document.addEventListener('DOMContentLoaded', () => {
-    const button = document.getElementById('theme');
-    const label = () => {
-      const words = `Colours: ${document.documentElement.dataset.theme}`;
-      button.title = words;
-      button.setAttribute('aria-label', words);
-    };
-    button.addEventListener('click', () => {
-      const at = CHOICES.indexOf(document.documentElement.dataset.theme);
-      const next = CHOICES[(at + 1) % CHOICES.length];
-      apply(next);
-      try { localStorage.setItem(KEY, next); } catch { /* no storage: the choice lasts until reload */ }
+    label();
+    document.getElementById('theme').addEventListener('click', () => {
+      choice = CHOICES[(CHOICES.indexOf(choice) + 1) % CHOICES.length];
+      try { localStorage.setItem('ghostcast.theme', choice); } catch { /* lasts until reload */ }
+      apply();
       label();
     });
-    label();
   });
 })();

@@ -4,5 +4,7 @@
 pub mod decode;
 pub mod encode;
 pub mod picture;
+pub mod shot;
 
+pub use shot::{Pixels, Shot};
 pub use picture::{AccessUnit, Picture, Plane};

@@ -199,6 +199,8 @@ pub enum ActionErrorKind {
     ElementNotVisible,
     /// Another element lies over the target.
     ElementCovered,
+    /// The element takes no text.
+    ElementNotEditable,
     /// The URL is refused by `allowed_domains` or by a default denial.
     Blocked,
     /// The host name could not be resolved.
@@ -234,6 +236,7 @@ impl ActionErrorKind {
             Self::StaleElement => "stale_element",
             Self::ElementNotVisible => "element_not_visible",
             Self::ElementCovered => "element_covered",
+            Self::ElementNotEditable => "element_not_editable",
             Self::Blocked => "blocked",
             Self::DnsFailed => "dns_failed",
             Self::TlsFailed => "tls_failed",

@@ -222,6 +222,8 @@ pub struct SessionRecord {
     pub bitrate_bps: u32,
     /// The video as it is at this moment.
     pub video: VideoStats,
+    /// The ghost cursor's place, CSS px; null before its first move.
+    pub cursor: Option<super::geometry::Point>,
     /// Patterns of hosts that the page may reach.
     pub allowed_domains: Vec<String>,
     /// Event subscribers of the room.

@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# Installs what the tests need, then runs all of them on real parts. Stops at the first that fails.
+#
+#   deploy/test.sh                    everything
+#   deploy/test.sh lint               formatting, clippy, docs, the scripts
+#   deploy/test.sh unit [ARG...]      cargo test; arguments go to it
+#   deploy/test.sh live [ARG...]      pytest of tests/live; arguments go to it (-k NAME, -x, ...)
+#
+# Environment, optional: LIVEKIT_SERVER_BIN, a LiveKit server to test against instead of the pinned one.
+
+# shellcheck disable=SC2317 # functions reached through traps
+set -euo pipefail
+
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$root"
+
+# The bundle that the browser-side tests load.
+livekit_client=2.23.0
+
+usage() { sed -n '2,/^$/{/^$/d;s/^# \{0,1\}//;p}' "$root/deploy/test.sh"; }
+what="${1:-all}"
+[ "$#" -eq 0 ] || shift
+case "$what" in
+  all) [ "$#" -eq 0 ] || die 'arguments go to one stage: deploy/test.sh unit|live ARG...' ;;
+  lint) [ "$#" -eq 0 ] || die 'lint takes no arguments' ;;
+  unit | live) ;;
+  -h | --help)
+    usage
+    exit
+    ;;
+  *)
+    usage >&2
+    exit 2
+    ;;
+esac
+wants() { [ "$what" = all ] || [ "$what" = "$1" ]; }
+
+# The tests start their own servers: what the person at this machine has set for theirs must not
+# reach them. These are also the words that Ghostcast takes for settings.
+unset LIVEKIT_URL LIVEKIT_API_KEY LIVEKIT_API_SECRET
+for name in "${!GHOSTCAST_@}"; do unset "$name"; done
+
+# ---- announcing -------------------------------------------------------------------------------
+
+stage='' stage_began=0
+clock() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
+begin() {
+  finish
+  stage="$1" stage_began=$SECONDS
+  printf '\n==> [%s] %s\n' "$(clock "$SECONDS")" "$stage"
+}
+finish() {
+  [ -z "$stage" ] || printf '==> [%s] %s: ok, took %s\n' "$(clock "$SECONDS")" "$stage" "$(clock $((SECONDS - stage_began)))"
+  stage=''
+}
+# Plain commands under set -e, and one place that hears of the failure: a stage run as `stage || ...`
+# would go on after the first of its commands that fails.
+report() {
+  local code=$?
+  if [ "$code" -ne 0 ]; then
+    printf '\n==> [%s] FAILED (exit code %d)%s\n' "$(clock "$SECONDS")" "$code" "${stage:+ in: $stage}" >&2
+  fi
+  exit "$code"
+}
+trap report EXIT
+
+# ---- what the tests need ----------------------------------------------------------------------
+
+env_dir="$target_dir/test-env"
+venv="$env_dir/venv"
+client_js="$env_dir/npm/node_modules/livekit-client/dist/livekit-client.umd.js"
+
+begin 'what this machine lacks'
+need_rust
+need_compilers
+if wants lint; then
+  have shellcheck || need shellcheck 'checks the scripts'
+fi
+if wants unit || wants live; then
+  need_browser
+fi
+if wants live; then
+  if ! have python3; then
+    need python3 'runs the official LiveKit SDK as a subscriber'
+    need python3-venv 'a place of its own for that'
+  elif ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    need python3-venv 'a place of its own for the official LiveKit SDK'
+  fi
+  have npm || need npm 'fetches livekit-client, the official browser SDK'
+fi
+install_missing
+if wants lint; then
+  # rustup fetches what rust-toolchain.toml names at the first call; a distribution's cargo may lack them.
+  { cargo fmt --version && cargo clippy --version; } >/dev/null || die 'rustfmt or clippy is missing: rustup component add rustfmt clippy'
+fi
+
+if wants unit || wants live; then
+  begin 'the LiveKit server'
+  obstacle="$(livekit_obstacle)"
+  [ -z "$obstacle" ] || die "the tests need a LiveKit server: $obstacle"
+  build_livekit
+  "$livekit_bin" --version
+  export LIVEKIT_SERVER_BIN="$livekit_bin"
+fi
+
+if wants live; then
+  begin 'the official LiveKit clients'
+  requirements=tests/live/requirements.txt
+  [ -r "$requirements" ] || die "$requirements is missing"
+  # Rebuilt when the list or the interpreter is another one; otherwise pip is not even asked.
+  stamp="$(python3 -c 'import sys; print(sys.version, sys.executable)') $(sha256sum <"$requirements")"
+  if [ "$(cat "$venv/stamp" 2>/dev/null)" != "$stamp" ]; then
+    rm -rf "$venv"
+    mkdir -p "$env_dir"
+    python3 -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
+    printf '%s\n' "$stamp" >"$venv/stamp"
+  fi
+  "$venv/bin/python" -m pip list --disable-pip-version-check 2>/dev/null | grep -i '^livekit'
+  if ! grep -qF "\"version\": \"$livekit_client\"" "$env_dir/npm/node_modules/livekit-client/package.json" 2>/dev/null; then
+    mkdir -p "$env_dir/npm"
+    npm install --prefix "$env_dir/npm" --no-audit --no-fund --no-package-lock --ignore-scripts \
+      --loglevel=error "livekit-client@$livekit_client"
+  fi
+  [ -s "$client_js" ] || die "npm brought no $client_js"
+  echo "livekit-client $livekit_client"
+  export LIVEKIT_CLIENT_JS="$client_js"
+fi
+
+# ---- the tests --------------------------------------------------------------------------------
+
+if wants lint; then
+  begin 'formatting (cargo fmt --check)'
+  cargo fmt --check
+  begin 'the scripts (shellcheck)'
+  shellcheck -x deploy/*.sh deploy/livekit-server/build.sh .ci/run
+  begin 'clippy, warnings are errors'
+  cargo clippy --all-targets --locked -- -D warnings
+  begin 'docs, warnings are errors'
+  RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
+  # Advisories are left out: one published today must not fail an unrelated change.
+  if have cargo-deny; then
+    begin 'licences and sources (cargo deny)'
+    cargo deny --locked check bans licenses sources
+  fi
+fi
+
+if wants unit; then
+  begin 'cargo test'
+  if [ "$what" = unit ]; then cargo test --locked "$@"; else cargo test --locked; fi
+fi
+
+if wants live; then
+  begin 'building the binary that the live tests start'
+  cargo build --locked --bin ghostcast
+  export GHOSTCAST_BIN="$target_dir/debug/ghostcast"
+  [ -x "$GHOSTCAST_BIN" ] || die "cargo build left no $GHOSTCAST_BIN"
+  begin 'live tests: a real Chromium, a real LiveKit server, official clients (pytest)'
+  "$venv/bin/python" -m pytest -o cache_dir="$env_dir/pytest" tests/live "$@"
+fi
+
+finish
+printf '==> all passed in %s\n' "$(clock "$SECONDS")"

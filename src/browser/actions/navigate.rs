@@ -1,0 +1,189 @@
+//! navigate, go_back, go_forward and refresh.
+
+use std::time::{Duration, Instant};
+
+use chromiumoxide::cdp::browser_protocol::page::{
+    GetNavigationHistoryParams, NavigateParams, NavigateToHistoryEntryParams, ReloadParams,
+};
+use tokio::time::timeout;
+
+use super::super::error::Error;
+use super::super::gate::Outcome;
+use super::super::loading::{Failure, Loading};
+use super::super::page::{COMMAND_TIMEOUT, Page};
+use super::settle::{Landing, Settled, landing};
+use super::{Done, Stage, browser_failed, browser_lost};
+use crate::model::command::{ActionError, ActionErrorKind, Navigate};
+
+pub(super) async fn to(stage: Stage<'_>, params: &Navigate) -> Result<Done, ActionError> {
+    let url = stage
+        .gate
+        .url_verdict(&params.url)
+        .map_err(|denial| ActionError::new(ActionErrorKind::Blocked, denial.to_string()))?;
+    let bound = params.timeout_ms.map_or(stage.navigate_timeout, Duration::from_millis);
+    let command = NavigateParams::new(url.as_str());
+    go(stage, bound, url.as_str(), command, "navigate").await
+}
+
+pub(super) async fn refresh(stage: Stage<'_>) -> Result<Done, ActionError> {
+    let url = stage.page.loading().url;
+    let command = ReloadParams::default();
+    go(stage, stage.navigate_timeout, &url, command, "reload the page").await
+}
+
+pub(super) async fn history(stage: Stage<'_>, step: i64) -> Result<Done, ActionError> {
+    let history = timeout(
+        COMMAND_TIMEOUT,
+        stage.page.cdp().execute(GetNavigationHistoryParams::default()),
+    )
+    .await
+    .map_err(|_| browser_failed(Error::Timeout { operation: "read the history" }))?
+    .map_err(|error| browser_failed(Error::command("read the history")(error)))?
+    .result;
+    let wanted = history.current_index + step;
+    let entry = usize::try_from(wanted).ok().and_then(|index| history.entries.get(index));
+    // The blank page that every session begins with is not a place to go back to.
+    let Some(entry) = entry.filter(|entry| wanted > 0 || entry.url != "about:blank") else {
+        let way = if step < 0 { "back" } else { "forward" };
+        return Err(ActionError::new(
+            ActionErrorKind::NoHistory,
+            format!("There is no page to go {way} to. Use navigate with a URL instead."),
+        ));
+    };
+    let command = NavigateToHistoryEntryParams::new(entry.id);
+    go(stage, stage.navigate_timeout, &entry.url, command, "move in the history").await
+}
+
+/// Sends a command that navigates, and waits until it has landed.
+async fn go<C: chromiumoxide::types::Command + 'static>(
+    stage: Stage<'_>,
+    bound: Duration,
+    url: &str,
+    command: C,
+    operation: &'static str,
+) -> Result<Done, ActionError> {
+    let started = Instant::now();
+    let before = stage.page.loading();
+    let mut watch = stage.page.watch_loading();
+    let landed = {
+        let landing = landing(&mut watch, &before, started + bound);
+        let send = send(stage.page, command, operation);
+        tokio::pin!(landing, send);
+        // The answer to the command may come long after the landing, or only with it.
+        tokio::select! {
+            biased;
+            landed = &mut landing => landed,
+            refused = &mut send => match refused {
+                Err(error) => return Err(browser_failed(error)),
+                Ok(()) => landing.await,
+            }
+        }
+    };
+    let after = stage.page.loading();
+    let took = started.elapsed();
+    let settled = |settled| Settled {
+        settled,
+        navigated: after.committed > before.committed,
+        failure: None,
+        took,
+    };
+    let done = match landed {
+        Landing::Loaded | Landing::WithinDocument => Done::settled(settled(true)),
+        Landing::StillLoading => Done::settled(settled(false)),
+        Landing::Failed(failure) => return Err(explain(stage, &failure)),
+        Landing::NoDocument => return Err(no_document(url)),
+        Landing::TimedOut => {
+            stage.page.stop_loading().await;
+            return Err(timed_out(url, bound));
+        }
+        Landing::Crashed => return Err(browser_lost()),
+    };
+    Ok(with_status(done, &after))
+}
+
+async fn send<C: chromiumoxide::types::Command>(
+    page: &Page,
+    command: C,
+    operation: &'static str,
+) -> Result<(), Error> {
+    match page.cdp().execute(command).await.map_err(Error::command(operation)) {
+        // Chromium answers a slow page only when it has loaded; the landing has the true bound.
+        Err(Error::Timeout { .. }) | Ok(_) => Ok(()),
+        // A failed load is told by its document's failure, with the better reason.
+        Err(Error::Command { source, .. }) if source.to_string().contains("net::") => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn with_status(done: Done, loading: &Loading) -> Done {
+    match loading.http_status {
+        Some(status) => done.with("http_status", status),
+        None => done,
+    }
+}
+
+fn no_document(url: &str) -> ActionError {
+    ActionError::new(
+        ActionErrorKind::NavigationFailed,
+        format!(
+            "{url} did not lead to a page: it is a download or an empty answer. Try another URL."
+        ),
+    )
+}
+
+fn timed_out(url: &str, bound: Duration) -> ActionError {
+    ActionError::new(
+        ActionErrorKind::Timeout,
+        format!(
+            "{url} did not answer within {} ms. Try again with a larger timeout_ms, or another \
+             URL.",
+            bound.as_millis()
+        ),
+    )
+}
+
+/// Names the true cause of a failed load. Behind the gate, Chromium itself only sees a
+/// connection that ended.
+pub(super) fn explain(stage: Stage<'_>, failure: &Failure) -> ActionError {
+    let Failure { url, error, .. } = failure;
+    let host = url::Url::parse(url)
+        .ok()
+        .and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)));
+    let verdict = host.and_then(|(host, port)| stage.gate.verdict(&host, port));
+    let (kind, message) = match (verdict, error.as_str()) {
+        (Some(Outcome::Denied(denial)), _) => (ActionErrorKind::Blocked, denial.to_string()),
+        (Some(Outcome::DnsFailed), _) | (None, "net::ERR_NAME_NOT_RESOLVED") => (
+            ActionErrorKind::DnsFailed,
+            format!("The host name of {url} could not be found. Check its spelling."),
+        ),
+        (Some(Outcome::TimedOut), _) | (None, "net::ERR_TIMED_OUT" | "net::ERR_CONNECTION_TIMED_OUT") => (
+            ActionErrorKind::Timeout,
+            format!("The host of {url} did not accept a connection in time. Try again later."),
+        ),
+        (_, name) if name.contains("CERT") || name.contains("SSL") => (
+            ActionErrorKind::TlsFailed,
+            format!("The certificate of {url} is not trusted ({name}). Use another URL."),
+        ),
+        (Some(Outcome::Refused | Outcome::Reset), _) => connection_failed(url, error),
+        (None, name) if name.contains("CONNECTION") || name.contains("EMPTY_RESPONSE") => {
+            connection_failed(url, name)
+        }
+        (None, "net::ERR_BLOCKED_BY_CLIENT" | "net::ERR_BLOCKED_BY_ADMINISTRATOR") => (
+            ActionErrorKind::Blocked,
+            format!("{url} is blocked. Use a URL that the session allows."),
+        ),
+        (None, name) => (
+            ActionErrorKind::NavigationFailed,
+            format!("{url} could not be loaded ({name}). Check the URL and try again."),
+        ),
+    };
+    ActionError::new(kind, message)
+}
+
+fn connection_failed(url: &str, error: &str) -> (ActionErrorKind, String) {
+    let message = format!(
+        "The host of {url} refused or broke the connection ({error}). Check that it is up, then \
+         try again."
+    );
+    (ActionErrorKind::ConnectionFailed, message)
+}

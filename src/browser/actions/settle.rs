@@ -1,0 +1,173 @@
+//! Coming to rest: when an action may be called done.
+//!
+//! After input: a frame is presented, and then either the navigation that the input began has
+//! ended, or the requests it began have. After a navigation: the document is there and has
+//! loaded. Always bounded; the result says whether the page came to rest or the bound did.
+
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout_at};
+
+use super::super::loading::{Failure, Loading};
+use super::super::page::Page;
+
+/// A navigation that ends without a document (a download, HTTP 204) is given up after this.
+const NO_DOCUMENT_GRACE: Duration = Duration::from_millis(300);
+
+/// How a page came to rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Whether it did, before the bound.
+    pub settled: bool,
+    /// Whether another document is shown than before.
+    pub navigated: bool,
+    /// The document that could not be loaded.
+    pub failure: Option<Failure>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+#[derive(Debug, Deserialize)]
+struct Quiet {
+    settled: bool,
+}
+
+/// How a navigation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Landing {
+    /// The document is there and has loaded.
+    Loaded,
+    /// The document is there; the bound was reached while it still loaded.
+    StillLoading,
+    /// The page moved inside its document.
+    WithinDocument,
+    /// The document could not be loaded.
+    Failed(Failure),
+    /// No document came: a download, or an empty answer.
+    NoDocument,
+    /// The bound was reached without a document.
+    TimedOut,
+    /// The renderer crashed.
+    Crashed,
+}
+
+/// Waits for the page to come to rest after input; `before` is its state before the input.
+pub(super) async fn after_input(page: &Page, before: &Loading, bound: Duration) -> Settled {
+    let started = Instant::now();
+    let deadline = started + bound;
+    let mut watch = page.watch_loading();
+    let calm = presented(page, bound).await;
+    let went = |loading: &Loading| {
+        loading.started > before.started || loading.committed > before.committed
+    };
+    let settled = if went(&watch.borrow()) {
+        !matches!(
+            landing(&mut watch, before, deadline).await,
+            Landing::StillLoading | Landing::TimedOut
+        )
+    } else {
+        let quiet = |loading: &Loading| {
+            loading.in_flight <= before.in_flight || went(loading) || loading.crashed
+        };
+        let rest = watch.wait_for(quiet);
+        calm && timeout_at(deadline.into(), rest).await.is_ok()
+    };
+    let after = page.loading();
+    Settled {
+        settled,
+        navigated: after.committed > before.committed,
+        failure: after.failure.filter(|failure| {
+            before.failure.as_ref().is_none_or(|old| old.number < failure.number)
+        }),
+        took: started.elapsed(),
+    }
+}
+
+/// Waits until the page has presented what the input changed. False when the bound was reached.
+async fn presented(page: &Page, bound: Duration) -> bool {
+    let bound_ms = bound.as_millis();
+    // A document that is replaced meanwhile takes its timers along; the navigation is waited for
+    // instead.
+    match page.evaluate::<Quiet>(&format!("__ghostcast.quiet(0, {bound_ms})")).await {
+        Ok(quiet) => quiet.settled,
+        Err(_) => true,
+    }
+}
+
+/// Waits for a navigation to end; `before` is the page's state before it.
+pub(super) async fn landing(
+    watch: &mut watch::Receiver<Loading>,
+    before: &Loading,
+    deadline: Instant,
+) -> Landing {
+    let failed_before = before.failure.as_ref().map_or(0, |failure| failure.number);
+    let decide = |loading: &Loading| -> Option<Landing> {
+        let committed = loading.committed > before.committed;
+        if let Some(failure) = &loading.failure
+            && failure.number > failed_before
+        {
+            return Some(Landing::Failed(failure.clone()));
+        }
+        if loading.crashed && !before.crashed {
+            return Some(Landing::Crashed);
+        }
+        if committed && !loading.is_loading {
+            return Some(Landing::Loaded);
+        }
+        let inside = loading.within_document > before.within_document;
+        (inside && !committed && !loading.is_loading).then_some(Landing::WithinDocument)
+    };
+    let ended_empty = |loading: &Loading| {
+        loading.started > before.started && !loading.is_loading
+    };
+    loop {
+        let now = watch.borrow_and_update().clone();
+        if let Some(landing) = decide(&now) {
+            return landing;
+        }
+        let grace = async {
+            if ended_empty(&now) { sleep(NO_DOCUMENT_GRACE).await } else { std::future::pending().await }
+        };
+        tokio::select! {
+            biased;
+            changed = watch.changed() => if changed.is_err() { return Landing::Crashed },
+            () = grace => return Landing::NoDocument,
+            () = tokio::time::sleep_until(deadline.into()) => {
+                let committed = watch.borrow().committed > before.committed;
+                return if committed { Landing::StillLoading } else { Landing::TimedOut };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn check(change: impl FnOnce(&mut Loading), expected: Landing) {
+        let before = Loading { committed: 1, started: 1, ..Loading::default() };
+        let mut after = before.clone();
+        change(&mut after);
+        let (_sender, mut receiver) = watch::channel(after);
+        let deadline = Instant::now() + Duration::from_millis(500);
+        assert_eq!(landing(&mut receiver, &before, deadline).await, expected);
+    }
+
+    #[tokio::test]
+    async fn each_way_a_navigation_ends() {
+        let failure = Failure { number: 1, url: "u".to_owned(), error: "e".to_owned() };
+        check(|l| (l.started, l.committed) = (2, 2), Landing::Loaded).await;
+        check(
+            |l| (l.started, l.committed, l.is_loading) = (2, 2, true),
+            Landing::StillLoading,
+        )
+        .await;
+        check(|l| (l.started, l.is_loading) = (2, true), Landing::TimedOut).await;
+        check(|l| l.started = 2, Landing::NoDocument).await;
+        check(|l| l.within_document = 1, Landing::WithinDocument).await;
+        check(|l| l.crashed = true, Landing::Crashed).await;
+        check(|l| l.failure = Some(failure.clone()), Landing::Failed(failure.clone())).await;
+    }
+}

@@ -1,0 +1,62 @@
+//! Capture: a page's pixels, as [`crate::media::Shot`]s, at the pace that is wanted.
+//!
+//! One seam: whatever the way, [`Capture::start`] hands shots to a [`ShotSink`] until it is
+//! dropped, and nothing after the seam knows which way it was.
+
+mod screencast;
+mod still;
+
+use std::time::Duration;
+
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use super::error::Error;
+use super::page::Page;
+use crate::media::Shot;
+
+pub use still::still;
+
+/// Where shots go. Must not block.
+pub trait ShotSink: Send + Sync + std::fmt::Debug + 'static {
+    /// Replaces the latest shot.
+    fn put(&self, shot: Shot);
+}
+
+/// How to capture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// Most shots a second.
+    pub fps: u32,
+    /// JPEG quality, 1 to 100.
+    pub jpeg_quality: u8,
+}
+
+impl Options {
+    /// The time between two shots.
+    fn interval(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / f64::from(self.fps.max(1)))
+    }
+}
+
+/// A running capture; ends when dropped.
+#[derive(Debug)]
+pub struct Capture {
+    _stop: DropGuard,
+}
+
+impl Capture {
+    /// Starts to capture `page` into `sink`.
+    pub async fn start(
+        page: &Page,
+        options: Options,
+        sink: std::sync::Arc<dyn ShotSink>,
+        tracker: &TaskTracker,
+    ) -> Result<Self, Error> {
+        let cast = screencast::Screencast::start(page.clone(), options, sink).await?;
+        let stop = CancellationToken::new();
+        tracker.spawn(cast.run(stop.clone()).in_current_span());
+        Ok(Self { _stop: stop.drop_guard() })
+    }
+}

@@ -1,0 +1,284 @@
+//! The listener of one page: CDP events in, [`Loading`] and [`PageEvent`]s out.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use chromiumoxide::cdp::browser_protocol::inspector::EventTargetCrashed;
+use chromiumoxide::cdp::browser_protocol::network::{
+    EventLoadingFailed, EventLoadingFinished, EventRequestWillBeSent, EventResponseReceived,
+    ResourceType,
+};
+use chromiumoxide::cdp::browser_protocol::page::{
+    EventFrameNavigated, EventFrameStartedLoading, EventFrameStoppedLoading,
+    EventJavascriptDialogOpening, EventLoadEventFired, EventNavigatedWithinDocument, FrameId,
+    HandleJavaScriptDialogParams,
+};
+use chromiumoxide::cdp::browser_protocol::target::{EventTargetCreated, EventTargetDestroyed};
+use chromiumoxide::cdp::js_protocol::runtime::{EventBindingCalled, EventConsoleApiCalled};
+use chromiumoxide::{Browser as CdpBrowser, Page as CdpPage};
+use futures::StreamExt;
+use futures::stream::{BoxStream, SelectAll};
+use serde::Deserialize;
+use tokio::sync::{mpsc, watch};
+use tokio_util::task::TaskTracker;
+
+use super::super::error::Error;
+use super::super::loading::{Loading, Signal, Tracker};
+use super::super::world::BINDING;
+use super::PageEvent;
+use crate::model::event::DomChange;
+
+/// Longest console text passed on, characters.
+const CONSOLE_CHARS_MAX: usize = 2_000;
+
+/// Everything a page listens to, as one stream.
+pub(super) struct Streams(SelectAll<BoxStream<'static, Heard>>);
+
+/// One CDP event, by its type.
+enum Heard {
+    Navigated(Arc<EventFrameNavigated>),
+    WithinDocument(Arc<EventNavigatedWithinDocument>),
+    Started(Arc<EventFrameStartedLoading>),
+    Stopped(Arc<EventFrameStoppedLoading>),
+    Loaded,
+    Request(Arc<EventRequestWillBeSent>),
+    Response(Arc<EventResponseReceived>),
+    RequestDone(Arc<EventLoadingFinished>),
+    RequestFailed(Arc<EventLoadingFailed>),
+    Notified(Arc<EventBindingCalled>),
+    Console(Arc<EventConsoleApiCalled>),
+    Dialog(Arc<EventJavascriptDialogOpening>),
+    Crashed,
+    TargetCreated(Arc<EventTargetCreated>),
+    TargetDestroyed(Arc<EventTargetDestroyed>),
+}
+
+macro_rules! streams {
+    ($operation:expr, $($source:ident : $event:ty => $map:expr;)*) => {{
+        let mut all: SelectAll<BoxStream<'static, Heard>> = SelectAll::new();
+        $(
+            let stream = $source.event_listener::<$event>().await.map_err(Error::command($operation))?;
+            all.push(stream.map($map).boxed());
+        )*
+        all
+    }};
+}
+
+impl Streams {
+    pub(super) async fn subscribe(page: &CdpPage, browser: &CdpBrowser) -> Result<Self, Error> {
+        Ok(Self(streams! { "listen to the page",
+            page: EventFrameNavigated => Heard::Navigated;
+            page: EventNavigatedWithinDocument => Heard::WithinDocument;
+            page: EventFrameStartedLoading => Heard::Started;
+            page: EventFrameStoppedLoading => Heard::Stopped;
+            page: EventLoadEventFired => |_| Heard::Loaded;
+            page: EventRequestWillBeSent => Heard::Request;
+            page: EventResponseReceived => Heard::Response;
+            page: EventLoadingFinished => Heard::RequestDone;
+            page: EventLoadingFailed => Heard::RequestFailed;
+            page: EventBindingCalled => Heard::Notified;
+            page: EventConsoleApiCalled => Heard::Console;
+            page: EventJavascriptDialogOpening => Heard::Dialog;
+            page: EventTargetCrashed => |_| Heard::Crashed;
+            browser: EventTargetCreated => Heard::TargetCreated;
+            browser: EventTargetDestroyed => Heard::TargetDestroyed;
+        }))
+    }
+}
+
+/// The task that listens to one page.
+pub(super) struct Listener {
+    page: CdpPage,
+    context: String,
+    main_frame: FrameId,
+    tracker: Tracker,
+    loading: watch::Sender<Loading>,
+    events: mpsc::Sender<PageEvent>,
+    /// The session's pages, this one among them.
+    pages: HashSet<String>,
+    on_error_page: bool,
+    tasks: TaskTracker,
+}
+
+#[derive(Debug, Deserialize)]
+struct Notification {
+    kind: String,
+    change_type: Option<DomChange>,
+}
+
+impl Listener {
+    pub(super) fn new(
+        page: CdpPage,
+        context: String,
+        main_frame: FrameId,
+        loading: watch::Sender<Loading>,
+        events: mpsc::Sender<PageEvent>,
+        tasks: TaskTracker,
+    ) -> Self {
+        let pages = HashSet::from([page.target_id().inner().clone()]);
+        let tracker = Tracker::default();
+        Self {
+            page,
+            context,
+            main_frame,
+            tracker,
+            loading,
+            events,
+            pages,
+            on_error_page: false,
+            tasks,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut streams: Streams) {
+        while let Some(heard) = streams.0.next().await {
+            if let Some(signal) = self.signal(&heard) {
+                self.tracker.apply(&signal);
+            }
+            // Subscribers hear of a navigation before the action that waits for it can complete.
+            if let Some(event) = self.event(&heard)
+                && self.events.send(event).await.is_err()
+            {
+                return;
+            }
+            let loading = self.tracker.loading();
+            self.loading.send_if_modified(|current| {
+                let changed = current != loading;
+                if changed {
+                    current.clone_from(loading);
+                }
+                changed
+            });
+        }
+    }
+
+    fn is_main(&self, frame: &FrameId) -> bool {
+        *frame == self.main_frame
+    }
+
+    /// What an event says about loading.
+    fn signal(&self, heard: &Heard) -> Option<Signal> {
+        match heard {
+            Heard::Navigated(event) if event.frame.parent_id.is_none() => {
+                Some(Signal::Committed { url: document_url(event) })
+            }
+            Heard::WithinDocument(event) if self.is_main(&event.frame_id) => {
+                Some(Signal::WithinDocument { url: event.url.clone() })
+            }
+            Heard::Started(event) if self.is_main(&event.frame_id) => Some(Signal::LoadingStarted),
+            Heard::Stopped(event) if self.is_main(&event.frame_id) => Some(Signal::LoadingStopped),
+            Heard::Loaded => Some(Signal::Loaded),
+            Heard::Request(event) => self.request(event),
+            Heard::Response(event) => {
+                let in_main = event.frame_id.as_ref().is_some_and(|frame| self.is_main(frame));
+                let status = u16::try_from(event.response.status).ok()?;
+                (in_main && event.r#type == ResourceType::Document)
+                    .then_some(Signal::Response { status })
+            }
+            Heard::RequestDone(event) => {
+                Some(Signal::RequestDone { id: event.request_id.inner().clone() })
+            }
+            Heard::RequestFailed(event) => Some(Signal::RequestFailed {
+                id: event.request_id.inner().clone(),
+                error: event.error_text.clone(),
+                cancelled: event.canceled.unwrap_or(false),
+            }),
+            Heard::Crashed => Some(Signal::Crashed),
+            _ => None,
+        }
+    }
+
+    fn request(&self, event: &EventRequestWillBeSent) -> Option<Signal> {
+        // A settling page does not wait for streams that never end.
+        let endless = [ResourceType::EventSource, ResourceType::WebSocket, ResourceType::Media];
+        if event.r#type.as_ref().is_some_and(|kind| endless.contains(kind)) {
+            return None;
+        }
+        let in_main = event.frame_id.as_ref().is_some_and(|frame| self.is_main(frame));
+        Some(Signal::RequestStarted {
+            id: event.request_id.inner().clone(),
+            is_document: in_main && event.r#type == Some(ResourceType::Document),
+            url: event.request.url.clone(),
+        })
+    }
+
+    /// What subscribers shall hear of an event.
+    fn event(&mut self, heard: &Heard) -> Option<PageEvent> {
+        match heard {
+            Heard::Navigated(event) if event.frame.parent_id.is_none() => {
+                // Chromium's own error page is told by the action or load that led there.
+                self.on_error_page = event.frame.unreachable_url.is_some();
+                let url = document_url(event);
+                (!self.on_error_page).then_some(PageEvent::Navigated { url })
+            }
+            Heard::WithinDocument(event) if self.is_main(&event.frame_id) => {
+                Some(PageEvent::Navigated { url: event.url.clone() })
+            }
+            Heard::Loaded if !self.on_error_page => {
+                Some(PageEvent::Loaded { url: self.tracker.loading().url.clone() })
+            }
+            Heard::Notified(event) => notification(event),
+            Heard::Console(event) => Some(console(event)),
+            Heard::Dialog(event) => Some(self.answer_dialog(event)),
+            Heard::Crashed => Some(PageEvent::Crashed),
+            Heard::TargetCreated(event) => {
+                let info = &event.target_info;
+                let context = info.browser_context_id.as_ref().map(AsRef::as_ref);
+                let ours = info.r#type == "page" && context == Some(self.context.as_str());
+                (ours && self.pages.insert(info.target_id.inner().clone())).then(|| self.count())
+            }
+            Heard::TargetDestroyed(event) => {
+                self.pages.remove(event.target_id.inner()).then(|| self.count())
+            }
+            _ => None,
+        }
+    }
+
+    fn count(&self) -> PageEvent {
+        PageEvent::PageCount(u32::try_from(self.pages.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Answers a dialog at once, since it blocks the page and no screencast shows it: an alert or
+    /// a leave question with yes, a question with no.
+    fn answer_dialog(&self, event: &EventJavascriptDialogOpening) -> PageEvent {
+        let kind = event.r#type.as_ref().to_owned();
+        let accept = matches!(kind.as_str(), "alert" | "beforeunload");
+        let page = self.page.clone();
+        self.tasks.spawn(async move {
+            // A dialog that is gone already needs no answer.
+            let _ = page.execute(HandleJavaScriptDialogParams::new(accept)).await;
+        });
+        PageEvent::Dialog { kind, message: event.message.clone() }
+    }
+}
+
+/// The URL that the document stands for: of Chromium's error page, the one that failed.
+fn document_url(event: &EventFrameNavigated) -> String {
+    let frame = &event.frame;
+    let url = frame.unreachable_url.as_ref().unwrap_or(&frame.url);
+    format!("{url}{}", frame.url_fragment.as_deref().unwrap_or_default())
+}
+
+fn notification(event: &EventBindingCalled) -> Option<PageEvent> {
+    if event.name != BINDING {
+        return None;
+    }
+    // A page cannot reach the binding, but a compromised renderer can: what does not parse is
+    // dropped.
+    let notification: Notification = serde_json::from_str(&event.payload).ok()?;
+    (notification.kind == "dom").then_some(())?;
+    notification.change_type.map(PageEvent::Dom)
+}
+
+fn console(event: &EventConsoleApiCalled) -> PageEvent {
+    let words = event.args.iter().map(|argument| match (&argument.value, &argument.description) {
+        (Some(serde_json::Value::String(text)), _) => text.clone(),
+        (Some(value), _) => value.to_string(),
+        (None, description) => description.clone().unwrap_or_default(),
+    });
+    let text = words.collect::<Vec<_>>().join(" ");
+    PageEvent::Console {
+        level: event.r#type.as_ref().to_owned(),
+        text: text.chars().take(CONSOLE_CHARS_MAX).collect(),
+    }
+}

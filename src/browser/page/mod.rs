@@ -1,0 +1,222 @@
+//! One page (tab) of a session: opened, prepared, and listened to.
+//!
+//! A listener task owns the page's event streams. It folds them into [`Loading`], which anybody
+//! can wait on, and passes on what subscribers shall hear as [`PageEvent`]s.
+
+mod listen;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chromiumoxide::Page as CdpPage;
+use chromiumoxide::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
+use chromiumoxide::cdp::browser_protocol::page::{FrameId, StopLoadingParams};
+use chromiumoxide::cdp::browser_protocol::target::CreateTargetParams;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use super::error::Error;
+use super::loading::Loading;
+use super::pool::Lease;
+use super::world::World;
+use crate::model::Size;
+use crate::model::event::DomChange;
+
+/// Longest wait for one answer of a page.
+pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What subscribers shall hear of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageEvent {
+    /// The page went to another URL.
+    Navigated {
+        /// The new URL.
+        url: String,
+    },
+    /// The page finished loading.
+    Loaded {
+        /// Its URL.
+        url: String,
+    },
+    /// The page's content changed.
+    Dom(DomChange),
+    /// The page wrote to its console.
+    Console {
+        /// `log`, `warning`, `error` …
+        level: String,
+        /// The text.
+        text: String,
+    },
+    /// The page opened a dialog; it is answered at once.
+    Dialog {
+        /// `alert`, `confirm`, `prompt` or `beforeunload`.
+        kind: String,
+        /// The dialog's text.
+        message: String,
+    },
+    /// The page's renderer crashed.
+    Crashed,
+    /// The session now has this many pages.
+    PageCount(u32),
+}
+
+/// The facts of a page at one moment (REQUIREMENTS A21).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct PageState {
+    /// The document's URL.
+    pub url: String,
+    /// The document's title.
+    pub title: String,
+    /// `loading`, `interactive` or `complete`.
+    pub ready_state: String,
+    /// Scroll offsets and their ends, CSS px.
+    pub scroll: serde_json::Value,
+    /// The viewport, CSS px.
+    pub viewport: serde_json::Value,
+}
+
+/// An open page.
+#[derive(Debug, Clone)]
+pub struct Page {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    cdp: CdpPage,
+    world: World,
+    viewport: Size,
+    loading: watch::Receiver<Loading>,
+    /// The document whose elements were last listed, plus one; 0 before the first list.
+    listed: AtomicU64,
+    stop: CancellationToken,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Page {
+    /// Opens a page in the lease's context, and reports to `events`.
+    pub async fn open(
+        lease: &Lease,
+        viewport: Size,
+        events: mpsc::Sender<PageEvent>,
+        tracker: &TaskTracker,
+    ) -> Result<Self, Error> {
+        const OPERATION: &str = "open a page";
+        let target = CreateTargetParams::builder()
+            .url("about:blank")
+            .browser_context_id(lease.context.clone())
+            .width(i64::from(viewport.width))
+            .height(i64::from(viewport.height))
+            .build()
+            .map_err(Error::builder(OPERATION))?;
+        let cdp = timeout(COMMAND_TIMEOUT, lease.process.cdp.new_page(target))
+            .await
+            .map_err(|_| Error::Timeout { operation: OPERATION })?
+            .map_err(Error::command(OPERATION))?;
+        let frame = FrameId::new(cdp.target_id().inner().clone());
+        let streams = listen::Streams::subscribe(&cdp, &lease.process.cdp).await?;
+        let metrics = SetDeviceMetricsOverrideParams::new(
+            i64::from(viewport.width),
+            i64::from(viewport.height),
+            1.0,
+            false,
+        );
+        cdp.execute(metrics).await.map_err(Error::command("set the viewport"))?;
+        let world = World::install(&cdp, frame.clone()).await?;
+        let (loading_sender, loading) = watch::channel(Loading::default());
+        let stop = CancellationToken::new();
+        let listener = listen::Listener::new(
+            cdp.clone(),
+            lease.context.clone(),
+            frame,
+            loading_sender,
+            events,
+            tracker.clone(),
+        );
+        let stopped = stop.clone();
+        tracker.spawn(
+            async move {
+                tokio::select! { () = stopped.cancelled() => (), () = listener.run(streams) => () }
+            }
+            .in_current_span(),
+        );
+        Ok(Self { inner: Arc::new(Inner { cdp, world, viewport, loading, listed: AtomicU64::new(0), stop }) })
+    }
+
+    /// The viewport, CSS px.
+    pub fn viewport(&self) -> Size {
+        self.inner.viewport
+    }
+
+    /// The loading state at this moment.
+    pub fn loading(&self) -> Loading {
+        self.inner.loading.borrow().clone()
+    }
+
+    /// The loading state, to wait on.
+    pub fn watch_loading(&self) -> watch::Receiver<Loading> {
+        self.inner.loading.clone()
+    }
+
+    /// URL, title, ready state, scroll offsets and viewport.
+    pub async fn state(&self) -> Result<PageState, Error> {
+        self.evaluate("__ghostcast.state()").await
+    }
+
+    /// Stops whatever the page loads.
+    pub async fn stop_loading(&self) {
+        // Nothing is lost when a page that does not answer cannot be stopped either.
+        let _ = timeout(COMMAND_TIMEOUT, self.cdp().execute(StopLoadingParams::default())).await;
+    }
+
+    /// Evaluates an expression in our world of the main frame; tries once more when the document
+    /// was replaced meanwhile.
+    pub(super) async fn evaluate<T: DeserializeOwned>(&self, expression: &str) -> Result<T, Error> {
+        let document = self.inner.loading.borrow().committed;
+        match self.evaluate_once(document, expression).await {
+            Err(error) if error.is_stale_context() => {
+                let document = self.inner.loading.borrow().committed;
+                self.evaluate_once(document, expression).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn evaluate_once<T: DeserializeOwned>(
+        &self,
+        document: u64,
+        expression: &str,
+    ) -> Result<T, Error> {
+        let run = self.inner.world.evaluate(self.cdp(), document, expression);
+        timeout(COMMAND_TIMEOUT, run)
+            .await
+            .map_err(|_| Error::Timeout { operation: "run our script in the page" })?
+    }
+
+    /// Notes that the elements of the current document are listed.
+    pub(super) fn note_listed(&self) {
+        self.inner.listed.store(self.loading().committed + 1, Ordering::Relaxed);
+    }
+
+    /// Whether an index may refer to a list that is yet to be made: not when the caller has seen
+    /// the elements of an older document, whose indices it would mean.
+    pub(super) fn may_build_list(&self) -> bool {
+        let listed = self.inner.listed.load(Ordering::Relaxed);
+        listed == 0 || listed == self.loading().committed + 1
+    }
+
+    pub(super) fn cdp(&self) -> &CdpPage {
+        &self.inner.cdp
+    }
+}

@@ -1,0 +1,327 @@
+//! One Chromium process: start, watch over, end.
+//!
+//! The process is ours: its own process group, its own profile directory, its CDP socket on a
+//! free loopback port. A task watches for its exit and probes whether it still answers; whoever
+//! uses the process hears of its [`Loss`] by a `watch` channel.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chromiumoxide::Browser as Cdp;
+use chromiumoxide::cdp::browser_protocol::browser::GetVersionParams;
+use chromiumoxide::cdp::browser_protocol::target::{
+    CreateBrowserContextParams, DisposeBrowserContextParams,
+};
+use chromiumoxide::handler::HandlerConfig;
+use futures::StreamExt;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use super::error::Error;
+use super::workdir::WorkDir;
+use crate::config;
+
+/// Where Chromium is looked for, best first: the headless shell is the lightest that screencasts.
+const EXECUTABLES: [&str; 8] = [
+    "/usr/bin/chromium-headless-shell",
+    "/usr/local/bin/chromium-headless-shell",
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+    "/usr/local/bin/chromium",
+    "/usr/bin/google-chrome-stable",
+    "/usr/bin/google-chrome",
+    "/opt/google/chrome/chrome",
+];
+
+/// Flags of every process. Quiet (no traffic of Chromium's own), no throttling of pages that
+/// nobody looks at, known colours, and no way round the session's gate.
+const FLAGS: [&str; 24] = [
+    "autoplay-policy=no-user-gesture-required",
+    "disable-background-networking",
+    "disable-background-timer-throttling",
+    "disable-backgrounding-occluded-windows",
+    "disable-breakpad",
+    "disable-client-side-phishing-detection",
+    "disable-component-update",
+    "disable-default-apps",
+    "disable-domain-reliability",
+    "disable-extensions",
+    "disable-features=Translate,OptimizationHints,MediaRouter,InterestFeedContentSuggestions,\
+     AutofillServerCommunication,CertificateTransparencyComponentUpdater,HttpsUpgrades",
+    "disable-gpu",
+    "disable-hang-monitor",
+    "disable-quic",
+    "disable-renderer-backgrounding",
+    "disable-sync",
+    "force-color-profile=srgb",
+    "force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "metrics-recording-only",
+    "mute-audio",
+    "no-default-browser-check",
+    "no-first-run",
+    "no-pings",
+    "password-store=basic",
+];
+
+/// Longest wait for one answer of the browser itself (not of a page).
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a browser was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The process ended.
+    Crashed,
+    /// The process no longer answers.
+    Hung,
+}
+
+impl Loss {
+    /// The text of `browser_error`.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Crashed => "The browser process crashed. Start a new session on this room.",
+            Self::Hung => "The browser does not answer. Start a new session on this room.",
+        }
+    }
+}
+
+/// A running Chromium.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(super) cdp: Cdp,
+    pid: i32,
+    profile: PathBuf,
+    loss: watch::Receiver<Option<Loss>>,
+    stop: CancellationToken,
+}
+
+impl Process {
+    /// Starts a process and connects to it.
+    pub(crate) async fn launch(
+        config: &config::Browser,
+        work_dir: &WorkDir,
+        tracker: &TaskTracker,
+    ) -> Result<Arc<Self>, Error> {
+        let path = executable(&config.executable)?;
+        let launch = |source| Error::Launch { path: path.display().to_string(), source };
+        let profile = work_dir.subdirectory().map_err(|error| launch(error.into()))?;
+        let mut child = command(&path, &profile, config).spawn().map_err(|e| launch(e.into()))?;
+        let url = timeout(config.launch_timeout(), debugger_url(&mut child))
+            .await
+            .map_err(|elapsed| launch(elapsed.into()))?
+            .map_err(|error| launch(error.into()))?;
+        let handler_config = HandlerConfig {
+            ignore_https_errors: false,
+            viewport: None,
+            ..HandlerConfig::default()
+        };
+        let (cdp, mut handler) = timeout(COMMAND_TIMEOUT, Cdp::connect_with_config(url, handler_config))
+            .await
+            .map_err(|elapsed| launch(elapsed.into()))?
+            .map_err(|error| launch(error.into()))?;
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or(Error::Gone)?;
+        let stop = CancellationToken::new();
+        let span = tracing::info_span!("chromium", pid);
+        let stopped = stop.clone();
+        tracker.spawn(
+            async move {
+                let pump = async { while handler.next().await.is_some() {} };
+                tokio::select! { () = stopped.cancelled() => (), () = pump => () }
+            }
+            .instrument(span.clone()),
+        );
+        let (lost, loss) = watch::channel(None);
+        let process = Arc::new(Self { cdp, pid, profile, loss, stop });
+        let guard = Guard {
+            process: Arc::downgrade(&process),
+            child,
+            profile: process.profile.clone(),
+            lost,
+            stop: process.stop.clone(),
+            probe_interval: config.probe_interval(),
+            probe_timeout: config.probe_timeout(),
+        };
+        tracker.spawn(guard.run().instrument(span));
+        metrics::gauge!("ghostcast_browsers").increment(1.0);
+        Ok(process)
+    }
+
+    /// Tells, now or later, how this process was lost.
+    pub(crate) fn loss(&self) -> watch::Receiver<Option<Loss>> {
+        self.loss.clone()
+    }
+
+    /// Whether it still works.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.loss.borrow().is_none() && !self.stop.is_cancelled()
+    }
+
+    /// Makes an isolated context whose traffic goes by `proxy_url`.
+    pub(crate) async fn create_context(&self, proxy_url: &str) -> Result<String, Error> {
+        let operation = "create a browser context";
+        let params = CreateBrowserContextParams::builder()
+            .dispose_on_detach(true)
+            .proxy_server(proxy_url)
+            // Chromium leaves loopback out of proxying unless told; nothing shall bypass the gate.
+            .proxy_bypass_list("<-loopback>")
+            .build();
+        let answer = timeout(COMMAND_TIMEOUT, self.cdp.execute(params))
+            .await
+            .map_err(|_| Error::Timeout { operation })?
+            .map_err(Error::command(operation))?;
+        metrics::gauge!("ghostcast_contexts").increment(1.0);
+        Ok(answer.result.browser_context_id.inner().to_owned())
+    }
+
+    /// Closes a context and all its pages.
+    pub(crate) async fn dispose_context(&self, context: &str) {
+        metrics::gauge!("ghostcast_contexts").decrement(1.0);
+        let params = DisposeBrowserContextParams::new(context.to_owned());
+        if self.is_alive() {
+            // A context that cannot be closed goes with its process.
+            let _ = timeout(COMMAND_TIMEOUT, self.cdp.execute(params)).await;
+        }
+    }
+
+    /// Ends the process; its profile is removed.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Watches over one process and clears up after it.
+#[derive(Debug)]
+struct Guard {
+    process: std::sync::Weak<Process>,
+    child: Child,
+    profile: PathBuf,
+    lost: watch::Sender<Option<Loss>>,
+    stop: CancellationToken,
+    probe_interval: Duration,
+    probe_timeout: Duration,
+}
+
+impl Guard {
+    async fn run(mut self) {
+        let group = self.child.id().and_then(|pid| i32::try_from(pid).ok());
+        let probe = probe(self.process.clone(), self.probe_interval, self.probe_timeout);
+        let loss = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            status = self.child.wait() => {
+                tracing::warn!(?status, "Chromium ended by itself");
+                Some(Loss::Crashed)
+            }
+            () = probe => {
+                tracing::warn!("Chromium does not answer");
+                Some(Loss::Hung)
+            }
+        };
+        if let Some(loss) = loss {
+            self.lost.send_replace(Some(loss));
+        }
+        if let Some(group) = group {
+            // The group may be gone already, which is what is wanted.
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
+        let _ = self.child.wait().await;
+        self.stop.cancel();
+        remove_profile(&self.profile).await;
+        metrics::gauge!("ghostcast_browsers").decrement(1.0);
+    }
+}
+
+/// Returns when the browser left a probe unanswered for too long; never, if its owner let it go.
+async fn probe(process: std::sync::Weak<Process>, interval: Duration, limit: Duration) {
+    loop {
+        tokio::time::sleep(interval).await;
+        let Some(process) = process.upgrade() else { return std::future::pending().await };
+        let answer = timeout(limit, process.cdp.execute(GetVersionParams::default())).await;
+        if !matches!(answer, Ok(Ok(_))) {
+            return;
+        }
+    }
+}
+
+async fn remove_profile(profile: &Path) {
+    for _ in 0..40 {
+        match tokio::fs::remove_dir_all(profile).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                // The last of Chromium's processes still writes.
+                tokio::time::sleep(Duration::from_millis(25)).await;
+            }
+            _ => return,
+        }
+    }
+}
+
+/// The Chromium to use: the configured one, or the best that is installed.
+pub fn executable(configured: &Path) -> Result<PathBuf, Error> {
+    if !configured.as_os_str().is_empty() {
+        return Ok(configured.to_owned());
+    }
+    let found = EXECUTABLES.iter().map(Path::new).find(|path| path.is_file());
+    found.map(Path::to_owned).ok_or(Error::NoExecutable)
+}
+
+fn command(path: &Path, profile: &Path, config: &config::Browser) -> Command {
+    let mut command = Command::new(path);
+    let is_shell = path.to_string_lossy().contains("headless");
+    let no_sandbox = match config.sandbox {
+        config::Sandbox::Auto => nix::unistd::geteuid().is_root(),
+        config::Sandbox::On => false,
+        config::Sandbox::Off => true,
+    };
+    let extra = config.extra_args.iter().map(|flag| flag.trim_start_matches('-'));
+    command
+        .args(FLAGS.iter().copied().chain(extra).map(|flag| format!("--{flag}")))
+        .args((!is_shell).then_some("--headless"))
+        .args(no_sandbox.then_some("--no-sandbox"))
+        .arg("--remote-debugging-port=0")
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg("about:blank")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    command
+}
+
+/// Reads Chromium's own announcement of its CDP socket, then keeps its stderr flowing.
+async fn debugger_url(child: &mut Child) -> std::io::Result<String> {
+    const ANNOUNCEMENT: &str = "DevTools listening on ";
+    let ended = || std::io::Error::other("Chromium ended before its debugging socket was open");
+    let stderr = child.stderr.take().ok_or_else(ended)?;
+    let mut lines = BufReader::new(stderr).lines();
+    let mut last = String::new();
+    while let Some(line) = lines.next_line().await? {
+        if let Some(url) = line.strip_prefix(ANNOUNCEMENT) {
+            let url = url.trim().to_owned();
+            // Chromium blocks when nobody reads what it writes. Ends with the process.
+            tokio::spawn(async move {
+                while let Ok(Some(line)) = lines.next_line().await {
+                    tracing::trace!(target: "chromium", "{line}");
+                }
+            });
+            return Ok(url);
+        }
+        last = line;
+    }
+    Err(std::io::Error::other(format!("{}: {last}", ended())))
+}

@@ -1,0 +1,169 @@
+// observe.js (8 of 8): tells significant DOM changes, coalesced, and waits for quiet.
+//
+// Told by `__ghostcastNotify('{"kind":"dom","change_type":…}')`: the first change of a type at once,
+// then at most one per window. Style and class are not observed at all, so an animation costs nothing.
+(() => {
+  const gc = globalThis.__ghostcast;
+  if (gc.quiet) return;
+  const { d } = gc._;
+  const WINDOW_MS = 250;
+  const MAX_RECORDS = 400; // looked at per batch; beyond that a batch is judged by its head
+  const MAX_ROOTS = 300;
+  const SCAN_NODES = 5000;
+  const IGNORED = new Set(['script', 'style', 'link', 'meta', 'head', 'title', 'base', 'noscript', 'template']);
+  const OPTIONS = {
+    subtree: true, childList: true, characterData: true, characterDataOldValue: true, attributeOldValue: true,
+    attributeFilter: ['disabled', 'hidden', 'checked', 'selected', 'open', 'value', 'href', 'src', 'aria-expanded', 'aria-hidden',
+      'aria-checked', 'aria-selected', 'aria-disabled', 'aria-label', 'role', 'title', 'alt'],
+  };
+  const TYPES = ['element_added', 'element_removed', 'attributes', 'text'];
+
+  /** Per change type: `open` while its window runs, `more` if something came meanwhile. */
+  const windows = new Map(TYPES.map((type) => [type, { open: false, more: false }]));
+  let waiters = 0;
+  let lastChange = -Infinity;
+  let roots = 0;
+  let observing = false;
+  const observer = new MutationObserver(onMutations);
+
+  function onMutations(records) {
+    const seen = new Set();
+    const wanted = new Set(TYPES.filter((type) => waiters > 0 || !windows.get(type).more));
+    const end = Math.min(records.length, MAX_RECORDS);
+    for (let i = 0; i < end && wanted.size; i++) {
+      const type = judge(records[i], wanted, seen);
+      if (type) { seen.add(type); wanted.delete(type); }
+    }
+    if (!seen.size) return;
+    lastChange = performance.now();
+    for (const type of seen) report(type);
+  }
+
+  /** The change type a record stands for, or null when a user could not care. */
+  function judge(record, wanted, seen) {
+    const { type, target } = record;
+    if (type === 'attributes') return wanted.has(type) && attributeMatters(record) ? type : null;
+    if (type === 'characterData') return wanted.has('text') && textMatters(record) ? 'text' : null;
+    if (d.nodeType(target) === 1 && IGNORED.has(d.localName(target))) return null;
+    const { addedNodes, removedNodes } = record;
+    if (hasElement(addedNodes, adoptShadow) && wanted.has('element_added')) {
+      if (wanted.has('element_removed') && hasElement(removedNodes)) { seen.add('element_removed'); wanted.delete('element_removed'); }
+      return 'element_added';
+    }
+    if (wanted.has('element_removed') && hasElement(removedNodes)) return 'element_removed';
+    return wanted.has('text') && textOf(addedNodes) !== textOf(removedNodes) && isSeen(target) ? 'text' : null;
+  }
+  function attributeMatters({ target, attributeName, oldValue }) {
+    return !IGNORED.has(d.localName(target)) && d.getAttribute(target, attributeName) !== oldValue;
+  }
+  function textMatters({ target, oldValue }) {
+    if (d.nodeType(target) !== 3 || d.nodeValue(target).trim() === (oldValue || '').trim()) return false;
+    const parent = d.parentNode(target);
+    return Boolean(parent) && (d.nodeType(parent) !== 1 || (!IGNORED.has(d.localName(parent)) && isSeen(parent)));
+  }
+  const isSeen = (node) => d.isConnected(node) && (d.nodeType(node) !== 1 || d.isDrawn(node));
+
+  function hasElement(nodes, each) {
+    const end = Math.min(nodes.length, 50);
+    for (let i = 0; i < end; i++) {
+      if (d.nodeType(nodes[i]) !== 1 || IGNORED.has(d.localName(nodes[i]))) continue;
+      each?.(nodes[i]);
+      return true;
+    }
+    return false;
+  }
+  /** Text put in or taken out by `textContent = …`, which replaces nodes and changes none. */
+  function textOf(nodes) {
+    let out = '';
+    const end = Math.min(nodes.length, 10);
+    for (let i = 0; i < end; i++) if (d.nodeType(nodes[i]) === 3) out += d.nodeValue(nodes[i]);
+    return out.trim();
+  }
+
+  function report(type) {
+    const at = windows.get(type);
+    if (at.open) { at.more = true; return; }
+    at.open = true;
+    notify(type);
+    setTimeout(closeWindow, WINDOW_MS, type);
+  }
+  function closeWindow(type) {
+    const at = windows.get(type);
+    at.open = false;
+    if (at.more) { at.more = false; report(type); }
+  }
+  function notify(type) {
+    if (!Object.hasOwn(globalThis, '__ghostcastNotify')) return;
+    try { globalThis.__ghostcastNotify(JSON.stringify({ kind: 'dom', change_type: type })); } catch { /* nobody listens */ }
+  }
+
+  /** Open shadow roots are observed too: when met by a scan, as a fresh element, or by a walk of the list. */
+  const watched = new WeakSet();
+  gc._.watchRoot = (root) => {
+    if (!observing || watched.has(root) || roots >= MAX_ROOTS) return;
+    roots++;
+    watched.add(root);
+    observer.observe(root, OPTIONS);
+    scanForRoots(d.shadowFirst(root));
+  };
+  const adoptShadow = (el) => {
+    const root = d.shadowRoot(el);
+    if (root) gc._.watchRoot(root);
+  };
+  function scanForRoots(first) {
+    const stack = first ? [first] : [];
+    for (let left = SCAN_NODES; stack.length && left > 0; left--) {
+      const el = stack.pop();
+      const next = d.nextElementSibling(el);
+      const child = d.firstElementChild(el);
+      if (next) stack.push(next);
+      if (child) stack.push(child);
+      adoptShadow(el);
+    }
+  }
+
+  /** From DOMContentLoaded on: a load is told by navigation events, not by a flood of changes. */
+  function observe() {
+    if (observing || d.readyState(document) === 'loading') return;
+    observing = true;
+    observer.observe(document, OPTIONS);
+    const scan = () => scanForRoots(d.documentElement(document));
+    requestIdleCallback(scan, { timeout: 2000 });
+  }
+
+  const nextFrame = () => new Promise((done) => { requestAnimationFrame(done); });
+  const sleep = (ms) => new Promise((done) => { setTimeout(done, ms); });
+  const clamp = (n, low, high, other) => (Number.isFinite(n) ? Math.min(Math.max(n, low), high) : other);
+
+  /**
+   * Waits until no significant change came for `quietMs` and a frame was presented, at most `maxMs`.
+   * @returns {Promise<{settled:boolean, ms:number}>}
+   */
+  async function quiet(quietMs, maxMs) {
+    observe();
+    const start = performance.now();
+    const most = clamp(maxMs, 0, 60000, 800);
+    const calm = clamp(quietMs, 0, most, 0);
+    waiters++;
+    try {
+      const settled = await Promise.race([sleep(most).then(() => false), settle(start, calm, most)]);
+      return { settled, ms: Math.round(performance.now() - start) };
+    } finally { waiters--; }
+  }
+  async function settle(start, calm, most) {
+    await nextFrame();
+    await nextFrame();
+    for (;;) {
+      const now = performance.now();
+      const left = Math.max(lastChange, start) + calm - now;
+      if (left <= 0) return true;
+      if (now - start > most) return false;
+      await sleep(left);
+    }
+  }
+
+  gc.quiet = quiet;
+  document.addEventListener('DOMContentLoaded', observe, { once: true });
+  addEventListener('load', observe, { once: true });
+  observe();
+})();

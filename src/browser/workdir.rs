@@ -1,0 +1,131 @@
+//! Directories that Chromium may fill, and the proof of whose they are.
+//!
+//! One directory per run of the service, locked for as long as it lives. A later start finds the
+//! directories whose lock is free: their owner is dead, so their browsers and files are orphans
+//! and are cleared away.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const PREFIX: &str = "ghostcast-";
+const LOCK: &str = "owner.lock";
+
+/// This run's directory; removed when dropped.
+#[derive(Debug)]
+pub(crate) struct WorkDir {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+/// What an earlier run left behind and this one cleared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Directories removed.
+    pub directories: usize,
+    /// Processes ended.
+    pub processes: usize,
+}
+
+impl WorkDir {
+    /// Makes and locks a directory under `base`, or under the system's temporary directory when
+    /// `base` is empty.
+    pub(crate) fn create(base: &Path) -> io::Result<Self> {
+        let base = base_or_temp(base);
+        fs::create_dir_all(&base)?;
+        let path = base.join(format!("{PREFIX}{}", uuid::Uuid::new_v4().simple()));
+        fs::create_dir(&path)?;
+        let file = File::create(path.join(LOCK))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+            .map_err(|(_, errno)| io::Error::from(errno))?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// A new empty directory inside.
+    pub(crate) fn subdirectory(&self) -> io::Result<PathBuf> {
+        let path = self.path.join(uuid::Uuid::new_v4().simple().to_string());
+        fs::create_dir(&path)?;
+        Ok(path)
+    }
+}
+
+impl Drop for WorkDir {
+    fn drop(&mut self) {
+        // Chromium's last processes may still write while they end.
+        for _ in 0..20 {
+            match fs::remove_dir_all(&self.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    std::thread::sleep(std::time::Duration::from_millis(25));
+                }
+                _ => return,
+            }
+        }
+        tracing::warn!(path = %self.path.display(), "could not remove the work directory");
+    }
+}
+
+/// Clears what dead runs of the service left under `base`.
+pub(crate) fn sweep(base: &Path) -> Swept {
+    let mut swept = Swept::default();
+    let Ok(entries) = fs::read_dir(base_or_temp(base)) else { return swept };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let Some(_lock) = ours.then(|| free_lock(&path)).flatten() else { continue };
+        swept.processes += end_processes(&path);
+        if fs::remove_dir_all(&path).is_ok() {
+            swept.directories += 1;
+        }
+    }
+    swept
+}
+
+fn base_or_temp(base: &Path) -> PathBuf {
+    if base.as_os_str().is_empty() { std::env::temp_dir() } else { base.to_owned() }
+}
+
+/// The lock of a directory whose owner is dead; `None` when it lives, or is not provably ours.
+fn free_lock(path: &Path) -> Option<Flock<File>> {
+    let file = File::open(path.join(LOCK)).ok()?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()
+}
+
+/// Ends the processes whose profile lies in `directory`.
+fn end_processes(directory: &Path) -> usize {
+    let marker = format!("--user-data-dir={}/", directory.display());
+    let Ok(entries) = fs::read_dir("/proc") else { return 0 };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| {
+        let command_line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let ours = command_line.split(|byte| *byte == 0).any(|argument| {
+            argument.starts_with(marker.as_bytes())
+        });
+        ours && kill(Pid::from_raw(*pid), Signal::SIGKILL).is_ok()
+    })
+    .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_dead_owners_are_swept() {
+        let base = std::env::temp_dir().join(format!("sweep-{}", uuid::Uuid::new_v4()));
+        let alive = WorkDir::create(&base).unwrap();
+        let dead = base.join(format!("{PREFIX}dead"));
+        fs::create_dir_all(dead.join("profile")).unwrap();
+        fs::write(dead.join(LOCK), "").unwrap();
+        let foreign = base.join(format!("{PREFIX}foreign"));
+        fs::create_dir_all(&foreign).unwrap();
+        assert_eq!(sweep(&base), Swept { directories: 1, processes: 0 });
+        assert!(alive.path.exists() && foreign.exists() && !dead.exists());
+        drop(alive);
+        assert_eq!(fs::read_dir(&base).unwrap().count(), 1);
+        fs::remove_dir_all(&base).unwrap();
+    }
+}

@@ -1,0 +1,125 @@
+//! Our scripts in the page: an isolated world that the page itself can neither see nor break.
+
+use chromiumoxide::Page as CdpPage;
+use chromiumoxide::cdp::browser_protocol::page::{
+    AddScriptToEvaluateOnNewDocumentParams, CreateIsolatedWorldParams, FrameId,
+};
+use chromiumoxide::cdp::js_protocol::runtime::{
+    AddBindingParams, EvaluateParams, ExecutionContextId,
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::error::Error;
+
+/// The name of our world in every document.
+const WORLD: &str = "ghostcast";
+/// The function by which our scripts report.
+pub(super) const BINDING: &str = "__ghostcastNotify";
+
+/// Our scripts, in the order in which they depend on each other.
+const SCRIPTS: [&str; 8] = [
+    include_str!("scripts/dom.js"),
+    include_str!("scripts/geometry.js"),
+    include_str!("scripts/names.js"),
+    include_str!("scripts/elements.js"),
+    include_str!("scripts/locate.js"),
+    include_str!("scripts/typing.js"),
+    include_str!("scripts/scroll.js"),
+    include_str!("scripts/observe.js"),
+];
+
+/// Our world in the current document of a page's main frame.
+#[derive(Debug)]
+pub(super) struct World {
+    script: String,
+    frame: FrameId,
+    /// The context of the document that was current when it was made, with that document's
+    /// number.
+    context: Mutex<Option<(u64, ExecutionContextId)>>,
+}
+
+impl World {
+    /// Prepares every future document of the page, and its current one.
+    pub(super) async fn install(page: &CdpPage, frame: FrameId) -> Result<Self, Error> {
+        let script = SCRIPTS.join("\n");
+        let binding = AddBindingParams::builder()
+            .name(BINDING)
+            .execution_context_name(WORLD)
+            .build()
+            .map_err(Error::builder("add a binding"))?;
+        page.execute(binding).await.map_err(Error::command("add a binding"))?;
+        let on_new_document = AddScriptToEvaluateOnNewDocumentParams::builder()
+            .source(script.clone())
+            .world_name(WORLD)
+            .run_immediately(true)
+            .build()
+            .map_err(Error::builder("install our scripts"))?;
+        page.execute(on_new_document).await.map_err(Error::command("install our scripts"))?;
+        Ok(Self { script, frame, context: Mutex::new(None) })
+    }
+
+    /// Evaluates an expression in the current document, whose number is `document`.
+    pub(super) async fn evaluate<T: DeserializeOwned>(
+        &self,
+        page: &CdpPage,
+        document: u64,
+        expression: &str,
+    ) -> Result<T, Error> {
+        const OPERATION: &str = "run our script in the page";
+        let context = self.context(page, document).await?;
+        let params = EvaluateParams::builder()
+            .expression(expression)
+            .context_id(context)
+            .return_by_value(true)
+            .await_promise(true)
+            .build()
+            .map_err(Error::builder(OPERATION))?;
+        let answer = match page.execute(params).await.map_err(Error::command(OPERATION)) {
+            Ok(answer) => answer.result,
+            Err(error) => {
+                *self.context.lock().await = None;
+                return Err(error);
+            }
+        };
+        if let Some(exception) = answer.exception_details {
+            return Err(Error::Command { operation: OPERATION, source: exception.text.into() });
+        }
+        serde_json::from_value(answer.result.value.unwrap_or(Value::Null))
+            .map_err(|error| Error::Command { operation: OPERATION, source: error.into() })
+    }
+
+    async fn context(&self, page: &CdpPage, document: u64) -> Result<ExecutionContextId, Error> {
+        const OPERATION: &str = "enter our world in the page";
+        let mut cached = self.context.lock().await;
+        if let Some((number, context)) = &*cached
+            && *number == document
+        {
+            return Ok(*context);
+        }
+        let world = CreateIsolatedWorldParams::builder()
+            .frame_id(self.frame.clone())
+            .world_name(WORLD)
+            .build()
+            .map_err(Error::builder(OPERATION))?;
+        let context = page
+            .execute(world)
+            .await
+            .map_err(Error::command(OPERATION))?
+            .result
+            .execution_context_id;
+        // A document that was there before our scripts were installed does not have them.
+        let ensure = EvaluateParams::builder()
+            .expression(format!(
+                "if (!globalThis.__ghostcast || !globalThis.__ghostcast.state) {{ {}\n }} 0",
+                self.script
+            ))
+            .context_id(context)
+            .build()
+            .map_err(Error::builder(OPERATION))?;
+        page.execute(ensure).await.map_err(Error::command(OPERATION))?;
+        *cached = Some((document, context));
+        Ok(context)
+    }
+}

@@ -1,0 +1,22 @@
+//! Sessions: one per room, each an actor with a pure machine at its heart.
+//!
+//! ```text
+//! Manager            rooms -> sessions, admission, shutdown
+//!   SessionHandle    what everybody else holds: requests in, records out
+//!     Actor          the one task that owns the session's state
+//!       Machine      its life, pure
+//!       Studio       shots in, access units out (an OS thread)
+//!       Outlets      the LiveKit publisher and the WHEP viewers
+//! ```
+
+mod actor;
+mod handle;
+pub mod machine;
+mod manager;
+mod outlets;
+mod perform;
+mod start;
+pub mod studio;
+
+pub use handle::{ContextOptions, PageContext, SessionHandle};
+pub use manager::Manager;

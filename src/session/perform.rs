@@ -1,0 +1,136 @@
+//! One action from its wire form to its result.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::handle::refused;
+use super::studio::Studio;
+use crate::browser::actions::{self, Cues, Done, Settled, Stage};
+use crate::browser::gate::Gate;
+use crate::browser::page::Page;
+use crate::config;
+use crate::media::cursor::Cue;
+use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
+use crate::model::{ActionResult, Command};
+
+/// Beyond its own bound no action takes longer than this.
+const OVERTIME: Duration = Duration::from_secs(30);
+
+/// What actions of a session work with.
+#[derive(Debug, Clone)]
+pub(super) struct Kit {
+    pub(super) page: Page,
+    pub(super) gate: std::sync::Arc<Gate>,
+    pub(super) studio: Studio,
+    pub(super) config: config::Session,
+}
+
+/// Shows cues by the studio; the action waits for the cursor only when somebody watches.
+struct StudioCues<'a>(&'a Studio);
+
+impl Cues for StudioCues<'_> {
+    fn cue(&self, cue: Cue) -> Option<Instant> {
+        let arrival = self.0.cue(Instant::now(), cue);
+        let watched = self.0.view().borrow().watched;
+        watched.then_some(arrival)
+    }
+}
+
+/// What came of an action.
+pub(super) struct Performed {
+    pub(super) result: ActionResult,
+    pub(super) settled: Option<Settled>,
+}
+
+/// Parses and performs an action.
+pub(super) async fn perform(kit: Kit, request: ActionRequest) -> Performed {
+    let started = Instant::now();
+    let outcome = match Command::parse(&request) {
+        Ok(command) => bounded(&kit, &command).await,
+        Err(error) => Err(error),
+    };
+    let state = kit.page.state().await.ok();
+    let (url, title) = match &state {
+        Some(state) => (state.url.clone(), state.title.clone()),
+        None => (kit.page.loading().url, String::new()),
+    };
+    let (mut result, settled) = match outcome {
+        Ok(Done { data, settled }) => {
+            let result = ActionResult {
+                success: true,
+                error: None,
+                error_kind: None,
+                context: None,
+                data,
+                duration_ms: 0.0,
+                url,
+                title,
+            };
+            (result, settled)
+        }
+        Err(mut error) => {
+            let ready_state = state.map(|state| state.ready_state);
+            error.context = Some(context(&request, &url, &title, ready_state, error.context));
+            (refused(error, &url, &title), None)
+        }
+    };
+    let took = started.elapsed();
+    result.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
+    let outcome = result.error_kind.map_or("completed", ActionErrorKind::as_str);
+    let action_type = known_type(&request.action_type);
+    metrics::counter!("ghostcast_actions_total", "type" => action_type, "outcome" => outcome)
+        .increment(1);
+    metrics::histogram!("ghostcast_action_seconds", "type" => action_type)
+        .record(took.as_secs_f64());
+    Performed { result, settled }
+}
+
+async fn bounded(kit: &Kit, command: &Command) -> Result<Done, ActionError> {
+    let stage = Stage {
+        page: &kit.page,
+        gate: &kit.gate,
+        cues: &StudioCues(&kit.studio),
+        navigate_timeout: kit.config.navigate_timeout(),
+        settle_max: kit.config.settle_max(),
+    };
+    let own_bound = match command {
+        Command::Wait(wait) => Duration::from_secs_f64(wait.seconds),
+        Command::Navigate(navigate) => {
+            navigate.timeout_ms.map_or(stage.navigate_timeout, Duration::from_millis)
+        }
+        _ => stage.navigate_timeout,
+    };
+    let acting = actions::execute(stage, command);
+    tokio::time::timeout(own_bound + OVERTIME, acting).await.unwrap_or_else(|_| {
+        Err(ActionError::new(
+            ActionErrorKind::Timeout,
+            "The action took too long and was given up. Get the page's context and try again.",
+        ))
+    })
+}
+
+/// A label of bounded cardinality: callers can send any text.
+fn known_type(action_type: &str) -> &'static str {
+    crate::model::command::ACTION_TYPES
+        .into_iter()
+        .find(|known| *known == action_type)
+        .unwrap_or("unknown")
+}
+
+/// What a corrector needs: what was tried, where, and what the failure itself knows.
+fn context(
+    request: &ActionRequest,
+    url: &str,
+    title: &str,
+    ready_state: Option<String>,
+    detail: Option<Value>,
+) -> Value {
+    let mut context = json!({
+        "action": request, "url": url, "title": title, "ready_state": ready_state,
+    });
+    if let (Some(context), Some(Value::Object(detail))) = (context.as_object_mut(), detail) {
+        context.extend(detail);
+    }
+    context
+}

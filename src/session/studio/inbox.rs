@@ -1,0 +1,99 @@
+//! What the studio's thread finds when it wakes.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex};
+use std::time::Instant;
+
+use super::lock;
+use crate::media::Shot;
+use crate::publish::FeedId;
+
+/// Left by others, taken by the thread.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// The latest shot that has not been drawn.
+    pub(super) shot: Option<Shot>,
+    /// A lossless still and the number it was wanted under.
+    pub(super) still: Option<(u64, Shot)>,
+    /// Somebody needs a keyframe.
+    pub(super) keyframe: bool,
+    /// The cursor was cued.
+    pub(super) cued: bool,
+    /// The video is paused by request.
+    pub(super) paused: bool,
+    /// The thread shall end.
+    pub(super) stop: bool,
+    watched: HashMap<FeedId, bool>,
+    bandwidth: HashMap<FeedId, u64>,
+}
+
+impl State {
+    pub(super) fn set_watched(&mut self, feed: FeedId, watched: bool) {
+        if watched {
+            self.watched.insert(feed, true);
+        } else {
+            self.watched.remove(&feed);
+        }
+    }
+
+    pub(super) fn set_bandwidth(&mut self, feed: FeedId, bits_per_second: Option<u64>) {
+        match bits_per_second {
+            Some(bits) => self.bandwidth.insert(feed, bits),
+            None => self.bandwidth.remove(&feed),
+        };
+    }
+
+    /// Whether somebody sees what is drawn.
+    pub(super) fn is_watched(&self) -> bool {
+        !self.paused && !self.watched.is_empty()
+    }
+
+    /// The narrowest path to a viewer, bits a second; `None` when no path is known to be narrow.
+    pub(super) fn bandwidth_min(&self) -> Option<u64> {
+        self.bandwidth.values().copied().min()
+    }
+}
+
+/// The state and the bell.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    state: Mutex<State>,
+    bell: Condvar,
+}
+
+impl Inbox {
+    /// Leaves something and rings.
+    pub(super) fn leave(&self, change: impl FnOnce(&mut State)) {
+        change(&mut lock(&self.state));
+        self.bell.notify_one();
+    }
+
+    /// Lets `look` see the state, again after every ring, until it answers; wakes it at the
+    /// instant it names as well.
+    pub(super) fn wait<T>(&self, mut look: impl FnMut(&mut State) -> Wait<T>) -> T {
+        let mut state = lock(&self.state);
+        loop {
+            match look(&mut state) {
+                Wait::Done(answer) => return answer,
+                Wait::Until(Some(at)) => {
+                    let left = at.saturating_duration_since(Instant::now());
+                    state = match self.bell.wait_timeout(state, left) {
+                        Ok((state, _)) => state,
+                        Err(poisoned) => poisoned.into_inner().0,
+                    };
+                }
+                Wait::Until(None) => {
+                    state = self.bell.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+                }
+            }
+        }
+    }
+}
+
+/// What a look at the inbox comes to.
+pub(super) enum Wait<T> {
+    /// There is something to do.
+    Done(T),
+    /// Nothing before this instant, unless the bell rings.
+    Until(Option<Instant>),
+}

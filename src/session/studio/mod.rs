@@ -1,0 +1,178 @@
+//! The studio: one OS thread per session that turns shots into access units.
+//!
+//! The thread owns the canvas, the cursor's overlay and the encoder; everybody else reaches it by
+//! [`Studio`], whose calls only leave something in the [`Inbox`] and wake the thread. What it
+//! makes goes to the [`Fanout`]; what it needs (capture on or off, a lossless still) it tells by
+//! a `watch` channel, so nobody ever waits for it.
+//!
+//! Loss policy: the latest shot wins and an older undrawn one is counted as dropped; cues are
+//! applied in order and never lost.
+
+mod inbox;
+mod thread;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use self::inbox::Inbox;
+use crate::browser::capture::ShotSink;
+use crate::config;
+use crate::media::Shot;
+use crate::media::cursor::{self, Cue, Cursor};
+use crate::model::session::VideoStats;
+use crate::publish::{Fanout, Feed, FeedId, Feedback};
+
+/// What a studio is made for.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Most pictures a second.
+    pub fps: u32,
+    /// Target, bits a second.
+    pub bitrate_bps: u32,
+    /// Pace of heartbeats, stills and keyframes.
+    pub video: config::Video,
+    /// The ghost cursor.
+    pub cursor: cursor::Config,
+}
+
+/// What the studio wants and does.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct View {
+    /// Whether somebody watches, so that the page shall be captured.
+    pub watched: bool,
+    /// Which still is wanted: counts up each time the page has come to rest.
+    pub still_wanted: u64,
+    /// The video over the last second.
+    pub stats: VideoStats,
+}
+
+/// The handle of a session's studio. The thread ends when the last one is dropped.
+#[derive(Debug, Clone)]
+pub struct Studio {
+    shared: Arc<Shared>,
+    view: watch::Receiver<View>,
+    _thread: Arc<Join>,
+}
+
+/// What the handles and the thread share.
+#[derive(Debug)]
+struct Shared {
+    inbox: Inbox,
+    fanout: Mutex<Fanout>,
+    cursor: Mutex<Cursor>,
+}
+
+/// Ends and joins the thread when the last handle goes.
+#[derive(Debug)]
+struct Join {
+    shared: Arc<Shared>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Drop for Join {
+    fn drop(&mut self) {
+        self.shared.inbox.leave(|state| state.stop = true);
+        if let Some(thread) = self.thread.take() {
+            // The thread looks at `stop` after each picture, so this takes milliseconds.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Studio {
+    /// Starts the thread.
+    pub fn start(name: &str, options: Options) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            inbox: Inbox::default(),
+            fanout: Mutex::new(Fanout::default()),
+            cursor: Mutex::new(Cursor::new(options.cursor.clone())),
+        });
+        let (view_sender, view) = watch::channel(View::default());
+        let body = thread::Thread::new(Arc::clone(&shared), options, view_sender);
+        // Linux keeps 15 bytes of a thread's name.
+        let thread_name: String = format!("studio {name}").chars().take(15).collect();
+        let thread = std::thread::Builder::new().name(thread_name).spawn(move || body.run())?;
+        let join = Join { shared: Arc::clone(&shared), thread: Some(thread) };
+        Ok(Self { shared, view, _thread: Arc::new(join) })
+    }
+
+    /// What the studio wants and does, to wait on.
+    pub fn view(&self) -> watch::Receiver<View> {
+        self.view.clone()
+    }
+
+    /// Adds a publisher.
+    pub fn subscribe(&self) -> Feed {
+        let feedback: Arc<dyn Feedback> = Arc::clone(&self.shared) as Arc<dyn Feedback>;
+        lock(&self.shared.fanout).subscribe(feedback)
+    }
+
+    /// Where the capture puts its shots.
+    pub fn sink(&self) -> Arc<dyn ShotSink> {
+        Arc::clone(&self.shared) as Arc<dyn ShotSink>
+    }
+
+    /// Hands in the still that was `wanted`; ignored when the page moved meanwhile.
+    pub fn put_still(&self, wanted: u64, shot: Shot) {
+        self.shared.inbox.leave(|state| state.still = Some((wanted, shot)));
+    }
+
+    /// Shows a cue with the ghost cursor. Returns when the cursor will have arrived.
+    pub fn cue(&self, now: Instant, cue: Cue) -> Instant {
+        let arrival = lock(&self.shared.cursor).cue(now, cue);
+        self.shared.inbox.leave(|state| state.cued = true);
+        arrival
+    }
+
+    /// Where the cursor is, CSS px.
+    pub fn cursor_position(&self, now: Instant) -> Option<crate::model::Point> {
+        lock(&self.shared.cursor).position(now)
+    }
+
+    /// Stops or resumes the video. A paused studio counts as not watched.
+    pub fn set_paused(&self, paused: bool) {
+        self.shared.inbox.leave(|state| state.paused = paused);
+    }
+}
+
+impl ShotSink for Shared {
+    fn put(&self, shot: Shot) {
+        self.inbox.leave(|state| {
+            if state.shot.replace(shot).is_some() {
+                metrics::counter!("ghostcast_frames_dropped_total", "reason" => "newer_shot")
+                    .increment(1);
+            }
+        });
+    }
+}
+
+impl Feedback for Shared {
+    fn request_keyframe(&self) {
+        metrics::counter!("ghostcast_keyframe_requests_total").increment(1);
+        self.inbox.leave(|state| state.keyframe = true);
+    }
+
+    fn set_bandwidth(&self, feed: FeedId, bits_per_second: Option<u64>) {
+        self.inbox.leave(|state| state.set_bandwidth(feed, bits_per_second));
+    }
+
+    fn set_watched(&self, feed: FeedId, watched: bool) {
+        self.inbox.leave(|state| state.set_watched(feed, watched));
+    }
+
+    fn remove(&self, feed: FeedId) {
+        lock(&self.fanout).unsubscribe(feed);
+        self.inbox.leave(|state| {
+            state.set_bandwidth(feed, None);
+            state.set_watched(feed, false);
+        });
+    }
+}
+
+/// Locks a mutex whose data stays valid whoever panicked while holding it: each critical section
+/// is one assignment.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,442 @@
+//! The body of the studio's thread: wait, draw, encode, hand out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokio::sync::watch;
+
+use super::inbox::{State, Wait};
+use super::{Options, Shared, View, lock};
+use crate::error::{BoxError, Chain};
+use crate::media::compose::Composer;
+use crate::media::cursor::Overlay;
+use crate::media::decode::Decoder;
+use crate::media::encode::{self, Budget, Encoder};
+use crate::media::{AccessUnit, Picture, Pixels, Shot};
+use crate::model::Size;
+use crate::model::session::VideoStats;
+
+/// A picture may come this share of an interval early, since captures do not tick exactly.
+const EARLY_SHARE: f64 = 0.35;
+/// After a still, this many more pictures let the encoder spend its bits on sharpness.
+const REFINEMENTS: u32 = 4;
+/// Time between two of them.
+const REFINE_EVERY: Duration = Duration::from_millis(80);
+/// A first viewer waits this long for a fresh shot before it is given the kept picture.
+const FRESH_WAIT_MAX: Duration = Duration::from_millis(700);
+/// The encoder is not asked for less, bits a second: below, not even text gets through.
+const BITRATE_MIN: u64 = 100_000;
+
+/// Why the thread draws.
+#[derive(Debug, Default)]
+struct Work {
+    shot: Option<Shot>,
+    still: Option<Shot>,
+    keyframe: bool,
+    bandwidth_min: Option<u64>,
+}
+
+pub(super) struct Thread {
+    shared: Arc<Shared>,
+    options: Options,
+    view: watch::Sender<View>,
+    canvas: Canvas,
+    pace: Pace,
+    encoder: Option<Encoder>,
+    budget: Budget,
+    bitrate_bps: u32,
+    meter: Meter,
+}
+
+/// The picture and what is drawn on it.
+struct Canvas {
+    picture: Picture,
+    composer: Composer,
+    decoder: Option<Decoder>,
+    /// The JPEG that the picture shows, or that the still on it replaced.
+    jpeg: String,
+    binary: Vec<u8>,
+    viewport: Size,
+    captured_at: Instant,
+    /// Whether anything was ever drawn.
+    is_painted: bool,
+}
+
+/// When to draw next, and why.
+struct Pace {
+    interval: Duration,
+    due_at: Instant,
+    drawn_at: Instant,
+    damaged_at: Instant,
+    still_wanted: u64,
+    still_asked: bool,
+    refinements: u32,
+    keyframe_at: Option<Instant>,
+    watched_since: Option<Instant>,
+    is_fresh: bool,
+}
+
+impl Thread {
+    pub(super) fn new(shared: Arc<Shared>, options: Options, view: watch::Sender<View>) -> Self {
+        let now = Instant::now();
+        let pace = Pace {
+            interval: Duration::from_secs_f64(1.0 / f64::from(options.fps)),
+            due_at: now,
+            drawn_at: now,
+            damaged_at: now,
+            still_wanted: 0,
+            still_asked: true,
+            refinements: 0,
+            keyframe_at: None,
+            watched_since: None,
+            is_fresh: false,
+        };
+        let canvas = Canvas {
+            picture: Picture::new(Size::new(2, 2)),
+            composer: Composer::default(),
+            decoder: None,
+            jpeg: String::new(),
+            binary: Vec::new(),
+            viewport: Size::new(1, 1),
+            captured_at: now,
+            is_painted: false,
+        };
+        Self {
+            budget: Budget::new(now, options.bitrate_bps, options.fps),
+            bitrate_bps: options.bitrate_bps,
+            shared,
+            options,
+            view,
+            canvas,
+            pace,
+            encoder: None,
+            meter: Meter::new(now),
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        while let Some(work) = shared.inbox.wait(|state| self.look(state)) {
+            if let Err(error) = self.draw(work) {
+                metrics::counter!("ghostcast_frames_dropped_total", "reason" => "broken")
+                    .increment(1);
+                tracing::warn!(error = %Chain(error.as_ref()), "a picture could not be made");
+            }
+        }
+    }
+
+    /// Decides whether there is work now, and if not, when.
+    fn look(&mut self, state: &mut State) -> Wait<Option<Work>> {
+        if state.stop {
+            return Wait::Done(None);
+        }
+        let now = Instant::now();
+        self.meter.publish(now, &self.view);
+        self.follow_viewers(now, state.is_watched());
+        if !state.is_watched() {
+            state.shot = None;
+            state.still = None;
+            return Wait::Until(self.meter.next_at());
+        }
+        if state.shot.as_ref().is_some_and(|shot| self.canvas.shows(shot)) {
+            // Chromium sends a frame for every swap, changed or not.
+            state.shot = None;
+            self.pace.is_fresh = true;
+            metrics::counter!("ghostcast_frames_dropped_total", "reason" => "unchanged")
+                .increment(1);
+        }
+        let wanted = self.pace.still_wanted;
+        if state.still.as_ref().is_some_and(|(number, _)| *number != wanted) {
+            state.still = None;
+        }
+        let due = self.due_at(now, state);
+        let not_before = self.pace.not_before().max(self.budget.next_at(now));
+        match due.map(|due| due.max(not_before)) {
+            Some(at) if at <= now => Wait::Done(Some(self.take(now, state))),
+            at => {
+                self.ask_for_still(now);
+                Wait::Until([at, self.still_at(), self.meter.next_at()].into_iter().flatten().min())
+            }
+        }
+    }
+
+    fn take(&mut self, now: Instant, state: &mut State) -> Work {
+        let keyframe = state.keyframe && self.keyframe_allowed_at(now) <= now;
+        state.keyframe &= !keyframe;
+        state.cued = false;
+        Work {
+            shot: state.shot.take(),
+            still: state.still.take().map(|(_, shot)| shot),
+            keyframe,
+            bandwidth_min: state.bandwidth_min(),
+        }
+    }
+
+    /// The earliest of the reasons to draw.
+    fn due_at(&self, now: Instant, state: &State) -> Option<Instant> {
+        let canvas_ready = self.canvas.is_painted && (self.pace.is_fresh || self.waited(now));
+        let fresh = (state.shot.is_some() || state.still.is_some()).then_some(now);
+        let keyframe = state.keyframe.then(|| self.keyframe_allowed_at(now));
+        let cursor = lock(&self.shared.cursor).next_change(self.pace.drawn_at);
+        let refine = (self.pace.refinements > 0).then(|| self.pace.drawn_at + REFINE_EVERY);
+        let heartbeat = Some(self.pace.drawn_at + self.options.video.heartbeat());
+        let of_kept = [keyframe, cursor, refine, heartbeat].into_iter().flatten().min();
+        let of_kept = if canvas_ready {
+            of_kept
+        } else {
+            self.canvas.is_painted.then(|| self.fresh_by()).flatten()
+        };
+        [fresh, of_kept].into_iter().flatten().min()
+    }
+
+    fn keyframe_allowed_at(&self, now: Instant) -> Instant {
+        let pause = self.options.video.keyframe_interval_min();
+        self.pace.keyframe_at.map_or(now, |at| at + pause)
+    }
+
+    /// Until when a new viewer waits for a fresh shot.
+    fn fresh_by(&self) -> Option<Instant> {
+        self.pace.watched_since.map(|since| since + FRESH_WAIT_MAX)
+    }
+
+    fn waited(&self, now: Instant) -> bool {
+        self.fresh_by().is_some_and(|at| at <= now)
+    }
+
+    /// Tells the session when viewers come and go.
+    fn follow_viewers(&mut self, now: Instant, watched: bool) {
+        if watched == self.pace.watched_since.is_some() {
+            return;
+        }
+        self.pace.watched_since = watched.then_some(now);
+        self.pace.is_fresh = false;
+        self.pace.refinements = 0;
+        self.pace.still_asked = true;
+        self.view.send_modify(|view| view.watched = watched);
+    }
+
+    /// When a page at rest is due for its lossless still.
+    fn still_at(&self) -> Option<Instant> {
+        let after = self.options.video.still_after();
+        (!self.pace.still_asked && !after.is_zero()).then(|| self.pace.damaged_at + after)
+    }
+
+    fn ask_for_still(&mut self, now: Instant) {
+        if self.still_at().is_some_and(|at| at <= now) {
+            self.pace.still_asked = true;
+            let wanted = self.pace.still_wanted;
+            self.view.send_modify(|view| view.still_wanted = wanted);
+        }
+    }
+
+    fn draw(&mut self, work: Work) -> Result<(), BoxError> {
+        let now = Instant::now();
+        let is_still = work.still.is_some();
+        let has_shot = work.shot.is_some();
+        // The still is the newer of the two: a shot after it would have withdrawn it.
+        if let Some(shot) = work.still.or(work.shot) {
+            self.canvas.paint(shot, now)?;
+            self.pace.repainted(now, has_shot, is_still);
+        }
+        let overlay = lock(&self.shared.cursor).frame(now);
+        self.canvas.compose(overlay.as_ref());
+        self.follow_bandwidth(now, work.bandwidth_min);
+        let result = self.encode(now, work.keyframe, has_shot || is_still);
+        self.pace.drawn(now);
+        result
+    }
+
+    fn encode(&mut self, now: Instant, keyframe: bool, is_new: bool) -> Result<(), BoxError> {
+        let encoder = match &mut self.encoder {
+            Some(encoder) => encoder,
+            none => none.insert(Encoder::new(encode::Config {
+                fps: self.options.fps,
+                bitrate_bps: self.budget.encoder_target(),
+            })?),
+        };
+        let media_ms = self.meter.media_ms(now);
+        let started = Instant::now();
+        let encoded = encoder.encode(&self.canvas.picture, media_ms, keyframe)?;
+        stage("encode", started);
+        let Some(encoded) = encoded else {
+            metrics::counter!("ghostcast_frames_dropped_total", "reason" => "encoder_skip")
+                .increment(1);
+            return Ok(());
+        };
+        if let Some(target) = self.budget.spend(now, encoded.data.len()) {
+            encoder.set_bitrate(target);
+        }
+        if encoded.keyframe {
+            self.pace.keyframe_at = Some(now);
+        }
+        self.meter.count(encoded.data.len(), encoded.keyframe);
+        let captured_at = if is_new { self.canvas.captured_at } else { now };
+        let unit = AccessUnit { data: encoded.data, keyframe: encoded.keyframe, captured_at };
+        let delivery = lock(&self.shared.fanout).send(&Arc::new(unit));
+        if delivery.dropped > 0 {
+            metrics::counter!("ghostcast_frames_dropped_total", "reason" => "slow_publisher")
+                .increment(delivery.dropped as u64);
+        }
+        if delivery.keyframe_needed {
+            self.shared.inbox.leave(|state| state.keyframe = true);
+        }
+        Ok(())
+    }
+
+    fn follow_bandwidth(&mut self, now: Instant, bandwidth_min: Option<u64>) {
+        let set = u64::from(self.options.bitrate_bps);
+        let bits = bandwidth_min.map_or(set, |narrow| narrow.clamp(BITRATE_MIN.min(set), set));
+        let bits = u32::try_from(bits).unwrap_or(u32::MAX);
+        if bits != self.bitrate_bps {
+            self.bitrate_bps = bits;
+            self.budget.set_bitrate(now, bits);
+            if let Some(encoder) = &mut self.encoder {
+                encoder.set_bitrate(self.budget.encoder_target());
+            }
+        }
+    }
+}
+
+impl Canvas {
+    /// Whether the picture shows this shot already.
+    fn shows(&self, shot: &Shot) -> bool {
+        matches!(&shot.pixels, Pixels::JpegBase64(text) if *text == self.jpeg)
+    }
+
+    /// Decodes a shot over the whole picture.
+    fn paint(&mut self, shot: Shot, now: Instant) -> Result<(), BoxError> {
+        let started = Instant::now();
+        let decoder = match &mut self.decoder {
+            Some(decoder) => decoder,
+            none => none.insert(Decoder::new()?),
+        };
+        let (Pixels::JpegBase64(text) | Pixels::PngBase64(text)) = &shot.pixels;
+        self.binary.clear();
+        STANDARD.decode_vec(text, &mut self.binary)?;
+        // A damaged shot may leave half a picture, so the overlay's saved pixels are void.
+        self.composer.forget();
+        match shot.pixels {
+            Pixels::JpegBase64(text) => {
+                self.jpeg = text;
+                decoder.decode_jpeg(&self.binary, &mut self.picture)?;
+            }
+            Pixels::PngBase64(_) => decoder.decode_png(&self.binary, &mut self.picture)?,
+        }
+        self.viewport = shot.viewport;
+        self.captured_at = shot.captured_at.min(now);
+        self.is_painted = true;
+        stage("decode", started);
+        Ok(())
+    }
+
+    fn compose(&mut self, overlay: Option<&Overlay>) {
+        let started = Instant::now();
+        let size = self.picture.size();
+        let scale = f64::from(size.width) / f64::from(self.viewport.to_even().width);
+        self.composer.draw(&mut self.picture, overlay, scale as f32);
+        stage("compose", started);
+    }
+}
+
+impl Pace {
+    fn not_before(&self) -> Instant {
+        let early = self.interval.mul_f64(EARLY_SHARE);
+        self.due_at.checked_sub(early).unwrap_or(self.due_at)
+    }
+
+    fn repainted(&mut self, now: Instant, has_shot: bool, is_still: bool) {
+        self.is_fresh = true;
+        if is_still {
+            self.refinements = REFINEMENTS;
+        } else if has_shot {
+            self.damaged_at = now;
+            self.refinements = 0;
+            self.still_asked = false;
+            // Withdraws a still that is under way: it shows an older page.
+            self.still_wanted += 1;
+        }
+    }
+
+    fn drawn(&mut self, now: Instant) {
+        self.refinements = self.refinements.saturating_sub(1);
+        self.drawn_at = now;
+        let on_grid = self.due_at + self.interval;
+        // After a rest the grid starts anew.
+        let grid_is_old = now > on_grid;
+        self.due_at = if grid_is_old { now + self.interval } else { on_grid };
+    }
+}
+
+/// Records how long a stage took.
+fn stage(name: &'static str, started: Instant) {
+    metrics::histogram!("ghostcast_stage_seconds", "stage" => name)
+        .record(started.elapsed().as_secs_f64());
+}
+
+/// Counts what is made, and publishes it once a second.
+struct Meter {
+    origin: Instant,
+    since: Instant,
+    pictures: u32,
+    bytes: u64,
+    total: u64,
+    keyframes: u64,
+    is_quiet: bool,
+}
+
+impl Meter {
+    fn new(now: Instant) -> Self {
+        Self {
+            origin: now,
+            since: now,
+            pictures: 0,
+            bytes: 0,
+            total: 0,
+            keyframes: 0,
+            is_quiet: true,
+        }
+    }
+
+    fn media_ms(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.origin).as_millis() as u64
+    }
+
+    fn count(&mut self, bytes: usize, keyframe: bool) {
+        self.pictures += 1;
+        self.bytes += bytes as u64;
+        self.total += 1;
+        self.keyframes += u64::from(keyframe);
+        metrics::counter!("ghostcast_frames_encoded_total").increment(1);
+        metrics::counter!("ghostcast_encoded_bytes_total").increment(bytes as u64);
+    }
+
+    /// When the next second is over; `None` when there is nothing new to tell.
+    fn next_at(&self) -> Option<Instant> {
+        (!self.is_quiet || self.pictures > 0).then(|| self.since + Duration::from_secs(1))
+    }
+
+    fn publish(&mut self, now: Instant, view: &watch::Sender<View>) {
+        let span = now.saturating_duration_since(self.since);
+        if span < Duration::from_secs(1) {
+            return;
+        }
+        let seconds = span.as_secs_f64();
+        let stats = VideoStats {
+            fps: (f64::from(self.pictures) / seconds * 10.0).round() / 10.0,
+            bitrate_bps: (self.bytes as f64 * 8.0 / seconds) as u64,
+            frames_encoded: self.total,
+            keyframes: self.keyframes,
+        };
+        self.is_quiet = self.pictures == 0;
+        self.since = now;
+        self.pictures = 0;
+        self.bytes = 0;
+        view.send_if_modified(|view| {
+            let changed = view.stats != stats;
+            view.stats = stats;
+            changed
+        });
+    }
+}

@@ -1,0 +1,1 @@
+"""What the live tests share: the processes, the clients, the pages, and how to read a picture."""

@@ -1,0 +1,256 @@
+"""Ghostcast's REST interface and its event sockets, as a caller sees them."""
+
+import contextlib
+import json
+import threading
+import time
+import uuid
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import httpx
+import jsonschema
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from .wait import wait_for
+
+SCHEMA_PATH = Path(__file__).parent.parent / "schemas" / "events.json"
+VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA_PATH.read_text()))
+
+TYPES_DEFAULT = (
+    "page_navigation",
+    "page_load_complete",
+    "dom_change",
+    "action_completed",
+    "action_error",
+    "browser_error",
+)
+TYPES_OPTIONAL = ("stream_state", "action_started", "settled", "dialog", "console")
+TYPES_ALL = TYPES_DEFAULT + TYPES_OPTIONAL
+
+RESULT_FIELDS = {
+    "success",
+    "error",
+    "error_kind",
+    "context",
+    "data",
+    "duration_ms",
+    "url",
+    "title",
+}
+
+
+def new_room(prefix="room"):
+    """A room name that no other test uses."""
+    return f"{prefix}-{uuid.uuid4().hex[:8]}"
+
+
+def assert_envelope(response, status=None, kind=None):
+    """Checks that a refusal has the one error form of the whole service, and returns it."""
+    if status is not None:
+        assert response.status_code == status, f"{response.status_code}: {response.text[:300]}"
+    assert 400 <= response.status_code < 600, f"{response.status_code}: {response.text[:300]}"
+    body = response.json()
+    assert set(body) == {"error"}, body
+    error = body["error"]
+    assert (
+        {"kind", "message", "request_id"}
+        <= set(error)
+        <= {
+            "kind",
+            "message",
+            "request_id",
+            "hint",
+        }
+    ), error
+    assert error["kind"] and error["message"] and error["request_id"], error
+    if kind is not None:
+        assert error["kind"] == kind, error
+    return error
+
+
+class Api:
+    """A client of one service; `latencies` keeps how long each action took, for the tables."""
+
+    def __init__(self, base, token=None):
+        self.base = base
+        self.token = token
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        # No idle connections: they would count among the service's open files.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self.client = httpx.Client(
+            base_url=base, headers=headers, limits=limits, timeout=60, trust_env=False
+        )
+        self.latencies = {}
+
+    def close_client(self):
+        """Lets go of the client's resources."""
+        self.client.close()
+
+    def request(self, method, path, **options):
+        """One request as it is; the caller judges the status."""
+        return self.client.request(method, path, **options)
+
+    def get(self, path, **options):
+        """A GET that must succeed."""
+        response = self.request("GET", path, **options)
+        assert response.status_code == 200, f"GET {path}: {response.status_code} {response.text}"
+        return response
+
+    def create(self, room, **spec):
+        """Opens a session, which must succeed, and returns its record."""
+        response = self.request("POST", "/sessions", json={"room_name": room, **spec})
+        assert response.status_code == 201, f"{response.status_code}: {response.text}"
+        return response.json()
+
+    def close(self, room):
+        """Closes a session; the caller judges the status."""
+        return self.request("DELETE", f"/sessions/{quote(room, safe='')}")
+
+    @contextlib.contextmanager
+    def session(self, room=None, **spec):
+        """A session for the length of a `with`, closed whatever happens; gives the room's name."""
+        room = room or new_room()
+        self.create(room, **spec)
+        try:
+            yield room
+        finally:
+            self.close(room)
+
+    def record(self, room):
+        """The session's record."""
+        return self.get(f"/sessions/{quote(room, safe='')}").json()
+
+    def wait_record(self, room, accept, within, what):
+        """Waits until the record satisfies `accept`."""
+        return wait_for(lambda: self.record(room), within, what, accept=accept)
+
+    def post(self, room, verb):
+        """`pause`, `resume` or `recover`, which must succeed."""
+        response = self.request("POST", f"/sessions/{quote(room, safe='')}/{verb}")
+        assert response.status_code in (200, 202, 204), f"{verb}: {response.text}"
+        return response
+
+    def send_action(self, room, body):
+        """One action as a raw body; the caller judges the status."""
+        return self.request("POST", f"/sessions/{quote(room, safe='')}/actions", json=body)
+
+    def act(self, room, action_type, **params):
+        """One action; its result, checked for its form."""
+        start = time.monotonic()
+        response = self.send_action(room, {"action_type": action_type, "params": params})
+        elapsed_ms = (time.monotonic() - start) * 1000
+        self.latencies.setdefault(action_type, []).append(elapsed_ms)
+        result = response.json()
+        assert set(result) == RESULT_FIELDS, f"{response.status_code}: {result}"
+        assert isinstance(result["duration_ms"], (int, float)) and result["duration_ms"] >= 0
+        assert isinstance(result["data"], dict)
+        assert isinstance(result["url"], str) and isinstance(result["title"], str)
+        if result["success"]:
+            assert result["error"] is None and result["error_kind"] is None, result
+        else:
+            assert result["error"] and result["error_kind"], result
+        return result
+
+    def do(self, room, action_type, **params):
+        """One action that must succeed."""
+        result = self.act(room, action_type, **params)
+        assert result["success"], result
+        return result
+
+    def fail(self, room, action_type, kind, **params):
+        """One action that must fail with `kind`, and say so in a sentence."""
+        result = self.act(room, action_type, **params)
+        assert not result["success"] and result["error_kind"] == kind, result
+        assert len(result["error"].split()) >= 4, f"not a sentence: {result['error']}"
+        return result
+
+    def context(self, room, **options):
+        """The page's state."""
+        return self.get(f"/sessions/{quote(room, safe='')}/context", params=options).json()
+
+    def elements(self, room):
+        """The page's indexed interactive elements."""
+        return self.context(room, elements="true")["elements"]
+
+    def index_of(self, room, name):
+        """The index of the element whose accessible name is `name`."""
+        elements = self.elements(room)
+        found = [element["index"] for element in elements if element.get("name") == name]
+        assert found, f"no element {name!r} among {elements}"
+        return found[0]
+
+    def connections(self, room):
+        """How many event sockets the room has."""
+        return self.get(f"/rooms/{quote(room, safe='')}/connections").json()["connections"]
+
+    def events_url(self, room, types=None, since=None):
+        """The address of a room's events."""
+        query = {}
+        if types is not None:
+            query["types"] = ",".join(types)
+        if since is not None:
+            query["since"] = since
+        address = f"{self.base.replace('http', 'ws', 1)}/mcp/events/{quote(room, safe='')}"
+        return f"{address}?{urlencode(query)}" if query else address
+
+    def events(self, room, types=None, since=None):
+        """Opens an event socket and keeps what it says."""
+        return EventSocket(self.events_url(room, types, since), self.token)
+
+
+class EventSocket:
+    """One event subscriber; every frame is checked against the schema as it arrives."""
+
+    def __init__(self, url, token=None):
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.socket = connect(
+            url, additional_headers=headers, open_timeout=10, proxy=None, legacy=True
+        )
+        self.events = []
+        self.arrived = []
+        self.violations = []
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+        if exception == (None, None, None):
+            assert not self.violations, self.violations
+
+    def read(self):
+        """Keeps events until the socket closes."""
+        try:
+            for frame in self.socket:
+                now = time.time()
+                event = json.loads(frame)
+                problem = next(VALIDATOR.iter_errors(event), None)
+                if problem or not isinstance(frame, str):
+                    self.violations.append(f"{frame!r}: {problem and problem.message}")
+                self.arrived.append(now)
+                self.events.append(event)
+        except ConnectionClosed:
+            pass
+
+    def of(self, *types):
+        """The events of some types so far."""
+        return [event for event in list(self.events) if event["type"] in types]
+
+    def wait(self, event_type, within=5, accept=lambda event: True):
+        """Waits until an event of the type that satisfies `accept` has come, and returns it."""
+        found = wait_for(
+            lambda: list(self.events),
+            within,
+            f"an event {event_type}",
+            accept=lambda events: any(e["type"] == event_type and accept(e) for e in events),
+        )
+        return next(e for e in found if e["type"] == event_type and accept(e))
+
+    def close(self):
+        """Closes the socket politely."""
+        self.socket.close()
+        self.thread.join(5)

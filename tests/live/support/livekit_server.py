@@ -1,0 +1,86 @@
+"""A real livekit-server on ports of its own, that can be stopped and started again."""
+
+import datetime
+import json
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import httpx
+from livekit import api
+
+from .service import clean_env, free_port
+from .wait import wait_for
+
+API_KEY = "live-tests"
+API_SECRET = "a-secret-of-the-live-tests-that-is-long-enough"
+
+
+class LiveKitServer:
+    """One server; its address stays the same over a restart."""
+
+    def __init__(self, binary):
+        self.binary = binary
+        self.port = free_port()
+        self.tcp_port = free_port()
+        self.udp_port = free_port(socket.SOCK_DGRAM)
+        self.home = tempfile.TemporaryDirectory(prefix="livekit-live-")
+        self.log_path = Path(self.home.name) / "log.txt"
+        self.process = None
+
+    @property
+    def url(self):
+        """Where clients connect."""
+        return f"ws://127.0.0.1:{self.port}"
+
+    def env(self):
+        """What makes Ghostcast use this server."""
+        return {
+            "LIVEKIT_URL": self.url,
+            "LIVEKIT_API_KEY": API_KEY,
+            "LIVEKIT_API_SECRET": API_SECRET,
+        }
+
+    def start(self):
+        """Starts the server and waits until it answers."""
+        config = {
+            "port": self.port,
+            "bind_addresses": ["127.0.0.1"],
+            "keys": {API_KEY: API_SECRET},
+            "rtc": {
+                "tcp_port": self.tcp_port,
+                "udp_port": self.udp_port,
+                "use_external_ip": False,
+                "enable_loopback_candidate": True,
+            },
+            "logging": {"level": "info"},
+        }
+        command = [self.binary, "--config-body", json.dumps(config), "--node-ip", "127.0.0.1"]
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env=clean_env(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        wait_for(self.is_ready, 15, "livekit-server answers", tolerate=httpx.HTTPError)
+        return self
+
+    def is_ready(self):
+        """Whether the server answers; fails at once when it has ended."""
+        code = self.process.poll()
+        if code is not None:
+            log = self.log_path.read_text(errors="replace")[-3000:]
+            raise AssertionError(f"livekit-server ended with {code}: {log}")
+        return httpx.get(f"http://127.0.0.1:{self.port}/", trust_env=False).status_code == 200
+
+    def stop(self, how=signal.SIGKILL):
+        """Ends the server; by default as a crash does."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(10)
+
+    def token(self, identity, room, publish=False):
+        """A token to join `room`; a viewer's, unless it may publish."""
+        grants = api.VideoGrants(room_join=True, room=room, can_publish=publish, can_subscribe=True)
+        access = api.AccessToken(API_KEY, API_SECRET).with_identity(identity)
+        return access.with_grants(grants).with_ttl(datetime.timedelta(hours=1)).to_jwt()

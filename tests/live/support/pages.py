@@ -1,0 +1,266 @@
+"""The test pages, and the geometry of what they paint: the clock's bar code and colour patches.
+
+The bar code is one row of square cells, black for 1: a black and a white cell to recognise it,
+32 bits of the wall clock in milliseconds (lowest first), and 4 check bits. It is read back from
+decoded pixels, so a reader knows *which* picture it sees and how old that is.
+"""
+
+import html
+import json
+
+CLOCK_X, CLOCK_Y, CELL, CLOCK_BITS, CHECK_BITS = 32, 4, 32, 32, 4
+CLOCK_CELLS = 2 + CLOCK_BITS + CHECK_BITS
+CLOCK_HEIGHT = 40
+
+# Primaries, secondaries, greys and skin tones; the colours people notice when they are wrong.
+PATCHES = [
+    *[(255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 255, 255), (255, 0, 255)],
+    *[(255, 255, 0), (0, 0, 0), (64, 64, 64), (128, 128, 128), (192, 192, 192)],
+    *[(204, 51, 51), (141, 85, 36), (198, 134, 66), (224, 172, 105), (255, 219, 172)],
+]
+PATCH_COLUMNS, PATCH_WIDTH, PATCH_HEIGHT, PATCH_TOP = 5, 240, 200, 60
+
+# Where `still` paints its one block of colour.
+BLOCK = (100, 100, 300, 200)
+
+JS_CLOCK = """
+const clockBar = document.createElement('canvas');
+clockBar.width = 1280; clockBar.height = %(height)d;
+clockBar.style.cssText = 'position:fixed;left:0;top:0;z-index:9';
+document.body.prepend(clockBar);
+function paintClock() {
+  const value = Math.floor(performance.timeOrigin + performance.now()) %% 4294967296;
+  const ink = clockBar.getContext('2d');
+  ink.fillStyle = '#fff'; ink.fillRect(0, 0, 1280, %(height)d);
+  ink.fillStyle = '#000';
+  let check = 10;
+  for (let nibble = 0; nibble < 8; nibble++) check ^= Math.floor(value / 16 ** nibble) %% 16;
+  const bits = [1, 0];
+  for (let i = 0; i < %(bits)d; i++) bits.push(Math.floor(value / 2 ** i) %% 2);
+  for (let i = 0; i < %(checks)d; i++) bits.push((check >> i) & 1);
+  bits.forEach((bit, i) => {
+    if (bit) ink.fillRect(%(x)d + i * %(cell)d, %(y)d, %(cell)d, %(cell)d);
+  });
+  return value;
+}
+""" % {
+    "height": CLOCK_HEIGHT,
+    "bits": CLOCK_BITS,
+    "checks": CHECK_BITS,
+    "x": CLOCK_X,
+    "y": CLOCK_Y,
+    "cell": CELL,
+}
+
+JS_NOTE = """
+const query = new URLSearchParams(location.search);
+function note(name, value) {
+  const address = '/note?id=' + query.get('id') + '&name=' + name;
+  return fetch(address, {method: 'POST', body: JSON.stringify(value ?? null), keepalive: true});
+}
+"""
+
+
+def page(title, body, script="", style=""):
+    """A whole document with the helpers in place."""
+    return (
+        f"<!doctype html><meta charset=utf-8><title>{html.escape(title)}</title>"
+        f"<link rel=icon href=data:,><style>body{{margin:0;background:#fff;"
+        f"font:20px sans-serif}}{style}</style>"
+        f"<body>{body}<script>{JS_NOTE}{JS_CLOCK}{script}</script></body>"
+    )
+
+
+def block(colour):
+    """The block of colour by which a page is told from another."""
+    x, y, width, height = BLOCK
+    return (
+        f"<div id=block style='position:absolute;left:{x}px;top:{y}px;width:{width}px;"
+        f"height:{height}px;background:#{colour}'></div>"
+    )
+
+
+def still(query):
+    """Painted once, its clock too: the clock names this very load of the page."""
+    colour = query.get("colour", "cc3333")
+    return page("Still", block(colour), "const value = paintClock(); note('loaded', value);")
+
+
+def clock(query):
+    """Repaints with every frame of the browser, and moves a box."""
+    body = block(query.get("colour", "cc3333")) + (
+        "<div id=box style='position:absolute;top:600px;width:80px;height:80px;"
+        "background:#36c'></div>"
+    )
+    script = """
+let count = 0;
+(function frame() {
+  paintClock();
+  document.getElementById('box').style.left = (++count * 4) % 1200 + 'px';
+  requestAnimationFrame(frame);
+})();
+note('loaded');
+"""
+    return page("Clock", body, script)
+
+
+def patches(_query):
+    """Flat patches of known colours, under the clock."""
+    cells = "".join(
+        f"<div style='position:absolute;left:{(i % PATCH_COLUMNS) * PATCH_WIDTH}px;"
+        f"top:{PATCH_TOP + i // PATCH_COLUMNS * PATCH_HEIGHT}px;width:{PATCH_WIDTH}px;"
+        f"height:{PATCH_HEIGHT}px;background:rgb{colour}'></div>"
+        for i, colour in enumerate(PATCHES)
+    )
+    return page("Patches", cells, "paintClock(); note('loaded');")
+
+
+def patch_centre(number):
+    """The middle of a patch, CSS px."""
+    column, row = number % PATCH_COLUMNS, number // PATCH_COLUMNS
+    return (
+        column * PATCH_WIDTH + PATCH_WIDTH // 2,
+        PATCH_TOP + row * PATCH_HEIGHT + PATCH_HEIGHT // 2,
+    )
+
+
+def form(query):
+    """Buttons, fields, a link, a frame; whatever happens to them is noted."""
+    padding = int(query.get("padding", 0))
+    body = f"""
+<div style='padding:60px 20px'>
+<button id=press>Press me</button> <button id=paint>Paint it</button>
+<button id=vanish>Remove me</button> <button id=push>Push state</button>
+<button id=add>Add one</button>
+<p><input id=field aria-label="Field"> <input id=other aria-label="Other field" value="before">
+<form id=form><input id=search aria-label="Search"></form>
+<textarea id=area aria-label="Area"></textarea>
+<p><a id=link href="/still">A link</a>
+<p><iframe id=inner width=400 height=100></iframe>
+<div id=room></div><div style='height:{padding}px'></div></div>
+"""
+    script = """
+const on = (id, event, then) => document.getElementById(id).addEventListener(event, then);
+document.getElementById('inner').src = '/inner' + location.search;
+addEventListener('click', (e) => note('click', {
+  x: e.clientX, y: e.clientY, button: e.button, detail: e.detail, target: e.target.id,
+  trusted: e.isTrusted}), true);
+addEventListener('auxclick', (e) => note('auxclick', {button: e.button, x: e.clientX}), true);
+for (const id of ['field', 'other', 'search', 'area'])
+  on(id, 'input', (e) => note(id, e.target.value));
+on('form', 'submit', (e) => { e.preventDefault();
+  note('submit', document.getElementById('search').value); });
+on('vanish', 'click', (e) => e.target.remove());
+on('paint', 'click', () => { document.body.style.background = '#3366cc'; });
+on('push', 'click', () => { history.pushState({}, '', '/pushed?id=' + query.get('id'));
+  document.title = 'Pushed'; });
+on('add', 'click', () => { const made = document.createElement('button');
+  made.textContent = 'Made later'; document.getElementById('room').append(made); });
+note('loaded', {url: location.href, title: document.title, ready_state: document.readyState});
+addEventListener('load', () => setTimeout(() => note('facts',
+  {url: location.href, title: document.title, ready_state: document.readyState,
+   width: innerWidth, height: innerHeight}), 0));
+"""
+    return page("Form & more", body, script)
+
+
+def inner(_query):
+    """What lies in the frame of `form`."""
+    script = "addEventListener('click', (e) => note('inner', e.target.id), true);"
+    return page("Inner", "<button id=within style='margin-top:45px'>Within</button>", script)
+
+
+def tall(_query):
+    """Larger than any window, both ways; notes where it is scrolled to."""
+    script = """
+const tell = () => note('scroll', {x: scrollX, y: scrollY});
+addEventListener('scroll', tell); tell();
+"""
+    sheet = "width:5000px;height:5000px;background:linear-gradient(135deg,#fff,#48c)"
+    return page("Tall", f"<div style='{sheet}'></div>", script)
+
+
+def storm(_query):
+    """A button that lets loose 3000 changes of the document within a second and a half."""
+    script = """
+document.getElementById('go').onclick = () => {
+  let left = 150;
+  const timer = setInterval(() => {
+    for (let i = 0; i < 20; i++) {
+      const made = document.createElement('p');
+      made.textContent = i;
+      document.getElementById('room').append(made);
+    }
+    if (--left === 0) { clearInterval(timer); note('stormed'); }
+  }, 10);
+};
+note('loaded');
+"""
+    return page("Storm", "<button id=go>Let loose</button><div id=room></div>", script)
+
+
+def chatty(_query):
+    """A button that opens a dialog and one that writes to the console."""
+    script = """
+document.getElementById('ask').onclick = () => { alert('Mind the gap'); note('answered'); };
+document.getElementById('say').onclick = () => console.log('said aloud');
+note('loaded');
+"""
+    return page("Chatty", "<button id=ask>Ask</button> <button id=say>Say</button>", script)
+
+
+def storage(_query):
+    """Notes what it finds in the browser's stores, then leaves its own mark."""
+    script = """
+note('found', {cookie: document.cookie, local: localStorage.getItem('mark'),
+               session: sessionStorage.getItem('mark')});
+localStorage.setItem('mark', query.get('mark'));
+sessionStorage.setItem('mark', query.get('mark'));
+"""
+    return page("Storage", "", script)
+
+
+def attempt(query):
+    """Tries to reach `to` in the way `how`, and notes when the try is over."""
+    target = json.dumps(query.get("to", "")).replace("<", "\\u003c")
+    ways = {
+        "link": "",
+        "script": "setTimeout(() => { location = to; }, 50); setTimeout(over, 700);",
+        "popup": "",
+        "frame": "const f = document.createElement('iframe'); f.onload = over; f.src = to;"
+        "document.body.append(f); setTimeout(over, 700);",
+        "fetch": "fetch(to, {mode: 'no-cors'}).then(over, over);",
+        "image": "const i = new Image(); i.onload = i.onerror = over; i.src = to;",
+        "beacon": "navigator.sendBeacon(to, 'x'); setTimeout(over, 700);",
+        "socket": "const s = new WebSocket(to.replace('http', 'ws'));"
+        "s.onopen = s.onerror = s.onclose = over;",
+        "worker": "const w = new Worker(URL.createObjectURL(new Blob(["
+        "`fetch(${JSON.stringify(to)}, {mode: 'no-cors'}).finally(() => postMessage(1))`])));"
+        "w.onmessage = w.onerror = over;",
+    }
+    body = "<p style='margin-top:60px'><a id=link>Follow</a> <button id=popup>Pop up</button></p>"
+    script = f"""
+const to = {target};
+let told = false;
+function over() {{ if (!told) {{ told = true; note('over'); }} }}
+document.getElementById('link').href = to;
+document.getElementById('popup').onclick = () => {{ open(to, '_blank'); setTimeout(over, 700); }};
+note('loaded');
+{ways[query.get("how", "link")]}
+"""
+    return page("Attempt", body, script)
+
+
+PAGES = {
+    "/still": still,
+    "/clock": clock,
+    "/patches": patches,
+    "/form": form,
+    "/inner": inner,
+    "/tall": tall,
+    "/storm": storm,
+    "/chatty": chatty,
+    "/storage": storage,
+    "/attempt": attempt,
+    "/blank": lambda query: page(query.get("title", "Blank"), ""),
+}

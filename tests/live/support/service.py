@@ -1,0 +1,167 @@
+"""A running `ghostcast serve`: started on a free port, stopped, and searched for leftovers."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import httpx
+
+from . import procs
+from .api import Api
+from .wait import wait_for
+
+START_S = 15
+STOP_S = 10
+
+# How a token is given to the service; needed for any address but loopback.
+TOKEN_ENV = "GHOSTCAST_SERVER__TOKEN"
+TOKEN = "a-token-of-the-live-tests"
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    """A port nobody listens on at this moment."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def clean_env():
+    """Our environment without what would configure Ghostcast behind the test's back.
+
+    Ghostcast refuses keys that it does not know, so even the suite's own GHOSTCAST_BIN must not
+    reach it.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("GHOSTCAST_", "LIVEKIT_"))
+    }
+
+
+class Ghostcast:
+    """One process of the service with a temporary directory of its own."""
+
+    running = []
+
+    def __init__(self, binary, env=None, args=(), token=None):
+        self.binary = binary
+        self.home = Path(tempfile.mkdtemp(prefix="ghostcast-live-"))
+        self.tmp = self.home / "tmp"
+        self.tmp.mkdir()
+        self.log_path = self.home / "log.txt"
+        self.port = free_port()
+        self.env = {**clean_env(), "TMPDIR": str(self.tmp), **(env or {})}
+        if token:
+            self.env[TOKEN_ENV] = token
+        self.args = list(args)
+        self.api = Api(f"http://127.0.0.1:{self.port}", token)
+        self.process = None
+
+    def start(self):
+        """Starts the process and waits until it answers."""
+        command = [self.binary, "serve", "--listen", f"127.0.0.1:{self.port}", *self.args]
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        Ghostcast.running.append(self)
+        try:
+            wait_for(
+                self.is_healthy, START_S, "ghostcast answers /health", tolerate=httpx.HTTPError
+            )
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"{error}\n{self.log()}") from None
+        return self
+
+    def is_healthy(self):
+        """Whether /health answers; fails at once when the process has ended."""
+        code = self.process.poll()
+        if code is not None:
+            raise AssertionError(f"ghostcast ended with {code} at start")
+        return self.api.request("GET", "/health").status_code == 200
+
+    @property
+    def pid(self):
+        """Process id of the service itself."""
+        return self.process.pid
+
+    def browsers(self):
+        """Process ids of the Chromium main processes."""
+        return procs.browsers(self.pid)
+
+    def temp_entries(self):
+        """What lies in the service's temporary directory."""
+        return sorted(entry.name for entry in self.tmp.iterdir())
+
+    def log(self, chars=6000):
+        """The end of what the service has printed."""
+        return self.log_path.read_text(errors="replace")[-chars:]
+
+    def stop(self):
+        """Asks the process to end and returns a list of what it left behind (empty is right)."""
+        tree = procs.descendants(self.pid)
+        problems = []
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        else:
+            problems.append(f"had ended by itself with {self.process.returncode}")
+        try:
+            code = self.process.wait(STOP_S)
+            if code != 0:
+                problems.append(f"exit code {code}")
+        except subprocess.TimeoutExpired:
+            problems.append(f"still running {STOP_S} s after SIGTERM")
+            self.process.kill()
+            self.process.wait()
+        left = self.left_processes(tree)
+        if left:
+            names = [" ".join(procs.command_line(pid))[:200] for pid in left]
+            problems.append(f"processes left: {names}")
+            procs.kill_all(left)
+        if self.temp_entries():
+            problems.append(f"temporary files left: {self.temp_entries()}")
+        self.forget()
+        return problems
+
+    def left_processes(self, tree):
+        """Processes of ours that live on, though their parent said goodbye."""
+        ours = set(tree) | {pid for pid in procs.pids() if procs.mentions(pid, str(self.tmp))}
+        ours -= {os.getpid(), self.pid}
+        return [pid for pid in ours if procs.is_alive(pid)]
+
+    def kill(self):
+        """Ends everything at once; for failed starts."""
+        tree = [self.pid, *procs.descendants(self.pid)]
+        procs.kill_all(tree)
+        self.process.wait()
+        self.forget()
+
+    def forget(self):
+        """Lets go of the client and of the place in the list of running services."""
+        self.api.close_client()
+        if self in Ghostcast.running:
+            Ghostcast.running.remove(self)
+
+    def remove_home(self):
+        """Deletes the log and the temporary directory."""
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running_service(binary, **options):
+    """A service for the length of a `with`; what it leaves behind is a failure."""
+    service = Ghostcast(binary, **options)
+    try:
+        yield service.start()
+        problems = service.stop() if service in Ghostcast.running else []
+        assert not problems, f"{problems}\n{service.log()}"
+    finally:
+        if service in Ghostcast.running:
+            service.kill()
+        service.remove_home()

@@ -1,0 +1,116 @@
+"""A LiveKit subscriber in a process of its own: prints what it sees as JSON lines, until killed.
+
+It is never asked to end: the SDK aborts at the exit of a process that has received video, so
+results are printed as they come. On standard input it takes `picture PATH`: it writes the newest
+frame there, converted to RGB by the SDK itself, and prints when that is done.
+"""
+
+import asyncio
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+from livekit import rtc
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from support.pictures import read_clock
+
+STATS_S = 1.0
+
+
+def say(kind, **facts):
+    """One line of output."""
+    print(json.dumps({"kind": kind, "at": time.time(), **facts}), flush=True)
+
+
+class Watcher:
+    """Follows whatever video the room has."""
+
+    def __init__(self):
+        self.newest = None
+        self.count = 0
+
+    async def consume(self, track):
+        """Reads every frame of one track."""
+        async for event in rtc.VideoStream(track):
+            frame = event.frame
+            now = time.time()
+            self.newest, self.count = frame, self.count + 1
+            plane = np.frombuffer(frame.data, np.uint8)[: frame.width * frame.height]
+            clock = read_clock(plane.reshape(frame.height, frame.width))
+            say("frame", seen=now, number=self.count, w=frame.width, h=frame.height, clock=clock)
+
+    async def report_codec(self, track):
+        """Prints the codec that is really received, once the statistics know it."""
+        for _ in range(20):
+            await asyncio.sleep(STATS_S / 4)
+            for entry in await track.get_stats():
+                if entry.HasField("codec"):
+                    codec = entry.codec.codec
+                    say("codec", mime_type=codec.mime_type, fmtp=codec.sdp_fmtp_line)
+                    return
+
+    def serve_pictures(self):
+        """Answers `picture PATH` lines."""
+        for line in sys.stdin:
+            path = line.strip().removeprefix("picture ")
+            frame = self.newest
+            if frame is None:
+                say("picture", path=path, ok=False)
+                continue
+            rgb = frame.convert(rtc.VideoBufferType.RGB24)
+            pixels = np.frombuffer(rgb.data, np.uint8).reshape(rgb.height, rgb.width, 3)
+            np.save(path, pixels)
+            say("picture", path=path, ok=True)
+
+
+def describe(publication, participant):
+    """What LiveKit says about the publisher and its track."""
+    return {
+        "identity": participant.identity,
+        "participant_kind": rtc.ParticipantKind.Name(participant.kind),
+        "attributes": dict(participant.attributes),
+        "source": rtc.TrackSource.Name(publication.source),
+        "track_kind": rtc.TrackKind.Name(publication.kind),
+        "mime_type": publication.mime_type,
+        "width": publication.width,
+        "height": publication.height,
+        "track": publication.sid,
+        "name": publication.name,
+    }
+
+
+async def main(url, token):
+    """Joins and watches for ever."""
+    watcher, tasks = Watcher(), []
+    room = rtc.Room()
+
+    @room.on("track_subscribed")
+    def _(track, publication, participant):
+        say("track", **describe(publication, participant))
+        tasks.append(asyncio.ensure_future(watcher.consume(track)))
+        tasks.append(asyncio.ensure_future(watcher.report_codec(track)))
+
+    @room.on("track_unsubscribed")
+    def _(_track, publication, _participant):
+        say("untrack", track=publication.sid)
+
+    @room.on("track_muted")
+    def _(_participant, publication):
+        say("muted", track=publication.sid)
+
+    @room.on("participant_disconnected")
+    def _(participant):
+        say("left", identity=participant.identity)
+
+    say("connecting")
+    await room.connect(url, token)
+    say("connected")
+    threading.Thread(target=watcher.serve_pictures, daemon=True).start()
+    await asyncio.Event().wait()
+
+
+asyncio.run(main(*sys.argv[1:3]))

@@ -1,0 +1,241 @@
+"""What breaks is noticed, said, and survived: browser, LiveKit, callers, and our own end."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from support import essentials, procs
+from support.api import assert_envelope, new_room
+from support.service import running_service
+from support.subscriber import PythonSubscriber
+from support.viewers import WhepViewer
+from support.wait import wait_for
+
+CRASH_S_MAX = 2
+# Probe interval and probe timeout of the default configuration, and a margin.
+HANG_S_MAX = 10
+LIVEKIT_BACK_S_MAX = 30
+
+
+@pytest.fixture
+def livekit_ghostcast(ghostcast_bin, own_livekit):
+    """A service whose LiveKit server the test may stop."""
+    with running_service(ghostcast_bin, env=own_livekit.env()) as service:
+        yield service
+
+
+def break_and_expect(service, web, break_it, within):
+    """Breaks the browser of a session and checks the whole course until the room works again."""
+    api, room = service.api, new_room("broken")
+    api.create(room, initial_url=web.url("/still"))
+    with api.events(room, types=["browser_error", "action_error", "stream_state"]) as events:
+        browsers = service.browsers()
+        assert browsers, "the session has a browser process"
+        start = time.monotonic()
+        for browser in browsers:
+            break_it(browser)
+        said = events.wait("browser_error", within=within)
+        print(f"browser_error after {time.monotonic() - start:.2f} s: {said['error']}")
+        assert len(said["error"].split()) >= 3
+        record = api.wait_record(room, lambda r: r["state"] == "failed", 2, "the session failed")
+        assert record["state_reason"]
+        api.fail(room, "click", "browser_lost", x=10, y=10)
+        events.wait("action_error")
+        assert len(events.of("browser_error")) == 1, "one per crash, not per action"
+        answer = api.request("POST", f"/sessions/{room}/recover")
+        assert_envelope(answer)
+        visit = web.visit("/still")
+        api.create(room, initial_url=visit.url)
+        visit.wait_note("loaded")
+    api.do(room, "scroll", direction="down")
+    api.close(room)
+
+
+def test_killed_browser(own_ghostcast, web):
+    """kill -9: told within two seconds, and the room can be started again without a close."""
+    break_and_expect(own_ghostcast, web, lambda pid: os.kill(pid, signal.SIGKILL), CRASH_S_MAX)
+
+
+def test_hung_browser(own_ghostcast, web):
+    """SIGSTOP: a browser that does not answer counts as lost, and does not stay behind."""
+    stopped = []
+
+    def stop(pid):
+        stopped.append(pid)
+        os.kill(pid, signal.SIGSTOP)
+
+    try:
+        break_and_expect(own_ghostcast, web, stop, HANG_S_MAX)
+        wait_for(
+            lambda: not any(map(procs.is_alive, stopped)), 10, "the hung browser has been ended"
+        )
+    finally:
+        procs.kill_all(stopped)
+
+
+def test_crashed_page(own_ghostcast, web):
+    """A renderer that dies is told as well, though the browser lives."""
+    api = own_ghostcast.api
+    with api.session(initial_url=web.url("/still")) as room, api.events(room) as events:
+        renderers = [
+            pid
+            for pid in procs.descendants(own_ghostcast.pid)
+            if "--type=renderer" in procs.command_line(pid)
+        ]
+        procs.kill_all(renderers)
+        events.wait("browser_error", within=HANG_S_MAX)
+
+
+def test_other_rooms_survive_a_bad_start(own_ghostcast, web):
+    """A first page that cannot be reached does not cost the service anything."""
+    api, room = own_ghostcast.api, new_room("unreachable")
+    with api.session(initial_url=web.url("/still")) as neighbour:
+        body = {"room_name": room, "initial_url": "http://nonexistent.invalid/"}
+        answer = api.request("POST", "/sessions", json=body)
+        assert answer.status_code == 201 or assert_envelope(answer)
+        api.close(room)
+        api.do(neighbour, "wait", seconds=0)
+
+
+def test_livekit_restart(livekit_ghostcast, own_livekit, web):
+    """The SFU dies and comes back: the video too, and meanwhile actions go on."""
+    api = livekit_ghostcast.api
+    with api.session(initial_url=web.url("/clock")) as room, api.events(room) as events:
+        with PythonSubscriber(own_livekit, room) as viewer:
+            wait_for(viewer.frame_count, 10, "frames before")
+        own_livekit.stop()
+        api.wait_record(
+            room,
+            lambda r: (r["state"], r["livekit"]) == ("reconnecting", "reconnecting"),
+            20,
+            "the loss is noticed",
+        )
+        api.do(room, "scroll", direction="down")
+        events.wait("action_completed")
+        own_livekit.start()
+        start = time.monotonic()
+        api.wait_record(
+            room, lambda r: r["livekit"] == "connected", LIVEKIT_BACK_S_MAX, "LiveKit is back"
+        )
+        with PythonSubscriber(own_livekit, room) as viewer:
+            essentials.sees_clock(viewer)
+        print(f"video back {time.monotonic() - start:.1f} s after LiveKit")
+        assert api.record(room)["state"] == "live"
+
+
+def test_recover_of_a_healthy_session(livekit_ghostcast, own_livekit, web):
+    """Nothing to do is a success, and the viewer notices nothing but a keyframe."""
+    api = livekit_ghostcast.api
+    with api.session(initial_url=web.url("/clock")) as room:
+        with PythonSubscriber(own_livekit, room) as viewer:
+            wait_for(viewer.frame_count, 10, "frames before")
+            count = viewer.frame_count()
+            api.post(room, "recover")
+            wait_for(viewer.frame_count, 3, "frames after", accept=lambda n: n > count + 5)
+            assert api.record(room)["state"] == "live"
+
+
+def test_livekit_that_is_not_there(own_ghostcast):
+    """A LiveKit server that cannot be reached: a clear answer, and nothing stays behind."""
+    api, room = own_ghostcast.api, new_room("no-livekit")
+    spec = {"livekit_url": "ws://127.0.0.1:9", "livekit_token": "not.a.token"}
+    answer = api.request("POST", "/sessions", json={"room_name": room, **spec})
+    if answer.status_code == 201:
+        api.wait_record(
+            room, lambda r: r["livekit"] in ("reconnecting", "failed"), 10, "the record says so"
+        )
+        api.close(room)
+    else:
+        assert_envelope(answer, kind="unavailable")
+
+
+def test_sigterm_leaves_nothing(own_ghostcast, web, chromium):
+    """Stopped in the midst of life: sessions, a viewer, a running action, event sockets."""
+    api = own_ghostcast.api
+    rooms = [api.create(new_room(), initial_url=web.url("/clock"))["room_name"] for _ in range(2)]
+    with api.events(rooms[0]):
+        viewer = WhepViewer(chromium, web, api, rooms[0])
+        wait_for(viewer.frame_count, 10, "frames")
+        start = time.monotonic()
+        problems = own_ghostcast.stop()
+        print(f"ended within {time.monotonic() - start:.2f} s of SIGTERM")
+        viewer.tab.close()
+    assert not problems, f"{problems}\n{own_ghostcast.log()}"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"", "application/json"),
+        (b"{", "application/json"),
+        (b"[]", "application/json"),
+        (b"null", "application/json"),
+        (b'"text"', "application/json"),
+        (b"\xff\xfe\x00", "application/json"),
+        (b'{"room_name": 5, "action_type": 5}', "application/json"),
+        (b'{"unknown": true}', "application/json"),
+        (b'{"action_type": "wait", "params": []}', "application/json"),
+        (b'{"room_name": "r"}', "text/plain"),
+        (b"[" * 100_000, "application/json"),
+        (b'{"room_name": "' + b"x" * 5_000_000 + b'"}', "application/json"),
+    ],
+    ids=lambda value: repr(value[:24]) if isinstance(value, bytes) else "",
+)
+def test_malformed_bodies(lone_api, body, content_type):
+    """Refused as the caller's mistake, in the service's error form; the session lives on."""
+    headers = {"Content-Type": content_type}
+    with lone_api.session() as room:
+        for path in ("/sessions", f"/sessions/{room}/actions"):
+            answer = lone_api.request("POST", path, content=body, headers=headers)
+            assert answer.status_code < 500, f"{path}: {answer.status_code} {answer.text[:200]}"
+            assert_envelope(answer)
+        lone_api.do(room, "wait", seconds=0)
+
+
+def random_value(dice):
+    """Any JSON value, sensible or not."""
+    return dice.choice(
+        [
+            *[None, True, -1, 0, 3, 9999, 2**40, 1.5, -0.5, 1e308],
+            *["", "x", "down", "left", "0", "ü🙂\u0000", "x" * 5000],
+            *[[], [1], {}, {"a": 1}],
+        ]
+    )
+
+
+def random_command(dice):
+    """An action as a confused or hostile caller may send it."""
+    types = ["click", "type", "scroll", "wait", "go_back", "go_forward", "refresh", "navigate"]
+    names = ["index", "x", "y", "button", "count", "text", "clear", "submit", "direction"]
+    names += ["amount", "url", "timeout_ms", "nonsense"]
+    params = {name: random_value(dice) for name in dice.sample(names, dice.randint(0, 3))}
+    if dice.random() < 0.3:
+        params |= {"x": dice.uniform(-10, 1500), "y": dice.uniform(-10, 900)}
+    if dice.random() < 0.1:
+        return {"action_type": random_value(dice), "params": random_value(dice)}
+    return {"action_type": dice.choice(types), "params": params}
+
+
+def test_random_commands(lone_api, web):
+    """200 seeded commands of any kind: an answer to each in time, and then a good one works."""
+    dice = random.Random(20)
+    kinds = {}
+    with lone_api.session(initial_url=web.url("/form")) as room:
+        for number in range(200):
+            command = random_command(dice)
+            start = time.monotonic()
+            answer = lone_api.send_action(room, command)
+            assert answer.status_code < 500, (number, command, answer.text)
+            assert time.monotonic() - start < 20, (number, command)
+            body = answer.json()
+            kind = body["error"]["kind"] if "success" not in body else body["error_kind"]
+            assert kind != "internal", (number, command, body)
+            kinds[kind] = kinds.get(kind, 0) + 1
+        print(f"outcomes of 200 random commands: {kinds}")
+        visit = web.visit("/form")
+        lone_api.do(room, "navigate", url=visit.url)
+        lone_api.do(room, "click", index=lone_api.index_of(room, "Press me"))
+        assert visit.wait_note("click")["target"] == "press"

@@ -1,0 +1,67 @@
+"""What costs nothing when nobody looks, and little when nothing moves."""
+
+import time
+
+import pytest
+
+from support import essentials, procs
+from support.wait import wait_for
+
+# Share of one core of the service's own process; the contract says 1 % with nobody watching,
+# measured by a quiet rig: the margin is for ticks of 10 ms on a busy machine.
+UNWATCHED_PERCENT_MAX = 2.0
+STILL_PERCENT_MAX = 6.0
+MEASURE_S = 5
+HEARTBEAT_PER_S_MIN = 0.8
+FIRST_PICTURE_S_MAX = 1.0
+
+
+@pytest.fixture(scope="module")
+def busy(ghostcast, web):
+    """A page that repaints at every frame."""
+    visit = web.visit("/clock")
+    with ghostcast.api.session(initial_url=visit.url) as room:
+        visit.wait_note("loaded")
+        yield room
+
+
+def test_unwatched_page_is_not_captured(ghostcast, api, busy):
+    """The page repaints at 60 Hz and our process sleeps."""
+    api.wait_record(busy, lambda r: not r["capturing"], 5, "nothing is captured")
+    encoded = api.record(busy)["video"]["frames_encoded"]
+    percent = procs.cpu_percent(ghostcast.pid, MEASURE_S)
+    print(f"nobody watches a repainting page: {percent:.1f} % of a core in our process")
+    assert percent <= UNWATCHED_PERCENT_MAX
+    record = api.record(busy)
+    assert record["capturing"] is False and record["video"]["frames_encoded"] == encoded
+
+
+def test_first_viewer_gets_a_picture_at_once(api, busy, subscribe):
+    """Capture starts with the first subscriber, and stops after the last one."""
+    with subscribe(busy) as viewer:
+        wait_for(viewer.first_frame_at, 10, "a first frame")
+        took = viewer.first_frame_at() - viewer.connecting_at()
+        print(f"first decoded frame {took:.2f} s after connecting")
+        assert took <= FIRST_PICTURE_S_MAX
+        essentials.sees_clock(viewer)
+        api.wait_record(
+            busy, lambda r: r["capturing"] and r["viewers"]["livekit"], 5, "capture is on"
+        )
+        video = api.record(busy)["video"]
+        assert video["fps"] > 5 and video["bitrate_bps"] > 0, video
+    api.wait_record(busy, lambda r: not r["capturing"], 30, "capture is off again")
+
+
+def test_still_page_with_a_viewer(ghostcast, api, web, subscribe):
+    """A heartbeat keeps the stream alive, and costs next to nothing."""
+    visit = web.visit("/still")
+    with api.session(initial_url=visit.url) as room, subscribe(room) as viewer:
+        essentials.sees_load(viewer, visit)
+        # Let the still replace the JPEG first, and the first keyframes be asked for.
+        time.sleep(2)
+        count, start = viewer.frame_count(), time.monotonic()
+        percent = procs.cpu_percent(ghostcast.pid, MEASURE_S)
+        rate = (viewer.frame_count() - count) / (time.monotonic() - start)
+        print(f"still page, one viewer: {percent:.1f} % of a core, {rate:.2f} frames a second")
+        assert percent <= STILL_PERCENT_MAX
+        assert HEARTBEAT_PER_S_MIN <= rate <= 3
