@@ -23,7 +23,7 @@ const FULL: u32 = 255 * OPAQUE;
 
 /// From the tip of the pointer to the near corner of the mark, in cursor heights; and how far
 /// left of the tip the mark ends when there is no room on the right.
-const MARK_OFFSET: (f32, f32) = (0.62, 0.58);
+const MARK_OFFSET: (f32, f32) = (0.7, 0.58);
 const MARK_OFFSET_LEFT: f32 = 0.16;
 
 /// Draws overlays onto one picture, and restores what was under them.
@@ -192,20 +192,16 @@ impl Stamp {
 }
 
 impl Area {
-    /// The same rectangle on the half-size planes; its sides are even.
-    fn halved(self) -> Self {
-        Self {
-            left: self.left / 2,
-            top: self.top / 2,
-            right: self.right / 2,
-            bottom: self.bottom / 2,
-        }
-    }
-
+    /// The same rectangle on another plane: its sides are even.
     fn on(self, plane: Plane) -> Self {
         match plane {
             Plane::Y => self,
-            Plane::U | Plane::V => self.halved(),
+            Plane::U | Plane::V => Self {
+                left: self.left / 2,
+                top: self.top / 2,
+                right: self.right / 2,
+                bottom: self.bottom / 2,
+            },
         }
     }
 }
@@ -235,8 +231,7 @@ fn covered(stamp: Stamp, sprite: &Sprite, size: Size) -> Option<Area> {
 }
 
 fn span(start: i32, length: usize, limit: u32) -> Option<(usize, usize)> {
-    let limit = i64::from(limit);
-    let start = i64::from(start);
+    let (start, limit) = (i64::from(start), i64::from(limit));
     let end = (start + length as i64).min(limit);
     let start = start.max(0);
     (start < end).then(|| (start as usize & !1, (end as usize).next_multiple_of(2)))
@@ -269,7 +264,7 @@ fn restore(picture: &mut Picture, patch: Patch, kept: &[u8]) {
 }
 
 /// The pixels of row `y` of the picture that `sprite` has inside `area`, and where they start.
-fn sprite_row<'a>(sprite: &'a Sprite, stamp: Stamp, area: Area, y: usize) -> (usize, &'a [u8]) {
+fn sprite_row(sprite: &Sprite, stamp: Stamp, area: Area, y: usize) -> (usize, &[u8]) {
     let row = y as i64 - i64::from(stamp.y);
     if row < 0 || row >= sprite.height as i64 {
         return (area.left, &[]);
@@ -309,7 +304,7 @@ fn blend_chroma(picture: &mut Picture, area: Area, sprite: &Sprite, stamp: Stamp
     const FULL_SUM: i64 = 4 * FULL as i64;
     let stride = picture.stride(Plane::U);
     let [_, u, v] = picture.planes_mut();
-    let half = area.halved();
+    let half = area.on(Plane::U);
     for y in half.top..half.bottom {
         let rows = [2 * y, 2 * y + 1].map(|y| sprite_row(sprite, stamp, area, y));
         for x in half.left..half.right {
@@ -345,4 +340,261 @@ fn sum(rows: &[(usize, &[u8]); 2], x: usize) -> [u32; 4] {
         }
     }
     sums
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        media::cursor::{Color, Config, Cue, Cursor, MarkKind, Ripple, Shape},
+        model::command::Direction,
+    };
+
+    fn overlay(x: f64, y: f64) -> Overlay {
+        Overlay {
+            look: Config::default().look(),
+            tip: Point::new(x, y),
+            opacity: 1.0,
+            press: 0.0,
+            ripples: Default::default(),
+            mark: None,
+        }
+    }
+
+    /// Every sample another one than its neighbours, so that a misplaced one shows.
+    fn noise(size: Size) -> Picture {
+        let mut picture = Picture::new(size);
+        let mut state = 0x2545_f491_u32;
+        for sample in picture.data_mut() {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *sample = (state >> 24) as u8;
+        }
+        picture
+    }
+
+    fn luma(picture: &Picture, x: usize, y: usize) -> u8 {
+        picture.plane(Plane::Y)[y * picture.stride(Plane::Y) + x]
+    }
+
+    /// Full-range RGB of a pixel, by limited-range BT.601.
+    fn rgb(picture: &Picture, x: usize, y: usize) -> [f64; 3] {
+        let chroma = |plane| {
+            let sample = picture.plane(plane)[y / 2 * picture.stride(plane) + x / 2];
+            (f64::from(sample) - 128.0) / 224.0
+        };
+        let y = (f64::from(luma(picture, x, y)) - 16.0) / 219.0;
+        let (u, v) = (chroma(Plane::U), chroma(Plane::V));
+        [
+            y + 1.402 * v,
+            y - (0.202_008 * u + 0.419_198 * v) / 0.587,
+            y + 1.772 * u,
+        ]
+        .map(|part| part * 255.0)
+    }
+
+    fn any_overlay() -> impl Strategy<Value = Overlay> {
+        let point = || (-60.0..260.0, -60.0..200.0).prop_map(|(x, y)| Point::new(x, y));
+        let kind = prop_oneof![
+            Just(MarkKind::Typing),
+            Just(MarkKind::Scrolling(Direction::Up)),
+            Just(MarkKind::Scrolling(Direction::Right)),
+        ];
+        let mark = (kind, 0_f32..1.0, 0_f32..1.0).prop_map(|(kind, phase, opacity)| Mark {
+            kind,
+            phase,
+            opacity,
+        });
+        let ripple = (point(), 0_f32..1.0).prop_map(|(at, phase)| Ripple { at, phase });
+        (
+            (point(), 0_f32..=1.0, 0_f32..=1.0),
+            prop::array::uniform4(prop::option::of(ripple)),
+            prop::option::of(mark),
+        )
+            .prop_map(|((tip, opacity, press), ripples, mark)| Overlay {
+                tip,
+                opacity,
+                press,
+                ripples,
+                mark,
+                ..overlay(0.0, 0.0)
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        /// However the cursor is drawn, over itself and off the edges, it comes off to the byte,
+        /// and nothing outside its patches is touched.
+        #[test]
+        fn what_is_drawn_comes_off(
+            (width, height) in (1_u32..240, 1_u32..180),
+            scale in (0.4_f32..2.5, 0.4_f32..2.5),
+            overlays in prop::collection::vec(any_overlay(), 1..4),
+        ) {
+            let mut picture = noise(Size::new(width, height));
+            let base = picture.clone();
+            let scale = Scale { x: scale.0, y: scale.1 };
+            let mut composer = Composer::new();
+            for overlay in &overlays {
+                composer.draw(&mut picture, Some(overlay), scale);
+                prop_assert!(!composer.draw(&mut picture, Some(overlay), scale));
+                let mut outside = picture.clone();
+                for patch in composer.patches.iter().rev() {
+                    restore(&mut outside, *patch, &composer.kept);
+                }
+                prop_assert_eq!(&outside, &base);
+            }
+            composer.draw(&mut picture, None, scale);
+            prop_assert_eq!(&picture, &base);
+            composer.draw(&mut picture, overlays.first(), scale);
+            composer.erase(&mut picture);
+            prop_assert_eq!(&picture, &base);
+        }
+    }
+
+    #[test]
+    fn an_opaque_colour_decodes_as_it_was_asked_for() {
+        for text in [
+            "#000000", "#ffffff", "#ff0000", "#00ff00", "#0000ff", "#16181d", "#3b82f6", "#c0ffee",
+        ] {
+            let color: Color = text.parse().expect("a colour");
+            let mut dot = overlay(32.0, 32.0);
+            dot.look.shape = Shape::Dot;
+            dot.look.color = color;
+            let mut picture = noise(Size::new(64, 64));
+            assert!(Composer::new().draw(&mut picture, Some(&dot), Scale::uniform(1.0)));
+            let wanted = [color.red, color.green, color.blue].map(f64::from);
+            for (got, wanted) in rgb(&picture, 32, 32).iter().zip(wanted) {
+                assert!(
+                    (got - wanted).abs() <= 2.0,
+                    "{text}: {:?}",
+                    rgb(&picture, 32, 32)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn on_arrival_the_tip_is_on_the_target() {
+        let start = Instant::now();
+        for (scale, shape) in [0.75, 1.0, 1.5, 2.0, 3.0]
+            .into_iter()
+            .flat_map(|scale| [Shape::Arrow, Shape::Hand, Shape::Dot].map(|shape| (scale, shape)))
+        {
+            let mut cursor = Cursor::new(Config {
+                shape,
+                ..Config::default()
+            });
+            let at = Point::new(61.5, 47.0);
+            let arrival = cursor.cue(start, Cue::MoveTo { at });
+            let mut picture = Picture::new(Size::new(400, 300));
+            picture.plane_mut(Plane::Y).fill(128);
+            let frame = cursor.frame(arrival + Duration::from_millis(120));
+            Composer::new().draw(&mut picture, frame.as_ref(), Scale::uniform(scale));
+            let (x, y) = pixel(at, Scale::uniform(scale));
+            let (x, y) = (x as usize, y as usize);
+            let tip = luma(&picture, x, y);
+            assert!(tip.abs_diff(128) > 8, "{shape:?} at {scale}: {tip}");
+            if shape == Shape::Arrow {
+                // Nothing but outline and shadow is above or left of the tip.
+                let reach = (4.0 * scale).ceil() as usize;
+                assert!(luma(&picture, x - reach, y).abs_diff(128) < 24, "{scale}");
+                assert!(luma(&picture, x, y - reach).abs_diff(128) < 24, "{scale}");
+                let inside = (3.0 * scale) as usize;
+                assert!(
+                    luma(&picture, x + inside / 3, y + 2 * inside) < 45,
+                    "{scale}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_is_reported_once() {
+        let scale = Scale::uniform(1.0);
+        let mut picture = noise(Size::new(128, 96));
+        let base = picture.clone();
+        let mut composer = Composer::new();
+        assert!(!composer.draw(&mut picture, None, scale));
+        assert!(composer.draw(&mut picture, Some(&overlay(20.0, 20.0)), scale));
+        assert!(!composer.draw(&mut picture, Some(&overlay(20.4, 20.2)), scale));
+        assert!(composer.draw(&mut picture, Some(&overlay(21.0, 20.0)), scale));
+        let mut red = overlay(21.0, 20.0);
+        red.look.color = Color::rgb(255, 0, 0);
+        assert!(composer.draw(&mut picture, Some(&red), scale));
+        assert!(composer.draw(&mut picture, Some(&red), Scale::uniform(1.01)));
+        assert!(composer.draw(&mut picture, None, scale));
+        assert_eq!(picture, base);
+        assert!(!composer.draw(&mut picture, None, scale));
+    }
+
+    #[test]
+    fn a_replaced_picture_is_not_restored_into() {
+        let scale = Scale::uniform(1.0);
+        let mut composer = Composer::new();
+        let mut picture = noise(Size::new(128, 96));
+        composer.draw(&mut picture, Some(&overlay(20.0, 20.0)), scale);
+        let drawn = picture.clone();
+        let fresh = Picture::new(Size::new(128, 96));
+        picture.clone_from(&fresh);
+        composer.forget();
+        assert!(composer.draw(&mut picture, Some(&overlay(20.0, 20.0)), scale));
+        assert_ne!(picture, drawn);
+        composer.erase(&mut picture);
+        assert_eq!(picture, fresh);
+        composer.draw(&mut picture, Some(&overlay(20.0, 20.0)), scale);
+        let mut other = noise(Size::new(64, 64));
+        let base = other.clone();
+        composer.draw(&mut other, None, scale);
+        assert_eq!(other, base);
+    }
+
+    #[test]
+    fn a_steady_cursor_allocates_nothing_new() {
+        let scale = Scale::uniform(1.0);
+        let mut picture = noise(Size::new(640, 360));
+        let mut composer = Composer::new();
+        let mut lap = |composer: &mut Composer| {
+            for step in 0..=RIPPLE_STEPS {
+                let mut overlay = overlay(100.0 + f64::from(step), 100.0);
+                overlay.press = f32::from(step) / f32::from(RIPPLE_STEPS);
+                overlay.ripples[0] = Some(Ripple {
+                    at: Point::new(100.0, 100.0),
+                    phase: overlay.press,
+                });
+                composer.draw(&mut picture, Some(&overlay), scale);
+            }
+        };
+        lap(&mut composer);
+        lap(&mut composer);
+        let sizes = |c: &Composer| (c.kept.capacity(), c.stamps.capacity(), c.wanted.capacity());
+        let before = sizes(&composer);
+        lap(&mut composer);
+        assert_eq!(sizes(&composer), before);
+    }
+
+    #[test]
+    fn the_mark_stays_on_the_picture() {
+        let size = Size::new(320, 200);
+        let mark = Mark {
+            kind: MarkKind::Typing,
+            phase: 0.3,
+            opacity: 1.0,
+        };
+        for (x, y) in [(5.0, 5.0), (315.0, 5.0), (318.0, 198.0), (160.0, 199.0)] {
+            let mut composer = Composer::new();
+            let overlay = overlay(x, y);
+            let scale = Scale::uniform(1.0);
+            let stamp = composer.plan_mark(&overlay, &mark, scale, size);
+            let sprite = composer.sheet.sprite(&overlay.look, scale, stamp.glyph);
+            let right = stamp.x + sprite.width as i32 - sprite.hot_x;
+            let bottom = stamp.y + sprite.height as i32 - sprite.hot_y;
+            assert!(right <= 320 && bottom <= 200, "{x} {y}: {right} {bottom}");
+            assert!(stamp.x + sprite.hot_x >= 0 && stamp.y + sprite.hot_y >= 0);
+        }
+    }
 }

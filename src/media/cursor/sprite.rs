@@ -16,7 +16,8 @@ use crate::model::Size;
 /// Steps of a press: enough that the pointer is pushed in without a visible jump.
 pub const PRESS_STEPS: u8 = 4;
 
-/// Steps of a mark's loop: one per tick at 16 frames a second, which is as smooth as dots need.
+/// Steps of a mark's loop: dots and chevrons that small look smooth at 16 pictures a loop, and each
+/// step not drawn is a picture not encoded.
 pub const MARK_STEPS: u8 = 16;
 
 /// Steps of a ripple: finer than 60 frames a second.
@@ -174,9 +175,9 @@ fn draw_pointer(look: &Look, place: Transform, step: u8) -> Option<Sprite> {
 /// A pill beside the pointer, its top left corner at the hot spot.
 fn draw_mark(look: &Look, place: Transform, kind: MarkKind, phase: f32) -> Option<Sprite> {
     /// Short and long side of a pill and the spacing of what is in it, in cursor heights.
-    const SHORT: f32 = 0.56;
-    const LONG: f32 = 1.0;
-    const SPACING: f32 = 0.25;
+    const SHORT: f32 = 0.52;
+    const LONG: f32 = 0.94;
+    const SPACING: f32 = 0.235;
     let unit = match kind {
         MarkKind::Typing => (1.0, 0.0),
         MarkKind::Scrolling(direction) => (direction.unit().x as f32, direction.unit().y as f32),
@@ -195,7 +196,7 @@ fn draw_mark(look: &Look, place: Transform, kind: MarkKind, phase: f32) -> Optio
     };
     match kind {
         MarkKind::Typing => {
-            let dot = tiny_skia::PathBuilder::from_circle(0.0, 0.0, 0.078)?;
+            let dot = tiny_skia::PathBuilder::from_circle(0.0, 0.0, 0.072)?;
             for i in 0..3_u8 {
                 let place = centre((f32::from(i) - 1.0) * SPACING);
                 let wave = wave(phase - f32::from(i) * 0.16);
@@ -205,12 +206,12 @@ fn draw_mark(look: &Look, place: Transform, kind: MarkKind, phase: f32) -> Optio
             }
         }
         MarkKind::Scrolling(direction) => {
-            let chevron = vector::chevron(direction, 0.135)?;
+            let chevron = vector::chevron(direction, 0.125)?;
             for i in 0..3_u8 {
                 let offset = f32::from(i) - 1.5 + phase;
                 let chevron = chevron.clone().transform(centre(offset * SPACING))?;
                 let alpha = (1.45 - offset.abs()).clamp(0.0, 1.0);
-                canvas.stroke(&chevron, look.outline, 0.085, alpha);
+                canvas.stroke(&chevron, look.outline, 0.078, alpha);
             }
         }
     }
