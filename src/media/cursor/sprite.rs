@@ -184,7 +184,10 @@ fn draw_mark(look: &Look, place: Transform, kind: MarkKind, phase: f32) -> Optio
     };
     let lies = unit.0 != 0.0;
     let (width, height) = if lies { (LONG, SHORT) } else { (SHORT, LONG) };
-    let pill = vector::capsule(0.0, 0.0, width, height, SHORT / 2.0)?;
+    // Sides of whole pixels, so that all four edges are equally sharp.
+    let width = (width * place.sx).round().max(1.0) / place.sx;
+    let height = (height * place.sy).round().max(1.0) / place.sy;
+    let pill = vector::capsule(0.0, 0.0, width, height, width.min(height) / 2.0)?;
     let mut canvas = Canvas::around(std::slice::from_ref(&pill), place)?;
     canvas.stroke(&pill, look.outline, vector::OUTLINE * 1.5, 1.0);
     canvas.fill(&pill, look.accent, 1.0);
@@ -200,7 +203,7 @@ fn draw_mark(look: &Look, place: Transform, kind: MarkKind, phase: f32) -> Optio
             for i in 0..3_u8 {
                 let place = centre((f32::from(i) - 1.0) * SPACING);
                 let wave = wave(phase - f32::from(i) * 0.16);
-                let place = place.pre_translate(0.0, -0.075 * wave);
+                let place = place.pre_translate(0.0, 0.03 - 0.075 * wave);
                 let dot = dot.clone().transform(place)?;
                 canvas.fill(&dot, look.outline, 0.6 + 0.4 * wave);
             }
