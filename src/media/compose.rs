@@ -146,7 +146,7 @@ impl Composer {
         let glyph = Glyph::Mark(mark.kind, step);
         let sprite = self.sheet.sprite(&overlay.look, scale, glyph);
         let (tip_x, tip_y) = pixel(overlay.tip, scale);
-        let height = overlay.look.size_px;
+        let height = overlay.look.height_px();
         let offset = |heights: f32, scale: f32| (heights * height * scale).round() as i32;
         // The sprite is the pill with the same margin, which is its hot spot, on all sides.
         let (pill_width, pill_height) = (
@@ -437,7 +437,7 @@ mod tests {
         ) {
             let mut picture = noise(Size::new(width, height));
             let base = picture.clone();
-            let scale = Scale { x: scale.0, y: scale.1 };
+            let scale = Scale::new(scale.0, scale.1);
             let mut composer = Composer::new();
             for overlay in &overlays {
                 composer.draw(&mut picture, Some(overlay), scale);

@@ -81,6 +81,14 @@ pub struct Look {
     pub accent: Color,
 }
 
+impl Look {
+    /// The height, within its range even if it was set by hand: sprites grow with its square.
+    pub(crate) fn height_px(&self) -> f32 {
+        self.size_px
+            .clamp(*SIZE_RANGE_PX.start(), *SIZE_RANGE_PX.end())
+    }
+}
+
 /// The shape of the pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]

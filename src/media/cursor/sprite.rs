@@ -7,7 +7,7 @@ use tiny_skia::{
 };
 
 use super::{
-    config::{Color, Look, SIZE_RANGE_PX},
+    config::{Color, Look},
     overlay::MarkKind,
     vector,
 };
@@ -43,36 +43,36 @@ const RIPPLE_RING: f32 = 0.085;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
     /// Across.
-    pub x: f32,
+    pub(crate) x: f32,
     /// Down.
-    pub y: f32,
+    pub(crate) y: f32,
 }
 
 impl Scale {
-    /// The same scale both ways.
-    pub fn uniform(scale: f32) -> Self {
-        Self { x: scale, y: scale }.bounded()
-    }
-
-    /// The scale of a picture of `picture` px that shows a viewport of `viewport` CSS px.
-    pub fn between(viewport: Size, picture: Size) -> Self {
-        Self {
-            x: picture.width as f32 / viewport.width as f32,
-            y: picture.height as f32 / viewport.height as f32,
-        }
-        .bounded()
-    }
-
-    fn bounded(self) -> Self {
+    /// A scale for each way, kept within what sprites are drawn for.
+    pub fn new(x: f32, y: f32) -> Self {
         // A viewport without a side has no scale; 1 draws something sane.
         let bound = |scale: f32| match scale.is_finite() {
             true => scale.clamp(*SCALE_RANGE.start(), *SCALE_RANGE.end()),
             false => 1.0,
         };
         Self {
-            x: bound(self.x),
-            y: bound(self.y),
+            x: bound(x),
+            y: bound(y),
         }
+    }
+
+    /// The same scale both ways.
+    pub fn uniform(scale: f32) -> Self {
+        Self::new(scale, scale)
+    }
+
+    /// The scale of a picture of `picture` px that shows a viewport of `viewport` CSS px.
+    pub fn between(viewport: Size, picture: Size) -> Self {
+        Self::new(
+            picture.width as f32 / viewport.width as f32,
+            picture.height as f32 / viewport.height as f32,
+        )
     }
 
     fn transform(self, size_px: f32) -> Transform {
@@ -142,9 +142,7 @@ impl Sheet {
 
 /// None when the sprite has no area, which is nothing to draw.
 fn draw(look: &Look, scale: Scale, glyph: Glyph) -> Option<Sprite> {
-    let size_px = look
-        .size_px
-        .clamp(*SIZE_RANGE_PX.start(), *SIZE_RANGE_PX.end());
+    let size_px = look.height_px();
     match glyph {
         Glyph::Pointer(step) => draw_pointer(look, scale.transform(size_px), step),
         Glyph::Mark(kind, step) => {
@@ -369,8 +367,8 @@ fn blur_line(
 fn paint_ripple(sprite: &mut Sprite, look: &Look, scale: Scale, phase: f32) {
     let spread = 1.0 - (1.0 - phase).powi(3);
     let (first, last) = RIPPLE_RADIUS;
-    let radius = look.size_px * (first + (last - first) * spread);
-    let ring = look.size_px * RIPPLE_RING * (1.0 - 0.55 * phase);
+    let radius = look.height_px() * (first + (last - first) * spread);
+    let ring = look.height_px() * RIPPLE_RING * (1.0 - 0.55 * phase);
     let fade = 1.0 - phase * phase;
     let reach = radius + ring;
     sprite.hot_x = (reach * scale.x).ceil() as i32 + 1;
