@@ -14,6 +14,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::media::cursor;
 
 /// All settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ pub struct Config {
     /// Capture and encoding.
     pub video: Video,
     /// The ghost cursor.
-    pub cursor: Cursor,
+    pub cursor: cursor::Config,
     /// The event stream.
     pub events: Events,
     /// WebRTC sockets.
@@ -136,37 +137,6 @@ pub struct Video {
     pub heartbeat_ms: u64,
     /// Least time between two keyframes made on request, milliseconds.
     pub keyframe_interval_ms_min: u64,
-}
-
-/// The ghost cursor.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Cursor {
-    /// Whether it is drawn at all.
-    pub enabled: bool,
-    /// `arrow` or `dot`.
-    pub shape: CursorShape,
-    /// Height, CSS px.
-    pub size_px: f32,
-    /// Fill, `#rrggbb`.
-    pub color: String,
-    /// Outline, `#rrggbb`.
-    pub outline: String,
-    /// The longest a watched click waits for the cursor to arrive, milliseconds.
-    pub lead_ms: u64,
-    /// It disappears after this much idleness, milliseconds.
-    pub idle_ms: u64,
-}
-
-/// Which cursor is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CursorShape {
-    /// The usual pointer.
-    #[default]
-    Arrow,
-    /// A disc round the point.
-    Dot,
 }
 
 /// The event stream.
@@ -294,20 +264,6 @@ impl Default for Video {
             still_after_ms: 300,
             heartbeat_ms: 1_000,
             keyframe_interval_ms_min: 250,
-        }
-    }
-}
-
-impl Default for Cursor {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            shape: CursorShape::Arrow,
-            size_px: 28.0,
-            color: "#16181d".to_owned(),
-            outline: "#ffffff".to_owned(),
-            lead_ms: 120,
-            idle_ms: 3_000,
         }
     }
 }
@@ -511,12 +467,6 @@ durations! {
         heartbeat = heartbeat_ms;
         /// See [`Video::keyframe_interval_ms_min`].
         keyframe_interval_min = keyframe_interval_ms_min;
-    }
-    Cursor {
-        /// See [`Cursor::lead_ms`].
-        lead = lead_ms;
-        /// See [`Cursor::idle_ms`].
-        idle = idle_ms;
     }
     Events {
         /// See [`Events::heartbeat_ms`].

@@ -1,6 +1,22 @@
 //! Ghostcast gives every LiveKit room a browser that people can watch and a voice agent can drive.
+//!
+//! In reading order:
+//! - [`model`]: the nouns; [`error`], [`config`]: what goes wrong and what can be set.
+//! - [`media`]: pictures in, access units out; pure.
+//! - [`browser`]: Chromium: processes, pages, input, elements, capture, the gate to the network.
+//! - [`rtc`]: WebRTC peers; pure, in a thin driver.
+//! - [`livekit`]: LiveKit's signalling, tokens and conventions.
+//! - [`publish`]: where access units go: LiveKit and WHEP.
+//! - [`events`]: what happened, numbered and kept for a while.
+//! - [`session`]: one room's browser, from start to close.
+//! - [`api`]: the front doors: REST, WebSocket, WHEP, metrics, dashboard.
+//! - [`app`]: where everything is put together; [`cli`]: the command line.
+
+pub mod browser;
 pub mod config;
 pub mod error;
+pub mod events;
 pub mod media;
 pub mod model;
 pub mod publish;
+pub mod session;

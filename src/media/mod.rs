@@ -1,10 +1,12 @@
 //! Pictures in, access units out. Pure and synchronous: no clock, no thread, no socket; `now`
 //! is an argument. Driven by `session::studio`.
 
+pub mod compose;
+pub mod cursor;
 pub mod decode;
 pub mod encode;
 pub mod picture;
 pub mod shot;
 
-pub use shot::{Pixels, Shot};
 pub use picture::{AccessUnit, Picture, Plane};
+pub use shot::{Pixels, Shot};

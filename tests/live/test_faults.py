@@ -129,13 +129,15 @@ def test_livekit_restart(livekit_ghostcast, own_livekit, web):
 def test_recover_of_a_healthy_session(livekit_ghostcast, own_livekit, web):
     """Nothing to do is a success, and the viewer notices nothing but a keyframe."""
     api = livekit_ghostcast.api
-    with api.session(initial_url=web.url("/clock")) as room:
-        with PythonSubscriber(own_livekit, room) as viewer:
-            wait_for(viewer.frame_count, 10, "frames before")
-            count = viewer.frame_count()
-            api.post(room, "recover")
-            wait_for(viewer.frame_count, 3, "frames after", accept=lambda n: n > count + 5)
-            assert api.record(room)["state"] == "live"
+    with (
+        api.session(initial_url=web.url("/clock")) as room,
+        PythonSubscriber(own_livekit, room) as viewer,
+    ):
+        wait_for(viewer.frame_count, 10, "frames before")
+        count = viewer.frame_count()
+        api.post(room, "recover")
+        wait_for(viewer.frame_count, 3, "frames after", accept=lambda n: n > count + 5)
+        assert api.record(room)["state"] == "live"
 
 
 def test_livekit_that_is_not_there(own_ghostcast):

@@ -30,7 +30,7 @@ pub(super) async fn click(stage: Stage<'_>, params: &Click) -> Result<Done, Acti
         }
         Target::Point(_) => at,
     };
-    stage.hint(Cue::Press { at, button, count });
+    stage.hint(Cue::Press { at, count });
     let before = stage.page.loading();
     input::click(stage.page, at, button, count).await.map_err(browser_failed)?;
     let settled = rest(stage, &before).await?;

@@ -12,6 +12,7 @@ use super::{Options, Shared, View, lock};
 use crate::error::{BoxError, Chain};
 use crate::media::compose::Composer;
 use crate::media::cursor::Overlay;
+use crate::media::cursor::sprite::Scale;
 use crate::media::decode::Decoder;
 use crate::media::encode::{self, Budget, Encoder};
 use crate::media::{AccessUnit, Picture, Pixels, Shot};
@@ -95,7 +96,7 @@ impl Thread {
         };
         let canvas = Canvas {
             picture: Picture::new(Size::new(2, 2)),
-            composer: Composer::default(),
+            composer: Composer::new(),
             decoder: None,
             jpeg: String::new(),
             binary: Vec::new(),
@@ -333,9 +334,9 @@ impl Canvas {
 
     fn compose(&mut self, overlay: Option<&Overlay>) {
         let started = Instant::now();
-        let size = self.picture.size();
-        let scale = f64::from(size.width) / f64::from(self.viewport.to_even().width);
-        self.composer.draw(&mut self.picture, overlay, scale as f32);
+        // An odd viewport is padded to the picture's even sides, not stretched.
+        let scale = Scale::between(self.viewport.to_even(), self.picture.size());
+        self.composer.draw(&mut self.picture, overlay, scale);
         stage("compose", started);
     }
 }

@@ -209,7 +209,7 @@ class EventSocket:
             url, additional_headers=headers, open_timeout=10, proxy=None, legacy=True
         )
         self.events = []
-        self.arrived = []
+        self.delays_s = []
         self.violations = []
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
@@ -231,7 +231,7 @@ class EventSocket:
                 problem = next(VALIDATOR.iter_errors(event), None)
                 if problem or not isinstance(frame, str):
                     self.violations.append(f"{frame!r}: {problem and problem.message}")
-                self.arrived.append(now)
+                self.delays_s.append(now - event.get("timestamp", 0))
                 self.events.append(event)
         except ConnectionClosed:
             pass
