@@ -259,6 +259,13 @@ pub enum LiveKitStatus {
     Failed,
 }
 
+impl LiveKitStatus {
+    /// Whether the room was reached once and is not now.
+    pub const fn is_lost(self) -> bool {
+        matches!(self, Self::Reconnecting | Self::Failed)
+    }
+}
+
 /// The video over the last second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, ToSchema)]
 pub struct VideoStats {

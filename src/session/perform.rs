@@ -24,6 +24,8 @@ pub(super) struct Kit {
     pub(super) gate: std::sync::Arc<Gate>,
     pub(super) studio: Studio,
     pub(super) config: config::Session,
+    /// Most pictures a second.
+    pub(super) fps: u32,
 }
 
 /// Shows cues by the studio; the action waits for the cursor only when somebody watches.

@@ -39,6 +39,7 @@ class Chromium:
         command = [find_chromium(), *FLAGS, *sandbox, f"--user-data-dir={self.profile}"]
         self.process = subprocess.Popen(
             [*command, "about:blank"],
+            env={**os.environ, "TMPDIR": self.profile},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

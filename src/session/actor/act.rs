@@ -1,0 +1,151 @@
+//! The actor's actions: one after the other, each ending in exactly one event.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use super::Work;
+use crate::browser::actions;
+use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
+use crate::model::{ActionResult, EventBody};
+use crate::session::handle::{cancelled, refused};
+use crate::session::perform::{Kit, Performed, perform};
+
+/// An initial page that is slower than this goes on loading while the session is used.
+const OPENING_MAX: Duration = Duration::from_secs(60);
+
+/// The action under way.
+pub(super) struct Running {
+    action: ActionRequest,
+    reply: Option<oneshot::Sender<ActionResult>>,
+    future: BoxFuture<'static, Performed>,
+}
+
+/// An action that ended.
+pub(super) struct Finished {
+    action: ActionRequest,
+    reply: Option<oneshot::Sender<ActionResult>>,
+    performed: Performed,
+}
+
+impl Future for Running {
+    type Output = Finished;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Finished> {
+        let performed = std::task::ready!(self.future.poll_unpin(context));
+        let action = std::mem::replace(&mut self.action, empty_action());
+        Poll::Ready(Finished { action, reply: self.reply.take(), performed })
+    }
+}
+
+fn empty_action() -> ActionRequest {
+    ActionRequest { action_type: String::new(), params: serde_json::Map::new() }
+}
+
+/// Opens the initial page; answers what went wrong with it.
+pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Option<String>> {
+    let mut params = serde_json::Map::new();
+    params.insert("url".to_owned(), url.into());
+    params.insert("timeout_ms".to_owned(), (OPENING_MAX.as_millis() as u64).into());
+    let request = ActionRequest { action_type: "navigate".to_owned(), params };
+    async move {
+        let result = perform(kit, request).await.result;
+        result.error.map(|error| format!("initial_url: {error}"))
+    }
+    .boxed()
+}
+
+impl Work {
+    /// Takes an action: runs it now, lets it wait, or refuses it.
+    pub(super) fn enqueue(&mut self, action: ActionRequest, reply: oneshot::Sender<ActionResult>) {
+        if self.machine.state().is_dead() {
+            self.refuse(action, Some(reply), actions::browser_lost());
+        } else if self.waiting.len() >= self.actor.config.session.action_queue_max {
+            let error = ActionError::new(
+                ActionErrorKind::Exhausted,
+                "Too many actions wait already. Wait for one to complete and try again.",
+            );
+            self.refuse(action, Some(reply), error);
+        } else {
+            self.waiting.push_back((action, reply));
+            self.run_next();
+        }
+    }
+
+    fn run_next(&mut self) {
+        if self.running.is_some() {
+            return;
+        }
+        let Some((action, reply)) = self.waiting.pop_front() else { return };
+        self.actor.room.publish(EventBody::ActionStarted { action: action.clone() });
+        let future = perform(self.actor.kit.clone(), action.clone()).boxed();
+        self.running = Some(Running { action, reply: Some(reply), future });
+    }
+
+    /// Tells the end of an action, once, and goes on with the next.
+    pub(super) fn finish_action(&mut self, finished: Finished) {
+        self.running = None;
+        let Finished { action, reply, performed: Performed { result, settled } } = finished;
+        if let Some(settled) = settled {
+            let url = result.url.clone();
+            let settled = settled.settled;
+            self.actor.room.publish(EventBody::Settled { url, settled });
+        }
+        self.note_activity(None);
+        let at = self.actor.kit.studio.cursor_position(std::time::Instant::now());
+        self.actor.record.send_modify(|record| {
+            record.cursor = at;
+            record.title.clone_from(&result.title);
+        });
+        self.conclude(action, reply, result);
+        self.run_next();
+    }
+
+    /// Ends the running action and those that wait: the session ends.
+    pub(super) fn drop_actions(&mut self) {
+        let is_lost = self.machine.state() == crate::model::SessionState::Failed;
+        let error = || if is_lost { actions::browser_lost() } else { cancelled() };
+        if let Some(running) = self.running.take() {
+            self.refuse(running.action, running.reply, error());
+        }
+        for (action, reply) in std::mem::take(&mut self.waiting) {
+            self.refuse(action, Some(reply), error());
+        }
+    }
+
+    fn refuse(
+        &self,
+        action: ActionRequest,
+        reply: Option<oneshot::Sender<ActionResult>>,
+        error: ActionError,
+    ) {
+        let (url, title) = {
+            let record = self.actor.record.borrow();
+            (record.current_url.clone(), record.title.clone())
+        };
+        self.conclude(action, reply, refused(error, &url, &title));
+    }
+
+    /// The one place where an action becomes an event and an answer.
+    fn conclude(
+        &self,
+        action: ActionRequest,
+        reply: Option<oneshot::Sender<ActionResult>>,
+        result: ActionResult,
+    ) {
+        let body = match &result.error {
+            None => EventBody::ActionCompleted { action },
+            Some(error) => EventBody::ActionError { error: error.clone(), action },
+        };
+        self.actor.room.publish(body);
+        if let Some(reply) = reply {
+            // Whoever asked may have hung up; the event tells all others.
+            let _ = reply.send(result);
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The actor: the one task that owns a session's state.
+//!
+//! Page events come before everything else, so that subscribers hear of a navigation before the
+//! action that waited for it completes. Actions run one after the other, each as a future that
+//! the actor polls beside its other work; nothing else ever waits for an action.
+
+mod act;
+mod video;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures::future::{BoxFuture, OptionFuture};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::act::Running;
+use self::video::Filming;
+use super::handle::Request;
+use super::machine::{Effect, Input, Machine};
+use super::outlets::{self, Outlets};
+use super::perform::Kit;
+use crate::browser::{Lease, Loss, PageEvent};
+use crate::config::Config;
+use crate::error::Error;
+use crate::events;
+use crate::livekit::conventions;
+use crate::model::command::ActionRequest;
+use crate::model::{ActionResult, EventBody, SessionRecord, UnixTime, ViewerId};
+use crate::publish::livekit;
+
+/// A session's actor, before it runs.
+pub(super) struct Actor {
+    // in
+    pub(super) requested: mpsc::Receiver<Request>,
+    pub(super) page_heard: mpsc::Receiver<PageEvent>,
+    pub(super) viewers_ended: mpsc::Receiver<ViewerId>,
+    pub(super) loss: watch::Receiver<Option<Loss>>,
+    pub(super) livekit_states: Option<watch::Receiver<livekit::State>>,
+    // out
+    pub(super) record: watch::Sender<SessionRecord>,
+    pub(super) room: Arc<events::Room>,
+    // owned
+    pub(super) kit: Kit,
+    pub(super) outlets: Outlets,
+    pub(super) lease: Option<Lease>,
+    pub(super) config: Arc<Config>,
+    pub(super) tracker: TaskTracker,
+    pub(super) cancel: CancellationToken,
+}
+
+/// The actor at work.
+struct Work {
+    actor: Actor,
+    machine: Machine,
+    running: Option<Running>,
+    waiting: VecDeque<(ActionRequest, oneshot::Sender<ActionResult>)>,
+    filming: Filming,
+    opening: Option<BoxFuture<'static, Option<String>>>,
+    closers: Vec<oneshot::Sender<()>>,
+    recoveries: Vec<super::handle::Reply<()>>,
+}
+
+impl Actor {
+    /// Runs until the session is closed.
+    pub(super) async fn run(self, initial_url: Option<String>) {
+        let filming = Filming::new(&self.kit, &self.config, &self.tracker);
+        let opening = initial_url.map(|url| act::open(self.kit.clone(), url));
+        let mut work = Work {
+            actor: self,
+            machine: Machine::new(),
+            running: None,
+            waiting: VecDeque::new(),
+            filming,
+            opening,
+            closers: Vec::new(),
+            recoveries: Vec::new(),
+        };
+        work.step(Input::Ready).await;
+        while work.closers.is_empty() {
+            tokio::select! {
+                biased;
+                () = work.actor.cancel.cancelled() => break,
+                Some(event) = work.actor.page_heard.recv() => work.hear_page(event).await,
+                loss = lost(&mut work.actor.loss, work.actor.lease.is_some()) => {
+                    work.lose_browser(loss).await;
+                }
+                Some(request) = work.actor.requested.recv() => work.answer(request).await,
+                Some(state) = livekit_changed(&mut work.actor.livekit_states) => {
+                    work.hear_livekit(&state).await;
+                }
+                Some(viewer) = work.actor.viewers_ended.recv() => {
+                    work.actor.outlets.remove_viewer(viewer);
+                    work.update_viewers();
+                }
+                Some(performed) = OptionFuture::from(work.running.as_mut()) => {
+                    work.finish_action(performed);
+                }
+                Some(problem) = OptionFuture::from(work.opening.as_mut()) => {
+                    work.opening = None;
+                    work.actor.record.send_modify(|record| record.state_reason = problem);
+                }
+                change = work.filming.next() => work.film(change),
+            }
+        }
+        work.close().await;
+    }
+}
+
+/// Waits for the loss of the browser; for ever once it is gone or given back.
+async fn lost(loss: &mut watch::Receiver<Option<Loss>>, is_held: bool) -> Loss {
+    if is_held && let Ok(lost) = loss.wait_for(Option::is_some).await {
+        return lost.unwrap_or(Loss::Crashed);
+    }
+    std::future::pending().await
+}
+
+async fn livekit_changed(
+    states: &mut Option<watch::Receiver<livekit::State>>,
+) -> Option<livekit::State> {
+    let receiver = states.as_mut()?;
+    if receiver.changed().await.is_err() {
+        *states = None;
+        return std::future::pending().await;
+    }
+    Some(receiver.borrow_and_update().clone())
+}
+
+impl Work {
+    async fn step(&mut self, input: Input) {
+        match self.machine.step(input) {
+            Ok(effects) => self.apply(effects).await,
+            Err(error) => tracing::debug!(%error, "an input that makes no sense in this state"),
+        }
+    }
+
+    async fn ask(&mut self, input: Input) -> Result<(), Error> {
+        let effects = self.machine.step(input)?;
+        self.apply(effects).await;
+        Ok(())
+    }
+
+    async fn apply(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Announce { state, reason } => self.announce(state, reason),
+                Effect::PauseVideo => self.actor.outlets.pause(),
+                Effect::ResumeVideo => self.actor.outlets.resume(),
+                Effect::ReconnectLiveKit => self.actor.outlets.reconnect(),
+                Effect::BroadcastBrowserError(error) => {
+                    self.actor.room.publish(EventBody::BrowserError { error });
+                }
+                Effect::TearDown => self.tear_down().await,
+            }
+        }
+        let livekit = self.machine.livekit();
+        self.actor.record.send_if_modified(|record| {
+            std::mem::replace(&mut record.livekit, livekit) != livekit
+        });
+    }
+
+    fn announce(&self, state: crate::model::SessionState, reason: String) {
+        tracing::info!(state = state.as_str(), reason, "session");
+        self.actor.record.send_modify(|record| {
+            record.state = state;
+            record.state_reason = (!reason.is_empty()).then(|| reason.clone());
+        });
+        self.actor.room.publish(EventBody::StreamState { state: state.as_str(), reason });
+        let attribute = (conventions::ATTRIBUTE_STATE.to_owned(), state.as_str().to_owned());
+        self.actor.outlets.set_attributes([attribute]);
+    }
+
+    async fn answer(&mut self, request: Request) {
+        match request {
+            Request::Act { action, reply } => self.enqueue(action, reply),
+            Request::Pause { reply } => drop(reply.send(self.ask(Input::Pause).await)),
+            Request::Resume { reply } => drop(reply.send(self.ask(Input::Resume).await)),
+            Request::Recover { token, reply } => self.recover(token, reply).await,
+            Request::AddViewer { offer, reply } => {
+                let added = match self.machine.state().is_dead() {
+                    true => Err(crate::browser::Error::Gone.into()),
+                    false => self.actor.outlets.add_viewer(&offer).await,
+                };
+                self.update_viewers();
+                drop(reply.send(added));
+            }
+            Request::TrickleViewer { viewer, candidates, reply } => {
+                drop(reply.send(self.actor.outlets.trickle(viewer, &candidates)));
+            }
+            Request::RemoveViewer { viewer, reply } => {
+                let removed = self.actor.outlets.remove_viewer(viewer);
+                self.update_viewers();
+                drop(reply.send(removed.then_some(()).ok_or_else(outlets::no_viewer)));
+            }
+            Request::Close { reply } => self.closers.push(reply),
+        }
+    }
+
+    async fn recover(&mut self, token: Option<String>, reply: super::handle::Reply<()>) {
+        if let Some(token) = token {
+            self.actor.outlets.set_token(token);
+        }
+        let healthy = !self.machine.livekit().is_lost();
+        match self.ask(Input::Recover).await {
+            // The answer waits until LiveKit is back, or has refused for good.
+            Ok(()) if !healthy => self.recoveries.push(reply),
+            outcome => drop(reply.send(outcome)),
+        }
+    }
+
+    async fn hear_livekit(&mut self, state: &livekit::State) {
+        let (status, reason) = outlets::status(state);
+        self.step(Input::LiveKit(status, reason)).await;
+        let outcome = || match state {
+            livekit::State::Connected => Some(Ok(())),
+            livekit::State::Failed { reason } => {
+                Some(Err(Error::unavailable(format!("LiveKit cannot be reached: {reason}"))
+                    .hint("Correct the cause, or start a new session with a new token.")))
+            }
+            _ => None,
+        };
+        if outcome().is_some() {
+            for reply in std::mem::take(&mut self.recoveries) {
+                reply.send(outcome().unwrap_or(Ok(()))).ok();
+            }
+        }
+    }
+
+    async fn hear_page(&mut self, event: PageEvent) {
+        let body = match event {
+            PageEvent::Navigated { url } => {
+                self.note_activity(Some(url.clone()));
+                let attribute = (conventions::ATTRIBUTE_URL.to_owned(), url.clone());
+                self.actor.outlets.set_attributes([attribute]);
+                EventBody::PageNavigation { url }
+            }
+            PageEvent::Loaded { url } => EventBody::PageLoadComplete { url },
+            PageEvent::Dom(change_type) => EventBody::DomChange { change_type },
+            PageEvent::Console { level, text } => EventBody::Console { level, text },
+            PageEvent::Dialog { kind, message } => EventBody::Dialog { kind, message },
+            PageEvent::PageCount(count) => {
+                self.actor.record.send_modify(|record| record.page_count = count);
+                return;
+            }
+            PageEvent::Crashed => {
+                let error = "The page's renderer crashed. Start a new session on this room.";
+                self.step(Input::BrowserLost(error.to_owned())).await;
+                return;
+            }
+        };
+        self.actor.room.publish(body);
+    }
+
+    async fn lose_browser(&mut self, loss: Loss) {
+        self.step(Input::BrowserLost(loss.describe().to_owned())).await;
+    }
+
+    /// Puts away what needs the browser, and the rest of the video with it.
+    async fn tear_down(&mut self) {
+        self.opening = None;
+        self.filming.stop();
+        self.drop_actions();
+        self.actor.outlets.close().await;
+        self.update_viewers();
+        if let Some(lease) = self.actor.lease.take() {
+            lease.release().await;
+        }
+    }
+
+    async fn close(mut self) {
+        self.step(Input::Close).await;
+        self.step(Input::Closed).await;
+        self.actor.cancel.cancel();
+        self.actor.requested.close();
+        // Requests that came meanwhile are answered too.
+        while let Ok(request) = self.actor.requested.try_recv() {
+            self.answer(request).await;
+        }
+        self.drop_actions();
+        for closer in self.closers.drain(..) {
+            // Whoever asked may have hung up.
+            let _ = closer.send(());
+        }
+    }
+
+    fn note_activity(&self, url: Option<String>) {
+        self.actor.record.send_modify(|record| {
+            record.last_activity = UnixTime::now().to_iso8601();
+            if let Some(url) = url {
+                record.current_url = url;
+            }
+        });
+    }
+
+    fn update_viewers(&self) {
+        let whep = self.actor.outlets.viewer_count();
+        self.actor.record.send_if_modified(|record| {
+            std::mem::replace(&mut record.viewers.whep, whep) != whep
+        });
+    }
+}

@@ -1,0 +1,158 @@
+//! The actor's camera work: capture runs while somebody watches, and a still is taken when the
+//! studio wants one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, OptionFuture};
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use super::Work;
+use crate::browser::Error;
+use crate::browser::capture::{self, Capture};
+use crate::config::Config;
+use crate::error::Chain;
+use crate::media::Shot;
+use crate::session::perform::Kit;
+use crate::session::studio::View;
+
+/// A capture that could not be started is tried again after this.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// What is filmed at the moment.
+pub(super) struct Filming {
+    kit: Kit,
+    options: capture::Options,
+    tracker: TaskTracker,
+    view: watch::Receiver<View>,
+    capture: Option<Capture>,
+    starting: Option<BoxFuture<'static, Result<Capture, Error>>>,
+    still: Option<BoxFuture<'static, (u64, Result<Shot, Error>)>>,
+    still_taken: u64,
+    is_stopped: bool,
+}
+
+/// What changed.
+pub(super) enum Change {
+    View,
+    Started(Result<Capture, Error>),
+    Still(u64, Result<Shot, Error>),
+}
+
+impl Filming {
+    pub(super) fn new(kit: &Kit, config: &Arc<Config>, tracker: &TaskTracker) -> Self {
+        let options =
+            capture::Options { fps: kit.fps, jpeg_quality: config.video.jpeg_quality };
+        Self {
+            kit: kit.clone(),
+            options,
+            tracker: tracker.clone(),
+            view: kit.studio.view(),
+            capture: None,
+            starting: None,
+            still: None,
+            still_taken: 0,
+            is_stopped: false,
+        }
+    }
+
+    /// What changes next. Safe to cancel.
+    pub(super) async fn next(&mut self) -> Change {
+        if self.is_stopped {
+            return std::future::pending().await;
+        }
+        tokio::select! {
+            Some(started) = OptionFuture::from(self.starting.as_mut()) => {
+                self.starting = None;
+                Change::Started(started)
+            }
+            Some((number, shot)) = OptionFuture::from(self.still.as_mut()) => {
+                self.still = None;
+                Change::Still(number, shot)
+            }
+            Ok(()) = self.view.changed() => Change::View,
+            else => std::future::pending().await,
+        }
+    }
+
+    /// Ends all capture for good.
+    pub(super) fn stop(&mut self) {
+        self.is_stopped = true;
+        self.capture = None;
+        self.starting = None;
+        self.still = None;
+    }
+
+    fn is_capturing(&self) -> bool {
+        self.capture.is_some() || self.starting.is_some()
+    }
+
+    fn start(&mut self, delay: Duration) {
+        let (page, sink) = (self.kit.page.clone(), self.kit.studio.sink());
+        let (options, tracker) = (self.options, self.tracker.clone());
+        self.starting = Some(
+            async move {
+                tokio::time::sleep(delay).await;
+                Capture::start(&page, options, sink, &tracker).await
+            }
+            .boxed(),
+        );
+    }
+
+    fn take_still(&mut self, number: u64) {
+        self.still_taken = number;
+        let page = self.kit.page.clone();
+        self.still = Some(async move { (number, capture::still(&page).await) }.boxed());
+    }
+}
+
+impl Work {
+    /// Starts and stops the capture as viewers come and go, and hands in stills.
+    pub(super) fn film(&mut self, change: Change) {
+        let filming = &mut self.filming;
+        match change {
+            Change::View => {
+                let view = *filming.view.borrow_and_update();
+                match (view.watched, filming.is_capturing()) {
+                    (true, false) => filming.start(Duration::ZERO),
+                    (false, true) => {
+                        filming.capture = None;
+                        filming.starting = None;
+                    }
+                    _ => (),
+                }
+                if view.watched && view.still_wanted > filming.still_taken {
+                    filming.take_still(view.still_wanted);
+                }
+            }
+            Change::Started(Ok(capture)) => {
+                let watched = filming.view.borrow().watched;
+                filming.capture = watched.then_some(capture);
+            }
+            Change::Started(Err(error)) => {
+                tracing::warn!(error = %Chain(&error), "the capture could not be started");
+                filming.start(RETRY_AFTER);
+            }
+            Change::Still(number, Ok(shot)) => filming.kit.studio.put_still(number, shot),
+            Change::Still(_, Err(error)) => {
+                tracing::debug!(error = %Chain(&error), "no still could be taken");
+            }
+        }
+        self.update_video();
+    }
+
+    fn update_video(&self) {
+        let view = *self.filming.view.borrow();
+        let capturing = self.filming.is_capturing();
+        let whep = self.actor.outlets.viewer_count();
+        let livekit = self.actor.outlets.livekit_is_watched();
+        self.actor.record.send_modify(|record| {
+            record.capturing = capturing;
+            record.video = view.stats;
+            record.viewers.whep = whep;
+            record.viewers.livekit = livekit;
+        });
+    }
+}

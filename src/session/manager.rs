@@ -1,0 +1,235 @@
+//! [`Manager`]: rooms to sessions, admission, and shutdown.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::join_all;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::handle::SessionHandle;
+use super::start::{self, Ground};
+use crate::browser::Pool;
+use crate::config::Config;
+use crate::error::{Chain, Error};
+use crate::events;
+use crate::model::{RoomName, SessionId, SessionRecord, SessionSpec, SessionState};
+
+/// All sessions of the service.
+#[derive(Debug, Clone)]
+pub struct Manager {
+    ground: Ground,
+    rooms: Arc<Mutex<HashMap<RoomName, Slot>>>,
+}
+
+/// What a room holds.
+#[derive(Debug, Clone)]
+enum Slot {
+    /// A session is being started; nobody else may take the room.
+    Starting(Box<SessionRecord>),
+    /// A session, alive or dead.
+    Held(SessionHandle),
+}
+
+impl Slot {
+    fn record(&self) -> SessionRecord {
+        match self {
+            Self::Starting(record) => (**record).clone(),
+            Self::Held(handle) => handle.record(),
+        }
+    }
+
+    fn is_dead(&self) -> bool {
+        matches!(self, Self::Held(handle) if handle.record.borrow().state.is_dead())
+    }
+}
+
+/// Frees the room when a start is abandoned: the caller hung up, or the start failed.
+struct Claim<'a> {
+    manager: &'a Manager,
+    room: &'a RoomName,
+    is_kept: bool,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.manager.lock().remove(self.room);
+        }
+    }
+}
+
+impl Manager {
+    /// A manager without sessions.
+    pub fn new(
+        config: Arc<Config>,
+        pool: Pool,
+        bus: events::Bus,
+        tracker: TaskTracker,
+        cancel: CancellationToken,
+    ) -> Self {
+        let ground = Ground { config, pool, bus, tracker, cancel };
+        Self { ground, rooms: Arc::default() }
+    }
+
+    /// Starts a session in a room that has none, or whose session is dead.
+    pub async fn start(&self, spec: SessionSpec) -> Result<SessionHandle, Error> {
+        spec.check()?;
+        start::policy(&self.ground.config, &spec)?;
+        let record = start::first_record(&self.ground.config, &spec);
+        let replaced = self.claim(&spec.room_name, &record)?;
+        let room = spec.room_name.clone();
+        let mut claim = Claim { manager: self, room: &room, is_kept: false };
+        if let Some(dead) = replaced {
+            dead.close().await;
+        }
+        // Finished by a task of its own: a caller that hangs up leaves no half-started session.
+        let starting = self.ground.tracker.spawn(start::start(self.ground.clone(), spec, record));
+        let handle = starting
+            .await
+            .map_err(|error| Error::internal("the session's start broke").source(error))??;
+        claim.is_kept = true;
+        self.lock().insert(room.clone(), Slot::Held(handle.clone()));
+        metrics::gauge!("ghostcast_sessions").set(self.count_live() as f64);
+        Ok(handle)
+    }
+
+    /// The session of a room, by the room's name or the session's id.
+    pub fn find(&self, name: &str) -> Result<SessionHandle, Error> {
+        match self.slot(name) {
+            Some(Slot::Held(handle)) => Ok(handle),
+            Some(Slot::Starting(_)) => Err(Error::conflict("the session is still starting")
+                .hint("Try again in a moment.")),
+            None => Err(no_session(name)),
+        }
+    }
+
+    /// The record of a session, by the room's name or the session's id.
+    pub fn record(&self, name: &str) -> Result<SessionRecord, Error> {
+        self.slot(name).map(|slot| self.complete(slot.record())).ok_or_else(|| no_session(name))
+    }
+
+    /// The records of all sessions, oldest first.
+    pub fn records(&self) -> Vec<SessionRecord> {
+        let slots: Vec<Slot> = self.lock().values().cloned().collect();
+        let mut records: Vec<_> = slots.iter().map(|slot| self.complete(slot.record())).collect();
+        records.sort_by(|a, b| a.created_at.cmp(&b.created_at));
+        records
+    }
+
+    /// Ends a session and frees its room; answers its last record.
+    pub async fn close(&self, name: &str) -> Result<SessionRecord, Error> {
+        let handle = self.find(name)?;
+        handle.close().await;
+        let mut record = handle.record();
+        record.state = SessionState::Closed;
+        {
+            let mut rooms = self.lock();
+            // The room may have been taken by a new session meanwhile.
+            let same = rooms
+                .get(&record.room_name)
+                .is_some_and(|slot| slot.record().session_id == record.session_id);
+            if same {
+                rooms.remove(&record.room_name);
+            }
+        }
+        metrics::gauge!("ghostcast_sessions").set(self.count_live() as f64);
+        Ok(record)
+    }
+
+    /// The room that a path means: its name, or the room of the session with that id.
+    pub fn room(&self, name: &str) -> Result<RoomName, Error> {
+        match self.slot(name) {
+            Some(slot) => Ok(slot.record().room_name),
+            None => RoomName::parse(name),
+        }
+    }
+
+    /// The event bus.
+    pub fn bus(&self) -> &events::Bus {
+        &self.ground.bus
+    }
+
+    /// Sessions that are not dead.
+    pub fn count_live(&self) -> usize {
+        self.lock().values().filter(|slot| !slot.is_dead()).count()
+    }
+
+    /// Ends every session and every browser.
+    pub async fn shut_down(&self) {
+        let handles: Vec<SessionHandle> = self
+            .lock()
+            .drain()
+            .filter_map(|(_, slot)| match slot {
+                Slot::Held(handle) => Some(handle),
+                Slot::Starting(_) => None,
+            })
+            .collect();
+        join_all(handles.iter().map(SessionHandle::close)).await;
+        self.ground.cancel.cancel();
+        self.ground.pool.shut_down().await;
+    }
+
+    /// Starts a browser ahead of need.
+    pub async fn warm_up(&self) {
+        if let Err(error) = self.ground.pool.warm_up().await {
+            tracing::warn!(error = %Chain(&error), "no browser could be started ahead of need");
+        }
+    }
+
+    /// Takes a room for a new session; answers the dead one that it replaces.
+    fn claim(
+        &self,
+        room: &RoomName,
+        record: &SessionRecord,
+    ) -> Result<Option<SessionHandle>, Error> {
+        let mut rooms = self.lock();
+        let live = rooms.values().filter(|slot| !slot.is_dead()).count();
+        let occupant = rooms.get(room);
+        if let Some(slot) = occupant
+            && !slot.is_dead()
+        {
+            return Err(Error::conflict(format!("room \"{room}\" has a session already"))
+                .hint("Use it, close it with DELETE, or choose another room."));
+        }
+        let count_max = self.ground.config.session.count_max;
+        if live >= count_max {
+            return Err(Error::exhausted(format!("{live} sessions run already"))
+                .hint(format!("Close one, or raise session.count_max (now {count_max}).")));
+        }
+        let dead = match occupant {
+            Some(Slot::Held(handle)) => Some(handle.clone()),
+            _ => None,
+        };
+        rooms.insert(room.clone(), Slot::Starting(Box::new(record.clone())));
+        Ok(dead)
+    }
+
+    fn slot(&self, name: &str) -> Option<Slot> {
+        let rooms = self.lock();
+        if let Some(id) = SessionId::parse(name) {
+            let by_id = rooms.values().find(|slot| slot.record().session_id == id);
+            if let Some(slot) = by_id {
+                return Some(slot.clone());
+            }
+        }
+        rooms.iter().find(|(room, _)| room.as_str() == name).map(|(_, slot)| slot.clone())
+    }
+
+    /// Adds what only the service knows.
+    fn complete(&self, mut record: SessionRecord) -> SessionRecord {
+        let connections = self.ground.bus.connections(&record.room_name);
+        record.connections = u32::try_from(connections).unwrap_or(u32::MAX);
+        record
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RoomName, Slot>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn no_session(name: &str) -> Error {
+    let shown: String = name.chars().take(64).collect();
+    Error::not_found(format!("there is no session \"{shown}\""))
+        .hint("GET /sessions lists what there is; POST /sessions starts one.")
+}

@@ -1,0 +1,220 @@
+//! Where a session's video goes: the LiveKit publisher and the WHEP viewers.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::studio::Studio;
+use crate::config;
+use crate::error::Error;
+use crate::livekit::{Minter, Secret};
+use crate::model::session::LiveKitStatus;
+use crate::model::{SessionSpec, Size, ViewerId};
+use crate::publish::{livekit, whep};
+use crate::rtc::peer::Rate;
+use crate::rtc::sockets;
+
+/// What outlets are made from.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) livekit: config::LiveKit,
+    pub(super) rtc: config::Rtc,
+    /// Where the service listens; viewers on this machine reach loopback.
+    pub(super) listen: IpAddr,
+    pub(super) size: Size,
+    pub(super) bitrate_bps: u32,
+}
+
+/// The outlets of one session.
+#[derive(Debug)]
+pub(super) struct Outlets {
+    studio: Studio,
+    settings: Settings,
+    livekit: Option<livekit::Publisher>,
+    viewers: HashMap<ViewerId, whep::Viewer>,
+    ended: mpsc::Sender<ViewerId>,
+    tracker: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl Outlets {
+    /// No outlets yet. Viewers that end by themselves are told to `ended`.
+    pub(super) fn new(
+        studio: Studio,
+        settings: Settings,
+        ended: mpsc::Sender<ViewerId>,
+        tracker: TaskTracker,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self {
+            studio,
+            settings,
+            livekit: None,
+            viewers: HashMap::new(),
+            ended,
+            tracker,
+            cancel,
+        }
+    }
+
+    /// Starts to publish into the room, if the session has LiveKit settings at all.
+    pub(super) fn join(&mut self, spec: &SessionSpec) -> Result<(), Error> {
+        let Some((url, credentials)) = credentials(spec, &self.settings.livekit) else {
+            return Ok(());
+        };
+        let options = livekit::Options {
+            url,
+            credentials,
+            size: self.settings.size,
+            rate: self.rate(),
+            sockets: self.sockets()?,
+        };
+        let feed = self.studio.subscribe();
+        self.livekit = Some(livekit::start(options, feed, &self.tracker, &self.cancel));
+        Ok(())
+    }
+
+    /// The LiveKit publisher's state, to wait on.
+    pub(super) fn livekit_states(&self) -> Option<tokio::sync::watch::Receiver<livekit::State>> {
+        self.livekit.as_ref().map(livekit::Publisher::states)
+    }
+
+    /// Tries to reach LiveKit at once.
+    pub(super) fn reconnect(&self) {
+        if let Some(publisher) = &self.livekit {
+            publisher.reconnect_now();
+        }
+    }
+
+    /// Tells the room what the browser does, as attributes of its participant.
+    pub(super) fn set_attributes(&self, attributes: impl IntoIterator<Item = (String, String)>) {
+        if let Some(publisher) = &self.livekit {
+            publisher.set_attributes(attributes);
+        }
+    }
+
+    /// Stops the video everywhere.
+    pub(super) fn pause(&self) {
+        self.studio.set_paused(true);
+        if let Some(publisher) = &self.livekit {
+            publisher.pause();
+        }
+    }
+
+    /// Shows the current page everywhere.
+    pub(super) fn resume(&self) {
+        self.studio.set_paused(false);
+        if let Some(publisher) = &self.livekit {
+            publisher.resume();
+        }
+        for viewer in self.viewers.values() {
+            viewer.request_keyframe();
+        }
+    }
+
+    /// Adds a WHEP viewer.
+    pub(super) async fn add_viewer(&mut self, offer: &str) -> Result<(ViewerId, String), Error> {
+        if self.viewers.len() >= self.settings.rtc.viewers_max {
+            return Err(Error::exhausted("too many viewers watch this session")
+                .hint("Close one, or raise rtc.viewers_max."));
+        }
+        let id = ViewerId::new();
+        let options = whep::Options { rate: self.rate(), sockets: self.sockets()? };
+        let feed = self.studio.subscribe();
+        let (answer, viewer) =
+            whep::start(offer, options, feed, &self.tracker, &self.cancel).await?;
+        let (mut over, ended) = (viewer.ended(), self.ended.clone());
+        self.tracker.spawn(async move {
+            over.wait().await;
+            // An actor that is gone has no viewers any more.
+            let _ = ended.send(id).await;
+        });
+        self.viewers.insert(id, viewer);
+        metrics::gauge!("ghostcast_viewers").increment(1.0);
+        Ok((id, answer))
+    }
+
+    /// Tells a viewer's further ICE candidates.
+    pub(super) fn trickle(&self, id: ViewerId, candidates: &str) -> Result<(), Error> {
+        self.viewers.get(&id).ok_or_else(no_viewer)?.add_candidates(candidates)
+    }
+
+    /// Ends a viewer; false when it is gone already.
+    pub(super) fn remove_viewer(&mut self, id: ViewerId) -> bool {
+        let Some(viewer) = self.viewers.remove(&id) else { return false };
+        viewer.close();
+        metrics::gauge!("ghostcast_viewers").decrement(1.0);
+        true
+    }
+
+    /// WHEP viewers.
+    pub(super) fn viewer_count(&self) -> u32 {
+        u32::try_from(self.viewers.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Leaves the room and ends every viewer.
+    pub(super) async fn close(&mut self) {
+        let ids: Vec<ViewerId> = self.viewers.keys().copied().collect();
+        for id in ids {
+            self.remove_viewer(id);
+        }
+        if let Some(publisher) = self.livekit.take() {
+            publisher.close().await;
+        }
+    }
+
+    fn rate(&self) -> Rate {
+        Rate::up_to(u64::from(self.settings.bitrate_bps))
+    }
+
+    fn sockets(&self) -> Result<sockets::Config, Error> {
+        Ok(sockets::Config {
+            ports: self.settings.rtc.port_range()?,
+            hosts: self.settings.rtc.hosts.clone(),
+            listen: self.settings.listen,
+        })
+    }
+}
+
+/// No such viewer.
+pub(super) fn no_viewer() -> Error {
+    Error::not_found("there is no such viewer").hint("It ended already; POST a new offer.")
+}
+
+/// The server and the way in: the caller's, or the service's own.
+fn credentials(
+    spec: &SessionSpec,
+    own: &config::LiveKit,
+) -> Option<(String, livekit::Credentials)> {
+    let given = spec.livekit_token.as_ref().map(|token| {
+        livekit::Credentials::Given(Secret::new(token.clone()))
+    });
+    let minted = || {
+        livekit::Credentials::Minted(Minter {
+            api_key: own.api_key.clone(),
+            api_secret: Secret::new(own.api_secret.reveal()),
+            identity: own.identity.clone(),
+            room: spec.room_name.to_string(),
+        })
+    };
+    match (&spec.livekit_url, given) {
+        (Some(url), Some(given)) => Some((url.clone(), given)),
+        (Some(url), None) if own.is_configured() => Some((url.clone(), minted())),
+        (None, _) if own.is_configured() => Some((own.url.clone(), minted())),
+        _ => None,
+    }
+}
+
+/// The publisher's state as a session shows it.
+pub(super) fn status(state: &livekit::State) -> (LiveKitStatus, String) {
+    match state {
+        livekit::State::Connecting => (LiveKitStatus::Connecting, String::new()),
+        livekit::State::Connected => (LiveKitStatus::Connected, "LiveKit is connected".to_owned()),
+        livekit::State::Reconnecting { reason } => (LiveKitStatus::Reconnecting, reason.clone()),
+        livekit::State::Failed { reason } => (LiveKitStatus::Failed, reason.clone()),
+        livekit::State::Closed => (LiveKitStatus::None, String::new()),
+    }
+}

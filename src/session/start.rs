@@ -1,0 +1,148 @@
+//! The start of a session: gate, context, page, studio, outlets, and then its actor.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use super::actor::Actor;
+use super::handle::{REQUESTS_MAX, SessionHandle};
+use super::outlets::{Outlets, Settings};
+use super::perform::Kit;
+use super::studio::{self, Studio};
+use crate::browser::gate::{Gate, Policy};
+use crate::browser::{Page, Pool};
+use crate::config::Config;
+use crate::error::Error;
+use crate::events;
+use crate::model::allowlist::Allowlist;
+use crate::model::session::{LiveKitStatus, VideoStats, Viewers};
+use crate::model::{SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
+
+/// Page events that may wait for the actor; the page's listener waits beyond.
+const PAGE_EVENTS_MAX: usize = 1_024;
+/// Ended viewers that may wait for the actor.
+const ENDED_VIEWERS_MAX: usize = 16;
+
+/// What every session of the service is started with.
+#[derive(Debug, Clone)]
+pub(super) struct Ground {
+    pub(super) config: Arc<Config>,
+    pub(super) pool: Pool,
+    pub(super) bus: events::Bus,
+    pub(super) tracker: TaskTracker,
+    pub(super) cancel: CancellationToken,
+}
+
+/// The record of a session that is about to start.
+pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord {
+    let now = UnixTime::now().to_iso8601();
+    SessionRecord {
+        session_id: SessionId::new(),
+        room_name: spec.room_name.clone(),
+        state: SessionState::Starting,
+        state_reason: None,
+        current_url: "about:blank".to_owned(),
+        title: String::new(),
+        created_at: now.clone(),
+        last_activity: now,
+        page_count: 1,
+        capture: spec.capture.unwrap_or_default(),
+        capturing: false,
+        viewers: Viewers::default(),
+        livekit: LiveKitStatus::None,
+        viewport: spec.viewport(),
+        fps: spec.fps.unwrap_or(config.session.fps),
+        bitrate_bps: spec.bitrate_bps.unwrap_or(config.session.bitrate_bps),
+        video: VideoStats::default(),
+        cursor: None,
+        allowed_domains: spec.allowed_domains.clone(),
+        connections: 0,
+        metadata: spec.metadata.clone(),
+    }
+}
+
+/// The policy of a session's way out.
+pub(super) fn policy(config: &Config, spec: &SessionSpec) -> Result<Policy, Error> {
+    let allowlist = Allowlist::parse(&spec.allowed_domains)?;
+    let allowlist =
+        if config.browser.deny_metadata { allowlist } else { allowlist.permit_metadata() };
+    if let Some(url) = &spec.initial_url {
+        allowlist.url_verdict(url).map_err(|denial| {
+            Error::forbidden(format!("initial_url is refused: {denial}")).hint(denial.hint())
+        })?;
+    }
+    Ok(Policy { allowlist, deny_addresses: vec![config.server.listen], ..Policy::default() })
+}
+
+/// Starts a session. It lives on in its actor until it is closed.
+pub(super) async fn start(
+    ground: Ground,
+    spec: SessionSpec,
+    record: SessionRecord,
+) -> Result<SessionHandle, Error> {
+    let Ground { config, pool, bus, tracker, cancel } = ground;
+    let cancel = cancel.child_token();
+    let span = tracing::info_span!("session", room = %spec.room_name, id = %record.session_id);
+    let policy = policy(&config, &spec)?;
+    let gate = Gate::start(policy, &tracker, &cancel)
+        .instrument(span.clone())
+        .await
+        .map_err(|error| Error::exhausted("no port is free for the session").source(error))?;
+    let lease = pool.acquire(&gate.proxy_url()).await?;
+    let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
+    let page = Page::open(&lease, record.viewport, page_events, &tracker)
+        .instrument(span.clone())
+        .await?;
+    let studio = Studio::start(
+        spec.room_name.as_str(),
+        studio::Options {
+            fps: record.fps,
+            bitrate_bps: record.bitrate_bps,
+            video: config.video.clone(),
+            cursor: config.cursor.clone(),
+        },
+    )
+    .map_err(|error| Error::exhausted("no thread is free for the session").source(error))?;
+    let settings = Settings {
+        livekit: config.livekit.clone(),
+        rtc: config.rtc.clone(),
+        listen: listen_ip(&config),
+        size: record.viewport.to_even(),
+        bitrate_bps: record.bitrate_bps,
+    };
+    let (ended, viewers_ended) = mpsc::channel(ENDED_VIEWERS_MAX);
+    let mut outlets =
+        Outlets::new(studio.clone(), settings, ended, tracker.clone(), cancel.clone());
+    span.in_scope(|| outlets.join(&spec))?;
+    let (requests, requested) = mpsc::channel(REQUESTS_MAX);
+    let (record_sender, record) = watch::channel(record);
+    let handle = SessionHandle { requests, record, page: page.clone() };
+    let fps = handle.record.borrow().fps;
+    let kit = Kit { page, gate: Arc::new(gate), studio, config: config.session.clone(), fps };
+    let room = bus.room(&spec.room_name)?;
+    let actor = Actor {
+        requested,
+        page_heard,
+        viewers_ended,
+        loss: lease.loss(),
+        livekit_states: outlets.livekit_states(),
+        record: record_sender,
+        room,
+        kit,
+        outlets,
+        lease: Some(lease),
+        config,
+        tracker: tracker.clone(),
+        cancel,
+    };
+    tracker.spawn(actor.run(spec.initial_url).instrument(span));
+    Ok(handle)
+}
+
+fn listen_ip(config: &Config) -> IpAddr {
+    config.server.listen.ip()
+}
