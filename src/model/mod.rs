@@ -1,5 +1,6 @@
 //! The nouns of the service. No I/O, no clock, nothing of any protocol.
 
+pub mod allowlist;
 pub mod command;
 pub mod event;
 pub mod geometry;
@@ -7,6 +8,7 @@ pub mod ids;
 pub mod session;
 pub mod time;
 
+pub use allowlist::{Allowlist, Denial, DenialRule};
 pub use command::{ActionErrorKind, ActionResult, Command};
 pub use event::{Event, EventBody};
 pub use geometry::{Point, Size};
