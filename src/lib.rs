@@ -1,5 +1,7 @@
 //! Ghostcast gives every LiveKit room a browser that people can watch and a voice agent can drive.
 pub mod error;
+pub mod livekit;
 pub mod media;
 pub mod model;
 pub mod publish;
+pub mod rtc;
