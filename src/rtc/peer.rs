@@ -248,8 +248,10 @@ impl Peer {
             .rtc
             .sdp_api()
             .accept_offer(parsed)
-            .map_err(|source| Error::Negotiate { source })?;
-        Ok((peer, answer.to_sdp_string()))
+            .map_err(|source| Error::Negotiate { source })?
+            .to_sdp_string();
+        peer.mid = video_mid(&answer);
+        Ok((peer, answer))
     }
 
     fn new(now: Instant, local: &[SocketAddr], rate: Rate) -> Result<Self, Error> {
@@ -409,9 +411,6 @@ impl Peer {
         use str0m::Event as Engine;
         match event {
             Engine::Connected => self.connected(),
-            Engine::MediaAdded(media) if media.kind == MediaKind::Video => {
-                self.mid.get_or_insert(media.mid);
-            }
             Engine::IceConnectionStateChange(IceConnectionState::Disconnected)
                 if self.is_connected() =>
             {
@@ -549,6 +548,15 @@ fn receives_h264(offer: &str) -> bool {
             && !has("a=sendonly")
             && !has("a=inactive")
     })
+}
+
+/// The id of the accepted video section. The engine announces it too, but only after it is
+/// connected.
+fn video_mid(answer: &str) -> Option<Mid> {
+    let mut sections = answer.split("\nm=").skip(1);
+    let section = sections.find(|s| s.starts_with("video ") && !s.starts_with("video 0 "))?;
+    let mid = section.lines().find_map(|l| l.strip_prefix("a=mid:"))?;
+    Some(mid.trim_end().into())
 }
 
 /// Drops candidates that name a host instead of an address (browsers hide theirs so). Such a
