@@ -258,7 +258,10 @@ impl Signal {
     }
 
     /// Opens the connection again for the same participant; media goes on meanwhile.
-    pub async fn resume(&self, published: &Published) -> Result<(), Error> {
+    pub async fn resume(&mut self, published: &Published) -> Result<(), Error> {
+        // What the old connection still had to say, its end above all, is not about the new one.
+        self.client.close().await;
+        while self.events.try_recv().is_ok() {}
         self.client
             .restart(proto::ReconnectReason::RrSignalDisconnected)
             .await
@@ -368,6 +371,24 @@ fn parse_leave(leave: &proto::LeaveRequest) -> Leave {
     }
 }
 
+/// The host and port of a LiveKit URL.
+pub fn host_and_port(url: &str) -> Option<(&str, u16)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let default_port = match scheme {
+        "ws" | "http" => 80,
+        "wss" | "https" => 443,
+        _ => return None,
+    };
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let authority = authority.rsplit('@').next()?;
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
+        _ => (authority, default_port),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    (!host.is_empty()).then_some((host, port))
+}
+
 /// From 18 on, the server expects data channels negotiated in advance.
 const PROTOCOL_VERSION: u32 = 16;
 /// Bounds each of the two steps of leaving, so that both take less than a second.
@@ -420,6 +441,21 @@ mod tests {
             (proto::SignalTarget::Publisher, "no json"),
         ] {
             assert!(candidate(&trickle(target, init)).is_none(), "{init}");
+        }
+    }
+
+    #[test]
+    fn hosts_of_urls() {
+        for (url, expected) in [
+            ("ws://127.0.0.1:7880", Some(("127.0.0.1", 7880))),
+            ("wss://x.livekit.cloud/", Some(("x.livekit.cloud", 443))),
+            ("http://user@[::1]:80/a?b", Some(("::1", 80))),
+            ("ws://[::1]", Some(("::1", 80))),
+            ("ftp://x", None),
+            ("ws://:1", None),
+            ("x", None),
+        ] {
+            assert_eq!(host_and_port(url), expected, "{url}");
         }
     }
 
