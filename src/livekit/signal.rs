@@ -69,7 +69,7 @@ pub struct Track {
 
 /// A track as the server knows it.
 #[derive(Debug, Clone)]
-pub struct Published(proto::TrackPublishedResponse);
+pub struct Published(Box<proto::TrackPublishedResponse>);
 
 impl Published {
     /// Our id of it.
@@ -267,7 +267,7 @@ impl Signal {
             .await
             .map_err(|source| Error::Resume { source })?;
         let state = proto::SyncState {
-            publish_tracks: vec![published.0.clone()],
+            publish_tracks: vec![(*published.0).clone()],
             ..proto::SyncState::default()
         };
         self.client.send(Request::SyncState(state)).await;
@@ -311,7 +311,7 @@ impl std::fmt::Debug for Signal {
 /// Translates what concerns a publisher.
 fn event(message: Response) -> Option<Event> {
     match message {
-        Response::TrackPublished(published) => Some(Event::TrackPublished(Published(published))),
+        Response::TrackPublished(published) => Some(Event::TrackPublished(Published(Box::new(published)))),
         Response::TrackUnpublished(track) => Some(Event::TrackUnpublished {
             sid: track.track_sid,
         }),

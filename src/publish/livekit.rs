@@ -535,7 +535,7 @@ impl Signalling<'_> {
     }
 
     /// Passes on what the owner wants anew.
-    async fn apply(&mut self, done: &Wanted, wanted: &Wanted) {
+    async fn apply(&self, done: &Wanted, wanted: &Wanted) {
         if wanted.paused != done.paused {
             self.signal.mute(self.published.sid(), wanted.paused).await;
             self.tell_watched(wanted.paused).await;

@@ -160,7 +160,8 @@ pub struct Offered {
 
 /// A send-only H.264 video peer. See the module's documentation.
 pub struct Peer {
-    rtc: Rtc,
+    /// Boxed: the engine takes some 20 kB, which every future on the way would carry.
+    rtc: Box<Rtc>,
     mid: Option<Mid>,
     payload_type: Option<Pt>,
     /// Addresses that the other side may send to; the socket's own address is unknown to it.
@@ -265,7 +266,7 @@ impl Peer {
         config
             .codec_config()
             .add_h264(PAYLOAD_TYPE.into(), Some(RTX_TYPE.into()), true, BASELINE);
-        let mut rtc = config.build(now);
+        let mut rtc = Box::new(config.build(now));
         for &address in local {
             let candidate = Candidate::host(address, Protocol::Udp)
                 .map_err(|source| Error::LocalCandidate { address, source })?;
