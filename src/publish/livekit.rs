@@ -329,6 +329,9 @@ impl Actor {
                 state.send_replace(State::Connected);
             };
             let end = driver.run(feed, &stop, connected).await;
+            if matches!(end, End::Lost { .. }) {
+                sleep(LAST_WORDS).await;
+            }
             stop.cancel();
             end
         };
@@ -659,5 +662,8 @@ const BACKOFF_MIN: Duration = Duration::from_millis(250);
 const BACKOFF_MAX: Duration = Duration::from_secs(4);
 /// A connection that lived this long was a good one.
 const BACKOFF_RESET_AFTER: Duration = Duration::from_secs(15);
+/// How long the server may take to say why it closed the media connection. Without its reason, a
+/// browser that was removed or replaced would come back and fight for its place.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Candidates kept during the handshake; a server sends a handful.
 const CANDIDATES_MAX: usize = 32;
