@@ -1,5 +1,7 @@
 //! Where access units go: one encode, fanned out to every publisher.
 
 pub mod fanout;
+pub mod livekit;
+pub mod whep;
 
 pub use fanout::{Fanout, Feed, FeedId, Feedback};

@@ -1,0 +1,9 @@
+//! LiveKit: tokens, signalling and naming conventions. The only module that names LiveKit's
+//! crates; media is not its business (see `rtc` and `publish::livekit`).
+
+pub mod conventions;
+pub mod signal;
+pub mod token;
+
+pub use signal::Signal;
+pub use token::{Minter, Secret};

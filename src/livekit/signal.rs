@@ -1,0 +1,490 @@
+//! [`Signal`]: the signalling connection to a LiveKit server, in our own words.
+//!
+//! Messages that do not concern a publisher are dropped here. The newest token the server sent
+//! is kept by the client inside and used to resume.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use livekit_protocol as proto;
+use livekit_signaling::{SignalClient, SignalError, SignalEvent, SignalEvents, SignalOptions};
+use proto::signal_request::Message as Request;
+use proto::signal_response::Message as Response;
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::token::Secret;
+
+/// What may go wrong with the signalling connection.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The room cannot be joined.
+    #[error("cannot join the LiveKit room")]
+    Join {
+        /// What the client says.
+        #[source]
+        source: SignalError,
+    },
+    /// The connection cannot be resumed.
+    #[error("cannot resume the LiveKit connection")]
+    Resume {
+        /// What the client says.
+        #[source]
+        source: SignalError,
+    },
+}
+
+impl Error {
+    /// What a caller has to change, if trying again is of no use.
+    pub fn permanent(&self) -> Option<&'static str> {
+        let (Self::Join { source } | Self::Resume { source }) = self;
+        match source {
+            SignalError::Client(status, _) if matches!(status.as_u16(), 401 | 403) => {
+                Some("LiveKit refuses the token: it is invalid, expired, or not for this room")
+            }
+            SignalError::TokenFormat => Some("the LiveKit token is not a token"),
+            SignalError::UrlParse(_) => Some("the LiveKit URL is not a ws:// or wss:// URL"),
+            SignalError::TransportNotConfigured => Some("no WebSocket transport is built in"),
+            _ => None,
+        }
+    }
+}
+
+/// The video track to publish.
+#[derive(Debug, Clone)]
+pub struct Track {
+    /// Our id of it: the track id in the offer's msid.
+    pub cid: String,
+    /// Its name.
+    pub name: String,
+    /// Its width, px.
+    pub width: u32,
+    /// Its height, px.
+    pub height: u32,
+    /// Its target bits a second.
+    pub bitrate: u32,
+    /// Whether it starts muted.
+    pub muted: bool,
+}
+
+/// A track as the server knows it.
+#[derive(Debug, Clone)]
+pub struct Published(Box<proto::TrackPublishedResponse>);
+
+impl Published {
+    /// Our id of it.
+    pub fn cid(&self) -> &str {
+        &self.0.cid
+    }
+
+    /// The server's id of it.
+    pub fn sid(&self) -> &str {
+        self.0.track.as_ref().map_or("", |track| &track.sid)
+    }
+}
+
+/// What the server tells a publisher.
+#[derive(Debug)]
+pub enum Event {
+    /// A track is published, or rather: may be offered now.
+    TrackPublished(Published),
+    /// The server took a track down.
+    TrackUnpublished {
+        /// The server's id of it.
+        sid: String,
+    },
+    /// The answer to our offer.
+    Answer {
+        /// The session description.
+        sdp: String,
+    },
+    /// A candidate of the server, for our publishing connection.
+    Candidate {
+        /// As in `candidate:…`.
+        candidate: String,
+    },
+    /// Whether anybody watches a track.
+    Watched {
+        /// The server's id of it.
+        sid: String,
+        /// Whether any quality of it is subscribed.
+        watched: bool,
+    },
+    /// A moderator muted or unmuted a track.
+    Muted {
+        /// The server's id of it.
+        sid: String,
+        /// Which of the two.
+        muted: bool,
+    },
+    /// A request was refused.
+    Refused {
+        /// What the server says.
+        message: String,
+    },
+    /// The server ends the connection.
+    Leave(Leave),
+    /// The connection is lost.
+    Closed {
+        /// What the client says.
+        reason: String,
+    },
+}
+
+/// How to go on after the server ended the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// Another participant took our identity.
+    Replaced,
+    /// A moderator removed us.
+    Removed,
+    /// Resume, or join again.
+    Retry(&'static str),
+    /// Resuming is of no use; join again.
+    Rejoin(&'static str),
+}
+
+/// A joined signalling connection. Always end it with [`Signal::leave`] or [`Signal::close`]:
+/// its tasks hold each other and would outlive it.
+pub struct Signal {
+    client: SignalClient,
+    events: SignalEvents,
+}
+
+impl Signal {
+    /// Joins the room that the token is for, as a publisher only.
+    pub async fn join(url: &str, token: &Secret) -> Result<Self, Error> {
+        let mut options = SignalOptions::default();
+        options.auto_subscribe = false;
+        options.adaptive_stream = false;
+        options.protocol_version = PROTOCOL_VERSION;
+        // Trailers in video packets would need a media stack that strips them.
+        options.client_capabilities = Vec::new();
+        let (client, _join, events) = SignalClient::connect(url, token.expose(), options, None)
+            .await
+            .map_err(|source| Error::Join { source })?;
+        Ok(Self { client, events })
+    }
+
+    /// The next thing the server tells. Safe to cancel.
+    pub async fn next(&mut self) -> Event {
+        loop {
+            let message = match self.events.recv().await {
+                Some(SignalEvent::Message(message)) => message,
+                Some(SignalEvent::Close(reason)) => {
+                    let reason = reason.into_owned();
+                    return Event::Closed { reason };
+                }
+                None => {
+                    let reason = "the signalling task ended".to_owned();
+                    return Event::Closed { reason };
+                }
+            };
+            if let Some(event) = event(*message) {
+                return event;
+            }
+        }
+    }
+
+    /// Asks to publish a track; [`Event::TrackPublished`] answers.
+    pub async fn add_track(&self, track: &Track) {
+        let layer = proto::VideoLayer {
+            quality: proto::VideoQuality::High as i32,
+            width: track.width,
+            height: track.height,
+            bitrate: track.bitrate,
+            ..proto::VideoLayer::default()
+        };
+        let codec = proto::SimulcastCodec {
+            codec: "h264".to_owned(),
+            cid: track.cid.clone(),
+            layers: vec![layer.clone()],
+            ..proto::SimulcastCodec::default()
+        };
+        let request = proto::AddTrackRequest {
+            cid: track.cid.clone(),
+            name: track.name.clone(),
+            r#type: proto::TrackType::Video as i32,
+            source: proto::TrackSource::ScreenShare as i32,
+            width: track.width,
+            height: track.height,
+            muted: track.muted,
+            layers: vec![layer],
+            simulcast_codecs: vec![codec],
+            ..proto::AddTrackRequest::default()
+        };
+        self.client.send(Request::AddTrack(request)).await;
+    }
+
+    /// Sends our offer; [`Event::Answer`] answers.
+    pub async fn offer(&self, sdp: &str) {
+        let offer = proto::SessionDescription {
+            r#type: "offer".to_owned(),
+            sdp: sdp.to_owned(),
+            ..proto::SessionDescription::default()
+        };
+        self.client.send(Request::Offer(offer)).await;
+    }
+
+    /// Sends a candidate of ours, as in `candidate:…`, that is not in the offer.
+    pub async fn trickle(&self, candidate: &str) {
+        let init = serde_json::json!({
+            "candidate": candidate, "sdpMid": "0", "sdpMLineIndex": 0,
+        });
+        let request = proto::TrickleRequest {
+            candidate_init: init.to_string(),
+            target: proto::SignalTarget::Publisher as i32,
+            r#final: false,
+        };
+        self.client.send(Request::Trickle(request)).await;
+    }
+
+    /// Mutes or unmutes a track.
+    pub async fn mute(&self, sid: &str, muted: bool) {
+        let request = proto::MuteTrackRequest {
+            sid: sid.to_owned(),
+            muted,
+        };
+        self.client.send(Request::Mute(request)).await;
+    }
+
+    /// Sets attributes of our participant; an empty value removes one.
+    pub async fn set_attributes(&self, attributes: HashMap<String, String>) {
+        let request = proto::UpdateParticipantMetadata {
+            attributes,
+            ..proto::UpdateParticipantMetadata::default()
+        };
+        self.client.send(Request::UpdateMetadata(request)).await;
+    }
+
+    /// Opens the connection again for the same participant; media goes on meanwhile.
+    pub async fn resume(&mut self, published: &Published) -> Result<(), Error> {
+        // What the old connection still had to say, its end above all, is not about the new one.
+        self.client.close().await;
+        while self.events.try_recv().is_ok() {}
+        self.client
+            .restart(proto::ReconnectReason::RrSignalDisconnected)
+            .await
+            .map_err(|source| Error::Resume { source })?;
+        let state = proto::SyncState {
+            publish_tracks: vec![(*published.0).clone()],
+            ..proto::SyncState::default()
+        };
+        self.client.send(Request::SyncState(state)).await;
+        self.client.set_reconnected().await;
+        Ok(())
+    }
+
+    /// The newest token: the server sends another before the last one expires.
+    pub fn token(&self) -> Secret {
+        Secret::new(self.client.token())
+    }
+
+    /// Leaves the room and closes.
+    pub async fn leave(self) {
+        let request = proto::LeaveRequest {
+            reason: proto::DisconnectReason::ClientInitiated as i32,
+            action: proto::leave_request::Action::Disconnect as i32,
+            ..proto::LeaveRequest::default()
+        };
+        let said = timeout(LEAVE_WITHIN, self.client.send(Request::Leave(request))).await;
+        if said.is_err() {
+            debug!("the server does not take our leave");
+        }
+        self.close().await;
+    }
+
+    /// Closes without a word.
+    pub async fn close(self) {
+        if timeout(CLOSE_WITHIN, self.client.close()).await.is_err() {
+            debug!("the server does not let the connection close");
+        }
+    }
+}
+
+impl std::fmt::Debug for Signal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signal").finish_non_exhaustive()
+    }
+}
+
+/// Translates what concerns a publisher.
+fn event(message: Response) -> Option<Event> {
+    match message {
+        Response::TrackPublished(published) => Some(Event::TrackPublished(Published(Box::new(published)))),
+        Response::TrackUnpublished(track) => Some(Event::TrackUnpublished {
+            sid: track.track_sid,
+        }),
+        Response::Answer(answer) => Some(Event::Answer { sdp: answer.sdp }),
+        Response::Trickle(trickle) => candidate(&trickle),
+        Response::SubscribedQualityUpdate(update) => Some(watched(update)),
+        Response::Mute(mute) => Some(Event::Muted {
+            sid: mute.sid,
+            muted: mute.muted,
+        }),
+        Response::RequestResponse(response) => refusal(&response),
+        Response::Leave(leave) => Some(Event::Leave(parse_leave(&leave))),
+        _ => None,
+    }
+}
+
+fn candidate(trickle: &proto::TrickleRequest) -> Option<Event> {
+    // Nothing is subscribed, so the server's sending connection is left alone.
+    if trickle.target() != proto::SignalTarget::Publisher {
+        return None;
+    }
+    let init: serde_json::Value = serde_json::from_str(&trickle.candidate_init).ok()?;
+    let candidate = init.get("candidate")?.as_str()?.to_owned();
+    (!candidate.is_empty()).then_some(Event::Candidate { candidate })
+}
+
+fn watched(update: proto::SubscribedQualityUpdate) -> Event {
+    let any = |qualities: &[proto::SubscribedQuality]| qualities.iter().any(|q| q.enabled);
+    let by_codec = update.subscribed_codecs.iter().any(|c| any(&c.qualities));
+    #[expect(deprecated, reason = "servers before per-codec qualities fill only this")]
+    let watched = by_codec || any(&update.subscribed_qualities);
+    Event::Watched {
+        sid: update.track_sid,
+        watched,
+    }
+}
+
+fn refusal(response: &proto::RequestResponse) -> Option<Event> {
+    use proto::request_response::Reason;
+    let reason = response.reason();
+    if matches!(reason, Reason::Ok | Reason::Queued) {
+        return None;
+    }
+    let message = format!("{} {}", reason.as_str_name(), response.message);
+    Some(Event::Refused { message })
+}
+
+fn parse_leave(leave: &proto::LeaveRequest) -> Leave {
+    use proto::DisconnectReason as Reason;
+    use proto::leave_request::Action;
+    let reason = leave.reason();
+    match (reason, leave.action()) {
+        (Reason::DuplicateIdentity, _) => Leave::Replaced,
+        (Reason::ParticipantRemoved, _) => Leave::Removed,
+        (_, Action::Resume) => Leave::Retry(reason.as_str_name()),
+        (_, Action::Disconnect | Action::Reconnect) => Leave::Rejoin(reason.as_str_name()),
+    }
+}
+
+/// The host and port of a LiveKit URL.
+pub fn host_and_port(url: &str) -> Option<(&str, u16)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let default_port = match scheme {
+        "ws" | "http" => 80,
+        "wss" | "https" => 443,
+        _ => return None,
+    };
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let authority = authority.rsplit('@').next()?;
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
+        _ => (authority, default_port),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    (!host.is_empty()).then_some((host, port))
+}
+
+/// From 18 on, the server expects data channels negotiated in advance.
+const PROTOCOL_VERSION: u32 = 16;
+/// Bounds each of the two steps of leaving, so that both take less than a second.
+const LEAVE_WITHIN: Duration = Duration::from_millis(300);
+const CLOSE_WITHIN: Duration = Duration::from_millis(600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_subscribed_quality_of_any_codec_means_watched() {
+        let quality = |enabled| proto::SubscribedQuality {
+            quality: proto::VideoQuality::High as i32,
+            enabled,
+        };
+        let update = |enabled: &[bool]| proto::SubscribedQualityUpdate {
+            track_sid: "TR_1".to_owned(),
+            subscribed_codecs: vec![proto::SubscribedCodec {
+                codec: "h264".to_owned(),
+                qualities: enabled.iter().map(|e| quality(*e)).collect(),
+            }],
+            ..proto::SubscribedQualityUpdate::default()
+        };
+        for (enabled, expected) in [
+            (&[false, false][..], false),
+            (&[false, true][..], true),
+            (&[][..], false),
+        ] {
+            let Event::Watched { watched, .. } = watched(update(enabled)) else {
+                panic!("not about watching");
+            };
+            assert_eq!(watched, expected, "{enabled:?}");
+        }
+    }
+
+    #[test]
+    fn only_candidates_for_our_connection_are_taken() {
+        let trickle = |target, candidate_init: &str| proto::TrickleRequest {
+            candidate_init: candidate_init.to_owned(),
+            target: target as i32,
+            r#final: false,
+        };
+        let init = r#"{"candidate":"candidate:1 1 udp 1 10.0.0.1 9 typ host","sdpMLineIndex":0}"#;
+        assert!(candidate(&trickle(proto::SignalTarget::Publisher, init)).is_some());
+        for (target, init) in [
+            (proto::SignalTarget::Subscriber, init),
+            (proto::SignalTarget::Publisher, "{}"),
+            (proto::SignalTarget::Publisher, r#"{"candidate":""}"#),
+            (proto::SignalTarget::Publisher, "no json"),
+        ] {
+            assert!(candidate(&trickle(target, init)).is_none(), "{init}");
+        }
+    }
+
+    #[test]
+    fn hosts_of_urls() {
+        for (url, expected) in [
+            ("ws://127.0.0.1:7880", Some(("127.0.0.1", 7880))),
+            ("wss://x.livekit.cloud/", Some(("x.livekit.cloud", 443))),
+            ("http://user@[::1]:80/a?b", Some(("::1", 80))),
+            ("ws://[::1]", Some(("::1", 80))),
+            ("ftp://x", None),
+            ("ws://:1", None),
+            ("x", None),
+        ] {
+            assert_eq!(host_and_port(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_leave_says_how_to_go_on() {
+        use proto::DisconnectReason as Reason;
+        use proto::leave_request::Action;
+        let leave = |reason: Reason, action: Action| {
+            parse_leave(&proto::LeaveRequest {
+                reason: reason as i32,
+                action: action as i32,
+                ..proto::LeaveRequest::default()
+            })
+        };
+        assert_eq!(
+            leave(Reason::DuplicateIdentity, Action::Disconnect),
+            Leave::Replaced
+        );
+        assert_eq!(
+            leave(Reason::ParticipantRemoved, Action::Disconnect),
+            Leave::Removed
+        );
+        assert_eq!(
+            leave(Reason::ServerShutdown, Action::Resume),
+            Leave::Retry("SERVER_SHUTDOWN")
+        );
+        assert_eq!(
+            leave(Reason::RoomDeleted, Action::Disconnect),
+            Leave::Rejoin("ROOM_DELETED")
+        );
+    }
+}

@@ -1,0 +1,669 @@
+//! Publishes a session's access units as a screen-share track of a LiveKit room.
+//!
+//! [`start`] spawns one actor, which owns the session's [`Feed`] through all connections; a
+//! [`Publisher`] tells it what is wanted and sees what it is doing.
+//!
+//! One connection is a join, a handshake, and then two futures side by side: the media driver,
+//! which waits for nothing but its own inputs, and the signalling, which may wait for the server.
+//! Signalling that is lost is resumed while media goes on; when that fails, or media is lost, the
+//! next connection follows after a pause. Only an answer that trying again cannot change (a
+//! refused token) stops it, until [`Publisher::reconnect_now`].
+//!
+//! While there is no connection the feed is read and discarded, and says that nobody watches.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, debug, info, info_span, warn};
+use uuid::Uuid;
+
+use super::Feed;
+use crate::error::Chain;
+use crate::livekit::signal::{self, Event, Leave, Published, Track};
+use crate::livekit::{Minter, Secret, Signal, conventions};
+use crate::model::Size;
+use crate::rtc::driver::Watch;
+use crate::rtc::peer::{self, Offered, Rate};
+use crate::rtc::{Command, Driver, End, Peer, sockets};
+
+/// Where and how to publish.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The server: `ws://…` or `wss://…`.
+    pub url: String,
+    /// What lets us in.
+    pub credentials: Credentials,
+    /// The size of the pictures.
+    pub size: Size,
+    /// The bits a second.
+    pub rate: Rate,
+    /// Where media sockets live.
+    pub sockets: sockets::Config,
+}
+
+/// What lets us into the room.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// The service's own key: each connection gets a token of its own.
+    Minted(Minter),
+    /// A caller's token, which the server renews while we are connected.
+    Given(Secret),
+}
+
+/// What a publisher is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// On the way to its first connection.
+    Connecting,
+    /// Media can flow.
+    Connected,
+    /// Lost, and trying again.
+    Reconnecting {
+        /// What was lost.
+        reason: String,
+    },
+    /// Given up until told otherwise.
+    Failed {
+        /// What has to change.
+        reason: String,
+    },
+    /// Closed for good.
+    Closed,
+}
+
+/// The way to a running publisher. Dropping it does not end it; cancel or [`Publisher::close`].
+#[derive(Debug, Clone)]
+pub struct Publisher {
+    wanted: watch::Sender<Wanted>,
+    state: watch::Receiver<State>,
+    cancel: CancellationToken,
+}
+
+/// What the owner wants: levels, so that nothing is lost while there is no connection.
+#[derive(Debug, Clone, Default)]
+struct Wanted {
+    paused: bool,
+    rate: Option<Rate>,
+    attributes: HashMap<String, String>,
+    /// Counts the calls of [`Publisher::reconnect_now`].
+    reconnects: u64,
+}
+
+/// Starts publishing from `feed`, in a task of `tracker`, until `cancel` or the session's end.
+pub fn start(
+    options: Options,
+    feed: Feed,
+    tracker: &TaskTracker,
+    cancel: &CancellationToken,
+) -> Publisher {
+    let (wanted, wanted_seen) = watch::channel(Wanted::default());
+    let (state, state_seen) = watch::channel(State::Connecting);
+    let cancel = cancel.child_token();
+    let actor = Actor {
+        feed,
+        context: Context {
+            options,
+            tracker: tracker.clone(),
+            cancel: cancel.clone(),
+            wanted: wanted_seen,
+            state,
+        },
+    };
+    tracker.spawn(actor.run().instrument(info_span!("livekit")));
+    Publisher {
+        wanted,
+        state: state_seen,
+        cancel,
+    }
+}
+
+impl Publisher {
+    /// Mutes the track.
+    pub fn pause(&self) {
+        self.wanted.send_modify(|wanted| wanted.paused = true);
+    }
+
+    /// Unmutes the track; who watches gets a keyframe.
+    pub fn resume(&self) {
+        self.wanted.send_modify(|wanted| wanted.paused = false);
+    }
+
+    /// Sets what the encoder may use.
+    pub fn set_rate(&self, rate: Rate) {
+        self.wanted.send_modify(|wanted| wanted.rate = Some(rate));
+    }
+
+    /// Sets attributes of the participant, beside those set before. Meant for changes every few
+    /// seconds at most.
+    pub fn set_attributes(&self, attributes: impl IntoIterator<Item = (String, String)>) {
+        self.wanted
+            .send_modify(|wanted| wanted.attributes.extend(attributes));
+    }
+
+    /// Tries again at once what waits or has failed. A healthy connection is not disturbed.
+    pub fn reconnect_now(&self) {
+        self.wanted.send_modify(|wanted| wanted.reconnects += 1);
+    }
+
+    /// What it is doing.
+    pub fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// Its state, to wait on.
+    pub fn states(&self) -> watch::Receiver<State> {
+        self.state.clone()
+    }
+
+    /// Leaves the room and ends; takes at most about a second.
+    pub async fn close(&self) {
+        self.cancel.cancel();
+        let mut state = self.state.clone();
+        // An error means that the actor is gone already.
+        let _ = state.wait_for(|state| *state == State::Closed).await;
+    }
+}
+
+struct Actor {
+    feed: Feed,
+    context: Context,
+}
+
+/// All of the actor but the feed, so that signalling and media can each hold their own.
+struct Context {
+    options: Options,
+    tracker: TaskTracker,
+    cancel: CancellationToken,
+    wanted: watch::Receiver<Wanted>,
+    state: watch::Sender<State>,
+}
+
+/// Why a connection, or the attempt at one, is over.
+#[derive(Debug)]
+enum Outcome {
+    /// Cancelled, or the session is over.
+    Over,
+    /// Worth another try.
+    Retry(String),
+    /// Not worth another try.
+    Permanent(String),
+}
+
+/// A track that may send, and what the server said meanwhile.
+struct Ready {
+    published: Published,
+    driver: Driver,
+    commands: mpsc::Sender<Command>,
+    watched: bool,
+}
+
+/// What was heard during the handshake.
+#[derive(Default)]
+struct Heard {
+    candidates: Vec<String>,
+    watched: bool,
+}
+
+impl Actor {
+    async fn run(mut self) {
+        let mut pause = BACKOFF_MIN;
+        loop {
+            let began = Instant::now();
+            let outcome = self.connect().await;
+            if began.elapsed() > BACKOFF_RESET_AFTER {
+                pause = BACKOFF_MIN;
+            }
+            let over = match outcome {
+                Outcome::Over => true,
+                Outcome::Permanent(reason) => {
+                    warn!(%reason, "publishing failed");
+                    self.context.set_state(State::Failed { reason });
+                    self.wait_for_word(None).await
+                }
+                Outcome::Retry(reason) => {
+                    info!(%reason, pause_ms = pause.as_millis() as u64, "publishing again soon");
+                    self.context.set_state(State::Reconnecting { reason });
+                    let jittered = jitter(pause);
+                    pause = (pause * 2).min(BACKOFF_MAX);
+                    self.wait_for_word(Some(jittered)).await
+                }
+            };
+            if over {
+                break;
+            }
+        }
+        self.context.set_state(State::Closed);
+    }
+
+    /// Waits until `pause` is over or the owner wants a try now; `true` when all is over.
+    async fn wait_for_word(&mut self, pause: Option<Duration>) -> bool {
+        let Self { feed, context } = self;
+        let mut wanted = context.wanted.clone();
+        let seen = wanted.borrow().reconnects;
+        let waiting = async {
+            let word = async {
+                if wanted.wait_for(|w| w.reconnects != seen).await.is_err() {
+                    // Nobody is left to speak; only the pause and the cancellation count.
+                    std::future::pending::<()>().await;
+                }
+            };
+            match pause {
+                Some(pause) => drop(timeout(pause, word).await),
+                None => word.await,
+            }
+        };
+        aside(feed, &context.cancel, waiting).await.is_none()
+    }
+
+    /// One connection, from the join to its end.
+    async fn connect(&mut self) -> Outcome {
+        let mut signal = match self.join().await {
+            Ok(signal) => signal,
+            Err(outcome) => return outcome,
+        };
+        let Self { feed, context } = self;
+        let ready = aside(feed, &context.cancel, context.handshake(&mut signal)).await;
+        let outcome = match ready {
+            None => Outcome::Over,
+            Some(Err(outcome)) => outcome,
+            Some(Ok(ready)) => self.publish(&mut signal, ready).await,
+        };
+        if let Credentials::Given(token) = &mut self.context.options.credentials {
+            *token = signal.token();
+        }
+        match outcome {
+            Outcome::Over => signal.leave().await,
+            Outcome::Retry(_) | Outcome::Permanent(_) => signal.close().await,
+        }
+        outcome
+    }
+
+    /// Joins in a task of its own: an attempt cut short would leave its connection behind, so it
+    /// is finished, and left again, even when nobody waits for it any more.
+    async fn join(&mut self) -> Result<Signal, Outcome> {
+        let Self { feed, context } = self;
+        let token = match &context.options.credentials {
+            Credentials::Given(token) => token.clone(),
+            Credentials::Minted(minter) => minter
+                .mint()
+                .map_err(|error| Outcome::Permanent(Chain(&error).to_string()))?,
+        };
+        let url = context.options.url.clone();
+        let mut joining: JoinHandle<_> = context
+            .tracker
+            .spawn(async move { Signal::join(&url, &token).await }.in_current_span());
+        match aside(feed, &context.cancel, &mut joining).await {
+            Some(Ok(joined)) => joined.map_err(|error| refused_or_lost(&error)),
+            Some(Err(_)) => Err(Outcome::Retry("joining was aborted".to_owned())),
+            None => {
+                context.tracker.spawn(async move {
+                    if let Ok(Ok(signal)) = joining.await {
+                        signal.leave().await;
+                    }
+                });
+                Err(Outcome::Over)
+            }
+        }
+    }
+
+    /// Sends media and keeps the signalling until either ends.
+    async fn publish(&mut self, signal: &mut Signal, ready: Ready) -> Outcome {
+        let Self { feed, context } = self;
+        let stop = context.cancel.child_token();
+        let Ready {
+            published,
+            driver,
+            commands,
+            watched,
+        } = ready;
+        let state = context.state.clone();
+        let media = async {
+            let connected = move || {
+                info!("publishing");
+                state.send_replace(State::Connected);
+            };
+            let end = driver.run(feed, &stop, connected).await;
+            if matches!(end, End::Lost { .. }) {
+                sleep(LAST_WORDS).await;
+            }
+            stop.cancel();
+            end
+        };
+        let signalling = async {
+            let mut signalling = Signalling {
+                context,
+                signal,
+                published,
+                commands,
+                stop: &stop,
+                watched,
+            };
+            let outcome = signalling.run().await;
+            stop.cancel();
+            outcome
+        };
+        let (end, outcome) = tokio::join!(media, signalling);
+        match (outcome, end) {
+            (Some(outcome), _) => outcome,
+            (None, End::Cancelled | End::SessionOver) => Outcome::Over,
+            (None, end @ (End::ConnectTimeout { .. } | End::Lost { .. })) => {
+                Outcome::Retry(Chain(&end).to_string())
+            }
+        }
+    }
+}
+
+impl Context {
+    fn set_state(&self, state: State) {
+        self.state.send_replace(state);
+    }
+
+    /// Announces the track, then offers it: the server drops what it does not know of.
+    async fn handshake(&self, signal: &mut Signal) -> Result<Ready, Outcome> {
+        let options = &self.options;
+        let wanted = self.wanted.borrow().clone();
+        let rate = wanted.rate.unwrap_or(options.rate);
+        let cid = Uuid::new_v4().to_string();
+        let mut heard = Heard::default();
+        signal
+            .add_track(&Track {
+                cid: cid.clone(),
+                name: conventions::TRACK_NAME.to_owned(),
+                width: options.size.width,
+                height: options.size.height,
+                bitrate: u32::try_from(rate.target).unwrap_or(u32::MAX),
+                muted: wanted.paused,
+            })
+            .await;
+        let published = within(heard.published(signal, &cid), "publish the track").await?;
+        let remote = resolve(&options.url).await;
+        let bound = sockets::bind(&options.sockets, remote).map_err(|error| retry(&error))?;
+        let stream_id = conventions::AGENT_NAME;
+        let offered = Peer::offer(Instant::now(), &bound.local, rate, stream_id, &cid)
+            .map_err(|error| retry(&error))?;
+        signal.offer(offered.sdp()).await;
+        let answer = within(heard.answer(signal), "answer the offer").await?;
+        let peer = accept(offered, &answer, &heard).map_err(|error| retry(&error))?;
+        let (driver, commands) = Driver::new(peer, bound, Watch::Told, CONNECT_WITHIN);
+        debug!(sid = published.sid(), watched = heard.watched, "track published");
+        Ok(Ready {
+            published,
+            driver,
+            commands,
+            watched: heard.watched,
+        })
+    }
+}
+
+impl Heard {
+    async fn published(&mut self, signal: &mut Signal, cid: &str) -> Result<Published, Outcome> {
+        loop {
+            match self.next(signal).await? {
+                Event::TrackPublished(published) if published.cid() == cid => return Ok(published),
+                _ => {}
+            }
+        }
+    }
+
+    async fn answer(&mut self, signal: &mut Signal) -> Result<String, Outcome> {
+        loop {
+            if let Event::Answer { sdp } = self.next(signal).await? {
+                return Ok(sdp);
+            }
+        }
+    }
+
+    /// The next event, unless it ends the handshake; keeps what is needed after it.
+    async fn next(&mut self, signal: &mut Signal) -> Result<Event, Outcome> {
+        let event = signal.next().await;
+        match &event {
+            Event::Candidate { candidate } if self.candidates.len() < CANDIDATES_MAX => {
+                self.candidates.push(candidate.clone());
+            }
+            Event::Watched { watched, .. } => self.watched = *watched,
+            Event::Refused { message } => {
+                let reason = format!("LiveKit does not let us publish: {message}");
+                return Err(Outcome::Permanent(reason));
+            }
+            Event::Leave(leave) => return Err(left(*leave)),
+            Event::Closed { reason } => return Err(Outcome::Retry(lost_signalling(reason))),
+            _ => {}
+        }
+        Ok(event)
+    }
+}
+
+/// The signalling of a connection whose media runs.
+struct Signalling<'a> {
+    context: &'a mut Context,
+    signal: &'a mut Signal,
+    published: Published,
+    commands: mpsc::Sender<Command>,
+    stop: &'a CancellationToken,
+    watched: bool,
+}
+
+impl Signalling<'_> {
+    /// Runs until the connection is over: `None` when it was stopped from outside.
+    async fn run(&mut self) -> Option<Outcome> {
+        let mut done = self.context.wanted.borrow_and_update().clone();
+        if !done.attributes.is_empty() {
+            self.signal.set_attributes(done.attributes.clone()).await;
+        }
+        self.tell_watched(done.paused).await;
+        loop {
+            let stop = self.stop;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                Ok(()) = self.context.wanted.changed() => {
+                    let wanted = self.context.wanted.borrow_and_update().clone();
+                    self.apply(&done, &wanted).await;
+                    done = wanted;
+                }
+                event = self.signal.next() => {
+                    if let Some(outcome) = self.handle(event, done.paused).await {
+                        return outcome;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Handles one event: `Some` when the connection is over.
+    async fn handle(&mut self, event: Event, paused: bool) -> Option<Option<Outcome>> {
+        match event {
+            Event::Watched { sid, watched } if sid == self.published.sid() => {
+                debug!(watched, "subscribers");
+                self.watched = watched;
+                self.tell_watched(paused).await;
+                None
+            }
+            Event::Candidate { candidate } => {
+                self.tell(Command::AddRemoteCandidate(candidate)).await;
+                None
+            }
+            Event::TrackUnpublished { sid } if sid == self.published.sid() => {
+                let reason = "a moderator took the track down".to_owned();
+                Some(Some(Outcome::Retry(reason)))
+            }
+            Event::Muted { sid, muted } if sid == self.published.sid() => {
+                info!(muted, "a moderator muted or unmuted the track");
+                None
+            }
+            Event::Refused { message } => {
+                warn!(%message, "the server refused a request");
+                None
+            }
+            Event::Closed { reason } => self.resume(lost_signalling(&reason), paused).await,
+            Event::Leave(Leave::Retry(reason)) => self.resume(reason.to_owned(), paused).await,
+            Event::Leave(leave) => Some(Some(left(leave))),
+            _ => None,
+        }
+    }
+
+    /// Opens the signalling again while media goes on. `Some` when the connection is over.
+    async fn resume(&mut self, reason: String, paused: bool) -> Option<Option<Outcome>> {
+        info!(%reason, "resuming the signalling");
+        self.context.set_state(State::Reconnecting {
+            reason: reason.clone(),
+        });
+        for pause in RESUME_AFTER {
+            let stop = self.stop;
+            let resumed = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Some(None),
+                resumed = async {
+                    sleep(pause).await;
+                    self.signal.resume(&self.published).await
+                } => resumed,
+            };
+            match resumed {
+                Ok(()) => {
+                    info!("signalling resumed");
+                    self.signal.mute(self.published.sid(), paused).await;
+                    self.context.set_state(State::Connected);
+                    return None;
+                }
+                Err(error) => debug!(error = %Chain(&error), "not resumed"),
+            }
+        }
+        Some(Some(Outcome::Retry(reason)))
+    }
+
+    /// Passes on what the owner wants anew.
+    async fn apply(&self, done: &Wanted, wanted: &Wanted) {
+        if wanted.paused != done.paused {
+            self.signal.mute(self.published.sid(), wanted.paused).await;
+            self.tell_watched(wanted.paused).await;
+        }
+        if let Some(rate) = wanted.rate.filter(|rate| Some(*rate) != done.rate) {
+            self.tell(Command::SetRate(rate)).await;
+        }
+        let changed: HashMap<_, _> = wanted
+            .attributes
+            .iter()
+            .filter(|(key, value)| done.attributes.get(*key) != Some(*value))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        if !changed.is_empty() {
+            self.signal.set_attributes(changed).await;
+        }
+    }
+
+    async fn tell_watched(&self, paused: bool) {
+        self.tell(Command::SetWatched(self.watched && !paused)).await;
+    }
+
+    async fn tell(&self, command: Command) {
+        // A driver that is gone ends the connection by itself.
+        let _ = self.commands.send(command).await;
+    }
+}
+
+/// Runs `work` while the feed is read and discarded. `None` when all is over.
+async fn aside<T>(
+    feed: &mut Feed,
+    cancel: &CancellationToken,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let discard = async { while feed.next().await.is_some() {} };
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => None,
+        () = discard => None,
+        done = work => Some(done),
+    }
+}
+
+/// Bounds one step of the handshake.
+async fn within<T>(
+    step: impl Future<Output = Result<T, Outcome>>,
+    what: &str,
+) -> Result<T, Outcome> {
+    let late = |_| Err(Outcome::Retry(format!("LiveKit did not {what} in time")));
+    timeout(STEP_WITHIN, step).await.unwrap_or_else(late)
+}
+
+fn accept(offered: Offered, answer: &str, heard: &Heard) -> Result<Peer, peer::Error> {
+    let mut peer = offered.accept(answer)?;
+    for candidate in &heard.candidates {
+        if let Err(error) = peer.add_remote_candidate(candidate) {
+            debug!(error = %Chain(&error), "candidate ignored");
+        }
+    }
+    Ok(peer)
+}
+
+/// An address of the server, to find our own address on the way to it.
+async fn resolve(url: &str) -> Option<IpAddr> {
+    let (host, port) = signal::host_and_port(url)?;
+    let mut found = tokio::net::lookup_host((host, port)).await.ok()?;
+    found.next().map(|address| address.ip())
+}
+
+fn refused_or_lost(error: &signal::Error) -> Outcome {
+    match error.permanent() {
+        Some(reason) => {
+            debug!(error = %Chain(error), "refused");
+            Outcome::Permanent(reason.to_owned())
+        }
+        None => retry(error),
+    }
+}
+
+fn retry(error: &(dyn std::error::Error + 'static)) -> Outcome {
+    Outcome::Retry(Chain(error).to_string())
+}
+
+fn left(leave: Leave) -> Outcome {
+    match leave {
+        Leave::Replaced => {
+            Outcome::Permanent("another participant joined with the browser's identity".to_owned())
+        }
+        Leave::Removed => {
+            Outcome::Permanent("a moderator removed the browser from the room".to_owned())
+        }
+        Leave::Retry(reason) | Leave::Rejoin(reason) => {
+            Outcome::Retry(format!("LiveKit ended the connection: {reason}"))
+        }
+    }
+}
+
+fn lost_signalling(reason: &str) -> String {
+    format!("the LiveKit connection is lost: {reason}")
+}
+
+/// Between half of `pause` and all of it, so that many sessions do not come back at once.
+fn jitter(pause: Duration) -> Duration {
+    let dice = Uuid::new_v4().as_u128() as u32;
+    pause / 2 + (pause / 2).mul_f64(f64::from(dice) / f64::from(u32::MAX))
+}
+
+/// Bounds each answer of the server during the handshake; it takes milliseconds.
+const STEP_WITHIN: Duration = Duration::from_secs(5);
+/// Bounds the way to a media connection; it takes about 0.1 s where UDP passes.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// The pauses before each attempt to resume. A server that restarted refuses all of them fast.
+const RESUME_AFTER: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_millis(250),
+    Duration::from_millis(750),
+];
+/// The pause before another connection doubles from the one to the other: short enough at its
+/// longest that a server that came back sees us within a few seconds.
+const BACKOFF_MIN: Duration = Duration::from_millis(250);
+const BACKOFF_MAX: Duration = Duration::from_secs(4);
+/// A connection that lived this long was a good one.
+const BACKOFF_RESET_AFTER: Duration = Duration::from_secs(15);
+/// How long the server may take to say why it closed the media connection. Without its reason, a
+/// browser that was removed or replaced would come back and fight for its place.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+/// Candidates kept during the handshake; a server sends a handful.
+const CANDIDATES_MAX: usize = 32;

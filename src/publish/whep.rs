@@ -1,0 +1,165 @@
+//! Sends a session's access units to one viewer over WHEP: the viewer's browser offers to
+//! receive video, and gets an answer; no LiveKit server is needed.
+//!
+//! A viewer watches from the moment it is connected until its connection is gone. It ends by
+//! itself and says so; whoever keeps the list of viewers waits for [`Viewer::ended`].
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, info, info_span};
+
+use super::Feed;
+use crate::error::Error as ServiceError;
+use crate::model::ViewerId;
+use crate::rtc::driver::Watch;
+use crate::rtc::peer::{self, Rate};
+use crate::rtc::{Command, Driver, End, Peer, sockets};
+
+/// How to reach a viewer.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where media sockets live.
+    pub sockets: sockets::Config,
+    /// The viewer's address as far as it is known, to find our own address on the way to it.
+    pub remote: Option<IpAddr>,
+    /// The bits a second.
+    pub rate: Rate,
+}
+
+/// What may go wrong with a viewer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No socket for it.
+    #[error("no media socket for the viewer")]
+    Socket {
+        /// Why.
+        #[source]
+        source: sockets::Error,
+    },
+    /// Its offer cannot be answered.
+    #[error("the viewer's offer cannot be answered")]
+    Offer {
+        /// Why.
+        #[source]
+        source: peer::Error,
+    },
+    /// It is gone.
+    #[error("the viewer is gone")]
+    Gone,
+    /// It sent more candidates than are kept.
+    #[error("too many candidates at once")]
+    TooManyCandidates,
+}
+
+impl From<Error> for ServiceError {
+    fn from(error: Error) -> Self {
+        let known = match &error {
+            Error::Socket { .. } => {
+                Self::exhausted("no media socket is free").hint("Widen the range of UDP ports.")
+            }
+            Error::Offer { source } => Self::invalid_input(source.to_string())
+                .hint("Send an SDP offer that receives H.264 video."),
+            Error::Gone => Self::not_found("the viewer is gone"),
+            Error::TooManyCandidates => Self::exhausted("too many candidates at once"),
+        };
+        known.source(error)
+    }
+}
+
+/// The way to a running viewer. Dropping it does not end it.
+#[derive(Debug, Clone)]
+pub struct Viewer {
+    id: ViewerId,
+    commands: mpsc::Sender<Command>,
+    ended: watch::Receiver<Option<Arc<End>>>,
+    connected: watch::Receiver<bool>,
+    cancel: CancellationToken,
+}
+
+/// Starts sending to a viewer, in a task of `tracker`, until it is gone or `cancel`. Gives the
+/// answer to its offer. Runs inside a tokio runtime.
+pub fn start(
+    offer: &str,
+    options: &Options,
+    mut feed: Feed,
+    tracker: &TaskTracker,
+    cancel: &CancellationToken,
+) -> Result<(String, Viewer), Error> {
+    let bound = sockets::bind(&options.sockets, options.remote)
+        .map_err(|source| Error::Socket { source })?;
+    let (peer, answer) = Peer::answer(Instant::now(), &bound.local, options.rate, offer)
+        .map_err(|source| Error::Offer { source })?;
+    let (driver, commands) = Driver::new(peer, bound, Watch::Connection, CONNECT_WITHIN);
+    let id = ViewerId::new();
+    let cancel = cancel.child_token();
+    let (ended, ended_seen) = watch::channel(None);
+    let (connected, connected_seen) = watch::channel(false);
+    let stop = cancel.clone();
+    let task = async move {
+        let watching = || {
+            info!("a viewer watches");
+            connected.send_replace(true);
+        };
+        let end = driver.run(&mut feed, &stop, watching).await;
+        info!(%end, "the viewer is gone");
+        drop(feed);
+        ended.send_replace(Some(Arc::new(end)));
+    };
+    tracker.spawn(task.instrument(info_span!("whep", viewer = %id)));
+    let viewer = Viewer {
+        id,
+        commands,
+        ended: ended_seen,
+        connected: connected_seen,
+        cancel,
+    };
+    Ok((answer, viewer))
+}
+
+impl Viewer {
+    /// Its id.
+    pub fn id(&self) -> ViewerId {
+        self.id
+    }
+
+    /// Takes candidates that the viewer found after its offer: the body of a WHEP `PATCH`
+    /// (`application/trickle-ice-sdpfrag`).
+    pub fn add_candidates(&self, fragment: &str) -> Result<(), Error> {
+        for line in fragment.lines() {
+            let Some(candidate) = line.trim().strip_prefix("a=candidate:") else {
+                continue;
+            };
+            let command = Command::AddRemoteCandidate(format!("candidate:{candidate}"));
+            self.commands.try_send(command).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Error::TooManyCandidates,
+                mpsc::error::TrySendError::Closed(_) => Error::Gone,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether it watches now.
+    pub fn is_watching(&self) -> bool {
+        *self.connected.borrow() && self.ended.borrow().is_none()
+    }
+
+    /// Waits for its end; `None` when it ended without a word.
+    pub async fn ended(&self) -> Option<Arc<End>> {
+        let mut ended = self.ended.clone();
+        let end = ended.wait_for(Option::is_some).await.ok()?;
+        end.clone()
+    }
+
+    /// Sends it away.
+    pub fn close(&self) {
+        self.cancel.cancel();
+    }
+}
+
+/// How long a viewer may take to connect after it got its answer.
+const CONNECT_WITHIN: Duration = Duration::from_secs(15);

@@ -1,0 +1,334 @@
+//! [`Driver`]: gives a [`Peer`] its socket, its clock and the access units of a [`Feed`].
+//!
+//! One loop, one future; nothing in it waits for the network, so a slow path costs viewers
+//! pictures and never stalls the session. A socket that cannot take a datagram now keeps it in a
+//! bounded queue; what does not fit is lost as it would be on the network.
+//!
+//! Media goes over UDP. ICE over TCP would be a second kind of [`Bound`] beside the socket; the
+//! peer already tells addresses and datagrams apart from how they travel.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, trace};
+
+use super::peer::{Event, Lost, Output, Peer, Rate, Written};
+use super::sockets::Bound;
+use crate::publish::Feed;
+
+/// Drives one peer until it ends.
+#[derive(Debug)]
+pub struct Driver {
+    peer: Peer,
+    bound: Bound,
+    commands: mpsc::Receiver<Command>,
+    watch: Watch,
+    /// When the peer has to be connected.
+    deadline: Instant,
+    outgoing: VecDeque<(SocketAddr, Vec<u8>)>,
+    wake_at: Instant,
+    watched: bool,
+    dropped: u64,
+}
+
+/// What a driver can be told.
+#[derive(Debug)]
+pub enum Command {
+    /// A candidate of the other side.
+    AddRemoteCandidate(String),
+    /// What the encoder may use.
+    SetRate(Rate),
+    /// Whether anybody watches; only under [`Watch::Told`].
+    SetWatched(bool),
+}
+
+/// Who decides whether somebody watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watch {
+    /// The connection itself: a viewer who is connected watches.
+    Connection,
+    /// The other side of the signalling, by [`Command::SetWatched`].
+    Told,
+}
+
+/// Why a driver stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum End {
+    /// It was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// The session is over.
+    #[error("the session is over")]
+    SessionOver,
+    /// Nobody connected in time.
+    #[error("no media connection within {seconds} s")]
+    ConnectTimeout {
+        /// The bound.
+        seconds: u64,
+    },
+    /// The connection is lost.
+    #[error("the media connection is lost")]
+    Lost {
+        /// Why.
+        #[source]
+        source: Lost,
+    },
+}
+
+impl Driver {
+    /// A driver and the way to tell it things. `connect_within` bounds the time to a connection:
+    /// the peer itself waits for a first packet without end.
+    pub fn new(
+        peer: Peer,
+        bound: Bound,
+        watch: Watch,
+        connect_within: Duration,
+    ) -> (Self, mpsc::Sender<Command>) {
+        let (sender, commands) = mpsc::channel(COMMANDS_MAX);
+        let now = Instant::now();
+        let driver = Self {
+            peer,
+            bound,
+            commands,
+            watch,
+            deadline: now + connect_within,
+            outgoing: VecDeque::new(),
+            wake_at: now,
+            watched: false,
+            dropped: 0,
+        };
+        (driver, sender)
+    }
+
+    /// Drives the peer until it ends. `connected` is told once media can flow. The feed is left
+    /// as not watched and with no limit, ready for the next driver.
+    pub async fn run(
+        mut self,
+        feed: &mut Feed,
+        cancel: &CancellationToken,
+        connected: impl FnOnce() + Send,
+    ) -> End {
+        let started = Instant::now();
+        let mut connected = Some(connected);
+        let end = loop {
+            if let Some(end) = self.drive_peer(feed, &mut connected) {
+                break end;
+            }
+            if let Some(end) = self.wait(feed, cancel, started).await {
+                break end;
+            }
+        };
+        feed.set_watched(false);
+        feed.set_bandwidth(None);
+        self.peer.close();
+        self.drive_goodbye();
+        debug!(%end, dropped = self.dropped, "media ended");
+        end
+    }
+
+    /// Waits for the next input and hands it to the peer.
+    async fn wait(
+        &mut self,
+        feed: &mut Feed,
+        cancel: &CancellationToken,
+        started: Instant,
+    ) -> Option<End> {
+        let connected = self.peer.is_connected();
+        let wake_at = if connected {
+            self.wake_at
+        } else {
+            self.wake_at.min(self.deadline)
+        };
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Some(End::Cancelled),
+            unit = feed.next() => match unit {
+                Some(unit) => self.handle_unit(&unit),
+                None => return Some(End::SessionOver),
+            },
+            _ = self.bound.socket.writable(), if !self.outgoing.is_empty() => {}
+            _ = self.bound.socket.readable() => self.drive_receive(),
+            Some(command) = self.commands.recv() => self.handle_command(command, feed),
+            () = sleep_until(wake_at.into()) => {
+                let now = Instant::now();
+                if !connected && now >= self.deadline {
+                    let seconds = (self.deadline - started).as_secs_f64().round() as u64;
+                    return Some(End::ConnectTimeout { seconds });
+                }
+                self.peer.handle_timeout(now);
+            }
+        }
+        None
+    }
+
+    /// Does what the peer wants done until it wants to wait.
+    fn drive_peer<F: FnOnce()>(
+        &mut self,
+        feed: &Feed,
+        connected: &mut Option<F>,
+    ) -> Option<End> {
+        self.drive_outgoing();
+        loop {
+            match self.peer.poll() {
+                Output::Transmit(transmit) => {
+                    self.transmit(transmit.destination, transmit.contents());
+                }
+                Output::Timeout(at) => {
+                    self.wake_at = at;
+                    return None;
+                }
+                Output::Event(Event::Disconnected(source)) => return Some(End::Lost { source }),
+                Output::Event(Event::Connected) => {
+                    if self.watch == Watch::Connection {
+                        self.set_watched(true, feed);
+                    }
+                    if let Some(connected) = connected.take() {
+                        connected();
+                    }
+                }
+                Output::Event(Event::KeyframeRequested) => feed.request_keyframe(),
+                Output::Event(Event::Bandwidth(limit)) => {
+                    debug!(?limit, "bandwidth");
+                    feed.set_bandwidth(limit);
+                }
+            }
+        }
+    }
+
+    fn handle_unit(&mut self, unit: &crate::media::AccessUnit) {
+        if self.peer.write(Instant::now(), unit) == Written::Congested {
+            self.dropped += 1;
+            if self.dropped.is_power_of_two() {
+                debug!(dropped = self.dropped, "the path is congested, pictures are dropped");
+            }
+        }
+    }
+
+    fn handle_command(&mut self, command: Command, feed: &Feed) {
+        match command {
+            Command::AddRemoteCandidate(candidate) => {
+                // A name that hides an address, or a kind of candidate from the future.
+                if let Err(error) = self.peer.add_remote_candidate(&candidate) {
+                    debug!(error = %crate::error::Chain(&error), "candidate ignored");
+                }
+                self.peer.handle_timeout(Instant::now());
+            }
+            Command::SetRate(rate) => self.peer.set_rate(rate),
+            Command::SetWatched(watched) => self.set_watched(watched, feed),
+        }
+    }
+
+    fn set_watched(&mut self, watched: bool, feed: &Feed) {
+        feed.set_watched(watched);
+        // Whoever begins to watch has nothing to build deltas on.
+        if watched && !self.watched {
+            feed.request_keyframe();
+        }
+        self.watched = watched;
+    }
+
+    fn drive_receive(&mut self) {
+        let mut datagram = [0_u8; DATAGRAM_BYTES_MAX];
+        for _ in 0..RECEIVE_BATCH_MAX {
+            match self.bound.socket.try_recv_from(&mut datagram) {
+                Ok((length, source)) => {
+                    self.peer
+                        .handle_receive(Instant::now(), source, &datagram[..length]);
+                    if !self.drain_transmits() {
+                        return;
+                    }
+                }
+                // An unreachable peer shows as an error of the next read; the connectivity
+                // checks judge it.
+                Err(error) => {
+                    if error.kind() != io::ErrorKind::WouldBlock {
+                        trace!(%error, "receive");
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Sends what one datagram gave rise to; `false` when an event has to be seen to first.
+    fn drain_transmits(&mut self) -> bool {
+        loop {
+            match self.peer.poll() {
+                Output::Transmit(transmit) => {
+                    self.transmit(transmit.destination, transmit.contents());
+                }
+                Output::Timeout(at) => {
+                    self.wake_at = at;
+                    return true;
+                }
+                Output::Event(event) => {
+                    self.peer.put_back(event);
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn transmit(&mut self, destination: SocketAddr, contents: &[u8]) {
+        if self.outgoing.is_empty() && self.sent(destination, contents) {
+            return;
+        }
+        if self.outgoing.len() < OUTGOING_MAX {
+            self.outgoing.push_back((destination, contents.to_vec()));
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    fn drive_outgoing(&mut self) {
+        while let Some((destination, contents)) = self.outgoing.pop_front() {
+            if !self.sent(destination, &contents) {
+                self.outgoing.push_front((destination, contents));
+                return;
+            }
+        }
+    }
+
+    /// Whether the datagram is dealt with; `false` when the socket is full.
+    fn sent(&self, destination: SocketAddr, contents: &[u8]) -> bool {
+        match self.bound.socket.try_send_to(contents, destination) {
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            // Unreachable addresses are common among candidates; ICE finds out by itself.
+            Err(error) => {
+                trace!(%error, %destination, "send");
+                true
+            }
+        }
+    }
+
+    /// Lets the peer say goodbye, as far as the socket takes it at once.
+    fn drive_goodbye(&mut self) {
+        self.peer.handle_timeout(Instant::now());
+        for _ in 0..GOODBYE_STEPS_MAX {
+            match self.peer.poll() {
+                Output::Transmit(transmit) => {
+                    self.transmit(transmit.destination, transmit.contents());
+                }
+                Output::Event(_) => {}
+                Output::Timeout(_) => return,
+            }
+        }
+    }
+}
+
+/// Commands that may wait: more than the candidates of any peer.
+const COMMANDS_MAX: usize = 64;
+/// Largest datagram read; WebRTC keeps to the smallest path (1,200 bytes).
+const DATAGRAM_BYTES_MAX: usize = 2048;
+/// Datagrams read before the loop looks at the access units again.
+const RECEIVE_BATCH_MAX: usize = 64;
+/// Datagrams kept while the socket is full: about one large keyframe.
+const OUTGOING_MAX: usize = 512;
+/// Bounds the goodbye: a few packets to send and events to ignore.
+const GOODBYE_STEPS_MAX: usize = 64;

@@ -1,0 +1,162 @@
+//! [`Flow`]: decides when a bandwidth estimate is a limit.
+//!
+//! An estimate counts as a limit only below the target bitrate, and only when it has been tried:
+//! the last second's sending came near it, or packets were lost. Otherwise the source was quiet
+//! and the estimate merely followed it down. A limit found is kept for [`HOLD`] after the source
+//! goes quiet (and may rise in it), so that the next burst does not run into the same wall.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+#[derive(Debug)]
+pub(super) struct Flow {
+    target: u64,
+    /// When and how many bytes, over the last [`WINDOW`].
+    sent: VecDeque<(Instant, usize)>,
+    estimate: Option<u64>,
+    lossy: bool,
+    limit: Option<u64>,
+    limited_at: Option<Instant>,
+    reported: Option<u64>,
+}
+
+impl Flow {
+    pub(super) fn new(target: u64) -> Self {
+        Self {
+            target,
+            sent: VecDeque::new(),
+            estimate: None,
+            lossy: false,
+            limit: None,
+            limited_at: None,
+            reported: None,
+        }
+    }
+
+    pub(super) fn set_target(&mut self, target: u64) {
+        self.target = target;
+    }
+
+    /// `bytes` of media were sent.
+    pub(super) fn sent(&mut self, now: Instant, bytes: usize) {
+        self.sent.push_back((now, bytes));
+        self.forget(now);
+    }
+
+    /// The engine's new estimate, bits a second.
+    pub(super) fn estimated(&mut self, now: Instant, estimate: u64) {
+        self.estimate = Some(estimate);
+        self.judge(now);
+    }
+
+    /// The fraction of packets lost lately.
+    pub(super) fn lost(&mut self, now: Instant, fraction: Option<f32>) {
+        self.lossy = fraction.is_some_and(|fraction| fraction > LOSS_TOLERATED);
+        self.judge(now);
+    }
+
+    /// The limit, when it is worth telling again.
+    pub(super) fn changed(&mut self) -> Option<Option<u64>> {
+        let worth = match (self.reported, self.limit) {
+            (None, None) => false,
+            (Some(old), Some(new)) => old.abs_diff(new) * CHANGE_PARTS > old,
+            (None, Some(_)) | (Some(_), None) => true,
+        };
+        worth.then(|| {
+            self.reported = self.limit;
+            self.limit
+        })
+    }
+
+    fn judge(&mut self, now: Instant) {
+        let Some(estimate) = self.estimate else {
+            return;
+        };
+        self.forget(now);
+        let bits: u64 = self.sent.iter().map(|(_, bytes)| *bytes as u64 * 8).sum();
+        let tried = bits * TRIED_PARTS.1 >= estimate * TRIED_PARTS.0;
+        if estimate >= self.target {
+            self.limit = None;
+        } else if tried || self.lossy {
+            self.limit = Some(estimate);
+            self.limited_at = Some(now);
+        } else if self.limited_at.is_some_and(|at| now < at + HOLD) {
+            self.limit = self.limit.map(|limit| limit.max(estimate));
+        } else {
+            self.limit = None;
+        }
+    }
+
+    fn forget(&mut self, now: Instant) {
+        while let Some((at, _)) = self.sent.front() {
+            if self.sent.len() <= UNITS_MAX && now.saturating_duration_since(*at) < WINDOW {
+                break;
+            }
+            self.sent.pop_front();
+        }
+    }
+}
+
+/// The span over which the sent rate is taken, so that sums of bits are bits a second.
+const WINDOW: Duration = Duration::from_secs(1);
+/// Bounds the window's memory; more than any picture rate.
+const UNITS_MAX: usize = 256;
+/// The fraction of the estimate (numerator, denominator) that has to be sent for it to count.
+const TRIED_PARTS: (u64, u64) = (7, 10);
+/// Loss above this means a limit, whatever was sent; below it is what wireless links have.
+const LOSS_TOLERATED: f32 = 0.05;
+/// How long a limit outlives the traffic that found it.
+const HOLD: Duration = Duration::from_secs(5);
+/// A limit is told again when it moved by more than one part in this many.
+const CHANGE_PARTS: u64 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TARGET: u64 = 2_000_000;
+
+    /// Sends `rate` bits a second for a second from `now` on; gives the time after it.
+    fn send(flow: &mut Flow, now: Instant, rate: u64) -> Instant {
+        for frame in 0..10 {
+            flow.sent(now + Duration::from_millis(frame * 100), (rate / 80) as usize);
+        }
+        now + Duration::from_millis(950)
+    }
+
+    #[test]
+    fn an_estimate_of_a_quiet_source_is_no_limit() {
+        let mut flow = Flow::new(TARGET);
+        let now = send(&mut flow, Instant::now(), 100_000);
+        flow.estimated(now, 700_000);
+        assert_eq!(flow.changed(), None);
+    }
+
+    #[test]
+    fn a_tried_estimate_is_a_limit_that_is_held_and_then_lifted() {
+        let mut flow = Flow::new(TARGET);
+        let now = send(&mut flow, Instant::now(), 900_000);
+        flow.estimated(now, 1_000_000);
+        assert_eq!(flow.changed(), Some(Some(1_000_000)));
+        assert_eq!(flow.changed(), None, "told once");
+        let quiet = now + Duration::from_secs(2);
+        flow.estimated(quiet, 400_000);
+        assert_eq!(flow.changed(), None, "a quiet source does not lower it");
+        flow.estimated(quiet, 1_500_000);
+        assert_eq!(flow.changed(), Some(Some(1_500_000)), "but it may rise");
+        flow.lost(now + HOLD + Duration::from_secs(1), None);
+        assert_eq!(flow.changed(), Some(None));
+    }
+
+    #[test]
+    fn loss_makes_an_estimate_a_limit_and_the_target_lifts_it() {
+        let mut flow = Flow::new(TARGET);
+        let now = Instant::now();
+        flow.estimated(now, 800_000);
+        assert_eq!(flow.changed(), None);
+        flow.lost(now, Some(0.2));
+        assert_eq!(flow.changed(), Some(Some(800_000)));
+        flow.estimated(now, TARGET);
+        assert_eq!(flow.changed(), Some(None));
+    }
+}

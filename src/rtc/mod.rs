@@ -1,0 +1,12 @@
+//! WebRTC, sending only: [`peer`] is the pure state machine, [`driver`] the tokio shell that
+//! gives it a socket and a clock, [`sockets`] finds and binds addresses.
+//!
+//! The only module that names the WebRTC engine; its types do not leave it.
+
+pub mod driver;
+mod flow;
+pub mod peer;
+pub mod sockets;
+
+pub use driver::{Command, Driver, End};
+pub use peer::{Offered, Peer};

@@ -1,0 +1,605 @@
+//! [`Peer`]: one send-only H.264 video peer, without a socket, a clock or a task.
+//!
+//! Whoever drives it follows one rule: after every call that changes it, [`Peer::poll`] until
+//! [`Output::Timeout`], and only then the next change.
+//!
+//! ## Design notes
+//! - **Exactly one payload type.** An SFU may bind the first payload type of the answer and drop
+//!   the packets of any other without a word, so one is all that is ever offered.
+//! - **The first access unit of a connection, and the first after a congested path, is a
+//!   keyframe.** The peer skips to it and asks for it; a delta is never dropped from the middle.
+//! - **An estimate is a limit only when it has been tried.** A delay-based estimate follows the
+//!   sent rate down while the source is quiet (a still page), so it says nothing about the path
+//!   then. See [`Flow`].
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use str0m::bwe::{Bitrate, BweKind};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::error::{IceError, RtcError, SdpError};
+use str0m::format::Codec;
+use str0m::media::{Direction, Frequency, MediaKind, MediaTime, Mid, Pt};
+use str0m::net::{DatagramSend, Protocol, Receive};
+use str0m::rtp::Extension;
+use str0m::{Candidate, IceConnectionState, Input, Rtc, RtcConfig};
+
+use super::flow::Flow;
+use crate::media::AccessUnit;
+
+/// What may go wrong on the way to a connection, or on it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The remote description is longer than [`SDP_BYTES_MAX`].
+    #[error("the session description is too long")]
+    TooLong,
+    /// The remote description is not SDP.
+    #[error("the session description does not parse")]
+    Parse {
+        /// What the parser says.
+        #[source]
+        source: SdpError,
+    },
+    /// The offer has no video section that can receive H.264.
+    #[error("the offer has no video section that receives H.264")]
+    NoVideo,
+    /// The remote description parses but cannot be agreed to.
+    #[error("the session description cannot be negotiated")]
+    Negotiate {
+        /// What the engine says.
+        #[source]
+        source: RtcError,
+    },
+    /// An address cannot be a candidate.
+    #[error("{address} cannot be advertised")]
+    LocalCandidate {
+        /// The address.
+        address: SocketAddr,
+        /// What the engine says.
+        #[source]
+        source: IceError,
+    },
+    /// A remote candidate does not parse.
+    #[error("the remote candidate does not parse")]
+    RemoteCandidate {
+        /// What the engine says.
+        #[source]
+        source: IceError,
+    },
+}
+
+/// Why a connection is over.
+#[derive(Debug, thiserror::Error)]
+pub enum Lost {
+    /// The peer closed it.
+    #[error("closed by the peer")]
+    Closed,
+    /// No answer on the path any more.
+    #[error("the network path to the peer is gone")]
+    Path,
+    /// The engine gave up.
+    #[error("the connection failed")]
+    Failed {
+        /// What the engine says.
+        #[source]
+        source: RtcError,
+    },
+    /// The two ends agreed on no H.264 payload type.
+    #[error("no common H.264 payload type")]
+    NoCodec,
+}
+
+/// The bits a second that a peer sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Kept up with padding, so that the path stays known; 0 for none.
+    pub min: u64,
+    /// What the encoder may use at most.
+    pub target: u64,
+}
+
+/// What [`Peer::poll`] hands out.
+#[derive(Debug)]
+pub enum Output {
+    /// A datagram to send.
+    Transmit(Transmit),
+    /// Something happened.
+    Event(Event),
+    /// Nothing more to do until then; call [`Peer::handle_timeout`] at that time.
+    Timeout(Instant),
+}
+
+/// A datagram on its way out.
+#[derive(Debug)]
+pub struct Transmit {
+    /// Where to.
+    pub destination: SocketAddr,
+    contents: DatagramSend,
+}
+
+impl Transmit {
+    /// The bytes.
+    pub fn contents(&self) -> &[u8] {
+        &self.contents
+    }
+}
+
+/// What happens to a peer.
+#[derive(Debug)]
+pub enum Event {
+    /// Media can flow.
+    Connected,
+    /// It is over; the peer does nothing any more.
+    Disconnected(Lost),
+    /// A viewer, or the peer itself, needs a keyframe.
+    KeyframeRequested,
+    /// The bits a second that the path carries; `None` when it knows no limit.
+    Bandwidth(Option<u64>),
+}
+
+/// What became of an access unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// Handed to the network.
+    Sent,
+    /// Skipped: not connected, or only a keyframe can come next.
+    Skipped,
+    /// Skipped: what waits to be sent is already too old.
+    Congested,
+}
+
+/// An offer on its way to the other side; [`Offered::accept`] turns the answer into a peer that
+/// connects.
+pub struct Offered {
+    peer: Peer,
+    sdp: String,
+    pending: SdpPendingOffer,
+}
+
+/// A send-only H.264 video peer. See the module's documentation.
+pub struct Peer {
+    /// Boxed: the engine takes some 20 kB, which every future on the way would carry.
+    rtc: Box<Rtc>,
+    mid: Option<Mid>,
+    payload_type: Option<Pt>,
+    /// Addresses that the other side may send to; the socket's own address is unknown to it.
+    local: Vec<SocketAddr>,
+    clock: RtpClock,
+    flow: Flow,
+    events: VecDeque<Event>,
+    state: State,
+    now: Instant,
+    keyframe_asked: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Connecting,
+    /// Connected, and only a keyframe can come next.
+    AwaitsKeyframe,
+    Flowing,
+    Over,
+}
+
+impl Offered {
+    /// The session description to send.
+    pub fn sdp(&self) -> &str {
+        &self.sdp
+    }
+
+    /// Takes the answer.
+    pub fn accept(self, answer: &str) -> Result<Peer, Error> {
+        let Self {
+            mut peer, pending, ..
+        } = self;
+        let answer = SdpAnswer::from_sdp_string(&without_hostnames(answer)?)
+            .map_err(|source| Error::Parse { source })?;
+        peer.rtc
+            .sdp_api()
+            .accept_answer(pending, answer)
+            .map_err(|source| Error::Negotiate { source })?;
+        Ok(peer)
+    }
+}
+
+impl Peer {
+    /// A peer that offers one send-only video track named `track_id` of the stream `stream_id`.
+    /// `local` are the addresses to advertise.
+    pub fn offer(
+        now: Instant,
+        local: &[SocketAddr],
+        rate: Rate,
+        stream_id: &str,
+        track_id: &str,
+    ) -> Result<Offered, Error> {
+        let mut peer = Self::new(now, local, rate)?;
+        let mut api = peer.rtc.sdp_api();
+        let mid = api.add_media(
+            MediaKind::Video,
+            Direction::SendOnly,
+            Some(stream_id.to_owned()),
+            Some(track_id.to_owned()),
+            None,
+        );
+        let (offer, pending) = api.apply().expect("a media section was just added");
+        peer.mid = Some(mid);
+        Ok(Offered {
+            peer,
+            sdp: offer.to_sdp_string(),
+            pending,
+        })
+    }
+
+    /// A peer that answers a viewer's offer to receive video, and the answer to send back.
+    pub fn answer(
+        now: Instant,
+        local: &[SocketAddr],
+        rate: Rate,
+        offer: &str,
+    ) -> Result<(Self, String), Error> {
+        let offer = without_hostnames(offer)?;
+        let parsed = SdpOffer::from_sdp_string(&offer).map_err(|source| Error::Parse { source })?;
+        if !receives_h264(&offer) {
+            return Err(Error::NoVideo);
+        }
+        let mut peer = Self::new(now, local, rate)?;
+        let answer = peer
+            .rtc
+            .sdp_api()
+            .accept_offer(parsed)
+            .map_err(|source| Error::Negotiate { source })?
+            .to_sdp_string();
+        peer.mid = video_mid(&answer);
+        Ok((peer, answer))
+    }
+
+    fn new(now: Instant, local: &[SocketAddr], rate: Rate) -> Result<Self, Error> {
+        let mut config = RtcConfig::new()
+            .clear_codecs()
+            .enable_bwe(Some(Bitrate::bps(rate.target * PACING_HEADROOM)))
+            .set_stats_interval(Some(STATS_INTERVAL))
+            .set_extension(PLAYOUT_DELAY_ID, Extension::PlayoutDelay);
+        config.set_max_stun_rto(STUN_RTO_MAX);
+        config.set_max_stun_retransmits(STUN_RETRANSMITS_MAX);
+        config
+            .codec_config()
+            .add_h264(PAYLOAD_TYPE.into(), Some(RTX_TYPE.into()), true, BASELINE);
+        let mut rtc = Box::new(config.build(now));
+        for &address in local {
+            let candidate = Candidate::host(address, Protocol::Udp)
+                .map_err(|source| Error::LocalCandidate { address, source })?;
+            rtc.add_local_candidate(candidate);
+        }
+        let mut peer = Self {
+            rtc,
+            mid: None,
+            payload_type: None,
+            local: local.to_vec(),
+            clock: RtpClock::new(now),
+            flow: Flow::new(rate.target),
+            events: VecDeque::new(),
+            state: State::Connecting,
+            now,
+            keyframe_asked: None,
+        };
+        peer.set_rate(rate);
+        Ok(peer)
+    }
+
+    /// Sets what the encoder may use. The path is probed for more than the target, because
+    /// packets are paced at little more than the estimate: with no headroom, a keyframe of many
+    /// times the average size would take as many picture intervals to leave.
+    pub fn set_rate(&mut self, rate: Rate) {
+        self.flow.set_target(rate.target);
+        self.rtc.bwe().set_bitrate(
+            Bitrate::bps(rate.min),
+            Bitrate::bps(rate.target * PACING_HEADROOM),
+        );
+    }
+
+    /// Takes a candidate of the other side, as in `candidate:…`.
+    pub fn add_remote_candidate(&mut self, candidate: &str) -> Result<(), Error> {
+        let candidate = candidate.strip_prefix("a=").unwrap_or(candidate).trim();
+        let candidate = Candidate::from_sdp_string(candidate)
+            .map_err(|source| Error::RemoteCandidate { source })?;
+        // Only UDP is driven; a candidate of another kind could never be reached.
+        if candidate.proto() == Protocol::Udp {
+            self.rtc.add_remote_candidate(candidate);
+        }
+        Ok(())
+    }
+
+    /// Takes a datagram that came from `source`. What is not for this peer is ignored.
+    pub fn handle_receive(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
+        self.now = now;
+        let Some(&destination) = self.local.iter().find(|a| a.is_ipv4() == source.is_ipv4()) else {
+            return;
+        };
+        // Anybody can send a datagram that is no packet at all.
+        if let Ok(packet) = Receive::new(Protocol::Udp, source, destination, datagram) {
+            let input = Input::Receive(now, packet);
+            if self.rtc.accepts(&input) {
+                let handled = self.rtc.handle_input(input);
+                self.check(handled);
+            }
+        }
+    }
+
+    /// Lets time pass.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
+        let handled = self.rtc.handle_input(Input::Timeout(now));
+        self.check(handled);
+    }
+
+    /// Sends one access unit.
+    pub fn write(&mut self, now: Instant, unit: &AccessUnit) -> Written {
+        self.now = now;
+        let (Some(mid), Some(payload_type)) = (self.mid, self.payload_type) else {
+            return Written::Skipped;
+        };
+        match self.state {
+            State::Connecting | State::Over => return Written::Skipped,
+            State::AwaitsKeyframe if !unit.keyframe => {
+                self.ask_for_keyframe();
+                return Written::Skipped;
+            }
+            State::AwaitsKeyframe | State::Flowing => {}
+        }
+        if self.backlog(mid) > BACKLOG_MAX {
+            self.state = State::AwaitsKeyframe;
+            return Written::Congested;
+        }
+        let (wallclock, rtp_time) = self.clock.stamp(unit.captured_at);
+        let Some(writer) = self.rtc.writer(mid) else {
+            return Written::Skipped;
+        };
+        let written = writer
+            .playout_delay(MediaTime::ZERO, MediaTime::ZERO)
+            .write(payload_type, wallclock, rtp_time, unit.data.as_slice());
+        // The engine packs a picture into packets when time passes, not when it is written.
+        let written = written.and_then(|()| self.rtc.handle_input(Input::Timeout(now)));
+        if !self.check(written) {
+            return Written::Skipped;
+        }
+        self.state = State::Flowing;
+        self.flow.sent(now, unit.data.len());
+        Written::Sent
+    }
+
+    /// The next thing to do. Never endless: it ends with [`Output::Timeout`].
+    pub fn poll(&mut self) -> Output {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Output::Event(event);
+            }
+            if self.state == State::Over {
+                return Output::Timeout(self.now + IDLE);
+            }
+            match self.rtc.poll_output() {
+                Ok(str0m::Output::Transmit(transmit)) => {
+                    return Output::Transmit(Transmit {
+                        destination: transmit.destination,
+                        contents: transmit.contents,
+                    });
+                }
+                Ok(str0m::Output::Event(event)) => self.handle_event(event),
+                Ok(str0m::Output::Timeout(at)) => return Output::Timeout(at),
+                Err(source) => self.end(Lost::Failed { source }),
+            }
+        }
+    }
+
+    /// Hands an event back, to be polled again before anything else.
+    pub(super) fn put_back(&mut self, event: Event) {
+        self.events.push_front(event);
+    }
+
+    /// Whether media can flow.
+    pub fn is_connected(&self) -> bool {
+        matches!(self.state, State::AwaitsKeyframe | State::Flowing)
+    }
+
+    /// Says goodbye. Poll what is left to send after it.
+    pub fn close(&mut self) {
+        // A peer that cannot say goodbye is gone all the same.
+        let _ = self.rtc.close();
+    }
+
+    fn handle_event(&mut self, event: str0m::Event) {
+        use str0m::Event as Engine;
+        match event {
+            Engine::Connected => self.connected(),
+            Engine::IceConnectionStateChange(IceConnectionState::Disconnected)
+                if self.is_connected() =>
+            {
+                self.end(Lost::Path);
+            }
+            Engine::KeyframeRequest(_) => self.events.push_back(Event::KeyframeRequested),
+            Engine::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
+                self.flow.estimated(self.now, estimate.as_u64());
+                self.report_bandwidth();
+            }
+            Engine::PeerStats(stats) => {
+                self.flow.lost(self.now, stats.egress_loss_fraction);
+                self.report_bandwidth();
+            }
+            Engine::Closed => self.end(Lost::Closed),
+            _ => {}
+        }
+    }
+
+    fn connected(&mut self) {
+        self.payload_type = self.mid.and_then(|mid| {
+            let writer = self.rtc.writer(mid)?;
+            let mut params = writer.payload_params();
+            params
+                .find(|p| p.spec().codec == Codec::H264)
+                .map(|p| p.pt())
+        });
+        if self.payload_type.is_none() {
+            self.end(Lost::NoCodec);
+            return;
+        }
+        self.state = State::AwaitsKeyframe;
+        self.events.push_back(Event::Connected);
+        self.ask_for_keyframe();
+    }
+
+    fn ask_for_keyframe(&mut self) {
+        let recently = self
+            .keyframe_asked
+            .is_some_and(|at| self.now < at + KEYFRAME_ASK_INTERVAL);
+        if !recently {
+            self.keyframe_asked = Some(self.now);
+            self.events.push_back(Event::KeyframeRequested);
+        }
+    }
+
+    fn report_bandwidth(&mut self) {
+        if let Some(limit) = self.flow.changed() {
+            self.events.push_back(Event::Bandwidth(limit));
+        }
+    }
+
+    /// How long the oldest packet has waited to be sent.
+    fn backlog(&mut self, mid: Mid) -> Duration {
+        let mut direct = self.rtc.direct_api();
+        let unsent = direct
+            .stream_tx_by_mid(mid, None)
+            .and_then(|stream| stream.queue_info()?.first_unsent());
+        unsent.map_or(Duration::ZERO, |since| {
+            self.now.saturating_duration_since(since)
+        })
+    }
+
+    fn check(&mut self, result: Result<(), RtcError>) -> bool {
+        match result {
+            Ok(()) => true,
+            Err(source) => {
+                self.end(Lost::Failed { source });
+                false
+            }
+        }
+    }
+
+    fn end(&mut self, why: Lost) {
+        if self.state != State::Over {
+            self.state = State::Over;
+            self.rtc.disconnect();
+            self.events.push_back(Event::Disconnected(why));
+        }
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer")
+            .field("state", &self.state)
+            .field("local", &self.local)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Offered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offered")
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Turns capture times into RTP timestamps: 90 kHz since the peer's start, strictly increasing.
+#[derive(Debug)]
+struct RtpClock {
+    start: Instant,
+    last_ticks: Option<u64>,
+}
+
+impl RtpClock {
+    fn new(start: Instant) -> Self {
+        Self {
+            start,
+            last_ticks: None,
+        }
+    }
+
+    fn stamp(&mut self, captured_at: Instant) -> (Instant, MediaTime) {
+        let since = captured_at.saturating_duration_since(self.start);
+        let ticks = (since.as_nanos() * 9 / 100_000) as u64;
+        let ticks = self
+            .last_ticks
+            .map_or(ticks, |last| ticks.max(last.saturating_add(1)));
+        self.last_ticks = Some(ticks);
+        let wallclock = self.start + Duration::from_nanos(ticks.saturating_mul(100_000) / 9);
+        (wallclock, MediaTime::new(ticks, Frequency::NINETY_KHZ))
+    }
+}
+
+/// Whether a video section of the offer can receive and names H.264.
+fn receives_h264(offer: &str) -> bool {
+    let mut sections = offer.split("\nm=").skip(1);
+    sections.any(|section| {
+        let has = |line: &str| section.lines().any(|l| l.trim_end() == line);
+        section.starts_with("video ")
+            && !section.starts_with("video 0 ")
+            && section.to_ascii_lowercase().contains(" h264/90000")
+            && !has("a=sendonly")
+            && !has("a=inactive")
+    })
+}
+
+/// The id of the accepted video section. The engine announces it too, but only after it is
+/// connected.
+fn video_mid(answer: &str) -> Option<Mid> {
+    let mut sections = answer.split("\nm=").skip(1);
+    let section = sections.find(|s| s.starts_with("video ") && !s.starts_with("video 0 "))?;
+    let mid = section.lines().find_map(|l| l.strip_prefix("a=mid:"))?;
+    Some(mid.trim_end().into())
+}
+
+/// Drops candidates that name a host instead of an address (browsers hide theirs so). Such a
+/// viewer reaches us first, and its address is learned from its packets.
+fn without_hostnames(sdp: &str) -> Result<String, Error> {
+    if sdp.len() > SDP_BYTES_MAX {
+        return Err(Error::TooLong);
+    }
+    let named = |line: &&str| line.starts_with("a=candidate:") && line.contains(".local ");
+    let mut kept = String::with_capacity(sdp.len() + 2);
+    for line in sdp.lines().filter(|line| !named(line)) {
+        kept.push_str(line.trim_end());
+        kept.push_str("\r\n");
+    }
+    Ok(kept)
+}
+
+/// Longest session description accepted: many times what browsers send (about 6 kB).
+pub const SDP_BYTES_MAX: usize = 64 * 1024;
+/// The one payload type offered; any dynamic number does.
+const PAYLOAD_TYPE: u8 = 102;
+/// The payload type of its retransmissions.
+const RTX_TYPE: u8 = 103;
+/// Constrained baseline, level 3.1: what every WebRTC receiver takes.
+const BASELINE: u32 = 0x0042_e01f;
+/// Header extension id of the playout delay when we offer; free in the engine's default map.
+const PLAYOUT_DELAY_ID: u8 = 6;
+/// How many times the target bitrate the path is probed for; see [`Peer::set_rate`].
+const PACING_HEADROOM: u64 = 3;
+/// How often loss is looked at.
+const STATS_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest pause between two connectivity checks, and how many may go unanswered: together they
+/// notice a vanished peer after about 8 s, where the engine's defaults take half a minute.
+const STUN_RTO_MAX: Duration = Duration::from_millis(1500);
+const STUN_RETRANSMITS_MAX: usize = 6;
+/// How long packets may wait for the path: beyond it, a viewer is better served by a keyframe.
+const BACKLOG_MAX: Duration = Duration::from_millis(1500);
+/// How often a peer that awaits a keyframe asks again.
+const KEYFRAME_ASK_INTERVAL: Duration = Duration::from_millis(500);
+/// How far the next wake-up of a peer lies that is over.
+const IDLE: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+#[path = "peer_tests.rs"]
+mod tests;

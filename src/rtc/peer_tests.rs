@@ -1,0 +1,360 @@
+//! Two peers, a simulated network and a virtual clock.
+
+use str0m::media::MediaData;
+
+use super::*;
+
+const RATE: Rate = Rate {
+    min: 0,
+    target: 2_000_000,
+};
+const STEPS_MAX: usize = 200_000;
+
+/// A small deterministic generator (xorshift), so that a failing run can be run again.
+struct Dice(u64);
+
+impl Dice {
+    fn per_cent(&mut self, chance: u64) -> bool {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % 100 < chance
+    }
+}
+
+struct Packet {
+    arrives_at: Instant,
+    to_viewer: bool,
+    bytes: Vec<u8>,
+}
+
+/// Our peer, a viewer made of the bare engine, and a link between them.
+struct Pair {
+    now: Instant,
+    peer: Peer,
+    viewer: Rtc,
+    link: VecDeque<Packet>,
+    delay: Duration,
+    loss_per_cent: u64,
+    dice: Dice,
+    events: Vec<Event>,
+    received: Vec<MediaData>,
+    peer_wakes: Instant,
+    viewer_wakes: Instant,
+}
+
+fn ours() -> SocketAddr {
+    "10.0.0.1:4000".parse().unwrap()
+}
+
+fn theirs() -> SocketAddr {
+    "10.0.0.2:5000".parse().unwrap()
+}
+
+fn viewer(now: Instant) -> Rtc {
+    let mut config = RtcConfig::new().clear_codecs();
+    // Numbers of its own, as a browser has.
+    config
+        .codec_config()
+        .add_h264(96.into(), Some(97.into()), true, BASELINE);
+    let mut viewer = config
+        .set_extension(9, Extension::PlayoutDelay)
+        .set_reordering_size_video(200)
+        .build(now);
+    viewer.add_local_candidate(Candidate::host(theirs(), Protocol::Udp).unwrap());
+    viewer
+}
+
+impl Pair {
+    fn new(peer: Peer, viewer: Rtc, now: Instant, loss_per_cent: u64) -> Self {
+        Self {
+            now,
+            peer,
+            viewer,
+            link: VecDeque::new(),
+            delay: Duration::from_millis(10),
+            loss_per_cent,
+            dice: Dice(0x9e37_79b9_7f4a_7c15),
+            events: Vec::new(),
+            received: Vec::new(),
+            peer_wakes: now,
+            viewer_wakes: now,
+        }
+    }
+
+    /// A pair whose viewer sent the offer.
+    fn answered(loss_per_cent: u64) -> Self {
+        let now = Instant::now();
+        let mut viewer = viewer(now);
+        let mut api = viewer.sdp_api();
+        api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+        let (offer, pending) = api.apply().unwrap();
+        let (peer, answer) = Peer::answer(now, &[ours()], RATE, &offer.to_sdp_string()).unwrap();
+        let answer = SdpAnswer::from_sdp_string(&answer).unwrap();
+        viewer.sdp_api().accept_answer(pending, answer).unwrap();
+        Self::new(peer, viewer, now, loss_per_cent)
+    }
+
+    fn send(&mut self, to_viewer: bool, bytes: &[u8]) {
+        if !self.dice.per_cent(self.loss_per_cent) {
+            self.link.push_back(Packet {
+                arrives_at: self.now + self.delay,
+                to_viewer,
+                bytes: bytes.to_vec(),
+            });
+        }
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.peer.poll() {
+                Output::Transmit(transmit) => {
+                    assert_eq!(transmit.destination, theirs());
+                    self.send(true, transmit.contents());
+                }
+                Output::Event(event) => self.events.push(event),
+                Output::Timeout(at) => break self.peer_wakes = at,
+            }
+        }
+        loop {
+            match self.viewer.poll_output().unwrap() {
+                str0m::Output::Transmit(transmit) => self.send(false, &transmit.contents),
+                str0m::Output::Event(str0m::Event::MediaData(data)) => self.received.push(data),
+                str0m::Output::Event(_) => {}
+                str0m::Output::Timeout(at) => break self.viewer_wakes = at,
+            }
+        }
+    }
+
+    /// Runs both ends for `span` of virtual time.
+    fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        for _ in 0..STEPS_MAX {
+            self.drain();
+            let packet_at = self.link.front().map_or(end, |packet| packet.arrives_at);
+            let next = packet_at.min(self.peer_wakes).min(self.viewer_wakes);
+            if next >= end {
+                self.now = end;
+                return;
+            }
+            self.now = self.now.max(next);
+            if packet_at <= self.now {
+                let packet = self.link.pop_front().unwrap();
+                self.deliver(&packet);
+            } else if self.peer_wakes <= self.now {
+                self.peer.handle_timeout(self.now);
+            } else {
+                self.viewer.handle_input(Input::Timeout(self.now)).unwrap();
+            }
+        }
+        panic!("no progress within {STEPS_MAX} steps");
+    }
+
+    fn deliver(&mut self, packet: &Packet) {
+        if packet.to_viewer {
+            let packet = Receive::new(Protocol::Udp, ours(), theirs(), &packet.bytes).unwrap();
+            let input = Input::Receive(self.now, packet);
+            self.viewer.handle_input(input).unwrap();
+        } else {
+            self.peer.handle_receive(self.now, theirs(), &packet.bytes);
+        }
+    }
+
+    fn keyframe_requests(&self) -> usize {
+        let asked = |event: &&Event| matches!(event, Event::KeyframeRequested);
+        self.events.iter().filter(asked).count()
+    }
+
+    fn write(&mut self, unit: &AccessUnit) -> Written {
+        let written = self.peer.write(self.now, unit);
+        self.drain();
+        written
+    }
+
+    /// Sends `count` pictures at 30 a second, a keyframe first; gives what was sent.
+    ///
+    /// The link loses nothing of the first and the last picture: a receiver cannot miss what
+    /// came before the first packet it sees, nor what comes after the last.
+    fn stream(&mut self, count: usize) -> Vec<Vec<u8>> {
+        let loss_per_cent = self.loss_per_cent;
+        let mut sent = Vec::new();
+        for index in 0..count {
+            let edge = index == 0 || index + 1 == count;
+            self.loss_per_cent = if edge { 0 } else { loss_per_cent };
+            let unit = unit(index, self.now);
+            assert_eq!(self.write(&unit), Written::Sent);
+            sent.push(unit.data);
+            self.run(Duration::from_millis(33));
+        }
+        self.run(Duration::from_secs(2));
+        sent
+    }
+}
+
+/// Something with the shape of an access unit, of many packets now and then.
+fn unit(index: usize, captured_at: Instant) -> AccessUnit {
+    let keyframe = index == 0;
+    let mut data = Vec::new();
+    if keyframe {
+        data.extend_from_slice(&[0, 0, 0, 1, 0x67, 0x42, 0xe0, 0x1f, 0x8d]);
+        data.extend_from_slice(&[0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80]);
+    }
+    data.extend_from_slice(&[0, 0, 0, 1, if keyframe { 0x65 } else { 0x41 }]);
+    let size = if index % 5 == 0 { 9_000 } else { 300 };
+    data.extend((0..size).map(|n| (n * 31 + index * 7) as u8 | 1));
+    AccessUnit {
+        data,
+        keyframe,
+        captured_at,
+    }
+}
+
+/// NAL units without their start codes, parameter sets and slices alike.
+fn nal_units(annex_b: &[u8]) -> Vec<Vec<u8>> {
+    let text: Vec<u8> = annex_b.to_vec();
+    let mut units = vec![];
+    let mut rest = text.as_slice();
+    while let Some(at) = rest.windows(4).position(|w| w == [0, 0, 0, 1]) {
+        rest = &rest[at + 4..];
+        let end = rest.windows(4).position(|w| w == [0, 0, 0, 1]);
+        units.push(rest[..end.unwrap_or(rest.len())].to_vec());
+    }
+    units
+}
+
+fn assert_arrived(pair: &Pair, sent: &[Vec<u8>]) {
+    let sent: Vec<_> = sent.iter().map(|data| nal_units(data)).collect();
+    let received: Vec<_> = pair.received.iter().map(|m| nal_units(&m.data)).collect();
+    let missing: Vec<_> = (0..sent.len())
+        .filter(|index| !received.contains(&sent[*index]))
+        .collect();
+    assert!(missing.is_empty(), "missing access units: {missing:?}");
+    assert!(received == sent, "whole and in order");
+    let times: Vec<_> = pair.received.iter().map(|m| m.time.numer()).collect();
+    assert!(times.windows(2).all(|w| w[0] < w[1]), "times: {times:?}");
+}
+
+#[test]
+fn access_units_arrive_whole_and_in_order() {
+    let mut pair = Pair::answered(0);
+    pair.run(Duration::from_secs(2));
+    assert!(matches!(
+        pair.events[..],
+        [Event::Connected, Event::KeyframeRequested]
+    ));
+    let sent = pair.stream(60);
+    assert_arrived(&pair, &sent);
+    let spread = pair.received[59].time.numer() - pair.received[0].time.numer();
+    assert!(
+        (59 * 2970 - 90..59 * 2970 + 90).contains(&spread),
+        "90 kHz: {spread}"
+    );
+    let delay = pair.received[0].ext_vals.play_delay_max;
+    assert_eq!(delay.map(|max| max.numer()), Some(0));
+}
+
+#[test]
+fn a_lossy_link_is_repaired() {
+    for loss_per_cent in [1, 5, 8] {
+        let mut pair = Pair::answered(loss_per_cent);
+        pair.run(Duration::from_secs(10));
+        assert!(pair.peer.is_connected());
+        let sent = pair.stream(150);
+        assert_arrived(&pair, &sent);
+    }
+}
+
+#[test]
+fn an_offer_is_answered_and_carries_the_track() {
+    let now = Instant::now();
+    let offered = Peer::offer(now, &[ours()], RATE, "stream-1", "track-1").unwrap();
+    assert!(offered.sdp().contains("stream-1 track-1"), "msid");
+    let formats = offered.sdp().lines().find(|l| l.starts_with("m=video"));
+    assert!(
+        formats.is_some_and(|l| l.trim_end().ends_with(" 102 103")),
+        "one codec: {formats:?}"
+    );
+    let offer = SdpOffer::from_sdp_string(offered.sdp()).unwrap();
+    let mut viewer = viewer(now);
+    let answer = viewer.sdp_api().accept_offer(offer).unwrap();
+    let mut peer = offered.accept(&answer.to_sdp_string()).unwrap();
+    let candidate = Candidate::host(theirs(), Protocol::Udp).unwrap();
+    peer.add_remote_candidate(&candidate.to_sdp_string())
+        .unwrap();
+    let mut pair = Pair::new(peer, viewer, now, 0);
+    pair.run(Duration::from_secs(2));
+    let sent = pair.stream(10);
+    assert_arrived(&pair, &sent);
+}
+
+#[test]
+fn a_viewers_keyframe_request_comes_through() {
+    let mut pair = Pair::answered(0);
+    pair.run(Duration::from_secs(2));
+    pair.stream(3);
+    let before = pair.keyframe_requests();
+    let mid = pair.received[0].mid;
+    let mut writer = pair.viewer.writer(mid).unwrap();
+    writer
+        .request_keyframe(None, str0m::media::KeyframeRequestKind::Pli)
+        .unwrap();
+    pair.run(Duration::from_millis(200));
+    assert_eq!(pair.keyframe_requests(), before + 1);
+}
+
+#[test]
+fn a_delta_never_comes_first_and_a_keyframe_is_asked_for_again() {
+    let mut pair = Pair::answered(0);
+    let early = unit(0, pair.now);
+    assert_eq!(pair.write(&early), Written::Skipped, "not connected");
+    pair.run(Duration::from_secs(2));
+    for index in 1..10 {
+        let delta = unit(index, pair.now);
+        assert_eq!(pair.write(&delta), Written::Skipped);
+        pair.run(Duration::from_millis(200));
+    }
+    assert!((3..=6).contains(&pair.keyframe_requests()));
+    pair.stream(2);
+    assert_eq!(pair.received.len(), 2);
+}
+
+#[test]
+fn rtp_times_increase_even_when_capture_times_do_not() {
+    let start = Instant::now();
+    let mut clock = RtpClock::new(start);
+    let at = |millis| start + Duration::from_millis(millis);
+    let ticks: Vec<_> = [at(0), at(100), at(100), at(50), at(200)]
+        .map(|captured_at| clock.stamp(captured_at).1.numer())
+        .to_vec();
+    assert_eq!(ticks, [0, 9000, 9001, 9002, 18_000]);
+}
+
+#[test]
+fn a_vanished_viewer_is_noticed() {
+    let mut pair = Pair::answered(0);
+    pair.run(Duration::from_secs(2));
+    pair.loss_per_cent = 100;
+    pair.run(Duration::from_secs(15));
+    assert!(matches!(
+        pair.events.last(),
+        Some(Event::Disconnected(Lost::Path))
+    ));
+    assert!(!pair.peer.is_connected());
+}
+
+#[test]
+fn offers_that_cannot_be_answered_are_refused() {
+    let now = Instant::now();
+    let answer = |offer: &str| Peer::answer(now, &[ours()], RATE, offer).map(drop);
+    assert!(matches!(answer("nonsense"), Err(Error::Parse { .. })));
+    let long = "v=0\r\n".repeat(SDP_BYTES_MAX);
+    assert!(matches!(answer(&long), Err(Error::TooLong)));
+    let mut other = RtcConfig::new().clear_codecs().enable_vp8(true).build(now);
+    let mut api = other.sdp_api();
+    api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+    let (offer, _pending) = api.apply().unwrap();
+    assert!(matches!(
+        answer(&offer.to_sdp_string()),
+        Err(Error::NoVideo)
+    ));
+}
