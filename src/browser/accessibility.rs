@@ -14,15 +14,24 @@ const NODES_MAX: usize = 1_000;
 /// `description` and the states.
 pub async fn tree(page: &Page) -> Result<Vec<Value>, Error> {
     const OPERATION: &str = "read the accessibility tree";
-    let answer = timeout(COMMAND_TIMEOUT, page.cdp().execute(GetFullAxTreeParams::default()))
-        .await
-        .map_err(|_| Error::Timeout { operation: OPERATION })?
-        .map_err(Error::command(OPERATION))?;
+    let answer = timeout(
+        COMMAND_TIMEOUT,
+        page.cdp().execute(GetFullAxTreeParams::default()),
+    )
+    .await
+    .map_err(|_| Error::Timeout {
+        operation: OPERATION,
+    })?
+    .map_err(Error::command(OPERATION))?;
     let nodes = answer.result.nodes;
     let mut depths = std::collections::HashMap::new();
     let mut tree = Vec::new();
     for node in &nodes {
-        let parent = node.parent_id.as_ref().and_then(|id| depths.get(id)).copied();
+        let parent = node
+            .parent_id
+            .as_ref()
+            .and_then(|id| depths.get(id))
+            .copied();
         let depth: u32 = parent.unwrap_or(0);
         let shown = (!node.ignored).then(|| describe(node, depth)).flatten();
         depths.insert(node.node_id.clone(), depth + u32::from(shown.is_some()));
@@ -52,8 +61,10 @@ fn describe(node: &AxNode, depth: u32) -> Option<Value> {
     }
     for property in node.properties.iter().flatten() {
         let name = property.name.as_ref();
-        if matches!(name, "checked" | "disabled" | "expanded" | "focused" | "selected" | "pressed")
-            && let Some(value) = &property.value.value
+        if matches!(
+            name,
+            "checked" | "disabled" | "expanded" | "focused" | "selected" | "pressed"
+        ) && let Some(value) = &property.value.value
         {
             out.insert(name.to_owned(), value.clone());
         }

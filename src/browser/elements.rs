@@ -69,7 +69,9 @@ impl Located {
 
 /// Lists the page's elements; later indices refer to this list.
 pub async fn list(page: &Page, limit: u32) -> Result<ElementList, Error> {
-    let elements = page.evaluate(&format!("__ghostcast.elements({{limit: {limit}}})")).await?;
+    let elements = page
+        .evaluate(&format!("__ghostcast.elements({{limit: {limit}}})"))
+        .await?;
     page.note_listed();
     Ok(elements)
 }
@@ -77,25 +79,33 @@ pub async fn list(page: &Page, limit: u32) -> Result<ElementList, Error> {
 /// Finds an element and brings it into view.
 pub(super) async fn locate(page: &Page, index: u32) -> Result<Located, Error> {
     let build = page.may_build_list();
-    look(page, format!("__ghostcast.locate({index}, {{build: {build}}})")).await
+    look(
+        page,
+        format!("__ghostcast.locate({index}, {{build: {build}}})"),
+    )
+    .await
 }
 
 /// Finds a field, focuses it, and selects its content when it shall be cleared.
 pub(super) async fn prepare_typing(page: &Page, index: u32, clear: bool) -> Result<Located, Error> {
     let build = page.may_build_list();
-    look(page, format!("__ghostcast.prepareTyping({index}, {clear}, {{build: {build}}})")).await
+    look(
+        page,
+        format!("__ghostcast.prepareTyping({index}, {clear}, {{build: {build}}})"),
+    )
+    .await
 }
 
 /// Scrolls what there is to scroll.
-pub(super) async fn scroll(
-    page: &Page,
-    index: Option<u32>,
-    by: Point,
-) -> Result<Located, Error> {
+pub(super) async fn scroll(page: &Page, index: Option<u32>, by: Point) -> Result<Located, Error> {
     let build = page.may_build_list();
     let index = index.map_or_else(|| "null".to_owned(), |index| index.to_string());
     let (dx, dy) = (by.x, by.y);
-    look(page, format!("__ghostcast.scrollTarget({index}, {dx}, {dy}, {{build: {build}}})")).await
+    look(
+        page,
+        format!("__ghostcast.scrollTarget({index}, {dx}, {dy}, {{build: {build}}})"),
+    )
+    .await
 }
 
 async fn look(page: &Page, expression: String) -> Result<Located, Error> {

@@ -45,29 +45,38 @@ impl Error {
         move |source| match source {
             CdpError::Timeout => Self::Timeout { operation },
             CdpError::ChannelSendError(_) | CdpError::NoResponse => Self::Gone,
-            other => Self::Command { operation, source: Box::new(other) },
+            other => Self::Command {
+                operation,
+                source: Box::new(other),
+            },
         }
     }
 
     /// Wraps parameters that could not be put together.
     pub(crate) fn builder(operation: &'static str) -> impl FnOnce(String) -> Self {
-        move |text| Self::Command { operation, source: text.into() }
+        move |text| Self::Command {
+            operation,
+            source: text.into(),
+        }
     }
 
     /// Whether the page was replaced under the command, so that trying again makes sense.
     pub(crate) fn is_stale_context(&self) -> bool {
-        let Self::Command { source, .. } = self else { return false };
+        let Self::Command { source, .. } = self else {
+            return false;
+        };
         let text = source.to_string();
-        ["context", "Context", "navigated", "-32000"].iter().any(|word| text.contains(word))
+        ["context", "Context", "navigated", "-32000"]
+            .iter()
+            .any(|word| text.contains(word))
     }
 }
 
 impl From<Error> for ServiceError {
     fn from(error: Error) -> Self {
         match &error {
-            Error::NoExecutable => Self::unavailable("no Chromium was found on this machine").hint(
-                "Install chromium-headless-shell or chromium, or set browser.executable.",
-            ),
+            Error::NoExecutable => Self::unavailable("no Chromium was found on this machine")
+                .hint("Install chromium-headless-shell or chromium, or set browser.executable."),
             Error::Launch { .. } => Self::unavailable("Chromium could not be started")
                 .hint("Run `ghostcast doctor` to see why."),
             Error::Timeout { .. } => Self::timeout("the browser did not answer in time")

@@ -13,8 +13,8 @@ use tokio::time::timeout;
 
 use super::error::Error;
 use super::page::{COMMAND_TIMEOUT, Page};
-use crate::model::command::MouseButton;
 use crate::model::Point;
+use crate::model::command::MouseButton;
 
 /// Above this many characters a text is inserted at once instead of key by key.
 const KEYSTROKES_MAX: usize = 256;
@@ -105,7 +105,11 @@ fn mouse(
     if clicks > 0 {
         params.button = Some(cdp_button);
         params.click_count = Some(clicks);
-        params.buttons = Some(if kind == DispatchMouseEventType::MousePressed { held } else { 0 });
+        params.buttons = Some(if kind == DispatchMouseEventType::MousePressed {
+            held
+        } else {
+            0
+        });
     }
     params
 }

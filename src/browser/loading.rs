@@ -130,7 +130,11 @@ impl Tracker {
                 loading.url.clone_from(url);
             }
             Signal::Loaded => loading.loaded += 1,
-            Signal::RequestStarted { id, is_document, url } => {
+            Signal::RequestStarted {
+                id,
+                is_document,
+                url,
+            } => {
                 if *is_document {
                     self.document = Some((id.clone(), url.clone()));
                     loading.http_status = None;
@@ -142,7 +146,11 @@ impl Tracker {
             }
             Signal::Response { status } => loading.http_status = Some(*status),
             Signal::RequestDone { id } => self.end_request(id),
-            Signal::RequestFailed { id, error, cancelled } => {
+            Signal::RequestFailed {
+                id,
+                error,
+                cancelled,
+            } => {
                 self.fail_document(id, error, *cancelled);
                 self.end_request(id);
             }
@@ -164,7 +172,11 @@ impl Tracker {
         {
             self.failures += 1;
             let (url, error) = (url.clone(), error.to_owned());
-            self.loading.failure = Some(Failure { number: self.failures, url, error });
+            self.loading.failure = Some(Failure {
+                number: self.failures,
+                url,
+                error,
+            });
         }
     }
 }
@@ -180,7 +192,11 @@ mod tests {
     }
 
     fn request(id: &str, is_document: bool) -> Signal {
-        Signal::RequestStarted { id: id.to_owned(), is_document, url: format!("http://h/{id}") }
+        Signal::RequestStarted {
+            id: id.to_owned(),
+            is_document,
+            url: format!("http://h/{id}"),
+        }
     }
 
     #[test]
@@ -188,12 +204,17 @@ mod tests {
         let loading = folded(&[
             Signal::LoadingStarted,
             request("d", true),
-            Signal::Committed { url: "http://h/d".to_owned() },
+            Signal::Committed {
+                url: "http://h/d".to_owned(),
+            },
             request("a", false),
             Signal::Loaded,
             Signal::LoadingStopped,
         ]);
-        assert_eq!((loading.started, loading.committed, loading.loaded), (1, 1, 1));
+        assert_eq!(
+            (loading.started, loading.committed, loading.loaded),
+            (1, 1, 1)
+        );
         assert_eq!((loading.in_flight, loading.is_loading), (1, false));
         assert_eq!(loading.url, "http://h/d");
     }
@@ -206,9 +227,17 @@ mod tests {
             cancelled: false,
         };
         let refused = "net::ERR_CONNECTION_REFUSED";
-        assert_eq!(folded(&[request("d", true), fail("a", refused)]).failure, None);
-        assert_eq!(folded(&[request("d", true), fail("d", "net::ERR_ABORTED")]).failure, None);
-        let failure = folded(&[request("d", true), fail("d", refused)]).failure.unwrap();
+        assert_eq!(
+            folded(&[request("d", true), fail("a", refused)]).failure,
+            None
+        );
+        assert_eq!(
+            folded(&[request("d", true), fail("d", "net::ERR_ABORTED")]).failure,
+            None
+        );
+        let failure = folded(&[request("d", true), fail("d", refused)])
+            .failure
+            .unwrap();
         assert_eq!((failure.number, failure.url.as_str()), (1, "http://h/d"));
     }
 }

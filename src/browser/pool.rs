@@ -50,8 +50,18 @@ impl Pool {
     pub fn new(config: config::Browser, tracker: TaskTracker) -> std::io::Result<(Self, Swept)> {
         let swept = workdir::sweep(&config.work_dir);
         let work_dir = WorkDir::create(&config.work_dir)?;
-        let inner = Inner { config, tracker, work_dir, slots: Mutex::new(Vec::new()) };
-        Ok((Self { inner: Arc::new(inner) }, swept))
+        let inner = Inner {
+            config,
+            tracker,
+            work_dir,
+            slots: Mutex::new(Vec::new()),
+        };
+        Ok((
+            Self {
+                inner: Arc::new(inner),
+            },
+            swept,
+        ))
     }
 
     /// Starts one process ahead of need.
@@ -69,8 +79,12 @@ impl Pool {
             slot.served += 1;
             Arc::clone(&slot.process)
         };
-        let mut lease =
-            Lease { pool: self.clone(), process, context: String::new(), released: false };
+        let mut lease = Lease {
+            pool: self.clone(),
+            process,
+            context: String::new(),
+            released: false,
+        };
         lease.context = lease.process.create_context(proxy_url).await?;
         Ok(lease)
     }
@@ -98,7 +112,11 @@ impl Pool {
             Some(index) => index,
             None => {
                 let launch = Process::launch(config, &self.inner.work_dir, &self.inner.tracker);
-                slots.push(Slot { process: launch.await?, in_use: 0, served: 0 });
+                slots.push(Slot {
+                    process: launch.await?,
+                    in_use: 0,
+                    served: 0,
+                });
                 slots.len() - 1
             }
         };
@@ -107,7 +125,10 @@ impl Pool {
 
     async fn give_back(&self, process: &Arc<Process>) {
         let mut slots = self.inner.slots.lock().await;
-        let Some(index) = slots.iter().position(|slot| Arc::ptr_eq(&slot.process, process)) else {
+        let Some(index) = slots
+            .iter()
+            .position(|slot| Arc::ptr_eq(&slot.process, process))
+        else {
             return;
         };
         slots[index].in_use -= 1;

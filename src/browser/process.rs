@@ -27,13 +27,17 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::error::Error;
+use super::gate::PROXY_BYPASS_LIST;
 use super::workdir::WorkDir;
 use crate::config;
 
 /// Where Chromium is looked for, best first: the headless shell is the lightest that screencasts.
-const EXECUTABLES: [&str; 8] = [
+/// Debian's `/usr/bin` names are shell scripts that stay around; the binary itself is better.
+const EXECUTABLES: [&str; 10] = [
+    "/usr/lib/chromium/chromium-headless-shell",
     "/usr/bin/chromium-headless-shell",
     "/usr/local/bin/chromium-headless-shell",
+    "/usr/lib/chromium/chromium",
     "/usr/bin/chromium",
     "/usr/bin/chromium-browser",
     "/usr/local/bin/chromium",
@@ -112,9 +116,16 @@ impl Process {
         tracker: &TaskTracker,
     ) -> Result<Arc<Self>, Error> {
         let path = executable(&config.executable)?;
-        let launch = |source| Error::Launch { path: path.display().to_string(), source };
-        let profile = work_dir.subdirectory().map_err(|error| launch(error.into()))?;
-        let mut child = command(&path, &profile, config).spawn().map_err(|e| launch(e.into()))?;
+        let launch = |source| Error::Launch {
+            path: path.display().to_string(),
+            source,
+        };
+        let profile = work_dir
+            .subdirectory()
+            .map_err(|error| launch(error.into()))?;
+        let mut child = command(&path, &profile, config)
+            .spawn()
+            .map_err(|e| launch(e.into()))?;
         let url = timeout(config.launch_timeout(), debugger_url(&mut child))
             .await
             .map_err(|elapsed| launch(elapsed.into()))?
@@ -124,11 +135,17 @@ impl Process {
             viewport: None,
             ..HandlerConfig::default()
         };
-        let (cdp, mut handler) = timeout(COMMAND_TIMEOUT, Cdp::connect_with_config(url, handler_config))
-            .await
-            .map_err(|elapsed| launch(elapsed.into()))?
-            .map_err(|error| launch(error.into()))?;
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or(Error::Gone)?;
+        let (cdp, mut handler) = timeout(
+            COMMAND_TIMEOUT,
+            Cdp::connect_with_config(url, handler_config),
+        )
+        .await
+        .map_err(|elapsed| launch(elapsed.into()))?
+        .map_err(|error| launch(error.into()))?;
+        let pid = child
+            .id()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .ok_or(Error::Gone)?;
         let stop = CancellationToken::new();
         let span = tracing::info_span!("chromium", pid);
         let stopped = stop.clone();
@@ -140,7 +157,13 @@ impl Process {
             .instrument(span.clone()),
         );
         let (lost, loss) = watch::channel(None);
-        let process = Arc::new(Self { cdp, pid, profile, loss, stop });
+        let process = Arc::new(Self {
+            cdp,
+            pid,
+            profile,
+            loss,
+            stop,
+        });
         let guard = Guard {
             process: Arc::downgrade(&process),
             child,
@@ -171,8 +194,7 @@ impl Process {
         let params = CreateBrowserContextParams::builder()
             .dispose_on_detach(true)
             .proxy_server(proxy_url)
-            // Chromium leaves loopback out of proxying unless told; nothing shall bypass the gate.
-            .proxy_bypass_list("<-loopback>")
+            .proxy_bypass_list(PROXY_BYPASS_LIST)
             .build();
         let answer = timeout(COMMAND_TIMEOUT, self.cdp.execute(params))
             .await
@@ -219,7 +241,11 @@ struct Guard {
 impl Guard {
     async fn run(mut self) {
         let group = self.child.id().and_then(|pid| i32::try_from(pid).ok());
-        let probe = probe(self.process.clone(), self.probe_interval, self.probe_timeout);
+        let probe = probe(
+            self.process.clone(),
+            self.probe_interval,
+            self.probe_timeout,
+        );
         let loss = tokio::select! {
             biased;
             () = self.stop.cancelled() => None,
@@ -250,7 +276,9 @@ impl Guard {
 async fn probe(process: std::sync::Weak<Process>, interval: Duration, limit: Duration) {
     loop {
         tokio::time::sleep(interval).await;
-        let Some(process) = process.upgrade() else { return std::future::pending().await };
+        let Some(process) = process.upgrade() else {
+            return std::future::pending().await;
+        };
         let answer = timeout(limit, process.cdp.execute(GetVersionParams::default())).await;
         if !matches!(answer, Ok(Ok(_))) {
             return;
@@ -275,7 +303,10 @@ pub fn executable(configured: &Path) -> Result<PathBuf, Error> {
     if !configured.as_os_str().is_empty() {
         return Ok(configured.to_owned());
     }
-    let found = EXECUTABLES.iter().map(Path::new).find(|path| path.is_file());
+    let found = EXECUTABLES
+        .iter()
+        .map(Path::new)
+        .find(|path| path.is_file());
     found.map(Path::to_owned).ok_or(Error::NoExecutable)
 }
 
@@ -287,14 +318,25 @@ fn command(path: &Path, profile: &Path, config: &config::Browser) -> Command {
         config::Sandbox::On => false,
         config::Sandbox::Off => true,
     };
-    let extra = config.extra_args.iter().map(|flag| flag.trim_start_matches('-'));
+    let extra = config
+        .extra_args
+        .iter()
+        .map(|flag| flag.trim_start_matches('-'));
     command
-        .args(FLAGS.iter().copied().chain(extra).map(|flag| format!("--{flag}")))
+        .args(
+            FLAGS
+                .iter()
+                .copied()
+                .chain(extra)
+                .map(|flag| format!("--{flag}")),
+        )
         .args((!is_shell).then_some("--headless"))
         .args(no_sandbox.then_some("--no-sandbox"))
         .arg("--remote-debugging-port=0")
         .arg(format!("--user-data-dir={}", profile.display()))
         .arg("about:blank")
+        // Chromium's temporary files go with its profile.
+        .env("TMPDIR", profile)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

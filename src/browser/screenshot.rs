@@ -54,9 +54,14 @@ pub async fn screenshot(
     let params = params.capture_beyond_viewport(full_page).build();
     let answer = timeout(COMMAND_TIMEOUT, page.cdp().execute(params))
         .await
-        .map_err(|_| Error::Timeout { operation: OPERATION })?
+        .map_err(|_| Error::Timeout {
+            operation: OPERATION,
+        })?
         .map_err(Error::command(OPERATION))?;
     STANDARD
         .decode(answer.result.data.as_ref() as &[u8])
-        .map_err(|error| Error::Command { operation: OPERATION, source: error.into() })
+        .map_err(|error| Error::Command {
+            operation: OPERATION,
+            source: error.into(),
+        })
 }

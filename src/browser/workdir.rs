@@ -71,11 +71,15 @@ impl Drop for WorkDir {
 /// Clears what dead runs of the service left under `base`.
 pub(crate) fn sweep(base: &Path) -> Swept {
     let mut swept = Swept::default();
-    let Ok(entries) = fs::read_dir(base_or_temp(base)) else { return swept };
+    let Ok(entries) = fs::read_dir(base_or_temp(base)) else {
+        return swept;
+    };
     for entry in entries.flatten() {
         let path = entry.path();
         let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        let Some(_lock) = ours.then(|| free_lock(&path)).flatten() else { continue };
+        let Some(_lock) = ours.then(|| free_lock(&path)).flatten() else {
+            continue;
+        };
         swept.processes += end_processes(&path);
         if fs::remove_dir_all(&path).is_ok() {
             swept.directories += 1;
@@ -85,7 +89,11 @@ pub(crate) fn sweep(base: &Path) -> Swept {
 }
 
 fn base_or_temp(base: &Path) -> PathBuf {
-    if base.as_os_str().is_empty() { std::env::temp_dir() } else { base.to_owned() }
+    if base.as_os_str().is_empty() {
+        std::env::temp_dir()
+    } else {
+        base.to_owned()
+    }
 }
 
 /// The lock of a directory whose owner is dead; `None` when it lives, or is not provably ours.
@@ -97,13 +105,17 @@ fn free_lock(path: &Path) -> Option<Flock<File>> {
 /// Ends the processes whose profile lies in `directory`.
 fn end_processes(directory: &Path) -> usize {
     let marker = format!("--user-data-dir={}/", directory.display());
-    let Ok(entries) = fs::read_dir("/proc") else { return 0 };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return 0;
+    };
+    let pids = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| {
         let command_line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let ours = command_line.split(|byte| *byte == 0).any(|argument| {
-            argument.starts_with(marker.as_bytes())
-        });
+        let ours = command_line
+            .split(|byte| *byte == 0)
+            .any(|argument| argument.starts_with(marker.as_bytes()));
         ours && kill(Pid::from_raw(*pid), Signal::SIGKILL).is_ok()
     })
     .count()
@@ -122,7 +134,13 @@ mod tests {
         fs::write(dead.join(LOCK), "").unwrap();
         let foreign = base.join(format!("{PREFIX}foreign"));
         fs::create_dir_all(&foreign).unwrap();
-        assert_eq!(sweep(&base), Swept { directories: 1, processes: 0 });
+        assert_eq!(
+            sweep(&base),
+            Swept {
+                directories: 1,
+                processes: 0
+            }
+        );
         assert!(alive.path.exists() && foreign.exists() && !dead.exists());
         drop(alive);
         assert_eq!(fs::read_dir(&base).unwrap().count(), 1);

@@ -49,15 +49,23 @@ impl World {
             .execution_context_name(WORLD)
             .build()
             .map_err(Error::builder("add a binding"))?;
-        page.execute(binding).await.map_err(Error::command("add a binding"))?;
+        page.execute(binding)
+            .await
+            .map_err(Error::command("add a binding"))?;
         let on_new_document = AddScriptToEvaluateOnNewDocumentParams::builder()
             .source(script.clone())
             .world_name(WORLD)
             .run_immediately(true)
             .build()
             .map_err(Error::builder("install our scripts"))?;
-        page.execute(on_new_document).await.map_err(Error::command("install our scripts"))?;
-        Ok(Self { script, frame, context: Mutex::new(None) })
+        page.execute(on_new_document)
+            .await
+            .map_err(Error::command("install our scripts"))?;
+        Ok(Self {
+            script,
+            frame,
+            context: Mutex::new(None),
+        })
     }
 
     /// Evaluates an expression in the current document, whose number is `document`.
@@ -76,7 +84,11 @@ impl World {
             .await_promise(true)
             .build()
             .map_err(Error::builder(OPERATION))?;
-        let answer = match page.execute(params).await.map_err(Error::command(OPERATION)) {
+        let answer = match page
+            .execute(params)
+            .await
+            .map_err(Error::command(OPERATION))
+        {
             Ok(answer) => answer.result,
             Err(error) => {
                 *self.context.lock().await = None;
@@ -84,10 +96,17 @@ impl World {
             }
         };
         if let Some(exception) = answer.exception_details {
-            return Err(Error::Command { operation: OPERATION, source: exception.text.into() });
+            return Err(Error::Command {
+                operation: OPERATION,
+                source: exception.text.into(),
+            });
         }
-        serde_json::from_value(answer.result.value.unwrap_or(Value::Null))
-            .map_err(|error| Error::Command { operation: OPERATION, source: error.into() })
+        serde_json::from_value(answer.result.value.unwrap_or(Value::Null)).map_err(|error| {
+            Error::Command {
+                operation: OPERATION,
+                source: error.into(),
+            }
+        })
     }
 
     async fn context(&self, page: &CdpPage, document: u64) -> Result<ExecutionContextId, Error> {
@@ -118,7 +137,9 @@ impl World {
             .context_id(context)
             .build()
             .map_err(Error::builder(OPERATION))?;
-        page.execute(ensure).await.map_err(Error::command(OPERATION))?;
+        page.execute(ensure)
+            .await
+            .map_err(Error::command(OPERATION))?;
         *cached = Some((document, context));
         Ok(context)
     }

@@ -75,7 +75,10 @@ pub enum Next {
 impl Bus {
     /// A bus without rooms.
     pub fn new(config: config::Events) -> Self {
-        Self { rooms: Arc::default(), config }
+        Self {
+            rooms: Arc::default(),
+            config,
+        }
     }
 
     /// The bus of a room, made on first use.
@@ -108,7 +111,9 @@ impl Bus {
 
     /// The connections of a room, without making its bus.
     pub fn connections(&self, name: &RoomName) -> usize {
-        lock(&self.rooms).get(name).map_or(0, |room| room.connections())
+        lock(&self.rooms)
+            .get(name)
+            .map_or(0, |room| room.connections())
     }
 }
 
@@ -123,7 +128,11 @@ impl Room {
         let type_name = body.type_name();
         metrics::counter!("ghostcast_events_total", "type" => type_name).increment(1);
         let mut ring = lock(&self.ring);
-        let event = Event { body, timestamp: UnixTime::now(), seq: ring.next_seq };
+        let event = Event {
+            body,
+            timestamp: UnixTime::now(),
+            seq: ring.next_seq,
+        };
         let json = match serde_json::to_string(&event) {
             Ok(json) => json,
             Err(error) => {
@@ -131,7 +140,11 @@ impl Room {
                 return;
             }
         };
-        let sent = Arc::new(Sent { seq: event.seq, type_name, json });
+        let sent = Arc::new(Sent {
+            seq: event.seq,
+            type_name,
+            json,
+        });
         ring.next_seq += 1;
         if ring.kept.len() == ring.kept_max {
             ring.kept.pop_front();
@@ -159,7 +172,12 @@ impl Room {
         }
         let live = self.sender.subscribe();
         drop(ring);
-        Ok(Subscription { room: Arc::clone(self), replay, live, missed })
+        Ok(Subscription {
+            room: Arc::clone(self),
+            replay,
+            live,
+            missed,
+        })
     }
 
     /// Subscribers of this room.
@@ -204,13 +222,21 @@ mod tests {
     use super::*;
 
     fn bus(replay_max: usize, queue_max: usize) -> Arc<Room> {
-        let config = config::Events { replay_max, queue_max, ..config::Events::default() };
-        Bus::new(config).room(&RoomName::parse("demo").unwrap()).unwrap()
+        let config = config::Events {
+            replay_max,
+            queue_max,
+            ..config::Events::default()
+        };
+        Bus::new(config)
+            .room(&RoomName::parse("demo").unwrap())
+            .unwrap()
     }
 
     fn publish(room: &Room, count: usize) {
         for number in 0..count {
-            room.publish(EventBody::PageNavigation { url: number.to_string() });
+            room.publish(EventBody::PageNavigation {
+                url: number.to_string(),
+            });
         }
     }
 

@@ -6,4 +6,4 @@ pub mod signal;
 pub mod token;
 
 pub use signal::Signal;
-pub use token::{Minter, Secret};
+pub use token::Minter;

@@ -13,7 +13,7 @@ use proto::signal_response::Message as Response;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::token::Secret;
+use crate::model::Secret;
 
 /// What may go wrong with the signalling connection.
 #[derive(Debug, thiserror::Error)]
@@ -160,7 +160,7 @@ impl Signal {
         options.protocol_version = PROTOCOL_VERSION;
         // Trailers in video packets would need a media stack that strips them.
         options.client_capabilities = Vec::new();
-        let (client, _join, events) = SignalClient::connect(url, token.expose(), options, None)
+        let (client, _join, events) = SignalClient::connect(url, token.reveal(), options, None)
             .await
             .map_err(|source| Error::Join { source })?;
         Ok(Self { client, events })
@@ -277,7 +277,7 @@ impl Signal {
 
     /// The newest token: the server sends another before the last one expires.
     pub fn token(&self) -> Secret {
-        Secret::new(self.client.token())
+        Secret::from(self.client.token())
     }
 
     /// Leaves the room and closes.
@@ -311,7 +311,9 @@ impl std::fmt::Debug for Signal {
 /// Translates what concerns a publisher.
 fn event(message: Response) -> Option<Event> {
     match message {
-        Response::TrackPublished(published) => Some(Event::TrackPublished(Published(Box::new(published)))),
+        Response::TrackPublished(published) => {
+            Some(Event::TrackPublished(Published(Box::new(published))))
+        }
         Response::TrackUnpublished(track) => Some(Event::TrackUnpublished {
             sid: track.track_sid,
         }),
@@ -341,7 +343,10 @@ fn candidate(trickle: &proto::TrickleRequest) -> Option<Event> {
 fn watched(update: proto::SubscribedQualityUpdate) -> Event {
     let any = |qualities: &[proto::SubscribedQuality]| qualities.iter().any(|q| q.enabled);
     let by_codec = update.subscribed_codecs.iter().any(|c| any(&c.qualities));
-    #[expect(deprecated, reason = "servers before per-codec qualities fill only this")]
+    #[expect(
+        deprecated,
+        reason = "servers before per-codec qualities fill only this"
+    )]
     let watched = by_codec || any(&update.subscribed_qualities);
     Event::Watched {
         sid: update.track_sid,

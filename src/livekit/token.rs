@@ -1,35 +1,12 @@
 //! Mints access tokens, with the least that publishing a browser needs.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::time::Duration;
 
 use livekit_api::access_token::{AccessToken, AccessTokenError, VideoGrants};
 
 use super::conventions;
-use crate::model::RoomName;
-
-/// Text that never shows in logs.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Takes the text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Gives the text, to hand it to whom it is for.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
+use crate::model::{RoomName, Secret};
 
 /// A token could not be minted.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +52,7 @@ impl Minter {
             ]
             .map(|(key, value)| (key.to_owned(), value.to_owned())),
         );
-        let token = AccessToken::with_api_key(&self.api_key, self.api_secret.expose())
+        let token = AccessToken::with_api_key(&self.api_key, self.api_secret.reveal())
             .with_ttl(VALIDITY)
             .with_identity(&self.identity)
             .with_name(&self.name)
@@ -83,7 +60,7 @@ impl Minter {
             .with_attributes(&attributes)
             .with_grants(grants)
             .to_jwt()?;
-        Ok(Secret(token))
+        Ok(Secret::from(token))
     }
 }
 
@@ -100,7 +77,7 @@ mod tests {
     fn minter() -> Minter {
         Minter {
             api_key: "devkey".to_owned(),
-            api_secret: Secret::new("a-secret-of-some-length-for-tests"),
+            api_secret: Secret::from("a-secret-of-some-length-for-tests"),
             room: RoomName::parse("demo").unwrap(),
             identity: "browser-1".to_owned(),
             name: "Browser".to_owned(),
@@ -110,8 +87,11 @@ mod tests {
     #[test]
     fn a_token_grants_the_least_and_follows_the_conventions() {
         let token = minter().mint().unwrap();
-        let claims = Claims::from_unverified(token.expose()).unwrap();
-        assert_eq!((claims.sub.as_str(), claims.kind.as_str()), ("browser-1", "agent"));
+        let claims = Claims::from_unverified(token.reveal()).unwrap();
+        assert_eq!(
+            (claims.sub.as_str(), claims.kind.as_str()),
+            ("browser-1", "agent")
+        );
         assert_eq!(claims.video.room, "demo");
         assert_eq!(
             claims.video.can_publish_sources,

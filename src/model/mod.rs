@@ -5,6 +5,7 @@ pub mod command;
 pub mod event;
 pub mod geometry;
 pub mod ids;
+pub mod secret;
 pub mod session;
 pub mod time;
 
@@ -13,5 +14,6 @@ pub use command::{ActionErrorKind, ActionResult, Command};
 pub use event::{Event, EventBody};
 pub use geometry::{Point, Size};
 pub use ids::{RoomName, SessionId, ViewerId};
+pub use secret::Secret;
 pub use session::{SessionRecord, SessionSpec, SessionState};
 pub use time::UnixTime;

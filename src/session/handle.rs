@@ -1,5 +1,7 @@
 //! [`SessionHandle`]: a session as everybody else holds it.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 use utoipa::ToSchema;
@@ -8,9 +10,9 @@ use crate::browser::elements::{self, ElementList};
 use crate::browser::page::{Page, PageState};
 use crate::browser::screenshot::{self, Format};
 use crate::error::Error;
+use crate::model::command::ActionRequest;
 use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::{ActionResult, SessionRecord, ViewerId};
-use crate::model::command::ActionRequest;
 
 /// Requests that may wait for a session's actor.
 pub(super) const REQUESTS_MAX: usize = 128;
@@ -21,14 +23,36 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 /// What a session's actor can be asked.
 #[derive(Debug)]
 pub(super) enum Request {
-    Act { action: ActionRequest, reply: oneshot::Sender<ActionResult> },
-    Pause { reply: Reply<()> },
-    Resume { reply: Reply<()> },
-    Recover { token: Option<String>, reply: Reply<()> },
-    AddViewer { offer: String, reply: Reply<(ViewerId, String)> },
-    TrickleViewer { viewer: ViewerId, candidates: String, reply: Reply<()> },
-    RemoveViewer { viewer: ViewerId, reply: Reply<()> },
-    Close { reply: oneshot::Sender<()> },
+    Act {
+        action: ActionRequest,
+        reply: oneshot::Sender<ActionResult>,
+    },
+    Pause {
+        reply: Reply<()>,
+    },
+    Resume {
+        reply: Reply<()>,
+    },
+    Recover {
+        reply: Reply<()>,
+    },
+    AddViewer {
+        offer: String,
+        remote: Option<IpAddr>,
+        reply: Reply<(ViewerId, String)>,
+    },
+    TrickleViewer {
+        viewer: ViewerId,
+        candidates: String,
+        reply: Reply<()>,
+    },
+    RemoveViewer {
+        viewer: ViewerId,
+        reply: Reply<()>,
+    },
+    Close {
+        reply: oneshot::Sender<()>,
+    },
 }
 
 /// A session, to hold and to ask. Cheap to clone.
@@ -97,7 +121,9 @@ impl SessionHandle {
         let full = |_| {
             Error::exhausted("too many requests wait for this session").hint("Wait, then retry.")
         };
-        self.requests.try_send(Request::Act { action, reply }).map_err(full)?;
+        self.requests
+            .try_send(Request::Act { action, reply })
+            .map_err(full)?;
         answer.await.map_err(|_| closed())
     }
 
@@ -111,24 +137,39 @@ impl SessionHandle {
         self.ask(|reply| Request::Resume { reply }).await
     }
 
-    /// Brings back what can be brought back; `token` replaces an expired one.
-    pub async fn recover(&self, token: Option<String>) -> Result<(), Error> {
-        self.ask(|reply| Request::Recover { token, reply }).await
+    /// Brings back what can be brought back.
+    pub async fn recover(&self) -> Result<(), Error> {
+        self.ask(|reply| Request::Recover { reply }).await
     }
 
     /// Adds a WHEP viewer by its SDP offer; answers its id and the SDP answer.
-    pub async fn add_viewer(&self, offer: String) -> Result<(ViewerId, String), Error> {
-        self.ask(|reply| Request::AddViewer { offer, reply }).await
+    pub async fn add_viewer(
+        &self,
+        offer: String,
+        remote: Option<IpAddr>,
+    ) -> Result<(ViewerId, String), Error> {
+        self.ask(|reply| Request::AddViewer {
+            offer,
+            remote,
+            reply,
+        })
+        .await
     }
 
     /// Tells a WHEP viewer's further ICE candidates.
     pub async fn trickle_viewer(&self, viewer: ViewerId, candidates: String) -> Result<(), Error> {
-        self.ask(|reply| Request::TrickleViewer { viewer, candidates, reply }).await
+        self.ask(|reply| Request::TrickleViewer {
+            viewer,
+            candidates,
+            reply,
+        })
+        .await
     }
 
     /// Ends a WHEP viewer.
     pub async fn remove_viewer(&self, viewer: ViewerId) -> Result<(), Error> {
-        self.ask(|reply| Request::RemoveViewer { viewer, reply }).await
+        self.ask(|reply| Request::RemoveViewer { viewer, reply })
+            .await
     }
 
     /// Ends the session; returns when everything is put away.
@@ -154,7 +195,13 @@ impl SessionHandle {
             true => Some(crate::browser::accessibility::tree(&self.page).await?),
             false => None,
         };
-        let PageState { url, title, ready_state, scroll, viewport } = self.page.state().await?;
+        let PageState {
+            url,
+            title,
+            ready_state,
+            scroll,
+            viewport,
+        } = self.page.state().await?;
         let is_loading = self.page.loading().is_loading;
         Ok(PageContext {
             url,
@@ -189,7 +236,10 @@ impl SessionHandle {
 
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(request(reply)).await.map_err(|_| closed())?;
+        self.requests
+            .send(request(reply))
+            .await
+            .map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
 }
@@ -200,7 +250,11 @@ fn closed() -> Error {
 
 /// The result of an action that never reached the page.
 pub(super) fn refused(error: ActionError, url: &str, title: &str) -> ActionResult {
-    let ActionError { kind, message, context } = error;
+    let ActionError {
+        kind,
+        message,
+        context,
+    } = error;
     ActionResult {
         success: false,
         error: Some(message),

@@ -179,12 +179,15 @@ impl Machine {
     fn must_run(&self) -> Result<(), Error> {
         match self.life {
             Life::Running => Ok(()),
-            Life::Starting => Err(Error::conflict("the session is still starting")
-                .hint("Try again in a moment.")),
+            Life::Starting => {
+                Err(Error::conflict("the session is still starting").hint("Try again in a moment."))
+            }
             Life::Failed => Err(Error::unavailable("the session's browser is gone")
                 .hint("It cannot be recovered. Start a new session on this room.")),
-            Life::Closing | Life::Closed => Err(Error::not_found("the session is closed")
-                .hint("Start a new session on this room.")),
+            Life::Closing | Life::Closed => {
+                Err(Error::not_found("the session is closed")
+                    .hint("Start a new session on this room."))
+            }
         }
     }
 }
@@ -214,19 +217,34 @@ mod tests {
         assert!(effects.contains(&Effect::PauseVideo));
         assert_eq!(machine.step(Input::Pause).unwrap(), []);
         assert_eq!(machine.state(), SessionState::Paused);
-        assert!(machine.step(Input::Resume).unwrap().contains(&Effect::ResumeVideo));
+        assert!(
+            machine
+                .step(Input::Resume)
+                .unwrap()
+                .contains(&Effect::ResumeVideo)
+        );
         assert_eq!(machine.state(), SessionState::Live);
     }
 
     #[test]
     fn a_lost_browser_fails_once_and_cannot_be_recovered() {
         let mut machine = running();
-        let effects = machine.step(Input::BrowserLost("crash".to_owned())).unwrap();
+        let effects = machine
+            .step(Input::BrowserLost("crash".to_owned()))
+            .unwrap();
         assert_eq!(
             effects[1..],
-            [Effect::BroadcastBrowserError("crash".to_owned()), Effect::TearDown]
+            [
+                Effect::BroadcastBrowserError("crash".to_owned()),
+                Effect::TearDown
+            ]
         );
-        assert_eq!(machine.step(Input::BrowserLost("crash".to_owned())).unwrap(), []);
+        assert_eq!(
+            machine
+                .step(Input::BrowserLost("crash".to_owned()))
+                .unwrap(),
+            []
+        );
         assert!(machine.step(Input::Recover).is_err());
         assert!(machine.state().is_dead());
     }
@@ -237,9 +255,18 @@ mod tests {
         let lost = Input::LiveKit(LiveKitStatus::Reconnecting, "signal lost".to_owned());
         machine.step(lost).unwrap();
         assert_eq!(machine.state(), SessionState::Reconnecting);
-        assert_eq!(machine.step(Input::Recover).unwrap(), [Effect::ReconnectLiveKit]);
-        machine.step(Input::LiveKit(LiveKitStatus::Connected, String::new())).unwrap();
-        assert_eq!(machine.step(Input::Recover).unwrap(), [], "healthy: undisturbed");
+        assert_eq!(
+            machine.step(Input::Recover).unwrap(),
+            [Effect::ReconnectLiveKit]
+        );
+        machine
+            .step(Input::LiveKit(LiveKitStatus::Connected, String::new()))
+            .unwrap();
+        assert_eq!(
+            machine.step(Input::Recover).unwrap(),
+            [],
+            "healthy: undisturbed"
+        );
     }
 
     fn any_input() -> impl Strategy<Value = Input> {
@@ -250,7 +277,10 @@ mod tests {
             Just(Input::Recover),
             Just(Input::Close),
             Just(Input::BrowserLost("lost".to_owned())),
-            Just(Input::LiveKit(LiveKitStatus::Reconnecting, "lost".to_owned())),
+            Just(Input::LiveKit(
+                LiveKitStatus::Reconnecting,
+                "lost".to_owned()
+            )),
             Just(Input::LiveKit(LiveKitStatus::Connected, String::new())),
         ]
     }

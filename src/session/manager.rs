@@ -68,8 +68,17 @@ impl Manager {
         tracker: TaskTracker,
         cancel: CancellationToken,
     ) -> Self {
-        let ground = Ground { config, pool, bus, tracker, cancel };
-        Self { ground, rooms: Arc::default() }
+        let ground = Ground {
+            config,
+            pool,
+            bus,
+            tracker,
+            cancel,
+        };
+        Self {
+            ground,
+            rooms: Arc::default(),
+        }
     }
 
     /// Starts a session in a room that has none, or whose session is dead.
@@ -79,12 +88,19 @@ impl Manager {
         let record = start::first_record(&self.ground.config, &spec);
         let replaced = self.claim(&spec.room_name, &record)?;
         let room = spec.room_name.clone();
-        let mut claim = Claim { manager: self, room: &room, is_kept: false };
+        let mut claim = Claim {
+            manager: self,
+            room: &room,
+            is_kept: false,
+        };
         if let Some(dead) = replaced {
             dead.close().await;
         }
         // Finished by a task of its own: a caller that hangs up leaves no half-started session.
-        let starting = self.ground.tracker.spawn(start::start(self.ground.clone(), spec, record));
+        let starting = self
+            .ground
+            .tracker
+            .spawn(start::start(self.ground.clone(), spec, record));
         let handle = starting
             .await
             .map_err(|error| Error::internal("the session's start broke").source(error))??;
@@ -98,21 +114,27 @@ impl Manager {
     pub fn find(&self, name: &str) -> Result<SessionHandle, Error> {
         match self.slot(name) {
             Some(Slot::Held(handle)) => Ok(handle),
-            Some(Slot::Starting(_)) => Err(Error::conflict("the session is still starting")
-                .hint("Try again in a moment.")),
+            Some(Slot::Starting(_)) => {
+                Err(Error::conflict("the session is still starting").hint("Try again in a moment."))
+            }
             None => Err(no_session(name)),
         }
     }
 
     /// The record of a session, by the room's name or the session's id.
     pub fn record(&self, name: &str) -> Result<SessionRecord, Error> {
-        self.slot(name).map(|slot| self.complete(slot.record())).ok_or_else(|| no_session(name))
+        self.slot(name)
+            .map(|slot| self.complete(slot.record()))
+            .ok_or_else(|| no_session(name))
     }
 
     /// The records of all sessions, oldest first.
     pub fn records(&self) -> Vec<SessionRecord> {
         let slots: Vec<Slot> = self.lock().values().cloned().collect();
-        let mut records: Vec<_> = slots.iter().map(|slot| self.complete(slot.record())).collect();
+        let mut records: Vec<_> = slots
+            .iter()
+            .map(|slot| self.complete(slot.record()))
+            .collect();
         records.sort_by(|a, b| a.created_at.cmp(&b.created_at));
         records
     }
@@ -189,13 +211,18 @@ impl Manager {
         if let Some(slot) = occupant
             && !slot.is_dead()
         {
-            return Err(Error::conflict(format!("room \"{room}\" has a session already"))
-                .hint("Use it, close it with DELETE, or choose another room."));
+            return Err(
+                Error::conflict(format!("room \"{room}\" has a session already"))
+                    .hint("Use it, close it with DELETE, or choose another room."),
+            );
         }
         let count_max = self.ground.config.session.count_max;
         if live >= count_max {
-            return Err(Error::exhausted(format!("{live} sessions run already"))
-                .hint(format!("Close one, or raise session.count_max (now {count_max}).")));
+            return Err(
+                Error::exhausted(format!("{live} sessions run already")).hint(format!(
+                    "Close one, or raise session.count_max (now {count_max})."
+                )),
+            );
         }
         let dead = match occupant {
             Some(Slot::Held(handle)) => Some(handle.clone()),
@@ -213,7 +240,10 @@ impl Manager {
                 return Some(slot.clone());
             }
         }
-        rooms.iter().find(|(room, _)| room.as_str() == name).map(|(_, slot)| slot.clone())
+        rooms
+            .iter()
+            .find(|(room, _)| room.as_str() == name)
+            .map(|(_, slot)| slot.clone())
     }
 
     /// Adds what only the service knows.

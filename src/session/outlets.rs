@@ -10,10 +10,10 @@ use tokio_util::task::TaskTracker;
 use super::studio::Studio;
 use crate::config;
 use crate::error::Error;
-use crate::livekit::{Minter, Secret};
+use crate::livekit::Minter;
 use crate::model::session::LiveKitStatus;
-use crate::model::{SessionSpec, Size, ViewerId};
-use crate::publish::{livekit, whep};
+use crate::model::{Secret, SessionSpec, Size, ViewerId};
+use crate::publish::{FeedId, livekit, whep};
 use crate::rtc::peer::Rate;
 use crate::rtc::sockets;
 
@@ -34,6 +34,7 @@ pub(super) struct Outlets {
     studio: Studio,
     settings: Settings,
     livekit: Option<livekit::Publisher>,
+    livekit_feed: Option<FeedId>,
     viewers: HashMap<ViewerId, whep::Viewer>,
     ended: mpsc::Sender<ViewerId>,
     tracker: TaskTracker,
@@ -53,6 +54,7 @@ impl Outlets {
             studio,
             settings,
             livekit: None,
+            livekit_feed: None,
             viewers: HashMap::new(),
             ended,
             tracker,
@@ -70,9 +72,10 @@ impl Outlets {
             credentials,
             size: self.settings.size,
             rate: self.rate(),
-            sockets: self.sockets()?,
+            sockets: self.sockets(None)?,
         };
         let feed = self.studio.subscribe();
+        self.livekit_feed = Some(feed.id());
         self.livekit = Some(livekit::start(options, feed, &self.tracker, &self.cancel));
         Ok(())
     }
@@ -110,25 +113,32 @@ impl Outlets {
         if let Some(publisher) = &self.livekit {
             publisher.resume();
         }
-        for viewer in self.viewers.values() {
-            viewer.request_keyframe();
-        }
     }
 
-    /// Adds a WHEP viewer.
-    pub(super) async fn add_viewer(&mut self, offer: &str) -> Result<(ViewerId, String), Error> {
+    /// Adds a WHEP viewer, whose address is `remote` as far as it is known.
+    pub(super) fn add_viewer(
+        &mut self,
+        offer: &str,
+        remote: Option<IpAddr>,
+    ) -> Result<(ViewerId, String), Error> {
         if self.viewers.len() >= self.settings.rtc.viewers_max {
             return Err(Error::exhausted("too many viewers watch this session")
                 .hint("Close one, or raise rtc.viewers_max."));
         }
-        let id = ViewerId::new();
-        let options = whep::Options { rate: self.rate(), sockets: self.sockets()? };
+        // What listens on loopback only is reached on loopback only, media too.
+        let listen = self.settings.listen;
+        let bind = listen.is_loopback().then_some(listen);
+        let options = whep::Options {
+            rate: self.rate(),
+            sockets: self.sockets(bind)?,
+            remote,
+        };
         let feed = self.studio.subscribe();
-        let (answer, viewer) =
-            whep::start(offer, options, feed, &self.tracker, &self.cancel).await?;
-        let (mut over, ended) = (viewer.ended(), self.ended.clone());
+        let (answer, viewer) = whep::start(offer, &options, feed, &self.tracker, &self.cancel)?;
+        let id = viewer.id();
+        let (watched, ended) = (viewer.clone(), self.ended.clone());
         self.tracker.spawn(async move {
-            over.wait().await;
+            watched.ended().await;
             // An actor that is gone has no viewers any more.
             let _ = ended.send(id).await;
         });
@@ -139,15 +149,27 @@ impl Outlets {
 
     /// Tells a viewer's further ICE candidates.
     pub(super) fn trickle(&self, id: ViewerId, candidates: &str) -> Result<(), Error> {
-        self.viewers.get(&id).ok_or_else(no_viewer)?.add_candidates(candidates)
+        Ok(self
+            .viewers
+            .get(&id)
+            .ok_or_else(no_viewer)?
+            .add_candidates(candidates)?)
     }
 
     /// Ends a viewer; false when it is gone already.
     pub(super) fn remove_viewer(&mut self, id: ViewerId) -> bool {
-        let Some(viewer) = self.viewers.remove(&id) else { return false };
+        let Some(viewer) = self.viewers.remove(&id) else {
+            return false;
+        };
         viewer.close();
         metrics::gauge!("ghostcast_viewers").decrement(1.0);
         true
+    }
+
+    /// Whether anybody in the room subscribes to the video.
+    pub(super) fn livekit_is_watched(&self) -> bool {
+        self.livekit_feed
+            .is_some_and(|feed| self.studio.is_watched_by(feed))
     }
 
     /// WHEP viewers.
@@ -167,14 +189,17 @@ impl Outlets {
     }
 
     fn rate(&self) -> Rate {
-        Rate::up_to(u64::from(self.settings.bitrate_bps))
+        Rate {
+            min: 0,
+            target: u64::from(self.settings.bitrate_bps),
+        }
     }
 
-    fn sockets(&self) -> Result<sockets::Config, Error> {
+    fn sockets(&self, bind: Option<IpAddr>) -> Result<sockets::Config, Error> {
         Ok(sockets::Config {
+            bind,
             ports: self.settings.rtc.port_range()?,
-            hosts: self.settings.rtc.hosts.clone(),
-            listen: self.settings.listen,
+            advertise: self.settings.rtc.hosts.clone(),
         })
     }
 }
@@ -189,15 +214,17 @@ fn credentials(
     spec: &SessionSpec,
     own: &config::LiveKit,
 ) -> Option<(String, livekit::Credentials)> {
-    let given = spec.livekit_token.as_ref().map(|token| {
-        livekit::Credentials::Given(Secret::new(token.clone()))
-    });
+    let given = spec
+        .livekit_token
+        .as_ref()
+        .map(|token| livekit::Credentials::Given(Secret::from(token.clone())));
     let minted = || {
         livekit::Credentials::Minted(Minter {
             api_key: own.api_key.clone(),
-            api_secret: Secret::new(own.api_secret.reveal()),
+            api_secret: own.api_secret.clone(),
+            room: spec.room_name.clone(),
             identity: own.identity.clone(),
-            room: spec.room_name.to_string(),
+            name: "Browser".to_owned(),
         })
     };
     match (&spec.livekit_url, given) {

@@ -79,7 +79,9 @@ pub(super) async fn perform(kit: Kit, request: ActionRequest) -> Performed {
     };
     let took = started.elapsed();
     result.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
-    let outcome = result.error_kind.map_or("completed", ActionErrorKind::as_str);
+    let outcome = result
+        .error_kind
+        .map_or("completed", ActionErrorKind::as_str);
     let action_type = known_type(&request.action_type);
     metrics::counter!("ghostcast_actions_total", "type" => action_type, "outcome" => outcome)
         .increment(1);
@@ -98,18 +100,20 @@ async fn bounded(kit: &Kit, command: &Command) -> Result<Done, ActionError> {
     };
     let own_bound = match command {
         Command::Wait(wait) => Duration::from_secs_f64(wait.seconds),
-        Command::Navigate(navigate) => {
-            navigate.timeout_ms.map_or(stage.navigate_timeout, Duration::from_millis)
-        }
+        Command::Navigate(navigate) => navigate
+            .timeout_ms
+            .map_or(stage.navigate_timeout, Duration::from_millis),
         _ => stage.navigate_timeout,
     };
     let acting = actions::execute(stage, command);
-    tokio::time::timeout(own_bound + OVERTIME, acting).await.unwrap_or_else(|_| {
-        Err(ActionError::new(
-            ActionErrorKind::Timeout,
-            "The action took too long and was given up. Get the page's context and try again.",
-        ))
-    })
+    tokio::time::timeout(own_bound + OVERTIME, acting)
+        .await
+        .unwrap_or_else(|_| {
+            Err(ActionError::new(
+                ActionErrorKind::Timeout,
+                "The action took too long and was given up. Get the page's context and try again.",
+            ))
+        })
 }
 
 /// A label of bounded cardinality: callers can send any text.

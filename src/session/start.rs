@@ -68,14 +68,21 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
 /// The policy of a session's way out.
 pub(super) fn policy(config: &Config, spec: &SessionSpec) -> Result<Policy, Error> {
     let allowlist = Allowlist::parse(&spec.allowed_domains)?;
-    let allowlist =
-        if config.browser.deny_metadata { allowlist } else { allowlist.permit_metadata() };
+    let allowlist = if config.browser.deny_metadata {
+        allowlist
+    } else {
+        allowlist.permit_metadata()
+    };
     if let Some(url) = &spec.initial_url {
         allowlist.url_verdict(url).map_err(|denial| {
             Error::forbidden(format!("initial_url is refused: {denial}")).hint(denial.hint())
         })?;
     }
-    Ok(Policy { allowlist, deny_addresses: vec![config.server.listen], ..Policy::default() })
+    Ok(Policy {
+        allowlist,
+        deny_addresses: vec![config.server.listen],
+        ..Policy::default()
+    })
 }
 
 /// Starts a session. It lives on in its actor until it is closed.
@@ -84,7 +91,13 @@ pub(super) async fn start(
     spec: SessionSpec,
     record: SessionRecord,
 ) -> Result<SessionHandle, Error> {
-    let Ground { config, pool, bus, tracker, cancel } = ground;
+    let Ground {
+        config,
+        pool,
+        bus,
+        tracker,
+        cancel,
+    } = ground;
     let cancel = cancel.child_token();
     let span = tracing::info_span!("session", room = %spec.room_name, id = %record.session_id);
     let policy = policy(&config, &spec)?;
@@ -115,14 +128,29 @@ pub(super) async fn start(
         bitrate_bps: record.bitrate_bps,
     };
     let (ended, viewers_ended) = mpsc::channel(ENDED_VIEWERS_MAX);
-    let mut outlets =
-        Outlets::new(studio.clone(), settings, ended, tracker.clone(), cancel.clone());
+    let mut outlets = Outlets::new(
+        studio.clone(),
+        settings,
+        ended,
+        tracker.clone(),
+        cancel.clone(),
+    );
     span.in_scope(|| outlets.join(&spec))?;
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (record_sender, record) = watch::channel(record);
-    let handle = SessionHandle { requests, record, page: page.clone() };
+    let handle = SessionHandle {
+        requests,
+        record,
+        page: page.clone(),
+    };
     let fps = handle.record.borrow().fps;
-    let kit = Kit { page, gate: Arc::new(gate), studio, config: config.session.clone(), fps };
+    let kit = Kit {
+        page,
+        gate: Arc::new(gate),
+        studio,
+        config: config.session.clone(),
+        fps,
+    };
     let room = bus.room(&spec.room_name)?;
     let actor = Actor {
         requested,

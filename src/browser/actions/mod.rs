@@ -41,7 +41,9 @@ pub struct Stage<'a> {
 
 impl std::fmt::Debug for Stage<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stage").field("page", &self.page).finish_non_exhaustive()
+        f.debug_struct("Stage")
+            .field("page", &self.page)
+            .finish_non_exhaustive()
     }
 }
 
@@ -58,9 +60,15 @@ impl Done {
     fn settled(settled: Settled) -> Self {
         let mut data = Map::new();
         data.insert("settled".to_owned(), json!(settled.settled));
-        data.insert("settle_ms".to_owned(), json!(settled.took.as_millis() as u64));
+        data.insert(
+            "settle_ms".to_owned(),
+            json!(settled.took.as_millis() as u64),
+        );
         data.insert("navigated".to_owned(), json!(settled.navigated));
-        Self { data, settled: Some(settled) }
+        Self {
+            data,
+            settled: Some(settled),
+        }
     }
 
     fn with(mut self, key: &str, value: impl Into<Value>) -> Self {

@@ -20,7 +20,9 @@ pub(super) async fn to(stage: Stage<'_>, params: &Navigate) -> Result<Done, Acti
         .gate
         .url_verdict(&params.url)
         .map_err(|denial| ActionError::new(ActionErrorKind::Blocked, denial.to_string()))?;
-    let bound = params.timeout_ms.map_or(stage.navigate_timeout, Duration::from_millis);
+    let bound = params
+        .timeout_ms
+        .map_or(stage.navigate_timeout, Duration::from_millis);
     let command = NavigateParams::new(url.as_str());
     go(stage, bound, url.as_str(), command, "navigate").await
 }
@@ -28,20 +30,36 @@ pub(super) async fn to(stage: Stage<'_>, params: &Navigate) -> Result<Done, Acti
 pub(super) async fn refresh(stage: Stage<'_>) -> Result<Done, ActionError> {
     let url = stage.page.loading().url;
     let command = ReloadParams::default();
-    go(stage, stage.navigate_timeout, &url, command, "reload the page").await
+    go(
+        stage,
+        stage.navigate_timeout,
+        &url,
+        command,
+        "reload the page",
+    )
+    .await
 }
 
 pub(super) async fn history(stage: Stage<'_>, step: i64) -> Result<Done, ActionError> {
     let history = timeout(
         COMMAND_TIMEOUT,
-        stage.page.cdp().execute(GetNavigationHistoryParams::default()),
+        stage
+            .page
+            .cdp()
+            .execute(GetNavigationHistoryParams::default()),
     )
     .await
-    .map_err(|_| browser_failed(Error::Timeout { operation: "read the history" }))?
+    .map_err(|_| {
+        browser_failed(Error::Timeout {
+            operation: "read the history",
+        })
+    })?
     .map_err(|error| browser_failed(Error::command("read the history")(error)))?
     .result;
     let wanted = history.current_index + step;
-    let entry = usize::try_from(wanted).ok().and_then(|index| history.entries.get(index));
+    let entry = usize::try_from(wanted)
+        .ok()
+        .and_then(|index| history.entries.get(index));
     // The blank page that every session begins with is not a place to go back to.
     let Some(entry) = entry.filter(|entry| wanted > 0 || entry.url != "about:blank") else {
         let way = if step < 0 { "back" } else { "forward" };
@@ -51,7 +69,14 @@ pub(super) async fn history(stage: Stage<'_>, step: i64) -> Result<Done, ActionE
         ));
     };
     let command = NavigateToHistoryEntryParams::new(entry.id);
-    go(stage, stage.navigate_timeout, &entry.url, command, "move in the history").await
+    go(
+        stage,
+        stage.navigate_timeout,
+        &entry.url,
+        command,
+        "move in the history",
+    )
+    .await
 }
 
 /// Sends a command that navigates, and waits until it has landed.
@@ -106,7 +131,12 @@ async fn send<C: chromiumoxide::types::Command>(
     command: C,
     operation: &'static str,
 ) -> Result<(), Error> {
-    match page.cdp().execute(command).await.map_err(Error::command(operation)) {
+    match page
+        .cdp()
+        .execute(command)
+        .await
+        .map_err(Error::command(operation))
+    {
         // Chromium answers a slow page only when it has loaded; the landing has the true bound.
         Err(Error::Timeout { .. }) | Ok(_) => Ok(()),
         // A failed load is told by its document's failure, with the better reason.
@@ -156,7 +186,8 @@ pub(super) fn explain(stage: Stage<'_>, failure: &Failure) -> ActionError {
             ActionErrorKind::DnsFailed,
             format!("The host name of {url} could not be found. Check its spelling."),
         ),
-        (Some(Outcome::TimedOut), _) | (None, "net::ERR_TIMED_OUT" | "net::ERR_CONNECTION_TIMED_OUT") => (
+        (Some(Outcome::TimedOut), _)
+        | (None, "net::ERR_TIMED_OUT" | "net::ERR_CONNECTION_TIMED_OUT") => (
             ActionErrorKind::Timeout,
             format!("The host of {url} did not accept a connection in time. Try again later."),
         ),
@@ -164,7 +195,9 @@ pub(super) fn explain(stage: Stage<'_>, failure: &Failure) -> ActionError {
             ActionErrorKind::TlsFailed,
             format!("The certificate of {url} is not trusted ({name}). Use another URL."),
         ),
-        (Some(Outcome::Refused | Outcome::Reset), _) => connection_failed(url, error),
+        (Some(Outcome::Refused | Outcome::Reset | Outcome::Unreachable), _) => {
+            connection_failed(url, error)
+        }
         (None, name) if name.contains("CONNECTION") || name.contains("EMPTY_RESPONSE") => {
             connection_failed(url, name)
         }

@@ -9,9 +9,7 @@ use super::settle::{Settled, after_input};
 use super::{Done, Stage, browser_failed};
 use crate::media::cursor::Cue;
 use crate::model::Point;
-use crate::model::command::{
-    ActionError, ActionErrorKind, Click, Scroll, Target, Type,
-};
+use crate::model::command::{ActionError, ActionErrorKind, Click, Scroll, Target, Type};
 
 pub(super) async fn click(stage: Stage<'_>, params: &Click) -> Result<Done, ActionError> {
     let (at, element) = match params.target {
@@ -25,18 +23,21 @@ pub(super) async fn click(stage: Stage<'_>, params: &Click) -> Result<Done, Acti
     stage.show(Cue::MoveTo { at }).await;
     let at = match params.target {
         // The page may have moved while the cursor was on its way.
-        Target::Index(index) => {
-            point_of(&find(elements::locate(stage.page, index).await, index)?)?
-        }
+        Target::Index(index) => point_of(&find(elements::locate(stage.page, index).await, index)?)?,
         Target::Point(_) => at,
     };
     stage.hint(Cue::Press { at, count });
     let before = stage.page.loading();
-    input::click(stage.page, at, button, count).await.map_err(browser_failed)?;
+    input::click(stage.page, at, button, count)
+        .await
+        .map_err(browser_failed)?;
     let settled = rest(stage, &before).await?;
     let mut done = Done::settled(settled).with("x", at.x).with("y", at.y);
     if let Some(element) = element {
-        done = done.with("element", json!({ "role": element.role, "name": element.name }));
+        done = done.with(
+            "element",
+            json!({ "role": element.role, "name": element.name }),
+        );
     }
     Ok(done)
 }
@@ -45,10 +46,17 @@ pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, A
     if let Some(index) = params.index {
         let prepared = elements::prepare_typing(stage.page, index, params.clear).await;
         let field = find(prepared, index)?;
-        stage.show(Cue::Typing { at: point_of(&field)? }).await;
+        stage
+            .show(Cue::Typing {
+                at: point_of(&field)?,
+            })
+            .await;
     } else {
-        let field: Focused =
-            stage.page.evaluate("__ghostcast.activeEditable()").await.map_err(browser_failed)?;
+        let field: Focused = stage
+            .page
+            .evaluate("__ghostcast.activeEditable()")
+            .await
+            .map_err(browser_failed)?;
         if !field.ok {
             return Err(ActionError::new(
                 ActionErrorKind::ElementNotEditable,
@@ -61,26 +69,42 @@ pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, A
         }
         if params.clear {
             let select = "document.execCommand('selectAll')";
-            stage.page.evaluate::<bool>(select).await.map_err(browser_failed)?;
+            stage
+                .page
+                .evaluate::<bool>(select)
+                .await
+                .map_err(browser_failed)?;
         }
     }
     let before = stage.page.loading();
     if params.clear && params.text.is_empty() {
-        input::press(stage.page, Key::Delete).await.map_err(browser_failed)?;
+        input::press(stage.page, Key::Delete)
+            .await
+            .map_err(browser_failed)?;
     }
-    input::type_text(stage.page, &params.text).await.map_err(browser_failed)?;
+    input::type_text(stage.page, &params.text)
+        .await
+        .map_err(browser_failed)?;
     if params.submit {
-        input::press(stage.page, Key::Enter).await.map_err(browser_failed)?;
+        input::press(stage.page, Key::Enter)
+            .await
+            .map_err(browser_failed)?;
     }
     Ok(Done::settled(rest(stage, &before).await?))
 }
 
 pub(super) async fn scroll(stage: Stage<'_>, params: &Scroll) -> Result<Done, ActionError> {
     let viewport = stage.page.viewport();
-    let middle = Point::new(f64::from(viewport.width) / 2.0, f64::from(viewport.height) / 2.0);
+    let middle = Point::new(
+        f64::from(viewport.width) / 2.0,
+        f64::from(viewport.height) / 2.0,
+    );
     let unit = params.direction.unit();
     let by = Point::new(unit.x * params.amount, unit.y * params.amount);
-    stage.hint(Cue::Scrolling { at: middle, direction: params.direction });
+    stage.hint(Cue::Scrolling {
+        at: middle,
+        direction: params.direction,
+    });
     let before = stage.page.loading();
     let moved = elements::scroll(stage.page, params.index, by).await;
     let mut offsets = match params.index {
@@ -89,7 +113,9 @@ pub(super) async fn scroll(stage: Stage<'_>, params: &Scroll) -> Result<Done, Ac
     };
     if offsets.moved == Some(false) {
         // Some pages (maps, canvases) scroll by the wheel only.
-        input::wheel(stage.page, middle, by).await.map_err(browser_failed)?;
+        input::wheel(stage.page, middle, by)
+            .await
+            .map_err(browser_failed)?;
         let again = elements::scroll(stage.page, None, Point::new(0.0, 0.0)).await;
         let again = again.map_err(browser_failed)?;
         offsets.moved = Some(again.point() != offsets.point());
@@ -98,7 +124,10 @@ pub(super) async fn scroll(stage: Stage<'_>, params: &Scroll) -> Result<Done, Ac
     let at = offsets.point().unwrap_or_default();
     Ok(Done::settled(settled)
         .with("moved", offsets.moved.unwrap_or(false))
-        .with("scroll", json!({ "x": at.x, "y": at.y, "max_x": offsets.max_x, "max_y": offsets.max_y })))
+        .with(
+            "scroll",
+            json!({ "x": at.x, "y": at.y, "max_x": offsets.max_x, "max_y": offsets.max_y }),
+        ))
 }
 
 /// What has the focus.

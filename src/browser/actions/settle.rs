@@ -79,7 +79,10 @@ pub(super) async fn after_input(page: &Page, before: &Loading, bound: Duration) 
         settled,
         navigated: after.committed > before.committed,
         failure: after.failure.filter(|failure| {
-            before.failure.as_ref().is_none_or(|old| old.number < failure.number)
+            before
+                .failure
+                .as_ref()
+                .is_none_or(|old| old.number < failure.number)
         }),
         took: started.elapsed(),
     }
@@ -90,7 +93,10 @@ async fn presented(page: &Page, bound: Duration) -> bool {
     let bound_ms = bound.as_millis();
     // A document that is replaced meanwhile takes its timers along; the navigation is waited for
     // instead.
-    match page.evaluate::<Quiet>(&format!("__ghostcast.quiet(0, {bound_ms})")).await {
+    match page
+        .evaluate::<Quiet>(&format!("__ghostcast.quiet(0, {bound_ms})"))
+        .await
+    {
         Ok(quiet) => quiet.settled,
         Err(_) => true,
     }
@@ -119,16 +125,18 @@ pub(super) async fn landing(
         let inside = loading.within_document > before.within_document;
         (inside && !committed && !loading.is_loading).then_some(Landing::WithinDocument)
     };
-    let ended_empty = |loading: &Loading| {
-        loading.started > before.started && !loading.is_loading
-    };
+    let ended_empty = |loading: &Loading| loading.started > before.started && !loading.is_loading;
     loop {
         let now = watch.borrow_and_update().clone();
         if let Some(landing) = decide(&now) {
             return landing;
         }
         let grace = async {
-            if ended_empty(&now) { sleep(NO_DOCUMENT_GRACE).await } else { std::future::pending().await }
+            if ended_empty(&now) {
+                sleep(NO_DOCUMENT_GRACE).await
+            } else {
+                std::future::pending().await
+            }
         };
         tokio::select! {
             biased;
@@ -147,7 +155,11 @@ mod tests {
     use super::*;
 
     async fn check(change: impl FnOnce(&mut Loading), expected: Landing) {
-        let before = Loading { committed: 1, started: 1, ..Loading::default() };
+        let before = Loading {
+            committed: 1,
+            started: 1,
+            ..Loading::default()
+        };
         let mut after = before.clone();
         change(&mut after);
         let (_sender, mut receiver) = watch::channel(after);
@@ -157,7 +169,11 @@ mod tests {
 
     #[tokio::test]
     async fn each_way_a_navigation_ends() {
-        let failure = Failure { number: 1, url: "u".to_owned(), error: "e".to_owned() };
+        let failure = Failure {
+            number: 1,
+            url: "u".to_owned(),
+            error: "e".to_owned(),
+        };
         check(|l| (l.started, l.committed) = (2, 2), Landing::Loaded).await;
         check(
             |l| (l.started, l.committed, l.is_loading) = (2, 2, true),
@@ -168,6 +184,10 @@ mod tests {
         check(|l| l.started = 2, Landing::NoDocument).await;
         check(|l| l.within_document = 1, Landing::WithinDocument).await;
         check(|l| l.crashed = true, Landing::Crashed).await;
-        check(|l| l.failure = Some(failure.clone()), Landing::Failed(failure.clone())).await;
+        check(
+            |l| l.failure = Some(failure.clone()),
+            Landing::Failed(failure.clone()),
+        )
+        .await;
     }
 }

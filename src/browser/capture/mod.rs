@@ -57,6 +57,8 @@ impl Capture {
         let cast = screencast::Screencast::start(page.clone(), options, sink).await?;
         let stop = CancellationToken::new();
         tracker.spawn(cast.run(stop.clone()).in_current_span());
-        Ok(Self { _stop: stop.drop_guard() })
+        Ok(Self {
+            _stop: stop.drop_guard(),
+        })
     }
 }

@@ -43,7 +43,11 @@ impl Screencast {
         sink: Arc<dyn ShotSink>,
     ) -> Result<Self, Error> {
         const OPERATION: &str = "start the screencast";
-        let frames = page.cdp().event_listener().await.map_err(Error::command(OPERATION))?;
+        let frames = page
+            .cdp()
+            .event_listener()
+            .await
+            .map_err(Error::command(OPERATION))?;
         let viewport = page.viewport();
         let params = StartScreencastParams::builder()
             .format(StartScreencastFormat::Jpeg)
@@ -54,7 +58,9 @@ impl Screencast {
             .build();
         timeout(COMMAND_TIMEOUT, page.cdp().execute(params))
             .await
-            .map_err(|_| Error::Timeout { operation: OPERATION })?
+            .map_err(|_| Error::Timeout {
+                operation: OPERATION,
+            })?
             .map_err(Error::command(OPERATION))?;
         Ok(Self {
             page,
@@ -71,8 +77,8 @@ impl Screencast {
         let page = self.page.clone();
         let mut sending: Option<BoxFuture<'_, ()>> = None;
         loop {
-            let due = (sending.is_none() && !self.unacknowledged.is_empty())
-                .then_some(self.next_ack_at);
+            let due =
+                (sending.is_none() && !self.unacknowledged.is_empty()).then_some(self.next_ack_at);
             let wake = OptionFuture::from(due.map(|at| sleep_until(at.into())));
             let sent = OptionFuture::from(sending.as_mut());
             tokio::select! {
@@ -87,26 +93,35 @@ impl Screencast {
             }
         }
         // The page may be gone, and then so is its screencast.
-        let _ = timeout(COMMAND_TIMEOUT, page.cdp().execute(StopScreencastParams::default())).await;
+        let _ = timeout(
+            COMMAND_TIMEOUT,
+            page.cdp().execute(StopScreencastParams::default()),
+        )
+        .await;
     }
 
     fn take(&mut self, frame: Arc<EventScreencastFrame>) {
         let now = Instant::now();
         self.unacknowledged.push_back(frame.session_id);
         let metadata = &frame.metadata;
-        let viewport =
-            Size::new(metadata.device_width.max(1.0) as u32, metadata.device_height.max(1.0) as u32);
-        let captured_at = metadata
-            .timestamp
-            .as_ref()
-            .map_or(now, |swapped| now.checked_sub(age(*swapped.inner())).unwrap_or(now));
+        let viewport = Size::new(
+            metadata.device_width.max(1.0) as u32,
+            metadata.device_height.max(1.0) as u32,
+        );
+        let captured_at = metadata.timestamp.as_ref().map_or(now, |swapped| {
+            now.checked_sub(age(*swapped.inner())).unwrap_or(now)
+        });
         // Usually nobody else holds the event, and then its text is moved and not copied.
         let data = match Arc::try_unwrap(frame) {
             Ok(frame) => String::from(frame.data),
             Err(shared) => String::from(shared.data.clone()),
         };
         metrics::counter!("ghostcast_frames_captured_total").increment(1);
-        self.sink.put(Shot { pixels: Pixels::JpegBase64(data), viewport, captured_at });
+        self.sink.put(Shot {
+            pixels: Pixels::JpegBase64(data),
+            viewport,
+            captured_at,
+        });
     }
 
     fn acknowledge<'a>(&mut self, page: &'a Page) -> Option<BoxFuture<'a, ()>> {
@@ -115,11 +130,18 @@ impl Screencast {
         // On a grid while the page keeps up, so that the pace does not drift; from now on after
         // a rest.
         let on_grid = self.next_ack_at + self.interval;
-        self.next_ack_at = if on_grid > now { on_grid } else { now + self.interval };
+        self.next_ack_at = if on_grid > now {
+            on_grid
+        } else {
+            now + self.interval
+        };
         Some(
             async move {
                 // An unanswered acknowledgement ends with the page.
-                let _ = page.cdp().execute(ScreencastFrameAckParams::new(session)).await;
+                let _ = page
+                    .cdp()
+                    .execute(ScreencastFrameAckParams::new(session))
+                    .await;
             }
             .boxed(),
         )
@@ -128,6 +150,8 @@ impl Screencast {
 
 /// How long ago Chromium swapped a frame, by the wall clock that both share.
 fn age(swapped_s: f64) -> Duration {
-    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+    let now_s = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64());
     Duration::try_from_secs_f64(now_s - swapped_s).map_or(Duration::ZERO, |age| age.min(AGE_MAX))
 }

@@ -21,8 +21,14 @@ pub async fn still(page: &Page) -> Result<Shot, Error> {
     let captured_at = Instant::now();
     let answer = timeout(COMMAND_TIMEOUT, page.cdp().execute(params))
         .await
-        .map_err(|_| Error::Timeout { operation: OPERATION })?
+        .map_err(|_| Error::Timeout {
+            operation: OPERATION,
+        })?
         .map_err(Error::command(OPERATION))?;
     let pixels = Pixels::PngBase64(String::from(answer.result.data));
-    Ok(Shot { pixels, viewport: page.viewport(), captured_at })
+    Ok(Shot {
+        pixels,
+        viewport: page.viewport(),
+        captured_at,
+    })
 }

@@ -43,7 +43,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::model::allowlist::{Allowlist, canonical_host};
+use crate::model::allowlist::{Allowlist, canonical_host, Denial};
 
 use dial::Resolver;
 use outcome::Memory;
@@ -144,6 +144,11 @@ impl Gate {
     /// [`PROXY_BYPASS_LIST`], or loopback hosts bypass the gate.
     pub fn proxy_url(&self) -> String {
         format!("http://{}", self.core.address)
+    }
+
+    /// Judges a URL that shall be navigated to, before the browser sees it.
+    pub fn url_verdict(&self, url: &str) -> Result<url::Url, Denial> {
+        self.core.allowlist.url_verdict(url)
     }
 
     /// The cause of the last failed request to `host` on `port`; `None` when there was none, or

@@ -159,25 +159,30 @@ impl Listener {
     /// What an event says about loading.
     fn signal(&self, heard: &Heard) -> Option<Signal> {
         match heard {
-            Heard::Navigated(event) if event.frame.parent_id.is_none() => {
-                Some(Signal::Committed { url: document_url(event) })
-            }
+            Heard::Navigated(event) if event.frame.parent_id.is_none() => Some(Signal::Committed {
+                url: document_url(event),
+            }),
             Heard::WithinDocument(event) if self.is_main(&event.frame_id) => {
-                Some(Signal::WithinDocument { url: event.url.clone() })
+                Some(Signal::WithinDocument {
+                    url: event.url.clone(),
+                })
             }
             Heard::Started(event) if self.is_main(&event.frame_id) => Some(Signal::LoadingStarted),
             Heard::Stopped(event) if self.is_main(&event.frame_id) => Some(Signal::LoadingStopped),
             Heard::Loaded => Some(Signal::Loaded),
             Heard::Request(event) => self.request(event),
             Heard::Response(event) => {
-                let in_main = event.frame_id.as_ref().is_some_and(|frame| self.is_main(frame));
+                let in_main = event
+                    .frame_id
+                    .as_ref()
+                    .is_some_and(|frame| self.is_main(frame));
                 let status = u16::try_from(event.response.status).ok()?;
                 (in_main && event.r#type == ResourceType::Document)
                     .then_some(Signal::Response { status })
             }
-            Heard::RequestDone(event) => {
-                Some(Signal::RequestDone { id: event.request_id.inner().clone() })
-            }
+            Heard::RequestDone(event) => Some(Signal::RequestDone {
+                id: event.request_id.inner().clone(),
+            }),
             Heard::RequestFailed(event) => Some(Signal::RequestFailed {
                 id: event.request_id.inner().clone(),
                 error: event.error_text.clone(),
@@ -190,11 +195,22 @@ impl Listener {
 
     fn request(&self, event: &EventRequestWillBeSent) -> Option<Signal> {
         // A settling page does not wait for streams that never end.
-        let endless = [ResourceType::EventSource, ResourceType::WebSocket, ResourceType::Media];
-        if event.r#type.as_ref().is_some_and(|kind| endless.contains(kind)) {
+        let endless = [
+            ResourceType::EventSource,
+            ResourceType::WebSocket,
+            ResourceType::Media,
+        ];
+        if event
+            .r#type
+            .as_ref()
+            .is_some_and(|kind| endless.contains(kind))
+        {
             return None;
         }
-        let in_main = event.frame_id.as_ref().is_some_and(|frame| self.is_main(frame));
+        let in_main = event
+            .frame_id
+            .as_ref()
+            .is_some_and(|frame| self.is_main(frame));
         Some(Signal::RequestStarted {
             id: event.request_id.inner().clone(),
             is_document: in_main && event.r#type == Some(ResourceType::Document),
@@ -212,11 +228,13 @@ impl Listener {
                 (!self.on_error_page).then_some(PageEvent::Navigated { url })
             }
             Heard::WithinDocument(event) if self.is_main(&event.frame_id) => {
-                Some(PageEvent::Navigated { url: event.url.clone() })
+                Some(PageEvent::Navigated {
+                    url: event.url.clone(),
+                })
             }
-            Heard::Loaded if !self.on_error_page => {
-                Some(PageEvent::Loaded { url: self.tracker.loading().url.clone() })
-            }
+            Heard::Loaded if !self.on_error_page => Some(PageEvent::Loaded {
+                url: self.tracker.loading().url.clone(),
+            }),
             Heard::Notified(event) => notification(event),
             Heard::Console(event) => Some(console(event)),
             Heard::Dialog(event) => Some(self.answer_dialog(event)),
@@ -227,9 +245,10 @@ impl Listener {
                 let ours = info.r#type == "page" && context == Some(self.context.as_str());
                 (ours && self.pages.insert(info.target_id.inner().clone())).then(|| self.count())
             }
-            Heard::TargetDestroyed(event) => {
-                self.pages.remove(event.target_id.inner()).then(|| self.count())
-            }
+            Heard::TargetDestroyed(event) => self
+                .pages
+                .remove(event.target_id.inner())
+                .then(|| self.count()),
             _ => None,
         }
     }
@@ -246,9 +265,14 @@ impl Listener {
         let page = self.page.clone();
         self.tasks.spawn(async move {
             // A dialog that is gone already needs no answer.
-            let _ = page.execute(HandleJavaScriptDialogParams::new(accept)).await;
+            let _ = page
+                .execute(HandleJavaScriptDialogParams::new(accept))
+                .await;
         });
-        PageEvent::Dialog { kind, message: event.message.clone() }
+        PageEvent::Dialog {
+            kind,
+            message: event.message.clone(),
+        }
     }
 }
 
@@ -271,11 +295,14 @@ fn notification(event: &EventBindingCalled) -> Option<PageEvent> {
 }
 
 fn console(event: &EventConsoleApiCalled) -> PageEvent {
-    let words = event.args.iter().map(|argument| match (&argument.value, &argument.description) {
-        (Some(serde_json::Value::String(text)), _) => text.clone(),
-        (Some(value), _) => value.to_string(),
-        (None, description) => description.clone().unwrap_or_default(),
-    });
+    let words = event
+        .args
+        .iter()
+        .map(|argument| match (&argument.value, &argument.description) {
+            (Some(serde_json::Value::String(text)), _) => text.clone(),
+            (Some(value), _) => value.to_string(),
+            (None, description) => description.clone().unwrap_or_default(),
+        });
     let text = words.collect::<Vec<_>>().join(" ");
     PageEvent::Console {
         level: event.r#type.as_ref().to_owned(),

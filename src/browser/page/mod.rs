@@ -122,7 +122,9 @@ impl Page {
             .map_err(Error::builder(OPERATION))?;
         let cdp = timeout(COMMAND_TIMEOUT, lease.process.cdp.new_page(target))
             .await
-            .map_err(|_| Error::Timeout { operation: OPERATION })?
+            .map_err(|_| Error::Timeout {
+                operation: OPERATION,
+            })?
             .map_err(Error::command(OPERATION))?;
         let frame = FrameId::new(cdp.target_id().inner().clone());
         let streams = listen::Streams::subscribe(&cdp, &lease.process.cdp).await?;
@@ -132,7 +134,9 @@ impl Page {
             1.0,
             false,
         );
-        cdp.execute(metrics).await.map_err(Error::command("set the viewport"))?;
+        cdp.execute(metrics)
+            .await
+            .map_err(Error::command("set the viewport"))?;
         let world = World::install(&cdp, frame.clone()).await?;
         let (loading_sender, loading) = watch::channel(Loading::default());
         let stop = CancellationToken::new();
@@ -151,7 +155,16 @@ impl Page {
             }
             .in_current_span(),
         );
-        Ok(Self { inner: Arc::new(Inner { cdp, world, viewport, loading, listed: AtomicU64::new(0), stop }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                cdp,
+                world,
+                viewport,
+                loading,
+                listed: AtomicU64::new(0),
+                stop,
+            }),
+        })
     }
 
     /// The viewport, CSS px.
@@ -177,7 +190,11 @@ impl Page {
     /// Stops whatever the page loads.
     pub async fn stop_loading(&self) {
         // Nothing is lost when a page that does not answer cannot be stopped either.
-        let _ = timeout(COMMAND_TIMEOUT, self.cdp().execute(StopLoadingParams::default())).await;
+        let _ = timeout(
+            COMMAND_TIMEOUT,
+            self.cdp().execute(StopLoadingParams::default()),
+        )
+        .await;
     }
 
     /// Evaluates an expression in our world of the main frame; tries once more when the document
@@ -201,12 +218,16 @@ impl Page {
         let run = self.inner.world.evaluate(self.cdp(), document, expression);
         timeout(COMMAND_TIMEOUT, run)
             .await
-            .map_err(|_| Error::Timeout { operation: "run our script in the page" })?
+            .map_err(|_| Error::Timeout {
+                operation: "run our script in the page",
+            })?
     }
 
     /// Notes that the elements of the current document are listed.
     pub(super) fn note_listed(&self) {
-        self.inner.listed.store(self.loading().committed + 1, Ordering::Relaxed);
+        self.inner
+            .listed
+            .store(self.loading().committed + 1, Ordering::Relaxed);
     }
 
     /// Whether an index may refer to a list that is yet to be made: not when the caller has seen

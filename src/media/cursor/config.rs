@@ -31,10 +31,18 @@ pub struct Config {
     /// The ripple of a click and the marks of typing and scrolling.
     pub accent: Color,
     /// The bound on the motion before a click; `lead_ms` in a file.
-    #[serde(rename = "lead_ms", serialize_with = "as_ms", deserialize_with = "lead_ms")]
+    #[serde(
+        rename = "lead_ms",
+        serialize_with = "as_ms",
+        deserialize_with = "lead_ms"
+    )]
     pub lead: Duration,
     /// A cursor at rest is gone after this; `idle_ms` in a file.
-    #[serde(rename = "idle_ms", serialize_with = "as_ms", deserialize_with = "idle_ms")]
+    #[serde(
+        rename = "idle_ms",
+        serialize_with = "as_ms",
+        deserialize_with = "idle_ms"
+    )]
     pub idle: Duration,
 }
 

@@ -39,20 +39,33 @@ impl Future for Running {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Finished> {
         let performed = std::task::ready!(self.future.poll_unpin(context));
         let action = std::mem::replace(&mut self.action, empty_action());
-        Poll::Ready(Finished { action, reply: self.reply.take(), performed })
+        Poll::Ready(Finished {
+            action,
+            reply: self.reply.take(),
+            performed,
+        })
     }
 }
 
 fn empty_action() -> ActionRequest {
-    ActionRequest { action_type: String::new(), params: serde_json::Map::new() }
+    ActionRequest {
+        action_type: String::new(),
+        params: serde_json::Map::new(),
+    }
 }
 
 /// Opens the initial page; answers what went wrong with it.
 pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Option<String>> {
     let mut params = serde_json::Map::new();
     params.insert("url".to_owned(), url.into());
-    params.insert("timeout_ms".to_owned(), (OPENING_MAX.as_millis() as u64).into());
-    let request = ActionRequest { action_type: "navigate".to_owned(), params };
+    params.insert(
+        "timeout_ms".to_owned(),
+        (OPENING_MAX.as_millis() as u64).into(),
+    );
+    let request = ActionRequest {
+        action_type: "navigate".to_owned(),
+        params,
+    };
     async move {
         let result = perform(kit, request).await.result;
         result.error.map(|error| format!("initial_url: {error}"))
@@ -81,23 +94,39 @@ impl Work {
         if self.running.is_some() {
             return;
         }
-        let Some((action, reply)) = self.waiting.pop_front() else { return };
-        self.actor.room.publish(EventBody::ActionStarted { action: action.clone() });
+        let Some((action, reply)) = self.waiting.pop_front() else {
+            return;
+        };
+        self.actor.room.publish(EventBody::ActionStarted {
+            action: action.clone(),
+        });
         let future = perform(self.actor.kit.clone(), action.clone()).boxed();
-        self.running = Some(Running { action, reply: Some(reply), future });
+        self.running = Some(Running {
+            action,
+            reply: Some(reply),
+            future,
+        });
     }
 
     /// Tells the end of an action, once, and goes on with the next.
     pub(super) fn finish_action(&mut self, finished: Finished) {
         self.running = None;
-        let Finished { action, reply, performed: Performed { result, settled } } = finished;
+        let Finished {
+            action,
+            reply,
+            performed: Performed { result, settled },
+        } = finished;
         if let Some(settled) = settled {
             let url = result.url.clone();
             let settled = settled.settled;
             self.actor.room.publish(EventBody::Settled { url, settled });
         }
         self.note_activity(None);
-        let at = self.actor.kit.studio.cursor_position(std::time::Instant::now());
+        let at = self
+            .actor
+            .kit
+            .studio
+            .cursor_position(std::time::Instant::now());
         self.actor.record.send_modify(|record| {
             record.cursor = at;
             record.title.clone_from(&result.title);
@@ -109,7 +138,13 @@ impl Work {
     /// Ends the running action and those that wait: the session ends.
     pub(super) fn drop_actions(&mut self) {
         let is_lost = self.machine.state() == crate::model::SessionState::Failed;
-        let error = || if is_lost { actions::browser_lost() } else { cancelled() };
+        let error = || {
+            if is_lost {
+                actions::browser_lost()
+            } else {
+                cancelled()
+            }
+        };
         if let Some(running) = self.running.take() {
             self.refuse(running.action, running.reply, error());
         }
@@ -140,7 +175,10 @@ impl Work {
     ) {
         let body = match &result.error {
             None => EventBody::ActionCompleted { action },
-            Some(error) => EventBody::ActionError { error: error.clone(), action },
+            Some(error) => EventBody::ActionError {
+                error: error.clone(),
+                action,
+            },
         };
         self.actor.room.publish(body);
         if let Some(reply) = reply {

@@ -155,9 +155,9 @@ impl Work {
             }
         }
         let livekit = self.machine.livekit();
-        self.actor.record.send_if_modified(|record| {
-            std::mem::replace(&mut record.livekit, livekit) != livekit
-        });
+        self.actor
+            .record
+            .send_if_modified(|record| std::mem::replace(&mut record.livekit, livekit) != livekit);
     }
 
     fn announce(&self, state: crate::model::SessionState, reason: String) {
@@ -166,8 +166,14 @@ impl Work {
             record.state = state;
             record.state_reason = (!reason.is_empty()).then(|| reason.clone());
         });
-        self.actor.room.publish(EventBody::StreamState { state: state.as_str(), reason });
-        let attribute = (conventions::ATTRIBUTE_STATE.to_owned(), state.as_str().to_owned());
+        self.actor.room.publish(EventBody::StreamState {
+            state: state.as_str(),
+            reason,
+        });
+        let attribute = (
+            conventions::ATTRIBUTE_STATE.to_owned(),
+            state.as_str().to_owned(),
+        );
         self.actor.outlets.set_attributes([attribute]);
     }
 
@@ -176,16 +182,24 @@ impl Work {
             Request::Act { action, reply } => self.enqueue(action, reply),
             Request::Pause { reply } => drop(reply.send(self.ask(Input::Pause).await)),
             Request::Resume { reply } => drop(reply.send(self.ask(Input::Resume).await)),
-            Request::Recover { token, reply } => self.recover(token, reply).await,
-            Request::AddViewer { offer, reply } => {
+            Request::Recover { reply } => self.recover(reply).await,
+            Request::AddViewer {
+                offer,
+                remote,
+                reply,
+            } => {
                 let added = match self.machine.state().is_dead() {
                     true => Err(crate::browser::Error::Gone.into()),
-                    false => self.actor.outlets.add_viewer(&offer).await,
+                    false => self.actor.outlets.add_viewer(&offer, remote),
                 };
                 self.update_viewers();
                 drop(reply.send(added));
             }
-            Request::TrickleViewer { viewer, candidates, reply } => {
+            Request::TrickleViewer {
+                viewer,
+                candidates,
+                reply,
+            } => {
                 drop(reply.send(self.actor.outlets.trickle(viewer, &candidates)));
             }
             Request::RemoveViewer { viewer, reply } => {
@@ -197,10 +211,7 @@ impl Work {
         }
     }
 
-    async fn recover(&mut self, token: Option<String>, reply: super::handle::Reply<()>) {
-        if let Some(token) = token {
-            self.actor.outlets.set_token(token);
-        }
+    async fn recover(&mut self, reply: super::handle::Reply<()>) {
         let healthy = !self.machine.livekit().is_lost();
         match self.ask(Input::Recover).await {
             // The answer waits until LiveKit is back, or has refused for good.
@@ -214,10 +225,10 @@ impl Work {
         self.step(Input::LiveKit(status, reason)).await;
         let outcome = || match state {
             livekit::State::Connected => Some(Ok(())),
-            livekit::State::Failed { reason } => {
-                Some(Err(Error::unavailable(format!("LiveKit cannot be reached: {reason}"))
-                    .hint("Correct the cause, or start a new session with a new token.")))
-            }
+            livekit::State::Failed { reason } => Some(Err(Error::unavailable(format!(
+                "LiveKit cannot be reached: {reason}"
+            ))
+            .hint("Correct the cause, or start a new session with a new token."))),
             _ => None,
         };
         if outcome().is_some() {
@@ -240,7 +251,9 @@ impl Work {
             PageEvent::Console { level, text } => EventBody::Console { level, text },
             PageEvent::Dialog { kind, message } => EventBody::Dialog { kind, message },
             PageEvent::PageCount(count) => {
-                self.actor.record.send_modify(|record| record.page_count = count);
+                self.actor
+                    .record
+                    .send_modify(|record| record.page_count = count);
                 return;
             }
             PageEvent::Crashed => {
@@ -253,7 +266,8 @@ impl Work {
     }
 
     async fn lose_browser(&mut self, loss: Loss) {
-        self.step(Input::BrowserLost(loss.describe().to_owned())).await;
+        self.step(Input::BrowserLost(loss.describe().to_owned()))
+            .await;
     }
 
     /// Puts away what needs the browser, and the rest of the video with it.
@@ -295,8 +309,8 @@ impl Work {
 
     fn update_viewers(&self) {
         let whep = self.actor.outlets.viewer_count();
-        self.actor.record.send_if_modified(|record| {
-            std::mem::replace(&mut record.viewers.whep, whep) != whep
-        });
+        self.actor
+            .record
+            .send_if_modified(|record| std::mem::replace(&mut record.viewers.whep, whep) != whep);
     }
 }

@@ -43,8 +43,10 @@ pub(super) enum Change {
 
 impl Filming {
     pub(super) fn new(kit: &Kit, config: &Arc<Config>, tracker: &TaskTracker) -> Self {
-        let options =
-            capture::Options { fps: kit.fps, jpeg_quality: config.video.jpeg_quality };
+        let options = capture::Options {
+            fps: kit.fps,
+            jpeg_quality: config.video.jpeg_quality,
+        };
         Self {
             kit: kit.clone(),
             options,

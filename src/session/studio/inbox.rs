@@ -1,6 +1,6 @@
 //! What the studio's thread finds when it wakes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Condvar, Mutex};
 use std::time::Instant;
 
@@ -23,14 +23,14 @@ pub(super) struct State {
     pub(super) paused: bool,
     /// The thread shall end.
     pub(super) stop: bool,
-    watched: HashMap<FeedId, bool>,
+    watched: HashSet<FeedId>,
     bandwidth: HashMap<FeedId, u64>,
 }
 
 impl State {
     pub(super) fn set_watched(&mut self, feed: FeedId, watched: bool) {
         if watched {
-            self.watched.insert(feed, true);
+            self.watched.insert(feed);
         } else {
             self.watched.remove(&feed);
         }
@@ -46,6 +46,10 @@ impl State {
     /// Whether somebody sees what is drawn.
     pub(super) fn is_watched(&self) -> bool {
         !self.paused && !self.watched.is_empty()
+    }
+
+    pub(super) fn is_watched_by(&self, feed: FeedId) -> bool {
+        self.watched.contains(&feed)
     }
 
     /// The narrowest path to a viewer, bits a second; `None` when no path is known to be narrow.
@@ -68,6 +72,11 @@ impl Inbox {
         self.bell.notify_one();
     }
 
+    /// Looks without taking anything.
+    pub(super) fn peek<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&lock(&self.state))
+    }
+
     /// Lets `look` see the state, again after every ring, until it answers; wakes it at the
     /// instant it names as well.
     pub(super) fn wait<T>(&self, mut look: impl FnMut(&mut State) -> Wait<T>) -> T {
@@ -83,7 +92,10 @@ impl Inbox {
                     };
                 }
                 Wait::Until(None) => {
-                    state = self.bell.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+                    state = self
+                        .bell
+                        .wait(state)
+                        .unwrap_or_else(std::sync::PoisonError::into_inner);
                 }
             }
         }

@@ -93,9 +93,18 @@ impl Studio {
         let body = thread::Thread::new(Arc::clone(&shared), options, view_sender);
         // Linux keeps 15 bytes of a thread's name.
         let thread_name: String = format!("studio {name}").chars().take(15).collect();
-        let thread = std::thread::Builder::new().name(thread_name).spawn(move || body.run())?;
-        let join = Join { shared: Arc::clone(&shared), thread: Some(thread) };
-        Ok(Self { shared, view, _thread: Arc::new(join) })
+        let thread = std::thread::Builder::new()
+            .name(thread_name)
+            .spawn(move || body.run())?;
+        let join = Join {
+            shared: Arc::clone(&shared),
+            thread: Some(thread),
+        };
+        Ok(Self {
+            shared,
+            view,
+            _thread: Arc::new(join),
+        })
     }
 
     /// What the studio wants and does, to wait on.
@@ -116,7 +125,9 @@ impl Studio {
 
     /// Hands in the still that was `wanted`; ignored when the page moved meanwhile.
     pub fn put_still(&self, wanted: u64, shot: Shot) {
-        self.shared.inbox.leave(|state| state.still = Some((wanted, shot)));
+        self.shared
+            .inbox
+            .leave(|state| state.still = Some((wanted, shot)));
     }
 
     /// Shows a cue with the ghost cursor. Returns when the cursor will have arrived.
@@ -129,6 +140,11 @@ impl Studio {
     /// Where the cursor is, CSS px.
     pub fn cursor_position(&self, now: Instant) -> Option<crate::model::Point> {
         lock(&self.shared.cursor).position(now)
+    }
+
+    /// Whether somebody watches by this feed.
+    pub fn is_watched_by(&self, feed: FeedId) -> bool {
+        self.shared.inbox.peek(|state| state.is_watched_by(feed))
     }
 
     /// Stops or resumes the video. A paused studio counts as not watched.
@@ -155,7 +171,8 @@ impl Feedback for Shared {
     }
 
     fn set_bandwidth(&self, feed: FeedId, bits_per_second: Option<u64>) {
-        self.inbox.leave(|state| state.set_bandwidth(feed, bits_per_second));
+        self.inbox
+            .leave(|state| state.set_bandwidth(feed, bits_per_second));
     }
 
     fn set_watched(&self, feed: FeedId, watched: bool) {

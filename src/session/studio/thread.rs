@@ -141,7 +141,11 @@ impl Thread {
             state.still = None;
             return Wait::Until(self.meter.next_at());
         }
-        if state.shot.as_ref().is_some_and(|shot| self.canvas.shows(shot)) {
+        if state
+            .shot
+            .as_ref()
+            .is_some_and(|shot| self.canvas.shows(shot))
+        {
             // Chromium sends a frame for every swap, changed or not.
             state.shot = None;
             self.pace.is_fresh = true;
@@ -149,7 +153,11 @@ impl Thread {
                 .increment(1);
         }
         let wanted = self.pace.still_wanted;
-        if state.still.as_ref().is_some_and(|(number, _)| *number != wanted) {
+        if state
+            .still
+            .as_ref()
+            .is_some_and(|(number, _)| *number != wanted)
+        {
             state.still = None;
         }
         let due = self.due_at(now, state);
@@ -158,7 +166,12 @@ impl Thread {
             Some(at) if at <= now => Wait::Done(Some(self.take(now, state))),
             at => {
                 self.ask_for_still(now);
-                Wait::Until([at, self.still_at(), self.meter.next_at()].into_iter().flatten().min())
+                Wait::Until(
+                    [at, self.still_at(), self.meter.next_at()]
+                        .into_iter()
+                        .flatten()
+                        .min(),
+                )
             }
         }
     }
@@ -183,7 +196,10 @@ impl Thread {
         let cursor = lock(&self.shared.cursor).next_change(self.pace.drawn_at);
         let refine = (self.pace.refinements > 0).then(|| self.pace.drawn_at + REFINE_EVERY);
         let heartbeat = Some(self.pace.drawn_at + self.options.video.heartbeat());
-        let of_kept = [keyframe, cursor, refine, heartbeat].into_iter().flatten().min();
+        let of_kept = [keyframe, cursor, refine, heartbeat]
+            .into_iter()
+            .flatten()
+            .min();
         let of_kept = if canvas_ready {
             of_kept
         } else {
@@ -274,7 +290,11 @@ impl Thread {
         }
         self.meter.count(encoded.data.len(), encoded.keyframe);
         let captured_at = if is_new { self.canvas.captured_at } else { now };
-        let unit = AccessUnit { data: encoded.data, keyframe: encoded.keyframe, captured_at };
+        let unit = AccessUnit {
+            data: encoded.data,
+            keyframe: encoded.keyframe,
+            captured_at,
+        };
         let delivery = lock(&self.shared.fanout).send(&Arc::new(unit));
         if delivery.dropped > 0 {
             metrics::counter!("ghostcast_frames_dropped_total", "reason" => "slow_publisher")
@@ -366,7 +386,11 @@ impl Pace {
         let on_grid = self.due_at + self.interval;
         // After a rest the grid starts anew.
         let grid_is_old = now > on_grid;
-        self.due_at = if grid_is_old { now + self.interval } else { on_grid };
+        self.due_at = if grid_is_old {
+            now + self.interval
+        } else {
+            on_grid
+        };
     }
 }
 

@@ -1,0 +1,118 @@
+//! Who may come in: the bearer token, the Origin, and the Host.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::Doors;
+use crate::error::Error;
+use crate::model::Secret;
+
+/// Paths that need no token: they hold nothing of any session.
+const OPEN_PATHS: [&str; 4] = ["/", "/health", "/demo", "/openapi.json"];
+const OPEN_PREFIX: &str = "/assets/";
+
+/// Lets a request in or answers why not.
+pub(super) async fn guard(State(doors): State<Doors>, request: Request, next: Next) -> Response {
+    let server = &doors.config.server;
+    let headers = request.headers();
+    let checks = origin(headers, &server.allowed_origins)
+        .and_then(|()| host(headers, server.listen.ip().is_loopback() && server.token.is_empty()))
+        .and_then(|()| token(&request, &server.token));
+    match checks {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// A browser's request must come from our own pages or from an allowed origin: else any web page
+/// could drive the browsers of whoever visits it.
+fn origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Error> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let own = origin.split_once("://").is_some_and(|(_, authority)| authority == host);
+    if own || allowed.iter().any(|other| other == origin) {
+        return Ok(());
+    }
+    Err(Error::forbidden("this origin may not call the service")
+        .hint("Add it to server.allowed_origins."))
+}
+
+/// On loopback without a token, the Host must be loopback too: else a name that a web page
+/// controls could be pointed here.
+fn host(headers: &HeaderMap, is_open: bool) -> Result<(), Error> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = match host.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    let is_loopback = name == "localhost"
+        || name.ends_with(".localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if !is_open || host.is_empty() || is_loopback {
+        return Ok(());
+    }
+    Err(Error::forbidden("this host name does not belong to the service")
+        .hint("Use 127.0.0.1 or localhost, or set server.token."))
+}
+
+fn token(request: &Request, expected: &Secret) -> Result<(), Error> {
+    let path = request.uri().path();
+    let is_open = OPEN_PATHS.contains(&path) || path.starts_with(OPEN_PREFIX);
+    if expected.is_empty() || is_open {
+        return Ok(());
+    }
+    let bearer = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    // A browser's WebSocket cannot set headers.
+    let query = request.uri().query().unwrap_or_default();
+    let in_query = query.split('&').find_map(|pair| pair.strip_prefix("access_token="));
+    let is_right = |given: &str| same(given.as_bytes(), expected.reveal().as_bytes());
+    if bearer.is_some_and(is_right) || in_query.is_some_and(is_right) {
+        return Ok(());
+    }
+    Err(Error::unauthenticated("a valid token is needed")
+        .hint("Send the header \"Authorization: Bearer TOKEN\" with the service's server.token."))
+}
+
+/// Compares in a time that does not tell where the texts differ.
+fn same(given: &[u8], expected: &[u8]) -> bool {
+    let difference = given.iter().zip(expected).fold(0, |sum, (a, b)| sum | (a ^ b));
+    given.len() == expected.len() && difference == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(header::HeaderName, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn only_our_own_pages_call() {
+        let from = |origin: &str| {
+            let headers = headers(&[(header::ORIGIN, origin), (header::HOST, "127.0.0.1:8765")]);
+            super::origin(&headers, &["https://app.example.com".to_owned()]).is_ok()
+        };
+        assert!(from("http://127.0.0.1:8765") && from("https://app.example.com"));
+        assert!(!from("http://127.0.0.1:1") && !from("https://evil.test") && !from("null"));
+    }
+
+    #[test]
+    fn rebound_names_are_refused() {
+        let to = |host: &str| super::host(&headers(&[(header::HOST, host)]), true).is_ok();
+        assert!(to("127.0.0.1:8765") && to("localhost") && to("[::1]:8765"));
+        assert!(!to("evil.test:8765") && !to("192.168.1.5"));
+    }
+
+    #[test]
+    fn tokens_compare_whole() {
+        assert!(same(b"secret", b"secret"));
+        assert!(!same(b"secre", b"secret") && !same(b"secrex", b"secret") && !same(b"", b"s"));
+    }
+}

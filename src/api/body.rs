@@ -1,0 +1,61 @@
+//! Request bodies and queries, with errors that name the field.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+
+use super::Doors;
+use crate::error::Error;
+
+/// A JSON body, whatever content type it was sent as: `curl -d` does not say JSON.
+pub(super) struct JsonBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Doors> for JsonBody<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, doors: &Doors) -> Result<Self, Response> {
+        let bytes = Bytes::from_request(request, doors).await.map_err(|rejection| {
+            too_large(rejection.status(), doors.config.server.body_bytes_max)
+        })?;
+        let mut json = serde_json::Deserializer::from_slice(&bytes);
+        serde_path_to_error::deserialize(&mut json)
+            .map(Self)
+            .map_err(|error| explain("body", &error).into_response())
+    }
+}
+
+/// A query string.
+pub(super) struct Params<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Doors> for Params<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, Error> {
+        let query = Query::<T>::from_request_parts(parts, doors).await;
+        query.map(|Query(params)| Self(params)).map_err(|rejection| {
+            Error::invalid_input(format!("the query is not valid: {}", rejection.body_text()))
+                .hint("GET /openapi.json describes every parameter.")
+        })
+    }
+}
+
+fn explain(what: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> Error {
+    let path = error.path().to_string();
+    let inner = error.inner();
+    let message = match path.as_str() {
+        "." => format!("the {what} is not valid: {inner}"),
+        field => format!("\"{field}\" is not valid: {inner}"),
+    };
+    Error::invalid_input(message).hint("GET /openapi.json describes the body.")
+}
+
+fn too_large(status: StatusCode, bytes_max: usize) -> Response {
+    let error = Error::invalid_input("the body could not be read, or is too large")
+        .hint(format!("Send at most {bytes_max} bytes."));
+    let mut response = error.into_response();
+    *response.status_mut() = status;
+    response
+}

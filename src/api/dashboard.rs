@@ -1,0 +1,78 @@
+//! The dashboard: hand-written files, embedded in the binary.
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::error::Error;
+
+/// Nothing from elsewhere, nothing inline, no framing.
+const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; \
+                      base-uri 'none'; form-action 'self'";
+
+const ASSETS: [(&str, &str); 15] = [
+    ("api.js", include_str!("../dashboard/api.js")),
+    ("app.js", include_str!("../dashboard/app.js")),
+    ("demo.css", include_str!("../dashboard/demo.css")),
+    ("demo.js", include_str!("../dashboard/demo.js")),
+    ("dom.js", include_str!("../dashboard/dom.js")),
+    ("events.js", include_str!("../dashboard/events.js")),
+    ("facts.js", include_str!("../dashboard/facts.js")),
+    ("format.js", include_str!("../dashboard/format.js")),
+    ("icon.svg", include_str!("../dashboard/icon.svg")),
+    ("log.js", include_str!("../dashboard/log.js")),
+    ("notices.js", include_str!("../dashboard/notices.js")),
+    ("rooms.js", include_str!("../dashboard/rooms.js")),
+    ("style.css", include_str!("../dashboard/style.css")),
+    ("theme.js", include_str!("../dashboard/theme.js")),
+    ("whep.js", include_str!("../dashboard/whep.js")),
+];
+
+/// The dashboard's routes.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+        .route("/", get(|| async { page(include_str!("../dashboard/index.html")) }))
+        .route("/demo", get(|| async { page(include_str!("../dashboard/demo.html")) }))
+        .route("/assets/{name}", get(asset))
+}
+
+/// The demo page's routes alone.
+pub(super) fn demo_routes() -> Router {
+    Router::new()
+        .route("/demo", get(|| async { page(include_str!("../dashboard/demo.html")) }))
+        .route("/assets/{name}", get(asset))
+}
+
+fn page(html: &'static str) -> Response {
+    respond("text/html; charset=utf-8", html)
+}
+
+async fn asset(Path(name): Path<String>) -> Result<Response, Error> {
+    let (name, text) = ASSETS
+        .iter()
+        .find(|(asset, _)| *asset == name)
+        .ok_or_else(|| Error::not_found("there is no such file"))?;
+    let media_type = match name.rsplit_once('.') {
+        Some((_, "css")) => "text/css; charset=utf-8",
+        Some((_, "js")) => "text/javascript; charset=utf-8",
+        Some((_, "svg")) => "image/svg+xml",
+        _ => "application/octet-stream",
+    };
+    Ok(respond(media_type, text))
+}
+
+fn respond(media_type: &'static str, text: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, media_type),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    let headers = headers.map(|(name, value)| -> (HeaderName, HeaderValue) {
+        (name, HeaderValue::from_static(value))
+    });
+    (headers, text).into_response()
+}

@@ -1,0 +1,119 @@
+//! `GET /metrics`: Prometheus text.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use super::Doors;
+use crate::error::Error;
+
+/// Buckets of what is measured in seconds, from a cursor's blend to a slow navigation.
+const SECONDS: [f64; 14] =
+    [0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0];
+
+/// The process's recorder of measurements.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Metrics {
+    /// Installs the process's recorder; only once a process.
+    pub fn install() -> Result<Self, Error> {
+        let handle = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+            .and_then(PrometheusBuilder::install_recorder)
+            .map_err(|error| Error::internal("metrics cannot be recorded").source(error))?;
+        describe();
+        Ok(Self(handle))
+    }
+
+    /// Keeps the recorder's memory bounded; to be called every few seconds.
+    pub fn upkeep(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+/// Names every family, so that each is there from the start and explains itself.
+fn describe() {
+    for (name, help) in COUNTERS {
+        describe_counter!(name, help);
+    }
+    for (name, help) in GAUGES {
+        describe_gauge!(name, help);
+        metrics::gauge!(name).set(0.0);
+    }
+    for (name, help) in HISTOGRAMS {
+        describe_histogram!(name, help);
+    }
+    for name in PLAIN_COUNTERS {
+        metrics::counter!(name).absolute(0);
+    }
+    for reason in ["newer_shot", "unchanged", "slow_publisher", "broken"] {
+        metrics::counter!("ghostcast_frames_dropped_total", "reason" => reason).absolute(0);
+    }
+    for stage in ["decode", "compose", "encode"] {
+        let _ = metrics::histogram!("ghostcast_stage_seconds", "stage" => stage);
+    }
+}
+
+const COUNTERS: [(&str, &str); 12] = [
+    ("ghostcast_frames_captured_total", "Frames that came in from browsers"),
+    ("ghostcast_frames_drawn_total", "Pictures drawn"),
+    ("ghostcast_frames_encoded_total", "Pictures encoded"),
+    ("ghostcast_frames_dropped_total", "Frames not sent, by reason"),
+    ("ghostcast_encoded_bytes_total", "Bytes encoded"),
+    ("ghostcast_keyframe_requests_total", "Keyframes asked for by viewers"),
+    ("ghostcast_keyframes_total", "Keyframes encoded"),
+    ("ghostcast_events_total", "Events published, by type"),
+    ("ghostcast_events_lagged_total", "Events that slow subscribers missed"),
+    ("ghostcast_actions_total", "Actions, by type and outcome"),
+    ("ghostcast_requests_blocked_total", "Requests of pages that the gate refused, by reason"),
+    ("ghostcast_proxy_connections_total", "Connections of pages through the gate"),
+];
+
+const PLAIN_COUNTERS: [&str; 7] = [
+    "ghostcast_frames_captured_total",
+    "ghostcast_frames_drawn_total",
+    "ghostcast_frames_encoded_total",
+    "ghostcast_encoded_bytes_total",
+    "ghostcast_keyframe_requests_total",
+    "ghostcast_keyframes_total",
+    "ghostcast_events_lagged_total",
+];
+
+const GAUGES: [(&str, &str); 6] = [
+    ("ghostcast_sessions", "Sessions that are not dead"),
+    ("ghostcast_browsers", "Browser processes"),
+    ("ghostcast_contexts", "Browser contexts"),
+    ("ghostcast_viewers", "WHEP viewers"),
+    ("ghostcast_event_connections", "Open event sockets of rooms with a session"),
+    ("ghostcast_bitrate_bits_per_second", "Bits encoded in the last second, all sessions"),
+];
+
+const HISTOGRAMS: [(&str, &str); 2] = [
+    ("ghostcast_stage_seconds", "Time of one picture in a stage of the pipeline"),
+    ("ghostcast_action_seconds", "Time of one action, by type"),
+];
+
+/// Measurements for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "service", responses(
+    (status = 200, description = "Prometheus text format 0.0.4", body = String,
+        content_type = "text/plain"),
+))]
+pub(super) async fn metrics(State(doors): State<Doors>) -> Response {
+    let records = doors.manager.records();
+    let bitrate: u64 = records.iter().map(|record| record.video.bitrate_bps).sum();
+    let sockets: u32 = records.iter().map(|record| record.connections).sum();
+    metrics::gauge!("ghostcast_bitrate_bits_per_second").set(bitrate as f64);
+    metrics::gauge!("ghostcast_event_connections").set(f64::from(sockets));
+    metrics::gauge!("ghostcast_sessions").set(doors.manager.count_live() as f64);
+    let text = doors.metrics.0.render();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}

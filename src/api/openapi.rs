@@ -1,0 +1,32 @@
+//! `GET /openapi.json`.
+
+use axum::Json;
+use utoipa::OpenApi;
+
+use super::{health, metrics, sessions, status, watch, ws};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Ghostcast",
+        description = "A browser for every LiveKit room, that people can watch and a voice agent \
+                       can drive. Wherever a path says {room_name}, a session_id is taken too.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    paths(
+        sessions::start, sessions::list, sessions::show, sessions::close, sessions::pause,
+        sessions::resume, sessions::recover, sessions::act, sessions::context,
+        sessions::screenshot, ws::events, ws::connections, watch::offer, watch::trickle,
+        watch::end, health::health, metrics::metrics, openapi,
+    ),
+    components(schemas(status::ErrorBody))
+)]
+struct Document;
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "service", responses(
+    (status = 200, description = "OpenAPI 3.1", body = Object),
+))]
+pub(super) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
+    Json(Document::openapi())
+}

@@ -1,0 +1,91 @@
+//! WHEP (draft-ietf-wish-whep): offer in, answer and Location out, DELETE ends it.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::Doors;
+use super::status::ErrorBody;
+use crate::error::Error;
+use crate::model::ViewerId;
+
+const SDP: &str = "application/sdp";
+
+/// Watch a session by WebRTC: send an SDP offer that receives H.264 video.
+#[utoipa::path(post, path = "/whep/{room_name}", tag = "watch",
+    params(("room_name" = String, Path, description = "Room name or session id")),
+    request_body(content = String, content_type = "application/sdp"), responses(
+    (status = 201, description = "The SDP answer; Location names the viewer", body = String,
+        content_type = "application/sdp"),
+    (status = 400, description = "The offer cannot be answered", body = ErrorBody),
+    (status = 404, description = "No such session", body = ErrorBody),
+    (status = 415, description = "Not application/sdp", body = ErrorBody),
+    (status = 429, description = "Too many viewers", body = ErrorBody),
+))]
+pub(super) async fn offer(
+    State(doors): State<Doors>,
+    Path(room): Path<String>,
+    ConnectInfo(remote): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    offer: Result<String, axum::extract::rejection::StringRejection>,
+) -> Result<Response, Error> {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if !media_type.is_some_and(|value| value.trim().to_ascii_lowercase().starts_with(SDP)) {
+        let mut refused = Error::invalid_input("the offer is not application/sdp")
+            .hint("Send the header \"Content-Type: application/sdp\".")
+            .into_response();
+        *refused.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Ok(refused);
+    }
+    let offer = offer.map_err(|rejection| {
+        Error::invalid_input("the offer could not be read, or is too large").source(rejection)
+    })?;
+    let handle = doors.manager.find(&room)?;
+    let (viewer, answer) = handle.add_viewer(offer, Some(remote.ip())).await?;
+    let session = handle.record().session_id;
+    let location = format!("/whep/{session}/{viewer}");
+    let headers = [(header::CONTENT_TYPE, SDP.to_owned()), (header::LOCATION, location)];
+    Ok((StatusCode::CREATED, headers, answer).into_response())
+}
+
+/// Tell further ICE candidates (`application/trickle-ice-sdpfrag`).
+#[utoipa::path(patch, path = "/whep/{room_name}/{viewer_id}", tag = "watch",
+    params(("room_name" = String, Path, description = "Room name or session id"),
+        ("viewer_id" = String, Path, description = "As in Location")),
+    request_body(content = String, content_type = "application/trickle-ice-sdpfrag"), responses(
+    (status = 204, description = "Taken"),
+    (status = 404, description = "No such viewer", body = ErrorBody),
+))]
+pub(super) async fn trickle(
+    State(doors): State<Doors>,
+    Path((room, viewer)): Path<(String, String)>,
+    candidates: String,
+) -> Result<StatusCode, Error> {
+    let viewer = parse_viewer(&viewer)?;
+    doors.manager.find(&room)?.trickle_viewer(viewer, candidates).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Stop watching.
+#[utoipa::path(delete, path = "/whep/{room_name}/{viewer_id}", tag = "watch",
+    params(("room_name" = String, Path, description = "Room name or session id"),
+        ("viewer_id" = String, Path, description = "As in Location")), responses(
+    (status = 200, description = "Ended"),
+    (status = 404, description = "No such viewer", body = ErrorBody),
+))]
+pub(super) async fn end(
+    State(doors): State<Doors>,
+    Path((room, viewer)): Path<(String, String)>,
+) -> Result<StatusCode, Error> {
+    let viewer = parse_viewer(&viewer)?;
+    doors.manager.find(&room)?.remove_viewer(viewer).await?;
+    Ok(StatusCode::OK)
+}
+
+fn parse_viewer(text: &str) -> Result<ViewerId, Error> {
+    ViewerId::parse(text).ok_or_else(|| {
+        Error::not_found("there is no such viewer").hint("Use the path that Location named.")
+    })
+}

@@ -1,0 +1,195 @@
+//! `WS /mcp/events/{room_name}`: a room's events, one JSON object a text frame.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, interval_at, timeout};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Doors;
+use super::body::Params;
+use super::status::ErrorBody;
+use crate::error::Error;
+use crate::events::{Next, Subscription};
+use crate::model::event::{EVENT_TYPES_DEFAULT, EVENT_TYPES_OPTIONAL};
+use crate::model::{Event, EventBody, RoomName, UnixTime};
+
+/// A subscriber sends nothing but pongs and closes.
+const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+
+/// Which events, and from where on.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventsQuery {
+    /// Event types, separated by commas, or `all`. Naming only optional types adds them to the
+    /// six default ones; naming a default type makes the list exact.
+    types: Option<String>,
+    /// Replay the kept events after this number first.
+    since: Option<u64>,
+    /// The token, where no header can be set.
+    #[serde(rename = "access_token")]
+    _access_token: Option<String>,
+}
+
+/// The event sockets of a room.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Connections {
+    /// The room.
+    #[schema(value_type = String)]
+    room_name: RoomName,
+    /// Open event sockets.
+    connections: usize,
+}
+
+/// Count the event sockets of a room.
+#[utoipa::path(get, path = "/rooms/{room_name}/connections", tag = "events",
+    params(("room_name" = String, Path, description = "Room name or session id")), responses(
+    (status = 200, description = "Open event sockets", body = Connections),
+    (status = 400, description = "Not a room name", body = ErrorBody),
+))]
+pub(super) async fn connections(
+    State(doors): State<Doors>,
+    Path(room): Path<String>,
+) -> Result<Json<Connections>, Error> {
+    let room_name = doors.manager.room(&room)?;
+    let connections = doors.manager.bus().connections(&room_name);
+    Ok(Json(Connections { room_name, connections }))
+}
+
+/// Subscribe to a room's events by WebSocket. The room may be without a session yet.
+#[utoipa::path(get, path = "/mcp/events/{room_name}", tag = "events",
+    params(("room_name" = String, Path, description = "Room name or session id"), EventsQuery),
+    responses(
+    (status = 101, description = "Text frames follow, each one event"),
+    (status = 400, description = "An unknown type, or not a room name", body = ErrorBody),
+    (status = 429, description = "Too many sockets on this room", body = ErrorBody),
+))]
+pub(super) async fn events(
+    State(doors): State<Doors>,
+    Path(room): Path<String>,
+    Params(query): Params<EventsQuery>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Error> {
+    let wanted = Wanted::parse(query.types.as_deref())?;
+    let room = doors.manager.bus().room(&doors.manager.room(&room)?)?;
+    let subscription = room.subscribe(query.since)?;
+    let heartbeat = doors.config.events.heartbeat();
+    Ok(upgrade
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .on_upgrade(move |socket| serve(socket, subscription, wanted, heartbeat)))
+}
+
+/// The event types that a subscriber wants; `None` for all.
+#[derive(Debug, PartialEq, Eq)]
+struct Wanted(Option<HashSet<&'static str>>);
+
+impl Wanted {
+    fn parse(types: Option<&str>) -> Result<Self, Error> {
+        let names: Vec<&str> =
+            types.unwrap_or_default().split(',').map(str::trim).filter(|n| !n.is_empty()).collect();
+        if names.contains(&"all") {
+            return Ok(Self(None));
+        }
+        let mut wanted = HashSet::new();
+        for name in &names {
+            let known = EVENT_TYPES_DEFAULT.iter().chain(&EVENT_TYPES_OPTIONAL);
+            let known = known.copied().find(|known| known == name);
+            // `lagged` is sent whether asked for or not.
+            match known {
+                Some(known) => drop(wanted.insert(known)),
+                None if *name == "lagged" => (),
+                None => return Err(unknown_type(name)),
+            }
+        }
+        if !EVENT_TYPES_DEFAULT.iter().any(|default| wanted.contains(default)) {
+            wanted.extend(EVENT_TYPES_DEFAULT);
+        }
+        Ok(Self(Some(wanted)))
+    }
+
+    fn has(&self, type_name: &str) -> bool {
+        self.0.as_ref().is_none_or(|wanted| wanted.contains(type_name))
+    }
+}
+
+fn unknown_type(name: &str) -> Error {
+    let shown: String = name.chars().take(64).collect();
+    let all: Vec<&str> = EVENT_TYPES_DEFAULT.iter().chain(&EVENT_TYPES_OPTIONAL).copied().collect();
+    Error::invalid_input(format!("there is no event type \"{shown}\""))
+        .hint(format!("The types are {}, and all.", all.join(", ")))
+}
+
+/// Sends events until either side ends it. A socket that answers no ping, or takes nothing for
+/// two heartbeats, is dead.
+async fn serve(
+    mut socket: WebSocket,
+    mut subscription: Subscription,
+    wanted: Wanted,
+    heartbeat: Duration,
+) {
+    let mut pings = interval_at(Instant::now() + heartbeat, heartbeat);
+    let mut unanswered = 0;
+    let mut last_seq = 0;
+    loop {
+        let message = tokio::select! {
+            biased;
+            received = socket.recv() => match received {
+                None | Some(Err(_) | Ok(Message::Close(_))) => return,
+                Some(Ok(Message::Pong(_) | Message::Ping(_) | Message::Text(_) | Message::Binary(_))) => {
+                    unanswered = 0;
+                    continue;
+                }
+            },
+            _ = pings.tick() => {
+                unanswered += 1;
+                if unanswered > 2 {
+                    return;
+                }
+                Message::Ping(bytes::Bytes::new())
+            }
+            next = subscription.next() => match next {
+                None => return,
+                Some(Next::Event(event)) => {
+                    last_seq = event.seq;
+                    if !wanted.has(event.type_name) {
+                        continue;
+                    }
+                    Message::Text(Utf8Bytes::from(event.json.as_str()))
+                }
+                Some(Next::Lagged(missed)) => lagged(missed, last_seq),
+            },
+        };
+        if !matches!(timeout(heartbeat * 2, socket.send(message)).await, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+/// Tells what was missed after the event numbered `last_seq`.
+fn lagged(missed: u64, last_seq: u64) -> Message {
+    let body = EventBody::Lagged { missed };
+    let event = Event { body, timestamp: UnixTime::now(), seq: last_seq + missed };
+    // An event of two numbers always serialises.
+    Message::Text(serde_json::to_string(&event).unwrap_or_default().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_types_are_wanted() {
+        let has = |types: Option<&str>, name: &str| Wanted::parse(types).unwrap().has(name);
+        assert!(has(None, "dom_change") && !has(None, "console"));
+        assert!(has(Some("console"), "dom_change") && has(Some("console"), "console"));
+        let exact = Some("dom_change,settled");
+        assert!(has(exact, "settled") && !has(exact, "page_navigation"));
+        assert!(has(Some("all"), "dialog"));
+        assert!(Wanted::parse(Some("bogus")).is_err());
+    }
+}
