@@ -1,0 +1,3 @@
+//! The browser: processes, pages, and what they may reach.
+
+pub mod gate;
