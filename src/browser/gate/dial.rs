@@ -94,7 +94,8 @@ impl Core {
         // One bad address denies the name: a name that mixes public and denied addresses is an
         // attempt at rebinding, and which of them answers first is no matter of luck.
         for address in &addresses {
-            self.judge_address(*address).map_err(Outcome::Denied)?;
+            self.judge_address(target, *address)
+                .map_err(Outcome::Denied)?;
         }
         let connecting = timeout(self.connect_timeout, connect_any(addresses));
         let stream = match connecting.await {
@@ -108,16 +109,22 @@ impl Core {
         Ok(stream)
     }
 
-    fn judge_address(&self, address: SocketAddr) -> Result<(), Denial> {
-        self.allowlist.address_verdict(address.ip())?;
-        let denied = self.deny_addresses.iter().any(|denied| {
-            let ip = denied.ip().to_canonical();
-            denied.port() == address.port()
+    fn judge_address(&self, target: &Target, address: SocketAddr) -> Result<(), Denial> {
+        let denied = |rule| match target.host {
+            // The name alone would not explain itself: say what it leads to.
+            Host::Domain(_) => Denial::new(rule, &format!("{} ({address})", target.name)),
+            Host::Ipv4(_) | Host::Ipv6(_) => Denial::new(rule, &address.to_string()),
+        };
+        if let Err(denial) = self.allowlist.address_verdict(address.ip()) {
+            return Err(denied(denial.rule));
+        }
+        let own = self.deny_addresses.iter().any(|own| {
+            let ip = own.ip().to_canonical();
+            own.port() == address.port()
                 && (ip == address.ip() || ip.is_unspecified() && is_this_machine(address))
         });
-        if denied {
-            let target = address.to_string();
-            return Err(Denial::new(DenialRule::ServiceAddress, &target));
+        if own {
+            return Err(denied(DenialRule::ServiceAddress));
         }
         Ok(())
     }

@@ -49,8 +49,29 @@ use dial::Resolver;
 use outcome::Memory;
 pub use outcome::{DeniedRequest, Outcome};
 
-/// Connections that one browser context may hold open through its gate. Chromium itself keeps 32
-/// per proxy for pages and as many for WebSockets; the rest is room for preconnects.
+/// What `Target.createBrowserContext` takes as `proxyBypassList`: it removes Chromium's own
+/// exception for loopback hosts, which would pass by the gate.
+pub const PROXY_BYPASS_LIST: &str = "<-loopback>";
+
+/// The browser process's arguments, without dashes, that leave no way around the gate.
+///
+/// - WebRTC would otherwise send UDP, mDNS and its own DNS queries past any proxy. The policy has
+///   one name in headless-shell and another in the full browser; each ignores the other's.
+/// - The proxy of the process is a port where nobody listens: what does not belong to a session's
+///   context (the default context, update checks, field trials) stays in the machine. Contexts
+///   with a proxy of their own are not affected.
+/// - QUIC does not go through HTTP proxies.
+pub const BROWSER_ARGUMENTS: [&str; 5] = [
+    "force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "proxy-server=http://127.0.0.1:9",
+    "proxy-bypass-list=<-loopback>",
+    "disable-quic",
+];
+
+/// Connections that one session's browser may hold open through its gate. A page of many hosts
+/// opens some hundreds; the bound keeps a hostile one from taking all file descriptors of the
+/// process, two for each connection.
 const CONNECTIONS_MAX: usize = 512;
 
 /// How long a name may take to resolve, and then a host to accept.
@@ -173,9 +194,6 @@ impl Gate {
         self.core.refused.load(Ordering::Relaxed)
     }
 }
-
-/// Takes away Chromium's own exception for loopback hosts, which would pass by the gate.
-pub const PROXY_BYPASS_LIST: &str = "<-loopback>";
 
 async fn accept(
     listener: TcpListener,
