@@ -311,7 +311,9 @@ impl std::fmt::Debug for Signal {
 /// Translates what concerns a publisher.
 fn event(message: Response) -> Option<Event> {
     match message {
-        Response::TrackPublished(published) => Some(Event::TrackPublished(Published(Box::new(published)))),
+        Response::TrackPublished(published) => {
+            Some(Event::TrackPublished(Published(Box::new(published))))
+        }
         Response::TrackUnpublished(track) => Some(Event::TrackUnpublished {
             sid: track.track_sid,
         }),
@@ -341,7 +343,10 @@ fn candidate(trickle: &proto::TrickleRequest) -> Option<Event> {
 fn watched(update: proto::SubscribedQualityUpdate) -> Event {
     let any = |qualities: &[proto::SubscribedQuality]| qualities.iter().any(|q| q.enabled);
     let by_codec = update.subscribed_codecs.iter().any(|c| any(&c.qualities));
-    #[expect(deprecated, reason = "servers before per-codec qualities fill only this")]
+    #[expect(
+        deprecated,
+        reason = "servers before per-codec qualities fill only this"
+    )]
     let watched = by_codec || any(&update.subscribed_qualities);
     Event::Watched {
         sid: update.track_sid,

@@ -111,7 +111,10 @@ mod tests {
     fn a_token_grants_the_least_and_follows_the_conventions() {
         let token = minter().mint().unwrap();
         let claims = Claims::from_unverified(token.expose()).unwrap();
-        assert_eq!((claims.sub.as_str(), claims.kind.as_str()), ("browser-1", "agent"));
+        assert_eq!(
+            (claims.sub.as_str(), claims.kind.as_str()),
+            ("browser-1", "agent")
+        );
         assert_eq!(claims.video.room, "demo");
         assert_eq!(
             claims.video.can_publish_sources,

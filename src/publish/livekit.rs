@@ -391,7 +391,11 @@ impl Context {
         let answer = within(heard.answer(signal), "answer the offer").await?;
         let peer = accept(offered, &answer, &heard).map_err(|error| retry(&error))?;
         let (driver, commands) = Driver::new(peer, bound, Watch::Told, CONNECT_WITHIN);
-        debug!(sid = published.sid(), watched = heard.watched, "track published");
+        debug!(
+            sid = published.sid(),
+            watched = heard.watched,
+            "track published"
+        );
         Ok(Ready {
             published,
             driver,
@@ -558,7 +562,8 @@ impl Signalling<'_> {
     }
 
     async fn tell_watched(&self, paused: bool) {
-        self.tell(Command::SetWatched(self.watched && !paused)).await;
+        self.tell(Command::SetWatched(self.watched && !paused))
+            .await;
     }
 
     async fn tell(&self, command: Command) {

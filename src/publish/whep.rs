@@ -135,10 +135,12 @@ impl Viewer {
                 continue;
             };
             let command = Command::AddRemoteCandidate(format!("candidate:{candidate}"));
-            self.commands.try_send(command).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => Error::TooManyCandidates,
-                mpsc::error::TrySendError::Closed(_) => Error::Gone,
-            })?;
+            self.commands
+                .try_send(command)
+                .map_err(|error| match error {
+                    mpsc::error::TrySendError::Full(_) => Error::TooManyCandidates,
+                    mpsc::error::TrySendError::Closed(_) => Error::Gone,
+                })?;
         }
         Ok(())
     }

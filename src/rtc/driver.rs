@@ -167,11 +167,7 @@ impl Driver {
     }
 
     /// Does what the peer wants done until it wants to wait.
-    fn drive_peer<F: FnOnce()>(
-        &mut self,
-        feed: &Feed,
-        connected: &mut Option<F>,
-    ) -> Option<End> {
+    fn drive_peer<F: FnOnce()>(&mut self, feed: &Feed, connected: &mut Option<F>) -> Option<End> {
         self.drive_outgoing();
         loop {
             match self.peer.poll() {
@@ -204,7 +200,10 @@ impl Driver {
         if self.peer.write(Instant::now(), unit) == Written::Congested {
             self.dropped += 1;
             if self.dropped.is_power_of_two() {
-                debug!(dropped = self.dropped, "the path is congested, pictures are dropped");
+                debug!(
+                    dropped = self.dropped,
+                    "the path is congested, pictures are dropped"
+                );
             }
         }
     }
@@ -332,3 +331,7 @@ const RECEIVE_BATCH_MAX: usize = 64;
 const OUTGOING_MAX: usize = 512;
 /// Bounds the goodbye: a few packets to send and events to ignore.
 const GOODBYE_STEPS_MAX: usize = 64;
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;

@@ -119,7 +119,10 @@ mod tests {
     /// Sends `rate` bits a second for a second from `now` on; gives the time after it.
     fn send(flow: &mut Flow, now: Instant, rate: u64) -> Instant {
         for frame in 0..10 {
-            flow.sent(now + Duration::from_millis(frame * 100), (rate / 80) as usize);
+            flow.sent(
+                now + Duration::from_millis(frame * 100),
+                (rate / 80) as usize,
+            );
         }
         now + Duration::from_millis(950)
     }

@@ -172,6 +172,8 @@ pub struct Peer {
     state: State,
     now: Instant,
     keyframe_asked: Option<Instant>,
+    /// When the other side was last heard.
+    heard_at: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -283,6 +285,7 @@ impl Peer {
             state: State::Connecting,
             now,
             keyframe_asked: None,
+            heard_at: now,
         };
         peer.set_rate(rate);
         Ok(peer)
@@ -321,6 +324,7 @@ impl Peer {
         if let Ok(packet) = Receive::new(Protocol::Udp, source, destination, datagram) {
             let input = Input::Receive(now, packet);
             if self.rtc.accepts(&input) {
+                self.heard_at = now;
                 let handled = self.rtc.handle_input(input);
                 self.check(handled);
             }
@@ -330,6 +334,10 @@ impl Peer {
     /// Lets time pass.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
+        if self.is_connected() && now > self.heard_at + SILENCE_MAX {
+            self.end(Lost::Path);
+            return;
+        }
         let handled = self.rtc.handle_input(Input::Timeout(now));
         self.check(handled);
     }
@@ -406,6 +414,7 @@ impl Peer {
     pub fn close(&mut self) {
         // A peer that cannot say goodbye is gone all the same.
         let _ = self.rtc.close();
+        self.heard_at = self.now;
     }
 
     fn handle_event(&mut self, event: str0m::Event) {
@@ -444,6 +453,8 @@ impl Peer {
             return;
         }
         self.state = State::AwaitsKeyframe;
+        self.pace(false);
+        self.heard_at = self.now;
         self.events.push_back(Event::Connected);
         self.ask_for_keyframe();
     }
@@ -461,6 +472,18 @@ impl Peer {
     fn report_bandwidth(&mut self) {
         if let Some(limit) = self.flow.changed() {
             self.events.push_back(Event::Bandwidth(limit));
+            self.pace(limit.is_some());
+        }
+    }
+
+    /// Spreads packets over time only on a path that is known to be narrow. The engine paces at
+    /// little more than its estimate, which a quiet source leaves far too low: the first large
+    /// picture after a still one would wait for most of a second, for no gain.
+    fn pace(&mut self, narrow: bool) {
+        let Some(mid) = self.mid else { return };
+        let mut direct = self.rtc.direct_api();
+        if let Some(stream) = direct.stream_tx_by_mid(mid, None) {
+            stream.set_unpaced(!narrow);
         }
     }
 
@@ -589,10 +612,14 @@ const PLAYOUT_DELAY_ID: u8 = 6;
 const PACING_HEADROOM: u64 = 3;
 /// How often loss is looked at.
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
-/// Longest pause between two connectivity checks, and how many may go unanswered: together they
-/// notice a vanished peer after about 8 s, where the engine's defaults take half a minute.
+/// Longest pause between two connectivity checks, and how many may go unanswered: a path that
+/// does not work is given up in time for another.
 const STUN_RTO_MAX: Duration = Duration::from_millis(1500);
 const STUN_RETRANSMITS_MAX: usize = 6;
+/// How long the other side may be silent. It answers our checks, reports on what it receives and
+/// checks the path by itself, so it is heard every second or two; the engine alone takes twice
+/// this long to call a path lost.
+const SILENCE_MAX: Duration = Duration::from_secs(8);
 /// How long packets may wait for the path: beyond it, a viewer is better served by a keyframe.
 const BACKLOG_MAX: Duration = Duration::from_millis(1500);
 /// How often a peer that awaits a keyframe asks again.

@@ -334,7 +334,7 @@ fn a_vanished_viewer_is_noticed() {
     let mut pair = Pair::answered(0);
     pair.run(Duration::from_secs(2));
     pair.loss_per_cent = 100;
-    pair.run(Duration::from_secs(15));
+    pair.run(SILENCE_MAX + Duration::from_secs(1));
     assert!(matches!(
         pair.events.last(),
         Some(Event::Disconnected(Lost::Path))
