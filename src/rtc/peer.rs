@@ -21,12 +21,15 @@ use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::error::{IceError, RtcError, SdpError};
 use str0m::format::Codec;
-use str0m::media::{Direction, Frequency, MediaKind, MediaTime, Mid, Pt};
+use str0m::media::{Direction, MediaKind, MediaTime, Mid, Pt};
 use str0m::net::{DatagramSend, Protocol, Receive};
 use str0m::rtp::Extension;
 use str0m::{Candidate, IceConnectionState, Input, Rtc, RtcConfig};
 
+use super::clock::RtpClock;
 use super::flow::Flow;
+use super::sdp;
+pub use super::sdp::SDP_BYTES_MAX;
 use crate::media::AccessUnit;
 
 /// What may go wrong on the way to a connection, or on it.
@@ -196,8 +199,9 @@ impl Offered {
         let Self {
             mut peer, pending, ..
         } = self;
-        let answer = SdpAnswer::from_sdp_string(&without_hostnames(answer)?)
-            .map_err(|source| Error::Parse { source })?;
+        let answer =
+            SdpAnswer::from_sdp_string(&sdp::without_hostnames(answer).ok_or(Error::TooLong)?)
+                .map_err(|source| Error::Parse { source })?;
         peer.rtc
             .sdp_api()
             .accept_answer(pending, answer)
@@ -241,9 +245,9 @@ impl Peer {
         rate: Rate,
         offer: &str,
     ) -> Result<(Self, String), Error> {
-        let offer = without_hostnames(offer)?;
+        let offer = sdp::without_hostnames(offer).ok_or(Error::TooLong)?;
         let parsed = SdpOffer::from_sdp_string(&offer).map_err(|source| Error::Parse { source })?;
-        if !receives_h264(&offer) {
+        if !sdp::receives_h264(&offer) {
             return Err(Error::NoVideo);
         }
         let mut peer = Self::new(now, local, rate)?;
@@ -253,7 +257,7 @@ impl Peer {
             .accept_offer(parsed)
             .map_err(|source| Error::Negotiate { source })?
             .to_sdp_string();
-        peer.mid = video_mid(&answer);
+        peer.mid = sdp::video_mid(&answer);
         Ok((peer, answer))
     }
 
@@ -534,72 +538,6 @@ impl fmt::Debug for Offered {
     }
 }
 
-/// Turns capture times into RTP timestamps: 90 kHz since the peer's start, strictly increasing.
-#[derive(Debug)]
-struct RtpClock {
-    start: Instant,
-    last_ticks: Option<u64>,
-}
-
-impl RtpClock {
-    fn new(start: Instant) -> Self {
-        Self {
-            start,
-            last_ticks: None,
-        }
-    }
-
-    fn stamp(&mut self, captured_at: Instant) -> (Instant, MediaTime) {
-        let since = captured_at.saturating_duration_since(self.start);
-        let ticks = (since.as_nanos() * 9 / 100_000) as u64;
-        let ticks = self
-            .last_ticks
-            .map_or(ticks, |last| ticks.max(last.saturating_add(1)));
-        self.last_ticks = Some(ticks);
-        let wallclock = self.start + Duration::from_nanos(ticks.saturating_mul(100_000) / 9);
-        (wallclock, MediaTime::new(ticks, Frequency::NINETY_KHZ))
-    }
-}
-
-/// Whether a video section of the offer can receive and names H.264.
-fn receives_h264(offer: &str) -> bool {
-    let mut sections = offer.split("\nm=").skip(1);
-    sections.any(|section| {
-        let has = |line: &str| section.lines().any(|l| l.trim_end() == line);
-        section.starts_with("video ")
-            && !section.starts_with("video 0 ")
-            && section.to_ascii_lowercase().contains(" h264/90000")
-            && !has("a=sendonly")
-            && !has("a=inactive")
-    })
-}
-
-/// The id of the accepted video section. The engine announces it too, but only after it is
-/// connected.
-fn video_mid(answer: &str) -> Option<Mid> {
-    let mut sections = answer.split("\nm=").skip(1);
-    let section = sections.find(|s| s.starts_with("video ") && !s.starts_with("video 0 "))?;
-    let mid = section.lines().find_map(|l| l.strip_prefix("a=mid:"))?;
-    Some(mid.trim_end().into())
-}
-
-/// Drops candidates that name a host instead of an address (browsers hide theirs so). Such a
-/// viewer reaches us first, and its address is learned from its packets.
-fn without_hostnames(sdp: &str) -> Result<String, Error> {
-    if sdp.len() > SDP_BYTES_MAX {
-        return Err(Error::TooLong);
-    }
-    let named = |line: &&str| line.starts_with("a=candidate:") && line.contains(".local ");
-    let mut kept = String::with_capacity(sdp.len() + 2);
-    for line in sdp.lines().filter(|line| !named(line)) {
-        kept.push_str(line.trim_end());
-        kept.push_str("\r\n");
-    }
-    Ok(kept)
-}
-
-/// Longest session description accepted: many times what browsers send (about 6 kB).
-pub const SDP_BYTES_MAX: usize = 64 * 1024;
 /// The one payload type offered; any dynamic number does.
 const PAYLOAD_TYPE: u8 = 102;
 /// The payload type of its retransmissions.
