@@ -10,7 +10,7 @@
 //!   keyframe.** The peer skips to it and asks for it; a delta is never dropped from the middle.
 //! - **An estimate is a limit only when it has been tried.** A delay-based estimate follows the
 //!   sent rate down while the source is quiet (a still page), so it says nothing about the path
-//!   then. See [`Flow`].
+//!   then. `flow` decides which it is.
 
 use std::collections::VecDeque;
 use std::fmt;
