@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::error::Error;
-use super::gate::PROXY_BYPASS_LIST;
+use super::gate::{BROWSER_ARGUMENTS, PROXY_BYPASS_LIST};
 use super::workdir::WorkDir;
 use crate::config;
 
@@ -47,8 +47,9 @@ const EXECUTABLES: [&str; 10] = [
 ];
 
 /// Flags of every process. Quiet (no traffic of Chromium's own), no throttling of pages that
-/// nobody looks at, known colours, and no way round the session's gate.
-const FLAGS: [&str; 24] = [
+/// nobody looks at, known colours. What keeps traffic from going
+/// round the gate is [`BROWSER_ARGUMENTS`].
+const FLAGS: [&str; 22] = [
     "autoplay-policy=no-user-gesture-required",
     "disable-background-networking",
     "disable-background-timer-throttling",
@@ -63,11 +64,9 @@ const FLAGS: [&str; 24] = [
      AutofillServerCommunication,CertificateTransparencyComponentUpdater,HttpsUpgrades",
     "disable-gpu",
     "disable-hang-monitor",
-    "disable-quic",
     "disable-renderer-backgrounding",
     "disable-sync",
     "force-color-profile=srgb",
-    "force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "metrics-recording-only",
     "mute-audio",
     "no-default-browser-check",

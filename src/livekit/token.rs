@@ -32,7 +32,7 @@ pub struct Minter {
 }
 
 impl Minter {
-    /// A new token, good for [`VALIDITY`].
+    /// A new token, good to join with for ten minutes.
     pub fn mint(&self) -> Result<Secret, Error> {
         let grants = VideoGrants {
             room_join: true,

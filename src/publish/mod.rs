@@ -2,6 +2,7 @@
 
 pub mod fanout;
 pub mod livekit;
+mod source;
 pub mod whep;
 
 pub use fanout::{Fanout, Feed, FeedId, Feedback};

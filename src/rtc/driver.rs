@@ -1,4 +1,4 @@
-//! [`Driver`]: gives a [`Peer`] its socket, its clock and the access units of a [`Feed`].
+//! [`Driver`]: gives a [`Peer`] its socket, its clock and the access units of a [`Source`].
 //!
 //! One loop, one future; nothing in it waits for the network, so a slow path costs viewers
 //! pictures and never stalls the session. A socket that cannot take a datagram now keeps it in a
@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -19,7 +20,19 @@ use tracing::{debug, trace};
 
 use super::peer::{Event, Lost, Output, Peer, Rate, Written};
 use super::sockets::Bound;
-use crate::publish::Feed;
+use crate::media::AccessUnit;
+
+/// Where access units come from, and what the path tells back. Nothing in it blocks.
+pub trait Source: Send + Sync {
+    /// The next access unit; `None` once the session is over. Safe to cancel.
+    fn next(&mut self) -> impl Future<Output = Option<Arc<AccessUnit>>> + Send;
+    /// Somebody needs a keyframe.
+    fn request_keyframe(&self);
+    /// The bits a second that the path carries; `None` when it knows no limit.
+    fn set_bandwidth(&self, bits_per_second: Option<u64>);
+    /// Whether anybody watches.
+    fn set_watched(&self, watched: bool);
+}
 
 /// Drives one peer until it ends.
 #[derive(Debug)]
@@ -105,26 +118,26 @@ impl Driver {
         (driver, sender)
     }
 
-    /// Drives the peer until it ends. `connected` is told once media can flow. The feed is left
+    /// Drives the peer until it ends. `connected` is told once media can flow. The source is left
     /// as not watched and with no limit, ready for the next driver.
     pub async fn run(
         mut self,
-        feed: &mut Feed,
+        source: &mut impl Source,
         cancel: &CancellationToken,
         connected: impl FnOnce() + Send,
     ) -> End {
         let started = Instant::now();
         let mut connected = Some(connected);
         let end = loop {
-            if let Some(end) = self.drive_peer(feed, &mut connected) {
+            if let Some(end) = self.drive_peer(source, &mut connected) {
                 break end;
             }
-            if let Some(end) = self.wait(feed, cancel, started).await {
+            if let Some(end) = self.wait(source, cancel, started).await {
                 break end;
             }
         };
-        feed.set_watched(false);
-        feed.set_bandwidth(None);
+        source.set_watched(false);
+        source.set_bandwidth(None);
         self.peer.close();
         self.drive_goodbye();
         debug!(%end, dropped = self.dropped, "media ended");
@@ -134,7 +147,7 @@ impl Driver {
     /// Waits for the next input and hands it to the peer.
     async fn wait(
         &mut self,
-        feed: &mut Feed,
+        source: &mut impl Source,
         cancel: &CancellationToken,
         started: Instant,
     ) -> Option<End> {
@@ -147,13 +160,13 @@ impl Driver {
         tokio::select! {
             biased;
             () = cancel.cancelled() => return Some(End::Cancelled),
-            unit = feed.next() => match unit {
+            unit = source.next() => match unit {
                 Some(unit) => self.handle_unit(&unit),
                 None => return Some(End::SessionOver),
             },
             _ = self.bound.socket.writable(), if !self.outgoing.is_empty() => {}
             _ = self.bound.socket.readable() => self.drive_receive(),
-            Some(command) = self.commands.recv() => self.handle_command(command, feed),
+            Some(command) = self.commands.recv() => self.handle_command(command, source),
             () = sleep_until(wake_at.into()) => {
                 let now = Instant::now();
                 if !connected && now >= self.deadline {
@@ -167,7 +180,11 @@ impl Driver {
     }
 
     /// Does what the peer wants done until it wants to wait.
-    fn drive_peer<F: FnOnce()>(&mut self, feed: &Feed, connected: &mut Option<F>) -> Option<End> {
+    fn drive_peer<F: FnOnce()>(
+        &mut self,
+        source: &impl Source,
+        connected: &mut Option<F>,
+    ) -> Option<End> {
         self.drive_outgoing();
         loop {
             match self.peer.poll() {
@@ -178,25 +195,25 @@ impl Driver {
                     self.wake_at = at;
                     return None;
                 }
-                Output::Event(Event::Disconnected(source)) => return Some(End::Lost { source }),
+                Output::Event(Event::Disconnected(why)) => return Some(End::Lost { source: why }),
                 Output::Event(Event::Connected) => {
                     if self.watch == Watch::Connection {
-                        self.set_watched(true, feed);
+                        self.set_watched(true, source);
                     }
                     if let Some(connected) = connected.take() {
                         connected();
                     }
                 }
-                Output::Event(Event::KeyframeRequested) => feed.request_keyframe(),
+                Output::Event(Event::KeyframeRequested) => source.request_keyframe(),
                 Output::Event(Event::Bandwidth(limit)) => {
                     debug!(?limit, "bandwidth");
-                    feed.set_bandwidth(limit);
+                    source.set_bandwidth(limit);
                 }
             }
         }
     }
 
-    fn handle_unit(&mut self, unit: &crate::media::AccessUnit) {
+    fn handle_unit(&mut self, unit: &AccessUnit) {
         if self.peer.write(Instant::now(), unit) == Written::Congested {
             self.dropped += 1;
             if self.dropped.is_power_of_two() {
@@ -208,7 +225,7 @@ impl Driver {
         }
     }
 
-    fn handle_command(&mut self, command: Command, feed: &Feed) {
+    fn handle_command(&mut self, command: Command, source: &impl Source) {
         match command {
             Command::AddRemoteCandidate(candidate) => {
                 // A name that hides an address, or a kind of candidate from the future.
@@ -218,15 +235,15 @@ impl Driver {
                 self.peer.handle_timeout(Instant::now());
             }
             Command::SetRate(rate) => self.peer.set_rate(rate),
-            Command::SetWatched(watched) => self.set_watched(watched, feed),
+            Command::SetWatched(watched) => self.set_watched(watched, source),
         }
     }
 
-    fn set_watched(&mut self, watched: bool, feed: &Feed) {
-        feed.set_watched(watched);
+    fn set_watched(&mut self, watched: bool, source: &impl Source) {
+        source.set_watched(watched);
         // Whoever begins to watch has nothing to build deltas on.
         if watched && !self.watched {
-            feed.request_keyframe();
+            source.request_keyframe();
         }
         self.watched = watched;
     }
@@ -235,9 +252,9 @@ impl Driver {
         let mut datagram = [0_u8; DATAGRAM_BYTES_MAX];
         for _ in 0..RECEIVE_BATCH_MAX {
             match self.bound.socket.try_recv_from(&mut datagram) {
-                Ok((length, source)) => {
+                Ok((length, from)) => {
                     self.peer
-                        .handle_receive(Instant::now(), source, &datagram[..length]);
+                        .handle_receive(Instant::now(), from, &datagram[..length]);
                     if !self.drain_transmits() {
                         return;
                     }
@@ -331,3 +348,7 @@ const RECEIVE_BATCH_MAX: usize = 64;
 const OUTGOING_MAX: usize = 512;
 /// Bounds the goodbye: a few packets to send and events to ignore.
 const GOODBYE_STEPS_MAX: usize = 64;
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;

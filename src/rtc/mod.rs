@@ -3,10 +3,12 @@
 //!
 //! The only module that names the WebRTC engine; its types do not leave it.
 
+mod clock;
 pub mod driver;
 mod flow;
 pub mod peer;
+mod sdp;
 pub mod sockets;
 
-pub use driver::{Command, Driver, End};
+pub use driver::{Command, Driver, End, Source};
 pub use peer::{Offered, Peer};

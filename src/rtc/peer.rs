@@ -10,7 +10,7 @@
 //!   keyframe.** The peer skips to it and asks for it; a delta is never dropped from the middle.
 //! - **An estimate is a limit only when it has been tried.** A delay-based estimate follows the
 //!   sent rate down while the source is quiet (a still page), so it says nothing about the path
-//!   then. See [`Flow`].
+//!   then. `flow` decides which it is.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,12 +21,15 @@ use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::error::{IceError, RtcError, SdpError};
 use str0m::format::Codec;
-use str0m::media::{Direction, Frequency, MediaKind, MediaTime, Mid, Pt};
+use str0m::media::{Direction, MediaKind, MediaTime, Mid, Pt};
 use str0m::net::{DatagramSend, Protocol, Receive};
 use str0m::rtp::Extension;
 use str0m::{Candidate, IceConnectionState, Input, Rtc, RtcConfig};
 
+use super::clock::RtpClock;
 use super::flow::Flow;
+use super::sdp;
+pub use super::sdp::SDP_BYTES_MAX;
 use crate::media::AccessUnit;
 
 /// What may go wrong on the way to a connection, or on it.
@@ -172,6 +175,8 @@ pub struct Peer {
     state: State,
     now: Instant,
     keyframe_asked: Option<Instant>,
+    /// When the other side was last heard.
+    heard_at: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,8 +199,9 @@ impl Offered {
         let Self {
             mut peer, pending, ..
         } = self;
-        let answer = SdpAnswer::from_sdp_string(&without_hostnames(answer)?)
-            .map_err(|source| Error::Parse { source })?;
+        let answer =
+            SdpAnswer::from_sdp_string(&sdp::without_hostnames(answer).ok_or(Error::TooLong)?)
+                .map_err(|source| Error::Parse { source })?;
         peer.rtc
             .sdp_api()
             .accept_answer(pending, answer)
@@ -239,9 +245,9 @@ impl Peer {
         rate: Rate,
         offer: &str,
     ) -> Result<(Self, String), Error> {
-        let offer = without_hostnames(offer)?;
+        let offer = sdp::without_hostnames(offer).ok_or(Error::TooLong)?;
         let parsed = SdpOffer::from_sdp_string(&offer).map_err(|source| Error::Parse { source })?;
-        if !receives_h264(&offer) {
+        if !sdp::receives_h264(&offer) {
             return Err(Error::NoVideo);
         }
         let mut peer = Self::new(now, local, rate)?;
@@ -251,7 +257,7 @@ impl Peer {
             .accept_offer(parsed)
             .map_err(|source| Error::Negotiate { source })?
             .to_sdp_string();
-        peer.mid = video_mid(&answer);
+        peer.mid = sdp::video_mid(&answer);
         Ok((peer, answer))
     }
 
@@ -283,6 +289,7 @@ impl Peer {
             state: State::Connecting,
             now,
             keyframe_asked: None,
+            heard_at: now,
         };
         peer.set_rate(rate);
         Ok(peer)
@@ -321,6 +328,7 @@ impl Peer {
         if let Ok(packet) = Receive::new(Protocol::Udp, source, destination, datagram) {
             let input = Input::Receive(now, packet);
             if self.rtc.accepts(&input) {
+                self.heard_at = now;
                 let handled = self.rtc.handle_input(input);
                 self.check(handled);
             }
@@ -330,6 +338,10 @@ impl Peer {
     /// Lets time pass.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
+        if self.is_connected() && now > self.heard_at + SILENCE_MAX {
+            self.end(Lost::Path);
+            return;
+        }
         let handled = self.rtc.handle_input(Input::Timeout(now));
         self.check(handled);
     }
@@ -406,6 +418,7 @@ impl Peer {
     pub fn close(&mut self) {
         // A peer that cannot say goodbye is gone all the same.
         let _ = self.rtc.close();
+        self.heard_at = self.now;
     }
 
     fn handle_event(&mut self, event: str0m::Event) {
@@ -444,6 +457,8 @@ impl Peer {
             return;
         }
         self.state = State::AwaitsKeyframe;
+        self.pace(false);
+        self.heard_at = self.now;
         self.events.push_back(Event::Connected);
         self.ask_for_keyframe();
     }
@@ -461,6 +476,18 @@ impl Peer {
     fn report_bandwidth(&mut self) {
         if let Some(limit) = self.flow.changed() {
             self.events.push_back(Event::Bandwidth(limit));
+            self.pace(limit.is_some());
+        }
+    }
+
+    /// Spreads packets over time only on a path that is known to be narrow. The engine paces at
+    /// little more than its estimate, which a quiet source leaves far too low: the first large
+    /// picture after a still one would wait for most of a second, for no gain.
+    fn pace(&mut self, narrow: bool) {
+        let Some(mid) = self.mid else { return };
+        let mut direct = self.rtc.direct_api();
+        if let Some(stream) = direct.stream_tx_by_mid(mid, None) {
+            stream.set_unpaced(!narrow);
         }
     }
 
@@ -511,72 +538,6 @@ impl fmt::Debug for Offered {
     }
 }
 
-/// Turns capture times into RTP timestamps: 90 kHz since the peer's start, strictly increasing.
-#[derive(Debug)]
-struct RtpClock {
-    start: Instant,
-    last_ticks: Option<u64>,
-}
-
-impl RtpClock {
-    fn new(start: Instant) -> Self {
-        Self {
-            start,
-            last_ticks: None,
-        }
-    }
-
-    fn stamp(&mut self, captured_at: Instant) -> (Instant, MediaTime) {
-        let since = captured_at.saturating_duration_since(self.start);
-        let ticks = (since.as_nanos() * 9 / 100_000) as u64;
-        let ticks = self
-            .last_ticks
-            .map_or(ticks, |last| ticks.max(last.saturating_add(1)));
-        self.last_ticks = Some(ticks);
-        let wallclock = self.start + Duration::from_nanos(ticks.saturating_mul(100_000) / 9);
-        (wallclock, MediaTime::new(ticks, Frequency::NINETY_KHZ))
-    }
-}
-
-/// Whether a video section of the offer can receive and names H.264.
-fn receives_h264(offer: &str) -> bool {
-    let mut sections = offer.split("\nm=").skip(1);
-    sections.any(|section| {
-        let has = |line: &str| section.lines().any(|l| l.trim_end() == line);
-        section.starts_with("video ")
-            && !section.starts_with("video 0 ")
-            && section.to_ascii_lowercase().contains(" h264/90000")
-            && !has("a=sendonly")
-            && !has("a=inactive")
-    })
-}
-
-/// The id of the accepted video section. The engine announces it too, but only after it is
-/// connected.
-fn video_mid(answer: &str) -> Option<Mid> {
-    let mut sections = answer.split("\nm=").skip(1);
-    let section = sections.find(|s| s.starts_with("video ") && !s.starts_with("video 0 "))?;
-    let mid = section.lines().find_map(|l| l.strip_prefix("a=mid:"))?;
-    Some(mid.trim_end().into())
-}
-
-/// Drops candidates that name a host instead of an address (browsers hide theirs so). Such a
-/// viewer reaches us first, and its address is learned from its packets.
-fn without_hostnames(sdp: &str) -> Result<String, Error> {
-    if sdp.len() > SDP_BYTES_MAX {
-        return Err(Error::TooLong);
-    }
-    let named = |line: &&str| line.starts_with("a=candidate:") && line.contains(".local ");
-    let mut kept = String::with_capacity(sdp.len() + 2);
-    for line in sdp.lines().filter(|line| !named(line)) {
-        kept.push_str(line.trim_end());
-        kept.push_str("\r\n");
-    }
-    Ok(kept)
-}
-
-/// Longest session description accepted: many times what browsers send (about 6 kB).
-pub const SDP_BYTES_MAX: usize = 64 * 1024;
 /// The one payload type offered; any dynamic number does.
 const PAYLOAD_TYPE: u8 = 102;
 /// The payload type of its retransmissions.
@@ -589,10 +550,14 @@ const PLAYOUT_DELAY_ID: u8 = 6;
 const PACING_HEADROOM: u64 = 3;
 /// How often loss is looked at.
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
-/// Longest pause between two connectivity checks, and how many may go unanswered: together they
-/// notice a vanished peer after about 8 s, where the engine's defaults take half a minute.
+/// Longest pause between two connectivity checks, and how many may go unanswered: a path that
+/// does not work is given up in time for another.
 const STUN_RTO_MAX: Duration = Duration::from_millis(1500);
 const STUN_RETRANSMITS_MAX: usize = 6;
+/// How long the other side may be silent. It answers our checks, reports on what it receives and
+/// checks the path by itself, so it is heard every second or two; the engine alone takes twice
+/// this long to call a path lost.
+const SILENCE_MAX: Duration = Duration::from_secs(8);
 /// How long packets may wait for the path: beyond it, a viewer is better served by a keyframe.
 const BACKLOG_MAX: Duration = Duration::from_millis(1500);
 /// How often a peer that awaits a keyframe asks again.

@@ -200,7 +200,7 @@ fn unit(index: usize, captured_at: Instant) -> AccessUnit {
         data.extend_from_slice(&[0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80]);
     }
     data.extend_from_slice(&[0, 0, 0, 1, if keyframe { 0x65 } else { 0x41 }]);
-    let size = if index % 5 == 0 { 9_000 } else { 300 };
+    let size = if index.is_multiple_of(5) { 9_000 } else { 300 };
     data.extend((0..size).map(|n| (n * 31 + index * 7) as u8 | 1));
     AccessUnit {
         data,
@@ -334,7 +334,7 @@ fn a_vanished_viewer_is_noticed() {
     let mut pair = Pair::answered(0);
     pair.run(Duration::from_secs(2));
     pair.loss_per_cent = 100;
-    pair.run(Duration::from_secs(15));
+    pair.run(SILENCE_MAX + Duration::from_secs(1));
     assert!(matches!(
         pair.events.last(),
         Some(Event::Disconnected(Lost::Path))

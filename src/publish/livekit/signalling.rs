@@ -1,0 +1,152 @@
+//! The signalling beside running media: passes on what either side wants, and resumes when it is
+//! lost. It may wait for the server; media does not wait for it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{Context, Outcome, State, Wanted, left, lost_signalling};
+use crate::error::Chain;
+use crate::livekit::Signal;
+use crate::livekit::signal::{Event, Leave, Published};
+use crate::rtc::Command;
+
+/// The signalling of a connection whose media runs.
+pub(super) struct Signalling<'a> {
+    pub(super) context: &'a mut Context,
+    pub(super) signal: &'a mut Signal,
+    pub(super) published: Published,
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) stop: &'a CancellationToken,
+    pub(super) watched: bool,
+}
+
+impl Signalling<'_> {
+    /// Runs until the connection is over: `None` when it was stopped from outside.
+    pub(super) async fn run(&mut self) -> Option<Outcome> {
+        let mut done = self.context.wanted.borrow_and_update().clone();
+        if !done.attributes.is_empty() {
+            self.signal.set_attributes(done.attributes.clone()).await;
+        }
+        self.tell_watched(done.paused).await;
+        loop {
+            let stop = self.stop;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                Ok(()) = self.context.wanted.changed() => {
+                    let wanted = self.context.wanted.borrow_and_update().clone();
+                    self.apply(&done, &wanted).await;
+                    done = wanted;
+                }
+                event = self.signal.next() => {
+                    if let Some(outcome) = self.handle(event, done.paused).await {
+                        return outcome;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Handles one event: `Some` when the connection is over.
+    async fn handle(&mut self, event: Event, paused: bool) -> Option<Option<Outcome>> {
+        match event {
+            Event::Watched { sid, watched } if sid == self.published.sid() => {
+                debug!(watched, "subscribers");
+                self.watched = watched;
+                self.tell_watched(paused).await;
+                None
+            }
+            Event::Candidate { candidate } => {
+                self.tell(Command::AddRemoteCandidate(candidate)).await;
+                None
+            }
+            Event::TrackUnpublished { sid } if sid == self.published.sid() => {
+                let reason = "a moderator took the track down".to_owned();
+                Some(Some(Outcome::Retry(reason)))
+            }
+            Event::Muted { sid, muted } if sid == self.published.sid() => {
+                info!(muted, "a moderator muted or unmuted the track");
+                None
+            }
+            Event::Refused { message } => {
+                warn!(%message, "the server refused a request");
+                None
+            }
+            Event::Closed { reason } => self.resume(lost_signalling(&reason), paused).await,
+            Event::Leave(Leave::Retry(reason)) => self.resume(reason.to_owned(), paused).await,
+            Event::Leave(leave) => Some(Some(left(leave))),
+            _ => None,
+        }
+    }
+
+    /// Opens the signalling again while media goes on. `Some` when the connection is over.
+    async fn resume(&mut self, reason: String, paused: bool) -> Option<Option<Outcome>> {
+        info!(%reason, "resuming the signalling");
+        self.context.set_state(State::Reconnecting {
+            reason: reason.clone(),
+        });
+        for pause in RESUME_AFTER {
+            let stop = self.stop;
+            let resumed = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Some(None),
+                resumed = async {
+                    sleep(pause).await;
+                    self.signal.resume(&self.published).await
+                } => resumed,
+            };
+            match resumed {
+                Ok(()) => {
+                    info!("signalling resumed");
+                    self.signal.mute(self.published.sid(), paused).await;
+                    self.context.set_state(State::Connected);
+                    return None;
+                }
+                Err(error) => debug!(error = %Chain(&error), "not resumed"),
+            }
+        }
+        Some(Some(Outcome::Retry(reason)))
+    }
+
+    /// Passes on what the owner wants anew.
+    async fn apply(&self, done: &Wanted, wanted: &Wanted) {
+        if wanted.paused != done.paused {
+            self.signal.mute(self.published.sid(), wanted.paused).await;
+            self.tell_watched(wanted.paused).await;
+        }
+        if let Some(rate) = wanted.rate.filter(|rate| Some(*rate) != done.rate) {
+            self.tell(Command::SetRate(rate)).await;
+        }
+        let changed: HashMap<_, _> = wanted
+            .attributes
+            .iter()
+            .filter(|(key, value)| done.attributes.get(*key) != Some(*value))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        if !changed.is_empty() {
+            self.signal.set_attributes(changed).await;
+        }
+    }
+
+    async fn tell_watched(&self, paused: bool) {
+        self.tell(Command::SetWatched(self.watched && !paused))
+            .await;
+    }
+
+    async fn tell(&self, command: Command) {
+        // A driver that is gone ends the connection by itself.
+        let _ = self.commands.send(command).await;
+    }
+}
+
+/// The pauses before each attempt to resume. A server that restarted refuses all of them fast.
+const RESUME_AFTER: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_millis(250),
+    Duration::from_millis(750),
+];
