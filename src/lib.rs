@@ -10,10 +10,14 @@
 //! - [`events`]: what happened, numbered and kept for a while.
 //! - [`session`]: one room's browser, from start to close.
 //! - [`api`]: the front doors: REST, WebSocket, WHEP, metrics, dashboard.
-//! - [`app`]: where everything is put together; [`cli`]: the command line.
+//! - [`demo`]: the built-in page that drives itself; [`app`]: where everything is put together; [`cli`]: the command line.
 
+pub mod api;
+pub mod app;
 pub mod browser;
+pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod error;
 pub mod events;
 pub mod livekit;

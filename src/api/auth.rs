@@ -18,7 +18,12 @@ pub(super) async fn guard(State(doors): State<Doors>, request: Request, next: Ne
     let server = &doors.config.server;
     let headers = request.headers();
     let checks = origin(headers, &server.allowed_origins)
-        .and_then(|()| host(headers, server.listen.ip().is_loopback() && server.token.is_empty()))
+        .and_then(|()| {
+            host(
+                headers,
+                server.listen.ip().is_loopback() && server.token.is_empty(),
+            )
+        })
         .and_then(|()| token(&request, &server.token));
     match checks {
         Ok(()) => next.run(request).await,
@@ -29,10 +34,17 @@ pub(super) async fn guard(State(doors): State<Doors>, request: Request, next: Ne
 /// A browser's request must come from our own pages or from an allowed origin: else any web page
 /// could drive the browsers of whoever visits it.
 fn origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Error> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return Ok(());
+    };
     let origin = origin.to_str().unwrap_or_default();
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let own = origin.split_once("://").is_some_and(|(_, authority)| authority == host);
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let own = origin
+        .split_once("://")
+        .is_some_and(|(_, authority)| authority == host);
     if own || allowed.iter().any(|other| other == origin) {
         return Ok(());
     }
@@ -43,19 +55,26 @@ fn origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Error> {
 /// On loopback without a token, the Host must be loopback too: else a name that a web page
 /// controls could be pointed here.
 fn host(headers: &HeaderMap, is_open: bool) -> Result<(), Error> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
     let name = match host.strip_prefix('[') {
         Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
     let is_loopback = name == "localhost"
         || name.ends_with(".localhost")
-        || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        || name
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback());
     if !is_open || host.is_empty() || is_loopback {
         return Ok(());
     }
-    Err(Error::forbidden("this host name does not belong to the service")
-        .hint("Use 127.0.0.1 or localhost, or set server.token."))
+    Err(
+        Error::forbidden("this host name does not belong to the service")
+            .hint("Use 127.0.0.1 or localhost, or set server.token."),
+    )
 }
 
 fn token(request: &Request, expected: &Secret) -> Result<(), Error> {
@@ -70,7 +89,9 @@ fn token(request: &Request, expected: &Secret) -> Result<(), Error> {
         .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     // A browser's WebSocket cannot set headers.
     let query = request.uri().query().unwrap_or_default();
-    let in_query = query.split('&').find_map(|pair| pair.strip_prefix("access_token="));
+    let in_query = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("access_token="));
     let is_right = |given: &str| same(given.as_bytes(), expected.reveal().as_bytes());
     if bearer.is_some_and(is_right) || in_query.is_some_and(is_right) {
         return Ok(());
@@ -81,7 +102,10 @@ fn token(request: &Request, expected: &Secret) -> Result<(), Error> {
 
 /// Compares in a time that does not tell where the texts differ.
 fn same(given: &[u8], expected: &[u8]) -> bool {
-    let difference = given.iter().zip(expected).fold(0, |sum, (a, b)| sum | (a ^ b));
+    let difference = given
+        .iter()
+        .zip(expected)
+        .fold(0, |sum, (a, b)| sum | (a ^ b));
     given.len() == expected.len() && difference == 0
 }
 
@@ -90,7 +114,10 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(header::HeaderName, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (name.clone(), value.parse().unwrap()))
+            .collect()
     }
 
     #[test]

@@ -17,9 +17,11 @@ impl<T: DeserializeOwned> FromRequest<Doors> for JsonBody<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, doors: &Doors) -> Result<Self, Response> {
-        let bytes = Bytes::from_request(request, doors).await.map_err(|rejection| {
-            too_large(rejection.status(), doors.config.server.body_bytes_max)
-        })?;
+        let bytes = Bytes::from_request(request, doors)
+            .await
+            .map_err(|rejection| {
+                too_large(rejection.status(), doors.config.server.body_bytes_max)
+            })?;
         let mut json = serde_json::Deserializer::from_slice(&bytes);
         serde_path_to_error::deserialize(&mut json)
             .map(Self)
@@ -35,10 +37,12 @@ impl<T: DeserializeOwned> FromRequestParts<Doors> for Params<T> {
 
     async fn from_request_parts(parts: &mut Parts, doors: &Doors) -> Result<Self, Error> {
         let query = Query::<T>::from_request_parts(parts, doors).await;
-        query.map(|Query(params)| Self(params)).map_err(|rejection| {
-            Error::invalid_input(format!("the query is not valid: {}", rejection.body_text()))
-                .hint("GET /openapi.json describes every parameter.")
-        })
+        query
+            .map(|Query(params)| Self(params))
+            .map_err(|rejection| {
+                Error::invalid_input(format!("the query is not valid: {}", rejection.body_text()))
+                    .hint("GET /openapi.json describes every parameter.")
+            })
     }
 }
 

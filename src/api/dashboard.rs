@@ -33,15 +33,24 @@ const ASSETS: [(&str, &str); 15] = [
 /// The dashboard's routes.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
-        .route("/", get(|| async { page(include_str!("../dashboard/index.html")) }))
-        .route("/demo", get(|| async { page(include_str!("../dashboard/demo.html")) }))
+        .route(
+            "/",
+            get(|| async { page(include_str!("../dashboard/index.html")) }),
+        )
+        .route(
+            "/demo",
+            get(|| async { page(include_str!("../dashboard/demo.html")) }),
+        )
         .route("/assets/{name}", get(asset))
 }
 
 /// The demo page's routes alone.
 pub(super) fn demo_routes() -> Router {
     Router::new()
-        .route("/demo", get(|| async { page(include_str!("../dashboard/demo.html")) }))
+        .route(
+            "/demo",
+            get(|| async { page(include_str!("../dashboard/demo.html")) }),
+        )
         .route("/assets/{name}", get(asset))
 }
 

@@ -32,5 +32,9 @@ pub(super) async fn health(State(doors): State<Doors>) -> Json<Health> {
     }
     let is_ill = sessions.contains_key("failed") || sessions.contains_key("reconnecting");
     let status = if is_ill { "degraded" } else { "healthy" };
-    Json(Health { status, version: env!("CARGO_PKG_VERSION"), sessions })
+    Json(Health {
+        status,
+        version: env!("CARGO_PKG_VERSION"),
+        sessions,
+    })
 }

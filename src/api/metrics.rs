@@ -10,8 +10,9 @@ use super::Doors;
 use crate::error::Error;
 
 /// Buckets of what is measured in seconds, from a cursor's blend to a slow navigation.
-const SECONDS: [f64; 14] =
-    [0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0];
+const SECONDS: [f64; 14] = [
+    0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0,
+];
 
 /// The process's recorder of measurements.
 #[derive(Clone)]
@@ -64,18 +65,36 @@ fn describe() {
 }
 
 const COUNTERS: [(&str, &str); 12] = [
-    ("ghostcast_frames_captured_total", "Frames that came in from browsers"),
+    (
+        "ghostcast_frames_captured_total",
+        "Frames that came in from browsers",
+    ),
     ("ghostcast_frames_drawn_total", "Pictures drawn"),
     ("ghostcast_frames_encoded_total", "Pictures encoded"),
-    ("ghostcast_frames_dropped_total", "Frames not sent, by reason"),
+    (
+        "ghostcast_frames_dropped_total",
+        "Frames not sent, by reason",
+    ),
     ("ghostcast_encoded_bytes_total", "Bytes encoded"),
-    ("ghostcast_keyframe_requests_total", "Keyframes asked for by viewers"),
+    (
+        "ghostcast_keyframe_requests_total",
+        "Keyframes asked for by viewers",
+    ),
     ("ghostcast_keyframes_total", "Keyframes encoded"),
     ("ghostcast_events_total", "Events published, by type"),
-    ("ghostcast_events_lagged_total", "Events that slow subscribers missed"),
+    (
+        "ghostcast_events_lagged_total",
+        "Events that slow subscribers missed",
+    ),
     ("ghostcast_actions_total", "Actions, by type and outcome"),
-    ("ghostcast_requests_blocked_total", "Requests of pages that the gate refused, by reason"),
-    ("ghostcast_proxy_connections_total", "Connections of pages through the gate"),
+    (
+        "ghostcast_requests_blocked_total",
+        "Requests of pages that the gate refused, by reason",
+    ),
+    (
+        "ghostcast_proxy_connections_total",
+        "Connections of pages through the gate",
+    ),
 ];
 
 const PLAIN_COUNTERS: [&str; 7] = [
@@ -93,12 +112,21 @@ const GAUGES: [(&str, &str); 6] = [
     ("ghostcast_browsers", "Browser processes"),
     ("ghostcast_contexts", "Browser contexts"),
     ("ghostcast_viewers", "WHEP viewers"),
-    ("ghostcast_event_connections", "Open event sockets of rooms with a session"),
-    ("ghostcast_bitrate_bits_per_second", "Bits encoded in the last second, all sessions"),
+    (
+        "ghostcast_event_connections",
+        "Open event sockets of rooms with a session",
+    ),
+    (
+        "ghostcast_bitrate_bits_per_second",
+        "Bits encoded in the last second, all sessions",
+    ),
 ];
 
 const HISTOGRAMS: [(&str, &str); 2] = [
-    ("ghostcast_stage_seconds", "Time of one picture in a stage of the pipeline"),
+    (
+        "ghostcast_stage_seconds",
+        "Time of one picture in a stage of the pipeline",
+    ),
     ("ghostcast_action_seconds", "Time of one action, by type"),
 ];
 

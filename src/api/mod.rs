@@ -41,20 +41,33 @@ struct Doors {
 pub fn router(manager: Manager, config: Arc<Config>, metrics: Metrics) -> Router {
     let body_bytes_max = config.server.body_bytes_max;
     let cors = cors(&config.server.allowed_origins);
-    let doors = Doors { manager, config, metrics };
+    let doors = Doors {
+        manager,
+        config,
+        metrics,
+    };
     Router::new()
         .route("/sessions", post(sessions::start).get(sessions::list))
-        .route("/sessions/{room_name}", get(sessions::show).delete(sessions::close))
+        .route(
+            "/sessions/{room_name}",
+            get(sessions::show).delete(sessions::close),
+        )
         .route("/sessions/{room_name}/pause", post(sessions::pause))
         .route("/sessions/{room_name}/resume", post(sessions::resume))
         .route("/sessions/{room_name}/recover", post(sessions::recover))
         .route("/sessions/{room_name}/actions", post(sessions::act))
         .route("/sessions/{room_name}/context", get(sessions::context))
-        .route("/sessions/{room_name}/screenshot", get(sessions::screenshot))
+        .route(
+            "/sessions/{room_name}/screenshot",
+            get(sessions::screenshot),
+        )
         .route("/rooms/{room_name}/connections", get(ws::connections))
         .route("/mcp/events/{room_name}", get(ws::events))
         .route("/whep/{room_name}", post(watch::offer))
-        .route("/whep/{room_name}/{viewer_id}", delete(watch::end).patch(watch::trickle))
+        .route(
+            "/whep/{room_name}/{viewer_id}",
+            delete(watch::end).patch(watch::trickle),
+        )
         .route("/health", get(health::health))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::openapi))
@@ -76,7 +89,9 @@ pub fn demo_page() -> Router {
 
 /// Lets pages of the configured origins call the service.
 fn cors(origins: &[String]) -> CorsLayer {
-    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    let origins = origins
+        .iter()
+        .filter_map(|origin| HeaderValue::from_str(origin).ok());
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])

@@ -14,10 +14,24 @@ use super::{health, metrics, sessions, status, watch, ws};
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(
-        sessions::start, sessions::list, sessions::show, sessions::close, sessions::pause,
-        sessions::resume, sessions::recover, sessions::act, sessions::context,
-        sessions::screenshot, ws::events, ws::connections, watch::offer, watch::trickle,
-        watch::end, health::health, metrics::metrics, openapi,
+        sessions::start,
+        sessions::list,
+        sessions::show,
+        sessions::close,
+        sessions::pause,
+        sessions::resume,
+        sessions::recover,
+        sessions::act,
+        sessions::context,
+        sessions::screenshot,
+        ws::events,
+        ws::connections,
+        watch::offer,
+        watch::trickle,
+        watch::end,
+        health::health,
+        metrics::metrics,
+        openapi,
     ),
     components(schemas(status::ErrorBody))
 )]

@@ -39,7 +39,12 @@ pub(super) async fn start(
     let handle = doors.manager.start(spec).await?;
     let record = handle.opened().await;
     let location = format!("/sessions/{}", record.session_id);
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(record)).into_response())
+    Ok((
+        StatusCode::CREATED,
+        [(header::LOCATION, location)],
+        Json(record),
+    )
+        .into_response())
 }
 
 /// List all sessions.
@@ -47,7 +52,9 @@ pub(super) async fn start(
     (status = 200, description = "All sessions", body = SessionList),
 ))]
 pub(super) async fn list(State(doors): State<Doors>) -> Json<SessionList> {
-    Json(SessionList { sessions: doors.manager.records() })
+    Json(SessionList {
+        sessions: doors.manager.records(),
+    })
 }
 
 /// Show one session.
@@ -165,8 +172,17 @@ pub(super) async fn context(
     Path(room): Path<String>,
     Params(query): Params<ContextQuery>,
 ) -> Result<Json<PageContext>, Error> {
-    let ContextQuery { elements, accessibility, limit, .. } = query;
-    let options = ContextOptions { elements, accessibility, limit };
+    let ContextQuery {
+        elements,
+        accessibility,
+        limit,
+        ..
+    } = query;
+    let options = ContextOptions {
+        elements,
+        accessibility,
+        limit,
+    };
     doors.manager.find(&room)?.context(options).await.map(Json)
 }
 
@@ -201,7 +217,12 @@ pub(super) async fn screenshot(
     Path(room): Path<String>,
     Params(query): Params<ScreenshotQuery>,
 ) -> Result<Response, Error> {
-    let ScreenshotQuery { format, quality, full_page, .. } = query;
+    let ScreenshotQuery {
+        format,
+        quality,
+        full_page,
+        ..
+    } = query;
     if quality.is_some_and(|quality| !(1..=100).contains(&quality)) {
         return Err(Error::invalid_input("quality is out of range").hint("Use 1 to 100."));
     }

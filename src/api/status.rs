@@ -58,7 +58,9 @@ pub(super) const fn http_status(kind: ErrorKind) -> StatusCode {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let request_id = CURRENT.try_with(|id| *id).unwrap_or_else(|_| Uuid::new_v4());
+        let request_id = CURRENT
+            .try_with(|id| *id)
+            .unwrap_or_else(|_| Uuid::new_v4());
         let status = http_status(self.kind);
         if status.is_server_error() {
             tracing::warn!(%request_id, error = %Chain(&self), "a request failed");
@@ -100,7 +102,10 @@ pub(super) async fn no_method() -> Response {
 }
 
 /// A defect of ours: this request fails, the service lives on.
-#[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature is the layer's"
+)]
 pub(super) fn panicked(cause: Box<dyn Any + Send>) -> Response {
     let text = cause
         .downcast_ref::<&str>()

@@ -31,7 +31,9 @@ pub(super) async fn offer(
     headers: HeaderMap,
     offer: Result<String, axum::extract::rejection::StringRejection>,
 ) -> Result<Response, Error> {
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     if !media_type.is_some_and(|value| value.trim().to_ascii_lowercase().starts_with(SDP)) {
         let mut refused = Error::invalid_input("the offer is not application/sdp")
             .hint("Send the header \"Content-Type: application/sdp\".")
@@ -46,7 +48,10 @@ pub(super) async fn offer(
     let (viewer, answer) = handle.add_viewer(offer, Some(remote.ip())).await?;
     let session = handle.record().session_id;
     let location = format!("/whep/{session}/{viewer}");
-    let headers = [(header::CONTENT_TYPE, SDP.to_owned()), (header::LOCATION, location)];
+    let headers = [
+        (header::CONTENT_TYPE, SDP.to_owned()),
+        (header::LOCATION, location),
+    ];
     Ok((StatusCode::CREATED, headers, answer).into_response())
 }
 
@@ -64,7 +69,11 @@ pub(super) async fn trickle(
     candidates: String,
 ) -> Result<StatusCode, Error> {
     let viewer = parse_viewer(&viewer)?;
-    doors.manager.find(&room)?.trickle_viewer(viewer, candidates).await?;
+    doors
+        .manager
+        .find(&room)?
+        .trickle_viewer(viewer, candidates)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

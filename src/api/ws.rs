@@ -58,7 +58,10 @@ pub(super) async fn connections(
 ) -> Result<Json<Connections>, Error> {
     let room_name = doors.manager.room(&room)?;
     let connections = doors.manager.bus().connections(&room_name);
-    Ok(Json(Connections { room_name, connections }))
+    Ok(Json(Connections {
+        room_name,
+        connections,
+    }))
 }
 
 /// Subscribe to a room's events by WebSocket. The room may be without a session yet.
@@ -90,8 +93,12 @@ struct Wanted(Option<HashSet<&'static str>>);
 
 impl Wanted {
     fn parse(types: Option<&str>) -> Result<Self, Error> {
-        let names: Vec<&str> =
-            types.unwrap_or_default().split(',').map(str::trim).filter(|n| !n.is_empty()).collect();
+        let names: Vec<&str> = types
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim)
+            .filter(|n| !n.is_empty())
+            .collect();
         if names.contains(&"all") {
             return Ok(Self(None));
         }
@@ -106,20 +113,29 @@ impl Wanted {
                 None => return Err(unknown_type(name)),
             }
         }
-        if !EVENT_TYPES_DEFAULT.iter().any(|default| wanted.contains(default)) {
+        if !EVENT_TYPES_DEFAULT
+            .iter()
+            .any(|default| wanted.contains(default))
+        {
             wanted.extend(EVENT_TYPES_DEFAULT);
         }
         Ok(Self(Some(wanted)))
     }
 
     fn has(&self, type_name: &str) -> bool {
-        self.0.as_ref().is_none_or(|wanted| wanted.contains(type_name))
+        self.0
+            .as_ref()
+            .is_none_or(|wanted| wanted.contains(type_name))
     }
 }
 
 fn unknown_type(name: &str) -> Error {
     let shown: String = name.chars().take(64).collect();
-    let all: Vec<&str> = EVENT_TYPES_DEFAULT.iter().chain(&EVENT_TYPES_OPTIONAL).copied().collect();
+    let all: Vec<&str> = EVENT_TYPES_DEFAULT
+        .iter()
+        .chain(&EVENT_TYPES_OPTIONAL)
+        .copied()
+        .collect();
     Error::invalid_input(format!("there is no event type \"{shown}\""))
         .hint(format!("The types are {}, and all.", all.join(", ")))
 }
@@ -164,7 +180,10 @@ async fn serve(
                 Some(Next::Lagged(missed)) => lagged(missed, last_seq),
             },
         };
-        if !matches!(timeout(heartbeat * 2, socket.send(message)).await, Ok(Ok(()))) {
+        if !matches!(
+            timeout(heartbeat * 2, socket.send(message)).await,
+            Ok(Ok(()))
+        ) {
             return;
         }
     }
@@ -173,7 +192,11 @@ async fn serve(
 /// Tells what was missed after the event numbered `last_seq`.
 fn lagged(missed: u64, last_seq: u64) -> Message {
     let body = EventBody::Lagged { missed };
-    let event = Event { body, timestamp: UnixTime::now(), seq: last_seq + missed };
+    let event = Event {
+        body,
+        timestamp: UnixTime::now(),
+        seq: last_seq + missed,
+    };
     // An event of two numbers always serialises.
     Message::Text(serde_json::to_string(&event).unwrap_or_default().into())
 }

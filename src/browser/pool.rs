@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, watch};
 use tokio_util::task::TaskTracker;
 
 use super::error::Error;
+use super::gate::OwnAddresses;
 use super::process::{Loss, Process};
 use super::workdir::{self, Swept, WorkDir};
 use crate::config;
@@ -25,6 +26,7 @@ struct Inner {
     config: config::Browser,
     tracker: TaskTracker,
     work_dir: WorkDir,
+    own: OwnAddresses,
     /// Held while a process is started, so that ten sessions at once start one and not ten.
     slots: Mutex<Vec<Slot>>,
 }
@@ -50,10 +52,12 @@ impl Pool {
     pub fn new(config: config::Browser, tracker: TaskTracker) -> std::io::Result<(Self, Swept)> {
         let swept = workdir::sweep(&config.work_dir);
         let work_dir = WorkDir::create(&config.work_dir)?;
+        let own = OwnAddresses::default();
         let inner = Inner {
             config,
             tracker,
             work_dir,
+            own,
             slots: Mutex::new(Vec::new()),
         };
         Ok((
@@ -62,6 +66,11 @@ impl Pool {
             },
             swept,
         ))
+    }
+
+    /// The service's own addresses, which no page may reach.
+    pub fn own_addresses(&self) -> OwnAddresses {
+        self.inner.own.clone()
     }
 
     /// Starts one process ahead of need.
@@ -111,7 +120,12 @@ impl Pool {
         let index = match free {
             Some(index) => index,
             None => {
-                let launch = Process::launch(config, &self.inner.work_dir, &self.inner.tracker);
+                let launch = Process::launch(
+                    config,
+                    &self.inner.work_dir,
+                    &self.inner.own,
+                    &self.inner.tracker,
+                );
                 slots.push(Slot {
                     process: launch.await?,
                     in_use: 0,

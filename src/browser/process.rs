@@ -4,6 +4,7 @@
 //! free loopback port. A task watches for its exit and probes whether it still answers; whoever
 //! uses the process hears of its [`Loss`] by a `watch` channel.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::error::Error;
-use super::gate::{BROWSER_ARGUMENTS, PROXY_BYPASS_LIST};
+use super::gate::{BROWSER_ARGUMENTS, OwnAddresses, PROXY_BYPASS_LIST};
 use super::workdir::WorkDir;
 use crate::config;
 
@@ -101,7 +102,6 @@ impl Loss {
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(super) cdp: Cdp,
-    pid: i32,
     profile: PathBuf,
     loss: watch::Receiver<Option<Loss>>,
     stop: CancellationToken,
@@ -112,6 +112,7 @@ impl Process {
     pub(crate) async fn launch(
         config: &config::Browser,
         work_dir: &WorkDir,
+        own: &OwnAddresses,
         tracker: &TaskTracker,
     ) -> Result<Arc<Self>, Error> {
         let path = executable(&config.executable)?;
@@ -129,6 +130,9 @@ impl Process {
             .await
             .map_err(|elapsed| launch(elapsed.into()))?
             .map_err(|error| launch(error.into()))?;
+        // A page that reached the debugging socket would hold every session of the process.
+        let debugger = socket_address(&url);
+        debugger.into_iter().for_each(|address| own.add(address));
         let handler_config = HandlerConfig {
             ignore_https_errors: false,
             viewport: None,
@@ -158,7 +162,6 @@ impl Process {
         let (lost, loss) = watch::channel(None);
         let process = Arc::new(Self {
             cdp,
-            pid,
             profile,
             loss,
             stop,
@@ -167,6 +170,8 @@ impl Process {
             process: Arc::downgrade(&process),
             child,
             profile: process.profile.clone(),
+            debugger,
+            own: own.clone(),
             lost,
             stop: process.stop.clone(),
             probe_interval: config.probe_interval(),
@@ -231,6 +236,8 @@ struct Guard {
     process: std::sync::Weak<Process>,
     child: Child,
     profile: PathBuf,
+    debugger: Option<SocketAddr>,
+    own: OwnAddresses,
     lost: watch::Sender<Option<Loss>>,
     stop: CancellationToken,
     probe_interval: Duration,
@@ -266,6 +273,9 @@ impl Guard {
         }
         let _ = self.child.wait().await;
         self.stop.cancel();
+        self.debugger
+            .into_iter()
+            .for_each(|address| self.own.remove(address));
         remove_profile(&self.profile).await;
         metrics::gauge!("ghostcast_browsers").decrement(1.0);
     }
@@ -283,6 +293,11 @@ async fn probe(process: std::sync::Weak<Process>, interval: Duration, limit: Dur
             return;
         }
     }
+}
+
+/// The socket of `ws://127.0.0.1:PORT/…`.
+fn socket_address(url: &str) -> Option<SocketAddr> {
+    url.strip_prefix("ws://")?.split('/').next()?.parse().ok()
 }
 
 async fn remove_profile(profile: &Path) {
@@ -324,8 +339,8 @@ fn command(path: &Path, profile: &Path, config: &config::Browser) -> Command {
     command
         .args(
             FLAGS
-                .iter()
-                .copied()
+                .into_iter()
+                .chain(BROWSER_ARGUMENTS)
                 .chain(extra)
                 .map(|flag| format!("--{flag}")),
         )

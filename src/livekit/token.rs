@@ -68,6 +68,26 @@ impl Minter {
 /// reconnect mints another.
 const VALIDITY: Duration = Duration::from_secs(600);
 
+/// A token that lets a person watch a room.
+pub fn mint_viewer(
+    api_key: &str,
+    api_secret: &Secret,
+    room: &RoomName,
+    identity: &str,
+) -> Result<Secret, Error> {
+    let grants = VideoGrants {
+        room_join: true,
+        room: room.as_str().to_owned(),
+        ..VideoGrants::default()
+    };
+    let token = AccessToken::with_api_key(api_key, api_secret.reveal())
+        .with_identity(identity)
+        .with_name(identity)
+        .with_grants(grants)
+        .to_jwt()?;
+    Ok(Secret::from(token))
+}
+
 #[cfg(test)]
 mod tests {
     use livekit_api::access_token::Claims;

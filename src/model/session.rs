@@ -196,6 +196,8 @@ pub struct SessionRecord {
     pub state: SessionState,
     /// Why it is in that state, when that needs saying.
     pub state_reason: Option<String>,
+    /// Whether the initial page is still on its way.
+    pub is_opening: bool,
     /// The page's URL.
     pub current_url: String,
     /// The page's title.

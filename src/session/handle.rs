@@ -12,7 +12,7 @@ use crate::browser::screenshot::{self, Format};
 use crate::error::Error;
 use crate::model::command::ActionRequest;
 use crate::model::command::{ActionError, ActionErrorKind};
-use crate::model::{ActionResult, SessionRecord, ViewerId};
+use crate::model::{ActionResult, SessionRecord, SessionState, ViewerId};
 
 /// Requests that may wait for a session's actor.
 pub(super) const REQUESTS_MAX: usize = 128;
@@ -112,6 +112,17 @@ impl SessionHandle {
     /// The session's record, to wait on.
     pub fn watch(&self) -> watch::Receiver<SessionRecord> {
         self.record.clone()
+    }
+
+    /// The record once the initial page has loaded or failed, or after a moment.
+    pub async fn opened(&self) -> SessionRecord {
+        const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+        let mut record = self.record.clone();
+        let opened =
+            record.wait_for(|record| record.state != SessionState::Starting && !record.is_opening);
+        // A slow page goes on loading; its events tell.
+        let _ = tokio::time::timeout(PATIENCE, opened).await;
+        self.record()
     }
 
     /// Performs an action. Every outcome is an [`ActionResult`]; an error only says that the

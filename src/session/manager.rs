@@ -68,6 +68,7 @@ impl Manager {
         tracker: TaskTracker,
         cancel: CancellationToken,
     ) -> Self {
+        pool.own_addresses().add(config.server.listen);
         let ground = Ground {
             config,
             pool,
@@ -84,7 +85,7 @@ impl Manager {
     /// Starts a session in a room that has none, or whose session is dead.
     pub async fn start(&self, spec: SessionSpec) -> Result<SessionHandle, Error> {
         spec.check()?;
-        start::policy(&self.ground.config, &spec)?;
+        start::policy(&self.ground.config, &spec, self.ground.pool.own_addresses())?;
         let record = start::first_record(&self.ground.config, &spec);
         let replaced = self.claim(&spec.room_name, &record)?;
         let room = spec.room_name.clone();

@@ -13,7 +13,7 @@ use super::handle::{REQUESTS_MAX, SessionHandle};
 use super::outlets::{Outlets, Settings};
 use super::perform::Kit;
 use super::studio::{self, Studio};
-use crate::browser::gate::{Gate, Policy};
+use crate::browser::gate::{Gate, OwnAddresses, Policy};
 use crate::browser::{Page, Pool};
 use crate::config::Config;
 use crate::error::Error;
@@ -45,6 +45,7 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
         room_name: spec.room_name.clone(),
         state: SessionState::Starting,
         state_reason: None,
+        is_opening: spec.initial_url.is_some(),
         current_url: "about:blank".to_owned(),
         title: String::new(),
         created_at: now.clone(),
@@ -66,7 +67,11 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
 }
 
 /// The policy of a session's way out.
-pub(super) fn policy(config: &Config, spec: &SessionSpec) -> Result<Policy, Error> {
+pub(super) fn policy(
+    config: &Config,
+    spec: &SessionSpec,
+    own: OwnAddresses,
+) -> Result<Policy, Error> {
     let allowlist = Allowlist::parse(&spec.allowed_domains)?;
     let allowlist = if config.browser.deny_metadata {
         allowlist
@@ -80,7 +85,7 @@ pub(super) fn policy(config: &Config, spec: &SessionSpec) -> Result<Policy, Erro
     }
     Ok(Policy {
         allowlist,
-        deny_addresses: vec![config.server.listen],
+        deny_addresses: own,
         ..Policy::default()
     })
 }
@@ -100,7 +105,7 @@ pub(super) async fn start(
     } = ground;
     let cancel = cancel.child_token();
     let span = tracing::info_span!("session", room = %spec.room_name, id = %record.session_id);
-    let policy = policy(&config, &spec)?;
+    let policy = policy(&config, &spec, pool.own_addresses())?;
     let gate = Gate::start(policy, &tracker, &cancel)
         .instrument(span.clone())
         .await

@@ -118,7 +118,7 @@ impl Core {
         if let Err(denial) = self.allowlist.address_verdict(address.ip()) {
             return Err(denied(denial.rule));
         }
-        let own = self.deny_addresses.iter().any(|own| {
+        let own = self.deny_addresses.any(|own| {
             let ip = own.ip().to_canonical();
             own.port() == address.port()
                 && (ip == address.ip() || ip.is_unspecified() && is_this_machine(address))

@@ -34,8 +34,8 @@ mod tests;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -43,7 +43,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::model::allowlist::{Allowlist, canonical_host, Denial};
+use crate::model::allowlist::{Allowlist, Denial, canonical_host};
 
 use dial::Resolver;
 use outcome::Memory;
@@ -88,7 +88,7 @@ pub struct Policy {
     pub allowlist: Allowlist,
     /// Addresses of the service itself: its API, its metrics, the browsers' debugging ports. An
     /// unspecified address (`0.0.0.0:8080`) stands for every address of this machine.
-    pub deny_addresses: Vec<SocketAddr>,
+    pub deny_addresses: OwnAddresses,
     /// Names with fixed addresses, instead of asking the system. Keys are host names.
     pub hosts: HashMap<String, Vec<IpAddr>>,
     /// Connections from the browser at one time; more are closed at once and counted.
@@ -101,11 +101,42 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             allowlist: Allowlist::default(),
-            deny_addresses: Vec::new(),
+            deny_addresses: OwnAddresses::default(),
             hosts: HashMap::new(),
             connections_max: CONNECTIONS_MAX,
             connect_timeout: CONNECT_TIMEOUT,
         }
+    }
+}
+
+/// Addresses of the service itself, which no page may reach: its API, the gates, the browsers'
+/// debugging sockets. Shared by all gates, since a browser that starts later is as forbidden.
+#[derive(Debug, Clone, Default)]
+pub struct OwnAddresses(Arc<RwLock<Vec<SocketAddr>>>);
+
+impl OwnAddresses {
+    /// Adds an address. An unspecified one (`0.0.0.0:8080`) stands for all of this machine.
+    pub fn add(&self, address: SocketAddr) {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(address);
+    }
+
+    /// Removes an address whose listener is closed.
+    pub fn remove(&self, address: SocketAddr) {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|own| *own != address);
+    }
+
+    fn any(&self, matches: impl Fn(&SocketAddr) -> bool) -> bool {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .any(matches)
     }
 }
 
@@ -121,12 +152,18 @@ pub struct Gate {
 struct Core {
     address: SocketAddr,
     allowlist: Allowlist,
-    deny_addresses: Vec<SocketAddr>,
+    deny_addresses: OwnAddresses,
     connect_timeout: Duration,
     resolver: Resolver,
     memory: Memory,
     places: Arc<Semaphore>,
     refused: AtomicU64,
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.core.deny_addresses.remove(self.core.address);
+    }
 }
 
 impl Gate {
@@ -139,9 +176,9 @@ impl Gate {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let cancel = cancel.child_token();
-        let mut deny_addresses = policy.deny_addresses;
+        let deny_addresses = policy.deny_addresses;
         // A request to the gate itself would go round in circles.
-        deny_addresses.push(address);
+        deny_addresses.add(address);
         let core = Arc::new(Core {
             address,
             allowlist: policy.allowlist,

@@ -307,7 +307,9 @@ async fn addresses_are_judged_behind_every_name() {
     let service = Site::start().await;
     let port = service.port();
     let rig = Rig::start(&["*"], |policy| {
-        policy.deny_addresses = vec![SocketAddr::from(([0, 0, 0, 0], port))];
+        policy
+            .deny_addresses
+            .add(SocketAddr::from(([0, 0, 0, 0], port)));
         for (name, addresses) in [
             ("rebound.test", vec!["169.254.169.254"]),
             ("mixed.test", vec!["192.0.2.1", "::ffff:169.254.169.254"]),

@@ -99,7 +99,10 @@ impl Actor {
                 }
                 Some(problem) = OptionFuture::from(work.opening.as_mut()) => {
                     work.opening = None;
-                    work.actor.record.send_modify(|record| record.state_reason = problem);
+                    work.actor.record.send_modify(|record| {
+                        record.is_opening = false;
+                        record.state_reason = problem;
+                    });
                 }
                 change = work.filming.next() => work.film(change),
             }

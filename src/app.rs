@@ -1,0 +1,131 @@
+//! The composition root: the one place that puts everything together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{self, Metrics};
+use crate::browser::Pool;
+use crate::config::Config;
+use crate::error::Error;
+use crate::events::Bus;
+use crate::session::Manager;
+
+/// Everybody has ended within this time of a shutdown, or is cut off.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
+/// How often the recorder of measurements tidies up.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// The running service.
+#[derive(Debug)]
+pub struct App {
+    manager: Manager,
+    address: SocketAddr,
+    tracker: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl App {
+    /// Starts the service; it serves until [`Self::shut_down`].
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let metrics = Metrics::install()?;
+        let listen = config.server.listen;
+        let listener = TcpListener::bind(listen).await.map_err(|error| {
+            Error::unavailable(format!("cannot listen on {listen}: {error}"))
+                .hint("Stop what listens there, or choose another address with --listen.")
+                .source(error)
+        })?;
+        let address = listener.local_addr().unwrap_or(listen);
+        let mut config = config;
+        config.server.listen = address;
+        let config = Arc::new(config);
+        let (pool, swept) =
+            Pool::new(config.browser.clone(), tracker.clone()).map_err(|error| {
+                Error::unavailable("cannot make a working directory")
+                    .hint("Check browser.work_dir and the free space there.")
+                    .source(error)
+            })?;
+        if swept.directories > 0 {
+            tracing::warn!(
+                directories = swept.directories,
+                processes = swept.processes,
+                "cleared what a run that was killed had left behind"
+            );
+        }
+        let bus = Bus::new(config.events.clone());
+        let manager = Manager::new(
+            Arc::clone(&config),
+            pool,
+            bus,
+            tracker.clone(),
+            cancel.clone(),
+        );
+        let router = api::router(manager.clone(), Arc::clone(&config), metrics.clone());
+        let closing = cancel.clone();
+        tracker.spawn(async move {
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            let serving = axum::serve(listener, service)
+                .with_graceful_shutdown(closing.clone().cancelled_owned());
+            tokio::select! {
+                served = serving => if let Err(error) = served {
+                    tracing::error!(%error, "the listener failed");
+                },
+                // Sockets that stay open (events) are cut off a moment later.
+                () = async { closing.cancelled().await; tokio::time::sleep(SHUTDOWN_MAX / 5).await } => (),
+            }
+        });
+        let tidying = cancel.clone();
+        tracker.spawn(async move {
+            while tidying
+                .run_until_cancelled(tokio::time::sleep(UPKEEP_EVERY))
+                .await
+                .is_some()
+            {
+                metrics.upkeep();
+            }
+        });
+        if config.browser.keep_warm {
+            let warming = manager.clone();
+            tracker.spawn(async move { warming.warm_up().await });
+        }
+        Ok(Self {
+            manager,
+            address,
+            tracker,
+            cancel,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its sessions.
+    pub fn manager(&self) -> &Manager {
+        &self.manager
+    }
+
+    /// The tasks of the service, for more of them.
+    pub fn tracker(&self) -> &TaskTracker {
+        &self.tracker
+    }
+
+    /// Answers everybody, closes every session, and leaves nothing behind.
+    pub async fn shut_down(self) {
+        let ending = async {
+            self.manager.shut_down().await;
+            self.cancel.cancel();
+            self.tracker.close();
+            self.tracker.wait().await;
+        };
+        if tokio::time::timeout(SHUTDOWN_MAX, ending).await.is_err() {
+            tracing::warn!("some tasks did not end in time and are cut off");
+        }
+    }
+}

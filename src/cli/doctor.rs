@@ -1,0 +1,204 @@
+//! `ghostcast doctor`: what the service needs, whether it is there, and how to mend it.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use super::ConfigFile;
+use crate::browser::{Pool, process};
+use crate::config::{self, Config, Flags};
+use crate::error::Error;
+use crate::livekit::signal::host_and_port;
+use crate::media::Picture;
+use crate::media::encode::{self, Encoder};
+use crate::model::Size;
+
+/// Longest wait for one answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Where the service shall listen.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+/// What one check found.
+enum Finding {
+    Good(String),
+    /// Works, but somebody may want to know.
+    Note(String),
+    /// Does not work; the second text says how to mend it.
+    Bad(String, String),
+}
+
+pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
+    let flags = Flags {
+        listen: options.listen,
+    };
+    let config = config::load(options.file.config.as_deref(), &flags)?;
+    let checks = [
+        ("Chromium", chromium(&config).await),
+        ("codec", codec()),
+        ("LiveKit", livekit(&config).await),
+        ("HTTP port", http_port(config.server.listen).await),
+        ("UDP ports", udp_ports(&config).await),
+    ];
+    let mut out = std::io::stdout();
+    let mut is_well = true;
+    for (name, finding) in checks {
+        let line = match finding {
+            Finding::Good(text) => format!("ok    {name}: {text}"),
+            Finding::Note(text) => format!("note  {name}: {text}"),
+            Finding::Bad(text, remedy) => {
+                is_well = false;
+                format!("FAIL  {name}: {text}\n      {remedy}")
+            }
+        };
+        writeln!(out, "{line}").map_err(|e| Error::internal("cannot write").source(e))?;
+    }
+    Ok(if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn chromium(config: &Config) -> Finding {
+    let path = match process::executable(&config.browser.executable) {
+        Ok(path) => path,
+        Err(error) => {
+            return Finding::Bad(
+                error.to_string(),
+                "Install it: apt-get install chromium-headless-shell".to_owned(),
+            );
+        }
+    };
+    let started = Instant::now();
+    let launched = async {
+        let (pool, _) = Pool::new(config.browser.clone(), TaskTracker::new())
+            .map_err(|error| error.to_string())?;
+        pool.warm_up()
+            .await
+            .map_err(|error| crate::error::Chain(&error).to_string())?;
+        pool.shut_down().await;
+        // The guard of the process removes its profile.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Ok::<(), String>(())
+    };
+    match launched.await {
+        Ok(()) => Finding::Good(format!(
+            "{} starts in {} ms",
+            path.display(),
+            started.elapsed().as_millis().saturating_sub(200)
+        )),
+        Err(error) => Finding::Bad(
+            format!("{} does not start: {error}", path.display()),
+            "In a container, Chromium's sandbox needs user namespaces: see deploy/seccomp.json, \
+             or set browser.sandbox = \"off\"."
+                .to_owned(),
+        ),
+    }
+}
+
+fn codec() -> Finding {
+    let encoded = Encoder::new(encode::Config {
+        fps: 30,
+        bitrate_bps: 1_000_000,
+    })
+    .and_then(|mut encoder| encoder.encode(&Picture::new(Size::new(320, 240)), 0, true));
+    match encoded {
+        Ok(Some(unit)) if unit.keyframe => Finding::Good("OpenH264 encodes".to_owned()),
+        Ok(_) => bad_codec("OpenH264 made no keyframe".to_owned()),
+        Err(error) => bad_codec(crate::error::Chain(&error).to_string()),
+    }
+}
+
+fn bad_codec(text: String) -> Finding {
+    Finding::Bad(text, "Build Ghostcast again on this machine.".to_owned())
+}
+
+async fn livekit(config: &Config) -> Finding {
+    let url = &config.livekit.url;
+    if !config.livekit.is_configured() {
+        return Finding::Note(
+            "not configured: sessions are watched over WHEP only. Set LIVEKIT_URL, \
+             LIVEKIT_API_KEY and LIVEKIT_API_SECRET to publish into rooms."
+                .to_owned(),
+        );
+    }
+    let remedy =
+        || "Start livekit-server, or correct LIVEKIT_URL; a firewall may be in the way.".to_owned();
+    let Some((host, port)) = host_and_port(url) else {
+        return Finding::Bad(format!("{url} is not a ws:// or wss:// URL"), remedy());
+    };
+    match timeout(ANSWER_WITHIN, TcpStream::connect((host, port))).await {
+        Ok(Ok(_)) => Finding::Good(format!("{url} is reachable")),
+        Ok(Err(error)) => Finding::Bad(format!("{url} cannot be reached: {error}"), remedy()),
+        Err(_) => Finding::Bad(format!("{url} does not answer"), remedy()),
+    }
+}
+
+async fn http_port(listen: SocketAddr) -> Finding {
+    if TcpListener::bind(listen).await.is_ok() {
+        return Finding::Good(format!("{listen} is free"));
+    }
+    if is_ghostcast(listen).await {
+        return Finding::Good(format!("a Ghostcast answers on {listen}"));
+    }
+    Finding::Bad(
+        format!("{listen} is taken by another program, or not ours to use"),
+        "Choose another address with --listen or server.listen.".to_owned(),
+    )
+}
+
+/// Whether what listens there answers `/health` as Ghostcast does.
+async fn is_ghostcast(listen: SocketAddr) -> bool {
+    let ip = match listen.ip() {
+        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    let ask = async {
+        let mut socket = TcpStream::connect((ip, listen.port())).await?;
+        let request = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        socket.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        socket.take(16 * 1024).read_to_string(&mut answer).await?;
+        Ok::<String, std::io::Error>(answer)
+    };
+    matches!(timeout(ANSWER_WITHIN, ask).await, Ok(Ok(answer)) if answer.contains("\"version\""))
+}
+
+async fn udp_ports(config: &Config) -> Finding {
+    let range = match config.rtc.port_range() {
+        Err(error) => return Finding::Bad(error.to_string(), "See rtc.udp_ports.".to_owned()),
+        Ok(None) => return Finding::Good("any free port is used".to_owned()),
+        Ok(Some(range)) => range,
+    };
+    let total = range.clone().count();
+    let mut free = 0;
+    for port in range.clone() {
+        let bound = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).await;
+        free += usize::from(bound.is_ok());
+    }
+    let text = format!(
+        "{free} of {total} free in {}-{}",
+        range.start(),
+        range.end()
+    );
+    if free > 0 || is_ghostcast(config.server.listen).await {
+        return Finding::Good(text);
+    }
+    Finding::Bad(
+        text,
+        "Widen rtc.udp_ports, or stop what uses them.".to_owned(),
+    )
+}
