@@ -107,10 +107,14 @@ const PLAIN_COUNTERS: [&str; 7] = [
     "ghostcast_events_lagged_total",
 ];
 
-const GAUGES: [(&str, &str); 6] = [
+const GAUGES: [(&str, &str); 7] = [
     ("ghostcast_sessions", "Sessions that are not dead"),
     ("ghostcast_browsers", "Browser processes"),
     ("ghostcast_contexts", "Browser contexts"),
+    (
+        "ghostcast_proxy_connections",
+        "Connections of pages through the gate",
+    ),
     ("ghostcast_viewers", "WHEP viewers"),
     (
         "ghostcast_event_connections",

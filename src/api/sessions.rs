@@ -144,6 +144,7 @@ pub(super) async fn act(
 
 /// What the context shall hold.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ContextQuery {
     /// With the indexed interactive elements.
@@ -188,6 +189,7 @@ pub(super) async fn context(
 
 /// What the screenshot shall be.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ScreenshotQuery {
     /// `png` (default), `jpeg` or `webp`.

@@ -24,6 +24,7 @@ const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
 /// Which events, and from where on.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsQuery {
     /// Event types, separated by commas, or `all`. Naming only optional types adds them to the

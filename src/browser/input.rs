@@ -45,7 +45,11 @@ pub(super) async fn wheel(page: &Page, at: Point, by: Point) -> Result<(), Error
 
 /// Types a text into whatever has the focus.
 pub(super) async fn type_text(page: &Page, text: &str) -> Result<(), Error> {
-    if text.chars().count() > KEYSTROKES_MAX {
+    // A tab, as a key, would leave the field.
+    let has_control = text
+        .chars()
+        .any(|c| c.is_control() && c != '\n' && c != '\r');
+    if has_control || text.chars().count() > KEYSTROKES_MAX {
         return send(page, "insert text", vec![InsertTextParams::new(text)]).await;
     }
     let mut keys = Vec::with_capacity(text.len() * 2);

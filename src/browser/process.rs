@@ -102,6 +102,8 @@ impl Loss {
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(super) cdp: Cdp,
+    /// The debugging socket.
+    pub(super) debugger: SocketAddr,
     profile: PathBuf,
     loss: watch::Receiver<Option<Loss>>,
     stop: CancellationToken,
@@ -131,8 +133,8 @@ impl Process {
             .map_err(|elapsed| launch(elapsed.into()))?
             .map_err(|error| launch(error.into()))?;
         // A page that reached the debugging socket would hold every session of the process.
-        let debugger = socket_address(&url);
-        debugger.into_iter().for_each(|address| own.add(address));
+        let debugger = socket_address(&url).ok_or_else(|| launch(format!("{url}?").into()))?;
+        own.add(debugger);
         let handler_config = HandlerConfig {
             ignore_https_errors: false,
             viewport: None,
@@ -162,6 +164,7 @@ impl Process {
         let (lost, loss) = watch::channel(None);
         let process = Arc::new(Self {
             cdp,
+            debugger,
             profile,
             loss,
             stop,
@@ -236,7 +239,7 @@ struct Guard {
     process: std::sync::Weak<Process>,
     child: Child,
     profile: PathBuf,
-    debugger: Option<SocketAddr>,
+    debugger: SocketAddr,
     own: OwnAddresses,
     lost: watch::Sender<Option<Loss>>,
     stop: CancellationToken,
@@ -273,9 +276,7 @@ impl Guard {
         }
         let _ = self.child.wait().await;
         self.stop.cancel();
-        self.debugger
-            .into_iter()
-            .for_each(|address| self.own.remove(address));
+        self.own.remove(self.debugger);
         remove_profile(&self.profile).await;
         metrics::gauge!("ghostcast_browsers").decrement(1.0);
     }

@@ -30,6 +30,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
     let flags = Flags {
         listen: options.listen,

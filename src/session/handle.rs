@@ -213,7 +213,13 @@ impl SessionHandle {
             scroll,
             viewport,
         } = self.page.state().await?;
-        let is_loading = self.page.loading().is_loading;
+        let loading = self.page.loading();
+        let url = if url.starts_with("chrome-error:") {
+            loading.url
+        } else {
+            url
+        };
+        let is_loading = loading.is_loading;
         Ok(PageContext {
             url,
             title,

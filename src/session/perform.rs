@@ -54,8 +54,11 @@ pub(super) async fn perform(kit: Kit, request: ActionRequest) -> Performed {
     };
     let state = kit.page.state().await.ok();
     let (url, title) = match &state {
-        Some(state) => (state.url.clone(), state.title.clone()),
-        None => (kit.page.loading().url, String::new()),
+        // Chromium's error page stands for the document that could not be loaded.
+        Some(state) if !state.url.starts_with("chrome-error:") => {
+            (state.url.clone(), state.title.clone())
+        }
+        _ => (kit.page.loading().url, String::new()),
     };
     let (mut result, settled) = match outcome {
         Ok(Done { data, settled }) => {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chromiumoxide::cdp::browser_protocol::page::{
-    GetNavigationHistoryParams, NavigateParams, NavigateToHistoryEntryParams, ReloadParams,
+    GetNavigationHistoryParams, NavigateToHistoryEntryParams, ReloadParams,
 };
 use tokio::time::timeout;
 
@@ -23,21 +23,19 @@ pub(super) async fn to(stage: Stage<'_>, params: &Navigate) -> Result<Done, Acti
     let bound = params
         .timeout_ms
         .map_or(stage.navigate_timeout, Duration::from_millis);
-    let command = NavigateParams::new(url.as_str());
-    go(stage, bound, url.as_str(), command, "navigate").await
+    go(
+        stage,
+        bound,
+        url.as_str(),
+        stage.page.navigate(url.as_str()),
+    )
+    .await
 }
 
 pub(super) async fn refresh(stage: Stage<'_>) -> Result<Done, ActionError> {
     let url = stage.page.loading().url;
-    let command = ReloadParams::default();
-    go(
-        stage,
-        stage.navigate_timeout,
-        &url,
-        command,
-        "reload the page",
-    )
-    .await
+    let command = send(stage.page, ReloadParams::default(), "reload the page");
+    go(stage, stage.navigate_timeout, &url, command).await
 }
 
 pub(super) async fn history(stage: Stage<'_>, step: i64) -> Result<Done, ActionError> {
@@ -69,30 +67,22 @@ pub(super) async fn history(stage: Stage<'_>, step: i64) -> Result<Done, ActionE
         ));
     };
     let command = NavigateToHistoryEntryParams::new(entry.id);
-    go(
-        stage,
-        stage.navigate_timeout,
-        &entry.url,
-        command,
-        "move in the history",
-    )
-    .await
+    let command = send(stage.page, command, "move in the history");
+    go(stage, stage.navigate_timeout, &entry.url, command).await
 }
 
-/// Sends a command that navigates, and waits until it has landed.
-async fn go<C: chromiumoxide::types::Command + 'static>(
+/// Asks for a navigation, and waits until it has landed.
+async fn go(
     stage: Stage<'_>,
     bound: Duration,
     url: &str,
-    command: C,
-    operation: &'static str,
+    send: impl Future<Output = Result<(), Error>>,
 ) -> Result<Done, ActionError> {
     let started = Instant::now();
     let before = stage.page.loading();
     let mut watch = stage.page.watch_loading();
     let landed = {
         let landing = landing(&mut watch, &before, started + bound);
-        let send = send(stage.page, command, operation);
         tokio::pin!(landing, send);
         // The answer to the command may come long after the landing, or only with it.
         tokio::select! {
@@ -131,18 +121,11 @@ async fn send<C: chromiumoxide::types::Command>(
     command: C,
     operation: &'static str,
 ) -> Result<(), Error> {
-    match page
-        .cdp()
-        .execute(command)
-        .await
-        .map_err(Error::command(operation))
-    {
-        // Chromium answers a slow page only when it has loaded; the landing has the true bound.
-        Err(Error::Timeout { .. }) | Ok(_) => Ok(()),
-        // A failed load is told by its document's failure, with the better reason.
-        Err(Error::Command { source, .. }) if source.to_string().contains("net::") => Ok(()),
-        Err(error) => Err(error),
-    }
+    let answer = timeout(COMMAND_TIMEOUT, page.cdp().execute(command)).await;
+    answer
+        .map_err(|_| Error::Timeout { operation })?
+        .map_err(Error::command(operation))?;
+    Ok(())
 }
 
 fn with_status(done: Done, loading: &Loading) -> Done {

@@ -13,7 +13,9 @@ use chromiumoxide::cdp::browser_protocol::page::{
     EventJavascriptDialogOpening, EventLoadEventFired, EventNavigatedWithinDocument, FrameId,
     HandleJavaScriptDialogParams,
 };
-use chromiumoxide::cdp::browser_protocol::target::{EventTargetCreated, EventTargetDestroyed};
+use chromiumoxide::cdp::browser_protocol::target::{
+    EventTargetCreated, EventTargetDestroyed, EventTargetInfoChanged,
+};
 use chromiumoxide::cdp::js_protocol::runtime::{EventBindingCalled, EventConsoleApiCalled};
 use chromiumoxide::{Browser as CdpBrowser, Page as CdpPage};
 use futures::StreamExt;
@@ -50,6 +52,7 @@ enum Heard {
     Dialog(Arc<EventJavascriptDialogOpening>),
     Crashed,
     TargetCreated(Arc<EventTargetCreated>),
+    TargetChanged(Arc<EventTargetInfoChanged>),
     TargetDestroyed(Arc<EventTargetDestroyed>),
 }
 
@@ -81,6 +84,7 @@ impl Streams {
             page: EventJavascriptDialogOpening => Heard::Dialog;
             page: EventTargetCrashed => |_| Heard::Crashed;
             browser: EventTargetCreated => Heard::TargetCreated;
+            browser: EventTargetInfoChanged => Heard::TargetChanged;
             browser: EventTargetDestroyed => Heard::TargetDestroyed;
         }))
     }
@@ -97,6 +101,7 @@ pub(super) struct Listener {
     /// The session's pages, this one among them.
     pages: HashSet<String>,
     on_error_page: bool,
+    title: String,
     tasks: TaskTracker,
 }
 
@@ -126,6 +131,7 @@ impl Listener {
             events,
             pages,
             on_error_page: false,
+            title: String::new(),
             tasks,
         }
     }

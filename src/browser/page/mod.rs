@@ -3,8 +3,10 @@
 //! A listener task owns the page's event streams. It folds them into [`Loading`], which anybody
 //! can wait on, and passes on what subscribers shall hear as [`PageEvent`]s.
 
+mod direct;
 mod listen;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -60,6 +62,8 @@ pub enum PageEvent {
         /// The dialog's text.
         message: String,
     },
+    /// The page has another title.
+    Titled(String),
     /// The page's renderer crashed.
     Crashed,
     /// The session now has this many pages.
@@ -90,6 +94,7 @@ pub struct Page {
 #[derive(Debug)]
 struct Inner {
     cdp: CdpPage,
+    debugger: SocketAddr,
     world: World,
     viewport: Size,
     loading: watch::Receiver<Loading>,
@@ -158,6 +163,7 @@ impl Page {
         Ok(Self {
             inner: Arc::new(Inner {
                 cdp,
+                debugger: lease.process.debugger,
                 world,
                 viewport,
                 loading,
@@ -185,6 +191,12 @@ impl Page {
     /// URL, title, ready state, scroll offsets and viewport.
     pub async fn state(&self) -> Result<PageState, Error> {
         self.evaluate("__ghostcast.state()").await
+    }
+
+    /// Asks for a URL. Returns when its document is committed or has failed; how it went is told
+    /// by [`Self::watch_loading`].
+    pub(super) async fn navigate(&self, url: &str) -> Result<(), Error> {
+        direct::navigate(self.inner.debugger, self.cdp().target_id().inner(), url).await
     }
 
     /// Stops whatever the page loads.

@@ -78,6 +78,10 @@ impl Actor {
             recoveries: Vec::new(),
         };
         work.step(Input::Ready).await;
+        if let Some(states) = &mut work.actor.livekit_states {
+            let state = states.borrow_and_update().clone();
+            work.hear_livekit(&state).await;
+        }
         while work.closers.is_empty() {
             tokio::select! {
                 biased;
@@ -257,6 +261,10 @@ impl Work {
                 self.actor
                     .record
                     .send_modify(|record| record.page_count = count);
+                return;
+            }
+            PageEvent::Titled(title) => {
+                self.actor.record.send_modify(|record| record.title = title);
                 return;
             }
             PageEvent::Crashed => {

@@ -259,6 +259,7 @@ impl Thread {
         }
         let overlay = lock(&self.shared.cursor).frame(now);
         self.canvas.compose(overlay.as_ref());
+        metrics::counter!("ghostcast_frames_drawn_total").increment(1);
         self.follow_bandwidth(now, work.bandwidth_min);
         let result = self.encode(now, work.keyframe, has_shot || is_still);
         self.pace.drawn(now);
@@ -433,6 +434,7 @@ impl Meter {
         self.bytes += bytes as u64;
         self.total += 1;
         self.keyframes += u64::from(keyframe);
+        metrics::counter!("ghostcast_keyframes_total").increment(u64::from(keyframe));
         metrics::counter!("ghostcast_frames_encoded_total").increment(1);
         metrics::counter!("ghostcast_encoded_bytes_total").increment(bytes as u64);
     }

@@ -196,7 +196,7 @@ document.getElementById('go').onclick = () => {
 };
 note('loaded');
 """
-    return page("Storm", "<button id=go>Let loose</button><div id=room></div>", script)
+    return page("Storm", "<p style='margin-top:60px'><button id=go>Let loose</button></p><div id=room></div>", script)
 
 
 def chatty(_query):
@@ -206,7 +206,7 @@ document.getElementById('ask').onclick = () => { alert('Mind the gap'); note('an
 document.getElementById('say').onclick = () => console.log('said aloud');
 note('loaded');
 """
-    return page("Chatty", "<button id=ask>Ask</button> <button id=say>Say</button>", script)
+    return page("Chatty", "<p style='margin-top:60px'><button id=ask>Ask</button> <button id=say>Say</button></p>", script)
 
 
 def storage(_query):

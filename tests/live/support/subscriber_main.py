@@ -7,6 +7,7 @@ frame there, converted to RGB by the SDK itself, and prints when that is done.
 
 import asyncio
 import json
+import os
 import sys
 import threading
 import time
@@ -23,7 +24,9 @@ STATS_S = 1.0
 
 def say(kind, **facts):
     """One line of output."""
-    print(json.dumps({"kind": kind, "at": time.time(), **facts}), flush=True)
+    line = json.dumps({"kind": kind, "at": time.time(), **facts}) + "\n"
+    # One write a line: the SDK's threads and the picture's share the pipe.
+    os.write(sys.stdout.fileno(), line.encode())
 
 
 class Watcher:
