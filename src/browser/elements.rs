@@ -52,6 +52,8 @@ pub(super) struct Located {
     pub(super) total: Option<u64>,
     pub(super) role: Option<String>,
     pub(super) name: Option<String>,
+    #[serde(default)]
+    pub(super) is_password: bool,
     /// `scrollTarget` only: whether anything moved, and the offsets.
     pub(super) moved: Option<bool>,
     pub(super) max_x: Option<f64>,

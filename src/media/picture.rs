@@ -107,8 +107,9 @@ pub struct AccessUnit {
     pub data: Vec<u8>,
     /// Whether it can be decoded without what came before.
     pub keyframe: bool,
-    /// When its picture was taken; RTP timestamps and latency derive from it.
-    pub captured_at: Instant,
+    /// When it left the encoder; RTP timestamps derive from it, so that a receiver sees the
+    /// jitter of the network and not that of capture and encoding, and buffers less.
+    pub made_at: Instant,
 }
 
 #[cfg(test)]

@@ -185,7 +185,7 @@ mod tests {
         Arc::new(AccessUnit {
             data: Vec::new(),
             keyframe,
-            captured_at: Instant::now(),
+            made_at: Instant::now(),
         })
     }
 

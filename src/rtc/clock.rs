@@ -19,8 +19,8 @@ impl RtpClock {
         }
     }
 
-    pub(super) fn stamp(&mut self, captured_at: Instant) -> (Instant, MediaTime) {
-        let since = captured_at.saturating_duration_since(self.start);
+    pub(super) fn stamp(&mut self, made_at: Instant) -> (Instant, MediaTime) {
+        let since = made_at.saturating_duration_since(self.start);
         let ticks = (since.as_nanos() * 9 / 100_000) as u64;
         let ticks = self
             .last_ticks

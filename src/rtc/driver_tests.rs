@@ -103,7 +103,7 @@ fn unit(keyframe: bool, size: usize) -> Arc<AccessUnit> {
     Arc::new(AccessUnit {
         data,
         keyframe,
-        captured_at: Instant::now(),
+        made_at: Instant::now(),
     })
 }
 

@@ -364,7 +364,7 @@ impl Peer {
             self.state = State::AwaitsKeyframe;
             return Written::Congested;
         }
-        let (wallclock, rtp_time) = self.clock.stamp(unit.captured_at);
+        let (wallclock, rtp_time) = self.clock.stamp(unit.made_at);
         let Some(writer) = self.rtc.writer(mid) else {
             return Written::Skipped;
         };

@@ -192,7 +192,7 @@ impl Pair {
 }
 
 /// Something with the shape of an access unit, of many packets now and then.
-fn unit(index: usize, captured_at: Instant) -> AccessUnit {
+fn unit(index: usize, made_at: Instant) -> AccessUnit {
     let keyframe = index == 0;
     let mut data = Vec::new();
     if keyframe {
@@ -205,7 +205,7 @@ fn unit(index: usize, captured_at: Instant) -> AccessUnit {
     AccessUnit {
         data,
         keyframe,
-        captured_at,
+        made_at,
     }
 }
 
@@ -324,7 +324,7 @@ fn rtp_times_increase_even_when_capture_times_do_not() {
     let mut clock = RtpClock::new(start);
     let at = |millis| start + Duration::from_millis(millis);
     let ticks: Vec<_> = [at(0), at(100), at(100), at(50), at(200)]
-        .map(|captured_at| clock.stamp(captured_at).1.numer())
+        .map(|made_at| clock.stamp(made_at).1.numer())
         .to_vec();
     assert_eq!(ticks, [0, 9000, 9001, 9002, 18_000]);
 }

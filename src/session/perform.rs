@@ -1,5 +1,6 @@
 //! One action from its wire form to its result.
 
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -16,6 +17,9 @@ use crate::model::{ActionResult, Command};
 
 /// Beyond its own bound no action takes longer than this.
 const OVERTIME: Duration = Duration::from_secs(30);
+
+/// Stands for a text that must not be repeated.
+const MASK: &str = "•••";
 
 /// What actions of a session work with.
 #[derive(Debug, Clone)]
@@ -42,15 +46,23 @@ impl Cues for StudioCues<'_> {
 /// What came of an action.
 pub(super) struct Performed {
     pub(super) result: ActionResult,
+    /// The action as it may be repeated to others.
+    pub(super) echo: ActionRequest,
     pub(super) settled: Option<Settled>,
 }
 
 /// Parses and performs an action.
 pub(super) async fn perform(kit: Kit, request: ActionRequest) -> Performed {
     let started = Instant::now();
+    let secret = AtomicBool::new(false);
     let outcome = match Command::parse(&request) {
-        Ok(command) => bounded(&kit, &command).await,
+        Ok(command) => bounded(&kit, &command, &secret).await,
         Err(error) => Err(error),
+    };
+    let echo = if secret.into_inner() {
+        masked(&request)
+    } else {
+        request
     };
     let state = kit.page.state().await.ok();
     let (url, title) = match &state {
@@ -76,30 +88,48 @@ pub(super) async fn perform(kit: Kit, request: ActionRequest) -> Performed {
         }
         Err(mut error) => {
             let ready_state = state.map(|state| state.ready_state);
-            error.context = Some(context(&request, &url, &title, ready_state, error.context));
+            error.context = Some(context(&echo, &url, &title, ready_state, error.context));
             (refused(error, &url, &title), None)
         }
     };
     let took = started.elapsed();
     result.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
+    Performed {
+        result,
+        echo,
+        settled,
+    }
+}
+
+/// The action without the text that it types.
+pub(super) fn masked(request: &ActionRequest) -> ActionRequest {
+    let mut masked = request.clone();
+    if let Some(text) = masked.params.get_mut("text") {
+        *text = MASK.into();
+    }
+    masked
+}
+
+/// Counts an action that has ended, whatever its end.
+pub(super) fn count(action_type: &str, result: &ActionResult) {
     let outcome = result
         .error_kind
         .map_or("completed", ActionErrorKind::as_str);
-    let action_type = known_type(&request.action_type);
+    let action_type = known_type(action_type);
     metrics::counter!("ghostcast_actions_total", "type" => action_type, "outcome" => outcome)
         .increment(1);
     metrics::histogram!("ghostcast_action_seconds", "type" => action_type)
-        .record(took.as_secs_f64());
-    Performed { result, settled }
+        .record(result.duration_ms / 1e3);
 }
 
-async fn bounded(kit: &Kit, command: &Command) -> Result<Done, ActionError> {
+async fn bounded(kit: &Kit, command: &Command, secret: &AtomicBool) -> Result<Done, ActionError> {
     let stage = Stage {
         page: &kit.page,
         gate: &kit.gate,
         cues: &StudioCues(&kit.studio),
         navigate_timeout: kit.config.navigate_timeout(),
         settle_max: kit.config.settle_max(),
+        secret,
     };
     let own_bound = match command {
         Command::Wait(wait) => Duration::from_secs_f64(wait.seconds),

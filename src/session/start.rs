@@ -66,6 +66,20 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
     }
 }
 
+/// A room that was named shall not silently stay without its browser.
+pub(super) fn check_livekit(config: &Config, spec: &SessionSpec) -> Result<(), Error> {
+    let can_join = spec.livekit_token.is_some() || config.livekit.is_configured();
+    if spec.livekit_url.is_some() && !can_join {
+        return Err(
+            Error::invalid_input("livekit_url came without livekit_token").hint(
+                "Send a token for the room, or give the service LIVEKIT_URL, LIVEKIT_API_KEY and \
+                 LIVEKIT_API_SECRET so that it makes its own.",
+            ),
+        );
+    }
+    Ok(())
+}
+
 /// The policy of a session's way out.
 pub(super) fn policy(
     config: &Config,

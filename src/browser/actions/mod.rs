@@ -5,6 +5,7 @@ mod navigate;
 mod pointer;
 mod settle;
 
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
@@ -37,6 +38,8 @@ pub struct Stage<'a> {
     pub navigate_timeout: Duration,
     /// Bound on coming to rest after anything else.
     pub settle_max: Duration,
+    /// Set once it is known that what is typed must not be repeated to anybody.
+    pub secret: &'a AtomicBool,
 }
 
 impl std::fmt::Debug for Stage<'_> {

@@ -13,13 +13,14 @@ use super::super::loading::{Failure, Loading};
 use super::super::page::{COMMAND_TIMEOUT, Page};
 use super::settle::{Landing, Settled, landing};
 use super::{Done, Stage, browser_failed, browser_lost};
+use crate::model::allowlist::Denial;
 use crate::model::command::{ActionError, ActionErrorKind, Navigate};
 
 pub(super) async fn to(stage: Stage<'_>, params: &Navigate) -> Result<Done, ActionError> {
     let url = stage
         .gate
         .url_verdict(&params.url)
-        .map_err(|denial| ActionError::new(ActionErrorKind::Blocked, denial.to_string()))?;
+        .map_err(|denial| ActionError::new(ActionErrorKind::Blocked, blocked(&denial)))?;
     let bound = params
         .timeout_ms
         .map_or(stage.navigate_timeout, Duration::from_millis);
@@ -155,6 +156,10 @@ fn timed_out(url: &str, bound: Duration) -> ActionError {
     )
 }
 
+fn blocked(denial: &Denial) -> String {
+    format!("{denial}. {}", denial.hint())
+}
+
 /// Names the true cause of a failed load. Behind the gate, Chromium itself only sees a
 /// connection that ended.
 pub(super) fn explain(stage: Stage<'_>, failure: &Failure) -> ActionError {
@@ -164,7 +169,7 @@ pub(super) fn explain(stage: Stage<'_>, failure: &Failure) -> ActionError {
         .and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)));
     let verdict = host.and_then(|(host, port)| stage.gate.verdict(&host, port));
     let (kind, message) = match (verdict, error.as_str()) {
-        (Some(Outcome::Denied(denial)), _) => (ActionErrorKind::Blocked, denial.to_string()),
+        (Some(Outcome::Denied(denial)), _) => (ActionErrorKind::Blocked, blocked(&denial)),
         (Some(Outcome::DnsFailed), _) | (None, "net::ERR_NAME_NOT_RESOLVED") => (
             ActionErrorKind::DnsFailed,
             format!("The host name of {url} could not be found. Check its spelling."),

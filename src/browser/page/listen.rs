@@ -251,6 +251,14 @@ impl Listener {
                 let ours = info.r#type == "page" && context == Some(self.context.as_str());
                 (ours && self.pages.insert(info.target_id.inner().clone())).then(|| self.count())
             }
+            Heard::TargetChanged(event) => {
+                let info = &event.target_info;
+                let is_new = info.target_id == *self.page.target_id() && info.title != self.title;
+                is_new.then(|| {
+                    self.title.clone_from(&info.title);
+                    PageEvent::Titled(info.title.clone())
+                })
+            }
             Heard::TargetDestroyed(event) => self
                 .pages
                 .remove(event.target_id.inner())

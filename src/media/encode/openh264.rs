@@ -6,7 +6,7 @@
 //! - The encoder never skips a picture by itself; [`super::Budget`] decides beforehand, where a
 //!   skipped picture is only drawn later and not lost.
 //! - A live change of the bit rate goes by the raw option, which is refused before the first
-//!   picture, so it waits in `pending_bitrate` until then.
+//!   picture.
 
 use openh264::encoder::{
     BitRate, Complexity, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Profile, QpRange,
@@ -15,12 +15,19 @@ use openh264::encoder::{
 use openh264::encoder::{ColorPrimaries, MatrixCoefficients, TransferCharacteristics};
 use openh264::formats::YUVSource;
 use openh264::{OpenH264API, Timestamp};
-use openh264_sys2::{ENCODER_OPTION_BITRATE, SBitrateInfo, SPATIAL_LAYER_0, SPATIAL_LAYER_ALL};
+use openh264_sys2::{
+    ENCODER_OPTION_BITRATE, ENCODER_OPTION_TRACE_LEVEL, SBitrateInfo, SPATIAL_LAYER_0,
+    SPATIAL_LAYER_ALL, WELS_LOG_QUIET,
+};
 
 use crate::media::picture::{Picture, Plane};
 
 /// Quantiser bounds: below 12 nobody sees a difference on a screen, above 42 text is unreadable.
 const QP: (u8, u8) = (12, 42);
+
+/// A keyframe is encoded as if the rate were this much lower: it costs hundreds of deltas, comes
+/// as one burst, and the pictures after it sharpen what it shows.
+const KEYFRAME_RATE_DIVISOR: u32 = 4;
 
 /// What to encode for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,7 +61,9 @@ pub struct Encoded {
 /// An encoder of one stream.
 pub struct Encoder {
     inner: openh264::encoder::Encoder,
-    pending_bitrate: Option<u32>,
+    bitrate_bps: u32,
+    /// The rate that the library has been told.
+    applied_bps: u32,
     started: bool,
 }
 
@@ -74,7 +83,9 @@ impl Encoder {
             .complexity(Complexity::Low)
             .profile(Profile::Baseline)
             .rate_control_mode(RateControlMode::Bitrate)
-            .bitrate(BitRate::from_bps(config.bitrate_bps))
+            .bitrate(BitRate::from_bps(
+                config.bitrate_bps / KEYFRAME_RATE_DIVISOR,
+            ))
             .max_frame_rate(FrameRate::from_hz(config.fps as f32))
             .intra_frame_period(IntraFramePeriod::auto())
             .sps_pps_strategy(SpsPpsStrategy::ConstantId)
@@ -87,11 +98,30 @@ impl Encoder {
         let inner =
             openh264::encoder::Encoder::with_api_config(OpenH264API::from_source(), settings)
                 .map_err(Error::Start)?;
-        Ok(Self {
+        let mut encoder = Self {
             inner,
-            pending_bitrate: None,
+            bitrate_bps: config.bitrate_bps,
+            applied_bps: config.bitrate_bps / KEYFRAME_RATE_DIVISOR,
             started: false,
-        })
+        };
+        encoder.silence();
+        Ok(encoder)
+    }
+
+    /// The library writes to the standard error output what it thinks of its settings.
+    #[expect(
+        unsafe_code,
+        reason = "only the raw option comes before the first picture"
+    )]
+    fn silence(&mut self) {
+        let mut level = WELS_LOG_QUIET;
+        // SAFETY: this option is allowed before the encoder is initialised, takes a pointer to a
+        // C int, and copies from it before the call returns.
+        unsafe {
+            self.inner
+                .raw_api()
+                .set_option(ENCODER_OPTION_TRACE_LEVEL, (&raw mut level).cast());
+        }
     }
 
     /// Encodes one picture taken at `media_ms` (milliseconds, any origin, never backwards).
@@ -103,9 +133,8 @@ impl Encoder {
         keyframe: bool,
     ) -> Result<Option<Encoded>, Error> {
         if self.started {
-            if let Some(bitrate_bps) = self.pending_bitrate.take() {
-                self.apply_bitrate(bitrate_bps);
-            }
+            let divisor = if keyframe { KEYFRAME_RATE_DIVISOR } else { 1 };
+            self.apply_bitrate(self.bitrate_bps / divisor);
             if keyframe {
                 self.inner.force_intra_frame();
             }
@@ -129,11 +158,15 @@ impl Encoder {
 
     /// Changes the target bit rate from the next picture on.
     pub fn set_bitrate(&mut self, bitrate_bps: u32) {
-        self.pending_bitrate = Some(bitrate_bps);
+        self.bitrate_bps = bitrate_bps;
     }
 
     #[expect(unsafe_code, reason = "a live bit rate is set by the raw option only")]
     fn apply_bitrate(&mut self, bitrate_bps: u32) {
+        if self.applied_bps == bitrate_bps {
+            return;
+        }
+        self.applied_bps = bitrate_bps;
         let bitrate = i32::try_from(bitrate_bps).unwrap_or(i32::MAX);
         for layer in [SPATIAL_LAYER_ALL, SPATIAL_LAYER_0] {
             let mut info = SBitrateInfo {

@@ -14,7 +14,7 @@ use crate::browser::actions;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
 use crate::model::{ActionResult, EventBody};
 use crate::session::handle::{cancelled, refused};
-use crate::session::perform::{Kit, Performed, perform};
+use crate::session::perform::{Kit, Performed, count, masked, perform};
 
 /// An initial page that is slower than this goes on loading while the session is used.
 const OPENING_MAX: Duration = Duration::from_secs(60);
@@ -28,7 +28,6 @@ pub(super) struct Running {
 
 /// An action that ended.
 pub(super) struct Finished {
-    action: ActionRequest,
     reply: Option<oneshot::Sender<ActionResult>>,
     performed: Performed,
 }
@@ -38,19 +37,10 @@ impl Future for Running {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Finished> {
         let performed = std::task::ready!(self.future.poll_unpin(context));
-        let action = std::mem::replace(&mut self.action, empty_action());
         Poll::Ready(Finished {
-            action,
             reply: self.reply.take(),
             performed,
         })
-    }
-}
-
-fn empty_action() -> ActionRequest {
-    ActionRequest {
-        action_type: String::new(),
-        params: serde_json::Map::new(),
     }
 }
 
@@ -97,8 +87,9 @@ impl Work {
         let Some((action, reply)) = self.waiting.pop_front() else {
             return;
         };
+        // Only the page knows whether the text is a password, and it has not been asked yet.
         self.actor.room.publish(EventBody::ActionStarted {
-            action: action.clone(),
+            action: masked(&action),
         });
         let future = perform(self.actor.kit.clone(), action.clone()).boxed();
         self.running = Some(Running {
@@ -112,9 +103,13 @@ impl Work {
     pub(super) fn finish_action(&mut self, finished: Finished) {
         self.running = None;
         let Finished {
-            action,
             reply,
-            performed: Performed { result, settled },
+            performed:
+                Performed {
+                    result,
+                    echo,
+                    settled,
+                },
         } = finished;
         if let Some(settled) = settled {
             let url = result.url.clone();
@@ -131,7 +126,7 @@ impl Work {
             record.cursor = at;
             record.title.clone_from(&result.title);
         });
-        self.conclude(action, reply, result);
+        self.conclude(echo, reply, result);
         self.run_next();
     }
 
@@ -146,7 +141,7 @@ impl Work {
             }
         };
         if let Some(running) = self.running.take() {
-            self.refuse(running.action, running.reply, error());
+            self.refuse(masked(&running.action), running.reply, error());
         }
         for (action, reply) in std::mem::take(&mut self.waiting) {
             self.refuse(action, Some(reply), error());
@@ -173,6 +168,7 @@ impl Work {
         reply: Option<oneshot::Sender<ActionResult>>,
         result: ActionResult,
     ) {
+        count(&action.action_type, &result);
         let body = match &result.error {
             None => EventBody::ActionCompleted { action },
             Some(error) => EventBody::ActionError {

@@ -78,6 +78,9 @@ impl Actor {
             recoveries: Vec::new(),
         };
         work.step(Input::Ready).await;
+        let id = work.actor.record.borrow().session_id.to_string();
+        let attribute = (conventions::ATTRIBUTE_SESSION.to_owned(), id);
+        work.actor.outlets.set_attributes([attribute]);
         if let Some(states) = &mut work.actor.livekit_states {
             let state = states.borrow_and_update().clone();
             work.hear_livekit(&state).await;

@@ -22,9 +22,14 @@ use crate::model::session::VideoStats;
 /// A picture may come this share of an interval early, since captures do not tick exactly.
 const EARLY_SHARE: f64 = 0.35;
 /// After a still, this many more pictures let the encoder spend its bits on sharpness.
-const REFINEMENTS: u32 = 4;
+const REFINEMENTS: u32 = 3;
 /// Time between two of them.
 const REFINE_EVERY: Duration = Duration::from_millis(80);
+/// A still that lived shorter than this was not worth taking.
+const STILL_LIFE_MIN: Duration = Duration::from_millis(1_500);
+/// After this many short-lived stills in a row a page is taken to change all the time, a clock
+/// for instance, and has to rest for [`STILL_LIFE_MIN`] before the next one.
+const SHORT_STILLS_MAX: u32 = 2;
 /// A first viewer waits this long for a fresh shot before it is given the kept picture.
 const FRESH_WAIT_MAX: Duration = Duration::from_millis(700);
 /// The encoder is not asked for less, bits a second: below, not even text gets through.
@@ -60,7 +65,6 @@ struct Canvas {
     jpeg: String,
     binary: Vec<u8>,
     viewport: Size,
-    captured_at: Instant,
     /// Whether anything was ever drawn.
     is_painted: bool,
 }
@@ -73,6 +77,8 @@ struct Pace {
     damaged_at: Instant,
     still_wanted: u64,
     still_asked: bool,
+    still_at: Option<Instant>,
+    short_stills: u32,
     refinements: u32,
     keyframe_at: Option<Instant>,
     watched_since: Option<Instant>,
@@ -89,6 +95,8 @@ impl Thread {
             damaged_at: now,
             still_wanted: 0,
             still_asked: true,
+            still_at: None,
+            short_stills: 0,
             refinements: 0,
             keyframe_at: None,
             watched_since: None,
@@ -101,7 +109,6 @@ impl Thread {
             jpeg: String::new(),
             binary: Vec::new(),
             viewport: Size::new(1, 1),
-            captured_at: now,
             is_painted: false,
         };
         Self {
@@ -236,7 +243,10 @@ impl Thread {
 
     /// When a page at rest is due for its lossless still.
     fn still_at(&self) -> Option<Instant> {
-        let after = self.options.video.still_after();
+        let mut after = self.options.video.still_after();
+        if self.pace.short_stills >= SHORT_STILLS_MAX && !after.is_zero() {
+            after = after.max(STILL_LIFE_MIN);
+        }
         (!self.pace.still_asked && !after.is_zero()).then(|| self.pace.damaged_at + after)
     }
 
@@ -261,12 +271,12 @@ impl Thread {
         self.canvas.compose(overlay.as_ref());
         metrics::counter!("ghostcast_frames_drawn_total").increment(1);
         self.follow_bandwidth(now, work.bandwidth_min);
-        let result = self.encode(now, work.keyframe, has_shot || is_still);
+        let result = self.encode(now, work.keyframe);
         self.pace.drawn(now);
         result
     }
 
-    fn encode(&mut self, now: Instant, keyframe: bool, is_new: bool) -> Result<(), BoxError> {
+    fn encode(&mut self, now: Instant, keyframe: bool) -> Result<(), BoxError> {
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
             none => none.insert(Encoder::new(encode::Config {
@@ -278,6 +288,9 @@ impl Thread {
         let started = Instant::now();
         let encoded = encoder.encode(&self.canvas.picture, media_ms, keyframe)?;
         stage("encode", started);
+        if let Some(unit) = &encoded {
+            tracing::trace!(bytes = unit.data.len(), keyframe = unit.keyframe, "encoded");
+        }
         let Some(encoded) = encoded else {
             metrics::counter!("ghostcast_frames_dropped_total", "reason" => "encoder_skip")
                 .increment(1);
@@ -290,11 +303,10 @@ impl Thread {
             self.pace.keyframe_at = Some(now);
         }
         self.meter.count(encoded.data.len(), encoded.keyframe);
-        let captured_at = if is_new { self.canvas.captured_at } else { now };
         let unit = AccessUnit {
             data: encoded.data,
             keyframe: encoded.keyframe,
-            captured_at,
+            made_at: Instant::now(),
         };
         let delivery = lock(&self.shared.fanout).send(&Arc::new(unit));
         if delivery.dropped > 0 {
@@ -347,8 +359,11 @@ impl Canvas {
             Pixels::PngBase64(_) => decoder.decode_png(&self.binary, &mut self.picture)?,
         }
         self.viewport = shot.viewport;
-        self.captured_at = shot.captured_at.min(now);
         self.is_painted = true;
+        metrics::histogram!("ghostcast_stage_seconds", "stage" => "capture").record(
+            now.saturating_duration_since(shot.captured_at)
+                .as_secs_f64(),
+        );
         stage("decode", started);
         Ok(())
     }
@@ -372,7 +387,12 @@ impl Pace {
         self.is_fresh = true;
         if is_still {
             self.refinements = REFINEMENTS;
+            self.still_at = Some(now);
         } else if has_shot {
+            if let Some(at) = self.still_at.take() {
+                let was_short = now.saturating_duration_since(at) < STILL_LIFE_MIN;
+                self.short_stills = if was_short { self.short_stills + 1 } else { 0 };
+            }
             self.damaged_at = now;
             self.refinements = 0;
             self.still_asked = false;

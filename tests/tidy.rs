@@ -1,0 +1,911 @@
+//! The rules of the house that the compiler does not know: who may use whom, where engines are
+//! named, how long files are, and that what is written down is true.
+//!
+//! Each rule is a pure checker over texts, which answers what is wrong with them; its test first
+//! shows that the checker can fail, and then runs it over the repository.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Format, Toml};
+use ghostcast::config::{self, Config};
+use ghostcast::model::command::ACTION_TYPES;
+use ghostcast::model::event::{EVENT_TYPES_DEFAULT, EVENT_TYPES_OPTIONAL};
+use serde_json::Value;
+
+/// Modules from the bottom up, each with all that it may use; a longer path allows that part only.
+/// What is not listed is forbidden.
+const LAYERS: [(&str, &[&str]); 15] = [
+    ("error", &[]),
+    ("model", &["error"]),
+    ("media", &["model"]),
+    ("config", &["error", "media::cursor", "model"]),
+    ("rtc", &["error", "media"]),
+    ("events", &["config", "error", "model"]),
+    ("livekit", &["model"]),
+    ("browser", &["config", "error", "media", "model"]),
+    ("publish", &["error", "livekit", "media", "model", "rtc"]),
+    (
+        "session",
+        &[
+            "browser", "config", "error", "events", "livekit", "media", "model", "publish", "rtc",
+        ],
+    ),
+    (
+        "api",
+        &[
+            "browser::screenshot",
+            "config",
+            "error",
+            "events",
+            "model",
+            "session",
+        ],
+    ),
+    ("demo", &["api", "error", "model", "session"]),
+    (
+        "app",
+        &["api", "browser", "config", "error", "events", "session"],
+    ),
+    (
+        "cli",
+        &[
+            "app", "browser", "config", "demo", "error", "livekit", "media", "model",
+        ],
+    ),
+    ("main", &["cli"]),
+];
+
+/// Crates that are engines or wire formats, and the only places under `src` that name them.
+const ENGINES: [(&str, &[&str]); 18] = [
+    ("axum", &["api/", "app.rs", "demo.rs"]),
+    ("chromiumoxide", &["browser/"]),
+    ("clap", &["cli/"]),
+    ("figment", &["config.rs"]),
+    ("http_body_util", &["browser/gate/"]),
+    ("hyper", &["browser/gate/"]),
+    ("hyper_util", &["browser/gate/"]),
+    ("image", &["media/decode.rs"]),
+    ("livekit_api", &["livekit/"]),
+    ("livekit_protocol", &["livekit/"]),
+    ("livekit_signaling", &["livekit/"]),
+    ("metrics_exporter_prometheus", &["api/metrics.rs"]),
+    ("openh264", &["media/encode/openh264.rs"]),
+    ("openh264_sys2", &["media/encode/openh264.rs"]),
+    ("str0m", &["rtc/"]),
+    ("tiny_skia", &["media/"]),
+    ("turbojpeg", &["media/decode.rs"]),
+    ("yuv", &["media/decode.rs"]),
+];
+
+/// Where a schema may be derived for the API's document; anything else of utoipa stays in `api`.
+const SCHEMAS: [&str; 4] = ["browser/", "error.rs", "model/", "session/"];
+
+/// Code that takes the time as an argument and does no I/O. `model/time.rs` is where the wall clock
+/// is read for people.
+const PURE: [&str; 8] = [
+    "browser/loading.rs",
+    "media/",
+    "model/",
+    "rtc/clock.rs",
+    "rtc/flow.rs",
+    "rtc/peer.rs",
+    "rtc/sdp.rs",
+    "session/machine.rs",
+];
+const PURE_EXCEPT: &str = "model/time.rs";
+const IMPURE: [&str; 10] = [
+    "Instant::now",
+    "SystemTime::now",
+    "TcpListener",
+    "TcpStream",
+    "UdpSocket",
+    "std::env",
+    "std::fs",
+    "std::process",
+    "std::thread",
+    "tokio",
+];
+
+/// Beyond this a file is hard to hold in one's head; tests do not count.
+const FILE_LINES_MAX: usize = 600;
+
+const DOCUMENTS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"];
+
+// ---- the rules --------------------------------------------------------------------------------
+
+#[test]
+fn the_layers_are_an_order() {
+    for (place, (module, uses)) in LAYERS.iter().enumerate() {
+        for used in *uses {
+            let used = used.split("::").next().unwrap_or(used);
+            let below = LAYERS[..place].iter().any(|(lower, _)| *lower == used);
+            assert!(below, "{module} may use {used}, which is not below it");
+        }
+    }
+}
+
+#[test]
+fn modules_use_only_what_is_below_them() {
+    let wrong = [
+        ("rtc/driver.rs", "use crate::publish::Feed;", "publish"),
+        (
+            "model/ids.rs",
+            "fn f() { crate::media::compose::x() }",
+            "media",
+        ),
+        (
+            "config.rs",
+            "use crate::media::{\n    cursor,\n    decode::Decoder,\n};",
+            "media::decode",
+        ),
+        (
+            "events/mod.rs",
+            "use crate::{model, session::{Manager}};",
+            "session",
+        ),
+        (
+            "main.rs",
+            "fn main() { ghostcast::session::x() }",
+            "session",
+        ),
+        ("media/mod.rs", "use super::session;", "super"),
+        ("browser/page/mod.rs", "use super::super::session;", "super"),
+        ("surprise.rs", "use crate::model;", "surprise"),
+    ];
+    for (path, text, word) in wrong {
+        let found = layering(path, text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].contains(word), "{found:?} names {word}");
+    }
+    let right = [
+        (
+            "config.rs",
+            "use crate::media::cursor;\nuse crate::error::Error;",
+        ),
+        (
+            "media/mod.rs",
+            "// crate::session\nconst X: &str = \"crate::session\";",
+        ),
+        (
+            "media/mod.rs",
+            "#[cfg(test)]\nmod tests {\n    use crate::session;\n}\n",
+        ),
+        (
+            "browser/page/mod.rs",
+            "use super::error::Error;\npub(super) fn f() {}",
+        ),
+    ];
+    for (path, text) in right {
+        assert_eq!(layering(path, text), [""; 0], "{text}");
+    }
+    check_sources(layering);
+}
+
+#[test]
+fn what_is_allowed_is_used() {
+    let used: BTreeSet<String> = sources().iter().flat_map(uses).collect();
+    let allowed = LAYERS
+        .iter()
+        .flat_map(|(module, uses)| uses.iter().map(move |u| (module, u)));
+    let is_dead = |edge: &str| !used.iter().any(|used| used.starts_with(edge));
+    let edges = allowed.map(|(module, used)| format!("{module} -> {used}"));
+    let dead: Vec<String> = edges.filter(|edge| is_dead(edge)).collect();
+    assert!(is_dead("model -> session"));
+    assert!(dead.is_empty(), "remove from LAYERS: {dead:?}");
+}
+
+#[test]
+fn each_engine_has_one_home() {
+    let wrong = [
+        ("session/start.rs", "use str0m::Rtc;"),
+        ("session/start.rs", "fn f() -> ::str0m::Rtc {}"),
+        ("media/encode/mod.rs", "use openh264;"),
+        ("cli/serve.rs", "fn f(x: image::RgbImage) {}"),
+        ("model/ids.rs", "#[derive(utoipa::OpenApi)]"),
+        ("media/shot.rs", "use utoipa::ToSchema;"),
+    ];
+    for (path, text) in wrong {
+        assert_eq!(engines(path, text).len(), 1, "{text}");
+    }
+    let right = [
+        ("rtc/peer.rs", "use str0m::Rtc;"),
+        (
+            "media/encode/mod.rs",
+            "mod openh264;\npub use self::openh264::Encoder;",
+        ),
+        (
+            "session/start.rs",
+            "let image = f(\"str0m::Rtc\"); // str0m::Rtc",
+        ),
+        ("model/ids.rs", "#[derive(utoipa::ToSchema)]"),
+    ];
+    for (path, text) in right {
+        assert_eq!(engines(path, text), [""; 0], "{text}");
+    }
+    check_sources(engines);
+}
+
+#[test]
+fn pure_cores_take_the_time_as_an_argument() {
+    let read = "fn f() { let now = Instant::now(); }";
+    assert_eq!(purity("media/compose.rs", read).len(), 1);
+    assert_eq!(purity("session/machine.rs", "use tokio::time;").len(), 1);
+    assert_eq!(purity("session/start.rs", read), [""; 0]);
+    let tested = format!("#[cfg(test)]\nmod tests {{\n    {read}\n}}\n");
+    assert_eq!(purity("media/compose.rs", &tested), [""; 0]);
+    check_sources(purity);
+}
+
+#[test]
+fn files_stay_short() {
+    let long = "fn f() {}\n".repeat(FILE_LINES_MAX + 1);
+    assert_eq!(length("a.rs", &long).len(), 1);
+    assert_eq!(length("a_tests.rs", &long), [""; 0]);
+    let tested = format!("fn f() {{}}\n#[cfg(test)]\nmod tests {{\n{long}}}\n");
+    assert_eq!(length("a.rs", &tested), [""; 0]);
+    check_sources(length);
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    for text in [
+        "// TODO: more",
+        "fn f() { todo!() }",
+        "/* FIXME */",
+        "unimplemented!(\"x\")",
+    ] {
+        assert_eq!(leftovers("a.rs", text).len(), 1, "{text}");
+    }
+    assert_eq!(
+        leftovers("a.rs", "// mastodon, TODOS\nlet todos = 1;"),
+        [""; 0]
+    );
+    check_sources(leftovers);
+}
+
+#[test]
+fn the_example_configuration_is_the_defaults() {
+    let known = keys(&serde_json::to_value(Config::default()).expect("a configuration is JSON"));
+    let text = read("deploy/config.example.toml");
+    let complete = example(&text, &known);
+    assert_eq!(complete, [""; 0]);
+
+    let lacking = text.replace("\nviewers_max = 32\n", "\n");
+    assert_eq!(example(&lacking, &known), ["rtc.viewers_max is missing"]);
+    let too_much = format!("{text}more = 1\n");
+    assert_eq!(
+        example(&too_much, &known).len(),
+        2,
+        "unknown, and without a comment"
+    );
+    let silent = text.replace("# Its secret.\n", "");
+    assert_eq!(
+        example(&silent, &known).len(),
+        1,
+        "api_secret has no comment"
+    );
+
+    let parsed = config::parse(&text, Figment::new()).expect("the example is accepted");
+    assert_eq!(parsed, Config::default());
+}
+
+#[test]
+fn variables_name_existing_keys() {
+    let known = keys(&serde_json::to_value(Config::default()).expect("a configuration is JSON"));
+    assert_eq!(
+        variables("GHOSTCAST_SESSION__FPS=3 GHOSTCAST_LOG=info", &known),
+        [""; 0]
+    );
+    assert_eq!(variables("-e GHOSTCAST_SESSION__FSP=3", &known).len(), 1);
+    let mut found = Vec::new();
+    for path in [
+        "README.md",
+        "deploy/compose.yaml",
+        "deploy/Dockerfile",
+        "deploy/config.example.toml",
+    ] {
+        found.extend(named(path, variables(&read(path), &known)));
+    }
+    assert_nothing(&found);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let text =
+        "# A b\n[x](Cargo.toml) [y](#a-b) [z](https://example.com) `[c](no)`\n```\n[d](no)\n```\n";
+    assert_eq!(links(text, &exists), [""; 0]);
+    assert_eq!(links("[x](no/such.file)", &exists).len(), 1);
+    assert_eq!(links("# A\n[x](#b)", &exists).len(), 1);
+    let found = DOCUMENTS
+        .iter()
+        .flat_map(|path| named(path, links(&read(path), &exists)));
+    assert_nothing(&found.collect::<Vec<_>>());
+}
+
+#[test]
+fn documents_name_what_exists() {
+    let code: String = sources().into_iter().map(|source| source.text).collect();
+    let find = |path: &str| fs::read_to_string(root().join(path)).ok();
+    let good = "`tests/tidy.rs::documents_name_what_exists` `src/lib.rs` `ghostcast_frames_dropped_total{reason=\"broken\"}`";
+    assert_eq!(names(good, &code, &find), [""; 0]);
+    for bad in [
+        "`tests/tidy.rs::no_such_test`",
+        "`tests/no_such_file.rs::x`",
+        "`src/no_such_file.rs`",
+        "`ghostcast_no_such_total`",
+        "`{reason=\"no_such\"}`",
+    ] {
+        assert_eq!(names(bad, &code, &find).len(), 1, "{bad}");
+    }
+    let found = DOCUMENTS
+        .iter()
+        .flat_map(|path| named(path, names(&read(path), &code, &find)));
+    assert_nothing(&found.collect::<Vec<_>>());
+}
+
+#[test]
+fn the_readme_lists_every_action_event_and_error() {
+    assert_eq!(unlisted("`click`", &["click", "type"]), ["type"]);
+    let command = read("src/model/command.rs");
+    let kinds = wire_names(&command);
+    assert!(kinds.contains(&"stale_element"), "{kinds:?}");
+    let mut wanted = [
+        &ACTION_TYPES[..],
+        &EVENT_TYPES_DEFAULT,
+        &EVENT_TYPES_OPTIONAL,
+    ]
+    .concat();
+    wanted.extend(kinds);
+    assert_nothing(&named("README.md", unlisted(&read("README.md"), &wanted)));
+}
+
+// ---- the checkers: texts in, complaints out ---------------------------------------------------
+
+fn layering(path: &str, text: &str) -> Vec<String> {
+    let module = module_of(path);
+    if is_test_file(path) || module == "lib" {
+        return Vec::new();
+    }
+    let code = without_tests(&code_of(text));
+    let Some((_, allowed)) = LAYERS.iter().find(|(known, _)| *known == module) else {
+        return vec![format!("{path}: the module {module} is in no layer")];
+    };
+    let fits = |used: &str, allowed: &str| format!("{used}::").starts_with(&format!("{allowed}::"));
+    let mut found = Vec::new();
+    for (line, used) in references(&code, own_crate(module)) {
+        let is_own = fits(&used, module);
+        if !is_own && !allowed.iter().any(|allowed| fits(&used, allowed)) {
+            found.push(format!("{path}:{line}: {module} may not use {used}"));
+        }
+    }
+    for (line, supers) in super_chains(&code) {
+        if supers >= depth(path) {
+            found.push(format!(
+                "{path}:{line}: super reaches the root; write crate::"
+            ));
+        }
+    }
+    found
+}
+
+fn engines(path: &str, text: &str) -> Vec<String> {
+    let code = without_tests(&code_of(text));
+    let at = |homes: &[&str]| homes.iter().any(|home| path.starts_with(home));
+    let mut found = Vec::new();
+    for (engine, homes) in ENGINES {
+        if !at(homes) {
+            for (line, _) in crate_uses(&code, engine) {
+                found.push(format!(
+                    "{path}:{line}: {engine} is named outside {homes:?}"
+                ));
+            }
+        }
+    }
+    for (line, rest) in crate_uses(&code, "utoipa") {
+        let derived = at(&SCHEMAS) && rest.starts_with("::ToSchema");
+        if !derived && !at(&["api/"]) {
+            found.push(format!("{path}:{line}: utoipa is named outside api"));
+        }
+    }
+    found
+}
+
+fn purity(path: &str, text: &str) -> Vec<String> {
+    let is_pure = PURE.iter().any(|pure| path.starts_with(pure)) && path != PURE_EXCEPT;
+    if !is_pure || is_test_file(path) {
+        return Vec::new();
+    }
+    let code = without_tests(&code_of(text));
+    let lines = code.lines().zip(1..);
+    lines
+        .flat_map(|(line, number)| IMPURE.iter().map(move |word| (line, number, word)))
+        .filter(|(line, _, word)| words(line, word).next().is_some())
+        .map(|(_, number, word)| format!("{path}:{number}: a pure core uses {word}"))
+        .collect()
+}
+
+fn length(path: &str, text: &str) -> Vec<String> {
+    let tests = test_lines(&code_of(text));
+    let lines = tests.iter().filter(|is_test| !**is_test).count();
+    let is_long = lines > FILE_LINES_MAX && !is_test_file(path);
+    let complaint = format!("{path}: {lines} lines without tests, {FILE_LINES_MAX} at most");
+    is_long.then_some(complaint).into_iter().collect()
+}
+
+fn leftovers(path: &str, text: &str) -> Vec<String> {
+    let words = ["TODO", "FIXME", "todo!", "unimplemented!"];
+    let mut found = Vec::new();
+    for (line, number) in text.lines().zip(1..) {
+        for word in words {
+            if self::words(line, word).next().is_some() {
+                found.push(format!("{path}:{number}: {word}"));
+            }
+        }
+    }
+    found
+}
+
+/// The example has exactly the `known` keys, each with a comment right above it.
+fn example(text: &str, known: &BTreeSet<String>) -> Vec<String> {
+    let value: Value = match Figment::from(Toml::string(text)).extract() {
+        Ok(value) => value,
+        Err(error) => return vec![error.to_string()],
+    };
+    let present = keys(&value);
+    let missing = known
+        .difference(&present)
+        .map(|key| format!("{key} is missing"));
+    let unknown = present
+        .difference(known)
+        .map(|key| format!("{key} does not exist"));
+    let lines: Vec<&str> = text.lines().collect();
+    let silent = lines.windows(2).filter(|pair| {
+        let is_setting = !pair[1].is_empty() && !pair[1].starts_with('#');
+        is_setting && !pair[0].starts_with('#')
+    });
+    let silent = silent.map(|pair| format!("{:?} has no comment", pair[1]));
+    missing.chain(unknown).chain(silent).collect()
+}
+
+/// Environment variables of settings (`GHOSTCAST_SECTION__KEY`) that set nothing.
+fn variables(text: &str, known: &BTreeSet<String>) -> Vec<String> {
+    let is_part = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let names = text.split(|c| !is_part(c));
+    let settings = names.filter(|name| name.starts_with("GHOSTCAST_") && name.contains("__"));
+    // The pattern itself, where it is explained.
+    let settings = settings.filter(|name| *name != "GHOSTCAST_SECTION__KEY");
+    let key = |name: &str| name["GHOSTCAST_".len()..].to_lowercase().replace("__", ".");
+    settings
+        .filter(|name| !known.contains(&key(name)))
+        .map(|name| format!("{name} sets no key"))
+        .collect()
+}
+
+/// Relative links that lead nowhere, and anchors without a heading.
+fn links(text: &str, exists: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let prose = prose_of(text);
+    let headings: Vec<String> = prose
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| slug(line.trim_start_matches('#').trim()))
+        .collect();
+    let prose: String = prose.split('`').step_by(2).collect();
+    let targets = prose
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
+    targets
+        .filter(|target| !target.contains("://"))
+        .filter(|target| match target.strip_prefix('#') {
+            Some(anchor) => !headings.iter().any(|heading| heading == anchor),
+            None => !exists(target.split('#').next().unwrap_or(target)),
+        })
+        .map(|target| format!("the link {target} leads nowhere"))
+        .collect()
+}
+
+/// Names in backticks (tests, files, metrics) that do not exist.
+fn names(text: &str, code: &str, find: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+    let prose = prose_of(text);
+    let mut found = Vec::new();
+    for name in prose.split('`').skip(1).step_by(2) {
+        let folders = [
+            "src/",
+            "tests/",
+            "deploy/",
+            "benches/",
+            "examples/",
+            "docs/",
+        ];
+        let is_path = folders.iter().any(|folder| name.starts_with(folder));
+        let (metric, label) = name.split_once('{').unwrap_or((name, ""));
+        let is_there = match name.split_once("::") {
+            Some((path, test)) if is_path => find(path).is_some_and(|file| {
+                ["fn ", "def "]
+                    .iter()
+                    .any(|word| file.contains(&format!("{word}{test}(")))
+            }),
+            _ if is_path => name.contains(' ') || exists(name),
+            _ if metric.starts_with("ghostcast_") => code.contains(&format!("\"{metric}\"")),
+            _ => true,
+        };
+        let reason = label
+            .strip_prefix("reason=\"")
+            .and_then(|rest| rest.split('"').next());
+        let is_reason =
+            reason.is_none_or(|reason| code.contains(&format!("\"reason\" => \"{reason}\"")));
+        if !is_there || !is_reason {
+            found.push(format!("{name} does not exist"));
+        }
+    }
+    found
+}
+
+/// What is not mentioned in backticks.
+fn unlisted(text: &str, wanted: &[&str]) -> Vec<String> {
+    let prose = prose_of(text);
+    let missing = wanted
+        .iter()
+        .filter(|name| !prose.contains(&format!("`{name}`")));
+    missing.map(|name| (*name).to_owned()).collect()
+}
+
+/// The texts that `as_str` gives for its variants: `Self::Variant => "text"`.
+fn wire_names(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter_map(|line| line.trim().strip_prefix("Self::"))
+        .filter_map(|line| line.split_once(" => \"")?.1.strip_suffix("\","))
+        .collect()
+}
+
+/// The edges of one file, tests aside: `module -> used`.
+fn uses(source: &Source) -> Vec<String> {
+    let module = module_of(&source.path);
+    if is_test_file(&source.path) {
+        return Vec::new();
+    }
+    let code = without_tests(&code_of(&source.text));
+    let used = references(&code, own_crate(module)).into_iter();
+    used.map(|(_, used)| format!("{module} -> {used}"))
+        .collect()
+}
+
+// ---- reading Rust -----------------------------------------------------------------------------
+
+/// The code with comments and the insides of literals blanked, line by line as it was.
+fn code_of(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let after_word = out.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let length = match first {
+            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => block_comment(rest),
+            '"' => quoted(rest),
+            'r' | 'b' if !after_word => raw_or_byte(rest),
+            '\'' => character(rest),
+            _ => 0,
+        };
+        if length == 0 {
+            out.push(first);
+            rest = &rest[first.len_utf8()..];
+        } else {
+            out.extend(
+                rest[..length]
+                    .chars()
+                    .map(|c| if c == '\n' { '\n' } else { ' ' }),
+            );
+            rest = &rest[length..];
+        }
+    }
+    out
+}
+
+fn block_comment(text: &str) -> usize {
+    let (mut depth, mut at) = (0_usize, 0);
+    while at < text.len() {
+        if text[at..].starts_with("/*") {
+            (depth, at) = (depth + 1, at + 2);
+        } else if text[at..].starts_with("*/") {
+            (depth, at) = (depth - 1, at + 2);
+            if depth == 0 {
+                return at;
+            }
+        } else {
+            at += text[at..].chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    text.len()
+}
+
+/// The length of a literal in double quotes.
+fn quoted(text: &str) -> usize {
+    let mut is_escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => return at + 1,
+            _ => (),
+        }
+    }
+    text.len()
+}
+
+/// The length of `r"..."`, `r#"..."#`, `b"..."` and `br#"..."#`; 0 for a word.
+fn raw_or_byte(text: &str) -> usize {
+    let prefix = text.find(|c| c != 'b' && c != 'r').unwrap_or(text.len());
+    let hashes = text[prefix..].chars().take_while(|c| *c == '#').count();
+    let start = prefix + hashes;
+    if prefix > 2 || !text[start..].starts_with('"') {
+        return 0;
+    }
+    if !text[..prefix].contains('r') {
+        return start + quoted(&text[start..]);
+    }
+    let end = format!("\"{}", "#".repeat(hashes));
+    let inside = &text[start + 1..];
+    inside
+        .find(&end)
+        .map_or(text.len(), |at| start + 1 + at + end.len())
+}
+
+/// The length of a character literal; 0 for a lifetime.
+fn character(text: &str) -> usize {
+    let inside = &text[1..];
+    if inside.starts_with('\\') {
+        return inside[2..].find('\'').map_or(0, |end| end + 4);
+    }
+    let first = inside.chars().next().map_or(0, char::len_utf8);
+    if inside[first..].starts_with('\'') {
+        first + 2
+    } else {
+        0
+    }
+}
+
+/// Which lines belong to a `#[cfg(test)] mod … { … }`; rustfmt puts its brace in column 0.
+fn test_lines(code: &str) -> Vec<bool> {
+    let opens = |line: &&str| line.starts_with("mod ") && line.ends_with('{');
+    let mut lines = code.lines().peekable();
+    let (mut marks, mut is_test) = (Vec::new(), false);
+    while let Some(line) = lines.next() {
+        is_test |= line == "#[cfg(test)]" && lines.peek().is_some_and(opens);
+        marks.push(is_test);
+        is_test &= line != "}";
+    }
+    marks
+}
+
+/// The code with its tests blanked.
+fn without_tests(code: &str) -> String {
+    let marked = code.lines().zip(test_lines(code));
+    let kept = marked.map(|(line, is_test)| if is_test { "" } else { line });
+    kept.collect::<Vec<_>>().join("\n")
+}
+
+/// Where `word` stands in `text` as a word of its own.
+fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word)
+        .map(|(at, _)| at)
+        .filter(move |at| {
+            let (before, after) = (&text[..*at], &text[at + word.len()..]);
+            let goes_on = word.ends_with(is_part) && after.starts_with(is_part);
+            !(before.ends_with(is_part) || goes_on)
+        })
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text[..at].matches('\n').count() + 1
+}
+
+/// What `own::` paths of the code refer to, each cut after its second word, with its line.
+fn references(code: &str, own: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for at in words(code, own) {
+        let after = &code[at + own.len()..];
+        let is_path = after.trim_start().starts_with("::") && !code[..at].ends_with(['$', ':']);
+        if is_path {
+            let mut paths = Vec::new();
+            branch(after.trim_start(), "", &mut paths);
+            let line = line_of(code, at);
+            found.extend(paths.into_iter().map(|path| (line, path)));
+        }
+    }
+    found
+}
+
+/// Reads one branch of a use tree, from its `::` on; gives what follows it.
+fn branch<'a>(text: &'a str, path: &str, paths: &mut Vec<String>) -> &'a str {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '*';
+    let Some(inside) = text.strip_prefix("::") else {
+        paths.push(path.split("::").take(2).collect::<Vec<_>>().join("::"));
+        return text;
+    };
+    let mut rest = inside.trim_start();
+    if let Some(list) = rest.strip_prefix('{') {
+        rest = list.trim_start();
+        while !rest.is_empty() && !rest.starts_with('}') {
+            rest = word_and_branch(rest, path, paths);
+            let end = rest.find([',', '}', '{']).unwrap_or(rest.len());
+            rest = rest[end..].trim_start_matches([',', '{']).trim_start();
+        }
+        return rest.strip_prefix('}').unwrap_or(rest);
+    }
+    if rest.starts_with(is_part) {
+        return word_and_branch(rest, path, paths);
+    }
+    branch("", path, paths)
+}
+
+fn word_and_branch<'a>(text: &'a str, path: &str, paths: &mut Vec<String>) -> &'a str {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '*');
+    let (word, rest) = text.split_at(end.unwrap_or(text.len()));
+    let joined = match (path, word) {
+        (path, "self" | "*") => path.to_owned(),
+        ("", word) => word.to_owned(),
+        (path, word) => format!("{path}::{word}"),
+    };
+    branch(rest.trim_start(), &joined, paths)
+}
+
+/// Lines with `super::super::…`, and how many there are in a row.
+fn super_chains(code: &str) -> Vec<(usize, usize)> {
+    let starts = words(code, "super").filter(|at| !code[..*at].ends_with("::"));
+    let count = |at: usize| {
+        let mut rest = &code[at..];
+        let mut supers = 0;
+        while let Some(after) = rest.strip_prefix("super::") {
+            (rest, supers) = (after, supers + 1);
+        }
+        supers
+    };
+    let chains = starts.map(|at| (line_of(code, at), count(at)));
+    chains.filter(|(_, supers)| *supers > 0).collect()
+}
+
+/// How many modules a file is below the root.
+fn depth(path: &str) -> usize {
+    let words = path.trim_end_matches(".rs").split('/');
+    words.filter(|word| *word != "mod").count()
+}
+
+/// Where a crate is named: as the first word of a path, or alone in a `use`. With what follows.
+fn crate_uses<'a>(code: &'a str, name: &'a str) -> Vec<(usize, &'a str)> {
+    let mut found = Vec::new();
+    for at in words(code, name) {
+        let (before, after) = (&code[..at], &code[at + name.len()..]);
+        let parent = before.strip_suffix("::").unwrap_or_default();
+        let is_inner = parent.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '>');
+        let alone =
+            before.trim_end().ends_with("use") && after.trim_start().starts_with([';', 'a']);
+        if !is_inner && (after.starts_with("::") || alone) {
+            found.push((line_of(code, at), after));
+        }
+    }
+    found
+}
+
+// ---- reading the repository -------------------------------------------------------------------
+
+struct Source {
+    /// Below `src`.
+    path: String,
+    text: String,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn exists(path: &str) -> bool {
+    root().join(path).exists()
+}
+
+fn read(path: &str) -> String {
+    let text = fs::read_to_string(root().join(path));
+    text.unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn sources() -> Vec<Source> {
+    let base = root().join("src");
+    let mut folders = vec![base.clone()];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for path in entries(&folder) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("a source is text");
+                let path = path.strip_prefix(&base).expect("it lies below src");
+                let path = path.to_string_lossy().into_owned();
+                sources.push(Source { path, text });
+            }
+        }
+    }
+    assert!(sources.len() > 50, "the sources were found");
+    sources.sort_by(|a, b| a.path.cmp(&b.path));
+    sources
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder can be listed");
+    entries
+        .map(|entry| entry.expect("an entry can be read").path())
+        .collect()
+}
+
+fn check_sources(check: fn(&str, &str) -> Vec<String>) {
+    let sources = sources();
+    let found = sources
+        .iter()
+        .flat_map(|source| check(&source.path, &source.text));
+    assert_nothing(
+        &found
+            .map(|complaint| format!("src/{complaint}"))
+            .collect::<Vec<_>>(),
+    );
+}
+
+fn assert_nothing(found: &[String]) {
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+fn named(path: &str, complaints: Vec<String>) -> Vec<String> {
+    complaints
+        .into_iter()
+        .map(|complaint| format!("{path}: {complaint}"))
+        .collect()
+}
+
+/// The module of the library that a file belongs to.
+fn module_of(path: &str) -> &str {
+    path.split(['/', '.']).next().unwrap_or(path)
+}
+
+/// What a file's own crate is called in it: the program is a crate beside the library.
+fn own_crate(module: &str) -> &'static str {
+    if module == "main" {
+        "ghostcast"
+    } else {
+        "crate"
+    }
+}
+
+fn is_test_file(path: &str) -> bool {
+    path.ends_with("/tests.rs") || path.ends_with("_tests.rs")
+}
+
+/// The dotted paths of all values that are not tables.
+fn keys(value: &Value) -> BTreeSet<String> {
+    let Value::Object(table) = value else {
+        return BTreeSet::from([String::new()]);
+    };
+    let below = |(name, value): (&String, &Value)| {
+        let join = |key: &String| format!("{name}.{key}").trim_end_matches('.').to_owned();
+        keys(value).iter().map(join).collect::<Vec<_>>()
+    };
+    table.iter().flat_map(below).collect()
+}
+
+/// Markdown without its code blocks.
+fn prose_of(text: &str) -> String {
+    let mut is_code = false;
+    let lines = text.lines().filter(|line| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The anchor of a heading: lower case, spaces as hyphens, no other signs.
+fn slug(heading: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || *c == ' ' || *c == '-' || *c == '_';
+    let text: String = heading.to_lowercase().chars().filter(kept).collect();
+    text.replace(' ', "-")
+}
