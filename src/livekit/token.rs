@@ -97,7 +97,7 @@ mod tests {
     fn minter() -> Minter {
         Minter {
             api_key: "devkey".to_owned(),
-            api_secret: Secret::from("a-secret-of-some-length-for-tests"),
+            api_secret: Secret::from("a-secret-of-some-length-for-tests".to_owned()),
             room: RoomName::parse("demo").unwrap(),
             identity: "browser-1".to_owned(),
             name: "Browser".to_owned(),

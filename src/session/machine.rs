@@ -147,7 +147,7 @@ impl Machine {
         Ok("resumed by request".to_owned())
     }
 
-    fn recover(&mut self, effects: &mut Vec<Effect>) -> Result<String, Error> {
+    fn recover(&self, effects: &mut Vec<Effect>) -> Result<String, Error> {
         self.must_run()?;
         match self.livekit {
             LiveKitStatus::Reconnecting | LiveKitStatus::Failed => {

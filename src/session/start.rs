@@ -1,6 +1,5 @@
 //! The start of a session: gate, context, page, studio, outlets, and then its actor.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -129,27 +128,11 @@ pub(super) async fn start(
     let page = Page::open(&lease, record.viewport, page_events, &tracker)
         .instrument(span.clone())
         .await?;
-    let studio = Studio::start(
-        spec.room_name.as_str(),
-        studio::Options {
-            fps: record.fps,
-            bitrate_bps: record.bitrate_bps,
-            video: config.video.clone(),
-            cursor: config.cursor.clone(),
-        },
-    )
-    .map_err(|error| Error::exhausted("no thread is free for the session").source(error))?;
-    let settings = Settings {
-        livekit: config.livekit.clone(),
-        rtc: config.rtc.clone(),
-        listen: listen_ip(&config),
-        size: record.viewport.to_even(),
-        bitrate_bps: record.bitrate_bps,
-    };
+    let studio = start_studio(&config, &record)?;
     let (ended, viewers_ended) = mpsc::channel(ENDED_VIEWERS_MAX);
     let mut outlets = Outlets::new(
         studio.clone(),
-        settings,
+        settings(&config, &record),
         ended,
         tracker.clone(),
         cancel.clone(),
@@ -190,6 +173,23 @@ pub(super) async fn start(
     Ok(handle)
 }
 
-fn listen_ip(config: &Config) -> IpAddr {
-    config.server.listen.ip()
+fn start_studio(config: &Config, record: &SessionRecord) -> Result<Studio, Error> {
+    let options = studio::Options {
+        fps: record.fps,
+        bitrate_bps: record.bitrate_bps,
+        video: config.video.clone(),
+        cursor: config.cursor.clone(),
+    };
+    Studio::start(record.room_name.as_str(), options)
+        .map_err(|error| Error::exhausted("no thread is free for the session").source(error))
+}
+
+fn settings(config: &Config, record: &SessionRecord) -> Settings {
+    Settings {
+        livekit: config.livekit.clone(),
+        rtc: config.rtc.clone(),
+        listen: config.server.listen.ip(),
+        size: record.viewport.to_even(),
+        bitrate_bps: record.bitrate_bps,
+    }
 }

@@ -1,7 +1,7 @@
 //! The studio: one OS thread per session that turns shots into access units.
 //!
 //! The thread owns the canvas, the cursor's overlay and the encoder; everybody else reaches it by
-//! [`Studio`], whose calls only leave something in the [`Inbox`] and wake the thread. What it
+//! [`Studio`], whose calls only leave something in the inbox and wake the thread. What it
 //! makes goes to the [`Fanout`]; what it needs (capture on or off, a lossless still) it tells by
 //! a `watch` channel, so nobody ever waits for it.
 //!

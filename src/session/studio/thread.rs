@@ -183,7 +183,7 @@ impl Thread {
         }
     }
 
-    fn take(&mut self, now: Instant, state: &mut State) -> Work {
+    fn take(&self, now: Instant, state: &mut State) -> Work {
         let keyframe = state.keyframe && self.keyframe_allowed_at(now) <= now;
         state.keyframe &= !keyframe;
         state.cued = false;
