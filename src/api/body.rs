@@ -23,9 +23,14 @@ impl<T: DeserializeOwned> FromRequest<Doors> for JsonBody<T> {
                 too_large(rejection.status(), doors.config.server.body_bytes_max)
             })?;
         let mut json = serde_json::Deserializer::from_slice(&bytes);
-        serde_path_to_error::deserialize(&mut json)
-            .map(Self)
-            .map_err(|error| explain("body", &error).into_response())
+        let value = serde_path_to_error::deserialize(&mut json)
+            .map_err(|error| explain("body", &error).into_response())?;
+        json.end().map_err(|error| {
+            Error::invalid_input(format!("the body is not valid: {error}"))
+                .hint("Send one JSON object and nothing after it.")
+                .into_response()
+        })?;
+        Ok(Self(value))
     }
 }
 

@@ -194,6 +194,7 @@ pub(super) async fn context(
 pub(super) struct ScreenshotQuery {
     /// `png` (default), `jpeg` or `webp`.
     #[serde(default)]
+    #[param(inline)]
     format: Format,
     /// 1 to 100, for `jpeg` and `webp`.
     quality: Option<u8>,
