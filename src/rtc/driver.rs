@@ -45,6 +45,10 @@ pub struct Driver {
     deadline: Instant,
     outgoing: VecDeque<(SocketAddr, Vec<u8>)>,
     wake_at: Instant,
+    /// When the engine's clock moved last.
+    ticked_at: Instant,
+    /// Until when it moves promptly though nobody watches.
+    prompt_until: Instant,
     watched: bool,
     dropped: u64,
 }
@@ -112,6 +116,8 @@ impl Driver {
             deadline: now + connect_within,
             outgoing: VecDeque::new(),
             wake_at: now,
+            ticked_at: now,
+            prompt_until: now,
             watched: false,
             dropped: 0,
         };
@@ -152,10 +158,14 @@ impl Driver {
         started: Instant,
     ) -> Option<End> {
         let connected = self.peer.is_connected();
-        let wake_at = if connected {
+        let wake_at = if !connected {
+            self.wake_at.min(self.deadline)
+        } else if self.watched || Instant::now() < self.prompt_until {
             self.wake_at
         } else {
-            self.wake_at.min(self.deadline)
+            // The engine pads the path while no media flows, in packets so small that they would
+            // wake us two hundred times a second for nobody.
+            self.wake_at.max(self.ticked_at + UNWATCHED_TICK)
         };
         tokio::select! {
             biased;
@@ -173,6 +183,7 @@ impl Driver {
                     let seconds = (self.deadline - started).as_secs_f64().round() as u64;
                     return Some(End::ConnectTimeout { seconds });
                 }
+                self.ticked_at = now;
                 self.peer.handle_timeout(now);
             }
         }
@@ -212,6 +223,7 @@ impl Driver {
                     if let Some(connected) = connected.take() {
                         connected();
                     }
+                    self.prompt_until = Instant::now() + PROMPT_FOR;
                 }
                 Output::Event(Event::KeyframeRequested) => source.request_keyframe(),
                 Output::Event(Event::Bandwidth(limit)) => {
@@ -253,6 +265,9 @@ impl Driver {
         // Whoever begins to watch has nothing to build deltas on.
         if watched && !self.watched {
             source.request_keyframe();
+        }
+        if self.watched && !watched {
+            self.prompt_until = Instant::now() + PROMPT_FOR;
         }
         self.watched = watched;
     }
@@ -356,6 +371,11 @@ const RECEIVE_BATCH_MAX: usize = 64;
 
 /// Timeouts handled in a row before other inputs are looked at: a keyframe's packets at once.
 const OVERDUE_MAX: u32 = 512;
+/// How often the engine's clock moves while nobody watches.
+const UNWATCHED_TICK: Duration = Duration::from_millis(200);
+/// How long it moves promptly once connected or no longer watched: the first probes of the path
+/// need exact times, and the last pictures go out.
+const PROMPT_FOR: Duration = Duration::from_secs(2);
 /// Datagrams kept while the socket is full: about one large keyframe.
 const OUTGOING_MAX: usize = 512;
 /// Bounds the goodbye: a few packets to send and events to ignore.

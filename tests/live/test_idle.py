@@ -7,9 +7,8 @@ import pytest
 from support import essentials, procs
 from support.wait import wait_for
 
-# Share of one core of the service's own process; the contract says 1 % with nobody watching,
-# measured by a quiet rig: the margin is for ticks of 10 ms on a busy machine.
-UNWATCHED_PERCENT_MAX = 2.0
+# Share of one core of the service's own process.
+UNWATCHED_PERCENT_MAX = 1.0
 STILL_PERCENT_MAX = 6.0
 MEASURE_S = 5
 HEARTBEAT_PER_S_MIN = 0.8

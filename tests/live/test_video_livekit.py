@@ -8,6 +8,8 @@ from support import essentials, pictures
 from support.wait import holds_for, wait_for
 
 STILLNESS_S = 30
+BITRATE_BPS, BITRATE_TOLERANCE, BITRATE_WINDOW_S = 2_000_000, 0.15, 5
+BITRATE_SETTLE_S, BITRATE_WATCH_S = 2, 6
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -142,6 +144,23 @@ def test_frame_rate_is_capped(api, web, subscribe):
         rate = (viewer.frame_count() - count) / (time.monotonic() - start)
         print(f"asked for 10 fps, got {rate:.1f}")
         assert 7.5 <= rate <= 11.5
+
+
+@pytest.mark.parametrize("page", ["photos", "playing"])
+def test_bit_rate_is_kept(api, web, subscribe, page):
+    """On a busy page any five seconds carry the set bit rate, within 15 %."""
+    visit = web.visit(f"/{page}")
+    with (
+        api.session(initial_url=visit.url, bitrate_bps=BITRATE_BPS) as room,
+        subscribe(room) as viewer,
+    ):
+        visit.wait_note("loaded")
+        wait_for(viewer.frame_count, 10, "frames flow", accept=lambda n: n > 10)
+        time.sleep(BITRATE_SETTLE_S + BITRATE_WINDOW_S + BITRATE_WATCH_S)
+        rates = viewer.bit_rates(BITRATE_WINDOW_S)[int(BITRATE_SETTLE_S * 4) :]
+        low, high = min(rates) / BITRATE_BPS, max(rates) / BITRATE_BPS
+        print(f"{page}: {low:.2f} to {high:.2f} of the set bit rate, {len(rates)} windows")
+        assert low >= 1 - BITRATE_TOLERANCE and high <= 1 + BITRATE_TOLERANCE
 
 
 def test_close_takes_the_browser_out_of_the_room(api, web, subscribe):

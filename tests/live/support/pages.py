@@ -180,6 +180,69 @@ addEventListener('scroll', tell); tell();
     return page("Tall", f"<div style='{sheet}'></div>", script)
 
 
+# A picture with the statistics of a photo: soft shapes, and detail of every size over them.
+JS_PHOTO = """
+function photo(width, height, seed) {
+  let state = seed * 2654435761 >>> 0 || 1;
+  const random = () => {
+    state ^= state << 13; state >>>= 0; state ^= state >>> 17; state ^= state << 5; state >>>= 0;
+    return state / 4294967296;
+  };
+  const made = document.createElement('canvas');
+  made.width = width; made.height = height;
+  const ink = made.getContext('2d');
+  for (let size = height; size > 3; size /= 2)
+    for (let i = 0; i < width * height / size / size * 3; i++) {
+      ink.fillStyle = `hsla(${random() * 360},${random() * 70}%,${random() * 100}%,.5)`;
+      ink.beginPath();
+      ink.arc(random() * width, random() * height, size * random() * .7, 0, 7);
+      ink.fill();
+    }
+  return made;
+}
+"""
+
+
+def photos(_query):
+    """A long column of photos that scrolls fast, down and up again."""
+    script = """
+for (let i = 0; i < 8; i++) document.body.append(photo(1280, 700, i + 1));
+let y = 0, step = 24;
+(function frame() {
+  paintClock();
+  y += step;
+  if (y > 4800 || y < 1) step = -step;
+  scrollTo(0, y);
+  requestAnimationFrame(frame);
+})();
+note('loaded');
+"""
+    return page("Photos", "", JS_PHOTO + script, "canvas{display:block}")
+
+
+def playing(_query):
+    """A canvas that plays: photos that pan and turn under one another."""
+    script = """
+const stage = document.createElement('canvas');
+stage.width = 1280; stage.height = 680;
+document.body.append(stage);
+const ink = stage.getContext('2d'), far = photo(1600, 900, 3), near = photo(400, 400, 4);
+let count = 0;
+(function frame() {
+  paintClock();
+  count++;
+  ink.setTransform(1, 0, 0, 1, 0, 0);
+  ink.drawImage(far, -160 + 150 * Math.sin(count / 40), -100 + 90 * Math.cos(count / 50));
+  ink.setTransform(1, 0, 0, 1, 640, 340);
+  ink.rotate(count / 30);
+  ink.drawImage(near, -200, -200);
+  requestAnimationFrame(frame);
+})();
+note('loaded');
+"""
+    return page("Playing", "", JS_PHOTO + script, "canvas{display:block}")
+
+
 def storm(_query):
     """A button that lets loose 3000 changes of the document within a second and a half."""
     script = """
@@ -259,6 +322,8 @@ PAGES = {
     "/inner": inner,
     "/tall": tall,
     "/storm": storm,
+    "/photos": photos,
+    "/playing": playing,
     "/chatty": chatty,
     "/storage": storage,
     "/attempt": attempt,

@@ -75,6 +75,16 @@ class PythonSubscriber:
         """From painting to decoding, at the first sight of each clock value."""
         return first_sights(self.frames())
 
+    def bit_rates(self, window_s):
+        """Bits a second that were received, over all windows of that length, oldest first."""
+        counts = [(line["at"], line["bytes"]) for line in self.said("received")]
+        rates = []
+        for i, (start, before) in enumerate(counts):
+            end = next((entry for entry in counts[i:] if entry[0] - start >= window_s), None)
+            if end:
+                rates.append((end[1] - before) * 8 / (end[0] - start))
+        return rates
+
     def connecting_at(self):
         """When it began to connect, Unix s; the start of the process is not counted."""
         return self.said("connecting")[0]["at"]

@@ -19,7 +19,7 @@ from livekit import rtc
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from support.pictures import read_clock
 
-STATS_S = 1.0
+STATS_S = 0.25
 
 
 def say(kind, **facts):
@@ -46,15 +46,18 @@ class Watcher:
             clock = read_clock(plane.reshape(frame.height, frame.width))
             say("frame", seen=now, number=self.count, w=frame.width, h=frame.height, clock=clock)
 
-    async def report_codec(self, track):
-        """Prints the codec that is really received, once the statistics know it."""
-        for _ in range(20):
-            await asyncio.sleep(STATS_S / 4)
+    async def report_statistics(self, track):
+        """Prints the codec that is really received, and how many bytes of it have come so far."""
+        is_codec_known = False
+        while True:
+            await asyncio.sleep(STATS_S)
             for entry in await track.get_stats():
-                if entry.HasField("codec"):
+                if entry.HasField("codec") and not is_codec_known:
                     codec = entry.codec.codec
                     say("codec", mime_type=codec.mime_type, fmtp=codec.sdp_fmtp_line)
-                    return
+                    is_codec_known = True
+                if entry.HasField("inbound_rtp"):
+                    say("received", bytes=entry.inbound_rtp.inbound.bytes_received)
 
     def serve_pictures(self):
         """Answers `picture PATH` lines."""
@@ -95,7 +98,7 @@ async def main(url, token):
     def _(track, publication, participant):
         say("track", **describe(publication, participant))
         tasks.append(asyncio.ensure_future(watcher.consume(track)))
-        tasks.append(asyncio.ensure_future(watcher.report_codec(track)))
+        tasks.append(asyncio.ensure_future(watcher.report_statistics(track)))
 
     @room.on("track_unsubscribed")
     def _(_track, publication, _participant):
