@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::media::cursor;
 use crate::model::Secret;
+use crate::model::session::limits;
 
 /// All settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -373,10 +374,43 @@ impl Config {
                 "Set all of LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET, or none of them.",
             ));
         }
-        if !(1..=100).contains(&self.video.jpeg_quality) {
+        let ranges = [
+            (
+                "video.jpeg_quality",
+                u32::from(self.video.jpeg_quality),
+                1..=100,
+            ),
+            ("session.fps", self.session.fps, limits::FPS),
+            (
+                "session.bitrate_bps",
+                self.session.bitrate_bps,
+                limits::BITRATE_BPS,
+            ),
+        ];
+        for (key, value, range) in ranges {
+            if !range.contains(&value) {
+                return Err(Error::invalid_input(format!(
+                    "{key} must be from {} to {}",
+                    range.start(),
+                    range.end()
+                )));
+            }
+        }
+        if self.events.heartbeat_ms == 0 {
             return Err(Error::invalid_input(
-                "video.jpeg_quality must be from 1 to 100",
+                "events.heartbeat_ms must be at least 1",
             ));
+        }
+        if self
+            .server
+            .allowed_origins
+            .iter()
+            .any(|origin| origin == "*")
+        {
+            return Err(Error::invalid_input(
+                "server.allowed_origins takes whole origins, not \"*\"",
+            )
+            .hint("List each one, such as \"https://app.example.com\"."));
         }
         self.rtc.port_range().map(drop)
     }

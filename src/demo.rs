@@ -58,7 +58,7 @@ pub async fn start(
     let is_own = url.is_none();
     let url = match url {
         Some(url) => url,
-        None => format!("http://{}/demo", serve_page(tracker).await?),
+        None => format!("http://{}/demo", serve_page().await?),
     };
     let spec = SessionSpec {
         room_name: RoomName::parse(ROOM)?,
@@ -81,14 +81,15 @@ pub async fn start(
     Ok(())
 }
 
-async fn serve_page(tracker: &TaskTracker) -> Result<SocketAddr, Error> {
+async fn serve_page() -> Result<SocketAddr, Error> {
     let broken = |error| Error::unavailable("the demo page cannot be served").source(error);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .map_err(broken)?;
     let address = listener.local_addr().map_err(broken)?;
     let serving = axum::serve(listener, api::demo_page());
-    tracker.spawn(async move {
+    // Not tracked: it serves for as long as the process lives, and a shutdown does not wait for it.
+    tokio::spawn(async move {
         if let Err(error) = serving.await {
             tracing::warn!(%error, "the demo page is no longer served");
         }

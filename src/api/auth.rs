@@ -35,7 +35,7 @@ pub(super) async fn guard(State(doors): State<Doors>, request: Request, next: Ne
 /// could drive the browsers of whoever visits it.
 fn origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Error> {
     let Some(origin) = headers.get(header::ORIGIN) else {
-        return Ok(());
+        return not_from_elsewhere(headers);
     };
     let origin = origin.to_str().unwrap_or_default();
     let host = headers
@@ -50,6 +50,22 @@ fn origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Error> {
     }
     Err(Error::forbidden("this origin may not call the service")
         .hint("Add it to server.allowed_origins."))
+}
+
+/// A page of another site can send GETs without an Origin, by an image for instance; browsers say
+/// so in Sec-Fetch-Site (W3C Fetch Metadata). Following a link to us is no such request.
+fn not_from_elsewhere(headers: &HeaderMap) -> Result<(), Error> {
+    let is = |name: &str, values: &[&str]| {
+        let value = headers.get(name).and_then(|value| value.to_str().ok());
+        value.is_some_and(|value| values.contains(&value))
+    };
+    if is("sec-fetch-site", &["cross-site", "same-site"]) && !is("sec-fetch-mode", &["navigate"]) {
+        return Err(
+            Error::forbidden("a page of another site may not call the service")
+                .hint("Call it from its own pages, or add the origin to server.allowed_origins."),
+        );
+    }
+    Ok(())
 }
 
 /// On loopback without a token, the Host must be loopback too: else a name that a web page
@@ -89,11 +105,10 @@ fn token(request: &Request, expected: &Secret) -> Result<(), Error> {
         .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     // A browser's WebSocket cannot set headers.
     let query = request.uri().query().unwrap_or_default();
-    let in_query = query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("access_token="));
+    let in_query = url::form_urlencoded::parse(query.as_bytes())
+        .find_map(|(name, value)| (name == "access_token").then_some(value));
     let is_right = |given: &str| same(given.as_bytes(), expected.reveal().as_bytes());
-    if bearer.is_some_and(is_right) || in_query.is_some_and(is_right) {
+    if bearer.is_some_and(is_right) || in_query.is_some_and(|given| is_right(&given)) {
         return Ok(());
     }
     Err(Error::unauthenticated("a valid token is needed")
@@ -128,6 +143,21 @@ mod tests {
         };
         assert!(from("http://127.0.0.1:8765") && from("https://app.example.com"));
         assert!(!from("http://127.0.0.1:1") && !from("https://evil.test") && !from("null"));
+    }
+
+    #[test]
+    fn other_sites_cannot_hide_behind_a_missing_origin() {
+        let fetch = |site: &str, mode: &str| {
+            let name = |name| header::HeaderName::from_static(name);
+            let headers = headers(&[
+                (name("sec-fetch-site"), site),
+                (name("sec-fetch-mode"), mode),
+            ]);
+            super::origin(&headers, &[]).is_ok()
+        };
+        assert!(fetch("same-origin", "cors") && fetch("none", "navigate"));
+        assert!(fetch("cross-site", "navigate") && !fetch("cross-site", "no-cors"));
+        assert!(super::origin(&HeaderMap::new(), &[]).is_ok());
     }
 
     #[test]

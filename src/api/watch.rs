@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use axum::extract::rejection::StringRejection;
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -29,7 +30,7 @@ pub(super) async fn offer(
     Path(room): Path<String>,
     ConnectInfo(remote): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
-    offer: Result<String, axum::extract::rejection::StringRejection>,
+    offer: Result<String, StringRejection>,
 ) -> Result<Response, Error> {
     let media_type = headers
         .get(header::CONTENT_TYPE)
@@ -41,9 +42,10 @@ pub(super) async fn offer(
         *refused.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Ok(refused);
     }
-    let offer = offer.map_err(|rejection| {
-        Error::invalid_input("the offer could not be read, or is too large").source(rejection)
-    })?;
+    let offer = match offer {
+        Ok(offer) => offer,
+        Err(rejection) => return Ok(unreadable(rejection)),
+    };
     let handle = doors.manager.find(&room)?;
     let (viewer, answer) = handle.add_viewer(offer, Some(remote.ip())).await?;
     let session = handle.record().session_id;
@@ -66,15 +68,19 @@ pub(super) async fn offer(
 pub(super) async fn trickle(
     State(doors): State<Doors>,
     Path((room, viewer)): Path<(String, String)>,
-    candidates: String,
-) -> Result<StatusCode, Error> {
+    candidates: Result<String, StringRejection>,
+) -> Result<Response, Error> {
+    let candidates = match candidates {
+        Ok(candidates) => candidates,
+        Err(rejection) => return Ok(unreadable(rejection)),
+    };
     let viewer = parse_viewer(&viewer)?;
     doors
         .manager
         .find(&room)?
         .trickle_viewer(viewer, candidates)
         .await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Stop watching.
@@ -91,6 +97,15 @@ pub(super) async fn end(
     let viewer = parse_viewer(&viewer)?;
     doors.manager.find(&room)?.remove_viewer(viewer).await?;
     Ok(StatusCode::OK)
+}
+
+/// A body that is too large or no text, with the status that says which.
+fn unreadable(rejection: StringRejection) -> Response {
+    let status = rejection.status();
+    let error = Error::invalid_input("the body could not be read, or is too large");
+    let mut refused = error.source(rejection).into_response();
+    *refused.status_mut() = status;
+    refused
 }
 
 fn parse_viewer(text: &str) -> Result<ViewerId, Error> {

@@ -4,9 +4,10 @@
 //! is shared fate: a crash takes the sessions of one process, so a process holds a bounded
 //! number of them and is retired after a while.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use super::error::Error;
@@ -27,8 +28,10 @@ struct Inner {
     tracker: TaskTracker,
     work_dir: WorkDir,
     own: OwnAddresses,
-    /// Held while a process is started, so that ten sessions at once start one and not ten.
     slots: Mutex<Vec<Slot>>,
+    /// Held while a process is started, so that ten sessions at once start one and not ten.
+    launching: tokio::sync::Mutex<()>,
+    is_shut: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -59,6 +62,8 @@ impl Pool {
             work_dir,
             own,
             slots: Mutex::new(Vec::new()),
+            launching: tokio::sync::Mutex::new(()),
+            is_shut: AtomicBool::new(false),
         };
         Ok((
             Self {
@@ -75,19 +80,14 @@ impl Pool {
 
     /// Starts one process ahead of need.
     pub async fn warm_up(&self) -> Result<(), Error> {
-        let mut slots = self.inner.slots.lock().await;
-        self.free_slot(&mut slots).await.map(drop)
+        let process = self.take_place().await?;
+        self.give_back(&process);
+        Ok(())
     }
 
     /// Makes an isolated context whose traffic goes by `proxy_url`.
     pub async fn acquire(&self, proxy_url: &str) -> Result<Lease, Error> {
-        let process = {
-            let mut slots = self.inner.slots.lock().await;
-            let slot = self.free_slot(&mut slots).await?;
-            slot.in_use += 1;
-            slot.served += 1;
-            Arc::clone(&slot.process)
-        };
+        let process = self.take_place().await?;
         let mut lease = Lease {
             pool: self.clone(),
             process,
@@ -99,46 +99,58 @@ impl Pool {
     }
 
     /// Ends every process.
-    pub async fn shut_down(&self) {
-        for slot in self.inner.slots.lock().await.drain(..) {
+    pub fn shut_down(&self) {
+        self.inner.is_shut.store(true, Ordering::SeqCst);
+        for slot in self.slots().drain(..) {
             slot.process.stop();
         }
     }
 
-    /// The number of processes and of contexts in them.
-    pub async fn counts(&self) -> (usize, usize) {
-        let slots = self.inner.slots.lock().await;
-        (slots.len(), slots.iter().map(|slot| slot.in_use).sum())
-    }
-
-    async fn free_slot<'a>(&self, slots: &'a mut Vec<Slot>) -> Result<&'a mut Slot, Error> {
-        slots.retain(|slot| slot.process.is_alive());
-        let config = &self.inner.config;
-        let free = slots.iter().position(|slot| {
-            slot.in_use < config.contexts_per_process && slot.served < config.sessions_per_process
+    /// A place in a process that has one, which is started if need be.
+    async fn take_place(&self) -> Result<Arc<Process>, Error> {
+        if let Some(process) = self.take_free() {
+            return Ok(process);
+        }
+        let _launching = self.inner.launching.lock().await;
+        // Whoever held the lock before may have started one with room for all.
+        if let Some(process) = self.take_free() {
+            return Ok(process);
+        }
+        let launch = Process::launch(
+            &self.inner.config,
+            &self.inner.work_dir,
+            &self.inner.own,
+            &self.inner.tracker,
+        );
+        let process = launch.await?;
+        let mut slots = self.slots();
+        if self.inner.is_shut.load(Ordering::SeqCst) {
+            process.stop();
+            return Err(Error::Gone);
+        }
+        slots.push(Slot {
+            process: Arc::clone(&process),
+            in_use: 1,
+            served: 1,
         });
-        let index = match free {
-            Some(index) => index,
-            None => {
-                let launch = Process::launch(
-                    config,
-                    &self.inner.work_dir,
-                    &self.inner.own,
-                    &self.inner.tracker,
-                );
-                slots.push(Slot {
-                    process: launch.await?,
-                    in_use: 0,
-                    served: 0,
-                });
-                slots.len() - 1
-            }
-        };
-        Ok(&mut slots[index])
+        drop(slots);
+        Ok(process)
     }
 
-    async fn give_back(&self, process: &Arc<Process>) {
-        let mut slots = self.inner.slots.lock().await;
+    fn take_free(&self) -> Option<Arc<Process>> {
+        let config = &self.inner.config;
+        let mut slots = self.slots();
+        slots.retain(|slot| slot.process.is_alive());
+        let slot = slots.iter_mut().find(|slot| {
+            slot.in_use < config.contexts_per_process && slot.served < config.sessions_per_process
+        })?;
+        slot.in_use += 1;
+        slot.served += 1;
+        Some(Arc::clone(&slot.process))
+    }
+
+    fn give_back(&self, process: &Arc<Process>) {
+        let mut slots = self.slots();
         let Some(index) = slots
             .iter()
             .position(|slot| Arc::ptr_eq(&slot.process, process))
@@ -152,6 +164,14 @@ impl Pool {
         if slots[index].in_use == 0 && (retired || spare) {
             slots.remove(index).process.stop();
         }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Vec<Slot>> {
+        // Every change is whole when the lock is let go, whoever panicked.
+        self.inner
+            .slots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -167,7 +187,7 @@ impl Lease {
         if !self.context.is_empty() {
             self.process.dispose_context(&self.context).await;
         }
-        self.pool.give_back(&self.process).await;
+        self.pool.give_back(&self.process);
     }
 }
 
@@ -182,7 +202,7 @@ impl Drop for Lease {
             if !context.is_empty() {
                 process.dispose_context(&context).await;
             }
-            pool.give_back(&process).await;
+            pool.give_back(&process);
         });
     }
 }

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chromiumoxide::Browser as Cdp;
-use chromiumoxide::cdp::browser_protocol::browser::GetVersionParams;
+use chromiumoxide::cdp::browser_protocol::browser::{
+    BrowserContextId, GetVersionParams, SetDownloadBehaviorBehavior, SetDownloadBehaviorParams,
+};
 use chromiumoxide::cdp::browser_protocol::target::{
     CloseTargetParams, CreateBrowserContextParams, DisposeBrowserContextParams, GetTargetsParams,
 };
@@ -129,6 +131,12 @@ impl Process {
         let mut child = command(&path, &profile, config)
             .spawn()
             .map_err(|e| launch(e.into()))?;
+        let mut unfinished = Unfinished {
+            group: group(&child),
+            profile: profile.clone(),
+            debugger: None,
+            own: own.clone(),
+        };
         let url = timeout(config.launch_timeout(), debugger_url(&mut child))
             .await
             .map_err(|elapsed| launch(elapsed.into()))?
@@ -136,6 +144,7 @@ impl Process {
         // A page that reached the debugging socket would hold every session of the process.
         let debugger = socket_address(&url).ok_or_else(|| launch(format!("{url}?").into()))?;
         own.add(debugger);
+        unfinished.debugger = Some(debugger);
         let handler_config = HandlerConfig {
             ignore_https_errors: false,
             viewport: None,
@@ -183,6 +192,7 @@ impl Process {
             probe_timeout: config.probe_timeout(),
         };
         tracker.spawn(guard.run().instrument(span));
+        unfinished.group = None;
         metrics::gauge!("ghostcast_browsers").increment(1.0);
         Ok(process)
     }
@@ -210,7 +220,22 @@ impl Process {
             .map_err(|_| Error::Timeout { operation })?
             .map_err(Error::command(operation))?;
         metrics::gauge!("ghostcast_contexts").increment(1.0);
-        Ok(answer.result.browser_context_id.inner().to_owned())
+        let context = answer.result.browser_context_id;
+        self.deny_downloads(&context).await;
+        Ok(context.inner().to_owned())
+    }
+
+    /// A page could fill the disk, and leave files that outlive the session.
+    async fn deny_downloads(&self, context: &BrowserContextId) {
+        let params = SetDownloadBehaviorParams::builder()
+            .behavior(SetDownloadBehaviorBehavior::Deny)
+            .browser_context_id(context.clone())
+            .build();
+        let Ok(params) = params else { return };
+        let answer = timeout(COMMAND_TIMEOUT, self.cdp.execute(params)).await;
+        if !matches!(answer, Ok(Ok(_))) {
+            tracing::warn!("downloads could not be denied");
+        }
     }
 
     /// Closes a context and all its pages.
@@ -235,6 +260,40 @@ impl Drop for Process {
     }
 }
 
+/// A launch that has not come to its end: clears up when it is given up.
+struct Unfinished {
+    /// `None` once somebody else clears up.
+    group: Option<Pid>,
+    profile: PathBuf,
+    debugger: Option<SocketAddr>,
+    own: OwnAddresses,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some(group) = self.group else { return };
+        kill_group(group);
+        if let Some(debugger) = self.debugger {
+            self.own.remove(debugger);
+        }
+        let profile = std::mem::take(&mut self.profile);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { remove_profile(&profile).await });
+        }
+    }
+}
+
+/// Chromium leads a process group of its own.
+fn group(child: &Child) -> Option<Pid> {
+    let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+    pid.map(Pid::from_raw)
+}
+
+fn kill_group(group: Pid) {
+    // It may be gone already, which is what is wanted.
+    let _ = killpg(group, Signal::SIGKILL);
+}
+
 /// Watches over one process and clears up after it.
 #[derive(Debug)]
 struct Guard {
@@ -251,7 +310,7 @@ struct Guard {
 
 impl Guard {
     async fn run(mut self) {
-        let group = self.child.id().and_then(|pid| i32::try_from(pid).ok());
+        let group = group(&self.child);
         let probe = probe(
             self.process.clone(),
             self.probe_interval,
@@ -273,8 +332,7 @@ impl Guard {
             self.lost.send_replace(Some(loss));
         }
         if let Some(group) = group {
-            // The group may be gone already, which is what is wanted.
-            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+            kill_group(group);
         }
         let _ = self.child.wait().await;
         self.stop.cancel();

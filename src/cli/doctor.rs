@@ -89,7 +89,7 @@ async fn chromium(config: &Config) -> Finding {
         pool.warm_up()
             .await
             .map_err(|error| crate::error::Chain(&error).to_string())?;
-        pool.shut_down().await;
+        pool.shut_down();
         // The guard of the process removes its profile.
         tokio::time::sleep(Duration::from_millis(200)).await;
         Ok::<(), String>(())

@@ -47,8 +47,11 @@ function open(room) {
 async function refresh() {
   try {
     const sessions = await api.sessions();
+    const isFirst = !state.loaded;
     Object.assign(state, { loaded: true, error: null });
     adopt(sessions);
+    // Whoever comes to a single room need not choose.
+    if (isFirst && !state.room && sessions.length === 1) open(sessions[0].room_name);
   } catch (error) {
     if (error.status === 401 && state.error?.status !== 401) askForToken();
     state.error = error;

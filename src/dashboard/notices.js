@@ -45,9 +45,9 @@ export function noticeFor({ loaded, error, room, record, sessions, watch, hasTok
   return busy('Connecting to the video …');
 }
 
-/** The command that starts a session on `room`, showing the built-in demo page. */
+/** The command that starts a session on `room`. */
 function startCommand(room, withToken) {
-  const body = JSON.stringify({ room_name: room, initial_url: `${location.origin}/demo` });
+  const body = JSON.stringify({ room_name: room, initial_url: 'https://example.com' });
   return [
     `curl -X POST ${location.origin}/sessions`,
     ...(withToken ? ['  -H "Authorization: Bearer $GHOSTCAST_TOKEN"'] : []),

@@ -1,5 +1,6 @@
 //! [`Picture`]: the I420 canvas that everything is drawn on and the encoder reads.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::model::Size;
@@ -104,7 +105,7 @@ impl Picture {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessUnit {
     /// NAL units with their start codes.
-    pub data: Vec<u8>,
+    pub data: Arc<[u8]>,
     /// Whether it can be decoded without what came before.
     pub keyframe: bool,
     /// When it left the encoder; RTP timestamps derive from it, so that a receiver sees the

@@ -183,7 +183,7 @@ mod tests {
 
     fn unit(keyframe: bool) -> Arc<AccessUnit> {
         Arc::new(AccessUnit {
-            data: Vec::new(),
+            data: Vec::new().into(),
             keyframe,
             made_at: Instant::now(),
         })

@@ -101,7 +101,7 @@ fn unit(keyframe: bool, size: usize) -> Arc<AccessUnit> {
     let mut data = vec![0, 0, 0, 1, if keyframe { 0x65 } else { 0x41 }];
     data.resize(size, 0x5a);
     Arc::new(AccessUnit {
-        data,
+        data: data.into(),
         keyframe,
         made_at: Instant::now(),
     })

@@ -15,6 +15,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::bwe::{Bitrate, BweKind};
@@ -355,7 +356,10 @@ impl Peer {
         match self.state {
             State::Connecting | State::Over => return Written::Skipped,
             State::AwaitsKeyframe if !unit.keyframe => {
-                self.ask_for_keyframe();
+                // While the path is full it could not be sent either.
+                if self.backlog(mid) <= BACKLOG_MAX {
+                    self.ask_for_keyframe();
+                }
                 return Written::Skipped;
             }
             State::AwaitsKeyframe | State::Flowing => {}
@@ -370,7 +374,7 @@ impl Peer {
         };
         let written = writer
             .playout_delay(MediaTime::ZERO, MediaTime::ZERO)
-            .write(payload_type, wallclock, rtp_time, unit.data.as_slice());
+            .write(payload_type, wallclock, rtp_time, Arc::clone(&unit.data));
         // The engine packs a picture into packets when time passes, not when it is written.
         let written = written.and_then(|()| self.rtc.handle_input(Input::Timeout(now)));
         if !self.check(written) {

@@ -183,7 +183,7 @@ impl Pair {
             self.loss_per_cent = if edge { 0 } else { loss_per_cent };
             let unit = unit(index, self.now);
             assert_eq!(self.write(&unit), Written::Sent);
-            sent.push(unit.data);
+            sent.push(unit.data.to_vec());
             self.run(Duration::from_millis(33));
         }
         self.run(Duration::from_secs(2));
@@ -203,7 +203,7 @@ fn unit(index: usize, made_at: Instant) -> AccessUnit {
     let size = if index.is_multiple_of(5) { 9_000 } else { 300 };
     data.extend((0..size).map(|n| (n * 31 + index * 7) as u8 | 1));
     AccessUnit {
-        data,
+        data: data.into(),
         keyframe,
         made_at,
     }

@@ -17,6 +17,9 @@ use crate::model::{ActionResult, SessionRecord, SessionState, ViewerId};
 /// Requests that may wait for a session's actor.
 pub(super) const REQUESTS_MAX: usize = 128;
 
+/// How long a caller of recover waits for LiveKit.
+const RECOVER_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// The answer to a request.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
@@ -150,7 +153,14 @@ impl SessionHandle {
 
     /// Brings back what can be brought back.
     pub async fn recover(&self) -> Result<(), Error> {
-        self.ask(|reply| Request::Recover { reply }).await
+        let recovering = self.ask(|reply| Request::Recover { reply });
+        tokio::time::timeout(RECOVER_MAX, recovering)
+            .await
+            .unwrap_or_else(|_| {
+                Err(Error::unavailable("LiveKit cannot be reached").hint(
+                    "It is tried again and again. Watch the session's state, or correct the cause.",
+                ))
+            })
     }
 
     /// Adds a WHEP viewer by its SDP offer; answers its id and the SDP answer.

@@ -53,6 +53,8 @@ pub struct Machine {
     life: Life,
     is_paused: bool,
     livekit: LiveKitStatus,
+    /// Why LiveKit is lost, while it is.
+    livekit_reason: String,
     announced: SessionState,
 }
 
@@ -72,6 +74,7 @@ impl Machine {
             life: Life::Starting,
             is_paused: false,
             livekit: LiveKitStatus::None,
+            livekit_reason: String::new(),
             announced: SessionState::Starting,
         }
     }
@@ -102,6 +105,7 @@ impl Machine {
     /// nothing.
     pub fn step(&mut self, input: Input) -> Result<Vec<Effect>, Error> {
         let mut effects = Vec::new();
+        let livekit_before = self.livekit;
         let reason = match input {
             Input::Ready => {
                 if self.life == Life::Starting {
@@ -120,12 +124,20 @@ impl Machine {
             Input::BrowserLost(error) => self.lose_browser(error, &mut effects),
             Input::LiveKit(status, reason) => {
                 self.livekit = status;
+                self.livekit_reason.clone_from(&reason);
                 reason
             }
         };
         let state = self.state();
-        if state != self.announced {
+        let is_reconnecting = state == SessionState::Reconnecting;
+        // That it is tried no more is news, though the state is the same.
+        if state != self.announced || (is_reconnecting && self.livekit != livekit_before) {
             self.announced = state;
+            let reason = if is_reconnecting {
+                self.livekit_reason.clone()
+            } else {
+                reason
+            };
             effects.insert(0, Effect::Announce { state, reason });
         }
         Ok(effects)

@@ -44,7 +44,7 @@ impl Slot {
     }
 }
 
-/// Frees the room when a start is abandoned: the caller hung up, or the start failed.
+/// Frees the room when its session could not be started.
 struct Claim<'a> {
     manager: &'a Manager,
     room: &'a RoomName,
@@ -89,6 +89,23 @@ impl Manager {
         start::policy(&self.ground.config, &spec, self.ground.pool.own_addresses())?;
         let record = start::first_record(&self.ground.config, &spec);
         let replaced = self.claim(&spec.room_name, &record)?;
+        // Finished by a task of its own: a caller that hangs up leaves a whole session or none.
+        let manager = self.clone();
+        let starting = self
+            .ground
+            .tracker
+            .spawn(async move { manager.start_claimed(spec, record, replaced).await });
+        starting
+            .await
+            .map_err(|error| Error::internal("the session's start broke").source(error))?
+    }
+
+    async fn start_claimed(
+        &self,
+        spec: SessionSpec,
+        record: SessionRecord,
+        replaced: Option<SessionHandle>,
+    ) -> Result<SessionHandle, Error> {
         let room = spec.room_name.clone();
         let mut claim = Claim {
             manager: self,
@@ -98,14 +115,7 @@ impl Manager {
         if let Some(dead) = replaced {
             dead.close().await;
         }
-        // Finished by a task of its own: a caller that hangs up leaves no half-started session.
-        let starting = self
-            .ground
-            .tracker
-            .spawn(start::start(self.ground.clone(), spec, record));
-        let handle = starting
-            .await
-            .map_err(|error| Error::internal("the session's start broke").source(error))??;
+        let handle = start::start(self.ground.clone(), spec, record).await?;
         claim.is_kept = true;
         self.lock().insert(room.clone(), Slot::Held(handle.clone()));
         metrics::gauge!("ghostcast_sessions").set(self.count_live() as f64);
@@ -191,7 +201,7 @@ impl Manager {
             .collect();
         join_all(handles.iter().map(SessionHandle::close)).await;
         self.ground.cancel.cancel();
-        self.ground.pool.shut_down().await;
+        self.ground.pool.shut_down();
     }
 
     /// Starts a browser ahead of need.

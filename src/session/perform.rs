@@ -54,7 +54,8 @@ pub(super) struct Performed {
 /// Parses and performs an action.
 pub(super) async fn perform(kit: Kit, request: ActionRequest) -> Performed {
     let started = Instant::now();
-    let secret = AtomicBool::new(false);
+    // Until the page has said what kind of field it is, a text may be a password.
+    let secret = AtomicBool::new(request.action_type == "type");
     let outcome = match Command::parse(&request) {
         Ok(command) => bounded(&kit, &command, &secret).await,
         Err(error) => Err(error),

@@ -92,9 +92,7 @@ pub(super) fn policy(
         allowlist.permit_metadata()
     };
     if let Some(url) = &spec.initial_url {
-        allowlist.url_verdict(url).map_err(|denial| {
-            Error::forbidden(format!("initial_url is refused: {denial}")).hint(denial.hint())
-        })?;
+        allowlist.url_verdict(url)?;
     }
     Ok(Policy {
         allowlist,

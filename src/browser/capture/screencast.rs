@@ -1,8 +1,12 @@
 //! Capture by CDP `Page.startScreencast`.
 //!
-//! Chromium sends a frame when the page repaints, and has at most two unacknowledged frames under
-//! way. The acknowledgement is therefore the valve: it is sent in one place, here, no more often
-//! than shots are wanted, so Chromium compresses no frame that nobody would draw.
+//! Chromium sends a frame when the page repaints, unless a few frames are unacknowledged. The
+//! acknowledgement is therefore the valve: it is sent in one place, here, no more often than shots
+//! are wanted, so Chromium compresses no frame that nobody would draw.
+//!
+//! What Chromium does not send it never makes up for, be it the last frame of a movement. So when
+//! frames stop coming after the valve was closed, the screencast is started anew, which brings the
+//! page as it is.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -23,6 +27,10 @@ use super::{Options, ShotSink};
 use crate::media::{Pixels, Shot};
 use crate::model::Size;
 
+/// Unacknowledged frames from which Chromium may be leaving some out.
+const VALVE_CLOSED: usize = 2;
+/// After the valve was closed, a last frame that is this late was left out.
+const LAST_FRAME_WITHIN: Duration = Duration::from_millis(80);
 /// A swap time further in the past than this is a wrong clock and not a late frame.
 const AGE_MAX: Duration = Duration::from_millis(500);
 
@@ -31,7 +39,10 @@ pub(super) struct Screencast {
     frames: EventStream<EventScreencastFrame>,
     interval: Duration,
     sink: Arc<dyn ShotSink>,
-    /// Frames received and not acknowledged yet, oldest first; at most two.
+    params: StartScreencastParams,
+    /// When to ask for the frame that may have been left out.
+    missed_at: Option<Instant>,
+    /// Frames received and not acknowledged yet, oldest first; a few at most.
     unacknowledged: std::collections::VecDeque<i64>,
     next_ack_at: Instant,
 }
@@ -56,7 +67,7 @@ impl Screencast {
             .max_height(i64::from(viewport.height))
             .every_nth_frame(1)
             .build();
-        timeout(COMMAND_TIMEOUT, page.cdp().execute(params))
+        timeout(COMMAND_TIMEOUT, page.cdp().execute(params.clone()))
             .await
             .map_err(|_| Error::Timeout {
                 operation: OPERATION,
@@ -65,6 +76,8 @@ impl Screencast {
         Ok(Self {
             page,
             frames,
+            params,
+            missed_at: None,
             interval: options.interval(),
             sink,
             unacknowledged: std::collections::VecDeque::new(),
@@ -77,8 +90,13 @@ impl Screencast {
         let page = self.page.clone();
         let mut sending: Option<BoxFuture<'_, ()>> = None;
         loop {
-            let due =
-                (sending.is_none() && !self.unacknowledged.is_empty()).then_some(self.next_ack_at);
+            let due = if sending.is_some() {
+                None
+            } else if self.unacknowledged.is_empty() {
+                self.missed_at
+            } else {
+                Some(self.next_ack_at)
+            };
             let wake = OptionFuture::from(due.map(|at| sleep_until(at.into())));
             let sent = OptionFuture::from(sending.as_mut());
             tokio::select! {
@@ -89,7 +107,7 @@ impl Screencast {
                     None => break,
                 },
                 Some(()) = sent => sending = None,
-                Some(()) = wake => sending = self.acknowledge(&page),
+                Some(()) = wake => sending = self.acknowledge(&page).or_else(|| self.restart(&page)),
             }
         }
         // The page may be gone, and then so is its screencast.
@@ -103,11 +121,18 @@ impl Screencast {
     fn take(&mut self, frame: Arc<EventScreencastFrame>) {
         let now = Instant::now();
         self.unacknowledged.push_back(frame.session_id);
+        let is_closed = self.unacknowledged.len() >= VALVE_CLOSED;
+        self.missed_at = (is_closed || self.missed_at.is_some())
+            .then(|| now + self.interval * 2 + LAST_FRAME_WITHIN);
         let metadata = &frame.metadata;
         let viewport = Size::new(
             metadata.device_width.max(1.0) as u32,
             metadata.device_height.max(1.0) as u32,
         );
+        if viewport != self.page.viewport() {
+            // While a screenshot of the full page is taken, the page is as large as all of it.
+            return;
+        }
         let captured_at = metadata.timestamp.as_ref().map_or(now, |swapped| {
             now.checked_sub(age(*swapped.inner())).unwrap_or(now)
         });
@@ -122,6 +147,21 @@ impl Screencast {
             viewport,
             captured_at,
         });
+    }
+
+    /// Brings the frame that may have been left out.
+    fn restart<'a>(&mut self, page: &'a Page) -> Option<BoxFuture<'a, ()>> {
+        self.missed_at.take()?;
+        let params = self.params.clone();
+        let cdp = page.cdp();
+        Some(
+            async move {
+                // Unanswered commands end with the page.
+                let _ = cdp.execute(StopScreencastParams::default()).await;
+                let _ = cdp.execute(params).await;
+            }
+            .boxed(),
+        )
     }
 
     fn acknowledge<'a>(&mut self, page: &'a Page) -> Option<BoxFuture<'a, ()>> {

@@ -40,7 +40,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::model::allowlist::{Allowlist, Denial, canonical_host};
@@ -144,7 +144,7 @@ impl OwnAddresses {
 #[derive(Debug)]
 pub struct Gate {
     core: Arc<Core>,
-    _cancel: DropGuard,
+    cancel: CancellationToken,
 }
 
 /// What the tasks of one gate share.
@@ -162,7 +162,7 @@ struct Core {
 
 impl Drop for Gate {
     fn drop(&mut self) {
-        self.core.deny_addresses.remove(self.core.address);
+        self.end();
     }
 }
 
@@ -192,10 +192,16 @@ impl Gate {
         let accepting = accept(listener, Arc::clone(&core), tracker.clone(), cancel.clone());
         let ending = cancel.clone();
         tracker.spawn(async move { ending.run_until_cancelled_owned(accepting).await });
-        Ok(Self {
-            core,
-            _cancel: cancel.drop_guard(),
-        })
+        Ok(Self { core, cancel })
+    }
+
+    /// Closes the listener and all connections.
+    pub fn end(&self) {
+        // Once only: another gate may be given the same port afterwards.
+        if !self.cancel.is_cancelled() {
+            self.cancel.cancel();
+            self.core.deny_addresses.remove(self.core.address);
+        }
     }
 
     /// The URL for `Target.createBrowserContext`'s `proxyServer`. Its `proxyBypassList` must be

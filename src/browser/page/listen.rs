@@ -31,7 +31,7 @@ use super::PageEvent;
 use crate::model::event::DomChange;
 
 /// Longest console text passed on, characters.
-const CONSOLE_CHARS_MAX: usize = 2_000;
+const TEXT_CHARS_MAX: usize = 4_096;
 
 /// Everything a page listens to, as one stream.
 pub(super) struct Streams(SelectAll<BoxStream<'static, Heard>>);
@@ -231,15 +231,15 @@ impl Listener {
                 // Chromium's own error page is told by the action or load that led there.
                 self.on_error_page = event.frame.unreachable_url.is_some();
                 let url = document_url(event);
-                (!self.on_error_page).then_some(PageEvent::Navigated { url })
+                (!self.on_error_page).then(|| PageEvent::Navigated { url: cut(&url) })
             }
             Heard::WithinDocument(event) if self.is_main(&event.frame_id) => {
                 Some(PageEvent::Navigated {
-                    url: event.url.clone(),
+                    url: cut(&event.url),
                 })
             }
             Heard::Loaded if !self.on_error_page => Some(PageEvent::Loaded {
-                url: self.tracker.loading().url.clone(),
+                url: cut(&self.tracker.loading().url),
             }),
             Heard::Notified(event) => notification(event),
             Heard::Console(event) => Some(console(event)),
@@ -256,7 +256,7 @@ impl Listener {
                 let is_new = info.target_id == *self.page.target_id() && info.title != self.title;
                 is_new.then(|| {
                     self.title.clone_from(&info.title);
-                    PageEvent::Titled(info.title.clone())
+                    PageEvent::Titled(cut(&info.title))
                 })
             }
             Heard::TargetDestroyed(event) => self
@@ -285,7 +285,7 @@ impl Listener {
         });
         PageEvent::Dialog {
             kind,
-            message: event.message.clone(),
+            message: cut(&event.message),
         }
     }
 }
@@ -313,13 +313,18 @@ fn console(event: &EventConsoleApiCalled) -> PageEvent {
         .args
         .iter()
         .map(|argument| match (&argument.value, &argument.description) {
-            (Some(serde_json::Value::String(text)), _) => text.clone(),
-            (Some(value), _) => value.to_string(),
-            (None, description) => description.clone().unwrap_or_default(),
+            (Some(serde_json::Value::String(text)), _) => cut(text),
+            (Some(value), _) => cut(&value.to_string()),
+            (None, description) => cut(description.as_deref().unwrap_or_default()),
         });
-    let text = words.collect::<Vec<_>>().join(" ");
+    let text = words.take(TEXT_CHARS_MAX).collect::<Vec<_>>().join(" ");
     PageEvent::Console {
         level: event.r#type.as_ref().to_owned(),
-        text: text.chars().take(CONSOLE_CHARS_MAX).collect(),
+        text: cut(&text),
     }
+}
+
+/// Bounds a text of the page's making: events are kept, and go to every subscriber.
+fn cut(text: &str) -> String {
+    text.chars().take(TEXT_CHARS_MAX).collect()
 }

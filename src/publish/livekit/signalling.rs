@@ -32,6 +32,8 @@ impl Signalling<'_> {
         if !done.attributes.is_empty() {
             self.signal.set_attributes(done.attributes.clone()).await;
         }
+        // It may have changed since the track was announced.
+        self.signal.mute(self.published.sid(), done.paused).await;
         self.tell_watched(done.paused).await;
         loop {
             let stop = self.stop;

@@ -67,13 +67,15 @@ impl Work {
     /// Takes an action: runs it now, lets it wait, or refuses it.
     pub(super) fn enqueue(&mut self, action: ActionRequest, reply: oneshot::Sender<ActionResult>) {
         if self.machine.state().is_dead() {
-            self.refuse(action, Some(reply), actions::browser_lost());
-        } else if self.waiting.len() >= self.actor.config.session.action_queue_max {
+            self.refuse(masked(&action), Some(reply), actions::browser_lost());
+        } else if self.running.is_some()
+            && self.waiting.len() >= self.actor.config.session.action_queue_max
+        {
             let error = ActionError::new(
                 ActionErrorKind::Exhausted,
                 "Too many actions wait already. Wait for one to complete and try again.",
             );
-            self.refuse(action, Some(reply), error);
+            self.refuse(masked(&action), Some(reply), error);
         } else {
             self.waiting.push_back((action, reply));
             self.run_next();
@@ -144,7 +146,7 @@ impl Work {
             self.refuse(masked(&running.action), running.reply, error());
         }
         for (action, reply) in std::mem::take(&mut self.waiting) {
-            self.refuse(action, Some(reply), error());
+            self.refuse(masked(&action), Some(reply), error());
         }
     }
 

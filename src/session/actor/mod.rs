@@ -93,7 +93,11 @@ impl Actor {
                 loss = lost(&mut work.actor.loss, work.actor.lease.is_some()) => {
                     work.lose_browser(loss).await;
                 }
-                Some(request) = work.actor.requested.recv() => work.answer(request).await,
+                request = work.actor.requested.recv() => match request {
+                    Some(request) => work.answer(request).await,
+                    // Nobody could ever close it.
+                    None => break,
+                },
                 Some(state) = livekit_changed(&mut work.actor.livekit_states) => {
                     work.hear_livekit(&state).await;
                 }
@@ -108,7 +112,9 @@ impl Actor {
                     work.opening = None;
                     work.actor.record.send_modify(|record| {
                         record.is_opening = false;
-                        record.state_reason = problem;
+                        if problem.is_some() {
+                            record.state_reason = problem;
+                        }
                     });
                 }
                 change = work.filming.next() => work.film(change),
@@ -225,7 +231,10 @@ impl Work {
         let healthy = !self.machine.livekit().is_lost();
         match self.ask(Input::Recover).await {
             // The answer waits until LiveKit is back, or has refused for good.
-            Ok(()) if !healthy => self.recoveries.push(reply),
+            Ok(()) if !healthy => {
+                self.recoveries.retain(|waiting| !waiting.is_closed());
+                self.recoveries.push(reply);
+            }
             outcome => drop(reply.send(outcome)),
         }
     }
@@ -289,8 +298,21 @@ impl Work {
         self.opening = None;
         self.filming.stop();
         self.drop_actions();
+        for reply in self.recoveries.drain(..) {
+            // Whoever asked may have hung up.
+            let _ = reply.send(Err(crate::browser::Error::Gone.into()));
+        }
         self.actor.outlets.close().await;
         self.update_viewers();
+        self.actor.record.send_modify(|record| {
+            record.is_opening = false;
+            record.capturing = false;
+            record.video.fps = 0.0;
+            record.video.bitrate_bps = 0;
+            record.viewers.livekit = false;
+        });
+        self.actor.kit.studio.end();
+        self.actor.kit.gate.end();
         if let Some(lease) = self.actor.lease.take() {
             lease.release().await;
         }

@@ -119,10 +119,8 @@ impl Work {
                 let view = *filming.view.borrow_and_update();
                 match (view.watched, filming.is_capturing()) {
                     (true, false) => filming.start(Duration::ZERO),
-                    (false, true) => {
-                        filming.capture = None;
-                        filming.starting = None;
-                    }
+                    // A start under way is seen through, or nobody would stop what it started.
+                    (false, true) => filming.capture = None,
                     _ => (),
                 }
                 if view.watched && view.still_wanted > filming.still_taken {
@@ -135,7 +133,9 @@ impl Work {
             }
             Change::Started(Err(error)) => {
                 tracing::warn!(error = %Chain(&error), "the capture could not be started");
-                filming.start(RETRY_AFTER);
+                if filming.view.borrow().watched {
+                    filming.start(RETRY_AFTER);
+                }
             }
             Change::Still(number, Ok(shot)) => filming.kit.studio.put_still(number, shot),
             Change::Still(_, Err(error)) => {

@@ -153,6 +153,13 @@ impl Studio {
     }
 }
 
+impl Studio {
+    /// Ends the thread for good, handles or not.
+    pub fn end(&self) {
+        self.shared.inbox.leave(|state| state.stop = true);
+    }
+}
+
 impl ShotSink for Shared {
     fn put(&self, shot: Shot) {
         self.inbox.leave(|state| {

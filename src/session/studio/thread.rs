@@ -168,7 +168,11 @@ impl Thread {
             state.still = None;
         }
         let due = self.due_at(now, state);
-        let not_before = self.pace.not_before().max(self.budget.next_at(now));
+        // The budget is asked only when there is something to draw: it counts what it held back.
+        let held_back = due
+            .filter(|due| *due <= now)
+            .map(|_| self.budget.next_at(now));
+        let not_before = self.pace.not_before().max(held_back.unwrap_or(now));
         match due.map(|due| due.max(not_before)) {
             Some(at) if at <= now => Wait::Done(Some(self.take(now, state))),
             at => {
@@ -260,10 +264,10 @@ impl Thread {
 
     fn draw(&mut self, work: Work) -> Result<(), BoxError> {
         let now = Instant::now();
-        let is_still = work.still.is_some();
         let has_shot = work.shot.is_some();
-        // The still is the newer of the two: a shot after it would have withdrawn it.
-        if let Some(shot) = work.still.or(work.shot) {
+        let is_still = work.still.is_some() && !has_shot;
+        // A shot that came while a still was waiting is the newer of the two.
+        if let Some(shot) = work.shot.or(work.still) {
             self.canvas.paint(shot, now)?;
             self.pace.repainted(now, has_shot, is_still);
         }
@@ -304,7 +308,7 @@ impl Thread {
         }
         self.meter.count(encoded.data.len(), encoded.keyframe);
         let unit = AccessUnit {
-            data: encoded.data,
+            data: encoded.data.into(),
             keyframe: encoded.keyframe,
             made_at: Instant::now(),
         };
