@@ -76,11 +76,12 @@ end() {
   wait "$pid" 2>/dev/null || true
 }
 
-# Ends whatever still has DIR as its TMPDIR: only what this script (or one before it) started has.
+# Ends whatever still has its TMPDIR in DIR: only what this script (or one before it) started has.
 reap_users_of() {
   local environ pid
   # Some of these end while they are being read, and others' are not readable: neither matters.
-  { grep -lzxF "TMPDIR=$1" /proc/[0-9]*/environ 2>/dev/null || true; } | while read -r environ; do
+  # Chromium has a directory of its own, below ours.
+  { grep -lzE "^TMPDIR=$1(/|\$)" /proc/[0-9]*/environ 2>/dev/null || true; } | while read -r environ; do
     pid="${environ#/proc/}"
     kill -KILL "${pid%/environ}" 2>/dev/null || true
   done

@@ -17,7 +17,7 @@ use chromiumoxide::cdp::browser_protocol::browser::{
 use chromiumoxide::cdp::browser_protocol::target::{
     CloseTargetParams, CreateBrowserContextParams, DisposeBrowserContextParams, GetTargetsParams,
 };
-use chromiumoxide::handler::HandlerConfig;
+use chromiumoxide::handler::{Handler, HandlerConfig};
 use futures::StreamExt;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -33,6 +33,7 @@ use super::error::Error;
 use super::gate::{BROWSER_ARGUMENTS, OwnAddresses, PROXY_BYPASS_LIST};
 use super::workdir::WorkDir;
 use crate::config;
+use crate::error::BoxError;
 
 /// Where Chromium is looked for, best first: the headless shell is the lightest that screencasts.
 /// Debian's `/usr/bin` names are shell scripts that stay around; the binary itself is better.
@@ -145,24 +146,9 @@ impl Process {
         let debugger = socket_address(&url).ok_or_else(|| launch(format!("{url}?").into()))?;
         own.add(debugger);
         unfinished.debugger = Some(debugger);
-        let handler_config = HandlerConfig {
-            ignore_https_errors: false,
-            viewport: None,
-            ..HandlerConfig::default()
-        };
-        let (cdp, mut handler) = timeout(
-            COMMAND_TIMEOUT,
-            Cdp::connect_with_config(url, handler_config),
-        )
-        .await
-        .map_err(|elapsed| launch(elapsed.into()))?
-        .map_err(|error| launch(error.into()))?;
-        let pid = child
-            .id()
-            .and_then(|pid| i32::try_from(pid).ok())
-            .ok_or(Error::Gone)?;
+        let (cdp, mut handler) = connect(url).await.map_err(launch)?;
         let stop = CancellationToken::new();
-        let span = tracing::info_span!("chromium", pid);
+        let span = tracing::info_span!("chromium", pid = child.id());
         let stopped = stop.clone();
         tracker.spawn(
             async move {
@@ -258,6 +244,16 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+async fn connect(url: String) -> Result<(Cdp, Handler), BoxError> {
+    let config = HandlerConfig {
+        ignore_https_errors: false,
+        viewport: None,
+        ..HandlerConfig::default()
+    };
+    let connecting = Cdp::connect_with_config(url, config);
+    Ok(timeout(COMMAND_TIMEOUT, connecting).await??)
 }
 
 /// A launch that has not come to its end: clears up when it is given up.

@@ -25,6 +25,7 @@ const log = new EventLog();
 let watch = null;
 let stream = null;
 let refreshTimer = 0;
+let refreshAt = Infinity;
 
 window.ghostcast = {
   events,
@@ -45,6 +46,8 @@ function open(room) {
 }
 
 async function refresh() {
+  refreshAt = Infinity;
+  clearTimeout(refreshTimer);
   try {
     const sessions = await api.sessions();
     const isFirst = !state.loaded;
@@ -60,8 +63,12 @@ async function refresh() {
   refreshIn(document.hidden ? REFRESH_HIDDEN_MS : REFRESH_MS);
 }
 
+/** The earliest wish counts: a page that changes all the time must not put it off for ever. */
 function refreshIn(delay) {
+  const at = performance.now() + delay;
+  if (at >= refreshAt) return;
   clearTimeout(refreshTimer);
+  refreshAt = at;
   refreshTimer = setTimeout(refresh, delay);
 }
 
@@ -164,7 +171,8 @@ function toggleFullscreen() {
 async function copyCommand() {
   // The clipboard is closed to plain http; then the selected text can be copied by hand.
   getSelection().selectAllChildren($('notice-code'));
-  await navigator.clipboard?.writeText($('notice-code').textContent);
+  if (!navigator.clipboard) return;
+  await navigator.clipboard.writeText($('notice-code').textContent);
   setText($('notice-copy'), 'Copied');
   setTimeout(() => setText($('notice-copy'), 'Copy'), 1_500);
 }

@@ -40,7 +40,6 @@ pub struct Sent {
 /// One room's bus.
 #[derive(Debug)]
 pub struct Room {
-    name: RoomName,
     ring: Mutex<Ring>,
     sender: broadcast::Sender<Arc<Sent>>,
     connections: AtomicUsize,
@@ -95,7 +94,6 @@ impl Bus {
             rooms.remove(&idle);
         }
         let room = Arc::new(Room {
-            name: name.clone(),
             ring: Mutex::new(Ring {
                 next_seq: 1,
                 kept: VecDeque::new(),
@@ -118,11 +116,6 @@ impl Bus {
 }
 
 impl Room {
-    /// The room.
-    pub fn name(&self) -> &RoomName {
-        &self.name
-    }
-
     /// Numbers an event and hands it to every subscriber.
     pub fn publish(&self, body: EventBody) {
         let type_name = body.type_name();

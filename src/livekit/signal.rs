@@ -226,19 +226,6 @@ impl Signal {
         self.client.send(Request::Offer(offer)).await;
     }
 
-    /// Sends a candidate of ours, as in `candidate:…`, that is not in the offer.
-    pub async fn trickle(&self, candidate: &str) {
-        let init = serde_json::json!({
-            "candidate": candidate, "sdpMid": "0", "sdpMLineIndex": 0,
-        });
-        let request = proto::TrickleRequest {
-            candidate_init: init.to_string(),
-            target: proto::SignalTarget::Publisher as i32,
-            r#final: false,
-        };
-        self.client.send(Request::Trickle(request)).await;
-    }
-
     /// Mutes or unmutes a track.
     pub async fn mute(&self, sid: &str, muted: bool) {
         let request = proto::MuteTrackRequest {

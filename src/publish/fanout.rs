@@ -108,11 +108,6 @@ impl Fanout {
         }
         delivery
     }
-
-    /// Whether there is any publisher at all.
-    pub fn is_empty(&self) -> bool {
-        self.sinks.is_empty()
-    }
 }
 
 impl Sink {

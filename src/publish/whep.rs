@@ -77,7 +77,6 @@ pub struct Viewer {
     id: ViewerId,
     commands: mpsc::Sender<Command>,
     ended: watch::Receiver<Option<Arc<End>>>,
-    connected: watch::Receiver<bool>,
     cancel: CancellationToken,
 }
 
@@ -98,13 +97,9 @@ pub fn start(
     let id = ViewerId::new();
     let cancel = cancel.child_token();
     let (ended, ended_seen) = watch::channel(None);
-    let (connected, connected_seen) = watch::channel(false);
     let stop = cancel.clone();
     let task = async move {
-        let watching = || {
-            info!("a viewer watches");
-            connected.send_replace(true);
-        };
+        let watching = || info!("a viewer watches");
         let end = driver.run(&mut feed, &stop, watching).await;
         info!(%end, "the viewer is gone");
         drop(feed);
@@ -115,7 +110,6 @@ pub fn start(
         id,
         commands,
         ended: ended_seen,
-        connected: connected_seen,
         cancel,
     };
     Ok((answer, viewer))
@@ -143,11 +137,6 @@ impl Viewer {
                 })?;
         }
         Ok(())
-    }
-
-    /// Whether it watches now.
-    pub fn is_watching(&self) -> bool {
-        *self.connected.borrow() && self.ended.borrow().is_none()
     }
 
     /// Waits for its end; `None` when it ended without a word.

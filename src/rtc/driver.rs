@@ -18,7 +18,7 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, trace};
 
-use super::peer::{Event, Lost, Output, Peer, Rate, Written};
+use super::peer::{Event, Lost, Output, Peer, Written};
 use super::sockets::Bound;
 use crate::media::AccessUnit;
 
@@ -58,8 +58,6 @@ pub struct Driver {
 pub enum Command {
     /// A candidate of the other side.
     AddRemoteCandidate(String),
-    /// What the encoder may use.
-    SetRate(Rate),
     /// Whether anybody watches; only under [`Watch::Told`].
     SetWatched(bool),
 }
@@ -255,7 +253,6 @@ impl Driver {
                 }
                 self.peer.handle_timeout(Instant::now());
             }
-            Command::SetRate(rate) => self.peer.set_rate(rate),
             Command::SetWatched(watched) => self.set_watched(watched, source),
         }
     }

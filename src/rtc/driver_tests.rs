@@ -1,5 +1,6 @@
 //! The driver against a viewer made of the bare engine, over loopback sockets.
 
+use crate::rtc::peer::Rate;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

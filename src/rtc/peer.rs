@@ -299,7 +299,7 @@ impl Peer {
     /// Sets what the encoder may use. The path is probed for more than the target, because
     /// packets are paced at little more than the estimate: with no headroom, a keyframe of many
     /// times the average size would take as many picture intervals to leave.
-    pub fn set_rate(&mut self, rate: Rate) {
+    fn set_rate(&mut self, rate: Rate) {
         self.flow.set_target(rate.target);
         self.rtc.bwe().set_bitrate(
             Bitrate::bps(rate.min),

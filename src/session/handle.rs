@@ -138,7 +138,7 @@ impl SessionHandle {
         self.requests
             .try_send(Request::Act { action, reply })
             .map_err(full)?;
-        answer.await.map_err(|_| closed())
+        answer.await.map_err(|_| cut_short())
     }
 
     /// Pauses the video; the browser, actions and events go on.
@@ -267,12 +267,17 @@ impl SessionHandle {
             .send(request(reply))
             .await
             .map_err(|_| closed())?;
-        answer.await.map_err(|_| closed())?
+        answer.await.map_err(|_| cut_short())?
     }
 }
 
 fn closed() -> Error {
     Error::not_found("the session is closed").hint("Start a new session on this room.")
+}
+
+fn cut_short() -> Error {
+    Error::cancelled("the session ended before it answered")
+        .hint("Start a new session on this room.")
 }
 
 /// The result of an action that never reached the page.

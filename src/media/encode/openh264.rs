@@ -21,6 +21,7 @@ use openh264_sys2::{
 };
 
 use crate::media::picture::{Picture, Plane};
+use crate::model::Size;
 
 /// Quantiser bounds: below 12 nobody sees a difference on a screen, above 42 text is unreadable.
 const QP: (u8, u8) = (12, 42);
@@ -62,8 +63,12 @@ pub struct Encoded {
 pub struct Encoder {
     inner: openh264::encoder::Encoder,
     bitrate_bps: u32,
-    /// The rate that the library has been told.
+    /// The rate that the library begins with.
+    first_bps: u32,
+    /// The rate that the library has been told since.
     applied_bps: u32,
+    /// The size of the last picture.
+    size: Size,
     started: bool,
 }
 
@@ -101,7 +106,9 @@ impl Encoder {
         let mut encoder = Self {
             inner,
             bitrate_bps: config.bitrate_bps,
+            first_bps: config.bitrate_bps / KEYFRAME_RATE_DIVISOR,
             applied_bps: config.bitrate_bps / KEYFRAME_RATE_DIVISOR,
+            size: Size::new(0, 0),
             started: false,
         };
         encoder.silence();
@@ -138,6 +145,10 @@ impl Encoder {
             if keyframe {
                 self.inner.force_intra_frame();
             }
+        }
+        if std::mem::replace(&mut self.size, picture.size()) != picture.size() {
+            // The library begins anew, at the rate that it was made with.
+            self.applied_bps = self.first_bps;
         }
         let stream = self
             .inner

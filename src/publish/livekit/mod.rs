@@ -92,7 +92,6 @@ pub struct Publisher {
 #[derive(Debug, Clone, Default)]
 struct Wanted {
     paused: bool,
-    rate: Option<Rate>,
     attributes: HashMap<String, String>,
     /// Counts the calls of [`Publisher::reconnect_now`].
     reconnects: u64,
@@ -137,11 +136,6 @@ impl Publisher {
         self.wanted.send_modify(|wanted| wanted.paused = false);
     }
 
-    /// Sets what the encoder may use.
-    pub fn set_rate(&self, rate: Rate) {
-        self.wanted.send_modify(|wanted| wanted.rate = Some(rate));
-    }
-
     /// Sets attributes of the participant, beside those set before. Meant for changes every few
     /// seconds at most.
     pub fn set_attributes(&self, attributes: impl IntoIterator<Item = (String, String)>) {
@@ -152,11 +146,6 @@ impl Publisher {
     /// Tries again at once what waits or has failed. A healthy connection is not disturbed.
     pub fn reconnect_now(&self) {
         self.wanted.send_modify(|wanted| wanted.reconnects += 1);
-    }
-
-    /// What it is doing.
-    pub fn state(&self) -> State {
-        self.state.borrow().clone()
     }
 
     /// Its state, to wait on.
@@ -371,7 +360,7 @@ impl Context {
     async fn handshake(&self, signal: &mut Signal) -> Result<Ready, Outcome> {
         let options = &self.options;
         let wanted = self.wanted.borrow().clone();
-        let rate = wanted.rate.unwrap_or(options.rate);
+        let rate = options.rate;
         let cid = Uuid::new_v4().to_string();
         let mut heard = Heard::default();
         signal

@@ -121,9 +121,6 @@ impl Signalling<'_> {
             self.signal.mute(self.published.sid(), wanted.paused).await;
             self.tell_watched(wanted.paused).await;
         }
-        if let Some(rate) = wanted.rate.filter(|rate| Some(*rate) != done.rate) {
-            self.tell(Command::SetRate(rate)).await;
-        }
         let changed: HashMap<_, _> = wanted
             .attributes
             .iter()

@@ -17,8 +17,6 @@ pub(super) struct State {
     pub(super) still: Option<(u64, Shot)>,
     /// Somebody needs a keyframe.
     pub(super) keyframe: bool,
-    /// The cursor was cued.
-    pub(super) cued: bool,
     /// The video is paused by request.
     pub(super) paused: bool,
     /// The thread shall end.

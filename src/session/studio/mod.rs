@@ -133,7 +133,8 @@ impl Studio {
     /// Shows a cue with the ghost cursor. Returns when the cursor will have arrived.
     pub fn cue(&self, now: Instant, cue: Cue) -> Instant {
         let arrival = lock(&self.shared.cursor).cue(now, cue);
-        self.shared.inbox.leave(|state| state.cued = true);
+        // The thread looks at the cursor whenever it is woken.
+        self.shared.inbox.leave(|_| ());
         arrival
     }
 

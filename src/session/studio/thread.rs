@@ -190,7 +190,6 @@ impl Thread {
     fn take(&self, now: Instant, state: &mut State) -> Work {
         let keyframe = state.keyframe && self.keyframe_allowed_at(now) <= now;
         state.keyframe &= !keyframe;
-        state.cued = false;
         Work {
             shot: state.shot.take(),
             still: state.still.take().map(|(_, shot)| shot),
