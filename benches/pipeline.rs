@@ -138,6 +138,7 @@ fn new_encoder() -> Encoder {
     let config = encode::Config {
         fps: FPS,
         bitrate_bps: 2_000_000,
+        content: encode::Content::Screen,
     };
     Encoder::new(config).expect("an encoder")
 }

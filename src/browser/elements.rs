@@ -76,6 +76,11 @@ pub async fn list(page: &Page, limit: u32) -> Result<ElementList, Error> {
     Ok(elements)
 }
 
+/// Whether the page asks for a password anywhere.
+pub async fn asks_for_password(page: &Page) -> Result<bool, Error> {
+    page.evaluate("__ghostcast.hasPassword()").await
+}
+
 /// Finds an element and brings it into view.
 pub(super) async fn locate(page: &Page, index: u32) -> Result<Located, Error> {
     let build = page.may_build_list();

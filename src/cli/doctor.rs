@@ -113,6 +113,7 @@ fn codec() -> Finding {
     let encoded = Encoder::new(encode::Config {
         fps: 30,
         bitrate_bps: 1_000_000,
+        content: encode::Content::Screen,
     })
     .and_then(|mut encoder| encoder.encode(&Picture::new(Size::new(320, 240)), 0, true));
     match encoded {

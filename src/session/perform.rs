@@ -1,6 +1,6 @@
 //! One action from its wire form to its result.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::handle::refused;
 use super::studio::Studio;
 use crate::browser::actions::{self, Cues, Done, Settled, Stage};
+use crate::browser::elements;
 use crate::browser::gate::Gate;
 use crate::browser::page::Page;
 use crate::config;
@@ -54,16 +55,14 @@ pub(super) struct Performed {
 /// Parses and performs an action.
 pub(super) async fn perform(kit: Kit, request: ActionRequest) -> Performed {
     let started = Instant::now();
-    // Until the page has said what kind of field it is, a text may be a password.
-    let secret = AtomicBool::new(request.action_type == "type");
+    let is_password = OnceLock::new();
     let outcome = match Command::parse(&request) {
-        Ok(command) => bounded(&kit, &command, &secret).await,
+        Ok(command) => bounded(&kit, &command, &is_password).await,
         Err(error) => Err(error),
     };
-    let echo = if secret.into_inner() {
-        masked(&request)
-    } else {
-        request
+    let echo = match may_be_password(&kit, &request, is_password.into_inner()).await {
+        true => masked(&request),
+        false => request,
     };
     let state = kit.page.state().await.ok();
     let (url, title) = match &state {
@@ -102,6 +101,19 @@ pub(super) async fn perform(kit: Kit, request: ActionRequest) -> Performed {
     }
 }
 
+/// Whether the text of an action is a password, or was meant for a field that never was found on a
+/// page that asks for one.
+async fn may_be_password(kit: &Kit, request: &ActionRequest, known: Option<bool>) -> bool {
+    match known {
+        Some(is_password) => is_password,
+        None if !request.params.contains_key("text") => false,
+        None => {
+            let asks = elements::asks_for_password(&kit.page).await;
+            asks.unwrap_or(true)
+        }
+    }
+}
+
 /// The action without the text that it types.
 pub(super) fn masked(request: &ActionRequest) -> ActionRequest {
     let mut masked = request.clone();
@@ -123,14 +135,18 @@ pub(super) fn count(action_type: &str, result: &ActionResult) {
         .record(result.duration_ms / 1e3);
 }
 
-async fn bounded(kit: &Kit, command: &Command, secret: &AtomicBool) -> Result<Done, ActionError> {
+async fn bounded(
+    kit: &Kit,
+    command: &Command,
+    is_password: &OnceLock<bool>,
+) -> Result<Done, ActionError> {
     let stage = Stage {
         page: &kit.page,
         gate: &kit.gate,
         cues: &StudioCues(&kit.studio),
         navigate_timeout: kit.config.navigate_timeout(),
         settle_max: kit.config.settle_max(),
-        secret,
+        is_password,
     };
     let own_bound = match command {
         Command::Wait(wait) => Duration::from_secs_f64(wait.seconds),

@@ -5,7 +5,7 @@ mod navigate;
 mod pointer;
 mod settle;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
@@ -38,8 +38,8 @@ pub struct Stage<'a> {
     pub navigate_timeout: Duration,
     /// Bound on coming to rest after anything else.
     pub settle_max: Duration,
-    /// Set once it is known that what is typed must not be repeated to anybody.
-    pub secret: &'a AtomicBool,
+    /// Set once it is known whether what is typed is a password.
+    pub is_password: &'a OnceLock<bool>,
 }
 
 impl std::fmt::Debug for Stage<'_> {

@@ -1,7 +1,5 @@
 //! click, type and scroll.
 
-use std::sync::atomic::Ordering;
-
 use serde_json::json;
 
 use super::super::elements::{self, Located};
@@ -48,7 +46,7 @@ pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, A
     if let Some(index) = params.index {
         let prepared = elements::prepare_typing(stage.page, index, params.clear).await;
         let field = find(prepared, index)?;
-        stage.secret.store(field.is_password, Ordering::Relaxed);
+        let _ = stage.is_password.set(field.is_password);
         stage
             .show(Cue::Typing {
                 at: point_of(&field)?,
@@ -67,10 +65,8 @@ pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, A
                  first.",
             ));
         }
-        let is_secret = stage.page.evaluate("__ghostcast.activeIsPassword()").await;
-        stage
-            .secret
-            .store(is_secret.map_err(browser_failed)?, Ordering::Relaxed);
+        let is_password = stage.page.evaluate("__ghostcast.activeIsPassword()").await;
+        let _ = stage.is_password.set(is_password.map_err(browser_failed)?);
         if let Some(area) = field.area {
             stage.show(Cue::Typing { at: area.centre() }).await;
         }

@@ -76,6 +76,12 @@
     const at = focused();
     return Boolean(at) && names.isPassword(at.el);
   };
+  /** @returns {boolean} whether the page asks for a password anywhere */
+  const hasPassword = () => {
+    let found = false;
+    gc._.list.walk({ each: (el) => { found ||= names.isPassword(el); } });
+    return found;
+  };
   /** @returns {{ok:boolean, box:object|null}} whether keys would become text, and where */
   const activeEditable = () => {
     const at = focused();
@@ -85,5 +91,6 @@
 
   gc._.expose('prepareTyping', prepareTyping, (error) => ({ ok: false, reason: 'not_editable', error, candidates: [], total: 0 }));
   gc._.expose('activeIsPassword', activeIsPassword, () => false);
+  gc._.expose('hasPassword', hasPassword, () => true);
   gc._.expose('activeEditable', activeEditable, () => ({ ok: false, box: null }));
 })();

@@ -1,7 +1,9 @@
 //! Pictures into H.264 access units.
 
+mod content;
 mod openh264;
 mod pace;
 
+pub use self::content::{Content, Watcher};
 pub use self::openh264::{Config, Encoded, Encoder, Error};
 pub use self::pace::Budget;

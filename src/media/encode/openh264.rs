@@ -1,7 +1,7 @@
 //! The H.264 encoder: constrained baseline by OpenH264, the only module that names it.
 //!
 //! ## Design notes
-//! - Screen-content mode, low complexity, one thread: measured at 2.6 to 7 ms a picture at 720p.
+//! - Screen-content mode unless the page is video ([`super::Watcher`]), low complexity, one thread: measured at 2.6 to 7 ms a picture at 720p.
 //! - No periodic keyframes: a keyframe is made when somebody asks for one.
 //! - The encoder never skips a picture by itself; [`super::Budget`] decides beforehand, where a
 //!   skipped picture is only drawn later and not lost.
@@ -20,11 +20,16 @@ use openh264_sys2::{
     SPATIAL_LAYER_ALL, WELS_LOG_QUIET,
 };
 
+use super::content::Content;
 use crate::media::picture::{Picture, Plane};
 use crate::model::Size;
 
-/// Quantiser bounds: below 12 nobody sees a difference on a screen, above 42 text is unreadable.
-const QP: (u8, u8) = (12, 42);
+/// Lowest quantiser: below it nobody sees a difference on a screen.
+const QP_MIN: u8 = 12;
+/// Highest quantiser: above it text is unreadable.
+const QP_MAX_SCREEN: u8 = 42;
+/// Video that moves fast is better coarse than jerky.
+const QP_MAX_VIDEO: u8 = 51;
 
 /// A keyframe is encoded as if the rate were this much lower: it costs hundreds of deltas, comes
 /// as one burst, and the pictures after it sharpen what it shows.
@@ -37,6 +42,8 @@ pub struct Config {
     pub fps: u32,
     /// Target, bits a second.
     pub bitrate_bps: u32,
+    /// What the pictures show.
+    pub content: Content,
 }
 
 /// Why a picture could not be encoded.
@@ -83,18 +90,33 @@ impl std::fmt::Debug for Encoder {
 impl Encoder {
     /// An encoder; its first picture will be a keyframe.
     pub fn new(config: Config) -> Result<Self, Error> {
+        let (usage, rate_control, qp_max) = match config.content {
+            Content::Screen => (
+                UsageType::ScreenContentRealTime,
+                RateControlMode::Bitrate,
+                QP_MAX_SCREEN,
+            ),
+            // By the clock: what was paid for by drawing less shall not be paid twice.
+            Content::Video => (
+                UsageType::CameraVideoRealTime,
+                RateControlMode::Timestamp,
+                QP_MAX_VIDEO,
+            ),
+        };
         let settings = EncoderConfig::new()
-            .usage_type(UsageType::ScreenContentRealTime)
+            .usage_type(usage)
+            // Screen mode insists on it; in video it would only cost keyframes.
+            .scene_change_detect(config.content == Content::Screen)
             .complexity(Complexity::Low)
             .profile(Profile::Baseline)
-            .rate_control_mode(RateControlMode::Bitrate)
+            .rate_control_mode(rate_control)
             .bitrate(BitRate::from_bps(
                 config.bitrate_bps / KEYFRAME_RATE_DIVISOR,
             ))
             .max_frame_rate(FrameRate::from_hz(config.fps as f32))
             .intra_frame_period(IntraFramePeriod::auto())
             .sps_pps_strategy(SpsPpsStrategy::ConstantId)
-            .qp(QpRange::new(QP.0, QP.1))
+            .qp(QpRange::new(QP_MIN, qp_max))
             .skip_frames(false)
             .adaptive_quantization(false)
             .background_detection(false)

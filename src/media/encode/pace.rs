@@ -14,9 +14,10 @@ const CREDIT_S_MAX: f64 = 0.3;
 /// How often the encoder's target is corrected.
 const REVIEW_EVERY: Duration = Duration::from_millis(500);
 /// Bounds of the correction.
-const CORRECTION: (f64, f64) = (0.5, 2.0);
-/// Below this share of the allowed pictures a page counts as quiet and corrects nothing.
-const BUSY_SHARE: f64 = 0.6;
+/// The library counts on the full frame rate, which a heavy page does not reach.
+const CORRECTION: (f64, f64) = (0.3, 3.0);
+/// Below this share of the allowed pictures a page counts as quiet, and the correction fades.
+const BUSY_SHARE: f64 = 0.25;
 
 /// Decides when the next picture may be drawn and what the encoder shall aim at.
 #[derive(Debug)]
@@ -61,6 +62,12 @@ impl Budget {
         }
     }
 
+    /// Forgets what was learnt of the encoder: another one takes its place.
+    pub fn forget_correction(&mut self, now: Instant) {
+        self.correction = 1.0;
+        self.review = Review::new(now);
+    }
+
     /// Changes the rate; what is owed stays owed.
     pub fn set_bitrate(&mut self, now: Instant, bitrate_bps: u32) {
         self.pay(now);
@@ -103,11 +110,16 @@ impl Budget {
         let review = std::mem::replace(&mut self.review, Review::new(now));
         let seconds = span.as_secs_f64();
         let busy = f64::from(review.pictures) >= BUSY_SHARE * self.fps * seconds;
-        if !busy && !review.held_back {
-            return None;
-        }
-        let made = review.bits / seconds / self.bitrate_bps;
-        let step = (1.0 / made.max(0.1)).clamp(0.8, 1.25);
+        // What a quiet page makes says nothing; what was right for a busy one need not be any more.
+        let ideal = if review.held_back {
+            // The rate is kept by drawing less; smaller pictures make it all of them.
+            f64::from(review.pictures) / (self.fps * seconds)
+        } else if busy {
+            self.bitrate_bps * seconds / review.bits.max(1.0)
+        } else {
+            1.0 / self.correction
+        };
+        let step = ideal.clamp(0.8, 1.25);
         let before = self.correction;
         self.correction = (self.correction * step).clamp(CORRECTION.0, CORRECTION.1);
         let changed = (self.correction / before - 1.0).abs() > 0.03;

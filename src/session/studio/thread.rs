@@ -51,6 +51,7 @@ pub(super) struct Thread {
     canvas: Canvas,
     pace: Pace,
     encoder: Option<Encoder>,
+    watcher: encode::Watcher,
     budget: Budget,
     bitrate_bps: u32,
     meter: Meter,
@@ -112,6 +113,7 @@ impl Thread {
             is_painted: false,
         };
         Self {
+            watcher: encode::Watcher::default(),
             budget: Budget::new(now, options.bitrate_bps, options.fps),
             bitrate_bps: options.bitrate_bps,
             shared,
@@ -269,6 +271,11 @@ impl Thread {
         if let Some(shot) = work.shot.or(work.still) {
             self.canvas.paint(shot, now)?;
             self.pace.repainted(now, has_shot, is_still);
+            if is_still && self.watcher.rested() {
+                tracing::debug!("the page is encoded as a screen");
+                self.encoder = None;
+                self.budget.forget_correction(now);
+            }
         }
         let overlay = lock(&self.shared.cursor).frame(now);
         self.canvas.compose(overlay.as_ref());
@@ -280,11 +287,13 @@ impl Thread {
     }
 
     fn encode(&mut self, now: Instant, keyframe: bool) -> Result<(), BoxError> {
+        let is_new = self.encoder.is_none();
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
             none => none.insert(Encoder::new(encode::Config {
                 fps: self.options.fps,
                 bitrate_bps: self.budget.encoder_target(),
+                content: self.watcher.content(),
             })?),
         };
         let media_ms = self.meter.media_ms(now);
@@ -292,7 +301,12 @@ impl Thread {
         let encoded = encoder.encode(&self.canvas.picture, media_ms, keyframe)?;
         stage("encode", started);
         if let Some(unit) = &encoded {
-            tracing::trace!(bytes = unit.data.len(), keyframe = unit.keyframe, "encoded");
+            tracing::trace!(
+                bytes = unit.data.len(),
+                keyframe = unit.keyframe,
+                target = self.budget.encoder_target(),
+                "encoded"
+            );
         }
         let Some(encoded) = encoded else {
             metrics::counter!("ghostcast_frames_dropped_total", "reason" => "encoder_skip")
@@ -304,6 +318,12 @@ impl Thread {
         }
         if encoded.keyframe {
             self.pace.keyframe_at = Some(now);
+            let is_asked = is_new || keyframe;
+            if !is_asked && self.watcher.new_scene(now) {
+                tracing::debug!("the page is encoded as video");
+                self.encoder = None;
+                self.budget.forget_correction(now);
+            }
         }
         self.meter.count(encoded.data.len(), encoded.keyframe);
         let unit = AccessUnit {
