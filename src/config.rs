@@ -233,7 +233,7 @@ impl Default for Session {
 impl Default for Video {
     fn default() -> Self {
         Self {
-            jpeg_quality: 80,
+            jpeg_quality: 70,
             still_after_ms: 300,
             heartbeat_ms: 1_000,
             keyframe_interval_ms_min: 250,

@@ -12,7 +12,7 @@ const DEBT_S_MAX: f64 = 0.2;
 /// Credit that rest may save up: a keyframe after a rest need not wait.
 const CREDIT_S_MAX: f64 = 0.3;
 /// How often the encoder's target is corrected.
-const REVIEW_EVERY: Duration = Duration::from_millis(500);
+const REVIEW_EVERY: Duration = Duration::from_millis(300);
 /// Bounds of the correction.
 /// The library counts on the full frame rate, which a heavy page does not reach.
 const CORRECTION: (f64, f64) = (0.3, 3.0);
@@ -119,7 +119,7 @@ impl Budget {
         } else {
             1.0 / self.correction
         };
-        let step = ideal.clamp(0.8, 1.25);
+        let step = ideal.clamp(0.75, 1.4);
         let before = self.correction;
         self.correction = (self.correction * step).clamp(CORRECTION.0, CORRECTION.1);
         let changed = (self.correction / before - 1.0).abs() > 0.03;
