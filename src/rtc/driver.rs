@@ -47,8 +47,12 @@ pub struct Driver {
     wake_at: Instant,
     /// When the engine's clock moved last.
     ticked_at: Instant,
-    /// Until when it moves promptly though nobody watches.
+    /// Until when it moves promptly whatever flows.
     prompt_until: Instant,
+    /// When the last access unit came.
+    unit_at: Instant,
+    /// Whether the path is known to carry less than is wanted: then probes need exact times.
+    is_narrow: bool,
     watched: bool,
     dropped: u64,
 }
@@ -116,6 +120,8 @@ impl Driver {
             wake_at: now,
             ticked_at: now,
             prompt_until: now,
+            unit_at: now,
+            is_narrow: false,
             watched: false,
             dropped: 0,
         };
@@ -158,12 +164,8 @@ impl Driver {
         let connected = self.peer.is_connected();
         let wake_at = if !connected {
             self.wake_at.min(self.deadline)
-        } else if self.watched || Instant::now() < self.prompt_until {
-            self.wake_at
         } else {
-            // The engine pads the path while no media flows, in packets so small that they would
-            // wake us two hundred times a second for nobody.
-            self.wake_at.max(self.ticked_at + UNWATCHED_TICK)
+            self.wake_at.max(self.ticked_at + self.tick())
         };
         tokio::select! {
             biased;
@@ -186,6 +188,21 @@ impl Driver {
             }
         }
         None
+    }
+
+    /// How far apart the engine's timeouts are at least. While little or no media flows it pads
+    /// the path, in packets so small that they would wake us two hundred times a second.
+    fn tick(&self) -> Duration {
+        let now = Instant::now();
+        if now < self.prompt_until || self.is_narrow {
+            Duration::ZERO
+        } else if !self.watched {
+            UNWATCHED_TICK
+        } else if now > self.unit_at + QUIET_AFTER {
+            QUIET_TICK
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// Does what the peer wants done until it wants to wait.
@@ -226,6 +243,7 @@ impl Driver {
                 Output::Event(Event::KeyframeRequested) => source.request_keyframe(),
                 Output::Event(Event::Bandwidth(limit)) => {
                     debug!(?limit, "bandwidth");
+                    self.is_narrow = limit.is_some();
                     source.set_bandwidth(limit);
                 }
             }
@@ -233,7 +251,9 @@ impl Driver {
     }
 
     fn handle_unit(&mut self, unit: &AccessUnit) {
-        if self.peer.write(Instant::now(), unit) == Written::Congested {
+        let now = Instant::now();
+        self.unit_at = now;
+        if self.peer.write(now, unit) == Written::Congested {
             self.dropped += 1;
             if self.dropped.is_power_of_two() {
                 debug!(
@@ -368,8 +388,12 @@ const RECEIVE_BATCH_MAX: usize = 64;
 
 /// Timeouts handled in a row before other inputs are looked at: a keyframe's packets at once.
 const OVERDUE_MAX: u32 = 512;
-/// How often the engine's clock moves while nobody watches.
+/// How far apart the engine's timeouts are while nobody watches.
 const UNWATCHED_TICK: Duration = Duration::from_millis(200);
+/// The same while a page rests under a viewer's eyes; media itself never waits for it.
+const QUIET_TICK: Duration = Duration::from_millis(50);
+/// A page rests when no access unit came for this long.
+const QUIET_AFTER: Duration = Duration::from_millis(200);
 /// How long it moves promptly once connected or no longer watched: the first probes of the path
 /// need exact times, and the last pictures go out.
 const PROMPT_FOR: Duration = Duration::from_secs(2);
