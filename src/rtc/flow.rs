@@ -15,6 +15,8 @@ pub(super) struct Flow {
     sent: VecDeque<(Instant, usize)>,
     estimate: Option<u64>,
     lossy: bool,
+    rtt: Option<Duration>,
+    rtt_min: Option<Duration>,
     limit: Option<u64>,
     limited_at: Option<Instant>,
     reported: Option<u64>,
@@ -27,6 +29,8 @@ impl Flow {
             sent: VecDeque::new(),
             estimate: None,
             lossy: false,
+            rtt: None,
+            rtt_min: None,
             limit: None,
             limited_at: None,
             reported: None,
@@ -55,6 +59,18 @@ impl Flow {
         self.judge(now);
     }
 
+    /// The latest round trip.
+    pub(super) fn round_trip(&mut self, rtt: Duration) {
+        self.rtt = Some(rtt);
+        self.rtt_min = Some(self.rtt_min.map_or(rtt, |least| least.min(rtt)));
+    }
+
+    /// Whether packets queue on the path; `None` while no round trip is known. A busy machine, ours
+    /// or the other one, delays packets as well and pulls the estimate down, but not for long.
+    fn queues(&self) -> Option<bool> {
+        Some(self.rtt? > self.rtt_min? + QUEUEING)
+    }
+
     /// The limit, when it is worth telling again.
     pub(super) fn changed(&mut self) -> Option<Option<u64>> {
         let worth = match (self.reported, self.limit) {
@@ -75,7 +91,8 @@ impl Flow {
         self.forget(now);
         let bits: u64 = self.sent.iter().map(|(_, bytes)| *bytes as u64 * 8).sum();
         let tried = bits * TRIED_PARTS.1 >= estimate * TRIED_PARTS.0;
-        if estimate >= self.target {
+        let is_disproved = tried && !self.lossy && self.queues() == Some(false);
+        if estimate >= self.target || is_disproved {
             self.limit = None;
         } else if tried || self.lossy {
             self.limit = Some(estimate);
@@ -103,6 +120,8 @@ const WINDOW: Duration = Duration::from_secs(1);
 const UNITS_MAX: usize = 256;
 /// The fraction of the estimate (numerator, denominator) that has to be sent for it to count.
 const TRIED_PARTS: (u64, u64) = (7, 10);
+/// A path whose round trip grew by less than this has no queue to speak of.
+const QUEUEING: Duration = Duration::from_millis(80);
 /// Loss above this means a limit, whatever was sent; below it is what wireless links have.
 const LOSS_TOLERATED: f32 = 0.05;
 /// How long a limit outlives the traffic that found it.
@@ -149,6 +168,25 @@ mod tests {
         assert_eq!(flow.changed(), Some(Some(1_500_000)), "but it may rise");
         flow.lost(now + HOLD + Duration::from_secs(1), None);
         assert_eq!(flow.changed(), Some(None));
+    }
+
+    #[test]
+    fn an_estimate_that_is_sent_without_a_queue_is_no_limit() {
+        let ms = Duration::from_millis;
+        let mut flow = Flow::new(TARGET);
+        let now = send(&mut flow, Instant::now(), 900_000);
+        flow.estimated(now, 500_000);
+        assert_eq!(
+            flow.changed(),
+            Some(Some(500_000)),
+            "no round trip is known"
+        );
+        flow.round_trip(ms(20));
+        flow.estimated(now, 500_000);
+        assert_eq!(flow.changed(), Some(None));
+        flow.round_trip(ms(150));
+        flow.estimated(now, 500_000);
+        assert_eq!(flow.changed(), Some(Some(500_000)), "packets queue");
     }
 
     #[test]

@@ -440,6 +440,9 @@ impl Peer {
                 self.report_bandwidth();
             }
             Engine::PeerStats(stats) => {
+                if let Some(rtt) = stats.rtt {
+                    self.flow.round_trip(rtt);
+                }
                 self.flow.lost(self.now, stats.egress_loss_fraction);
                 self.report_bandwidth();
             }
