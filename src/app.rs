@@ -111,11 +111,6 @@ impl App {
         &self.manager
     }
 
-    /// The tasks of the service, for more of them.
-    pub fn tracker(&self) -> &TaskTracker {
-        &self.tracker
-    }
-
     /// Answers everybody, closes every session, and leaves nothing behind.
     pub async fn shut_down(self) {
         let ending = async {

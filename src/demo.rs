@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
-use tokio_util::task::TaskTracker;
 
 use crate::api;
 use crate::error::Error;
@@ -50,11 +49,7 @@ const SCRIPT: [Step; 15] = [
 ];
 
 /// Opens the demo's session: on `url`, or on the built-in page, which is then driven for ever.
-pub async fn start(
-    manager: &Manager,
-    tracker: &TaskTracker,
-    url: Option<String>,
-) -> Result<(), Error> {
+pub async fn start(manager: &Manager, url: Option<String>) -> Result<(), Error> {
     let is_own = url.is_none();
     let url = match url {
         Some(url) => url,
@@ -76,7 +71,8 @@ pub async fn start(
     let session = manager.start(spec).await?;
     session.opened().await;
     if is_own {
-        tracker.spawn(drive(session));
+        // A shutdown does not wait for the script's rests.
+        tokio::spawn(drive(session));
     }
     Ok(())
 }

@@ -49,7 +49,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     tracing::info!("dashboard at http://{}/", app.address());
     if let Some(url) = options.demo {
         let url = Some(url).filter(|url| !url.is_empty());
-        demo::start(app.manager(), app.tracker(), url).await?;
+        demo::start(app.manager(), url).await?;
     }
     tokio::select! {
         _ = interrupt.recv() => (),
