@@ -146,6 +146,24 @@ def test_frame_rate_is_capped(api, web, subscribe):
         assert 7.5 <= rate <= 11.5
 
 
+@pytest.mark.parametrize("fps", [30, 10, 5])
+def test_a_movement_ends_as_the_page_does(api, web, subscribe, fps):
+    """The last frame of a movement is shown, at whatever rate; several times over."""
+    visit = web.visit("/bouts")
+    with api.session(initial_url=visit.url, fps=fps) as room, subscribe(room) as viewer:
+        wait_for(viewer.frame_count, 10, "frames flow", accept=lambda n: n > fps // 2)
+        for _ in range(3):
+            ended = len(visit.notes("rests"))
+            last = wait_for(
+                lambda: visit.notes("rests"), 5, "a movement ends", accept=lambda n: len(n) > ended
+            )[-1]
+            start = time.monotonic()
+            wait_for(
+                viewer.newest_clock, 1.2, f"the end {last} is seen", accept=lambda c: c == last
+            )
+            print(f"{fps} fps: end seen after {(time.monotonic() - start) * 1000:.0f} ms")
+
+
 @pytest.mark.parametrize("page", ["photos", "playing"])
 def test_bit_rate_is_kept(api, web, subscribe, page):
     """On a busy page any five seconds carry the set bit rate, within 15 %."""

@@ -21,6 +21,9 @@ use crate::model::session::VideoStats;
 
 /// A picture may come this share of an interval early, since captures do not tick exactly.
 const EARLY_SHARE: f64 = 0.35;
+/// A shot brings the next due time this share of an interval forward. Capture ticks at the same
+/// rate, so without it a shot that had to wait once would leave every later one waiting as long.
+const CATCH_UP_SHARE: f64 = 0.06;
 /// After a still, this many more pictures let the encoder spend its bits on sharpness.
 const REFINEMENTS: u32 = 3;
 /// Time between two of them.
@@ -282,7 +285,7 @@ impl Thread {
         metrics::counter!("ghostcast_frames_drawn_total").increment(1);
         self.follow_bandwidth(now, work.bandwidth_min);
         let result = self.encode(now, work.keyframe);
-        self.pace.drawn(now);
+        self.pace.drawn(now, has_shot);
         result
     }
 
@@ -424,10 +427,11 @@ impl Pace {
         }
     }
 
-    fn drawn(&mut self, now: Instant) {
+    fn drawn(&mut self, now: Instant, has_shot: bool) {
         self.refinements = self.refinements.saturating_sub(1);
         self.drawn_at = now;
-        let on_grid = self.due_at + self.interval;
+        let catch_up = if has_shot { CATCH_UP_SHARE } else { 0.0 };
+        let on_grid = self.due_at + self.interval.mul_f64(1.0 - catch_up);
         // After a rest the grid starts anew.
         let grid_is_old = now > on_grid;
         self.due_at = if grid_is_old {

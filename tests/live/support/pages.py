@@ -104,6 +104,20 @@ note('loaded');
     return page("Clock", body, script)
 
 
+def bouts(_query):
+    """Repaints for a second, rests for another, again and again; notes where each bout ends."""
+    script = """
+let until = performance.now() + 1000;
+(function frame() {
+  const value = paintClock();
+  if (performance.now() < until) return requestAnimationFrame(frame);
+  note('rests', value);
+  setTimeout(() => { until = performance.now() + 1000; frame(); }, 1500);
+})();
+"""
+    return page("Bouts", "", script)
+
+
 def patches(_query):
     """Flat patches of known colours, under the clock."""
     cells = "".join(
@@ -317,6 +331,7 @@ note('loaded');
 PAGES = {
     "/still": still,
     "/clock": clock,
+    "/bouts": bouts,
     "/patches": patches,
     "/form": form,
     "/inner": inner,
