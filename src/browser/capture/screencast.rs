@@ -7,6 +7,10 @@
 //! What Chromium does not send it never makes up for, be it the last frame of a movement. So when
 //! frames stop coming after the valve was closed, the screencast is started anew, which brings the
 //! page as it is.
+//!
+//! The valve spares the compression, but Chromium still copies every frame that a page repaints,
+//! 60 times a second. Where few shots are wanted of such a page, the screencast is therefore
+//! stopped between them: see [`Flow`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -31,8 +35,32 @@ use crate::model::Size;
 const VALVE_CLOSED: usize = 2;
 /// After the valve was closed, a last frame that is this late was left out.
 const LAST_FRAME_WITHIN: Duration = Duration::from_millis(80);
+/// Shots this far apart are sampled: a start costs as much as copying four frames.
+const SAMPLED_FROM: Duration = Duration::from_millis(95);
+/// A page that brings no sample for so long is at rest.
+const SAMPLE_WITHIN: Duration = Duration::from_millis(150);
+/// For how long samples are not tried again after one took longer than the interval.
+const SAMPLE_PAUSE: Duration = Duration::from_secs(10);
+/// Every frame, and so also the one that a start brings of a page at rest.
+const EVERY_FRAME: i64 = 1;
+/// The frame that a start brings is left out and the next one sent; then `stop` arrives before
+/// another one is compressed.
+const SECOND_FRAME: i64 = 2;
 /// A swap time further in the past than this is a wrong clock and not a late frame.
 const AGE_MAX: Duration = Duration::from_millis(500);
+
+/// How the pace is kept.
+#[derive(Debug, Clone, Copy)]
+enum Flow {
+    /// The screencast runs, and acknowledgements pace it.
+    Acknowledged,
+    /// A sample was taken, and the screencast shall be stopped.
+    Stopping { next_at: Instant },
+    /// The screencast is stopped until the next sample is due.
+    Stopped { next_at: Instant },
+    /// The screencast was started for one frame.
+    Sampling { since: Instant },
+}
 
 pub(super) struct Screencast {
     page: Page,
@@ -40,6 +68,8 @@ pub(super) struct Screencast {
     interval: Duration,
     sink: Arc<dyn ShotSink>,
     params: StartScreencastParams,
+    flow: Flow,
+    sample_from: Instant,
     /// When to ask for the frame that may have been left out.
     missed_at: Option<Instant>,
     /// Frames received and not acknowledged yet, oldest first; a few at most.
@@ -65,7 +95,7 @@ impl Screencast {
             .quality(i64::from(options.jpeg_quality))
             .max_width(i64::from(viewport.width))
             .max_height(i64::from(viewport.height))
-            .every_nth_frame(1)
+            .every_nth_frame(EVERY_FRAME)
             .build();
         timeout(COMMAND_TIMEOUT, page.cdp().execute(params.clone()))
             .await
@@ -81,7 +111,8 @@ impl Screencast {
             interval: options.interval(),
             sink,
             unacknowledged: std::collections::VecDeque::new(),
-
+            flow: Flow::Acknowledged,
+            sample_from: Instant::now(),
             next_ack_at: Instant::now(),
         })
     }
@@ -90,13 +121,7 @@ impl Screencast {
         let page = self.page.clone();
         let mut sending: Option<BoxFuture<'_, ()>> = None;
         loop {
-            let due = if sending.is_some() {
-                None
-            } else if self.unacknowledged.is_empty() {
-                self.missed_at
-            } else {
-                Some(self.next_ack_at)
-            };
+            let due = if sending.is_some() { None } else { self.due_at() };
             let wake = OptionFuture::from(due.map(|at| sleep_until(at.into())));
             let sent = OptionFuture::from(sending.as_mut());
             tokio::select! {
@@ -107,7 +132,7 @@ impl Screencast {
                     None => break,
                 },
                 Some(()) = sent => sending = None,
-                Some(()) = wake => sending = self.acknowledge(&page).or_else(|| self.restart(&page)),
+                Some(()) = wake => sending = self.advance(&page),
             }
         }
         // The page may be gone, and then so is its screencast.
@@ -118,12 +143,87 @@ impl Screencast {
         .await;
     }
 
+    /// When to [`Self::advance`].
+    fn due_at(&self) -> Option<Instant> {
+        match self.flow {
+            Flow::Acknowledged if self.unacknowledged.is_empty() => self.missed_at,
+            Flow::Acknowledged => Some(self.next_ack_at),
+            Flow::Stopping { .. } => Some(Instant::now()),
+            Flow::Stopped { next_at } => Some(next_at),
+            Flow::Sampling { since } => Some(since + SAMPLE_WITHIN),
+        }
+    }
+
+    /// The next command to Chromium.
+    fn advance<'a>(&mut self, page: &'a Page) -> Option<BoxFuture<'a, ()>> {
+        let now = Instant::now();
+        match self.flow {
+            Flow::Acknowledged if self.unacknowledged.is_empty() => {
+                self.missed_at.take()?;
+                Some(self.restart(page))
+            }
+            Flow::Acknowledged if self.is_sampled(now) => {
+                self.unacknowledged.clear();
+                self.missed_at = None;
+                self.flow = Flow::Stopped { next_at: now };
+                Some(stop(page))
+            }
+            Flow::Acknowledged => self.acknowledge(page),
+            Flow::Stopping { next_at } => {
+                self.flow = Flow::Stopped { next_at };
+                Some(stop(page))
+            }
+            Flow::Stopped { .. } if self.sample_from > now => {
+                self.flow = Flow::Acknowledged;
+                Some(self.start_again(page, EVERY_FRAME))
+            }
+            Flow::Stopped { .. } => {
+                self.flow = Flow::Sampling { since: now };
+                Some(self.start_again(page, SECOND_FRAME))
+            }
+            Flow::Sampling { .. } => {
+                self.flow = Flow::Acknowledged;
+                Some(self.restart(page))
+            }
+        }
+    }
+
+    /// Whether the page repaints so much faster than shots are wanted that samples are cheaper.
+    fn is_sampled(&self, now: Instant) -> bool {
+        self.interval >= SAMPLED_FROM
+            && self.unacknowledged.len() >= VALVE_CLOSED
+            && self.sample_from <= now
+    }
+
+    /// Counts a frame; `false` when it is of no use.
+    fn accept(&mut self, session: i64) -> bool {
+        let now = Instant::now();
+        match self.flow {
+            Flow::Acknowledged => {
+                self.unacknowledged.push_back(session);
+                let is_closed = self.unacknowledged.len() >= VALVE_CLOSED;
+                self.missed_at = (is_closed || self.missed_at.is_some())
+                    .then(|| now + self.interval * 2 + LAST_FRAME_WITHIN);
+                true
+            }
+            Flow::Sampling { since } => {
+                let next_at = since + self.interval;
+                self.flow = Flow::Stopping { next_at };
+                if next_at < now {
+                    // The machine is too busy to start a screencast for each shot.
+                    self.sample_from = now + SAMPLE_PAUSE;
+                }
+                true
+            }
+            Flow::Stopping { .. } | Flow::Stopped { .. } => false,
+        }
+    }
+
     fn take(&mut self, frame: Arc<EventScreencastFrame>) {
         let now = Instant::now();
-        self.unacknowledged.push_back(frame.session_id);
-        let is_closed = self.unacknowledged.len() >= VALVE_CLOSED;
-        self.missed_at = (is_closed || self.missed_at.is_some())
-            .then(|| now + self.interval * 2 + LAST_FRAME_WITHIN);
+        if !self.accept(frame.session_id) {
+            return;
+        }
         let metadata = &frame.metadata;
         let viewport = Size::new(
             metadata.device_width.max(1.0) as u32,
@@ -149,19 +249,24 @@ impl Screencast {
         });
     }
 
-    /// Brings the frame that may have been left out.
-    fn restart<'a>(&mut self, page: &'a Page) -> Option<BoxFuture<'a, ()>> {
-        self.missed_at.take()?;
-        let params = self.params.clone();
-        let cdp = page.cdp();
-        Some(
-            async move {
-                // Unanswered commands end with the page.
-                let _ = cdp.execute(StopScreencastParams::default()).await;
-                let _ = cdp.execute(params).await;
-            }
-            .boxed(),
-        )
+    /// Brings the page as it is, and then every frame.
+    fn restart<'a>(&self, page: &'a Page) -> BoxFuture<'a, ()> {
+        let started = self.start_again(page, EVERY_FRAME);
+        async move {
+            stop(page).await;
+            started.await;
+        }
+        .boxed()
+    }
+
+    fn start_again<'a>(&self, page: &'a Page, every_nth_frame: i64) -> BoxFuture<'a, ()> {
+        let mut params = self.params.clone();
+        params.every_nth_frame = Some(every_nth_frame);
+        async move {
+            // An unanswered command ends with the page.
+            let _ = page.cdp().execute(params).await;
+        }
+        .boxed()
     }
 
     fn acknowledge<'a>(&mut self, page: &'a Page) -> Option<BoxFuture<'a, ()>> {
@@ -186,6 +291,14 @@ impl Screencast {
             .boxed(),
         )
     }
+}
+
+fn stop(page: &Page) -> BoxFuture<'_, ()> {
+    async move {
+        // An unanswered command ends with the page.
+        let _ = page.cdp().execute(StopScreencastParams::default()).await;
+    }
+    .boxed()
 }
 
 /// How long ago Chromium swapped a frame, by the wall clock that both share.
