@@ -121,7 +121,11 @@ impl Screencast {
         let page = self.page.clone();
         let mut sending: Option<BoxFuture<'_, ()>> = None;
         loop {
-            let due = if sending.is_some() { None } else { self.due_at() };
+            let due = if sending.is_some() {
+                None
+            } else {
+                self.due_at()
+            };
             let wake = OptionFuture::from(due.map(|at| sleep_until(at.into())));
             let sent = OptionFuture::from(sending.as_mut());
             tokio::select! {
