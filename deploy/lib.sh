@@ -152,3 +152,12 @@ http_ok() {
     read -r -t 2 _ code _ <&3 && [ "$code" = 200 ]
   ) 2>/dev/null
 }
+
+# http_body HOST PORT PATH: what it answers, when that is a 200.
+http_body() {
+  (
+    exec 3<>"/dev/tcp/$1/$2" || exit 1
+    printf 'GET %s HTTP/1.0\r\nHost: %s:%s\r\n\r\n' "$3" "$1" "$2" >&3
+    read -r -t 5 _ code _ <&3 && [ "$code" = 200 ] && cat <&3
+  ) 2>/dev/null
+}

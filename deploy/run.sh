@@ -198,9 +198,23 @@ await() {
   done
 }
 
+# Lines are cut: livekit-server writes kilobytes into one.
 last_words() {
   say "the last lines of $1:" >&2
-  tail -n 25 "$2" >&2 || true
+  tail -n 10 "$2" | cut -c -300 >&2 || true
+}
+
+# Why the first page could not be opened, if it could not; a slow page is not waited for.
+page_problem() {
+  local i record
+  for ((i = 0; i < 30; i++)); do
+    record="$(http_body "$1" "$2" "/sessions/$room")" || return 0
+    case "$record" in
+      *'"is_opening":true'*) sleep 0.1 ;;
+      *'"page_error":"'*) sed -n 's/.*"page_error":"\(\([^"\\]\|\\.\)*\)".*/\1/p' <<<"$record" && return ;;
+      *) return 0 ;;
+    esac
+  done
 }
 
 if [ -n "$own_livekit" ]; then
@@ -266,8 +280,11 @@ if ! await "$ghostcast_pid" 60 "${bare%]}" "$port" /health; then
   die 'ghostcast did not answer at /health within a minute'
 fi
 
+problem=''
+[ -z "$url" ] || problem="$(page_problem "${bare%]}" "$port")"
 say ''
 say "Ghostcast is up. One browser is live in the room \"$room\", on ${url:-the built-in demo page}."
+[ -z "$problem" ] || warn "the page could not be opened: $problem"
 say ''
 say "  watch            http://$near:$port/?room=$room"
 say "  events           ws://$near:$port/mcp/events/$room"
@@ -279,7 +296,12 @@ if [ -n "${LIVEKIT_URL:-}" ]; then
   if token="$(env "${not_settings[@]}" "$ghostcast" token --room "$room" --identity viewer 2>"$tmp/token.log")"; then
     say "    viewer token   $token"
     say '    One such client: https://meet.livekit.io, tab "Custom", with this server and token.'
-    [ -z "$own_livekit" ] || say '    (From this machine only, and let the browser reach it when it asks.)'
+    if [ -n "$own_livekit" ]; then
+      say '    (From this machine only, and let the browser reach it when it asks.)'
+      say "    More tokens, for any room:"
+      say "      LIVEKIT_URL=$LIVEKIT_URL LIVEKIT_API_KEY=$LIVEKIT_API_KEY LIVEKIT_API_SECRET=$LIVEKIT_API_SECRET \\"
+      say "        $ghostcast token --room ROOM"
+    fi
   else
     warn "no viewer token: $(tail -n 1 "$tmp/token.log")"
   fi
@@ -296,7 +318,7 @@ while running "$ghostcast_pid"; do
     wait -n "$ghostcast_pid" "$livekit_pid" 2>/dev/null || true
     if running "$ghostcast_pid" && ! running "$livekit_pid"; then
       last_words livekit-server "$tmp/livekit.log"
-      warn 'livekit-server ended; the dashboard goes on over WHEP'
+      warn 'livekit-server ended; the dashboard goes on over WHEP. Start this again to have LiveKit again'
       livekit_pid=''
     fi
   else

@@ -287,12 +287,75 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, Error> {
                 .filter(|key| key.as_str().contains("__"))
                 .split("__"),
         );
+    let environment = VERBATIM
+        .iter()
+        .fold(environment, |environment, key| match verbatim(key) {
+            Some(text) => environment.merge(Serialized::default(key, text)),
+            None => environment,
+        });
+    warn_of_strays();
     let mut config = parse(&text, environment)?;
     if let Some(listen) = flags.listen {
         config.server.listen = listen;
     }
     config.check()?;
     Ok(config)
+}
+
+/// Texts that the environment gives as they are; any other value is read as TOML, and `0123` as a
+/// number.
+const VERBATIM: [&str; 4] = [
+    "server.token",
+    "livekit.url",
+    "livekit.api_key",
+    "livekit.api_secret",
+];
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where the environment is read"
+)]
+fn verbatim(key: &str) -> Option<String> {
+    let livekit = LIVEKIT_ENV.iter().find(|(_, known)| *known == key);
+    let own = std::env::var(variable(key)).ok();
+    own.or_else(|| std::env::var(livekit?.0).ok())
+}
+
+/// The environment variable of a key.
+fn variable(key: &str) -> String {
+    format!("GHOSTCAST_{}", key.replace('.', "__").to_uppercase())
+}
+
+/// A variable without the double underscore may be meant for somebody else, so it is no error; but
+/// whoever sets `GHOSTCAST_TOKEN` must not believe that a token is needed now.
+fn warn_of_strays() {
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        let is_stray = |rest: &str| !rest.contains("__") && rest != "LOG";
+        if let Some(rest) = name
+            .strip_prefix("GHOSTCAST_")
+            .filter(|rest| is_stray(rest))
+        {
+            let near = nearest_key(&rest.to_lowercase());
+            let near = near.map(|key| variable(&key)).unwrap_or_default();
+            tracing::warn!("{name} is not a setting and is ignored; the nearest is {near}");
+        }
+    }
+}
+
+/// The key, with its section, that `name` comes nearest to, whether it names the section or not.
+fn nearest_key(name: &str) -> Option<String> {
+    let defaults = serde_json::to_value(Config::default()).ok()?;
+    let keys = defaults.as_object()?.iter().flat_map(|(section, keys)| {
+        let keys = keys.as_object().into_iter().flatten();
+        keys.map(move |(key, _)| (section, key))
+    });
+    let score = |(section, key): (&String, &String)| {
+        let whole = strsim::jaro_winkler(name, &format!("{section}_{key}"));
+        strsim::jaro_winkler(name, key).max(whole)
+    };
+    keys.max_by(|a, b| score(*a).total_cmp(&score(*b)))
+        .map(|(section, key)| format!("{section}.{key}"))
 }
 
 fn livekit_key(name: &figment::value::UncasedStr) -> figment::value::Uncased<'_> {
@@ -326,6 +389,16 @@ fn explain(error: figment::Error) -> Error {
     };
     let failure = Error::invalid_input(message).source(error);
     match &first.kind {
+        // A key outside its section.
+        Kind::UnknownField(name, valid)
+            if first.path.len() <= 1
+                && nearest(name, valid).is_none_or(|near| !is_like(name, near)) =>
+        {
+            match nearest_key(name) {
+                Some(near) => failure.hint(format!("Did you mean \"{near}\"?")),
+                None => failure.hint("See deploy/config.example.toml for every key."),
+            }
+        }
         Kind::UnknownField(name, valid) => match nearest(name, valid) {
             Some(near) => failure.hint(format!(
                 "Did you mean \"{}\"?",
@@ -344,6 +417,11 @@ fn sibling(path: &[String], unknown: &str, name: &str) -> String {
         .map(String::as_str)
         .take_while(|part| *part != unknown);
     parents.chain([name]).collect::<Vec<_>>().join(".")
+}
+
+/// Whether one may be a slip of the pen for the other.
+fn is_like(name: &str, other: &str) -> bool {
+    strsim::jaro_winkler(name, other) > 0.8
 }
 
 fn nearest<'a>(name: &str, valid: &[&'a str]) -> Option<&'a str> {
@@ -374,6 +452,11 @@ impl Config {
                 "Set all of LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET, or none of them.",
             ));
         }
+        let is_websocket = |url: &str| url.starts_with("ws://") || url.starts_with("wss://");
+        if livekit.is_configured() && !is_websocket(&livekit.url) {
+            return Err(Error::invalid_input("livekit.url is not a LiveKit URL")
+                .hint("It begins with ws:// or wss://, for instance ws://127.0.0.1:7880."));
+        }
         let ranges = [
             (
                 "video.jpeg_quality",
@@ -393,6 +476,10 @@ impl Config {
                     "{key} must be from {} to {}",
                     range.start(),
                     range.end()
+                ))
+                .hint(format!(
+                    "Correct it in the config file, or in {} if that is set.",
+                    variable(key)
                 )));
             }
         }
@@ -494,6 +581,16 @@ mod tests {
         );
         let error = parse("[sever]\n", Figment::new()).unwrap_err();
         assert_eq!(error.hint.as_deref(), Some("Did you mean \"server\"?"));
+        let error = parse("fps = 10\n", Figment::new()).unwrap_err();
+        assert_eq!(error.hint.as_deref(), Some("Did you mean \"session.fps\"?"));
+    }
+
+    #[test]
+    fn variables_are_told_from_their_nearest() {
+        for (given, key) in [("token", "server.token"), ("session_fps", "session.fps")] {
+            assert_eq!(nearest_key(given).as_deref(), Some(key));
+        }
+        assert_eq!(variable("server.token"), "GHOSTCAST_SERVER__TOKEN");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! `GET /openapi.json`.
 
 use axum::Json;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 
 use super::{health, metrics, sessions, status, watch, ws};
 
@@ -33,9 +34,27 @@ use super::{health, metrics, sessions, status, watch, ws};
         metrics::metrics,
         openapi,
     ),
-    components(schemas(status::ErrorBody))
+    components(schemas(status::ErrorBody)),
+    modifiers(&Token),
+    security(("token" = []))
 )]
 struct Document;
+
+/// Describes the bearer token, needed where the service has one.
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.description = Some(
+            "server.token; a service without one on loopback needs none. Without a valid token: \
+             401."
+                .to_owned(),
+        );
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
 
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", tag = "service", responses(

@@ -88,6 +88,7 @@ pub(super) async fn close(
     params(("room_name" = String, Path, description = "Room name or session id")), responses(
     (status = 200, description = "The paused session", body = SessionRecord),
     (status = 404, description = "No such session", body = ErrorBody),
+    (status = 503, description = "The browser is gone", body = ErrorBody),
 ))]
 pub(super) async fn pause(
     State(doors): State<Doors>,
@@ -102,6 +103,7 @@ pub(super) async fn pause(
     params(("room_name" = String, Path, description = "Room name or session id")), responses(
     (status = 200, description = "The resumed session", body = SessionRecord),
     (status = 404, description = "No such session", body = ErrorBody),
+    (status = 503, description = "The browser is gone", body = ErrorBody),
 ))]
 pub(super) async fn resume(
     State(doors): State<Doors>,
@@ -116,7 +118,8 @@ pub(super) async fn resume(
     params(("room_name" = String, Path, description = "Room name or session id")), responses(
     (status = 200, description = "The session is whole", body = SessionRecord),
     (status = 404, description = "No such session", body = ErrorBody),
-    (status = 503, description = "The browser is gone: start a new session", body = ErrorBody),
+    (status = 503, description = "The browser is gone: start a new session. Or LiveKit cannot be \
+        reached yet, or refuses the token: the message says which", body = ErrorBody),
 ))]
 pub(super) async fn recover(
     State(doors): State<Doors>,
@@ -153,7 +156,8 @@ pub(super) struct ContextQuery {
     /// With the accessibility tree.
     #[serde(default)]
     accessibility: bool,
-    /// Most elements listed (500).
+    /// Most elements listed, 1 or more (500).
+    #[param(minimum = 1)]
     limit: Option<u32>,
     /// The token, where no header can be set.
     #[serde(rename = "access_token")]
@@ -179,6 +183,9 @@ pub(super) async fn context(
         limit,
         ..
     } = query;
+    if limit == Some(0) {
+        return Err(Error::invalid_input("limit is out of range").hint("Use 1 or more."));
+    }
     let options = ContextOptions {
         elements,
         accessibility,
@@ -197,6 +204,7 @@ pub(super) struct ScreenshotQuery {
     #[param(inline)]
     format: Format,
     /// 1 to 100, for `jpeg` and `webp`.
+    #[param(minimum = 1, maximum = 100)]
     quality: Option<u8>,
     /// The whole page and not the viewport only.
     #[serde(default)]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use axum::Json;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -70,15 +71,20 @@ pub(super) async fn connections(
     params(("room_name" = String, Path, description = "Room name or session id"), EventsQuery),
     responses(
     (status = 101, description = "Text frames follow, each one event"),
-    (status = 400, description = "An unknown type, or not a room name", body = ErrorBody),
+    (status = 400, description = "No WebSocket handshake, an unknown type, or not a room name",
+        body = ErrorBody),
     (status = 429, description = "Too many sockets on this room", body = ErrorBody),
 ))]
 pub(super) async fn events(
     State(doors): State<Doors>,
     Path(room): Path<String>,
     Params(query): Params<EventsQuery>,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Error> {
+    let upgrade = upgrade.map_err(|rejection| {
+        Error::invalid_input(format!("this path speaks WebSocket only: {rejection}"))
+            .hint("Connect with a WebSocket client to ws://… instead of http://….")
+    })?;
     let wanted = Wanted::parse(query.types.as_deref())?;
     let room = doors.manager.bus().room(&doors.manager.room(&room)?)?;
     let subscription = room.subscribe(query.since)?;

@@ -19,6 +19,7 @@ pub enum Format {
     #[default]
     Png,
     /// Lossy.
+    #[serde(alias = "jpg")]
     Jpeg,
     /// Lossy, smaller.
     Webp,

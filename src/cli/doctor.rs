@@ -100,6 +100,12 @@ async fn chromium(config: &Config) -> Finding {
             path.display(),
             started.elapsed().as_millis().saturating_sub(200)
         )),
+        Err(error) if !path.is_file() => Finding::Bad(
+            format!("{} is not there: {error}", path.display()),
+            "Correct browser.executable, or leave it out and install Chromium: apt-get install \
+             chromium-headless-shell"
+                .to_owned(),
+        ),
         Err(error) => Finding::Bad(
             format!("{} does not start: {error}", path.display()),
             "In a container, Chromium's sandbox needs user namespaces: see deploy/seccomp.json, \

@@ -29,6 +29,13 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
                 .hint("Set LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET."),
         );
     }
+    if options.identity == config.livekit.identity {
+        return Err(Error::invalid_input(format!(
+            "\"{}\" is the browser's own identity",
+            options.identity
+        ))
+        .hint("Choose another: LiveKit removes a participant when another joins as the same."));
+    }
     let room = RoomName::parse(&options.room)?;
     let livekit = &config.livekit;
     let token = mint_viewer(

@@ -111,7 +111,8 @@ function render() {
   $('banner').hidden = !(loaded && error && !error.final);
   renderRooms(sessions, room, open);
   setText($('room-name'), room ?? '');
-  setText($('page-title'), record?.title ?? '');
+  setText($('page-title'), record?.page_error ?? record?.title ?? '');
+  $('page-title').dataset.tone = record?.page_error ? 'wrong' : '';
   setText($('page-url'), record?.current_url ?? '');
   $('page-url').title = record?.current_url ?? '';
   showState($('session-state'), record?.state ?? '', record?.state);

@@ -138,6 +138,8 @@ pub enum Leave {
     Replaced,
     /// A moderator removed us.
     Removed,
+    /// The server closed the room because only agents were left in it.
+    RoomClosed,
     /// Resume, or join again.
     Retry(&'static str),
     /// Resuming is of no use; join again.
@@ -358,6 +360,7 @@ fn parse_leave(leave: &proto::LeaveRequest) -> Leave {
     match (reason, leave.action()) {
         (Reason::DuplicateIdentity, _) => Leave::Replaced,
         (Reason::ParticipantRemoved, _) => Leave::Removed,
+        (Reason::RoomClosed, _) => Leave::RoomClosed,
         (_, Action::Resume) => Leave::Retry(reason.as_str_name()),
         (_, Action::Disconnect | Action::Reconnect) => Leave::Rejoin(reason.as_str_name()),
     }
@@ -469,6 +472,10 @@ mod tests {
         assert_eq!(
             leave(Reason::ParticipantRemoved, Action::Disconnect),
             Leave::Removed
+        );
+        assert_eq!(
+            leave(Reason::RoomClosed, Action::Disconnect),
+            Leave::RoomClosed
         );
         assert_eq!(
             leave(Reason::ServerShutdown, Action::Resume),

@@ -46,7 +46,10 @@ impl fmt::Display for RoomName {
 impl<'de> Deserialize<'de> for RoomName {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
+        Self::parse(&text).map_err(|error| {
+            let hint = error.hint.as_deref().unwrap_or_default();
+            serde::de::Error::custom(format!("{error}. {hint}"))
+        })
     }
 }
 

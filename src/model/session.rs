@@ -22,16 +22,16 @@ pub struct SessionSpec {
     /// The first page; `about:blank` without it.
     pub initial_url: Option<String>,
     /// CSS px, 16 to 3840.
-    #[schema(default = 1280)]
+    #[schema(default = 1280, minimum = 16, maximum = 3840)]
     pub viewport_width: Option<u32>,
     /// CSS px, 16 to 2160.
-    #[schema(default = 720)]
+    #[schema(default = 720, minimum = 16, maximum = 2160)]
     pub viewport_height: Option<u32>,
     /// Most pictures a second, 1 to 60.
-    #[schema(default = 30)]
+    #[schema(default = 30, minimum = 1, maximum = 60)]
     pub fps: Option<u32>,
     /// Target of the video's bit rate, bits a second.
-    #[schema(default = 2_000_000)]
+    #[schema(default = 2_000_000, minimum = 100_000, maximum = 20_000_000)]
     pub bitrate_bps: Option<u32>,
     /// Host patterns that the page may reach (`example.com`, `*.example.com`); absent or empty
     /// for no restriction.
@@ -198,6 +198,8 @@ pub struct SessionRecord {
     pub state_reason: Option<String>,
     /// Whether the initial page is still on its way.
     pub is_opening: bool,
+    /// Why the initial page could not be opened; null again once another page is there.
+    pub page_error: Option<String>,
     /// The page's URL.
     pub current_url: String,
     /// The page's title.

@@ -51,6 +51,7 @@ def open_page(lone_api, room, web):
         ("invalid_parameter", "go_back", {"steps": 2}),
         ("element_not_found", "click", {"index": 9999}),
         ("element_not_found", "type", {"text": "x", "index": 9999}),
+        ("invalid_parameter", "navigate", {"url": "hello world"}),
         ("dns_failed", "navigate", {"url": "http://nonexistent.invalid/"}),
         ("blocked", "navigate", {"url": "file:///etc/passwd"}),
         ("blocked", "navigate", {"url": "chrome://version/"}),

@@ -9,6 +9,7 @@ import pytest
 
 from support import essentials, procs
 from support.api import assert_envelope, new_room
+from support.livekit_server import LiveKitServer
 from support.service import running_service
 from support.subscriber import PythonSubscriber
 from support.viewers import WhepViewer
@@ -18,6 +19,8 @@ CRASH_S_MAX = 2
 # Probe interval and probe timeout of the default configuration, and a margin.
 HANG_S_MAX = 10
 LIVEKIT_BACK_S_MAX = 30
+# Longer than a connection has to live to count as a good one.
+DEPARTURE_S = 17
 
 
 @pytest.fixture
@@ -95,8 +98,15 @@ def test_other_rooms_survive_a_bad_start(own_ghostcast, web):
     api, room = own_ghostcast.api, new_room("unreachable")
     with api.session(initial_url=web.url("/still")) as neighbour:
         body = {"room_name": room, "initial_url": "http://nonexistent.invalid/"}
-        answer = api.request("POST", "/sessions", json=body)
-        assert answer.status_code == 201 or assert_envelope(answer)
+        with api.events(room) as events:
+            answer = api.request("POST", "/sessions", json=body)
+            assert answer.status_code == 201
+            assert "could not be found" in answer.json()["page_error"]
+            said = events.wait("action_error")
+        assert said["action"] == {"action_type": "navigate", "params": {"url": body["initial_url"]}}
+        assert said["error"] == answer.json()["page_error"]
+        api.do(room, "navigate", url=web.url("/still"))
+        assert api.record(room)["page_error"] is None
         api.close(room)
         api.do(neighbour, "wait", seconds=0)
 
@@ -125,6 +135,33 @@ def test_livekit_restart(livekit_ghostcast, own_livekit, web):
             essentials.sees_clock(viewer)
         print(f"video back {time.monotonic() - start:.1f} s after LiveKit")
         assert api.record(room)["state"] == "live"
+
+
+def test_a_room_that_closes_for_want_of_people(ghostcast_bin, web):
+    """LiveKit counts no agents: the browser is back at once, and nobody hears of a fault."""
+    server = LiveKitServer(os.environ["LIVEKIT_SERVER_BIN"], departure_timeout_s=DEPARTURE_S)
+    server.start()
+    try:
+        with (
+            running_service(ghostcast_bin, env=server.env()) as service,
+            service.api.session(initial_url=web.url("/clock")) as room,
+            service.api.events(room, types=["stream_state"]) as events,
+        ):
+            with PythonSubscriber(server, room) as viewer:
+                wait_for(viewer.frame_count, 10, "frames before")
+            first = server.room_sid(room)
+            wait_for(
+                lambda: server.room_sid(room),
+                DEPARTURE_S + 10,
+                "the room has closed and is open again",
+                accept=lambda sid: sid not in (None, first),
+            )
+            with PythonSubscriber(server, room) as viewer:
+                essentials.sees_clock(viewer)
+            assert service.api.record(room)["livekit"] == "connected"
+            assert not [e for e in events.of("stream_state") if e["state"] != "live"]
+    finally:
+        server.stop()
 
 
 def test_recover_of_a_healthy_session(livekit_ghostcast, own_livekit, web):

@@ -13,14 +13,14 @@ use super::super::loading::{Failure, Loading};
 use super::super::page::{COMMAND_TIMEOUT, Page};
 use super::settle::{Landing, Settled, landing};
 use super::{Done, Stage, browser_failed, browser_lost};
-use crate::model::allowlist::Denial;
+use crate::model::allowlist::{Denial, DenialRule};
 use crate::model::command::{ActionError, ActionErrorKind, Navigate};
 
 pub(super) async fn to(stage: Stage<'_>, params: &Navigate) -> Result<Done, ActionError> {
     let url = stage
         .gate
         .url_verdict(&params.url)
-        .map_err(|denial| ActionError::new(ActionErrorKind::Blocked, blocked(&denial)))?;
+        .map_err(|denial| ActionError::new(kind(&denial), blocked(&denial)))?;
     let bound = params
         .timeout_ms
         .map_or(stage.navigate_timeout, Duration::from_millis);
@@ -160,6 +160,13 @@ fn blocked(denial: &Denial) -> String {
     format!("{denial}. {}", denial.hint())
 }
 
+fn kind(denial: &Denial) -> ActionErrorKind {
+    match denial.rule {
+        DenialRule::NotAUrl => ActionErrorKind::InvalidParameter,
+        _ => ActionErrorKind::Blocked,
+    }
+}
+
 /// Names the true cause of a failed load. Behind the gate, Chromium itself only sees a
 /// connection that ended.
 pub(super) fn explain(stage: Stage<'_>, failure: &Failure) -> ActionError {
@@ -169,7 +176,7 @@ pub(super) fn explain(stage: Stage<'_>, failure: &Failure) -> ActionError {
         .and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)));
     let verdict = host.and_then(|(host, port)| stage.gate.verdict(&host, port));
     let (kind, message) = match (verdict, error.as_str()) {
-        (Some(Outcome::Denied(denial)), _) => (ActionErrorKind::Blocked, blocked(&denial)),
+        (Some(Outcome::Denied(denial)), _) => (kind(&denial), blocked(&denial)),
         (Some(Outcome::DnsFailed), _) | (None, "net::ERR_NAME_NOT_RESOLVED") => (
             ActionErrorKind::DnsFailed,
             format!("The host name of {url} could not be found. Check its spelling."),
@@ -192,6 +199,10 @@ pub(super) fn explain(stage: Stage<'_>, failure: &Failure) -> ActionError {
         (None, "net::ERR_BLOCKED_BY_CLIENT" | "net::ERR_BLOCKED_BY_ADMINISTRATOR") => (
             ActionErrorKind::Blocked,
             format!("{url} is blocked. Use a URL that the session allows."),
+        ),
+        (None, "net::ERR_UNSAFE_PORT") => (
+            ActionErrorKind::NavigationFailed,
+            format!("Browsers never open the port of {url}. Use another port."),
         ),
         (None, name) => (
             ActionErrorKind::NavigationFailed,

@@ -7,7 +7,8 @@
 //! which waits for nothing but its own inputs, and the signalling, which may wait for the server.
 //! Signalling that is lost is resumed while media goes on; when that fails, or media is lost, the
 //! next connection follows after a pause. Only an answer that trying again cannot change (a
-//! refused token) stops it, until [`Publisher::reconnect_now`].
+//! refused token) stops it, until [`Publisher::reconnect_now`]. A room that the server closed because
+//! only agents were left is joined again at once, and nobody is told: nobody was there to notice.
 //!
 //! While there is no connection the feed is read and discarded, and says that nobody watches.
 
@@ -181,6 +182,8 @@ struct Context {
 enum Outcome {
     /// Cancelled, or the session is over.
     Over,
+    /// The room was closed for want of people; it opens again when we join.
+    RoomClosed,
     /// Worth another try.
     Retry(String),
     /// Not worth another try.
@@ -208,29 +211,41 @@ impl Actor {
         loop {
             let began = Instant::now();
             let outcome = self.connect().await;
-            if began.elapsed() > BACKOFF_RESET_AFTER {
+            let was_good = began.elapsed() > BACKOFF_RESET_AFTER;
+            if was_good {
                 pause = BACKOFF_MIN;
             }
             let over = match outcome {
                 Outcome::Over => true,
+                Outcome::RoomClosed if was_good => {
+                    info!("the room was empty and closed; joining it again");
+                    false
+                }
+                Outcome::RoomClosed => {
+                    self.pause("the room is closed".to_owned(), &mut pause)
+                        .await
+                }
                 Outcome::Permanent(reason) => {
                     warn!(%reason, "publishing failed");
                     self.context.set_state(State::Failed { reason });
                     self.wait_for_word(None).await
                 }
-                Outcome::Retry(reason) => {
-                    info!(%reason, pause_ms = pause.as_millis() as u64, "publishing again soon");
-                    self.context.set_state(State::Reconnecting { reason });
-                    let jittered = jitter(pause);
-                    pause = (pause * 2).min(BACKOFF_MAX);
-                    self.wait_for_word(Some(jittered)).await
-                }
+                Outcome::Retry(reason) => self.pause(reason, &mut pause).await,
             };
             if over {
                 break;
             }
         }
         self.context.set_state(State::Closed);
+    }
+
+    /// Lets the next pause before another connection pass; `true` when all is over.
+    async fn pause(&mut self, reason: String, pause: &mut Duration) -> bool {
+        info!(%reason, pause_ms = pause.as_millis() as u64, "publishing again soon");
+        self.context.set_state(State::Reconnecting { reason });
+        let jittered = jitter(*pause);
+        *pause = (*pause * 2).min(BACKOFF_MAX);
+        self.wait_for_word(Some(jittered)).await
     }
 
     /// Waits until `pause` is over or the owner wants a try now; `true` when all is over.
@@ -271,7 +286,9 @@ impl Actor {
         }
         match outcome {
             Outcome::Over => signal.leave().await,
-            Outcome::Retry(_) | Outcome::Permanent(_) => signal.close().await,
+            Outcome::RoomClosed | Outcome::Retry(_) | Outcome::Permanent(_) => {
+                signal.close().await;
+            }
         }
         outcome
     }
@@ -498,6 +515,7 @@ fn left(leave: Leave) -> Outcome {
         Leave::Removed => {
             Outcome::Permanent("a moderator removed the browser from the room".to_owned())
         }
+        Leave::RoomClosed => Outcome::RoomClosed,
         Leave::Retry(reason) | Leave::Rejoin(reason) => {
             Outcome::Retry(format!("LiveKit ended the connection: {reason}"))
         }

@@ -44,21 +44,29 @@ impl Future for Running {
     }
 }
 
+/// What went wrong with the initial page.
+pub(super) struct Unopened {
+    pub(super) error: String,
+    /// The navigation that was tried.
+    pub(super) action: ActionRequest,
+}
+
 /// Opens the initial page; answers what went wrong with it.
-pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Option<String>> {
+pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Option<Unopened>> {
     let mut params = serde_json::Map::new();
     params.insert("url".to_owned(), url.into());
-    params.insert(
-        "timeout_ms".to_owned(),
-        (OPENING_MAX.as_millis() as u64).into(),
-    );
-    let request = ActionRequest {
+    let action = ActionRequest {
         action_type: "navigate".to_owned(),
         params,
     };
+    let mut request = action.clone();
+    request.params.insert(
+        "timeout_ms".to_owned(),
+        (OPENING_MAX.as_millis() as u64).into(),
+    );
     async move {
-        let result = perform(kit, request).await.result;
-        result.error.map(|error| format!("initial_url: {error}"))
+        let error = perform(kit, request).await.result.error?;
+        Some(Unopened { error, action })
     }
     .boxed()
 }

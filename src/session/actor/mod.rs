@@ -57,7 +57,7 @@ struct Work {
     running: Option<Running>,
     waiting: VecDeque<(ActionRequest, oneshot::Sender<ActionResult>)>,
     filming: Filming,
-    opening: Option<BoxFuture<'static, Option<String>>>,
+    opening: Option<BoxFuture<'static, Option<act::Unopened>>>,
     closers: Vec<oneshot::Sender<()>>,
     recoveries: Vec<super::handle::Reply<()>>,
 }
@@ -109,13 +109,7 @@ impl Actor {
                     work.finish_action(performed);
                 }
                 Some(problem) = OptionFuture::from(work.opening.as_mut()) => {
-                    work.opening = None;
-                    work.actor.record.send_modify(|record| {
-                        record.is_opening = false;
-                        if problem.is_some() {
-                            record.state_reason = problem;
-                        }
-                    });
+                    work.opened(problem);
                 }
                 change = work.filming.next() => work.film(change),
             }
@@ -257,6 +251,23 @@ impl Work {
         }
     }
 
+    /// The initial page is there, or could not be opened. Nobody asked for an action, yet agents
+    /// hear of the failure as of any other navigation's.
+    fn opened(&mut self, problem: Option<act::Unopened>) {
+        self.opening = None;
+        let error = problem.as_ref().map(|problem| problem.error.clone());
+        self.actor.record.send_modify(|record| {
+            record.is_opening = false;
+            record.page_error = error;
+        });
+        if let Some(act::Unopened { error, action }) = problem {
+            tracing::warn!(error, "the initial page could not be opened");
+            self.actor
+                .room
+                .publish(EventBody::ActionError { error, action });
+        }
+    }
+
     async fn hear_page(&mut self, event: PageEvent) {
         let body = match event {
             PageEvent::Navigated { url } => {
@@ -339,6 +350,7 @@ impl Work {
             record.last_activity = UnixTime::now().to_iso8601();
             if let Some(url) = url {
                 record.current_url = url;
+                record.page_error = None;
             }
         });
     }

@@ -1,5 +1,6 @@
 """A real livekit-server on ports of its own, that can be stopped and started again."""
 
+import asyncio
 import datetime
 import json
 import signal
@@ -21,8 +22,10 @@ API_SECRET = "a-secret-of-the-live-tests-that-is-long-enough"
 class LiveKitServer:
     """One server; its address stays the same over a restart."""
 
-    def __init__(self, binary):
+    def __init__(self, binary, departure_timeout_s=None):
+        """Rooms without people close after `departure_timeout_s`; LiveKit's default is 20."""
         self.binary = binary
+        self.departure_timeout_s = departure_timeout_s
         self.port = free_port()
         self.tcp_port = free_port()
         self.udp_port = free_port(socket.SOCK_DGRAM)
@@ -57,6 +60,8 @@ class LiveKitServer:
             },
             "logging": {"level": "info"},
         }
+        if self.departure_timeout_s:
+            config["room"] = {"departure_timeout": self.departure_timeout_s}
         command = [self.binary, "--config-body", json.dumps(config), "--node-ip", "127.0.0.1"]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
@@ -64,6 +69,17 @@ class LiveKitServer:
             )
         wait_for(self.is_ready, 15, "livekit-server answers", tolerate=httpx.HTTPError)
         return self
+
+    def room_sid(self, name):
+        """The id of the room as it is now; a room that closed and opened again has another."""
+
+        async def ask():
+            url = self.url.replace("ws", "http", 1)
+            async with api.LiveKitAPI(url, API_KEY, API_SECRET) as service:
+                rooms = await service.room.list_rooms(api.ListRoomsRequest(names=[name]))
+                return rooms.rooms[0].sid if rooms.rooms else None
+
+        return asyncio.run(ask())
 
     def is_ready(self):
         """Whether the server answers; fails at once when it has ended."""
