@@ -194,11 +194,11 @@ impl Driver {
     /// the path, in packets so small that they would wake us two hundred times a second.
     fn tick(&self) -> Duration {
         let now = Instant::now();
-        if now < self.prompt_until || self.is_narrow {
+        if now < self.prompt_until {
             Duration::ZERO
         } else if !self.watched {
             UNWATCHED_TICK
-        } else if now > self.unit_at + QUIET_AFTER {
+        } else if now > self.unit_at + QUIET_AFTER && !self.is_narrow {
             QUIET_TICK
         } else {
             Duration::ZERO

@@ -4,6 +4,11 @@
 //! the last second's sending came near it, or packets were lost. Otherwise the source was quiet
 //! and the estimate merely followed it down. A limit found is kept for [`HOLD`] after the source
 //! goes quiet (and may rise in it), so that the next burst does not run into the same wall.
+//!
+//! A busy machine delays packets like a narrow path, and the estimate falls. So an estimate becomes
+//! a limit only while packets queue or are lost, as far as round trips are known. When clearly more
+//! than the estimate went out and no packet queued, the estimate is wrong; and while a limit is
+//! obeyed and nothing queues, it is raised step by step.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -16,7 +21,9 @@ pub(super) struct Flow {
     estimate: Option<u64>,
     lossy: bool,
     rtt: Option<Duration>,
-    rtt_min: Option<Duration>,
+    /// The shortest round trip, and when it was seen.
+    rtt_min: Option<(Duration, Instant)>,
+    raised_at: Option<Instant>,
     limit: Option<u64>,
     limited_at: Option<Instant>,
     reported: Option<u64>,
@@ -31,6 +38,7 @@ impl Flow {
             lossy: false,
             rtt: None,
             rtt_min: None,
+            raised_at: None,
             limit: None,
             limited_at: None,
             reported: None,
@@ -60,15 +68,20 @@ impl Flow {
     }
 
     /// The latest round trip.
-    pub(super) fn round_trip(&mut self, rtt: Duration) {
+    pub(super) fn round_trip(&mut self, now: Instant, rtt: Duration) {
         self.rtt = Some(rtt);
-        self.rtt_min = Some(self.rtt_min.map_or(rtt, |least| least.min(rtt)));
+        let is_new = self.rtt_min.is_none_or(|(least, seen)| {
+            rtt <= least || now.saturating_duration_since(seen) > RTT_MIN_LASTS
+        });
+        if is_new {
+            self.rtt_min = Some((rtt, now));
+        }
     }
 
     /// Whether packets queue on the path; `None` while no round trip is known. A busy machine, ours
     /// or the other one, delays packets as well and pulls the estimate down, but not for long.
     fn queues(&self) -> Option<bool> {
-        Some(self.rtt? > self.rtt_min? + QUEUEING)
+        Some(self.rtt? > self.rtt_min?.0 + QUEUEING)
     }
 
     /// The limit, when it is worth telling again.
@@ -91,16 +104,35 @@ impl Flow {
         self.forget(now);
         let bits: u64 = self.sent.iter().map(|(_, bytes)| *bytes as u64 * 8).sum();
         let tried = bits * TRIED_PARTS.1 >= estimate * TRIED_PARTS.0;
-        let is_disproved = tried && !self.lossy && self.queues() == Some(false);
+        let is_clear = tried && !self.lossy && self.queues() == Some(false);
+        let is_disproved = is_clear && bits * DISPROVED_PARTS.1 >= estimate * DISPROVED_PARTS.0;
         if estimate >= self.target || is_disproved {
             self.limit = None;
+        } else if is_clear {
+            self.limited_at = Some(now);
+            self.raise(now, estimate);
         } else if tried || self.lossy {
             self.limit = Some(estimate);
             self.limited_at = Some(now);
+            self.raised_at = Some(now);
         } else if self.limited_at.is_some_and(|at| now < at + HOLD) {
             self.limit = self.limit.map(|limit| limit.max(estimate));
         } else {
             self.limit = None;
+        }
+    }
+
+    /// One step up, each [`RAISE_EVERY`], until the target is reached.
+    fn raise(&mut self, now: Instant, estimate: u64) {
+        let is_due = self
+            .raised_at
+            .is_none_or(|at| now.saturating_duration_since(at) >= RAISE_EVERY);
+        if is_due {
+            self.raised_at = Some(now);
+            self.limit = self
+                .limit
+                .map(|limit| (limit + limit / RAISE_PARTS).max(estimate))
+                .filter(|limit| *limit < self.target);
         }
     }
 
@@ -120,6 +152,14 @@ const WINDOW: Duration = Duration::from_secs(1);
 const UNITS_MAX: usize = 256;
 /// The fraction of the estimate (numerator, denominator) that has to be sent for it to count.
 const TRIED_PARTS: (u64, u64) = (7, 10);
+/// Sending this fraction of the estimate without a queue shows that it is wrong.
+const DISPROVED_PARTS: (u64, u64) = (13, 10);
+/// A limit rises by one part in this many...
+const RAISE_PARTS: u64 = 4;
+/// ...so often: more often than round trips are told would be blind.
+const RAISE_EVERY: Duration = Duration::from_secs(1);
+/// Routes change, and what was the shortest way may be none any more.
+const RTT_MIN_LASTS: Duration = Duration::from_secs(60);
 /// A path whose round trip grew by less than this has no queue to speak of.
 const QUEUEING: Duration = Duration::from_millis(80);
 /// Loss above this means a limit, whatever was sent; below it is what wireless links have.
@@ -181,12 +221,53 @@ mod tests {
             Some(Some(500_000)),
             "no round trip is known"
         );
-        flow.round_trip(ms(20));
+        flow.round_trip(now, ms(20));
         flow.estimated(now, 500_000);
         assert_eq!(flow.changed(), Some(None));
-        flow.round_trip(ms(150));
+        flow.round_trip(now, ms(150));
         flow.estimated(now, 500_000);
         assert_eq!(flow.changed(), Some(Some(500_000)), "packets queue");
+    }
+
+    #[test]
+    fn a_limit_that_is_obeyed_rises_step_by_step() {
+        let ms = Duration::from_millis;
+        let mut flow = Flow::new(TARGET);
+        flow.round_trip(Instant::now(), ms(30));
+        let mut now = send(&mut flow, Instant::now(), 900_000);
+        flow.round_trip(now, ms(150));
+        flow.estimated(now, 800_000);
+        assert_eq!(flow.changed(), Some(Some(800_000)));
+        let mut steps = 0;
+        let mut limit = 800_000;
+        while let Some(told) = Some(limit).filter(|limit| *limit < TARGET) {
+            now = send(&mut flow, now, told);
+            flow.round_trip(now, ms(30));
+            flow.estimated(now, 700_000.max(told * 9 / 10));
+            steps += 1;
+            match flow.changed() {
+                Some(Some(higher)) => {
+                    assert!(higher > limit && higher <= limit + limit / RAISE_PARTS);
+                    limit = higher;
+                }
+                Some(None) => break,
+                None => (),
+            }
+            assert!(steps < 60, "stuck at {limit}");
+        }
+        assert!(steps >= 4, "lifted after {steps} seconds");
+    }
+
+    #[test]
+    fn the_shortest_round_trip_is_forgotten() {
+        let ms = Duration::from_millis;
+        let mut flow = Flow::new(TARGET);
+        let start = Instant::now();
+        flow.round_trip(start, ms(10));
+        flow.round_trip(start + ms(1_000), ms(200));
+        assert_eq!(flow.queues(), Some(true));
+        flow.round_trip(start + RTT_MIN_LASTS + ms(1), ms(200));
+        assert_eq!(flow.queues(), Some(false));
     }
 
     #[test]

@@ -441,7 +441,7 @@ impl Peer {
             }
             Engine::PeerStats(stats) => {
                 if let Some(rtt) = stats.rtt {
-                    self.flow.round_trip(rtt);
+                    self.flow.round_trip(self.now, rtt);
                 }
                 self.flow.lost(self.now, stats.egress_loss_fraction);
                 self.report_bandwidth();

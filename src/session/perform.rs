@@ -60,7 +60,10 @@ pub(super) async fn perform(kit: Kit, request: ActionRequest) -> Performed {
         Ok(command) => bounded(&kit, &command, &is_password).await,
         Err(error) => Err(error),
     };
-    let echo = match may_be_password(&kit, &request, is_password.into_inner()).await {
+    // A field that was listed and is gone may have been one of another document.
+    let is_gone = matches!(&outcome, Err(error) if error.kind == ActionErrorKind::StaleElement);
+    let known = is_password.into_inner().or(is_gone.then_some(true));
+    let echo = match may_be_password(&kit, &request, known).await {
         true => masked(&request),
         false => request,
     };

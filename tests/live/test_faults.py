@@ -149,6 +149,7 @@ def test_a_room_that_closes_for_want_of_people(ghostcast_bin, web):
         ):
             with PythonSubscriber(server, room) as viewer:
                 wait_for(viewer.frame_count, 10, "frames before")
+                server.remove(room, viewer.identity)
             first = server.room_sid(room)
             wait_for(
                 lambda: server.room_sid(room),

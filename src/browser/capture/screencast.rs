@@ -37,14 +37,17 @@ const VALVE_CLOSED: usize = 2;
 const LAST_FRAME_WITHIN: Duration = Duration::from_millis(80);
 /// Shots this far apart are sampled: a start costs as much as copying four frames.
 const SAMPLED_FROM: Duration = Duration::from_millis(95);
+/// Frames of a page that repaints all the time are closer together than this.
+const BUSY_WITHIN: Duration = Duration::from_millis(50);
 /// A page that brings no sample for so long is at rest.
 const SAMPLE_WITHIN: Duration = Duration::from_millis(150);
-/// For how long samples are not tried again after one took longer than the interval.
-const SAMPLE_PAUSE: Duration = Duration::from_secs(10);
+/// For how long samples are not tried again after one that did not come in time: the page rests now
+/// and then, or the machine is too busy to start a screencast for each shot.
+const SAMPLE_PAUSE: Duration = Duration::from_secs(2);
 /// Every frame, and so also the one that a start brings of a page at rest.
 const EVERY_FRAME: i64 = 1;
-/// The frame that a start brings is left out and the next one sent; then `stop` arrives before
-/// another one is compressed.
+/// The frame that a start brings is left out and the next one sent; then `stop` usually arrives
+/// before another one is compressed.
 const SECOND_FRAME: i64 = 2;
 /// A swap time further in the past than this is a wrong clock and not a late frame.
 const AGE_MAX: Duration = Duration::from_millis(500);
@@ -70,6 +73,9 @@ pub(super) struct Screencast {
     params: StartScreencastParams,
     flow: Flow,
     sample_from: Instant,
+    frame_at: Option<Instant>,
+    /// Whether the last two frames were close together.
+    is_busy: bool,
     /// When to ask for the frame that may have been left out.
     missed_at: Option<Instant>,
     /// Frames received and not acknowledged yet, oldest first; a few at most.
@@ -113,6 +119,8 @@ impl Screencast {
             unacknowledged: std::collections::VecDeque::new(),
             flow: Flow::Acknowledged,
             sample_from: Instant::now(),
+            frame_at: None,
+            is_busy: false,
             next_ack_at: Instant::now(),
         })
     }
@@ -181,11 +189,16 @@ impl Screencast {
                 self.flow = Flow::Acknowledged;
                 Some(self.start_again(page, EVERY_FRAME))
             }
-            Flow::Stopped { .. } => {
-                self.flow = Flow::Sampling { since: now };
+            Flow::Stopped { next_at } => {
+                // On a grid, unless the pace was lost.
+                let is_late = now > next_at + self.interval / 4;
+                self.flow = Flow::Sampling {
+                    since: if is_late { now } else { next_at },
+                };
                 Some(self.start_again(page, SECOND_FRAME))
             }
             Flow::Sampling { .. } => {
+                self.sample_from = now + SAMPLE_PAUSE;
                 self.flow = Flow::Acknowledged;
                 Some(self.restart(page))
             }
@@ -195,39 +208,37 @@ impl Screencast {
     /// Whether the page repaints so much faster than shots are wanted that samples are cheaper.
     fn is_sampled(&self, now: Instant) -> bool {
         self.interval >= SAMPLED_FROM
+            && self.is_busy
             && self.unacknowledged.len() >= VALVE_CLOSED
             && self.sample_from <= now
     }
 
-    /// Counts a frame; `false` when it is of no use.
-    fn accept(&mut self, session: i64) -> bool {
-        let now = Instant::now();
+    /// Books a frame.
+    fn book(&mut self, now: Instant, session: i64) {
+        let last = self.frame_at.replace(now);
+        self.is_busy = last.is_some_and(|last| now.duration_since(last) < BUSY_WITHIN);
         match self.flow {
             Flow::Acknowledged => {
                 self.unacknowledged.push_back(session);
                 let is_closed = self.unacknowledged.len() >= VALVE_CLOSED;
                 self.missed_at = (is_closed || self.missed_at.is_some())
                     .then(|| now + self.interval * 2 + LAST_FRAME_WITHIN);
-                true
             }
             Flow::Sampling { since } => {
                 let next_at = since + self.interval;
                 self.flow = Flow::Stopping { next_at };
                 if next_at < now {
-                    // The machine is too busy to start a screencast for each shot.
                     self.sample_from = now + SAMPLE_PAUSE;
                 }
-                true
             }
-            Flow::Stopping { .. } | Flow::Stopped { .. } => false,
+            // It came before the stop did, and is welcome.
+            Flow::Stopping { .. } | Flow::Stopped { .. } => (),
         }
     }
 
     fn take(&mut self, frame: Arc<EventScreencastFrame>) {
         let now = Instant::now();
-        if !self.accept(frame.session_id) {
-            return;
-        }
+        self.book(now, frame.session_id);
         let metadata = &frame.metadata;
         let viewport = Size::new(
             metadata.device_width.max(1.0) as u32,

@@ -76,11 +76,13 @@
     const at = focused();
     return Boolean(at) && names.isPassword(at.el);
   };
-  /** @returns {boolean} whether the page asks for a password anywhere */
+  /** @returns {boolean} whether the page asks, or may ask, for a password anywhere: also where nobody can see it now */
   const hasPassword = () => {
-    let found = false;
-    gc._.list.walk({ each: (el) => { found ||= names.isPassword(el); } });
-    return found;
+    const below = (root) => Boolean(root) && (names.isPassword(root)
+      || Array.from(d.querySelectorAll(root, '*')).some((el) => names.isPassword(el)
+        || (d.isFrame(el) && (!d.contentDocument(el) || below(d.documentElement(d.contentDocument(el)))))
+        || Array.from(d.shadowRoot(el)?.children ?? []).some(below)));
+    return below(d.documentElement(document));
   };
   /** @returns {{ok:boolean, box:object|null}} whether keys would become text, and where */
   const activeEditable = () => {

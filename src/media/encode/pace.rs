@@ -13,8 +13,10 @@ const DEBT_S_MAX: f64 = 0.2;
 const CREDIT_S_MAX: f64 = 0.3;
 /// How often the encoder's target is corrected.
 const REVIEW_EVERY: Duration = Duration::from_millis(300);
-/// Bounds of the correction.
-/// The library counts on the full frame rate, which a heavy page does not reach.
+/// A new encoder begins with a keyframe and finds its own way for so long.
+const GRACE: Duration = Duration::from_millis(1_500);
+/// Bounds of the correction: a heavy page makes far fewer pictures than the rate that the encoder
+/// counts on.
 const CORRECTION: (f64, f64) = (0.3, 3.0);
 /// Below this share of the allowed pictures a page counts as quiet, and the correction fades.
 const BUSY_SHARE: f64 = 0.25;
@@ -65,7 +67,7 @@ impl Budget {
     /// Forgets what was learnt of the encoder: another one takes its place.
     pub fn forget_correction(&mut self, now: Instant) {
         self.correction = 1.0;
-        self.review = Review::new(now);
+        self.review = Review::new(now + GRACE);
     }
 
     /// Changes the rate; what is owed stays owed.
@@ -81,7 +83,7 @@ impl Budget {
         if excess <= 0.0 {
             return now;
         }
-        self.review.held_back = true;
+        self.review.held_back |= now >= self.review.since;
         now + Duration::from_secs_f64(excess / self.bitrate_bps)
     }
 
@@ -90,6 +92,9 @@ impl Budget {
         self.pay(now);
         let bits = bytes as f64 * 8.0;
         self.debt_bits += bits;
+        if now < self.review.since {
+            return None;
+        }
         self.review.bits += bits;
         self.review.pictures += 1;
         self.reviewed(now)
@@ -112,14 +117,16 @@ impl Budget {
         let busy = f64::from(review.pictures) >= BUSY_SHARE * self.fps * seconds;
         // What a quiet page makes says nothing; what was right for a busy one need not be any more.
         let ideal = if review.held_back {
-            // The rate is kept by drawing less; smaller pictures make it all of them.
-            f64::from(review.pictures) / (self.fps * seconds)
+            // The rate is kept by drawing less; small enough pictures make it all of them. What
+            // holds them back may be a debt of before, so only their size counts.
+            f64::from(review.pictures) * self.bitrate_bps / self.fps / review.bits.max(1.0)
         } else if busy {
             self.bitrate_bps * seconds / review.bits.max(1.0)
         } else {
             1.0 / self.correction
         };
-        let step = ideal.clamp(0.75, 1.4);
+        // Half the way at a time: the encoder follows a new target late.
+        let step = ideal.clamp(0.6, 1.8).sqrt();
         let before = self.correction;
         self.correction = (self.correction * step).clamp(CORRECTION.0, CORRECTION.1);
         let changed = (self.correction / before - 1.0).abs() > 0.03;

@@ -21,8 +21,8 @@ use crate::model::session::VideoStats;
 
 /// A picture may come this share of an interval early, since captures do not tick exactly.
 const EARLY_SHARE: f64 = 0.35;
-/// A shot brings the next due time this share of an interval forward. Capture ticks at the same
-/// rate, so without it a shot that had to wait once would leave every later one waiting as long.
+/// A shot that had to wait brings the next due time this share of an interval forward. Capture
+/// ticks at the same rate, so without it every later shot would wait as long.
 const CATCH_UP_SHARE: f64 = 0.06;
 /// After a still, this many more pictures let the encoder spend its bits on sharpness.
 const REFINEMENTS: u32 = 3;
@@ -87,6 +87,8 @@ struct Pace {
     keyframe_at: Option<Instant>,
     watched_since: Option<Instant>,
     is_fresh: bool,
+    /// Whether the waiting shot came before it was due.
+    is_held: bool,
 }
 
 impl Thread {
@@ -105,6 +107,7 @@ impl Thread {
             keyframe_at: None,
             watched_since: None,
             is_fresh: false,
+            is_held: false,
         };
         let canvas = Canvas {
             picture: Picture::new(Size::new(2, 2)),
@@ -116,7 +119,7 @@ impl Thread {
             is_painted: false,
         };
         Self {
-            watcher: encode::Watcher::default(),
+            watcher: encode::Watcher::new(options.fps),
             budget: Budget::new(now, options.bitrate_bps, options.fps),
             bitrate_bps: options.bitrate_bps,
             shared,
@@ -181,6 +184,7 @@ impl Thread {
         match due.map(|due| due.max(not_before)) {
             Some(at) if at <= now => Wait::Done(Some(self.take(now, state))),
             at => {
+                self.pace.is_held |= state.shot.is_some();
                 self.ask_for_still(now);
                 Wait::Until(
                     [at, self.still_at(), self.meter.next_at()]
@@ -245,7 +249,9 @@ impl Thread {
         self.pace.watched_since = watched.then_some(now);
         self.pace.is_fresh = false;
         self.pace.refinements = 0;
-        self.pace.still_asked = true;
+        // A page that rested while its last viewer left may still lack its still.
+        self.pace.still_asked = !watched || self.pace.still_at.is_some();
+        self.pace.damaged_at = now;
         self.view.send_modify(|view| view.watched = watched);
     }
 
@@ -274,18 +280,24 @@ impl Thread {
         if let Some(shot) = work.shot.or(work.still) {
             self.canvas.paint(shot, now)?;
             self.pace.repainted(now, has_shot, is_still);
-            if is_still && self.watcher.rested() {
-                tracing::debug!("the page is encoded as a screen");
-                self.encoder = None;
-                self.budget.forget_correction(now);
-            }
         }
-        let overlay = lock(&self.shared.cursor).frame(now);
+        if (is_still && self.watcher.rested()) || self.watcher.picture(now, has_shot) {
+            tracing::debug!("the page is encoded as a screen");
+            self.encoder = None;
+            self.budget.forget_correction(now);
+        }
+        let (overlay, cursor_moves) = {
+            let cursor = lock(&self.shared.cursor);
+            let overlay = cursor.frame(now);
+            (overlay, cursor.next_change(now).is_some())
+        };
         self.canvas.compose(overlay.as_ref());
         metrics::counter!("ghostcast_frames_drawn_total").increment(1);
         self.follow_bandwidth(now, work.bandwidth_min);
         let result = self.encode(now, work.keyframe);
-        self.pace.drawn(now, has_shot);
+        // A moving cursor keeps the ticks busy by itself: then they are never brought forward.
+        let catches_up = has_shot && self.pace.is_held && !cursor_moves;
+        self.pace.drawn(now, catches_up);
         result
     }
 
@@ -427,10 +439,11 @@ impl Pace {
         }
     }
 
-    fn drawn(&mut self, now: Instant, has_shot: bool) {
+    fn drawn(&mut self, now: Instant, catches_up: bool) {
+        self.is_held = false;
         self.refinements = self.refinements.saturating_sub(1);
         self.drawn_at = now;
-        let catch_up = if has_shot { CATCH_UP_SHARE } else { 0.0 };
+        let catch_up = if catches_up { CATCH_UP_SHARE } else { 0.0 };
         let on_grid = self.due_at + self.interval.mul_f64(1.0 - catch_up);
         // After a rest the grid starts anew.
         let grid_is_old = now > on_grid;

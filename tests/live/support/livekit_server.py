@@ -73,13 +73,30 @@ class LiveKitServer:
     def room_sid(self, name):
         """The id of the room as it is now; a room that closed and opened again has another."""
 
-        async def ask():
+        async def ask(service):
+            rooms = await service.list_rooms(api.ListRoomsRequest(names=[name]))
+            return rooms.rooms[0].sid if rooms.rooms else None
+
+        return self.administer(ask)
+
+    def remove(self, room, identity):
+        """Sends a participant out of a room."""
+
+        async def send(service):
+            participant = api.RoomParticipantIdentity(room=room, identity=identity)
+            await service.remove_participant(participant)
+
+        return self.administer(send)
+
+    def administer(self, work):
+        """Awaits `work(room service)`."""
+
+        async def run():
             url = self.url.replace("ws", "http", 1)
             async with api.LiveKitAPI(url, API_KEY, API_SECRET) as service:
-                rooms = await service.room.list_rooms(api.ListRoomsRequest(names=[name]))
-                return rooms.rooms[0].sid if rooms.rooms else None
+                return await work(service.room)
 
-        return asyncio.run(ask())
+        return asyncio.run(run())
 
     def is_ready(self):
         """Whether the server answers; fails at once when it has ended."""

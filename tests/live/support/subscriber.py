@@ -23,10 +23,10 @@ class PythonSubscriber:
     identities = itertools.count(1)
 
     def __init__(self, server, room):
-        identity = f"python-viewer-{next(self.identities)}"
+        self.identity = f"python-viewer-{next(self.identities)}"
         self.home = tempfile.TemporaryDirectory(prefix="subscriber-")
         self.errors = Path(self.home.name) / "stderr.txt"
-        command = [sys.executable, str(PROGRAM), server.url, server.token(identity, room)]
+        command = [sys.executable, str(PROGRAM), server.url, server.token(self.identity, room)]
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
