@@ -37,8 +37,10 @@ const VALVE_CLOSED: usize = 2;
 const LAST_FRAME_WITHIN: Duration = Duration::from_millis(80);
 /// Shots this far apart are sampled: a start costs as much as copying four frames.
 const SAMPLED_FROM: Duration = Duration::from_millis(95);
-/// Frames of a page that repaints all the time are closer together than this.
-const BUSY_WITHIN: Duration = Duration::from_millis(50);
+/// A page that repaints all the time brings a frame this soon after the last one, or after the
+/// acknowledgement that let it through, and so many times in a row.
+const QUICK_WITHIN: Duration = Duration::from_millis(50);
+const QUICK_FRAMES: u8 = 3;
 /// A page that brings no sample for so long is at rest.
 const SAMPLE_WITHIN: Duration = Duration::from_millis(150);
 /// For how long samples are not tried again after one that did not come in time: the page rests now
@@ -73,9 +75,10 @@ pub(super) struct Screencast {
     params: StartScreencastParams,
     flow: Flow,
     sample_from: Instant,
-    frame_at: Option<Instant>,
-    /// Whether the last two frames were close together.
-    is_busy: bool,
+    /// When a frame last came, or was let through.
+    open_at: Option<Instant>,
+    /// How many frames in a row came quickly.
+    quick_frames: u8,
     /// When to ask for the frame that may have been left out.
     missed_at: Option<Instant>,
     /// Frames received and not acknowledged yet, oldest first; a few at most.
@@ -119,8 +122,8 @@ impl Screencast {
             unacknowledged: std::collections::VecDeque::new(),
             flow: Flow::Acknowledged,
             sample_from: Instant::now(),
-            frame_at: None,
-            is_busy: false,
+            open_at: None,
+            quick_frames: 0,
             next_ack_at: Instant::now(),
         })
     }
@@ -208,15 +211,20 @@ impl Screencast {
     /// Whether the page repaints so much faster than shots are wanted that samples are cheaper.
     fn is_sampled(&self, now: Instant) -> bool {
         self.interval >= SAMPLED_FROM
-            && self.is_busy
+            && self.quick_frames >= QUICK_FRAMES
             && self.unacknowledged.len() >= VALVE_CLOSED
             && self.sample_from <= now
     }
 
     /// Books a frame.
     fn book(&mut self, now: Instant, session: i64) {
-        let last = self.frame_at.replace(now);
-        self.is_busy = last.is_some_and(|last| now.duration_since(last) < BUSY_WITHIN);
+        let open_at = self.open_at.replace(now);
+        let is_quick = open_at.is_some_and(|at| now.duration_since(at) < QUICK_WITHIN);
+        self.quick_frames = if is_quick {
+            self.quick_frames.saturating_add(1)
+        } else {
+            0
+        };
         match self.flow {
             Flow::Acknowledged => {
                 self.unacknowledged.push_back(session);
@@ -287,6 +295,7 @@ impl Screencast {
     fn acknowledge<'a>(&mut self, page: &'a Page) -> Option<BoxFuture<'a, ()>> {
         let session = self.unacknowledged.pop_front()?;
         let now = Instant::now();
+        self.open_at = Some(now);
         // On a grid while the page keeps up, so that the pace does not drift; from now on after
         // a rest.
         let on_grid = self.next_ack_at + self.interval;
