@@ -63,7 +63,7 @@ const ENGINES: [(&str, &[&str]); 18] = [
     ("axum", &["api/", "app.rs", "demo.rs"]),
     ("chromiumoxide", &["browser/"]),
     ("clap", &["cli/"]),
-    ("figment", &["config.rs"]),
+    ("figment", &["config/load.rs"]),
     ("http_body_util", &["browser/gate/"]),
     ("hyper", &["browser/gate/"]),
     ("hyper_util", &["browser/gate/"]),
@@ -137,7 +137,7 @@ fn modules_use_only_what_is_below_them() {
             "media",
         ),
         (
-            "config.rs",
+            "config/mod.rs",
             "use crate::media::{\n    cursor,\n    decode::Decoder,\n};",
             "media::decode",
         ),
@@ -162,7 +162,7 @@ fn modules_use_only_what_is_below_them() {
     }
     let right = [
         (
-            "config.rs",
+            "config/mod.rs",
             "use crate::media::cursor;\nuse crate::error::Error;",
         ),
         (

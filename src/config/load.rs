@@ -1,0 +1,230 @@
+//! Reads the settings: file, then environment, then flags. The only reader of the environment.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use figment::Figment;
+use figment::error::Kind;
+use figment::providers::{Env, Format, Serialized, Toml};
+
+use super::Config;
+use crate::error::Error;
+
+/// Names of environment variables that LiveKit's own tools use, and the keys they set.
+const LIVEKIT_ENV: [(&str, &str); 3] = [
+    ("LIVEKIT_URL", "livekit.url"),
+    ("LIVEKIT_API_KEY", "livekit.api_key"),
+    ("LIVEKIT_API_SECRET", "livekit.api_secret"),
+];
+
+/// Settings that came as flags; they win over file and environment.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--listen`.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Reads the file, if any, and the environment, and applies the flags.
+pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, Error> {
+    let text = match file {
+        None => String::new(),
+        Some(path) => std::fs::read_to_string(path).map_err(|error| {
+            Error::invalid_input(format!("cannot read the config file {}", path.display()))
+                .hint("Check the path after --config.")
+                .source(error)
+        })?,
+    };
+    let environment = Figment::new()
+        .merge(Env::raw().map(livekit_key).only(&[
+            "livekit.url",
+            "livekit.api_key",
+            "livekit.api_secret",
+        ]))
+        .merge(
+            Env::prefixed("GHOSTCAST_")
+                .filter(|key| key.as_str().contains("__"))
+                .split("__"),
+        );
+    let environment = VERBATIM
+        .iter()
+        .fold(environment, |environment, key| match verbatim(key) {
+            Some(text) => environment.merge(Serialized::default(key, text)),
+            None => environment,
+        });
+    warn_of_strays();
+    let mut config = parse(&text, environment)?;
+    if let Some(listen) = flags.listen {
+        config.server.listen = listen;
+    }
+    config.check()?;
+    Ok(config)
+}
+
+/// Texts that the environment gives as they are; any other value is read as TOML, and `0123` as a
+/// number.
+const VERBATIM: [&str; 4] = [
+    "server.token",
+    "livekit.url",
+    "livekit.api_key",
+    "livekit.api_secret",
+];
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where the environment is read"
+)]
+fn verbatim(key: &str) -> Option<String> {
+    let livekit = LIVEKIT_ENV.iter().find(|(_, known)| *known == key);
+    let own = std::env::var(variable(key)).ok();
+    own.or_else(|| std::env::var(livekit?.0).ok())
+}
+
+/// The environment variable of a key.
+pub(super) fn variable(key: &str) -> String {
+    format!("GHOSTCAST_{}", key.replace('.', "__").to_uppercase())
+}
+
+/// A variable without the double underscore may be meant for somebody else, so it is no error; but
+/// whoever sets `GHOSTCAST_TOKEN` must not believe that a token is needed now.
+fn warn_of_strays() {
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        let is_stray = |rest: &str| !rest.contains("__") && rest != "LOG";
+        if let Some(rest) = name
+            .strip_prefix("GHOSTCAST_")
+            .filter(|rest| is_stray(rest))
+        {
+            let near = nearest_key(&rest.to_lowercase());
+            let near = near.map(|key| variable(&key)).unwrap_or_default();
+            tracing::warn!("{name} is not a setting and is ignored; the nearest is {near}");
+        }
+    }
+}
+
+/// The key, with its section, that `name` comes nearest to, whether it names the section or not.
+fn nearest_key(name: &str) -> Option<String> {
+    let defaults = serde_json::to_value(Config::default()).ok()?;
+    let keys = defaults.as_object()?.iter().flat_map(|(section, keys)| {
+        let keys = keys.as_object().into_iter().flatten();
+        keys.map(move |(key, _)| (section, key))
+    });
+    let score = |(section, key): (&String, &String)| {
+        let whole = strsim::jaro_winkler(name, &format!("{section}_{key}"));
+        strsim::jaro_winkler(name, key).max(whole)
+    };
+    keys.max_by(|a, b| score(*a).total_cmp(&score(*b)))
+        .map(|(section, key)| format!("{section}.{key}"))
+}
+
+fn livekit_key(name: &figment::value::UncasedStr) -> figment::value::Uncased<'_> {
+    let known = LIVEKIT_ENV.iter().find(|(variable, _)| name == *variable);
+    known.map_or_else(|| name.into(), |(_, key)| (*key).into())
+}
+
+/// Lays `environment` over the TOML text over the defaults.
+pub fn parse(toml: &str, environment: Figment) -> Result<Config, Error> {
+    Figment::from(Serialized::defaults(Config::default()))
+        .merge(Toml::string(toml))
+        .merge(environment)
+        .extract()
+        .map_err(explain)
+}
+
+fn explain(error: figment::Error) -> Error {
+    let Some(first) = error.clone().into_iter().next() else {
+        return Error::invalid_input("the configuration is not valid").source(error);
+    };
+    let place = first.path.join(".");
+    let message = match &first.kind {
+        Kind::UnknownField(name, _) => {
+            format!(
+                "unknown configuration key \"{}\"",
+                sibling(&first.path, name, name)
+            )
+        }
+        _ if place.is_empty() => format!("the configuration is not valid: {first}"),
+        kind => format!("the configuration key \"{place}\" is not valid: {kind}"),
+    };
+    let failure = Error::invalid_input(message).source(error);
+    match &first.kind {
+        // A key outside its section.
+        Kind::UnknownField(name, valid)
+            if first.path.len() <= 1
+                && nearest(name, valid).is_none_or(|near| !is_like(name, near)) =>
+        {
+            match nearest_key(name) {
+                Some(near) => failure.hint(format!("Did you mean \"{near}\"?")),
+                None => failure.hint("See deploy/config.example.toml for every key."),
+            }
+        }
+        Kind::UnknownField(name, valid) => match nearest(name, valid) {
+            Some(near) => failure.hint(format!(
+                "Did you mean \"{}\"?",
+                sibling(&first.path, name, near)
+            )),
+            None => failure.hint("See deploy/config.example.toml for every key."),
+        },
+        _ => failure.hint("See deploy/config.example.toml for every key."),
+    }
+}
+
+/// The dotted path of `name` as a sibling of the unknown key that `path` ends in.
+fn sibling(path: &[String], unknown: &str, name: &str) -> String {
+    let parents = path
+        .iter()
+        .map(String::as_str)
+        .take_while(|part| *part != unknown);
+    parents.chain([name]).collect::<Vec<_>>().join(".")
+}
+
+/// Whether one may be a slip of the pen for the other.
+fn is_like(name: &str, other: &str) -> bool {
+    strsim::jaro_winkler(name, other) > 0.8
+}
+
+fn nearest<'a>(name: &str, valid: &[&'a str]) -> Option<&'a str> {
+    let score = |candidate: &str| strsim::jaro_winkler(name, candidate);
+    valid
+        .iter()
+        .copied()
+        .max_by(|a, b| score(a).total_cmp(&score(b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_keys_name_the_nearest() {
+        let error = parse("[server]\nlistn = \"127.0.0.1:1\"", Figment::new()).unwrap_err();
+        assert!(error.message.contains("server.listn"), "{error}");
+        assert_eq!(
+            error.hint.as_deref(),
+            Some("Did you mean \"server.listen\"?")
+        );
+        let error = parse("[sever]\n", Figment::new()).unwrap_err();
+        assert_eq!(error.hint.as_deref(), Some("Did you mean \"server\"?"));
+        let error = parse("fps = 10\n", Figment::new()).unwrap_err();
+        assert_eq!(error.hint.as_deref(), Some("Did you mean \"session.fps\"?"));
+    }
+
+    #[test]
+    fn variables_are_told_from_their_nearest() {
+        for (given, key) in [("token", "server.token"), ("session_fps", "session.fps")] {
+            assert_eq!(nearest_key(given).as_deref(), Some(key));
+        }
+        assert_eq!(variable("server.token"), "GHOSTCAST_SERVER__TOKEN");
+    }
+
+    #[test]
+    fn a_mistyped_value_names_its_key() {
+        let error = parse("[session]\nfps = \"fast\"", Figment::new()).unwrap_err();
+        assert!(error.message.contains("session.fps"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let over = Figment::new().merge(Serialized::default("session.fps", 12));
+        assert_eq!(parse("[session]\nfps = 9", over).unwrap().session.fps, 12);
+    }
+}
