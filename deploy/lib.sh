@@ -144,20 +144,12 @@ port_free() {
   ! grep -qE "^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:[0-9A-F]+ $state " "${files[@]}"
 }
 
-# http_ok HOST PORT PATH: does it answer 200 within two seconds?
-http_ok() {
-  (
-    exec 3<>"/dev/tcp/$1/$2" || exit 1
-    printf 'GET %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n' "$3" "$1" "$2" >&3
-    read -r -t 2 _ code _ <&3 && [ "$code" = 200 ]
-  ) 2>/dev/null
+# http_get HOST PORT PATH, in a subshell: asks on descriptor 3; is the answer a 200 within two seconds?
+http_get() {
+  exec 3<>"/dev/tcp/$1/$2" || exit 1
+  printf 'GET %s HTTP/1.0\r\nHost: %s:%s\r\n\r\n' "$3" "$1" "$2" >&3
+  read -r -t 2 _ code _ <&3 && [ "$code" = 200 ]
 }
-
-# http_body HOST PORT PATH: what it answers, when that is a 200.
-http_body() {
-  (
-    exec 3<>"/dev/tcp/$1/$2" || exit 1
-    printf 'GET %s HTTP/1.0\r\nHost: %s:%s\r\n\r\n' "$3" "$1" "$2" >&3
-    read -r -t 5 _ code _ <&3 && [ "$code" = 200 ] && cat <&3
-  ) 2>/dev/null
-}
+http_ok() { (http_get "$@") 2>/dev/null; }
+# What it answers, headers and all, when that is a 200.
+http_body() { (http_get "$@" && timeout 5 cat <&3) 2>/dev/null; }

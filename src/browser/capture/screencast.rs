@@ -151,11 +151,7 @@ impl Screencast {
             }
         }
         // The page may be gone, and then so is its screencast.
-        let _ = timeout(
-            COMMAND_TIMEOUT,
-            page.cdp().execute(StopScreencastParams::default()),
-        )
-        .await;
+        let _ = timeout(COMMAND_TIMEOUT, send_stop(&page)).await;
     }
 
     /// When to [`Self::advance`].
@@ -181,12 +177,12 @@ impl Screencast {
                 self.unacknowledged.clear();
                 self.missed_at = None;
                 self.flow = Flow::Stopped { next_at: now };
-                Some(stop(page))
+                Some(send_stop(page))
             }
             Flow::Acknowledged => self.acknowledge(page),
             Flow::Stopping { next_at } => {
                 self.flow = Flow::Stopped { next_at };
-                Some(stop(page))
+                Some(send_stop(page))
             }
             Flow::Stopped { .. } if self.sample_from > now => {
                 self.flow = Flow::Acknowledged;
@@ -276,7 +272,7 @@ impl Screencast {
     fn restart<'a>(&self, page: &'a Page) -> BoxFuture<'a, ()> {
         let started = self.start_again(page, EVERY_FRAME);
         async move {
-            stop(page).await;
+            send_stop(page).await;
             started.await;
         }
         .boxed()
@@ -317,7 +313,7 @@ impl Screencast {
     }
 }
 
-fn stop(page: &Page) -> BoxFuture<'_, ()> {
+fn send_stop(page: &Page) -> BoxFuture<'_, ()> {
     async move {
         // An unanswered command ends with the page.
         let _ = page.cdp().execute(StopScreencastParams::default()).await;
