@@ -10,11 +10,13 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use super::Config;
 use crate::error::Error;
 
-/// Names of environment variables that LiveKit's own tools use, and the keys they set.
-const LIVEKIT_ENV: [(&str, &str); 3] = [
-    ("LIVEKIT_URL", "livekit.url"),
-    ("LIVEKIT_API_KEY", "livekit.api_key"),
-    ("LIVEKIT_API_SECRET", "livekit.api_secret"),
+/// Keys whose variables are taken as they are, and the names by which LiveKit's own tools know
+/// them. Any other variable is read as TOML, and `0123` as a number.
+const VERBATIM: [(&str, Option<&str>); 4] = [
+    ("server.token", None),
+    ("livekit.url", Some("LIVEKIT_URL")),
+    ("livekit.api_key", Some("LIVEKIT_API_KEY")),
+    ("livekit.api_secret", Some("LIVEKIT_API_SECRET")),
 ];
 
 /// Settings that came as flags; they win over file and environment.
@@ -26,7 +28,7 @@ pub struct Flags {
 
 /// Reads the file, if any, and the environment, and applies the flags.
 pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, Error> {
-    let text = match file {
+    let file = match file {
         None => String::new(),
         Some(path) => std::fs::read_to_string(path).map_err(|error| {
             Error::invalid_input(format!("cannot read the config file {}", path.display()))
@@ -34,25 +36,18 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, Error> {
                 .source(error)
         })?,
     };
-    let environment = Figment::new()
-        .merge(Env::raw().map(livekit_key).only(&[
-            "livekit.url",
-            "livekit.api_key",
-            "livekit.api_secret",
-        ]))
-        .merge(
-            Env::prefixed("GHOSTCAST_")
-                .filter(|key| key.as_str().contains("__"))
-                .split("__"),
-        );
-    let environment = VERBATIM
-        .iter()
-        .fold(environment, |environment, key| match verbatim(key) {
-            Some(text) => environment.merge(Serialized::default(key, text)),
-            None => environment,
-        });
+    let mut environment = Figment::new().merge(
+        Env::prefixed("GHOSTCAST_")
+            .filter(|key| key.as_str().contains("__"))
+            .split("__"),
+    );
+    for (key, livekit) in VERBATIM {
+        if let Some(given) = text(&variable(key)).or_else(|| text(livekit?)) {
+            environment = environment.merge(Serialized::default(key, given));
+        }
+    }
     warn_of_strays();
-    let mut config = parse(&text, environment)?;
+    let mut config = parse(&file, environment)?;
     if let Some(listen) = flags.listen {
         config.server.listen = listen;
     }
@@ -60,23 +55,10 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, Error> {
     Ok(config)
 }
 
-/// Texts that the environment gives as they are; any other value is read as TOML, and `0123` as a
-/// number.
-const VERBATIM: [&str; 4] = [
-    "server.token",
-    "livekit.url",
-    "livekit.api_key",
-    "livekit.api_secret",
-];
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is where the environment is read"
-)]
-fn verbatim(key: &str) -> Option<String> {
-    let livekit = LIVEKIT_ENV.iter().find(|(_, known)| *known == key);
-    let own = std::env::var(variable(key)).ok();
-    own.or_else(|| std::env::var(livekit?.0).ok())
+/// The text of a variable, whatever the case of its name.
+fn text(name: &str) -> Option<String> {
+    let (_, text) = std::env::vars_os().find(|(given, _)| given.eq_ignore_ascii_case(name))?;
+    text.into_string().ok()
 }
 
 /// The environment variable of a key.
@@ -114,11 +96,6 @@ fn nearest_key(name: &str) -> Option<String> {
     };
     keys.max_by(|a, b| score(*a).total_cmp(&score(*b)))
         .map(|(section, key)| format!("{section}.{key}"))
-}
-
-fn livekit_key(name: &figment::value::UncasedStr) -> figment::value::Uncased<'_> {
-    let known = LIVEKIT_ENV.iter().find(|(variable, _)| name == *variable);
-    known.map_or_else(|| name.into(), |(_, key)| (*key).into())
 }
 
 /// Lays `environment` over the TOML text over the defaults.
