@@ -217,7 +217,7 @@ pub enum ActionErrorKind {
     Timeout,
     /// The browser crashed or does not answer.
     BrowserLost,
-    /// The session closed before the action ended.
+    /// The caller cancelled it, or the session closed before it ended.
     Cancelled,
     /// Too many actions wait already.
     Exhausted,

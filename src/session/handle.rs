@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use crate::browser::elements::{self, ElementList};
@@ -28,6 +29,8 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 pub(super) enum Request {
     Act {
         action: ActionRequest,
+        /// The caller no longer wants it.
+        cancel: CancellationToken,
         reply: oneshot::Sender<ActionResult>,
     },
     Pause {
@@ -131,12 +134,26 @@ impl SessionHandle {
     /// Performs an action. Every outcome is an [`ActionResult`]; an error only says that the
     /// session takes no action at all.
     pub async fn act(&self, action: ActionRequest) -> Result<ActionResult, Error> {
+        self.act_unless(action, CancellationToken::new()).await
+    }
+
+    /// Performs an action that its caller may cancel: it ends in the browser too, as `cancelled`.
+    /// A caller that only stops waiting does not cancel.
+    pub async fn act_unless(
+        &self,
+        action: ActionRequest,
+        cancel: CancellationToken,
+    ) -> Result<ActionResult, Error> {
         let (reply, answer) = oneshot::channel();
         let full = |_| {
             Error::exhausted("too many requests wait for this session").hint("Wait, then retry.")
         };
         self.requests
-            .try_send(Request::Act { action, reply })
+            .try_send(Request::Act {
+                action,
+                cancel,
+                reply,
+            })
             .map_err(full)?;
         answer.await.map_err(|_| cut_short())
     }

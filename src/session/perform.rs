@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::handle::refused;
 use super::studio::Studio;
@@ -52,12 +53,24 @@ pub(super) struct Performed {
     pub(super) settled: Option<Settled>,
 }
 
-/// Parses and performs an action.
-pub(super) async fn perform(kit: Kit, request: ActionRequest) -> Performed {
+/// Parses and performs an action, unless it is cancelled first.
+pub(super) async fn perform(
+    kit: Kit,
+    request: ActionRequest,
+    cancel: &CancellationToken,
+) -> Performed {
     let started = Instant::now();
     let is_password = OnceLock::new();
     let outcome = match Command::parse(&request) {
-        Ok(command) => bounded(&kit, &command, &is_password).await,
+        Ok(command) => tokio::select! {
+            biased;
+            outcome = bounded(&kit, &command, &is_password) => outcome,
+            () = cancel.cancelled() => {
+                // A page that was asked for and is no longer wanted must not arrive later.
+                kit.page.stop_loading().await;
+                Err(actions::cancelled())
+            }
+        },
         Err(error) => Err(error),
     };
     // A field that was listed and is gone may have been one of another document.

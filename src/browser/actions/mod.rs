@@ -134,3 +134,11 @@ pub fn browser_lost() -> ActionError {
         "The browser is gone. Start a new session on this room and try again.",
     )
 }
+
+/// Whoever asked for the action no longer wants it.
+pub fn cancelled() -> ActionError {
+    ActionError::new(
+        ActionErrorKind::Cancelled,
+        "The action was cancelled. What it had done until then stays done.",
+    )
+}

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::Work;
 use crate::browser::actions;
@@ -18,6 +19,13 @@ use crate::session::perform::{Kit, Performed, count, masked, perform};
 
 /// An initial page that is slower than this goes on loading while the session is used.
 const OPENING_MAX: Duration = Duration::from_secs(60);
+
+/// An action that waits for its turn.
+pub(super) struct Waiting {
+    pub(super) action: ActionRequest,
+    pub(super) cancel: CancellationToken,
+    pub(super) reply: oneshot::Sender<ActionResult>,
+}
 
 /// The action under way.
 pub(super) struct Running {
@@ -65,7 +73,10 @@ pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Option<Unopened>
         (OPENING_MAX.as_millis() as u64).into(),
     );
     async move {
-        let error = perform(kit, request).await.result.error?;
+        let error = perform(kit, request, &CancellationToken::new())
+            .await
+            .result
+            .error?;
         Some(Unopened { error, action })
     }
     .boxed()
@@ -73,9 +84,13 @@ pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Option<Unopened>
 
 impl Work {
     /// Takes an action: runs it now, lets it wait, or refuses it.
-    pub(super) fn enqueue(&mut self, action: ActionRequest, reply: oneshot::Sender<ActionResult>) {
+    pub(super) fn enqueue(&mut self, asked: Waiting) {
         if self.machine.state().is_dead() {
-            self.refuse(masked(&action), Some(reply), actions::browser_lost());
+            self.refuse(
+                masked(&asked.action),
+                Some(asked.reply),
+                actions::browser_lost(),
+            );
         } else if self.running.is_some()
             && self.waiting.len() >= self.actor.config.session.action_queue_max
         {
@@ -83,30 +98,39 @@ impl Work {
                 ActionErrorKind::Exhausted,
                 "Too many actions wait already. Wait for one to complete and try again.",
             );
-            self.refuse(masked(&action), Some(reply), error);
+            self.refuse(masked(&asked.action), Some(asked.reply), error);
         } else {
-            self.waiting.push_back((action, reply));
+            self.waiting.push_back(asked);
             self.run_next();
         }
     }
 
     fn run_next(&mut self) {
-        if self.running.is_some() {
-            return;
+        while self.running.is_none() {
+            let Some(next) = self.waiting.pop_front() else {
+                return;
+            };
+            let Waiting {
+                action,
+                cancel,
+                reply,
+            } = next;
+            if cancel.is_cancelled() {
+                self.refuse(masked(&action), Some(reply), actions::cancelled());
+                continue;
+            }
+            // Only the page knows whether the text is a password, and it has not been asked yet.
+            self.actor.room.publish(EventBody::ActionStarted {
+                action: masked(&action),
+            });
+            let (kit, request) = (self.actor.kit.clone(), action.clone());
+            let future = async move { perform(kit, request, &cancel).await }.boxed();
+            self.running = Some(Running {
+                action,
+                reply: Some(reply),
+                future,
+            });
         }
-        let Some((action, reply)) = self.waiting.pop_front() else {
-            return;
-        };
-        // Only the page knows whether the text is a password, and it has not been asked yet.
-        self.actor.room.publish(EventBody::ActionStarted {
-            action: masked(&action),
-        });
-        let future = perform(self.actor.kit.clone(), action.clone()).boxed();
-        self.running = Some(Running {
-            action,
-            reply: Some(reply),
-            future,
-        });
     }
 
     /// Tells the end of an action, once, and goes on with the next.
@@ -153,8 +177,8 @@ impl Work {
         if let Some(running) = self.running.take() {
             self.refuse(masked(&running.action), running.reply, error());
         }
-        for (action, reply) in std::mem::take(&mut self.waiting) {
-            self.refuse(masked(&action), Some(reply), error());
+        for waiting in std::mem::take(&mut self.waiting) {
+            self.refuse(masked(&waiting.action), Some(waiting.reply), error());
         }
     }
 

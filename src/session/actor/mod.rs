@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::act::Running;
+use self::act::{Running, Waiting};
 use self::video::Filming;
 use super::handle::Request;
 use super::machine::{Effect, Input, Machine};
@@ -26,8 +26,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::events;
 use crate::livekit::conventions;
-use crate::model::command::ActionRequest;
-use crate::model::{ActionResult, EventBody, SessionRecord, UnixTime, ViewerId};
+use crate::model::{EventBody, SessionRecord, UnixTime, ViewerId};
 use crate::publish::livekit;
 
 /// A session's actor, before it runs.
@@ -55,7 +54,7 @@ struct Work {
     actor: Actor,
     machine: Machine,
     running: Option<Running>,
-    waiting: VecDeque<(ActionRequest, oneshot::Sender<ActionResult>)>,
+    waiting: VecDeque<Waiting>,
     filming: Filming,
     opening: Option<BoxFuture<'static, Option<act::Unopened>>>,
     closers: Vec<oneshot::Sender<()>>,
@@ -189,7 +188,15 @@ impl Work {
 
     async fn answer(&mut self, request: Request) {
         match request {
-            Request::Act { action, reply } => self.enqueue(action, reply),
+            Request::Act {
+                action,
+                cancel,
+                reply,
+            } => self.enqueue(Waiting {
+                action,
+                cancel,
+                reply,
+            }),
             Request::Pause { reply } => drop(reply.send(self.ask(Input::Pause).await)),
             Request::Resume { reply } => drop(reply.send(self.ask(Input::Resume).await)),
             Request::Recover { reply } => self.recover(reply).await,
