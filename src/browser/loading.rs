@@ -19,6 +19,9 @@ pub struct Loading {
     pub within_document: u64,
     /// Whether the main frame loads at this moment.
     pub is_loading: bool,
+    /// Whether a document is asked for that has not come yet; Chromium says that it loads only
+    /// when it has.
+    pub awaits_document: bool,
     /// The URL of the current document.
     pub url: String,
     /// Requests of the page in flight that a settling page waits for.
@@ -120,6 +123,7 @@ impl Tracker {
             Signal::Committed { url } => {
                 loading.committed += 1;
                 loading.crashed = false;
+                loading.awaits_document = false;
                 loading.url.clone_from(url);
                 // Requests of the old document never report their end.
                 self.requests.clear();
@@ -138,6 +142,7 @@ impl Tracker {
                 if *is_document {
                     self.document = Some((id.clone(), url.clone()));
                     loading.http_status = None;
+                    loading.awaits_document = true;
                 }
                 if self.requests.len() < IN_FLIGHT_MAX {
                     self.requests.insert(id.clone());
@@ -160,6 +165,9 @@ impl Tracker {
 
     fn end_request(&mut self, id: &str) {
         self.requests.remove(id);
+        if self.document.as_ref().is_some_and(|(document, _)| document == id) {
+            self.loading.awaits_document = false;
+        }
         self.loading.in_flight = self.requests.len();
     }
 
@@ -217,6 +225,16 @@ mod tests {
         );
         assert_eq!((loading.in_flight, loading.is_loading), (1, false));
         assert_eq!(loading.url, "http://h/d");
+    }
+
+    #[test]
+    fn a_document_is_awaited_until_it_comes_or_fails() {
+        let asked = folded(&[request("d", true)]);
+        assert!(asked.awaits_document && !asked.is_loading);
+        let done = Signal::RequestDone { id: "d".to_owned() };
+        assert!(!folded(&[request("d", true), done]).awaits_document);
+        let url = "http://h/d".to_owned();
+        assert!(!folded(&[request("d", true), Signal::Committed { url }]).awaits_document);
     }
 
     #[test]

@@ -246,7 +246,7 @@ impl SessionHandle {
         } else {
             url
         };
-        let is_loading = loading.is_loading;
+        let is_loading = loading.is_loading || loading.awaits_document;
         Ok(PageContext {
             url,
             title,
