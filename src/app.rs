@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{self, Metrics};
+use crate::api::{self, Doors, Metrics};
 use crate::browser::Pool;
 use crate::config::Config;
 use crate::error::Error;
@@ -24,6 +25,7 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct App {
     manager: Manager,
+    doors: Doors,
     address: SocketAddr,
     tracker: TaskTracker,
     cancel: CancellationToken,
@@ -65,20 +67,9 @@ impl App {
             tracker.clone(),
             cancel.clone(),
         );
-        let router = api::router(manager.clone(), Arc::clone(&config), metrics.clone());
-        let closing = cancel.clone();
-        tracker.spawn(async move {
-            let service = router.into_make_service_with_connect_info::<SocketAddr>();
-            let serving = axum::serve(listener, service)
-                .with_graceful_shutdown(closing.clone().cancelled_owned());
-            tokio::select! {
-                served = serving => if let Err(error) = served {
-                    tracing::error!(%error, "the listener failed");
-                },
-                // Sockets that stay open (events) are cut off a moment later.
-                () = async { closing.cancelled().await; tokio::time::sleep(SHUTDOWN_MAX / 5).await } => (),
-            }
-        });
+        let doors = Doors::new(manager.clone(), Arc::clone(&config), metrics.clone());
+        let router = api::router(doors.clone(), cancel.child_token())?;
+        tracker.spawn(serve(listener, router, cancel.clone()));
         let tidying = cancel.clone();
         tracker.spawn(async move {
             while tidying
@@ -95,6 +86,7 @@ impl App {
         }
         Ok(Self {
             manager,
+            doors,
             address,
             tracker,
             cancel,
@@ -111,6 +103,11 @@ impl App {
         &self.manager
     }
 
+    /// Its front doors, for a client that comes by none of its sockets.
+    pub fn doors(&self) -> &Doors {
+        &self.doors
+    }
+
     /// Answers everybody, closes every session, and leaves nothing behind.
     pub async fn shut_down(self) {
         let ending = async {
@@ -122,5 +119,23 @@ impl App {
         if tokio::time::timeout(SHUTDOWN_MAX, ending).await.is_err() {
             tracing::warn!("some tasks did not end in time and are cut off");
         }
+    }
+}
+
+/// Answers requests until the service ends.
+async fn serve(listener: TcpListener, router: Router, cancel: CancellationToken) {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving =
+        axum::serve(listener, service).with_graceful_shutdown(cancel.clone().cancelled_owned());
+    // Sockets that stay open (events) are cut off a moment later.
+    let cut_off = async {
+        cancel.cancelled().await;
+        tokio::time::sleep(SHUTDOWN_MAX / 5).await;
+    };
+    tokio::select! {
+        served = serving => if let Err(error) = served {
+            tracing::error!(%error, "the listener failed");
+        },
+        () = cut_off => (),
     }
 }

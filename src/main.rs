@@ -2,7 +2,18 @@
 
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    ghostcast::cli::run().await
+use tokio::runtime::Runtime;
+
+fn main() -> ExitCode {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("ghostcast: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(ghostcast::cli::run());
+    // A thread may hang in a read of standard input; nobody waits for it.
+    runtime.shutdown_background();
+    code
 }

@@ -1,11 +1,12 @@
 //! Who may come in: the bearer token, the Origin, and the Host.
 
 use axum::extract::{Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Doors;
+use super::{Doors, grpc};
 use crate::error::Error;
 use crate::model::Secret;
 
@@ -20,13 +21,14 @@ pub(super) async fn guard(State(doors): State<Doors>, request: Request, next: Ne
     let checks = origin(headers, &server.allowed_origins)
         .and_then(|()| {
             host(
-                headers,
+                &request,
                 server.listen.ip().is_loopback() && server.token.is_empty(),
             )
         })
         .and_then(|()| token(&request, &server.token));
     match checks {
         Ok(()) => next.run(request).await,
+        Err(error) if grpc::speaks(&request) => grpc::refuse(&error),
         Err(error) => error.into_response(),
     }
 }
@@ -70,10 +72,13 @@ fn not_from_elsewhere(headers: &HeaderMap) -> Result<(), Error> {
 
 /// On loopback without a token, the Host must be loopback too: else a name that a web page
 /// controls could be pointed here.
-fn host(headers: &HeaderMap, is_open: bool) -> Result<(), Error> {
+fn host(request: &Request, is_open: bool) -> Result<(), Error> {
+    let headers = request.headers().get(header::HOST);
+    // HTTP/2 says it in the request's own URI.
+    let authority = request.uri().authority().map(Authority::as_str);
     let host = headers
-        .get(header::HOST)
         .and_then(|host| host.to_str().ok())
+        .or(authority)
         .unwrap_or_default();
     let name = match host.strip_prefix('[') {
         Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
@@ -162,9 +167,18 @@ mod tests {
 
     #[test]
     fn rebound_names_are_refused() {
-        let to = |host: &str| super::host(&headers(&[(header::HOST, host)]), true).is_ok();
+        let ask = |request: Request| super::host(&request, true).is_ok();
+        let to = |host: &str| {
+            let request = Request::builder().header(header::HOST, host);
+            ask(request.body(axum::body::Body::empty()).unwrap())
+        };
         assert!(to("127.0.0.1:8765") && to("localhost") && to("[::1]:8765"));
         assert!(!to("evil.test:8765") && !to("192.168.1.5"));
+        let by_uri = |uri: &str| {
+            let request = Request::builder().uri(uri);
+            ask(request.body(axum::body::Body::empty()).unwrap())
+        };
+        assert!(by_uri("http://127.0.0.1:8765/") && !by_uri("http://evil.test:8765/"));
     }
 
     #[test]

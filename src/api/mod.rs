@@ -1,4 +1,4 @@
-//! The front doors: REST, WebSocket events, WHEP, metrics, OpenAPI and the dashboard.
+//! The front doors: MCP, REST, gRPC, WebSocket events, WHEP, metrics, OpenAPI and the dashboard.
 //!
 //! Thin: each handler parses, asks [`Manager`], and answers. Wire formats and status codes live
 //! here and nowhere else.
@@ -6,11 +6,14 @@
 mod auth;
 mod body;
 mod dashboard;
+mod grpc;
 mod health;
+mod mcp;
 mod metrics;
 mod openapi;
 mod sessions;
 mod status;
+mod subscribe;
 mod watch;
 mod ws;
 
@@ -21,32 +24,51 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware;
 use axum::routing::{delete, get, post};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::config::Config;
+use crate::error::Error;
 use crate::session::Manager;
 
 pub use metrics::Metrics;
 
-/// What every handler can reach.
+/// What every door leads to.
 #[derive(Debug, Clone)]
-struct Doors {
+pub struct Doors {
     manager: Manager,
     config: Arc<Config>,
     metrics: Metrics,
 }
 
-/// All routes of the service.
-pub fn router(manager: Manager, config: Arc<Config>, metrics: Metrics) -> Router {
-    let body_bytes_max = config.server.body_bytes_max;
-    let cors = cors(&config.server.allowed_origins);
-    let doors = Doors {
-        manager,
-        config,
-        metrics,
-    };
-    Router::new()
+impl Doors {
+    /// Doors to the sessions of `manager`.
+    pub fn new(manager: Manager, config: Arc<Config>, metrics: Metrics) -> Self {
+        Self {
+            manager,
+            config,
+            metrics,
+        }
+    }
+
+    /// Serves MCP to one client on a stream of lines, each one JSON-RPC message, until it hangs
+    /// up. `extended` offers the tools beyond the default seven.
+    pub async fn serve_mcp<S>(self, stream: S, extended: bool)
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        mcp::serve(mcp::Server::new(self, extended), stream).await;
+    }
+}
+
+/// All routes of the service. Streams that stay open end with `cancel`.
+pub fn router(doors: Doors, cancel: CancellationToken) -> Result<Router, Error> {
+    let body_bytes_max = doors.config.server.body_bytes_max;
+    let cors = cors(&doors.config.server.allowed_origins);
+    let grpc = grpc::routes(&doors)?;
+    Ok(Router::new()
         .route("/sessions", post(sessions::start).get(sessions::list))
         .route(
             "/sessions/{room_name}",
@@ -68,6 +90,8 @@ pub fn router(manager: Manager, config: Arc<Config>, metrics: Metrics) -> Router
             "/whep/{room_name}/{viewer_id}",
             delete(watch::end).patch(watch::trickle),
         )
+        .merge(mcp::routes(&doors, cancel))
+        .merge(grpc)
         .route("/health", get(health::health))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::openapi))
@@ -79,7 +103,7 @@ pub fn router(manager: Manager, config: Arc<Config>, metrics: Metrics) -> Router
         .layer(CatchPanicLayer::custom(status::panicked))
         .layer(cors)
         .layer(middleware::from_fn(status::request_id))
-        .with_state(doors)
+        .with_state(doors))
 }
 
 /// The static page that the demo drives, to be served apart from the service's own address.

@@ -56,22 +56,44 @@ pub(super) const fn http_status(kind: ErrorKind) -> StatusCode {
     }
 }
 
+/// The same table for gRPC (google.rpc.Code).
+pub(super) const fn grpc_code(kind: ErrorKind) -> i32 {
+    match kind {
+        ErrorKind::Cancelled => 1,
+        ErrorKind::InvalidInput => 3,
+        ErrorKind::Timeout => 4,
+        ErrorKind::NotFound => 5,
+        ErrorKind::Forbidden => 7,
+        ErrorKind::Exhausted => 8,
+        ErrorKind::Conflict => 9,
+        ErrorKind::Internal => 13,
+        ErrorKind::Unavailable => 14,
+        ErrorKind::Unauthenticated => 16,
+    }
+}
+
+/// Logs an error on its way out; answers the request's id.
+pub(super) fn log(error: &Error) -> String {
+    let request_id = CURRENT
+        .try_with(|id| *id)
+        .unwrap_or_else(|_| Uuid::new_v4());
+    if http_status(error.kind).is_server_error() {
+        tracing::warn!(%request_id, error = %Chain(error), "a request failed");
+    } else {
+        tracing::debug!(%request_id, error = %Chain(error), "a request was refused");
+    }
+    request_id.to_string()
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let request_id = CURRENT
-            .try_with(|id| *id)
-            .unwrap_or_else(|_| Uuid::new_v4());
+        let request_id = log(&self);
         let status = http_status(self.kind);
-        if status.is_server_error() {
-            tracing::warn!(%request_id, error = %Chain(&self), "a request failed");
-        } else {
-            tracing::debug!(%request_id, error = %Chain(&self), "a request was refused");
-        }
         let detail = ErrorDetail {
             kind: self.kind,
             message: self.message.into_owned(),
             hint: self.hint.map(std::borrow::Cow::into_owned),
-            request_id: request_id.to_string(),
+            request_id,
         };
         (status, Json(ErrorBody { error: detail })).into_response()
     }
@@ -125,19 +147,39 @@ mod tests {
     #[test]
     fn the_table_is_what_the_readme_says() {
         let table = [
-            (ErrorKind::InvalidInput, 400),
-            (ErrorKind::Unauthenticated, 401),
-            (ErrorKind::Forbidden, 403),
-            (ErrorKind::NotFound, 404),
-            (ErrorKind::Conflict, 409),
-            (ErrorKind::Exhausted, 429),
-            (ErrorKind::Internal, 500),
-            (ErrorKind::Unavailable, 503),
-            (ErrorKind::Cancelled, 503),
-            (ErrorKind::Timeout, 504),
+            (ErrorKind::InvalidInput, 400, "INVALID_ARGUMENT"),
+            (ErrorKind::Unauthenticated, 401, "UNAUTHENTICATED"),
+            (ErrorKind::Forbidden, 403, "PERMISSION_DENIED"),
+            (ErrorKind::NotFound, 404, "NOT_FOUND"),
+            (ErrorKind::Conflict, 409, "FAILED_PRECONDITION"),
+            (ErrorKind::Exhausted, 429, "RESOURCE_EXHAUSTED"),
+            (ErrorKind::Internal, 500, "INTERNAL"),
+            (ErrorKind::Unavailable, 503, "UNAVAILABLE"),
+            (ErrorKind::Cancelled, 503, "CANCELLED"),
+            (ErrorKind::Timeout, 504, "DEADLINE_EXCEEDED"),
         ];
-        for (kind, status) in table {
+        let codes = [
+            "OK",
+            "CANCELLED",
+            "UNKNOWN",
+            "INVALID_ARGUMENT",
+            "DEADLINE_EXCEEDED",
+            "NOT_FOUND",
+            "ALREADY_EXISTS",
+            "PERMISSION_DENIED",
+            "RESOURCE_EXHAUSTED",
+            "FAILED_PRECONDITION",
+            "ABORTED",
+            "OUT_OF_RANGE",
+            "UNIMPLEMENTED",
+            "INTERNAL",
+            "UNAVAILABLE",
+            "DATA_LOSS",
+            "UNAUTHENTICATED",
+        ];
+        for (kind, status, code) in table {
             assert_eq!(http_status(kind).as_u16(), status, "{kind:?}");
+            assert_eq!(codes[grpc_code(kind) as usize], code, "{kind:?}");
         }
     }
 }

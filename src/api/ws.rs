@@ -1,6 +1,5 @@
 //! `WS /mcp/events/{room_name}`: a room's events, one JSON object a text frame.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use axum::Json;
@@ -15,10 +14,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::Doors;
 use super::body::Params;
 use super::status::ErrorBody;
+use super::subscribe::{Wanted, lagged};
 use crate::error::Error;
 use crate::events::{Next, Subscription};
-use crate::model::event::{EVENT_TYPES_DEFAULT, EVENT_TYPES_OPTIONAL};
-use crate::model::{Event, EventBody, RoomName, UnixTime};
+use crate::model::RoomName;
 
 /// A subscriber sends nothing but pongs and closes.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
@@ -85,66 +84,14 @@ pub(super) async fn events(
         Error::invalid_input(format!("this path speaks WebSocket only: {rejection}"))
             .hint("Connect with a WebSocket client to ws://… instead of http://….")
     })?;
-    let wanted = Wanted::parse(query.types.as_deref())?;
+    let types = query.types.as_deref().unwrap_or_default();
+    let wanted = Wanted::parse(types.split(','))?;
     let room = doors.manager.bus().room(&doors.manager.room(&room)?)?;
     let subscription = room.subscribe(query.since)?;
     let heartbeat = doors.config.events.heartbeat();
     Ok(upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
         .on_upgrade(move |socket| serve(socket, subscription, wanted, heartbeat)))
-}
-
-/// The event types that a subscriber wants; `None` for all.
-#[derive(Debug, PartialEq, Eq)]
-struct Wanted(Option<HashSet<&'static str>>);
-
-impl Wanted {
-    fn parse(types: Option<&str>) -> Result<Self, Error> {
-        let names: Vec<&str> = types
-            .unwrap_or_default()
-            .split(',')
-            .map(str::trim)
-            .filter(|n| !n.is_empty())
-            .collect();
-        if names.contains(&"all") {
-            return Ok(Self(None));
-        }
-        let mut wanted = HashSet::new();
-        for name in &names {
-            let known = EVENT_TYPES_DEFAULT.iter().chain(&EVENT_TYPES_OPTIONAL);
-            let known = known.copied().find(|known| known == name);
-            // `lagged` is sent whether asked for or not.
-            match known {
-                Some(known) => drop(wanted.insert(known)),
-                None if *name == "lagged" => (),
-                None => return Err(unknown_type(name)),
-            }
-        }
-        if !EVENT_TYPES_DEFAULT
-            .iter()
-            .any(|default| wanted.contains(default))
-        {
-            wanted.extend(EVENT_TYPES_DEFAULT);
-        }
-        Ok(Self(Some(wanted)))
-    }
-
-    fn has(&self, type_name: &str) -> bool {
-        self.0
-            .as_ref()
-            .is_none_or(|wanted| wanted.contains(type_name))
-    }
-}
-
-fn unknown_type(name: &str) -> Error {
-    let shown: String = name.chars().take(64).collect();
-    let all: Vec<&str> = EVENT_TYPES_DEFAULT
-        .iter()
-        .chain(&EVENT_TYPES_OPTIONAL)
-        .copied()
-        .collect();
-    Error::invalid_input(format!("there is no event type \"{shown}\""))
-        .hint(format!("The types are {}, and all.", all.join(", ")))
 }
 
 /// Sends events until either side ends it. A socket that answers no ping, or takes nothing for
@@ -184,7 +131,7 @@ async fn serve(
                     }
                     Message::Text(Utf8Bytes::from(event.json.as_str()))
                 }
-                Some(Next::Lagged(missed)) => lagged(missed, last_seq),
+                Some(Next::Lagged(missed)) => Message::text(lagged(missed, last_seq)),
             },
         };
         if !matches!(
@@ -193,33 +140,5 @@ async fn serve(
         ) {
             return;
         }
-    }
-}
-
-/// Tells what was missed after the event numbered `last_seq`.
-fn lagged(missed: u64, last_seq: u64) -> Message {
-    let body = EventBody::Lagged { missed };
-    let event = Event {
-        body,
-        timestamp: UnixTime::now(),
-        seq: last_seq + missed,
-    };
-    // An event of two numbers always serialises.
-    Message::Text(serde_json::to_string(&event).unwrap_or_default().into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn which_types_are_wanted() {
-        let has = |types: Option<&str>, name: &str| Wanted::parse(types).unwrap().has(name);
-        assert!(has(None, "dom_change") && !has(None, "console"));
-        assert!(has(Some("console"), "dom_change") && has(Some("console"), "console"));
-        let exact = Some("dom_change,settled");
-        assert!(has(exact, "settled") && !has(exact, "page_navigation"));
-        assert!(has(Some("all"), "dialog"));
-        assert!(Wanted::parse(Some("bogus")).is_err());
     }
 }

@@ -1,16 +1,15 @@
 //! `ghostcast doctor`: what the service needs, whether it is there, and how to mend it.
 
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::ConfigFile;
+use super::{ConfigFile, daemon};
 use crate::browser::{Pool, process};
 use crate::config::{self, Config, Flags};
 use crate::error::Error;
@@ -158,30 +157,13 @@ async fn http_port(listen: SocketAddr) -> Finding {
     if TcpListener::bind(listen).await.is_ok() {
         return Finding::Good(format!("{listen} is free"));
     }
-    if is_ghostcast(listen).await {
+    if daemon::answers(listen).await {
         return Finding::Good(format!("a Ghostcast answers on {listen}"));
     }
     Finding::Bad(
         format!("{listen} is taken by another program, or not ours to use"),
         "Choose another address with --listen or server.listen.".to_owned(),
     )
-}
-
-/// Whether what listens there answers `/health` as Ghostcast does.
-async fn is_ghostcast(listen: SocketAddr) -> bool {
-    let ip = match listen.ip() {
-        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        ip => ip,
-    };
-    let ask = async {
-        let mut socket = TcpStream::connect((ip, listen.port())).await?;
-        let request = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        socket.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        socket.take(16 * 1024).read_to_string(&mut answer).await?;
-        Ok::<String, std::io::Error>(answer)
-    };
-    matches!(timeout(ANSWER_WITHIN, ask).await, Ok(Ok(answer)) if answer.contains("\"version\""))
 }
 
 async fn udp_ports(config: &Config) -> Finding {
@@ -201,7 +183,7 @@ async fn udp_ports(config: &Config) -> Finding {
         range.start(),
         range.end()
     );
-    if free > 0 || is_ghostcast(config.server.listen).await {
+    if free > 0 || daemon::answers(config.server.listen).await {
         return Finding::Good(text);
     }
     Finding::Bad(

@@ -1,6 +1,8 @@
 //! The command line.
 
+mod daemon;
 mod doctor;
+mod mcp;
 mod serve;
 mod token;
 
@@ -8,6 +10,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 
 use crate::error::Error;
 
@@ -23,6 +27,8 @@ struct Cli {
 enum Verb {
     /// Run the service.
     Serve(serve::Options),
+    /// Serve MCP on standard input and output, for a client that starts its servers itself.
+    Mcp(mcp::Options),
     /// Check what the service needs, and say how to mend what is missing.
     Doctor(doctor::Options),
     /// Print a LiveKit token that lets a viewer into a room.
@@ -41,6 +47,7 @@ struct ConfigFile {
 pub async fn run() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Serve(options) => serve::run(options).await,
+        Verb::Mcp(options) => mcp::run(options).await,
         Verb::Doctor(options) => doctor::run(options).await,
         Verb::Token(options) => token::run(&options),
     };
@@ -48,6 +55,42 @@ pub async fn run() -> ExitCode {
         explain(&error);
         ExitCode::FAILURE
     })
+}
+
+/// Logs to standard error, as much as `GHOSTCAST_LOG` says.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("GHOSTCAST_LOG").unwrap_or_else(|_| {
+        EnvFilter::new("info,chromiumoxide=off,str0m=warn,livekit=warn,rmcp=warn")
+    });
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .init();
+}
+
+/// The signals that end a verb in order.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Error> {
+        let broken = |error| Error::internal("cannot listen for signals").source(error);
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(broken)?,
+            terminate: signal(SignalKind::terminate()).map_err(broken)?,
+        })
+    }
+
+    /// Waits for the first of them.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => (),
+            _ = self.terminate.recv() => (),
+        }
+    }
 }
 
 /// Says what went wrong and what to do about it.

@@ -3,10 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
-
-use super::ConfigFile;
+use super::{ConfigFile, Signals};
 use crate::app::App;
 use crate::config::{self, Flags};
 use crate::demo;
@@ -25,13 +22,7 @@ pub(super) struct Options {
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
-    let filter = EnvFilter::try_from_env("GHOSTCAST_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,chromiumoxide=off,str0m=warn,livekit=warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .init();
+    super::log_to_stderr();
     let flags = Flags {
         listen: options.listen,
     };
@@ -42,19 +33,14 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
         "none"
     };
     tracing::info!(livekit, "Ghostcast {}", env!("CARGO_PKG_VERSION"));
-    let broken = |error| Error::internal("cannot listen for signals").source(error);
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(broken)?;
+    let mut signals = Signals::listen()?;
     let app = App::start(config).await?;
     tracing::info!("dashboard at http://{}/", app.address());
     if let Some(url) = options.demo {
         let url = Some(url).filter(|url| !url.is_empty());
         demo::start(app.manager(), url).await?;
     }
-    tokio::select! {
-        _ = interrupt.recv() => (),
-        _ = terminate.recv() => (),
-    }
+    signals.end().await;
     tracing::info!("ending");
     app.shut_down().await;
     Ok(ExitCode::SUCCESS)

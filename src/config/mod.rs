@@ -39,6 +39,8 @@ pub struct Config {
     pub events: Events,
     /// WebRTC sockets.
     pub rtc: Rtc,
+    /// The MCP door.
+    pub mcp: Mcp,
 }
 
 /// The HTTP side.
@@ -168,6 +170,16 @@ pub struct Rtc {
     pub viewers_max: usize,
 }
 
+/// The MCP door.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mcp {
+    /// Offer the extended tools besides the default seven.
+    pub extended: bool,
+    /// The room of the session that starts by itself for calls that name none.
+    pub default_room: String,
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -196,6 +208,15 @@ impl Default for Rtc {
             udp_ports: String::new(),
             hosts: Vec::new(),
             viewers_max: 32,
+        }
+    }
+}
+
+impl Default for Mcp {
+    fn default() -> Self {
+        Self {
+            extended: false,
+            default_room: "default".to_owned(),
         }
     }
 }

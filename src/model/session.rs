@@ -75,6 +75,23 @@ pub mod limits {
 }
 
 impl SessionSpec {
+    /// A session of a room with everything else by default.
+    pub fn of(room_name: RoomName) -> Self {
+        Self {
+            room_name,
+            livekit_url: None,
+            livekit_token: None,
+            initial_url: None,
+            viewport_width: None,
+            viewport_height: None,
+            fps: None,
+            bitrate_bps: None,
+            allowed_domains: Vec::new(),
+            capture: None,
+            metadata: Map::new(),
+        }
+    }
+
     /// The viewport, with its default.
     pub fn viewport(&self) -> Size {
         Size::new(

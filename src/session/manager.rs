@@ -225,7 +225,7 @@ impl Manager {
         {
             return Err(
                 Error::conflict(format!("room \"{room}\" has a session already"))
-                    .hint("Use it, close it with DELETE, or choose another room."),
+                    .hint("Use it, close it first, or choose another room."),
             );
         }
         let count_max = self.ground.config.session.count_max;
@@ -273,5 +273,5 @@ impl Manager {
 fn no_session(name: &str) -> Error {
     let shown: String = name.chars().take(64).collect();
     Error::not_found(format!("there is no session \"{shown}\""))
-        .hint("GET /sessions lists what there is; POST /sessions starts one.")
+        .hint("Start one on this room first, or list those there are.")
 }

@@ -1,0 +1,284 @@
+//! Between the service's own words and the contract's messages.
+
+use prost_types::value::Kind;
+use prost_types::{ListValue, Struct, Value as ProtoValue};
+use serde::Serialize;
+use serde_json::{Map, Number, Value};
+
+use super::proto;
+use crate::error::Error;
+use crate::model::command::ActionRequest;
+use crate::model::{ActionResult, RoomName, SessionRecord, SessionSpec};
+use crate::session::PageContext;
+
+/// Deepest nesting of a struct that is taken in; prost stops at a hundred messages by itself.
+const DEPTH_MAX: usize = 32;
+
+/// A JSON object as a protobuf struct.
+pub(super) fn to_struct(object: Map<String, Value>) -> Struct {
+    let fields = object
+        .into_iter()
+        .map(|(name, value)| (name, to_value(value)))
+        .collect();
+    Struct { fields }
+}
+
+fn to_value(value: Value) -> ProtoValue {
+    let kind = match value {
+        Value::Null => Kind::NullValue(0),
+        Value::Bool(value) => Kind::BoolValue(value),
+        Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or_default()),
+        Value::String(text) => Kind::StringValue(text),
+        Value::Array(items) => Kind::ListValue(ListValue {
+            values: items.into_iter().map(to_value).collect(),
+        }),
+        Value::Object(object) => Kind::StructValue(to_struct(object)),
+    };
+    ProtoValue { kind: Some(kind) }
+}
+
+/// A protobuf struct as a JSON object. Whole numbers become integers again: protobuf has only one
+/// kind of number.
+pub(super) fn from_struct(fields: Struct) -> Result<Map<String, Value>, Error> {
+    object(fields, DEPTH_MAX)
+}
+
+fn object(fields: Struct, depth: usize) -> Result<Map<String, Value>, Error> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(Error::invalid_input("a struct is nested too deeply")
+            .hint(format!("Nest at most {DEPTH_MAX} levels.")));
+    };
+    fields
+        .fields
+        .into_iter()
+        .map(|(name, value)| Ok((name, from_value(value, depth)?)))
+        .collect()
+}
+
+fn from_value(value: ProtoValue, depth: usize) -> Result<Value, Error> {
+    Ok(match value.kind {
+        None | Some(Kind::NullValue(_)) => Value::Null,
+        Some(Kind::BoolValue(value)) => Value::Bool(value),
+        Some(Kind::NumberValue(number)) => from_number(number),
+        Some(Kind::StringValue(text)) => Value::String(text),
+        Some(Kind::StructValue(fields)) => Value::Object(object(fields, depth)?),
+        Some(Kind::ListValue(list)) => {
+            let Some(depth) = depth.checked_sub(1) else {
+                return Err(Error::invalid_input("a list is nested too deeply"));
+            };
+            let items = list.values.into_iter();
+            Value::Array(
+                items
+                    .map(|item| from_value(item, depth))
+                    .collect::<Result<_, _>>()?,
+            )
+        }
+    })
+}
+
+/// Doubles hold whole numbers exactly up to this.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
+fn from_number(number: f64) -> Value {
+    if number.fract() == 0.0 && number.abs() <= WHOLE_MAX {
+        return Value::Number(Number::from(number as i64));
+    }
+    // Infinity and NaN are no JSON; as null they are refused by whoever wants a number.
+    Number::from_f64(number).map_or(Value::Null, Value::Number)
+}
+
+/// Anything that serialises to an object.
+pub(super) fn facts(value: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(object)) => object,
+        _ => Map::new(),
+    }
+}
+
+fn structs(value: Option<Value>) -> Vec<Struct> {
+    let Some(Value::Array(items)) = value else {
+        return Vec::new();
+    };
+    let objects = items.into_iter().filter_map(|item| match item {
+        Value::Object(object) => Some(to_struct(object)),
+        _ => None,
+    });
+    objects.collect()
+}
+
+/// What a new session shall be.
+pub(super) fn spec(request: proto::StartSessionRequest) -> Result<SessionSpec, Error> {
+    let capture = match request.capture {
+        None => None,
+        Some(name) => Some(
+            serde_json::from_value(Value::String(name)).map_err(|error| {
+                Error::invalid_input("capture is not valid")
+                    .hint("Use auto or screencast.")
+                    .source(error)
+            })?,
+        ),
+    };
+    Ok(SessionSpec {
+        livekit_url: request.livekit_url,
+        livekit_token: request.livekit_token,
+        initial_url: request.initial_url,
+        viewport_width: request.viewport_width,
+        viewport_height: request.viewport_height,
+        fps: request.fps,
+        bitrate_bps: request.bitrate_bps,
+        allowed_domains: request.allowed_domains,
+        capture,
+        metadata: from_struct(request.metadata.unwrap_or_default())?,
+        ..SessionSpec::of(RoomName::parse(&request.room_name)?)
+    })
+}
+
+/// The record of a session.
+pub(super) fn session(record: SessionRecord) -> proto::Session {
+    let whole = facts(&record);
+    let livekit = whole.get("livekit").and_then(Value::as_str);
+    proto::Session {
+        session_id: record.session_id.to_string(),
+        room_name: record.room_name.as_str().to_owned(),
+        state: record.state.as_str().to_owned(),
+        state_reason: record.state_reason,
+        is_opening: record.is_opening,
+        page_error: record.page_error,
+        current_url: record.current_url,
+        title: record.title,
+        created_at: record.created_at,
+        last_activity: record.last_activity,
+        livekit: livekit.unwrap_or_default().to_owned(),
+        page_count: record.page_count,
+        capturing: record.capturing,
+        viewport_width: record.viewport.width,
+        viewport_height: record.viewport.height,
+        fps: record.fps,
+        bitrate_bps: record.bitrate_bps,
+        connections: record.connections,
+        record: Some(to_struct(whole)),
+    }
+}
+
+/// An action to perform.
+pub(super) fn action(action: Option<proto::Action>) -> Result<ActionRequest, Error> {
+    let action = action.ok_or_else(|| {
+        Error::invalid_input("the action is missing").hint("Set action.action_type.")
+    })?;
+    Ok(ActionRequest {
+        action_type: action.action_type,
+        params: from_struct(action.params.unwrap_or_default())?,
+    })
+}
+
+/// What came of an action.
+pub(super) fn result(result: ActionResult) -> proto::ActionResult {
+    let context = match result.context {
+        Some(Value::Object(context)) => Some(to_struct(context)),
+        _ => None,
+    };
+    proto::ActionResult {
+        success: result.success,
+        error: result.error,
+        error_kind: result.error_kind.map(|kind| kind.as_str().to_owned()),
+        context,
+        data: Some(to_struct(result.data)),
+        duration_ms: result.duration_ms,
+        url: result.url,
+        title: result.title,
+    }
+}
+
+/// What the browser shows.
+pub(super) fn context(page: PageContext) -> proto::BrowserContext {
+    let mut details = facts(&page);
+    let elements = structs(details.remove("elements"));
+    let accessibility = structs(details.remove("accessibility"));
+    for name in ["url", "title", "ready_state", "is_loading"] {
+        details.remove(name);
+    }
+    proto::BrowserContext {
+        url: page.url,
+        title: page.title,
+        ready_state: page.ready_state,
+        is_loading: page.is_loading,
+        elements,
+        accessibility,
+        details: Some(to_struct(details)),
+    }
+}
+
+/// An event, from the JSON that all subscribers share.
+pub(super) fn event(json: &str) -> proto::Event {
+    let Ok(Value::Object(mut event)) = serde_json::from_str(json) else {
+        return proto::Event::default();
+    };
+    let action = match event.remove("action") {
+        Some(Value::Object(mut action)) => Some(proto::Action {
+            action_type: text(&mut action, "action_type").unwrap_or_default(),
+            params: match action.remove("params") {
+                Some(Value::Object(params)) => Some(to_struct(params)),
+                _ => None,
+            },
+        }),
+        _ => None,
+    };
+    let number = |event: &mut Map<String, Value>, name| event.remove(name).unwrap_or_default();
+    proto::Event {
+        r#type: text(&mut event, "type").unwrap_or_default(),
+        timestamp: number(&mut event, "timestamp").as_f64().unwrap_or_default(),
+        seq: number(&mut event, "seq").as_u64().unwrap_or_default(),
+        url: text(&mut event, "url"),
+        error: text(&mut event, "error"),
+        change_type: text(&mut event, "change_type"),
+        action,
+        details: (!event.is_empty()).then(|| to_struct(event)),
+    }
+}
+
+fn text(object: &mut Map<String, Value>, name: &str) -> Option<String> {
+    match object.remove(name) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn objects_come_back_as_they_went() {
+        let value = json!({
+            "index": 5, "x": 1.5, "deep": {"list": [1, null, "a", {"b": true}]}, "none": null
+        });
+        let Value::Object(object) = value else {
+            panic!("an object");
+        };
+        assert_eq!(from_struct(to_struct(object.clone())).unwrap(), object);
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_is_refused() {
+        let mut value = json!({});
+        for _ in 0..DEPTH_MAX + 1 {
+            value = json!({ "a": value });
+        }
+        let Value::Object(object) = value else {
+            panic!("an object");
+        };
+        assert!(from_struct(to_struct(object)).is_err());
+    }
+
+    #[test]
+    fn events_keep_their_fields() {
+        let event = event(
+            r#"{"type":"action_error","error":"no","action":{"action_type":"click","params":{"index":5}},"timestamp":1.5,"seq":7}"#,
+        );
+        assert_eq!((event.r#type.as_str(), event.seq), ("action_error", 7));
+        assert_eq!(event.error.as_deref(), Some("no"));
+        assert_eq!(event.action.unwrap().action_type, "click");
+        assert!(event.details.is_none());
+    }
+}

@@ -1,0 +1,90 @@
+//! gRPC: the door for programs (`proto/ghostcast/v1`), with reflection and health.
+//!
+//! It shares port, token and Origin check with the other doors: HTTP/2 without TLS is told apart
+//! by its preface. [`service`] answers, [`convert`] knows both languages.
+
+mod convert;
+mod service;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::response::Response;
+use tonic::service::Routes;
+use tonic::{Code, Status};
+
+use self::service::Service;
+use super::Doors;
+use super::status::{grpc_code, log};
+use crate::error::Error;
+
+/// The generated messages and the service's skeleton.
+#[expect(
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    reason = "generated from the contract, whose comments are the documentation"
+)]
+mod proto {
+    tonic::include_proto!("ghostcast.v1");
+}
+
+/// The contract, for reflection.
+const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ghostcast.v1.bin"));
+
+/// The routes of this door.
+pub(super) fn routes(doors: &Doors) -> Result<Router<Doors>, Error> {
+    let bytes_max = doors.config.server.body_bytes_max;
+    let service = proto::browser_service_server::BrowserServiceServer::new(Service::new(doors))
+        .max_decoding_message_size(bytes_max);
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(|error| Error::internal("the gRPC contract is broken").source(error))?;
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let routes = Routes::new(service)
+        .add_service(reflection)
+        .add_service(health);
+    // Serving as long as the process does; how it fares is told by /health.
+    tokio::spawn(async move {
+        let name = proto::browser_service_server::SERVICE_NAME;
+        let serving = tonic_health::ServingStatus::Serving;
+        reporter.set_service_status(name, serving).await;
+    });
+    Ok(routes.into_axum_router().reset_fallback().with_state(()))
+}
+
+/// Whether a request came by gRPC, and so has to be refused in its way.
+pub(super) fn speaks(request: &Request<Body>) -> bool {
+    let content_type = request.headers().get(axum::http::header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// A refusal as gRPC says it.
+pub(super) fn refuse(error: &Error) -> Response {
+    status(error).into_http()
+}
+
+/// An error by the one table; what to do next goes into the message, the kind into the metadata.
+fn status(error: &Error) -> Status {
+    let request_id = log(error);
+    let mut message = error.message.to_string();
+    if let Some(hint) = &error.hint {
+        message.push_str(". ");
+        message.push_str(hint);
+    }
+    let mut status = Status::new(Code::from(grpc_code(error.kind)), message);
+    let kind = serde_json::to_value(error.kind).unwrap_or_default();
+    let pairs = [
+        ("error-kind", kind.as_str().unwrap_or_default()),
+        ("x-request-id", &request_id),
+    ];
+    for (name, value) in pairs {
+        if let Ok(value) = value.parse() {
+            status.metadata_mut().insert(name, value);
+        }
+    }
+    status
+}

@@ -1,0 +1,207 @@
+//! The methods of `ghostcast.v1.BrowserService`: each asks the manager or a session, and answers.
+
+use std::pin::Pin;
+
+use futures::Stream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use super::super::Doors;
+use super::super::subscribe::{Wanted, lagged};
+use super::{convert, proto, status};
+use crate::browser::screenshot::Format;
+use crate::error::Error;
+use crate::events::Next;
+use crate::session::{ContextOptions, Manager, SessionHandle};
+
+type Answer<T> = Result<Response<T>, Status>;
+
+/// The service.
+#[derive(Debug, Clone)]
+pub(super) struct Service {
+    manager: Manager,
+}
+
+impl Service {
+    pub(super) fn new(doors: &Doors) -> Self {
+        Self {
+            manager: doors.manager.clone(),
+        }
+    }
+
+    fn find(&self, room: &str) -> Result<SessionHandle, Status> {
+        self.manager.find(room).map_err(refused)
+    }
+
+    fn shown(&self, room: &str) -> Answer<proto::Session> {
+        let record = self.manager.record(room).map_err(refused)?;
+        Ok(Response::new(convert::session(record)))
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature is map_err's")]
+fn refused(error: Error) -> Status {
+    status(&error)
+}
+
+#[tonic::async_trait]
+impl proto::browser_service_server::BrowserService for Service {
+    async fn start_session(
+        &self,
+        request: Request<proto::StartSessionRequest>,
+    ) -> Answer<proto::Session> {
+        let spec = convert::spec(request.into_inner()).map_err(refused)?;
+        let handle = self.manager.start(spec).await.map_err(refused)?;
+        Ok(Response::new(convert::session(handle.opened().await)))
+    }
+
+    async fn get_session(
+        &self,
+        request: Request<proto::GetSessionRequest>,
+    ) -> Answer<proto::Session> {
+        self.shown(&request.get_ref().room_name)
+    }
+
+    async fn list_sessions(
+        &self,
+        _request: Request<proto::ListSessionsRequest>,
+    ) -> Answer<proto::ListSessionsResponse> {
+        let sessions = self.manager.records().into_iter();
+        Ok(Response::new(proto::ListSessionsResponse {
+            sessions: sessions.map(convert::session).collect(),
+        }))
+    }
+
+    async fn pause_session(
+        &self,
+        request: Request<proto::PauseSessionRequest>,
+    ) -> Answer<proto::Session> {
+        let room = &request.get_ref().room_name;
+        self.find(room)?.pause().await.map_err(refused)?;
+        self.shown(room)
+    }
+
+    async fn resume_session(
+        &self,
+        request: Request<proto::ResumeSessionRequest>,
+    ) -> Answer<proto::Session> {
+        let room = &request.get_ref().room_name;
+        self.find(room)?.resume().await.map_err(refused)?;
+        self.shown(room)
+    }
+
+    async fn recover_session(
+        &self,
+        request: Request<proto::RecoverSessionRequest>,
+    ) -> Answer<proto::Session> {
+        let room = &request.get_ref().room_name;
+        self.find(room)?.recover().await.map_err(refused)?;
+        self.shown(room)
+    }
+
+    async fn close_session(
+        &self,
+        request: Request<proto::CloseSessionRequest>,
+    ) -> Answer<proto::Session> {
+        let room = &request.get_ref().room_name;
+        let record = self.manager.close(room).await.map_err(refused)?;
+        Ok(Response::new(convert::session(record)))
+    }
+
+    async fn execute_action(
+        &self,
+        request: Request<proto::ExecuteActionRequest>,
+    ) -> Answer<proto::ActionResult> {
+        let request = request.into_inner();
+        let handle = self.find(&request.room_name)?;
+        let action = convert::action(request.action).map_err(refused)?;
+        let cancel = CancellationToken::new();
+        // A call that is cancelled, or whose deadline passes, is dropped here.
+        let guard = cancel.clone().drop_guard();
+        let result = handle.act_unless(action, cancel).await.map_err(refused)?;
+        guard.disarm();
+        Ok(Response::new(convert::result(result)))
+    }
+
+    async fn get_browser_context(
+        &self,
+        request: Request<proto::GetBrowserContextRequest>,
+    ) -> Answer<proto::BrowserContext> {
+        let request = request.into_inner();
+        if request.limit == Some(0) {
+            let error = Error::invalid_input("limit is out of range").hint("Use 1 or more.");
+            return Err(refused(error));
+        }
+        let options = ContextOptions {
+            elements: request.elements,
+            accessibility: request.accessibility,
+            limit: request.limit,
+        };
+        let handle = self.find(&request.room_name)?;
+        let page = handle.context(options).await.map_err(refused)?;
+        Ok(Response::new(convert::context(page)))
+    }
+
+    async fn take_screenshot(
+        &self,
+        request: Request<proto::TakeScreenshotRequest>,
+    ) -> Answer<proto::Screenshot> {
+        let request = request.into_inner();
+        let handle = self.find(&request.room_name)?;
+        let format = match request.format {
+            None => Format::default(),
+            Some(name) => serde_json::from_value(name.into()).map_err(|error| {
+                let error = Error::invalid_input("format is not valid").source(error);
+                refused(error.hint("Use png, jpeg or webp."))
+            })?,
+        };
+        let quality = match request.quality {
+            None => None,
+            Some(quality) => match u8::try_from(quality) {
+                Ok(quality @ 1..=100) => Some(quality),
+                _ => {
+                    let error = Error::invalid_input("quality is out of range");
+                    return Err(refused(error.hint("Use 1 to 100.")));
+                }
+            },
+        };
+        let picture = handle.screenshot(format, quality, request.full_page).await;
+        Ok(Response::new(proto::Screenshot {
+            media_type: format.media_type().to_owned(),
+            data: picture.map_err(refused)?,
+        }))
+    }
+
+    type StreamEventsStream = Pin<Box<dyn Stream<Item = Result<proto::Event, Status>> + Send>>;
+
+    async fn stream_events(
+        &self,
+        request: Request<proto::StreamEventsRequest>,
+    ) -> Answer<Self::StreamEventsStream> {
+        let request = request.into_inner();
+        let names = request.types.iter().map(String::as_str);
+        let wanted = Wanted::parse(names).map_err(refused)?;
+        let room = self.manager.room(&request.room_name).map_err(refused)?;
+        let room = self.manager.bus().room(&room).map_err(refused)?;
+        let subscription = room.subscribe(request.since).map_err(refused)?;
+        let events = futures::stream::unfold(
+            (subscription, wanted, 0),
+            |(mut subscription, wanted, mut last_seq)| async move {
+                loop {
+                    let event = match subscription.next().await? {
+                        Next::Lagged(missed) => convert::event(&lagged(missed, last_seq)),
+                        Next::Event(event) => {
+                            last_seq = event.seq;
+                            if !wanted.has(event.type_name) {
+                                continue;
+                            }
+                            convert::event(&event.json)
+                        }
+                    };
+                    return Some((Ok(event), (subscription, wanted, last_seq)));
+                }
+            },
+        );
+        Ok(Response::new(Box::pin(events)))
+    }
+}

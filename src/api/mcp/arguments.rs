@@ -1,0 +1,97 @@
+//! What tools take, parsed. A complaint names the argument, so that a model can correct itself.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+use crate::model::command::ActionRequest;
+
+/// Of `start_browser_session`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Start {
+    pub(super) room_name: String,
+    pub(super) livekit_url: Option<String>,
+    pub(super) livekit_token: Option<String>,
+    pub(super) initial_url: Option<String>,
+    pub(super) viewport_width: Option<u32>,
+    pub(super) viewport_height: Option<u32>,
+    pub(super) fps: Option<u32>,
+}
+
+/// Of the tools that need nothing but a room.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Room {
+    pub(super) room_name: String,
+}
+
+/// Of `execute_action`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Act {
+    pub(super) room_name: Option<String>,
+    pub(super) action_type: String,
+    #[serde(default)]
+    pub(super) params: Option<Map<String, Value>>,
+}
+
+impl Act {
+    /// The action, and the room that was named.
+    pub(super) fn into_request(self) -> (Option<String>, ActionRequest) {
+        let action = ActionRequest {
+            action_type: self.action_type,
+            params: self.params.unwrap_or_default(),
+        };
+        (self.room_name, action)
+    }
+}
+
+/// Of `get_browser_context`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Look {
+    pub(super) room_name: Option<String>,
+    #[serde(default = "yes")]
+    pub(super) elements: bool,
+    #[serde(default)]
+    pub(super) accessibility: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Parses the arguments of a call.
+pub(super) fn parse<T: DeserializeOwned>(arguments: Map<String, Value>) -> Result<T, Error> {
+    serde_path_to_error::deserialize(Value::Object(arguments)).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.inner();
+        let message = match path.as_str() {
+            "." => format!("the arguments are not valid: {inner}"),
+            field => format!("the argument \"{field}\" is not valid: {inner}"),
+        };
+        Error::invalid_input(message).hint("Correct it as the tool's input schema says.")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn complaint(arguments: Value) -> String {
+        let Value::Object(arguments) = arguments else {
+            panic!("not an object");
+        };
+        parse::<Start>(arguments).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn complaints_name_the_argument() {
+        assert!(complaint(json!({})).contains("room_name"));
+        assert!(complaint(json!({"room_name": "a", "fps": "ten"})).contains("\"fps\""));
+        assert!(complaint(json!({"room_name": "a", "colour": 1})).contains("colour"));
+    }
+}

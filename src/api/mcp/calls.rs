@@ -1,0 +1,386 @@
+//! What the tools do: each parses, asks the manager or a session, and answers.
+
+use std::time::Duration;
+
+use rmcp::model::CallToolResult;
+use rmcp::service::{RequestContext, RoleServer};
+use serde_json::{Map, Value};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::Server;
+use super::answer;
+use super::arguments::{self, Act, Look, Room, Start};
+use super::catalog::{FPS_DEFAULT, ToolName};
+use super::pace::{Expected, Pace, Paced};
+use crate::error::{Chain, Error, ErrorKind};
+use crate::model::command::ActionRequest;
+use crate::model::session::LiveKitStatus;
+use crate::model::{EventBody, RoomName, SessionRecord, SessionSpec, SessionState};
+use crate::session::{ContextOptions, SessionHandle};
+
+/// A start waits this long for LiveKit beyond its first page.
+const LIVEKIT_PATIENCE: Duration = Duration::from_millis(1_000);
+/// How often a start by somebody else is looked after.
+const STARTED_POLL: Duration = Duration::from_millis(20);
+/// A wait shorter than this needs no announcement, seconds.
+const WAIT_ANNOUNCED: f64 = 1.0;
+
+/// Calls a tool. Whatever goes wrong is a tool's failure, which the model reads and acts upon.
+pub(super) async fn call(
+    server: &Server,
+    tool: ToolName,
+    arguments: Map<String, Value>,
+    context: &RequestContext<RoleServer>,
+) -> CallToolResult {
+    let call = Call {
+        server,
+        context,
+        pace: Pace::new(context),
+    };
+    let outcome = match tool {
+        ToolName::Start => call.start(arguments).await,
+        ToolName::Pause => call.pause(arguments).await,
+        ToolName::Resume => call.resume(arguments).await,
+        ToolName::Close => call.close(arguments).await,
+        ToolName::Recover => call.recover(arguments).await,
+        ToolName::Act => call.act(arguments).await,
+        ToolName::Look => call.look(arguments).await,
+    };
+    outcome.unwrap_or_else(|error| answer::error(&error))
+}
+
+/// One call of one tool.
+struct Call<'a> {
+    server: &'a Server,
+    context: &'a RequestContext<RoleServer>,
+    pace: Pace<'a>,
+}
+
+impl Call<'_> {
+    async fn start(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
+        let Start {
+            room_name,
+            livekit_url,
+            livekit_token,
+            initial_url,
+            viewport_width,
+            viewport_height,
+            fps,
+        } = arguments::parse(arguments)?;
+        let room_name = RoomName::parse(&room_name)?;
+        let spec = SessionSpec {
+            livekit_url,
+            livekit_token,
+            initial_url,
+            viewport_width,
+            viewport_height,
+            fps: Some(fps.unwrap_or(FPS_DEFAULT)),
+            ..SessionSpec::of(room_name.clone())
+        };
+        let handle = match self.begin(spec).await? {
+            Paced::Done(handle) => handle,
+            Paced::Late => return self.still_starting(&room_name),
+            Paced::Cancelled => return Err(cancelled()),
+        };
+        self.server.memory.remember(room_name.as_str());
+        let ready = self
+            .pace
+            .wait(Expected::Slow, "Opening the page.", ready(&handle));
+        if let Paced::Cancelled = ready.await {
+            let id = handle.record().session_id.to_string();
+            self.server.doors.manager.close(&id).await?;
+            return Err(cancelled());
+        }
+        let record = handle.record();
+        let result = self.session(&record, &answer::started(&record));
+        Ok(match record.state {
+            SessionState::Failed => answer::failed(result),
+            _ => result,
+        })
+    }
+
+    /// Starts a session, for as long as a conversation can wait; its events tell the rest.
+    async fn begin(&self, spec: SessionSpec) -> Result<Paced<SessionHandle>, Error> {
+        let room = spec.room_name.clone();
+        let manager = self.server.doors.manager.clone();
+        let mut starting = {
+            let manager = manager.clone();
+            tokio::spawn(async move { manager.start(spec).await })
+        };
+        let waited = self.pace.wait(
+            Expected::Slow,
+            "Starting the browser, one moment.",
+            &mut starting,
+        );
+        let is_cancelled = match waited.await {
+            Paced::Done(started) => {
+                let broken = |error| Error::internal("the session's start broke").source(error);
+                return started.map_err(broken)?.map(Paced::Done);
+            }
+            Paced::Late => false,
+            Paced::Cancelled => true,
+        };
+        tokio::spawn(async move {
+            match starting.await {
+                Ok(Ok(handle)) if is_cancelled => {
+                    let id = handle.record().session_id.to_string();
+                    // Somebody else may have closed it already.
+                    let _ = manager.close(&id).await;
+                }
+                Ok(Err(error)) if !is_cancelled => {
+                    tracing::warn!(error = %Chain(&error), "a session could not be started");
+                    if let Ok(room) = manager.bus().room(&room) {
+                        let error = error.to_string();
+                        room.publish(EventBody::BrowserError { error });
+                    }
+                }
+                Ok(_) | Err(_) => (),
+            }
+        });
+        Ok(match is_cancelled {
+            true => Paced::Cancelled,
+            false => Paced::Late,
+        })
+    }
+
+    fn still_starting(&self, room: &RoomName) -> Result<CallToolResult, Error> {
+        self.server.memory.remember(room.as_str());
+        let record = self.server.doors.manager.record(room.as_str())?;
+        let message = "The browser is still starting. An event tells when it is there.";
+        Ok(self.session(&record, message))
+    }
+
+    async fn pause(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
+        let handle = self.named(arguments)?;
+        handle.pause().await?;
+        Ok(self.session(
+            &handle.record(),
+            "The video is paused; the browser goes on.",
+        ))
+    }
+
+    async fn resume(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
+        let handle = self.named(arguments)?;
+        handle.resume().await?;
+        Ok(self.session(&handle.record(), "The video shows the browser again."))
+    }
+
+    async fn close(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
+        let Room { room_name } = arguments::parse(arguments)?;
+        let manager = self.server.doors.manager.clone();
+        let room = room_name.clone();
+        // Seen through whatever becomes of the caller.
+        let mut closing = tokio::spawn(async move { manager.close(&room).await });
+        let waited = self
+            .pace
+            .wait(Expected::Quick, "Closing the browser.", &mut closing);
+        match waited.await {
+            Paced::Done(closed) => {
+                let broken = |error| Error::internal("the session's end broke").source(error);
+                let record = closed.map_err(broken)??;
+                self.server.memory.forget(record.room_name.as_str());
+                Ok(self.session(&record, "The browser is closed and has left the room."))
+            }
+            Paced::Late | Paced::Cancelled => {
+                let record = self.server.doors.manager.record(&room_name)?;
+                Ok(self.session(&record, "The browser is being closed."))
+            }
+        }
+    }
+
+    async fn recover(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
+        let handle = self.named(arguments)?;
+        let was_lost = handle.record().livekit.is_lost();
+        let expected = match was_lost {
+            true => Expected::Slow,
+            false => Expected::Quick,
+        };
+        let message = "Reaching the room again, one moment.";
+        match self.pace.wait(expected, message, handle.recover()).await {
+            Paced::Done(recovered) => recovered?,
+            Paced::Late => {
+                let message = "LiveKit cannot be reached yet; it is tried again and again. \
+                    Look again with get_browser_context, or call recover_browser_session later.";
+                return Ok(answer::failed(self.session(&handle.record(), message)));
+            }
+            Paced::Cancelled => return Err(cancelled()),
+        }
+        let message = match was_lost {
+            true => "The video is back in the room.",
+            false => "All is well: the browser is live.",
+        };
+        Ok(self.session(&handle.record(), message))
+    }
+
+    async fn act(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
+        let (room, action) = arguments::parse::<Act>(arguments)?.into_request();
+        let handle = self.meant(room.as_deref()).await?;
+        let session = handle.record().session_id;
+        let memory = &self.server.memory;
+        if leads_elsewhere(&action)
+            && let Some(unfinished) = memory.take_unfinished(session)
+        {
+            // The client has moved on: a page that it no longer waits for must not be in the way.
+            unfinished.cancel();
+        }
+        let cancel = CancellationToken::new();
+        let acting = handle.act_unless(action.clone(), cancel.clone());
+        let message = answer::under_way(&action);
+        match self.pace.wait(expected(&action), &message, acting).await {
+            Paced::Done(result) => {
+                let result = result?;
+                let room = handle.record().room_name;
+                let facts = answer::result(room.as_str(), &result);
+                let answer = answer::answer(&answer::told(&action, &result), facts);
+                Ok(match result.success {
+                    true => answer,
+                    false => answer::failed(answer),
+                })
+            }
+            Paced::Late => {
+                memory.keep_unfinished(session, cancel);
+                let facts = answer::running(&handle.record());
+                Ok(answer::answer(&answer::late(&action), facts))
+            }
+            Paced::Cancelled => {
+                cancel.cancel();
+                Err(cancelled())
+            }
+        }
+    }
+
+    async fn look(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
+        let Look {
+            room_name,
+            elements,
+            accessibility,
+        } = arguments::parse(arguments)?;
+        let handle = self.meant(room_name.as_deref()).await?;
+        let options = ContextOptions {
+            elements,
+            accessibility,
+            limit: None,
+        };
+        let looking = handle.context(options);
+        let page = match self.pace.wait(Expected::Quick, "Looking.", looking).await {
+            Paced::Done(page) => page?,
+            Paced::Late => {
+                return Err(Error::timeout("the page does not answer")
+                    .hint("Wait a moment and look again, or navigate elsewhere."));
+            }
+            Paced::Cancelled => return Err(cancelled()),
+        };
+        let mut facts = answer::into_map(serde_json::to_value(&page).unwrap_or_default());
+        let total = facts.get("total").and_then(Value::as_u64);
+        let message = answer::seen(&page, total);
+        facts.insert(
+            "room_name".to_owned(),
+            handle.record().room_name.as_str().into(),
+        );
+        Ok(answer::answer(&message, facts))
+    }
+
+    /// The session that a tool names.
+    fn named(&self, arguments: Map<String, Value>) -> Result<SessionHandle, Error> {
+        let Room { room_name } = arguments::parse(arguments)?;
+        self.server.doors.manager.find(&room_name)
+    }
+
+    /// The session that is meant: the one named, the one that this client started last, or the
+    /// default one, which is started when it is not there (REQUIREMENTS D4).
+    async fn meant(&self, named: Option<&str>) -> Result<SessionHandle, Error> {
+        let manager = &self.server.doors.manager;
+        if let Some(name) = named {
+            return manager.find(name);
+        }
+        let last = self.server.memory.last_room();
+        if let Some(handle) = last.and_then(|room| manager.find(&room).ok()) {
+            return Ok(handle);
+        }
+        let room = RoomName::parse(&self.server.doors.config.mcp.default_room)?;
+        if let Ok(handle) = manager.find(room.as_str())
+            && !handle.record().state.is_dead()
+        {
+            return Ok(handle);
+        }
+        match self.begin(SessionSpec::of(room.clone())).await {
+            Ok(Paced::Done(handle)) => Ok(handle),
+            Ok(Paced::Late) => Err(still_starting()),
+            Ok(Paced::Cancelled) => Err(cancelled()),
+            // Another call was faster.
+            Err(error) if error.kind == ErrorKind::Conflict => self.started(&room).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A session that somebody else is starting at this moment.
+    async fn started(&self, room: &RoomName) -> Result<SessionHandle, Error> {
+        while Instant::now() < self.pace.deadline() {
+            if let Ok(handle) = self.server.doors.manager.find(room.as_str()) {
+                return Ok(handle);
+            }
+            sleep(STARTED_POLL).await;
+        }
+        Err(still_starting())
+    }
+
+    fn session(&self, record: &SessionRecord, message: &str) -> CallToolResult {
+        let facts = answer::session(record, &self.events_url(record.room_name.as_str()));
+        answer::answer(message, facts)
+    }
+
+    /// Where this client hears the events of a room.
+    fn events_url(&self, room: &str) -> String {
+        let parts = self.context.extensions.get::<axum::http::request::Parts>();
+        let host = parts
+            .and_then(|parts| parts.headers.get(axum::http::header::HOST)?.to_str().ok())
+            .map(str::to_owned)
+            .unwrap_or_else(|| self.server.doors.config.server.listen.to_string());
+        let Ok(mut url) = url::Url::parse(&format!("ws://{host}/")) else {
+            return format!("/mcp/events/{room}");
+        };
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.clear().extend(["mcp", "events", room]);
+        }
+        url.to_string()
+    }
+}
+
+/// The first page is there, and LiveKit has had its moment.
+async fn ready(handle: &SessionHandle) {
+    let mut record = handle.watch();
+    let opened =
+        record.wait_for(|record| record.state != SessionState::Starting && !record.is_opening);
+    if opened.await.is_err() {
+        return;
+    }
+    let joined = record.wait_for(|record| record.livekit != LiveKitStatus::Connecting);
+    // A room that takes longer is reached later; the session's state tells.
+    let _ = timeout(LIVEKIT_PATIENCE, joined).await;
+}
+
+fn still_starting() -> Error {
+    Error::timeout("the browser is still starting").hint("Try again in a moment.")
+}
+
+fn cancelled() -> Error {
+    Error::cancelled("the call was cancelled")
+}
+
+fn expected(action: &ActionRequest) -> Expected {
+    let seconds = || action.params.get("seconds").and_then(Value::as_f64);
+    match action.action_type.as_str() {
+        "wait" if seconds().is_some_and(|seconds| seconds < WAIT_ANNOUNCED) => Expected::Quick,
+        "wait" => Expected::Slow,
+        _ if leads_elsewhere(action) => Expected::Slow,
+        _ => Expected::Quick,
+    }
+}
+
+fn leads_elsewhere(action: &ActionRequest) -> bool {
+    matches!(
+        action.action_type.as_str(),
+        "navigate" | "go_back" | "go_forward" | "refresh"
+    )
+}

@@ -1,0 +1,165 @@
+//! The tools: names, descriptions and annotations (REQUIREMENTS A119 to A125).
+
+use rmcp::model::{Tool, ToolAnnotations};
+
+use super::schemas;
+
+/// Pictures a second where `start_browser_session` names none (REQUIREMENTS A119).
+pub(super) const FPS_DEFAULT: u32 = 10;
+
+/// A tool that can be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ToolName {
+    Start,
+    Pause,
+    Resume,
+    Close,
+    Recover,
+    Act,
+    Look,
+}
+
+impl ToolName {
+    /// The default set, in the order of the documentation.
+    const DEFAULT: [Self; 7] = [
+        Self::Start,
+        Self::Pause,
+        Self::Resume,
+        Self::Close,
+        Self::Act,
+        Self::Look,
+        Self::Recover,
+    ];
+    /// What comes with the option `extended`.
+    const EXTENDED: [Self; 0] = [];
+
+    /// The name on the wire.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start_browser_session",
+            Self::Pause => "pause_browser_session",
+            Self::Resume => "resume_browser_session",
+            Self::Close => "close_browser_session",
+            Self::Recover => "recover_browser_session",
+            Self::Act => "execute_action",
+            Self::Look => "get_browser_context",
+        }
+    }
+
+    fn all(extended: bool) -> impl Iterator<Item = Self> {
+        let more = match extended {
+            true => Self::EXTENDED.as_slice(),
+            false => &[],
+        };
+        Self::DEFAULT.into_iter().chain(more.iter().copied())
+    }
+
+    /// The tool of that name, if the caller may see it.
+    pub(super) fn parse(name: &str, extended: bool) -> Option<Self> {
+        Self::all(extended).find(|tool| tool.as_str() == name)
+    }
+}
+
+/// All tools of the default set, or of the extended one.
+pub(super) fn tools(extended: bool) -> Vec<Tool> {
+    ToolName::all(extended).map(describe).collect()
+}
+
+fn describe(tool: ToolName) -> Tool {
+    Tool::new(tool.as_str(), tool.description(), schemas::takes(tool))
+        .with_raw_output_schema(schemas::answers(tool))
+        .with_annotations(tool.annotations())
+}
+
+impl ToolName {
+    const fn description(self) -> &'static str {
+        match self {
+            Self::Start => {
+                "Starts a browser in a LiveKit room: everybody there sees it, and execute_action \
+                 drives it. One session per room; a room whose browser was lost is taken over. \
+                 Answers within four seconds; a slower first page goes on loading."
+            }
+            Self::Pause => {
+                "Stops the video of a room's browser. The browser, its actions and its events go on."
+            }
+            Self::Resume => "Shows a paused browser in the room again, as it is now.",
+            Self::Close => {
+                "Closes a room's browser and takes it out of the room. Its page is lost; the room \
+                 can be started again."
+            }
+            Self::Recover => {
+                "Reconnects a room's browser to LiveKit when the video was lost. Does no harm to a \
+                 healthy session. When the browser itself is gone it says so; then call \
+                 start_browser_session again."
+            }
+            Self::Act => {
+                "Does one thing in the browser and tells what came of it. An index is one of the \
+                 elements that get_browser_context lists. A failed action says why, and its \
+                 context has the nearest elements to try instead."
+            }
+            Self::Look => {
+                "Tells what the browser shows: URL, title, ready state, and the elements that can \
+                 be clicked or typed into, each with its index."
+            }
+        }
+    }
+
+    fn annotations(self) -> ToolAnnotations {
+        let changes = |title: &str| {
+            ToolAnnotations::with_title(title)
+                .read_only(false)
+                .destructive(false)
+                .idempotent(false)
+                .open_world(false)
+        };
+        match self {
+            Self::Start => changes("Start a browser in a room").open_world(true),
+            Self::Pause => changes("Pause the video").idempotent(true),
+            Self::Resume => changes("Resume the video").idempotent(true),
+            Self::Close => changes("Close the browser").destructive(true),
+            Self::Recover => changes("Recover the video").idempotent(true),
+            // What a click does on a page is the page's to know.
+            Self::Act => changes("Act in the browser")
+                .destructive(true)
+                .open_world(true),
+            // The page itself comes from anywhere, though looking at it asks nobody.
+            Self::Look => ToolAnnotations::with_title("Look at the page")
+                .read_only(true)
+                .open_world(true),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_set_is_the_seven() {
+        let names: Vec<_> = tools(false).into_iter().map(|tool| tool.name).collect();
+        assert_eq!(
+            names,
+            [
+                "start_browser_session",
+                "pause_browser_session",
+                "resume_browser_session",
+                "close_browser_session",
+                "execute_action",
+                "get_browser_context",
+                "recover_browser_session",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_tool_and_every_argument_is_described() {
+        for tool in tools(true) {
+            assert!(tool.description.is_some_and(|text| text.len() > 30));
+            assert!(tool.output_schema.is_some() && tool.annotations.is_some());
+            let properties = tool.input_schema["properties"].as_object().unwrap().clone();
+            for (name, schema) in properties {
+                assert!(schema["description"].is_string(), "{}.{name}", tool.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What one client has begun: the room it means without naming it, and navigations that outlast
+//! their answer.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::model::SessionId;
+
+/// Of one client.
+#[derive(Debug, Default)]
+pub(super) struct Memory(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    last_room: Option<String>,
+    /// At most one per session, and sessions are bounded.
+    unfinished: HashMap<SessionId, CancellationToken>,
+}
+
+impl Memory {
+    /// The room that this client started last.
+    pub(super) fn last_room(&self) -> Option<String> {
+        self.lock().last_room.clone()
+    }
+
+    pub(super) fn remember(&self, room: &str) {
+        self.lock().last_room = Some(room.to_owned());
+    }
+
+    pub(super) fn forget(&self, room: &str) {
+        let mut state = self.lock();
+        if state.last_room.as_deref() == Some(room) {
+            state.last_room = None;
+        }
+    }
+
+    /// Keeps the way to cancel an action whose caller did not wait for its end.
+    pub(super) fn keep_unfinished(&self, session: SessionId, cancel: CancellationToken) {
+        self.lock().unfinished.insert(session, cancel);
+    }
+
+    /// The way to cancel what the session may still be doing for this client.
+    pub(super) fn take_unfinished(&self, session: SessionId) -> Option<CancellationToken> {
+        self.lock().unfinished.remove(&session)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

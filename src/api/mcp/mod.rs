@@ -1,0 +1,152 @@
+//! MCP: the voice agent's door (Model Context Protocol, revisions up to 2026-07-28).
+//!
+//! The same server answers on streamable HTTP at `/mcp`, on a WebSocket at `/mcp/socket` (one
+//! JSON-RPC message a frame, for `ghostcast mcp` to attach to), and on any other byte stream.
+//! [`catalog`] says what tools there are, [`arguments`] what they take, [`calls`] what they do,
+//! [`pace`] keeps each of them within the patience of a conversation, and [`answer`] puts what
+//! came of it into words.
+
+mod answer;
+mod arguments;
+mod calls;
+mod catalog;
+mod memory;
+mod pace;
+mod schemas;
+mod socket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::request::Parts;
+use axum::routing::get;
+use rmcp::ErrorData;
+use rmcp::handler::server::ServerHandler;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig,
+};
+use rmcp::service::{RequestContext, RoleServer, serve_server};
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+
+use self::memory::Memory;
+use super::Doors;
+use crate::error::Chain;
+
+/// A conversation may fall silent for long; after this the client has to initialize again.
+const IDLE_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// What a client is told about this server.
+const INSTRUCTIONS: &str = "A browser that people watch in a LiveKit room while you drive it. \
+Start it with start_browser_session, look with get_browser_context (it lists what can be clicked, \
+each with an index), act with execute_action, and close it at the end. Without room_name, \
+execute_action and get_browser_context use the session that you started last, or a default one \
+that starts by itself. Each answer begins with a sentence that can be spoken. Calls answer within \
+four seconds; a slower page goes on loading, and the events of the room tell how it ended.";
+
+/// The MCP server of one client.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    doors: Doors,
+    /// Whether the tools beyond the default seven are listed.
+    extended: bool,
+    /// What this client has begun.
+    memory: Arc<Memory>,
+}
+
+impl Server {
+    pub(super) fn new(doors: Doors, extended: bool) -> Self {
+        let extended = extended || doors.config.mcp.extended;
+        Self {
+            doors,
+            extended,
+            memory: Arc::default(),
+        }
+    }
+
+    /// Whether the caller of this very request sees the extended tools.
+    fn is_extended(&self, context: &RequestContext<RoleServer>) -> bool {
+        let query = context
+            .extensions
+            .get::<Parts>()
+            .and_then(|parts| parts.uri.query());
+        self.extended || query.is_some_and(asks_for_extended)
+    }
+}
+
+/// Whether a query string has `extended=true`.
+fn asks_for_extended(query: &str) -> bool {
+    query.split('&').any(|pair| pair == "extended=true")
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let name = Implementation::new("ghostcast", env!("CARGO_PKG_VERSION"))
+            .with_title("Ghostcast")
+            .with_description(env!("CARGO_PKG_DESCRIPTION"));
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(name)
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let tools = catalog::tools(self.is_extended(&context));
+        Ok(ListToolsResult::with_all_items(tools))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let name = request.name.as_ref();
+        let Some(tool) = catalog::ToolName::parse(name, self.is_extended(&context)) else {
+            let shown: String = name.chars().take(64).collect();
+            let message = format!("Unknown tool: {shown}. tools/list names those there are.");
+            return Err(ErrorData::invalid_params(message, None));
+        };
+        let arguments = request.arguments.unwrap_or_default();
+        let result = calls::call(self, tool, arguments, &context).await;
+        Ok(CallToolResponse::from(result))
+    }
+}
+
+/// The routes of this door. Who may come in is decided before them, as for every door.
+pub(super) fn routes(doors: &Doors, cancel: CancellationToken) -> Router<Doors> {
+    let mut sessions = LocalSessionManager::default();
+    sessions.session_config.keep_alive = Some(IDLE_MAX);
+    let config = StreamableHttpServerConfig::default()
+        // Host and Origin are checked for all doors alike.
+        .disable_allowed_hosts()
+        .disable_allowed_origins()
+        .with_max_request_body_bytes(doors.config.server.body_bytes_max)
+        .with_cancellation_token(cancel);
+    let server = doors.clone();
+    let service = StreamableHttpService::new(
+        move || Ok(Server::new(server.clone(), false)),
+        Arc::new(sessions),
+        config,
+    );
+    Router::new()
+        .route_service("/mcp", service)
+        .route("/mcp/socket", get(socket::socket))
+}
+
+/// Serves one client on a stream of lines until it hangs up.
+pub(super) async fn serve<S>(server: Server, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+{
+    match serve_server(server, stream).await {
+        Ok(running) => drop(running.waiting().await),
+        Err(error) => tracing::debug!(error = %Chain(&error), "an MCP client did not get going"),
+    }
+}

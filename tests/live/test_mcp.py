@@ -1,0 +1,264 @@
+"""MCP by the official Python SDK: the same tools, answers and events on every transport."""
+
+import queue
+import time
+
+import jsonschema
+import pytest
+from mcp.shared.exceptions import MCPError
+
+from support.api import new_room
+from support.mcp import DOORS, conversation, heard, spoken
+from support.wait import wait_for
+
+TOOLS = {
+    "start_browser_session": {
+        "room_name",
+        "livekit_url",
+        "livekit_token",
+        "initial_url",
+        "viewport_width",
+        "viewport_height",
+        "fps",
+    },
+    "pause_browser_session": {"room_name"},
+    "resume_browser_session": {"room_name"},
+    "close_browser_session": {"room_name"},
+    "execute_action": {"room_name", "action_type", "params"},
+    "get_browser_context": {"room_name"},
+    "recover_browser_session": {"room_name"},
+}
+READ_ONLY = {"get_browser_context"}
+DESTRUCTIVE = {"close_browser_session", "execute_action"}
+ANSWER_S_MAX = 4.3
+
+
+@pytest.fixture(scope="module", params=DOORS)
+def door(request):
+    """A way into the service."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def mcp(door, lone_ghostcast, ghostcast_bin):
+    """A conversation by that way."""
+    with conversation(door, lone_ghostcast, ghostcast_bin) as client:
+        yield client
+
+
+@pytest.fixture
+def room(mcp):
+    """A session of the conversation's own."""
+    name = new_room("mcp")
+    mcp.do("start_browser_session", room_name=name)
+    yield name
+    mcp.call("close_browser_session", room_name=name)
+
+
+def test_exactly_seven_tools(mcp):
+    """The default set, with schemas that describe every argument and every answer."""
+    tools = mcp.tools()
+    assert list(tools) == list(TOOLS)
+    for name, tool in tools.items():
+        for schema in (tool.input_schema, tool.output_schema):
+            jsonschema.Draft202012Validator.check_schema(schema)
+        properties = tool.input_schema["properties"]
+        assert TOOLS[name] <= set(properties)
+        assert all(schema.get("description") for schema in properties.values()), name
+        hints = tool.annotations
+        assert hints.title and hints.read_only_hint == (name in READ_ONLY)
+        if name not in READ_ONLY:
+            assert hints.destructive_hint == (name in DESTRUCTIVE), name
+    act = tools["execute_action"].input_schema
+    assert "navigate" in act["properties"]["action_type"]["enum"] and act["examples"]
+    fps = tools["start_browser_session"].input_schema["properties"]["fps"]
+    assert (fps["minimum"], fps["maximum"], fps["default"]) == (1, 60, 10)
+
+
+def test_server_says_who_it_is(mcp):
+    """Name, version and how to use it."""
+    assert mcp.client.server_info.name == "ghostcast" and mcp.client.server_info.version
+    assert "start_browser_session" in mcp.client.instructions
+
+
+def test_a_whole_session(mcp, lone_api, web):
+    """Start, look, act, pause, resume, recover, close: each changes the real thing."""
+    name = new_room("mcp")
+    visit = web.visit("/form")
+    started = mcp.do(
+        "start_browser_session",
+        room_name=name,
+        initial_url=visit.url,
+        viewport_width=1024,
+        viewport_height=600,
+        fps=12,
+    )
+    assert started["state"] == "live" and started["url"] == visit.url
+    assert started["viewport"] == {"width": 1024, "height": 600} and started["fps"] == 12
+    with lone_api.events(name) as events:
+        look = mcp.do("get_browser_context", room_name=name)
+        assert (look["url"], look["title"]) == (visit.url, "Form & more")
+        assert look["ready_state"] == "complete"
+        index = {e["name"]: e["index"] for e in look["elements"]}["Press me"]
+        clicked = mcp.act(name, "click", index=index)
+        assert clicked["message"] == 'Clicked the button "Press me".'
+        assert visit.wait_note("click")["target"] == "press"
+        action = {"action_type": "click", "params": {"index": index}}
+        events.wait("action_completed", accept=lambda e: e["action"] == action)
+    assert mcp.do("pause_browser_session", room_name=name)["state"] == "paused"
+    assert lone_api.record(name)["state"] == "paused"
+    assert mcp.do("resume_browser_session", room_name=name)["state"] == "live"
+    assert "well" in mcp.do("recover_browser_session", room_name=name)["message"]
+    assert mcp.do("close_browser_session", room_name=name)["state"] == "closed"
+    assert lone_api.request("GET", f"/sessions/{name}").status_code == 404
+
+
+def test_actions_and_their_sentences(mcp, room, web):
+    """Every action, told so that it can be spoken."""
+    visit, tall = web.visit("/form"), web.visit("/tall")
+    told = [
+        mcp.act(room, "navigate", url=visit.url)["message"],
+        mcp.act(room, "click", x=5, y=5)["message"],
+        mcp.act(room, "type", text="hello", index=5)["message"],
+        mcp.act(room, "navigate", url=tall.url)["message"],
+        mcp.act(room, "scroll", direction="down")["message"],
+        mcp.act(room, "go_back")["message"],
+        mcp.act(room, "go_forward")["message"],
+        mcp.act(room, "refresh")["message"],
+        mcp.act(room, "wait", seconds=0.1)["message"],
+    ]
+    assert told[0] == 'Opened "Form & more".'
+    assert told[5] == 'Went back to "Form & more".'
+    assert all(message.endswith(".") and len(message) < 120 for message in told), told
+
+
+def test_default_session(mcp, lone_api, web):
+    """Without a room a default session starts by itself, or the client's last one is meant."""
+    visit = web.visit("/form")
+    acted = mcp.act(None, "navigate", url=visit.url)
+    try:
+        look = mcp.do("get_browser_context")
+        assert look["url"] == visit.url and look["room_name"] == acted["room_name"] == "default"
+    finally:
+        mcp.do("close_browser_session", room_name="default")
+
+
+def test_last_session_is_meant(mcp, door, room, web):
+    """A conversation knows what it started; single requests of the newest protocol cannot."""
+    if door == "http":
+        assert mcp.client.protocol_version >= "2026"
+        return
+    assert mcp.act(None, "navigate", url=web.visit("/form").url)["room_name"] == room
+
+
+def test_errors_are_told_and_the_server_goes_on(mcp, room):
+    """Unknown room, missing parameter, bad action, unknown argument: a tool error each."""
+    sentence, facts = mcp.fail("pause_browser_session", room_name="no-such-room")
+    assert "start_browser_session" in sentence and facts["error_kind"] == "not_found"
+    sentence, _ = mcp.fail("pause_browser_session")
+    assert "room_name" in sentence
+    sentence, facts = mcp.fail("execute_action", room_name=room, action_type="bogus")
+    assert "navigate" in sentence and facts["error_kind"] == "unknown_action"
+    _, facts = mcp.fail("execute_action", room_name=room, action_type="click", params={})
+    assert facts["error_kind"] == "missing_parameter"
+    _, facts = mcp.fail("execute_action", room_name=room, action_type="click", params={"index": 99})
+    assert facts["error_kind"] == "element_not_found" and facts["context"]["action"]
+    sentence, _ = mcp.fail("start_browser_session", room_name=room)
+    assert "already" in sentence
+    sentence, _ = mcp.fail("start_browser_session", room_name="a", viewport_width=1)
+    assert "viewport_width" in sentence
+    with pytest.raises(MCPError, match="Unknown tool"):
+        mcp.call("no_such_tool")
+    assert mcp.do("get_browser_context", room_name=room)["url"] == "about:blank"
+
+
+def test_slow_page_is_announced_and_answered_in_time(mcp, lone_api, room, web):
+    """A word at once, an answer within four seconds, the end by events."""
+    progress = queue.Queue()
+    url = web.url("/slow", seconds=6)
+    with lone_api.events(room) as events:
+        began = time.monotonic()
+        call = mcp.begin(
+            "execute_action",
+            {"room_name": room, "action_type": "navigate", "params": {"url": url}},
+            progress,
+        )
+        spoken_at, message = progress.get(timeout=2)
+        assert spoken_at - began < 1 and "127.0.0.1" in message, message
+        result = call.result(10)
+        assert time.monotonic() - began < ANSWER_S_MAX
+        facts = result.structured_content
+        assert facts["status"] == "running" and facts["success"] is None and not result.is_error
+        look = mcp.do("get_browser_context", room_name=room)
+        assert look["is_loading"], "the page can be looked at meanwhile"
+        events.wait("page_load_complete", within=10, accept=lambda e: e["url"] == url)
+        events.wait("action_completed", within=10)
+    assert mcp.do("get_browser_context", room_name=room)["url"] == url
+
+
+def test_slow_first_page(mcp, lone_api, web):
+    """A start answers in time too."""
+    name, progress = new_room("mcp"), queue.Queue()
+    began = time.monotonic()
+    arguments = {"room_name": name, "initial_url": web.url("/slow", seconds=6)}
+    result = mcp.begin("start_browser_session", arguments, progress).result(10)
+    try:
+        assert time.monotonic() - began < ANSWER_S_MAX
+        assert result.structured_content["is_opening"] and "still loading" in spoken(result)
+        assert heard(progress), "a start is announced"
+    finally:
+        mcp.call("close_browser_session", room_name=name)
+
+
+def test_newer_navigation_takes_over(mcp, lone_api, room, web):
+    """Whoever moves on does not wait for a page that was given up."""
+    url = web.url("/slow", seconds=20)
+    late = mcp.call("execute_action", room_name=room, action_type="navigate", params={"url": url})
+    assert late.structured_content["status"] == "running"
+    began = time.monotonic()
+    visit = web.visit("/form")
+    result = mcp.call(
+        "execute_action", room_name=room, action_type="navigate", params={"url": visit.url}
+    )
+    facts = result.structured_content
+    # Requests of the newest protocol are on their own; there it waits its turn.
+    if facts["status"] == "done":
+        assert time.monotonic() - began < 2 and facts["url"] == visit.url
+
+
+def test_cancelled_call_is_cancelled_in_the_browser(mcp, lone_api, room, web):
+    """Barge-in: the navigation stops, is told as an error, and the next action runs at once."""
+    hang = web.url("/slow", seconds=20)
+    with lone_api.events(room, types=["action_started", "action_error"]) as events:
+        call = mcp.begin(
+            "execute_action",
+            {"room_name": room, "action_type": "navigate", "params": {"url": hang}},
+        )
+        events.wait("action_started")
+        call.cancel()
+        error = events.wait("action_error")
+        assert "cancelled" in error["error"], error
+    visit = web.visit("/form")
+    began = time.monotonic()
+    assert mcp.act(room, "navigate", url=visit.url)["url"] == visit.url
+    assert time.monotonic() - began < 2
+
+
+def test_lost_browser_is_a_tool_error(mcp, own_ghostcast, ghostcast_bin, door):
+    """A dead browser says so, and what to call next; the room can be started again."""
+    from support import procs
+
+    with conversation(door, own_ghostcast, ghostcast_bin) as client:
+        client.do("start_browser_session", room_name="lost")
+        procs.kill_all(own_ghostcast.browsers())
+        wait_for(
+            lambda: own_ghostcast.api.record("lost")["state"], 10, "the loss is noticed",
+            accept=lambda state: state == "failed",
+        )
+        sentence, facts = client.fail(
+            "execute_action", room_name="lost", action_type="refresh", params={}
+        )
+        assert facts["error_kind"] == "browser_lost" and "new session" in sentence
+        sentence, _ = client.fail("recover_browser_session", room_name="lost")
+        assert "start" in sentence.lower()
+        assert client.do("start_browser_session", room_name="lost")["state"] == "live"
