@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::grpc;
 use crate::error::{Chain, Error, ErrorKind};
 
 /// The header that carries the request's id.
@@ -110,8 +111,13 @@ pub(super) async fn request_id(request: Request, next: Next) -> Response {
 }
 
 /// A path that is none.
-pub(super) async fn no_route() -> Error {
-    Error::not_found("there is no such path").hint("GET /openapi.json lists every path.")
+pub(super) async fn no_route(request: Request) -> Response {
+    if grpc::speaks(&request) {
+        return grpc::no_method();
+    }
+    Error::not_found("there is no such path")
+        .hint("GET /openapi.json lists every path.")
+        .into_response()
 }
 
 /// A path that does not take this method.

@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from support import procs
 from support.api import new_room
 from support.mcp import DOORS, conversation, heard, spoken
 from support.wait import wait_for
@@ -246,8 +247,6 @@ def test_cancelled_call_is_cancelled_in_the_browser(mcp, lone_api, room, web):
 
 def test_lost_browser_is_a_tool_error(mcp, own_ghostcast, ghostcast_bin, door):
     """A dead browser says so, and what to call next; the room can be started again."""
-    from support import procs
-
     with conversation(door, own_ghostcast, ghostcast_bin) as client:
         client.do("start_browser_session", room_name="lost")
         procs.kill_all(own_ghostcast.browsers())

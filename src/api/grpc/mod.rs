@@ -38,14 +38,17 @@ pub(super) fn routes(doors: &Doors) -> Result<Router<Doors>, Error> {
     let bytes_max = doors.config.server.body_bytes_max;
     let service = proto::browser_service_server::BrowserServiceServer::new(Service::new(doors))
         .max_decoding_message_size(bytes_max);
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .map_err(|error| Error::internal("the gRPC contract is broken").source(error))?;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let broken = |error| Error::internal("the gRPC contract is broken").source(error);
     let (reporter, health) = tonic_health::server::health_reporter();
     let routes = Routes::new(service)
-        .add_service(reflection)
+        .add_service(reflection().build_v1().map_err(broken)?)
+        // Most tools still ask in the older words.
+        .add_service(reflection().build_v1alpha().map_err(broken)?)
         .add_service(health);
     // Serving as long as the process does; how it fares is told by /health.
     tokio::spawn(async move {
@@ -60,6 +63,11 @@ pub(super) fn routes(doors: &Doors) -> Result<Router<Doors>, Error> {
 pub(super) fn speaks(request: &Request<Body>) -> bool {
     let content_type = request.headers().get(axum::http::header::CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// A method that is none.
+pub(super) fn no_method() -> Response {
+    Status::unimplemented("there is no such method. Reflection lists those there are.").into_http()
 }
 
 /// A refusal as gRPC says it.

@@ -1,0 +1,282 @@
+"""Every command through every door: REST, MCP and gRPC answer, act and tell alike."""
+
+import httpx
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+
+from support.api import new_room
+from support.grpc_client import GrpcClient, plain
+from support.mcp import McpClient, http_server
+
+# What differs from one run of the same thing to the next.
+PASSING = {"duration_ms", "settle_ms"}
+
+
+class Rest:
+    """The walk by REST."""
+
+    name = "rest"
+
+    def __init__(self, service):
+        self.api = service.api
+
+    def start(self, room, **spec):
+        """The session's state and page."""
+        return facts(self.api.create(room, **spec))
+
+    def verb(self, room, verb):
+        """Pause, resume, recover or close."""
+        if verb == "close":
+            return facts(self.api.close(room).json())
+        return facts(self.api.post(room, verb).json())
+
+    def act(self, room, action_type, params):
+        """The action's result."""
+        return self.api.act(room, action_type, **params)
+
+    def context(self, room):
+        """The page."""
+        return self.api.context(room, elements="true")
+
+    def refusal(self, room, verb):
+        """The kind of error."""
+        return self.api.request("POST", f"/sessions/{room}/{verb}").json()["error"]["kind"]
+
+    def close(self):
+        """Nothing to let go of."""
+
+
+class Mcp:
+    """The walk by MCP."""
+
+    name = "mcp"
+
+    def __init__(self, service):
+        self.client = McpClient(http_server(service), "auto")
+
+    def start(self, room, **spec):
+        """The session's state and page."""
+        return facts(self.client.do("start_browser_session", room_name=room, **spec))
+
+    def verb(self, room, verb):
+        """Pause, resume, recover or close."""
+        return facts(self.client.do(f"{verb}_browser_session", room_name=room))
+
+    def act(self, room, action_type, params):
+        """The action's result."""
+        arguments = {"room_name": room, "action_type": action_type, "params": params}
+        return self.client.call("execute_action", **arguments).structured_content
+
+    def context(self, room):
+        """The page."""
+        return self.client.do("get_browser_context", room_name=room)
+
+    def refusal(self, room, verb):
+        """The kind of error."""
+        return self.client.fail(f"{verb}_browser_session", room_name=room)[1]["error_kind"]
+
+    def close(self):
+        """Hangs up."""
+        self.client.close()
+
+
+class Grpc:
+    """The walk by gRPC."""
+
+    name = "grpc"
+    codes = {"NOT_FOUND": "not_found"}
+
+    def __init__(self, service):
+        self.client = GrpcClient(service)
+
+    def start(self, room, **spec):
+        """The session's state and page."""
+        return facts(self.client.call("StartSession", room_name=room, **spec))
+
+    def verb(self, room, verb):
+        """Pause, resume, recover or close."""
+        return facts(self.client.call(f"{verb.capitalize()}Session", room_name=room))
+
+    def act(self, room, action_type, params):
+        """The action's result."""
+        action = {"action_type": action_type, "params": params}
+        return self.client.call("ExecuteAction", room_name=room, action=action)
+
+    def context(self, room):
+        """The page."""
+        return self.client.call("GetBrowserContext", room_name=room, elements=True)
+
+    def refusal(self, room, verb):
+        """The kind of error."""
+        error = self.client.refusal(f"{verb.capitalize()}Session", room_name=room)
+        metadata = dict(error.trailing_metadata())
+        assert self.codes[error.code().name] == metadata["error-kind"]
+        return metadata["error-kind"]
+
+    def close(self):
+        """Hangs up."""
+        self.client.channel.close()
+
+
+def facts(session):
+    """What all doors tell of a session."""
+    url = session.get("url") or session["current_url"]
+    return {"state": session["state"], "url": url, "fps": session["fps"]}
+
+
+def steps(visit, tall, index):
+    """Every action, and every way to fail that needs no accident."""
+    return [
+        ("navigate", {"url": visit.url}),
+        ("click", {"index": index}),
+        ("click", {"x": 5, "y": 5, "count": 2}),
+        ("type", {"text": "hello", "index": index + 5, "clear": True}),
+        ("wait", {"seconds": 0.1}),
+        ("navigate", {"url": tall.url}),
+        ("scroll", {"direction": "down", "amount": 300}),
+        ("go_back", {}),
+        ("go_forward", {}),
+        ("refresh", {}),
+        ("click", {"index": 9999}),
+        ("click", {}),
+        ("scroll", {"direction": "sideways"}),
+        ("bogus", {}),
+        ("navigate", {"url": "file:///etc/passwd"}),
+        ("navigate", {"url": "http://no-such-host.invalid/"}),
+    ]
+
+
+def walk(door, service, web):
+    """All commands by one door; what was answered and what subscribers heard."""
+    room = new_room("doors")
+    # The pages are the same for all, and so are their addresses.
+    visit, tall = web.visit("/form"), web.visit("/tall")
+    seen = {"start": door.start(room, initial_url=visit.url, fps=15)}
+    with service.api.events(room) as events:
+        seen["pause"] = door.verb(room, "pause")
+        seen["resume"] = door.verb(room, "resume")
+        seen["recover"] = door.verb(room, "recover")
+        context = door.context(room)
+        seen["context"] = {name: context[name] for name in ("url", "title", "ready_state")}
+        seen["elements"] = [(e["role"], e["name"], e["index"]) for e in context["elements"]]
+        results = []
+        for action_type, params in steps(visit, tall, 0):
+            result = door.act(room, action_type, params)
+            result = {name: result.get(name) for name in ("success", "error_kind", "error", "data")}
+            result["data"] = {k: v for k, v in result["data"].items() if k not in PASSING}
+            results.append((action_type, result))
+        seen["results"] = results
+        outcomes = len(steps(visit, tall, 0))
+        events.wait(
+            "action_error", accept=lambda e: "no-such-host" in str(e["action"]["params"])
+        )
+        ends = events.of("action_completed", "action_error")
+        assert len(ends) == outcomes
+        seen["ends"] = [(e["type"], e["action"]["action_type"], e.get("error")) for e in ends]
+        seen["close"] = door.verb(room, "close")
+    seen["refusal"] = door.refusal(room, "pause")
+    return anonymous(seen, visit, tall)
+
+
+def anonymous(seen, *visits):
+    """The same text whatever the visit's number."""
+    text = repr(seen)
+    for number, visit in enumerate(visits):
+        text = text.replace(visit.url, f"URL{number}").replace(visit.id, f"ID{number}")
+    return text
+
+
+def test_every_command_by_every_door(lone_ghostcast, web):
+    """The same walk, the same answers, the same events."""
+    walks = {}
+    for kind in (Rest, Mcp, Grpc):
+        door = kind(lone_ghostcast)
+        try:
+            walks[kind.name] = walk(door, lone_ghostcast, web)
+        finally:
+            door.close()
+    assert walks["rest"] == walks["mcp"]
+    assert walks["rest"] == walks["grpc"]
+
+
+@pytest.fixture(scope="module")
+def stub(lone_ghostcast):
+    """A gRPC client."""
+    with GrpcClient(lone_ghostcast) as client:
+        yield client
+
+
+def test_grpc_reflection_and_health(lone_ghostcast, stub):
+    """Tools find the contract by themselves, and whether the service serves."""
+    services = ProtoReflectionDescriptorDatabase(stub.channel).get_services()
+    assert "ghostcast.v1.BrowserService" in services
+    health = health_pb2_grpc.HealthStub(stub.channel)
+    for name in ("", "ghostcast.v1.BrowserService"):
+        answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=5)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_grpc_events_and_replay(lone_ghostcast, stub, web):
+    """Events are streamed with their fields; `since` replays them."""
+    with lone_ghostcast.api.session() as room:
+        visit = web.visit("/form")
+        stream = stub.events(room)
+        stub.call("ExecuteAction", room_name=room, action={
+            "action_type": "navigate", "params": {"url": visit.url}})
+        heard = []
+        for event in stream:
+            heard.append(event)
+            if event.type == "action_completed":
+                break
+        stream.cancel()
+        navigated = next(event for event in heard if event.type == "page_navigation")
+        assert navigated.url == visit.url and navigated.timestamp > 1e9
+        assert heard[-1].action.action_type == "navigate"
+        assert plain(heard[-1])["action"]["params"]["url"] == visit.url
+        again = stub.events(room, since=0, types=["all"])
+        assert next(again).seq == 1
+        again.cancel()
+
+
+def test_grpc_cancel_cancels_the_action(lone_ghostcast, stub, web):
+    """A call that is cancelled, or runs into its deadline, ends in the browser too."""
+    with lone_ghostcast.api.session() as room, lone_ghostcast.api.events(room) as events:
+        action = {"action_type": "navigate", "params": {"url": web.url("/slow", seconds=20)}}
+        request = stub.request("ExecuteAction", room_name=room, action=action)
+        call = stub.stub.ExecuteAction.future(request, timeout=1)
+        assert call.exception(timeout=5).code().name == "DEADLINE_EXCEEDED"
+        assert "cancelled" in events.wait("action_error")["error"]
+
+
+def test_grpc_bounds(stub):
+    """What is out of range is refused with a sentence."""
+    error = stub.refusal("StartSession", room_name="a/b")
+    assert error.code().name == "INVALID_ARGUMENT" and "characters" in error.details()
+    error = stub.refusal("ExecuteAction", room_name="nobody")
+    assert error.code().name == "NOT_FOUND"
+    error = stub.refusal("StartSession", room_name="a", fps=1000)
+    assert "1 to 60" in error.details()
+
+
+def test_tokens_are_asked_for_at_every_door(guarded_ghostcast):
+    """No token, no tools and no calls."""
+    with GrpcClient(guarded_ghostcast) as stranger:
+        error = stranger.refusal("ListSessions")
+        assert error.code().name == "UNAUTHENTICATED" and "Bearer" in error.details()
+    with GrpcClient(guarded_ghostcast, guarded_ghostcast.api.token) as friend:
+        assert friend.call("ListSessions") == {"sessions": []}
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    headers = {"Accept": "application/json, text/event-stream"}
+    url = f"{guarded_ghostcast.api.base}/mcp"
+    assert httpx.post(url, json=hello, headers=headers).status_code == 401
+    client = McpClient(http_server(guarded_ghostcast), "auto")
+    try:
+        assert len(client.tools()) == 7
+    finally:
+        client.close()
+    bearer = f"Bearer {guarded_ghostcast.api.token}"
+    foreign = {**headers, "Origin": "https://evil.test", "Authorization": bearer}
+    assert httpx.post(url, json=hello, headers=foreign).status_code == 403
