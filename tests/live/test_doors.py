@@ -166,7 +166,8 @@ def walk(door, service, web):
         for action_type, params in steps(visit, tall, 0):
             result = door.act(room, action_type, params)
             result = {name: result.get(name) for name in ("success", "error_kind", "error", "data")}
-            result["data"] = {k: v for k, v in result["data"].items() if k not in PASSING}
+            data = sorted(result["data"].items())
+            result["data"] = {name: value for name, value in data if name not in PASSING}
             results.append((action_type, result))
         seen["results"] = results
         outcomes = len(steps(visit, tall, 0))
