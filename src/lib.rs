@@ -9,7 +9,7 @@
 //! - [`publish`]: where access units go: LiveKit and WHEP.
 //! - [`events`]: what happened, numbered and kept for a while.
 //! - [`session`]: one room's browser, from start to close.
-//! - [`api`]: the front doors: REST, WebSocket, WHEP, metrics, dashboard.
+//! - [`api`]: the front doors: MCP, REST, gRPC, WebSocket, WHEP, metrics, dashboard.
 //! - [`demo`]: the built-in page that drives itself; [`app`]: where everything is put together; [`cli`]: the command line.
 
 pub mod api;

@@ -59,7 +59,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
 ];
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
-const ENGINES: [(&str, &[&str]); 18] = [
+const ENGINES: [(&str, &[&str]); 24] = [
     ("axum", &["api/", "app.rs", "demo.rs"]),
     ("chromiumoxide", &["browser/"]),
     ("clap", &["cli/"]),
@@ -74,8 +74,14 @@ const ENGINES: [(&str, &[&str]); 18] = [
     ("metrics_exporter_prometheus", &["api/metrics.rs"]),
     ("openh264", &["media/encode/openh264.rs"]),
     ("openh264_sys2", &["media/encode/openh264.rs"]),
+    ("prost", &["api/grpc/"]),
+    ("prost_types", &["api/grpc/"]),
+    ("rmcp", &["api/mcp/"]),
     ("str0m", &["rtc/"]),
     ("tiny_skia", &["media/"]),
+    ("tonic", &["api/grpc/"]),
+    ("tonic_health", &["api/grpc/"]),
+    ("tonic_reflection", &["api/grpc/"]),
     ("turbojpeg", &["media/decode.rs"]),
     ("yuv", &["media/decode.rs"]),
 ];
