@@ -149,6 +149,7 @@ async fn play(session: &SessionHandle, step: &Step) {
 async fn find(session: &SessionHandle, name: &str) -> Option<u64> {
     let options = ContextOptions {
         elements: true,
+        limit: Some(500),
         ..ContextOptions::default()
     };
     let elements = session.context(options).await.ok()?.elements?.elements;

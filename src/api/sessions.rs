@@ -156,9 +156,13 @@ pub(super) struct ContextQuery {
     /// With the accessibility tree.
     #[serde(default)]
     accessibility: bool,
-    /// Most elements listed, 1 or more (500).
+    /// Most elements listed, 1 or more (5000 at most); without it as many as make about 8 kB.
     #[param(minimum = 1)]
     limit: Option<u32>,
+    /// Reads on in the elements: the `more` of the answer before.
+    more: Option<String>,
+    /// Reads on in the accessibility tree: the `accessibility_more` of the answer before.
+    accessibility_more: Option<String>,
     /// The token, where no header can be set.
     #[serde(rename = "access_token")]
     _access_token: Option<String>,
@@ -181,15 +185,19 @@ pub(super) async fn context(
         elements,
         accessibility,
         limit,
+        more,
+        accessibility_more,
         ..
     } = query;
     if limit == Some(0) {
-        return Err(Error::invalid_input("limit is out of range").hint("Use 1 or more."));
+        return Err(Error::invalid_input("limit is out of range").hint("Use 1 to 5000."));
     }
     let options = ContextOptions {
         elements,
         accessibility,
         limit,
+        more,
+        accessibility_more,
     };
     doors.manager.find(&room)?.context(options).await.map(Json)
 }

@@ -6,7 +6,8 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 use utoipa::ToSchema;
 
-use crate::browser::elements::{self, ElementList};
+use crate::browser::accessibility;
+use crate::browser::elements::{self, ElementList, Part};
 use crate::browser::page::{Page, PageState};
 use crate::browser::screenshot::{self, Format};
 use crate::error::Error;
@@ -67,14 +68,18 @@ pub struct SessionHandle {
 }
 
 /// What a context shall hold besides url, title and ready state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContextOptions {
     /// The indexed elements.
     pub elements: bool,
     /// The accessibility tree.
     pub accessibility: bool,
-    /// Most elements listed.
+    /// Most elements listed; else as many as are comfortably read.
     pub limit: Option<u32>,
+    /// Reads on in the elements.
+    pub more: Option<String>,
+    /// Reads on in the accessibility tree.
+    pub accessibility_more: Option<String>,
 }
 
 /// The page as an agent needs it (REQUIREMENTS A21, A55, D12).
@@ -104,6 +109,13 @@ pub struct PageContext {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     pub accessibility: Option<Vec<serde_json::Value>>,
+    /// How many nodes the tree has, listed or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accessibility_total: Option<u64>,
+    /// Reads on in the tree, as `?accessibility_more=`; null at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub accessibility_more: Option<Option<String>>,
 }
 
 impl SessionHandle {
@@ -205,17 +217,30 @@ impl SessionHandle {
     /// The page as an agent needs it.
     pub async fn context(&self, options: ContextOptions) -> Result<PageContext, Error> {
         self.must_have_browser()?;
-        let elements = match options.elements {
+        let elements = match options.elements || options.more.is_some() {
             true => {
-                let limit = options.limit.unwrap_or(elements::ELEMENTS_LIMIT_DEFAULT);
-                Some(elements::list(&self.page, limit).await?)
+                let part = Part {
+                    limit: options.limit,
+                    more: options.more,
+                };
+                let list = elements::list(&self.page, &part).await?;
+                Some(list.ok_or_else(|| read_anew("more"))?)
             }
             false => None,
         };
-        let accessibility = match options.accessibility {
-            true => Some(crate::browser::accessibility::tree(&self.page).await?),
+        let tree = match options.accessibility || options.accessibility_more.is_some() {
+            true => {
+                let more = options.accessibility_more.as_deref();
+                let tree = accessibility::tree(&self.page, more).await?;
+                Some(tree.ok_or_else(|| read_anew("accessibility_more"))?)
+            }
             false => None,
         };
+        let (nodes, total, more) = tree
+            .map(|tree| (tree.nodes, tree.total, tree.more))
+            .map_or((None, None, None), |(nodes, total, more)| {
+                (Some(nodes), Some(total), Some(more))
+            });
         let PageState {
             url,
             title,
@@ -239,7 +264,9 @@ impl SessionHandle {
             viewport,
             cursor: self.record.borrow().cursor,
             elements,
-            accessibility,
+            accessibility: nodes,
+            accessibility_total: total,
+            accessibility_more: more,
         })
     }
 
@@ -269,6 +296,16 @@ impl SessionHandle {
             .map_err(|_| closed())?;
         answer.await.map_err(|_| cut_short())?
     }
+}
+
+/// A cursor that points into a list that is no more.
+fn read_anew(parameter: &str) -> Error {
+    Error::invalid_input(format!(
+        "stale_element: \"{parameter}\" belongs to an older state of the page"
+    ))
+    .hint(format!(
+        "Get the context without {parameter}, and use the indices and the cursor that come with it."
+    ))
 }
 
 fn closed() -> Error {

@@ -328,7 +328,84 @@ note('loaded');
     return page("Attempt", body, script)
 
 
+def rich(_query):
+    """One of everything that can be acted on, each named in another way."""
+    body = """
+<h1>Rich</h1>
+<span id=l1>Labelled</span> <span id=l2>by two</span><input aria-labelledby="l1 l2">
+<label for=mail>E-mail</label><input id=mail type=email required value="a@b.test">
+<label>Wrapped <input type=checkbox checked></label>
+<label><input type=radio name=r>Option one</label>
+<input placeholder="Only placeholder"><input title="Only title">
+<a href="/x"><img alt="Logo" src="data:," width=20 height=20></a>
+<button title="Close it">×</button>
+<button aria-label="Menu" aria-expanded=false>M</button><button aria-pressed=true>Bold</button>
+<fieldset disabled><legend>Group</legend><button>Inside</button></fieldset>
+<details><summary>More info</summary><p>Folded <button>Folded button</button></p></details>
+<label for=colour>Colour</label>
+<select id=colour><option>Red<option selected>Green</select>
+<select multiple aria-label=Many><option>A<option selected>B</select>
+<div contenteditable aria-label="Rich text">Hi <b>there</b></div>
+<div role=switch aria-checked=true tabindex=0 aria-label="Dark mode">on</div>
+<div role=tablist><span role=tab tabindex=0 aria-selected=true>First</span></div>
+<div role=menuitemcheckbox aria-checked=mixed tabindex=0>Mixed</div>
+<div onclick="1" style="cursor:pointer">Click me</div>
+<button hidden>Hidden one</button><button aria-hidden=true>Hidden two</button>
+<div inert><button>Hidden three</button></div>
+<button style="visibility:hidden">Hidden four</button>
+<input type=submit><input type=range min=0 max=9 value=3 aria-label=Range>
+<input type=search aria-label=Seek><input type=password aria-label=Pass value=hunter22>
+<input type=date aria-label=When><textarea aria-label=Area>txt</textarea>
+<label style="cursor:pointer"><input type=checkbox style="display:none">Custom box</label>
+<div id=open></div><div id=closed></div>
+<iframe srcdoc="<button>In frame</button>" title="Framed" height=60></iframe>
+<button><svg width=9 height=9><title>Trash</title></svg></button>
+<div role=button tabindex=0>Div <span>button</span></div>
+<p style="height:2000px"></p><a href="/far">Far away</a>
+"""
+    script = """
+document.getElementById('open').attachShadow({mode: 'open'}).innerHTML =
+  '<button>Open shadow</button>';
+document.getElementById('closed').attachShadow({mode: 'closed'}).innerHTML =
+  '<button>Closed shadow</button>';
+addEventListener('click', (e) => note('click', e.target.id || e.target.textContent), true);
+note('loaded');
+"""
+    return page("Rich", body, script)
+
+
+def many(query):
+    """A long list of rows with a link and a button each."""
+    rows = "".join(
+        f"<div>Row {i}: <a href='/item/{i}'>Item {i}</a> <button>Buy {i}</button></div>"
+        for i in range(int(query.get("rows", 1000)))
+    )
+    return page("Many", rows, "note('loaded');")
+
+
+def shuffled(_query):
+    """A list that is made anew, in another order, whenever the page is clicked outside of it."""
+    script = """
+const names = ['Apples', 'Pears', 'Plums', 'Figs'];
+function draw() {
+  document.getElementById('room').replaceChildren(...names.map((name) => {
+    const made = document.createElement('button');
+    made.textContent = name;
+    made.onclick = (e) => { e.stopPropagation(); note('chosen', name); };
+    return made;
+  }));
+}
+draw();
+addEventListener('click', () => { names.reverse(); draw(); note('drawn'); });
+note('loaded');
+"""
+    return page("Shuffled", "<div id=room style='margin-top:60px'></div>", script)
+
+
 PAGES = {
+    "/rich": rich,
+    "/many": many,
+    "/shuffled": shuffled,
     "/still": still,
     "/clock": clock,
     "/bouts": bouts,
