@@ -131,6 +131,7 @@ async fn play(session: &SessionHandle, step: &Step) {
     let action = ActionRequest {
         action_type: action_type.to_owned(),
         params,
+        correction_of: None,
     };
     match session.act(action).await {
         Ok(result) => {

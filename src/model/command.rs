@@ -29,6 +29,9 @@ pub struct ActionRequest {
     #[serde(default)]
     #[schema(value_type = Object, example = json!({"index": 5}))]
     pub params: Map<String, Value>,
+    /// The `action_id` of a failed action that this one tries to put right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correction_of: Option<String>,
 }
 
 /// A parsed action.
@@ -285,6 +288,10 @@ impl ActionError {
 /// The outcome of every action (REQUIREMENTS A20, DESIGN section 7).
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ActionResult {
+    /// Names this action, for `correction_of`.
+    pub action_id: String,
+    /// The failed action that this one was to put right; null for any other.
+    pub correction_of: Option<String>,
     /// Whether the action did what was asked.
     pub success: bool,
     /// What went wrong and what to do next; null on success.
@@ -505,6 +512,7 @@ mod tests {
         Command::parse(&ActionRequest {
             action_type: action_type.to_owned(),
             params,
+            correction_of: None,
         })
     }
 

@@ -325,6 +325,8 @@ pub(super) fn refused(error: ActionError, url: &str, title: &str) -> ActionResul
         context,
     } = error;
     ActionResult {
+        action_id: String::new(),
+        correction_of: None,
         success: false,
         error: Some(message),
         error_kind: Some(kind),

@@ -10,6 +10,7 @@
 //! ```
 
 mod actor;
+mod corrections;
 mod handle;
 pub mod machine;
 mod manager;

@@ -78,6 +78,8 @@ pub(super) async fn perform(kit: Kit, request: ActionRequest) -> Performed {
     let (mut result, settled) = match outcome {
         Ok(Done { data, settled }) => {
             let result = ActionResult {
+                action_id: String::new(),
+                correction_of: None,
                 success: true,
                 error: None,
                 error_kind: None,
@@ -91,7 +93,8 @@ pub(super) async fn perform(kit: Kit, request: ActionRequest) -> Performed {
         }
         Err(mut error) => {
             let ready_state = state.map(|state| state.ready_state);
-            error.context = Some(context(&echo, &url, &title, ready_state, error.context));
+            let detail = error.context.take();
+            error.context = Some(context(&echo, &url, &title, ready_state, detail));
             (refused(error, &url, &title), None)
         }
     };
@@ -178,7 +181,7 @@ fn known_type(action_type: &str) -> &'static str {
 }
 
 /// What a corrector needs: what was tried, where, and what the failure itself knows.
-fn context(
+pub(super) fn context(
     request: &ActionRequest,
     url: &str,
     title: &str,

@@ -59,11 +59,15 @@ pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, A
             .await
             .map_err(browser_failed)?;
         if !field.ok {
-            return Err(ActionError::new(
+            let error = ActionError::new(
                 ActionErrorKind::ElementNotEditable,
                 "Nothing that takes text has the focus. Give the index of a field, or click one \
                  first.",
-            ));
+            );
+            let fields: Result<serde_json::Value, _> =
+                stage.page.evaluate("__ghostcast.fields()").await;
+            let candidates = fields.unwrap_or_default();
+            return Err(error.context(json!({ "candidates": candidates, "cover": null })));
         }
         let is_password = stage.page.evaluate("__ghostcast.activeIsPassword()").await;
         let _ = stage.is_password.set(is_password.map_err(browser_failed)?);

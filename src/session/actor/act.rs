@@ -12,23 +12,37 @@ use tokio::sync::oneshot;
 use super::Work;
 use crate::browser::actions;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
+use crate::model::ids::action_id;
 use crate::model::{ActionResult, EventBody};
 use crate::session::handle::{cancelled, refused};
-use crate::session::perform::{Kit, Performed, count, masked, perform};
+use crate::session::perform::{Kit, Performed, context, count, masked, perform};
 
 /// An initial page that is slower than this goes on loading while the session is used.
 const OPENING_MAX: Duration = Duration::from_secs(60);
 
+/// An action that was asked for.
+pub(super) struct Task {
+    ticket: Ticket,
+    action: ActionRequest,
+}
+
+/// What an action is called, and who waits for its end.
+struct Ticket {
+    id: String,
+    correction_of: Option<String>,
+    reply: oneshot::Sender<ActionResult>,
+}
+
 /// The action under way.
 pub(super) struct Running {
     action: ActionRequest,
-    reply: Option<oneshot::Sender<ActionResult>>,
+    ticket: Option<Ticket>,
     future: BoxFuture<'static, Performed>,
 }
 
 /// An action that ended.
 pub(super) struct Finished {
-    reply: Option<oneshot::Sender<ActionResult>>,
+    ticket: Option<Ticket>,
     performed: Performed,
 }
 
@@ -38,7 +52,7 @@ impl Future for Running {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Finished> {
         let performed = std::task::ready!(self.future.poll_unpin(context));
         Poll::Ready(Finished {
-            reply: self.reply.take(),
+            ticket: self.ticket.take(),
             performed,
         })
     }
@@ -58,6 +72,7 @@ pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Option<Unopened>
     let action = ActionRequest {
         action_type: "navigate".to_owned(),
         params,
+        correction_of: None,
     };
     let mut request = action.clone();
     request.params.insert(
@@ -73,9 +88,23 @@ pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Option<Unopened>
 
 impl Work {
     /// Takes an action: runs it now, lets it wait, or refuses it.
-    pub(super) fn enqueue(&mut self, action: ActionRequest, reply: oneshot::Sender<ActionResult>) {
+    pub(super) fn enqueue(
+        &mut self,
+        mut action: ActionRequest,
+        reply: oneshot::Sender<ActionResult>,
+    ) {
+        // Events repeat the action alone.
+        let correction_of = action.correction_of.take();
+        let known = self.failed.check(correction_of.as_deref());
+        let ticket = Ticket {
+            id: action_id(),
+            correction_of: correction_of.filter(|_| known.is_ok()),
+            reply,
+        };
         if self.machine.state().is_dead() {
-            self.refuse(masked(&action), Some(reply), actions::browser_lost());
+            self.refuse(masked(&action), Some(ticket), actions::browser_lost());
+        } else if let Err(error) = known {
+            self.refuse(masked(&action), Some(ticket), error);
         } else if self.running.is_some()
             && self.waiting.len() >= self.actor.config.session.action_queue_max
         {
@@ -83,9 +112,9 @@ impl Work {
                 ActionErrorKind::Exhausted,
                 "Too many actions wait already. Wait for one to complete and try again.",
             );
-            self.refuse(masked(&action), Some(reply), error);
+            self.refuse(masked(&action), Some(ticket), error);
         } else {
-            self.waiting.push_back((action, reply));
+            self.waiting.push_back(Task { ticket, action });
             self.run_next();
         }
     }
@@ -94,17 +123,19 @@ impl Work {
         if self.running.is_some() {
             return;
         }
-        let Some((action, reply)) = self.waiting.pop_front() else {
+        let Some(Task { ticket, action }) = self.waiting.pop_front() else {
             return;
         };
         // Only the page knows whether the text is a password, and it has not been asked yet.
         self.actor.room.publish(EventBody::ActionStarted {
             action: masked(&action),
+            action_id: ticket.id.clone(),
+            correction_of: ticket.correction_of.clone(),
         });
         let future = perform(self.actor.kit.clone(), action.clone()).boxed();
         self.running = Some(Running {
             action,
-            reply: Some(reply),
+            ticket: Some(ticket),
             future,
         });
     }
@@ -113,7 +144,7 @@ impl Work {
     pub(super) fn finish_action(&mut self, finished: Finished) {
         self.running = None;
         let Finished {
-            reply,
+            ticket,
             performed:
                 Performed {
                     result,
@@ -136,7 +167,7 @@ impl Work {
             record.cursor = at;
             record.title.clone_from(&result.title);
         });
-        self.conclude(echo, reply, result);
+        self.conclude(echo, ticket, result);
         self.run_next();
     }
 
@@ -151,32 +182,28 @@ impl Work {
             }
         };
         if let Some(running) = self.running.take() {
-            self.refuse(masked(&running.action), running.reply, error());
+            self.refuse(masked(&running.action), running.ticket, error());
         }
-        for (action, reply) in std::mem::take(&mut self.waiting) {
-            self.refuse(masked(&action), Some(reply), error());
+        for Task { ticket, action } in std::mem::take(&mut self.waiting) {
+            self.refuse(masked(&action), Some(ticket), error());
         }
     }
 
-    fn refuse(
-        &self,
-        action: ActionRequest,
-        reply: Option<oneshot::Sender<ActionResult>>,
-        error: ActionError,
-    ) {
+    fn refuse(&mut self, action: ActionRequest, ticket: Option<Ticket>, mut error: ActionError) {
         let (url, title) = {
             let record = self.actor.record.borrow();
             (record.current_url.clone(), record.title.clone())
         };
-        self.conclude(action, reply, refused(error, &url, &title));
+        error.context = Some(context(&action, &url, &title, None, None));
+        self.conclude(action, ticket, refused(error, &url, &title));
     }
 
     /// The one place where an action becomes an event and an answer.
     fn conclude(
-        &self,
+        &mut self,
         action: ActionRequest,
-        reply: Option<oneshot::Sender<ActionResult>>,
-        result: ActionResult,
+        ticket: Option<Ticket>,
+        mut result: ActionResult,
     ) {
         count(&action.action_type, &result);
         let body = match &result.error {
@@ -187,9 +214,17 @@ impl Work {
             },
         };
         self.actor.room.publish(body);
-        if let Some(reply) = reply {
-            // Whoever asked may have hung up; the event tells all others.
-            let _ = reply.send(result);
+        let Some(ticket) = ticket else { return };
+        if !result.success {
+            self.failed.note(&ticket.id);
         }
+        if ticket.correction_of.is_some() {
+            metrics::counter!("ghostcast_corrections_total").increment(1);
+            metrics::counter!("ghostcast_corrected_total").increment(u64::from(result.success));
+        }
+        result.action_id = ticket.id;
+        result.correction_of = ticket.correction_of;
+        // Whoever asked may have hung up; the event tells all others.
+        let _ = ticket.reply.send(result);
     }
 }

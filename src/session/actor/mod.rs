@@ -15,8 +15,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::act::Running;
+use self::act::{Running, Task};
 use self::video::Filming;
+use super::corrections::Failed;
 use super::handle::Request;
 use super::machine::{Effect, Input, Machine};
 use super::outlets::{self, Outlets};
@@ -26,8 +27,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::events;
 use crate::livekit::conventions;
-use crate::model::command::ActionRequest;
-use crate::model::{ActionResult, EventBody, SessionRecord, UnixTime, ViewerId};
+use crate::model::{EventBody, SessionRecord, UnixTime, ViewerId};
 use crate::publish::livekit;
 
 /// A session's actor, before it runs.
@@ -55,7 +55,8 @@ struct Work {
     actor: Actor,
     machine: Machine,
     running: Option<Running>,
-    waiting: VecDeque<(ActionRequest, oneshot::Sender<ActionResult>)>,
+    waiting: VecDeque<Task>,
+    failed: Failed,
     filming: Filming,
     opening: Option<BoxFuture<'static, Option<act::Unopened>>>,
     closers: Vec<oneshot::Sender<()>>,
@@ -72,6 +73,7 @@ impl Actor {
             machine: Machine::new(),
             running: None,
             waiting: VecDeque::new(),
+            failed: Failed::default(),
             filming,
             opening,
             closers: Vec::new(),
