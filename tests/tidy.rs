@@ -40,6 +40,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "config",
             "error",
             "events",
+            "media::marks",
             "model",
             "session",
         ],
@@ -76,7 +77,7 @@ const ENGINES: [(&str, &[&str]); 18] = [
     ("openh264_sys2", &["media/encode/openh264.rs"]),
     ("str0m", &["rtc/"]),
     ("tiny_skia", &["media/"]),
-    ("turbojpeg", &["media/decode.rs"]),
+    ("turbojpeg", &["media/decode.rs", "media/marks.rs"]),
     ("yuv", &["media/decode.rs"]),
 ];
 

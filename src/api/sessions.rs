@@ -2,8 +2,10 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -12,9 +14,10 @@ use super::body::{JsonBody, Params};
 use super::status::ErrorBody;
 use crate::browser::screenshot::Format;
 use crate::error::Error;
+use crate::media::marks::Output;
 use crate::model::command::ActionRequest;
 use crate::model::{ActionResult, SessionRecord, SessionSpec};
-use crate::session::{ContextOptions, PageContext};
+use crate::session::{ContextOptions, ElementList, PageContext};
 
 /// The sessions of the service.
 #[derive(Debug, Serialize, ToSchema)]
@@ -217,17 +220,44 @@ pub(super) struct ScreenshotQuery {
     /// The whole page and not the viewport only.
     #[serde(default)]
     full_page: bool,
+    /// Draws a box with its index round each element; `png` and `jpeg` only.
+    #[serde(default)]
+    marks: bool,
+    /// Answers JSON: the picture in base64, and with `marks` the list of elements.
+    #[serde(default)]
+    json: bool,
     /// The token, where no header can be set.
     #[serde(rename = "access_token")]
     _access_token: Option<String>,
 }
 
-/// A screenshot, without the ghost cursor.
+/// A screenshot as JSON.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ScreenshotAnswer {
+    /// The picture, base64.
+    image: String,
+    /// Its media type.
+    media_type: &'static str,
+    /// With `marks`: the elements whose boxes are drawn.
+    #[serde(flatten)]
+    #[schema(inline)]
+    elements: Option<ElementList>,
+}
+
+/// Names the state of the page that the marks' indices belong to.
+const ELEMENTS_VERSION: HeaderName = HeaderName::from_static("x-elements-version");
+
+/// Quality of a marked JPEG where none is named.
+const MARKED_QUALITY: u8 = 80;
+
+/// A screenshot, without the ghost cursor. With `marks`, the header `X-Elements-Version` names the
+/// list that the numbers belong to.
 #[utoipa::path(get, path = "/sessions/{room_name}/screenshot", tag = "actions",
     params(("room_name" = String, Path, description = "Room name or session id"), ScreenshotQuery),
     responses(
     (status = 200, description = "The picture", content(
-        (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"))),
+        (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"),
+        (ScreenshotAnswer = "application/json"))),
     (status = 404, description = "No such session", body = ErrorBody),
     (status = 503, description = "The browser is gone", body = ErrorBody),
 ))]
@@ -240,12 +270,44 @@ pub(super) async fn screenshot(
         format,
         quality,
         full_page,
+        marks,
+        json,
         ..
     } = query;
     if quality.is_some_and(|quality| !(1..=100).contains(&quality)) {
         return Err(Error::invalid_input("quality is out of range").hint("Use 1 to 100."));
     }
     let handle = doors.manager.find(&room)?;
-    let picture = handle.screenshot(format, quality, full_page).await?;
-    Ok(([(header::CONTENT_TYPE, format.media_type())], picture).into_response())
+    let (picture, elements) = match marks {
+        false => (handle.screenshot(format, quality, full_page).await?, None),
+        true => {
+            let output = match format {
+                Format::Png => Output::Png,
+                Format::Jpeg => Output::Jpeg(quality.unwrap_or(MARKED_QUALITY)),
+                Format::Webp => {
+                    return Err(Error::invalid_input("marks are not drawn on webp")
+                        .hint("Use format=png or format=jpeg."));
+                }
+            };
+            let (picture, elements) = handle.marked_screenshot(output, full_page).await?;
+            (picture, Some(elements))
+        }
+    };
+    let version = elements
+        .as_ref()
+        .map(|list| HeaderValue::from(list.version));
+    let mut response = if json {
+        let answer = ScreenshotAnswer {
+            image: STANDARD.encode(&picture),
+            media_type: format.media_type(),
+            elements,
+        };
+        Json(answer).into_response()
+    } else {
+        ([(header::CONTENT_TYPE, format.media_type())], picture).into_response()
+    };
+    if let Some(version) = version {
+        response.headers_mut().insert(ELEMENTS_VERSION, version);
+    }
+    Ok(response)
 }

@@ -11,6 +11,7 @@ use crate::browser::elements::{self, ElementList, Part};
 use crate::browser::page::{Page, PageState};
 use crate::browser::screenshot::{self, Format};
 use crate::error::Error;
+use crate::media::marks;
 use crate::model::command::ActionRequest;
 use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::{ActionResult, SessionRecord, SessionState, ViewerId};
@@ -20,6 +21,11 @@ pub(super) const REQUESTS_MAX: usize = 128;
 
 /// How long a caller of recover waits for LiveKit.
 const RECOVER_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Elements marked on a picture of the viewport; beyond that nobody can tell them apart.
+const MARKS_MAX: u32 = 300;
+/// Elements marked on a picture of the full page.
+const FULL_PAGE_MARKS_MAX: u32 = 1_000;
 
 /// The answer to a request.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -281,6 +287,51 @@ impl SessionHandle {
         Ok(screenshot::screenshot(&self.page, format, quality, full_page).await?)
     }
 
+    /// A screenshot on which every element that is in the picture has its box and its index; with
+    /// the list of them.
+    pub async fn marked_screenshot(
+        &self,
+        output: marks::Output,
+        full_page: bool,
+    ) -> Result<(Vec<u8>, ElementList), Error> {
+        self.must_have_browser()?;
+        let part = Part {
+            limit: Some(if full_page {
+                FULL_PAGE_MARKS_MAX
+            } else {
+                MARKS_MAX
+            }),
+            more: None,
+        };
+        let list = elements::list(&self.page, &part).await?;
+        let mut list = list.ok_or_else(|| Error::internal("a fresh list is no older page's"))?;
+        if !full_page {
+            list.elements
+                .retain(|element| element["in_viewport"] == serde_json::Value::Bool(true));
+            list.more = None;
+        }
+        let offset = match full_page {
+            true => self.page.state().await?.scroll,
+            false => serde_json::Value::Null,
+        };
+        let marked = list
+            .elements
+            .iter()
+            .filter_map(|element| mark(element, &offset))
+            .collect::<Vec<_>>();
+        let png = screenshot::screenshot(&self.page, Format::Png, None, full_page).await?;
+        let drawing = move || marks::draw(&png, &marked, output);
+        let drawn = tokio::task::spawn_blocking(drawing)
+            .await
+            .map_err(|error| Error::internal("the marks could not be drawn").source(error))?;
+        let picture = drawn.map_err(|error| {
+            Error::internal("the marks could not be drawn")
+                .hint("Try without marks.")
+                .source(error)
+        })?;
+        Ok((picture, list))
+    }
+
     fn must_have_browser(&self) -> Result<(), Error> {
         if self.record.borrow().state.is_dead() {
             return Err(crate::browser::Error::Gone.into());
@@ -296,6 +347,23 @@ impl SessionHandle {
             .map_err(|_| closed())?;
         answer.await.map_err(|_| cut_short())?
     }
+}
+
+/// The mark of a listed element, on a picture whose corner is at the page's corner when `offset` is
+/// how far the page is scrolled.
+fn mark(element: &serde_json::Value, offset: &serde_json::Value) -> Option<marks::Mark> {
+    let area = &element["box"];
+    let px = |name: &str| area[name].as_f64().map(|px| px.round() as i32);
+    let shift = |name: &str| offset[name].as_f64().unwrap_or(0.0).round() as i32;
+    Some(marks::Mark {
+        number: element["index"].as_u64()?,
+        area: marks::Area {
+            x: px("x")?.saturating_add(shift("x")),
+            y: px("y")?.saturating_add(shift("y")),
+            width: px("width")?,
+            height: px("height")?,
+        },
+    })
 }
 
 /// A cursor that points into a list that is no more.

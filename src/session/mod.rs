@@ -19,5 +19,6 @@ mod perform;
 mod start;
 pub mod studio;
 
+pub use crate::browser::elements::ElementList;
 pub use handle::{ContextOptions, PageContext, SessionHandle};
 pub use manager::Manager;
