@@ -61,6 +61,7 @@ pub fn router(manager: Manager, config: Arc<Config>, metrics: Metrics) -> Router
             "/sessions/{room_name}/screenshot",
             get(sessions::screenshot),
         )
+        .route("/sessions/{room_name}/analyze", post(sessions::analyze))
         .route("/rooms/{room_name}/connections", get(ws::connections))
         .route("/mcp/events/{room_name}", get(ws::events))
         .route("/whep/{room_name}", post(watch::offer))

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::media::marks::Output;
 use crate::model::command::ActionRequest;
 use crate::model::{ActionResult, SessionRecord, SessionSpec};
-use crate::session::{ContextOptions, ElementList, PageContext};
+use crate::session::{Analysis, ContextOptions, ElementList, PageContext};
 
 /// The sessions of the service.
 #[derive(Debug, Serialize, ToSchema)]
@@ -310,4 +310,36 @@ pub(super) async fn screenshot(
         response.headers_mut().insert(ELEMENTS_VERSION, version);
     }
     Ok(response)
+}
+
+/// A question about the page as it looks.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Question {
+    /// What to ask, up to 4000 characters.
+    #[schema(example = "Is there a form on this page?")]
+    question: String,
+    /// Shows the model the elements' indices as well.
+    #[serde(default)]
+    marks: bool,
+}
+
+/// Ask the configured model about a screenshot of the page.
+#[utoipa::path(post, path = "/sessions/{room_name}/analyze", tag = "actions",
+    params(("room_name" = String, Path, description = "Room name or session id")),
+    request_body = Question, responses(
+    (status = 200, description = "What the model says", body = Analysis),
+    (status = 400, description = "The question is empty or too long", body = ErrorBody),
+    (status = 404, description = "No such session", body = ErrorBody),
+    (status = 501, description = "No model is configured", body = ErrorBody),
+    (status = 503, description = "The browser is gone, or the model cannot be asked", body = ErrorBody),
+    (status = 504, description = "The model did not answer in time", body = ErrorBody),
+))]
+pub(super) async fn analyze(
+    State(doors): State<Doors>,
+    Path(room): Path<String>,
+    JsonBody(body): JsonBody<Question>,
+) -> Result<Json<Analysis>, Error> {
+    let handle = doors.manager.find(&room)?;
+    handle.analyze(&body.question, body.marks).await.map(Json)
 }

@@ -51,6 +51,7 @@ pub(super) const fn http_status(kind: ErrorKind) -> StatusCode {
         ErrorKind::Conflict => StatusCode::CONFLICT,
         ErrorKind::Exhausted => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorKind::NotConfigured => StatusCode::NOT_IMPLEMENTED,
         ErrorKind::Unavailable | ErrorKind::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
     }
@@ -132,6 +133,7 @@ mod tests {
             (ErrorKind::Conflict, 409),
             (ErrorKind::Exhausted, 429),
             (ErrorKind::Internal, 500),
+            (ErrorKind::NotConfigured, 501),
             (ErrorKind::Unavailable, 503),
             (ErrorKind::Cancelled, 503),
             (ErrorKind::Timeout, 504),

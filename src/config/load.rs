@@ -12,11 +12,14 @@ use crate::error::Error;
 
 /// Keys whose variables are taken as they are, and the names by which LiveKit's own tools know
 /// them. Any other variable is read as TOML, and `0123` as a number.
-const VERBATIM: [(&str, Option<&str>); 4] = [
+const VERBATIM: [(&str, Option<&str>); 7] = [
     ("server.token", None),
     ("livekit.url", Some("LIVEKIT_URL")),
     ("livekit.api_key", Some("LIVEKIT_API_KEY")),
     ("livekit.api_secret", Some("LIVEKIT_API_SECRET")),
+    ("vision.url", None),
+    ("vision.model", None),
+    ("vision.api_key", None),
 ];
 
 /// Settings that came as flags; they win over file and environment.

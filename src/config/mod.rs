@@ -39,6 +39,8 @@ pub struct Config {
     pub events: Events,
     /// WebRTC sockets.
     pub rtc: Rtc,
+    /// The model that is asked about pictures.
+    pub vision: Vision,
 }
 
 /// The HTTP side.
@@ -166,6 +168,34 @@ pub struct Rtc {
     pub hosts: Vec<IpAddr>,
     /// WHEP viewers of one session.
     pub viewers_max: usize,
+}
+
+/// The model that is asked about pictures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Vision {
+    /// Base URL of an endpoint for chat completions as OpenAI's; empty for none.
+    pub url: String,
+    /// The model to ask for.
+    pub model: String,
+    /// The endpoint's key; empty for none.
+    pub api_key: Secret,
+    /// Bound on one answer, seconds.
+    pub timeout_s: u64,
+    /// Longest answer, tokens.
+    pub max_tokens: u32,
+}
+
+impl Default for Vision {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            model: String::new(),
+            api_key: Secret::default(),
+            timeout_s: 60,
+            max_tokens: 512,
+        }
+    }
 }
 
 impl Default for Server {
@@ -320,6 +350,7 @@ impl Config {
             )
             .hint("List each one, such as \"https://app.example.com\"."));
         }
+        self.vision.check()?;
         self.rtc.port_range().map(drop)
     }
 }
@@ -328,6 +359,26 @@ impl LiveKit {
     /// Whether the service has a LiveKit server of its own.
     pub fn is_configured(&self) -> bool {
         !self.url.is_empty()
+    }
+}
+
+impl Vision {
+    fn check(&self) -> Result<(), Error> {
+        let is_http = ["http://", "https://"]
+            .iter()
+            .any(|scheme| self.url.starts_with(scheme));
+        if !self.url.is_empty() && (!is_http || self.model.is_empty()) {
+            return Err(
+                Error::invalid_input("the vision settings are incomplete").hint(
+                    "vision.url begins with http:// or https://, and vision.model names a model.",
+                ),
+            );
+        }
+        if !(1..=600).contains(&self.timeout_s) || self.max_tokens == 0 {
+            return Err(Error::invalid_input("the vision settings are out of range")
+                .hint("vision.timeout_s is from 1 to 600, vision.max_tokens 1 or more."));
+        }
+        Ok(())
     }
 }
 

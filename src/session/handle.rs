@@ -15,6 +15,7 @@ use crate::media::marks;
 use crate::model::command::ActionRequest;
 use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::{ActionResult, SessionRecord, SessionState, ViewerId};
+use crate::vision::{self, Analysis};
 
 /// Requests that may wait for a session's actor.
 pub(super) const REQUESTS_MAX: usize = 128;
@@ -71,6 +72,7 @@ pub struct SessionHandle {
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) record: watch::Receiver<SessionRecord>,
     pub(super) page: Page,
+    pub(super) vision: vision::Client,
 }
 
 /// What a context shall hold besides url, title and ready state.
@@ -330,6 +332,21 @@ impl SessionHandle {
                 .source(error)
         })?;
         Ok((picture, list))
+    }
+
+    /// Asks the configured model about the page as it looks, by wish with numbered boxes.
+    pub async fn analyze(&self, question: &str, is_marked: bool) -> Result<Analysis, Error> {
+        self.vision.check(question)?;
+        let bytes = match is_marked {
+            true => self.marked_screenshot(marks::Output::Png, false).await?.0,
+            false => self.screenshot(Format::Png, None, false).await?,
+        };
+        let picture = vision::Picture {
+            bytes,
+            media_type: Format::Png.media_type(),
+            is_marked,
+        };
+        self.vision.ask(question, &picture).await
     }
 
     fn must_have_browser(&self) -> Result<(), Error> {

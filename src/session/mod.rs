@@ -20,5 +20,6 @@ mod start;
 pub mod studio;
 
 pub use crate::browser::elements::ElementList;
+pub use crate::vision::Analysis;
 pub use handle::{ContextOptions, PageContext, SessionHandle};
 pub use manager::Manager;

@@ -20,6 +20,7 @@ use crate::events;
 use crate::model::allowlist::Allowlist;
 use crate::model::session::{LiveKitStatus, VideoStats, Viewers};
 use crate::model::{SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
+use crate::vision;
 
 /// Page events that may wait for the actor; the page's listener waits beyond.
 const PAGE_EVENTS_MAX: usize = 1_024;
@@ -32,6 +33,7 @@ pub(super) struct Ground {
     pub(super) config: Arc<Config>,
     pub(super) pool: Pool,
     pub(super) bus: events::Bus,
+    pub(super) vision: vision::Client,
     pub(super) tracker: TaskTracker,
     pub(super) cancel: CancellationToken,
 }
@@ -112,6 +114,7 @@ pub(super) async fn start(
         config,
         pool,
         bus,
+        vision,
         tracker,
         cancel,
     } = ground;
@@ -143,6 +146,7 @@ pub(super) async fn start(
         requests,
         record,
         page: page.clone(),
+        vision,
     };
     let fps = handle.record.borrow().fps;
     let kit = Kit {
