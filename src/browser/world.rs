@@ -21,7 +21,7 @@ const WORLD: &str = "ghostcast";
 pub(super) const BINDING: &str = "__ghostcastNotify";
 
 /// Our scripts, in the order in which they depend on each other.
-const SCRIPTS: [&str; 8] = [
+const SCRIPTS: [&str; 9] = [
     include_str!("scripts/dom.js"),
     include_str!("scripts/geometry.js"),
     include_str!("scripts/names.js"),
@@ -30,6 +30,7 @@ const SCRIPTS: [&str; 8] = [
     include_str!("scripts/typing.js"),
     include_str!("scripts/scroll.js"),
     include_str!("scripts/observe.js"),
+    include_str!("scripts/find.js"),
 ];
 
 /// Our world in the current document of a page's main frame.

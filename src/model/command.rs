@@ -8,11 +8,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::geometry::Point;
+use super::wait::{Wait, WaitParams};
 
 /// Longest text a single `type` accepts, characters.
 pub const TEXT_CHARS_MAX: usize = 100_000;
-/// Longest single wait, seconds.
-pub const WAIT_SECONDS_MAX: f64 = 300.0;
 /// Longest navigation timeout accepted, milliseconds.
 pub const TIMEOUT_MS_MAX: u64 = 120_000;
 /// Pixels scrolled when the caller names no amount, CSS px.
@@ -45,7 +44,7 @@ pub enum Command {
     Type(Type),
     /// Scroll the page, or the scroller that holds an element.
     Scroll(Scroll),
-    /// Let time pass.
+    /// Let time pass, or wait until something is so.
     Wait(Wait),
     /// One step back in the page's history.
     GoBack,
@@ -155,14 +154,6 @@ impl Direction {
             Self::Right => Point::new(1.0, 0.0),
         }
     }
-}
-
-/// Parameters of `wait`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Wait {
-    /// How long, seconds.
-    pub seconds: f64,
 }
 
 /// The parameters of `click` as they arrive. `coordinate_x` and `coordinate_y` are documented
@@ -340,15 +331,24 @@ impl Command {
             "scroll" => decode(params, &["direction"])
                 .and_then(Scroll::checked)
                 .map(Self::Scroll),
-            "wait" => decode(params, &["seconds"])
-                .and_then(Wait::checked)
-                .map(Self::Wait),
+            "wait" => decode(params, &[]).and_then(wait).map(Self::Wait),
             "go_back" => decode::<NoParams>(params, &[]).map(|_| Self::GoBack),
             "go_forward" => decode::<NoParams>(params, &[]).map(|_| Self::GoForward),
             "refresh" => decode::<NoParams>(params, &[]).map(|_| Self::Refresh),
             other => Err(unknown_action(other)),
         }
     }
+}
+
+fn wait(params: WaitParams) -> Result<Wait, ActionError> {
+    Wait::checked(params).map_err(|(name, why)| match why {
+        Some(why) => invalid(name, &why),
+        None => ActionError::new(
+            ActionErrorKind::MissingParameter,
+            "A wait needs \"seconds\", or \"for\" with a selector, a text, a URL or idle. Send one \
+             of them in params.",
+        ),
+    })
 }
 
 fn unknown_action(name: &str) -> ActionError {
@@ -481,18 +481,6 @@ impl Scroll {
             return Err(invalid(
                 "amount",
                 "it must be more than 0 and at most 100000 CSS px",
-            ));
-        }
-        Ok(self)
-    }
-}
-
-impl Wait {
-    fn checked(self) -> Result<Self, ActionError> {
-        if !(self.seconds.is_finite() && (0.0..=WAIT_SECONDS_MAX).contains(&self.seconds)) {
-            return Err(invalid(
-                "seconds",
-                &format!("it must be from 0 to {WAIT_SECONDS_MAX}"),
             ));
         }
         Ok(self)

@@ -8,6 +8,7 @@ pub mod ids;
 pub mod secret;
 pub mod session;
 pub mod time;
+pub mod wait;
 
 pub use allowlist::{Allowlist, Denial, DenialRule};
 pub use command::{ActionErrorKind, ActionResult, Command};

@@ -14,6 +14,7 @@ use crate::browser::page::Page;
 use crate::config;
 use crate::media::cursor::Cue;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
+use crate::model::wait::Wait;
 use crate::model::{ActionResult, Command};
 
 /// Beyond its own bound no action takes longer than this.
@@ -155,7 +156,8 @@ async fn bounded(
         is_password,
     };
     let own_bound = match command {
-        Command::Wait(wait) => Duration::from_secs_f64(wait.seconds),
+        Command::Wait(Wait::Seconds(seconds)) => Duration::from_secs_f64(*seconds),
+        Command::Wait(Wait::For { timeout_ms, .. }) => Duration::from_millis(*timeout_ms),
         Command::Navigate(navigate) => navigate
             .timeout_ms
             .map_or(stage.navigate_timeout, Duration::from_millis),

@@ -4,6 +4,7 @@
 mod navigate;
 mod pointer;
 mod settle;
+mod wait;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -90,10 +91,7 @@ pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, Action
         Command::Click(params) => pointer::click(stage, params).await,
         Command::Type(params) => pointer::type_text(stage, params).await,
         Command::Scroll(params) => pointer::scroll(stage, params).await,
-        Command::Wait(params) => {
-            tokio::time::sleep(Duration::from_secs_f64(params.seconds)).await;
-            Ok(Done::default())
-        }
+        Command::Wait(params) => wait::wait(stage, params).await,
     }
 }
 

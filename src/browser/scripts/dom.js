@@ -1,4 +1,4 @@
-// dom.js (1 of 8): safe access to the DOM, the flat tree and string hygiene.
+// dom.js (1 of 9): safe access to the DOM, the flat tree and string hygiene.
 //
 // Runs in an isolated world, so page scripts cannot reach these objects. Markup still can:
 // `<form><input name="parentNode">` and `<img name="body">` shadow built-ins of forms and

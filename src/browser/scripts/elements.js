@@ -1,4 +1,4 @@
-// elements.js (4 of 8): the indexed list of what a user can act on.
+// elements.js (4 of 9): the indexed list of what a user can act on.
 (() => {
   const gc = globalThis.__ghostcast;
   if (gc.openList) return;

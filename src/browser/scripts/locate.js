@@ -1,4 +1,4 @@
-// locate.js (5 of 8): from an index to a point that will really hit it, or why not.
+// locate.js (5 of 9): from an index to a point that will really hit it, or why not.
 (() => {
   const gc = globalThis.__ghostcast;
   if (gc.locate) return;

@@ -1,4 +1,4 @@
-// typing.js (6 of 8): getting a field ready for keys.
+// typing.js (6 of 9): getting a field ready for keys.
 (() => {
   const gc = globalThis.__ghostcast;
   if (gc.prepareTyping) return;

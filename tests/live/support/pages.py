@@ -402,7 +402,43 @@ note('loaded');
     return page("Shuffled", "<div id=room style='margin-top:60px'></div>", script)
 
 
+def late(query):
+    """Says and shows something after a while, and then goes on to another page by wish."""
+    after = int(query.get("after", 500))
+    then = json.dumps(query.get("then", "")).replace("<", "\\u003c")
+    body = "<div id=room style='margin-top:60px'>Waiting</div><p id=hidden hidden>Hidden</p>"
+    script = f"""
+setTimeout(() => {{
+  document.getElementById('room').innerHTML =
+    '<div id=late>Ready <b>now</b> <button>Go</button></div><div id=host></div>';
+  document.getElementById('host').attachShadow({{mode: 'open'}}).innerHTML =
+    '<p class=in-shadow>Shadow text</p>';
+  history.replaceState(null, '', '/late-done?id=' + query.get('id'));
+  note('late');
+  if ({then}) location.href = {then};
+}}, {after});
+fetch('/slow?seconds=' + {after} / 1000);
+"""
+    return page("Late", body, script)
+
+
+def ticking(_query):
+    """Adds a line every 100 ms, for ever."""
+    script = """
+setInterval(() => {
+  const made = document.createElement('p');
+  made.textContent = Date.now();
+  document.getElementById('room').prepend(made);
+  if (document.getElementById('room').childElementCount > 20)
+    document.getElementById('room').lastElementChild.remove();
+}, 100);
+"""
+    return page("Ticking", "<div id=room></div>", script)
+
+
 PAGES = {
+    "/late": late,
+    "/ticking": ticking,
     "/rich": rich,
     "/many": many,
     "/shuffled": shuffled,
