@@ -67,6 +67,7 @@ pub async fn start(manager: &Manager, url: Option<String>) -> Result<(), Error> 
         allowed_domains: Vec::new(),
         capture: None,
         metadata: Map::new(),
+        secrets: std::collections::BTreeMap::new(),
     };
     let session = manager.start(spec).await?;
     session.opened().await;

@@ -6,6 +6,7 @@
 
 mod load;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::media::cursor;
 use crate::model::Secret;
+use crate::model::secrets;
 use crate::model::session::limits;
 
 pub use load::{Flags, load, parse};
@@ -41,6 +43,9 @@ pub struct Config {
     pub rtc: Rtc,
     /// The model that is asked about pictures.
     pub vision: Vision,
+    /// Values that every session may type by label; from the environment only.
+    #[serde(skip)]
+    pub secrets: BTreeMap<String, Secret>,
 }
 
 /// The HTTP side.
@@ -351,6 +356,7 @@ impl Config {
             .hint("List each one, such as \"https://app.example.com\"."));
         }
         self.vision.check()?;
+        secrets::check(&self.secrets)?;
         self.rtc.port_range().map(drop)
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 use utoipa::ToSchema;
 
+use super::masking;
 use crate::browser::accessibility;
 use crate::browser::elements::{self, ElementList, Part};
 use crate::browser::page::{Page, PageState};
@@ -14,7 +15,7 @@ use crate::error::Error;
 use crate::media::marks;
 use crate::model::command::ActionRequest;
 use crate::model::command::{ActionError, ActionErrorKind};
-use crate::model::{ActionResult, SessionRecord, SessionState, ViewerId};
+use crate::model::{ActionResult, Secrets, SessionRecord, SessionState, ViewerId};
 use crate::vision::{self, Analysis};
 
 /// Requests that may wait for a session's actor.
@@ -73,6 +74,7 @@ pub struct SessionHandle {
     pub(super) record: watch::Receiver<SessionRecord>,
     pub(super) page: Page,
     pub(super) vision: vision::Client,
+    pub(super) secrets: Secrets,
 }
 
 /// What a context shall hold besides url, title and ready state.
@@ -263,7 +265,7 @@ impl SessionHandle {
             url
         };
         let is_loading = loading.is_loading;
-        Ok(PageContext {
+        let mut context = PageContext {
             url,
             title,
             ready_state,
@@ -275,7 +277,9 @@ impl SessionHandle {
             accessibility: nodes,
             accessibility_total: total,
             accessibility_more: more,
-        })
+        };
+        masking::context(&self.secrets, &mut context);
+        Ok(context)
     }
 
     /// A screenshot in a picture file format.
@@ -331,6 +335,7 @@ impl SessionHandle {
                 .hint("Try without marks.")
                 .source(error)
         })?;
+        masking::elements(&self.secrets, &mut list);
         Ok((picture, list))
     }
 
@@ -346,7 +351,9 @@ impl SessionHandle {
             media_type: Format::Png.media_type(),
             is_marked,
         };
-        self.vision.ask(question, &picture).await
+        let mut analysis = self.vision.ask(question, &picture).await?;
+        self.secrets.mask_text(&mut analysis.answer);
+        Ok(analysis)
     }
 
     fn must_have_browser(&self) -> Result<(), Error> {

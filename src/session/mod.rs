@@ -14,6 +14,7 @@ mod corrections;
 mod handle;
 pub mod machine;
 mod manager;
+mod masking;
 mod outlets;
 mod perform;
 mod start;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::handle::refused;
+use super::masking;
 use super::studio::Studio;
 use crate::browser::actions::{self, Cues, Done, Settled, Stage};
 use crate::browser::elements;
@@ -15,7 +16,7 @@ use crate::config;
 use crate::media::cursor::Cue;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
 use crate::model::wait::Wait;
-use crate::model::{ActionResult, Command};
+use crate::model::{ActionResult, Command, Secrets};
 
 /// Beyond its own bound no action takes longer than this.
 const OVERTIME: Duration = Duration::from_secs(30);
@@ -30,6 +31,7 @@ pub(super) struct Kit {
     pub(super) gate: std::sync::Arc<Gate>,
     pub(super) studio: Studio,
     pub(super) config: config::Session,
+    pub(super) secrets: Secrets,
     /// Most pictures a second.
     pub(super) fps: u32,
 }
@@ -64,10 +66,11 @@ pub(super) async fn perform(kit: Kit, request: ActionRequest) -> Performed {
     // A field that was listed and is gone may have been one of another document.
     let is_gone = matches!(&outcome, Err(error) if error.kind == ActionErrorKind::StaleElement);
     let known = is_password.into_inner().or(is_gone.then_some(true));
-    let echo = match may_be_password(&kit, &request, known).await {
+    let mut echo = match may_be_password(&kit, &request, known).await {
         true => masked(&request),
         false => request,
     };
+    masking::request(&kit.secrets, &mut echo);
     let state = kit.page.state().await.ok();
     let (url, title) = match &state {
         // Chromium's error page stands for the document that could not be loaded.
@@ -99,6 +102,7 @@ pub(super) async fn perform(kit: Kit, request: ActionRequest) -> Performed {
             (refused(error, &url, &title), None)
         }
     };
+    masking::result(&kit.secrets, &mut result);
     let took = started.elapsed();
     result.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     Performed {
@@ -153,6 +157,7 @@ async fn bounded(
         cues: &StudioCues(&kit.studio),
         navigate_timeout: kit.config.navigate_timeout(),
         settle_max: kit.config.settle_max(),
+        secrets: &kit.secrets,
         is_password,
     };
     let own_bound = match command {

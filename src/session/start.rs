@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::events;
 use crate::model::allowlist::Allowlist;
 use crate::model::session::{LiveKitStatus, VideoStats, Viewers};
-use crate::model::{SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
+use crate::model::{Secrets, SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
 use crate::vision;
 
 /// Page events that may wait for the actor; the page's listener waits beyond.
@@ -140,6 +140,7 @@ pub(super) async fn start(
         cancel.clone(),
     );
     span.in_scope(|| outlets.join(&spec))?;
+    let secrets = Secrets::new(&config.secrets, &spec.secrets);
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (record_sender, record) = watch::channel(record);
     let handle = SessionHandle {
@@ -147,6 +148,7 @@ pub(super) async fn start(
         record,
         page: page.clone(),
         vision,
+        secrets: secrets.clone(),
     };
     let fps = handle.record.borrow().fps;
     let kit = Kit {
@@ -154,6 +156,7 @@ pub(super) async fn start(
         gate: Arc::new(gate),
         studio,
         config: config.session.clone(),
+        secrets,
         fps,
     };
     let room = bus.room(&spec.room_name)?;

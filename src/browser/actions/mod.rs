@@ -16,6 +16,7 @@ use super::gate::Gate;
 use super::page::Page;
 use crate::error::Chain;
 use crate::media::cursor::Cue;
+use crate::model::Secrets;
 use crate::model::command::{ActionError, ActionErrorKind, Command};
 
 pub use settle::Settled;
@@ -39,6 +40,8 @@ pub struct Stage<'a> {
     pub navigate_timeout: Duration,
     /// Bound on coming to rest after anything else.
     pub settle_max: Duration,
+    /// What placeholders in a text to type stand for.
+    pub secrets: &'a Secrets,
     /// Set once it is known whether what is typed is a password.
     pub is_password: &'a OnceLock<bool>,
 }

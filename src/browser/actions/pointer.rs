@@ -43,6 +43,7 @@ pub(super) async fn click(stage: Stage<'_>, params: &Click) -> Result<Done, Acti
 }
 
 pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, ActionError> {
+    let text = stage.secrets.resolve(&params.text)?;
     if let Some(index) = params.index {
         let prepared = elements::prepare_typing(stage.page, index, params.clear).await;
         let field = find(prepared, index)?;
@@ -84,12 +85,12 @@ pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, A
         }
     }
     let before = stage.page.loading();
-    if params.clear && params.text.is_empty() {
+    if params.clear && text.is_empty() {
         input::press(stage.page, Key::Delete)
             .await
             .map_err(browser_failed)?;
     }
-    input::type_text(stage.page, &params.text)
+    input::type_text(stage.page, &text)
         .await
         .map_err(browser_failed)?;
     if params.submit {

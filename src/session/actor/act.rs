@@ -15,6 +15,7 @@ use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
 use crate::model::ids::action_id;
 use crate::model::{ActionResult, EventBody};
 use crate::session::handle::{cancelled, refused};
+use crate::session::masking;
 use crate::session::perform::{Kit, Performed, context, count, masked, perform};
 
 /// An initial page that is slower than this goes on loading while the session is used.
@@ -80,7 +81,10 @@ pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Option<Unopened>
         (OPENING_MAX.as_millis() as u64).into(),
     );
     async move {
+        let secrets = kit.secrets.clone();
         let error = perform(kit, request).await.result.error?;
+        let mut action = action;
+        masking::request(&secrets, &mut action);
         Some(Unopened { error, action })
     }
     .boxed()
@@ -102,9 +106,9 @@ impl Work {
             reply,
         };
         if self.machine.state().is_dead() {
-            self.refuse(masked(&action), Some(ticket), actions::browser_lost());
+            self.refuse(&action, Some(ticket), actions::browser_lost());
         } else if let Err(error) = known {
-            self.refuse(masked(&action), Some(ticket), error);
+            self.refuse(&action, Some(ticket), error);
         } else if self.running.is_some()
             && self.waiting.len() >= self.actor.config.session.action_queue_max
         {
@@ -112,7 +116,7 @@ impl Work {
                 ActionErrorKind::Exhausted,
                 "Too many actions wait already. Wait for one to complete and try again.",
             );
-            self.refuse(masked(&action), Some(ticket), error);
+            self.refuse(&action, Some(ticket), error);
         } else {
             self.waiting.push_back(Task { ticket, action });
             self.run_next();
@@ -128,7 +132,7 @@ impl Work {
         };
         // Only the page knows whether the text is a password, and it has not been asked yet.
         self.actor.room.publish(EventBody::ActionStarted {
-            action: masked(&action),
+            action: self.hidden(&action),
             action_id: ticket.id.clone(),
             correction_of: ticket.correction_of.clone(),
         });
@@ -182,20 +186,30 @@ impl Work {
             }
         };
         if let Some(running) = self.running.take() {
-            self.refuse(masked(&running.action), running.ticket, error());
+            self.refuse(&running.action, running.ticket, error());
         }
         for Task { ticket, action } in std::mem::take(&mut self.waiting) {
-            self.refuse(masked(&action), Some(ticket), error());
+            self.refuse(&action, Some(ticket), error());
         }
     }
 
-    fn refuse(&mut self, action: ActionRequest, ticket: Option<Ticket>, mut error: ActionError) {
+    /// An action of which it is not known, or never will be, what its text is.
+    fn hidden(&self, action: &ActionRequest) -> ActionRequest {
+        let mut hidden = masked(action);
+        masking::request(&self.actor.kit.secrets, &mut hidden);
+        hidden
+    }
+
+    fn refuse(&mut self, action: &ActionRequest, ticket: Option<Ticket>, mut error: ActionError) {
+        let action = self.hidden(action);
         let (url, title) = {
             let record = self.actor.record.borrow();
             (record.current_url.clone(), record.title.clone())
         };
         error.context = Some(context(&action, &url, &title, None, None));
-        self.conclude(action, ticket, refused(error, &url, &title));
+        let mut result = refused(error, &url, &title);
+        masking::result(&self.actor.kit.secrets, &mut result);
+        self.conclude(action, ticket, result);
     }
 
     /// The one place where an action becomes an event and an answer.

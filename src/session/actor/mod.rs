@@ -20,6 +20,7 @@ use self::video::Filming;
 use super::corrections::Failed;
 use super::handle::Request;
 use super::machine::{Effect, Input, Machine};
+use super::masking;
 use super::outlets::{self, Outlets};
 use super::perform::Kit;
 use crate::browser::{Lease, Loss, PageEvent};
@@ -270,7 +271,8 @@ impl Work {
         }
     }
 
-    async fn hear_page(&mut self, event: PageEvent) {
+    async fn hear_page(&mut self, mut event: PageEvent) {
+        masking::page_event(&self.actor.kit.secrets, &mut event);
         let body = match event {
             PageEvent::Navigated { url } => {
                 self.note_activity(Some(url.clone()));

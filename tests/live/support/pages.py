@@ -436,7 +436,36 @@ setInterval(() => {
     return page("Ticking", "<div id=room></div>", script)
 
 
+def parrot(_query):
+    """Repeats what is typed into it in every way that a page can."""
+    body = """
+<form id=form action="/still" style='margin-top:60px'>
+<input name=p aria-label=Field> <input name=q type=password aria-label=Password>
+<input name=r aria-label=Other> <textarea name=s aria-label=Area></textarea>
+<div contenteditable id=rich aria-label=Rich style="height:30px"></div>
+<input type=hidden name=sent value=sent>
+<button type=button id=repeat>Repeat</button> <button>Send</button></form><p id=room></p>
+"""
+    script = """
+const all = () => [...document.querySelectorAll('input,textarea')].map((el) => el.value)
+  .concat(document.getElementById('rich').innerText).join(' | ');
+addEventListener('input', (e) => note('typed', e.target.value ?? e.target.innerText));
+document.getElementById('repeat').onclick = () => {
+  document.title = all();
+  document.getElementById('room').textContent = all();
+  document.getElementById('room').innerHTML += ' <button></button>';
+  document.querySelector('#room button').textContent = all();
+  console.log(all());
+  alert(all());
+  history.pushState(null, '', '?v=' + encodeURIComponent(all()));
+};
+note('loaded');
+"""
+    return page("Parrot", body, script)
+
+
 PAGES = {
+    "/parrot": parrot,
     "/late": late,
     "/ticking": ticking,
     "/rich": rich,
