@@ -67,6 +67,7 @@ pub async fn start(manager: &Manager, url: Option<String>) -> Result<(), Error> 
         allowed_domains: Vec::new(),
         capture: None,
         metadata: Map::new(),
+        secrets: std::collections::BTreeMap::new(),
     };
     let session = manager.start(spec).await?;
     session.opened().await;
@@ -131,6 +132,7 @@ async fn play(session: &SessionHandle, step: &Step) {
     let action = ActionRequest {
         action_type: action_type.to_owned(),
         params,
+        correction_of: None,
     };
     match session.act(action).await {
         Ok(result) => {
@@ -149,6 +151,7 @@ async fn play(session: &SessionHandle, step: &Step) {
 async fn find(session: &SessionHandle, name: &str) -> Option<u64> {
     let options = ContextOptions {
         elements: true,
+        limit: Some(500),
         ..ContextOptions::default()
     };
     let elements = session.context(options).await.ok()?.elements?.elements;

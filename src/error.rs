@@ -45,6 +45,8 @@ pub enum ErrorKind {
     Internal,
     /// The request does not make sense as it was sent.
     InvalidInput,
+    /// The service was not given what this needs.
+    NotConfigured,
     /// No such room, session, viewer or path.
     NotFound,
     /// It took longer than its bound.
@@ -104,6 +106,8 @@ constructors! {
     internal => Internal;
     /// See [`ErrorKind::InvalidInput`].
     invalid_input => InvalidInput;
+    /// See [`ErrorKind::NotConfigured`].
+    not_configured => NotConfigured;
     /// See [`ErrorKind::NotFound`].
     not_found => NotFound;
     /// See [`ErrorKind::Timeout`].

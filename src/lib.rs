@@ -6,6 +6,7 @@
 //! - [`browser`]: Chromium: processes, pages, input, elements, capture, the gate to the network.
 //! - [`rtc`]: WebRTC peers; pure, in a thin driver.
 //! - [`livekit`]: LiveKit's signalling, tokens and conventions.
+//! - [`vision`]: questions about a picture, put to a model.
 //! - [`publish`]: where access units go: LiveKit and WHEP.
 //! - [`events`]: what happened, numbered and kept for a while.
 //! - [`session`]: one room's browser, from start to close.
@@ -26,3 +27,4 @@ pub mod model;
 pub mod publish;
 pub mod rtc;
 pub mod session;
+pub mod vision;

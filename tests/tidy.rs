@@ -17,7 +17,7 @@ use serde_json::Value;
 
 /// Modules from the bottom up, each with all that it may use; a longer path allows that part only.
 /// What is not listed is forbidden.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("error", &[]),
     ("model", &["error"]),
     ("media", &["model"]),
@@ -25,12 +25,14 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("rtc", &["error", "media"]),
     ("events", &["config", "error", "model"]),
     ("livekit", &["model"]),
+    ("vision", &["config", "error"]),
     ("browser", &["config", "error", "media", "model"]),
     ("publish", &["error", "livekit", "media", "model", "rtc"]),
     (
         "session",
         &[
             "browser", "config", "error", "events", "livekit", "media", "model", "publish", "rtc",
+            "vision",
         ],
     ),
     (
@@ -40,6 +42,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "config",
             "error",
             "events",
+            "media::marks",
             "model",
             "session",
         ],
@@ -59,7 +62,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
 ];
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
-const ENGINES: [(&str, &[&str]); 24] = [
+const ENGINES: [(&str, &[&str]); 25] = [
     ("axum", &["api/", "app.rs", "demo.rs"]),
     ("chromiumoxide", &["browser/"]),
     ("clap", &["cli/"]),
@@ -76,18 +79,19 @@ const ENGINES: [(&str, &[&str]); 24] = [
     ("openh264_sys2", &["media/encode/openh264.rs"]),
     ("prost", &["api/grpc/"]),
     ("prost_types", &["api/grpc/"]),
+    ("reqwest", &["vision/"]),
     ("rmcp", &["api/mcp/"]),
     ("str0m", &["rtc/"]),
     ("tiny_skia", &["media/"]),
     ("tonic", &["api/grpc/"]),
     ("tonic_health", &["api/grpc/"]),
     ("tonic_reflection", &["api/grpc/"]),
-    ("turbojpeg", &["media/decode.rs"]),
+    ("turbojpeg", &["media/decode.rs", "media/marks.rs"]),
     ("yuv", &["media/decode.rs"]),
 ];
 
 /// Where a schema may be derived for the API's document; anything else of utoipa stays in `api`.
-const SCHEMAS: [&str; 4] = ["browser/", "error.rs", "model/", "session/"];
+const SCHEMAS: [&str; 5] = ["browser/", "error.rs", "model/", "session/", "vision/"];
 
 /// Code that takes the time as an argument and does no I/O. `model/time.rs` is where the wall clock
 /// is read for people.

@@ -64,7 +64,7 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 12] = [
+const COUNTERS: [(&str, &str); 14] = [
     (
         "ghostcast_frames_captured_total",
         "Frames that came in from browsers",
@@ -88,6 +88,11 @@ const COUNTERS: [(&str, &str); 12] = [
     ),
     ("ghostcast_actions_total", "Actions, by type and outcome"),
     (
+        "ghostcast_corrections_total",
+        "Actions that were to put a failed one right",
+    ),
+    ("ghostcast_corrected_total", "Those of them that did"),
+    (
         "ghostcast_requests_blocked_total",
         "Requests of pages that the gate refused, by reason",
     ),
@@ -97,7 +102,7 @@ const COUNTERS: [(&str, &str); 12] = [
     ),
 ];
 
-const PLAIN_COUNTERS: [&str; 7] = [
+const PLAIN_COUNTERS: [&str; 9] = [
     "ghostcast_frames_captured_total",
     "ghostcast_frames_drawn_total",
     "ghostcast_frames_encoded_total",
@@ -105,6 +110,8 @@ const PLAIN_COUNTERS: [&str; 7] = [
     "ghostcast_keyframe_requests_total",
     "ghostcast_keyframes_total",
     "ghostcast_events_lagged_total",
+    "ghostcast_corrections_total",
+    "ghostcast_corrected_total",
 ];
 
 const GAUGES: [(&str, &str); 7] = [

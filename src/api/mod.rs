@@ -83,6 +83,7 @@ pub fn router(doors: Doors, cancel: CancellationToken) -> Result<Router, Error> 
             "/sessions/{room_name}/screenshot",
             get(sessions::screenshot),
         )
+        .route("/sessions/{room_name}/analyze", post(sessions::analyze))
         .route("/rooms/{room_name}/connections", get(ws::connections))
         .route("/mcp/events/{room_name}", get(ws::events))
         .route("/whep/{room_name}", post(watch::offer))

@@ -25,6 +25,7 @@ use super::{health, metrics, sessions, status, watch, ws};
         sessions::act,
         sessions::context,
         sessions::screenshot,
+        sessions::analyze,
         ws::events,
         ws::connections,
         watch::offer,

@@ -2,8 +2,10 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -12,9 +14,10 @@ use super::body::{JsonBody, Params};
 use super::status::ErrorBody;
 use crate::browser::screenshot::Format;
 use crate::error::Error;
+use crate::media::marks::Output;
 use crate::model::command::ActionRequest;
 use crate::model::{ActionResult, SessionRecord, SessionSpec};
-use crate::session::{ContextOptions, PageContext};
+use crate::session::{Analysis, ContextOptions, ElementList, PageContext};
 
 /// The sessions of the service.
 #[derive(Debug, Serialize, ToSchema)]
@@ -156,9 +159,13 @@ pub(super) struct ContextQuery {
     /// With the accessibility tree.
     #[serde(default)]
     accessibility: bool,
-    /// Most elements listed, 1 or more (500).
+    /// Most elements listed, 1 or more (5000 at most); without it as many as make about 8 kB.
     #[param(minimum = 1)]
     limit: Option<u32>,
+    /// Reads on in the elements: the `more` of the answer before.
+    more: Option<String>,
+    /// Reads on in the accessibility tree: the `accessibility_more` of the answer before.
+    accessibility_more: Option<String>,
     /// The token, where no header can be set.
     #[serde(rename = "access_token")]
     _access_token: Option<String>,
@@ -181,15 +188,19 @@ pub(super) async fn context(
         elements,
         accessibility,
         limit,
+        more,
+        accessibility_more,
         ..
     } = query;
     if limit == Some(0) {
-        return Err(Error::invalid_input("limit is out of range").hint("Use 1 or more."));
+        return Err(Error::invalid_input("limit is out of range").hint("Use 1 to 5000."));
     }
     let options = ContextOptions {
         elements,
         accessibility,
         limit,
+        more,
+        accessibility_more,
     };
     doors.manager.find(&room)?.context(options).await.map(Json)
 }
@@ -209,17 +220,44 @@ pub(super) struct ScreenshotQuery {
     /// The whole page and not the viewport only.
     #[serde(default)]
     full_page: bool,
+    /// Draws a box with its index round each element; `png` and `jpeg` only.
+    #[serde(default)]
+    marks: bool,
+    /// Answers JSON: the picture in base64, and with `marks` the list of elements.
+    #[serde(default)]
+    json: bool,
     /// The token, where no header can be set.
     #[serde(rename = "access_token")]
     _access_token: Option<String>,
 }
 
-/// A screenshot, without the ghost cursor.
+/// A screenshot as JSON.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ScreenshotAnswer {
+    /// The picture, base64.
+    image: String,
+    /// Its media type.
+    media_type: &'static str,
+    /// With `marks`: the elements whose boxes are drawn.
+    #[serde(flatten)]
+    #[schema(inline)]
+    elements: Option<ElementList>,
+}
+
+/// Names the state of the page that the marks' indices belong to.
+const ELEMENTS_VERSION: HeaderName = HeaderName::from_static("x-elements-version");
+
+/// Quality of a marked JPEG where none is named.
+const MARKED_QUALITY: u8 = 80;
+
+/// A screenshot, without the ghost cursor. With `marks`, the header `X-Elements-Version` names the
+/// list that the numbers belong to.
 #[utoipa::path(get, path = "/sessions/{room_name}/screenshot", tag = "actions",
     params(("room_name" = String, Path, description = "Room name or session id"), ScreenshotQuery),
     responses(
     (status = 200, description = "The picture", content(
-        (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"))),
+        (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"),
+        (ScreenshotAnswer = "application/json"))),
     (status = 404, description = "No such session", body = ErrorBody),
     (status = 503, description = "The browser is gone", body = ErrorBody),
 ))]
@@ -232,12 +270,76 @@ pub(super) async fn screenshot(
         format,
         quality,
         full_page,
+        marks,
+        json,
         ..
     } = query;
     if quality.is_some_and(|quality| !(1..=100).contains(&quality)) {
         return Err(Error::invalid_input("quality is out of range").hint("Use 1 to 100."));
     }
     let handle = doors.manager.find(&room)?;
-    let picture = handle.screenshot(format, quality, full_page).await?;
-    Ok(([(header::CONTENT_TYPE, format.media_type())], picture).into_response())
+    let (picture, elements) = match marks {
+        false => (handle.screenshot(format, quality, full_page).await?, None),
+        true => {
+            let output = match format {
+                Format::Png => Output::Png,
+                Format::Jpeg => Output::Jpeg(quality.unwrap_or(MARKED_QUALITY)),
+                Format::Webp => {
+                    return Err(Error::invalid_input("marks are not drawn on webp")
+                        .hint("Use format=png or format=jpeg."));
+                }
+            };
+            let (picture, elements) = handle.marked_screenshot(output, full_page).await?;
+            (picture, Some(elements))
+        }
+    };
+    let version = elements
+        .as_ref()
+        .map(|list| HeaderValue::from(list.version));
+    let mut response = if json {
+        let answer = ScreenshotAnswer {
+            image: STANDARD.encode(&picture),
+            media_type: format.media_type(),
+            elements,
+        };
+        Json(answer).into_response()
+    } else {
+        ([(header::CONTENT_TYPE, format.media_type())], picture).into_response()
+    };
+    if let Some(version) = version {
+        response.headers_mut().insert(ELEMENTS_VERSION, version);
+    }
+    Ok(response)
+}
+
+/// A question about the page as it looks.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Question {
+    /// What to ask, up to 4000 characters.
+    #[schema(example = "Is there a form on this page?")]
+    question: String,
+    /// Shows the model the elements' indices as well.
+    #[serde(default)]
+    marks: bool,
+}
+
+/// Ask the configured model about a screenshot of the page.
+#[utoipa::path(post, path = "/sessions/{room_name}/analyze", tag = "actions",
+    params(("room_name" = String, Path, description = "Room name or session id")),
+    request_body = Question, responses(
+    (status = 200, description = "What the model says", body = Analysis),
+    (status = 400, description = "The question is empty or too long", body = ErrorBody),
+    (status = 404, description = "No such session", body = ErrorBody),
+    (status = 501, description = "No model is configured", body = ErrorBody),
+    (status = 503, description = "The browser is gone, or the model cannot be asked", body = ErrorBody),
+    (status = 504, description = "The model did not answer in time", body = ErrorBody),
+))]
+pub(super) async fn analyze(
+    State(doors): State<Doors>,
+    Path(room): Path<String>,
+    JsonBody(body): JsonBody<Question>,
+) -> Result<Json<Analysis>, Error> {
+    let handle = doors.manager.find(&room)?;
+    handle.analyze(&body.question, body.marks).await.map(Json)
 }

@@ -52,6 +52,7 @@ pub(super) const fn http_status(kind: ErrorKind) -> StatusCode {
         ErrorKind::Conflict => StatusCode::CONFLICT,
         ErrorKind::Exhausted => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorKind::NotConfigured => StatusCode::NOT_IMPLEMENTED,
         ErrorKind::Unavailable | ErrorKind::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Timeout => StatusCode::GATEWAY_TIMEOUT,
     }
@@ -67,6 +68,7 @@ pub(super) const fn grpc_code(kind: ErrorKind) -> i32 {
         ErrorKind::Forbidden => 7,
         ErrorKind::Exhausted => 8,
         ErrorKind::Conflict => 9,
+        ErrorKind::NotConfigured => 12,
         ErrorKind::Internal => 13,
         ErrorKind::Unavailable => 14,
         ErrorKind::Unauthenticated => 16,
@@ -160,6 +162,7 @@ mod tests {
             (ErrorKind::Conflict, 409, "FAILED_PRECONDITION"),
             (ErrorKind::Exhausted, 429, "RESOURCE_EXHAUSTED"),
             (ErrorKind::Internal, 500, "INTERNAL"),
+            (ErrorKind::NotConfigured, 501, "UNIMPLEMENTED"),
             (ErrorKind::Unavailable, 503, "UNAVAILABLE"),
             (ErrorKind::Cancelled, 503, "CANCELLED"),
             (ErrorKind::Timeout, 504, "DEADLINE_EXCEEDED"),

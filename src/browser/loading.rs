@@ -165,7 +165,11 @@ impl Tracker {
 
     fn end_request(&mut self, id: &str) {
         self.requests.remove(id);
-        if self.document.as_ref().is_some_and(|(document, _)| document == id) {
+        if self
+            .document
+            .as_ref()
+            .is_some_and(|(document, _)| document == id)
+        {
             self.loading.awaits_document = false;
         }
         self.loading.in_flight = self.requests.len();

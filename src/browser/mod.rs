@@ -13,6 +13,7 @@ pub mod page;
 pub mod pool;
 pub mod process;
 pub mod screenshot;
+mod snapshot;
 mod workdir;
 mod world;
 

@@ -1,14 +1,16 @@
 //! Our scripts in the page: an isolated world that the page itself can neither see nor break.
 
 use chromiumoxide::Page as CdpPage;
+use chromiumoxide::cdp::browser_protocol::dom::{BackendNodeId, ResolveNodeParams};
 use chromiumoxide::cdp::browser_protocol::page::{
     AddScriptToEvaluateOnNewDocumentParams, CreateIsolatedWorldParams, FrameId,
 };
 use chromiumoxide::cdp::js_protocol::runtime::{
-    AddBindingParams, EvaluateParams, ExecutionContextId,
+    AddBindingParams, CallFunctionOnParams, EvaluateParams, ExecutionContextId,
+    SerializationOptions, SerializationOptionsSerialization,
 };
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::error::Error;
@@ -19,7 +21,7 @@ const WORLD: &str = "ghostcast";
 pub(super) const BINDING: &str = "__ghostcastNotify";
 
 /// Our scripts, in the order in which they depend on each other.
-const SCRIPTS: [&str; 8] = [
+const SCRIPTS: [&str; 9] = [
     include_str!("scripts/dom.js"),
     include_str!("scripts/geometry.js"),
     include_str!("scripts/names.js"),
@@ -28,6 +30,7 @@ const SCRIPTS: [&str; 8] = [
     include_str!("scripts/typing.js"),
     include_str!("scripts/scroll.js"),
     include_str!("scripts/observe.js"),
+    include_str!("scripts/find.js"),
 ];
 
 /// Our world in the current document of a page's main frame.
@@ -107,6 +110,65 @@ impl World {
                 source: error.into(),
             }
         })
+    }
+
+    /// Evaluates an expression that makes a list of nodes; answers Chromium's numbers of them.
+    pub(super) async fn node_ids(
+        &self,
+        page: &CdpPage,
+        document: u64,
+        expression: &str,
+    ) -> Result<Vec<Option<i64>>, Error> {
+        const OPERATION: &str = "tell nodes apart";
+        let context = self.context(page, document).await?;
+        // One level deep: the nodes of the list, and nothing of what they hold.
+        let shallow = SerializationOptions::builder()
+            .serialization(SerializationOptionsSerialization::Deep)
+            .max_depth(1)
+            .additional_parameters(json!({ "maxNodeDepth": 0, "includeShadowTree": "none" }))
+            .build()
+            .map_err(Error::builder(OPERATION))?;
+        let params = EvaluateParams::builder()
+            .expression(expression)
+            .context_id(context)
+            .serialization_options(shallow)
+            .build()
+            .map_err(Error::builder(OPERATION))?;
+        let answer = page.execute(params).await;
+        let answer = answer.map_err(Error::command(OPERATION))?.result.result;
+        let list = answer.deep_serialized_value.and_then(|deep| deep.value);
+        let nodes = list.as_ref().and_then(Value::as_array);
+        let id = |node: &Value| node.pointer("/value/backendNodeId").and_then(Value::as_i64);
+        Ok(nodes.into_iter().flatten().map(id).collect())
+    }
+
+    /// Hands the shadow root around a node to our scripts, which cannot open it themselves.
+    pub(super) async fn adopt(
+        &self,
+        page: &CdpPage,
+        document: u64,
+        node: i64,
+    ) -> Result<(), Error> {
+        const OPERATION: &str = "open a shadow root";
+        let context = self.context(page, document).await?;
+        let resolve = ResolveNodeParams::builder()
+            .backend_node_id(BackendNodeId::new(node))
+            .execution_context_id(context)
+            .build();
+        let answer = page.execute(resolve).await;
+        let object = answer.map_err(Error::command(OPERATION))?.result.object;
+        let Some(object) = object.object_id else {
+            return Ok(());
+        };
+        let hand_over = CallFunctionOnParams::builder()
+            .function_declaration("function () { __ghostcast.adopt(this); }")
+            .object_id(object)
+            .build()
+            .map_err(Error::builder(OPERATION))?;
+        page.execute(hand_over)
+            .await
+            .map_err(Error::command(OPERATION))?;
+        Ok(())
     }
 
     async fn context(&self, page: &CdpPage, document: u64) -> Result<ExecutionContextId, Error> {

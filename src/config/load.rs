@@ -1,5 +1,6 @@
 //! Reads the settings: file, then environment, then flags. The only reader of the environment.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -9,15 +10,22 @@ use figment::providers::{Env, Format, Serialized, Toml};
 
 use super::Config;
 use crate::error::Error;
+use crate::model::Secret;
 
 /// Keys whose variables are taken as they are, and the names by which LiveKit's own tools know
 /// them. Any other variable is read as TOML, and `0123` as a number.
-const VERBATIM: [(&str, Option<&str>); 4] = [
+const VERBATIM: [(&str, Option<&str>); 7] = [
     ("server.token", None),
     ("livekit.url", Some("LIVEKIT_URL")),
     ("livekit.api_key", Some("LIVEKIT_API_KEY")),
     ("livekit.api_secret", Some("LIVEKIT_API_SECRET")),
+    ("vision.url", None),
+    ("vision.model", None),
+    ("vision.api_key", None),
 ];
+
+/// What the rest of a variable's name begins with when it holds a secret to type and no setting.
+const SECRET: &str = "SECRET_";
 
 /// Settings that came as flags; they win over file and environment.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +46,7 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, Error> {
     };
     let mut environment = Figment::new().merge(
         Env::prefixed("GHOSTCAST_")
-            .filter(|key| key.as_str().contains("__"))
+            .filter(|key| key.as_str().contains("__") && !key.starts_with(SECRET))
             .split("__"),
     );
     for (key, livekit) in VERBATIM {
@@ -51,6 +59,7 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, Error> {
     if let Some(listen) = flags.listen {
         config.server.listen = listen;
     }
+    config.secrets = secrets();
     config.check()?;
     Ok(config)
 }
@@ -59,6 +68,17 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, Error> {
 fn text(name: &str) -> Option<String> {
     let (_, text) = std::env::vars_os().find(|(given, _)| given.eq_ignore_ascii_case(name))?;
     text.into_string().ok()
+}
+
+/// The secrets of the environment, by their labels.
+fn secrets() -> BTreeMap<String, Secret> {
+    let prefix = format!("GHOSTCAST_{SECRET}");
+    let given = std::env::vars_os().filter_map(|(name, value)| {
+        let label = name.to_str()?.strip_prefix(&prefix)?.to_lowercase();
+        let value = value.into_string().ok().filter(|value| !value.is_empty())?;
+        Some((label, Secret::from(value)))
+    });
+    given.collect()
 }
 
 /// The environment variable of a key.
@@ -71,7 +91,8 @@ pub(super) fn variable(key: &str) -> String {
 fn warn_of_strays() {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        let is_stray = |rest: &str| !rest.contains("__") && rest != "LOG";
+        let is_stray =
+            |rest: &str| !rest.contains("__") && rest != "LOG" && !rest.starts_with(SECRET);
         if let Some(rest) = name
             .strip_prefix("GHOSTCAST_")
             .filter(|rest| is_stray(rest))

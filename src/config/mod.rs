@@ -6,6 +6,7 @@
 
 mod load;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::media::cursor;
 use crate::model::Secret;
+use crate::model::secrets;
 use crate::model::session::limits;
 
 pub use load::{Flags, load, parse};
@@ -41,6 +43,11 @@ pub struct Config {
     pub rtc: Rtc,
     /// The MCP door.
     pub mcp: Mcp,
+    /// The model that is asked about pictures.
+    pub vision: Vision,
+    /// Values that every session may type by label; from the environment only.
+    #[serde(skip)]
+    pub secrets: BTreeMap<String, Secret>,
 }
 
 /// The HTTP side.
@@ -178,6 +185,34 @@ pub struct Mcp {
     pub extended: bool,
     /// The room of the session that starts by itself for calls that name none.
     pub default_room: String,
+}
+
+/// The model that is asked about pictures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Vision {
+    /// Base URL of an endpoint for chat completions as OpenAI's; empty for none.
+    pub url: String,
+    /// The model to ask for.
+    pub model: String,
+    /// The endpoint's key; empty for none.
+    pub api_key: Secret,
+    /// Bound on one answer, seconds.
+    pub timeout_s: u64,
+    /// Longest answer, tokens.
+    pub max_tokens: u32,
+}
+
+impl Default for Vision {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            model: String::new(),
+            api_key: Secret::default(),
+            timeout_s: 60,
+            max_tokens: 512,
+        }
+    }
 }
 
 impl Default for Server {
@@ -341,6 +376,8 @@ impl Config {
             )
             .hint("List each one, such as \"https://app.example.com\"."));
         }
+        self.vision.check()?;
+        secrets::check(&self.secrets)?;
         self.rtc.port_range().map(drop)
     }
 }
@@ -349,6 +386,26 @@ impl LiveKit {
     /// Whether the service has a LiveKit server of its own.
     pub fn is_configured(&self) -> bool {
         !self.url.is_empty()
+    }
+}
+
+impl Vision {
+    fn check(&self) -> Result<(), Error> {
+        let is_http = ["http://", "https://"]
+            .iter()
+            .any(|scheme| self.url.starts_with(scheme));
+        if !self.url.is_empty() && (!is_http || self.model.is_empty()) {
+            return Err(
+                Error::invalid_input("the vision settings are incomplete").hint(
+                    "vision.url begins with http:// or https://, and vision.model names a model.",
+                ),
+            );
+        }
+        if !(1..=600).contains(&self.timeout_s) || self.max_tokens == 0 {
+            return Err(Error::invalid_input("the vision settings are out of range")
+                .hint("vision.timeout_s is from 1 to 600, vision.max_tokens 1 or more."));
+        }
+        Ok(())
     }
 }
 

@@ -8,11 +8,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::geometry::Point;
+use super::wait::{Wait, WaitParams};
 
 /// Longest text a single `type` accepts, characters.
 pub const TEXT_CHARS_MAX: usize = 100_000;
-/// Longest single wait, seconds.
-pub const WAIT_SECONDS_MAX: f64 = 300.0;
 /// Longest navigation timeout accepted, milliseconds.
 pub const TIMEOUT_MS_MAX: u64 = 120_000;
 /// Pixels scrolled when the caller names no amount, CSS px.
@@ -29,6 +28,9 @@ pub struct ActionRequest {
     #[serde(default)]
     #[schema(value_type = Object, example = json!({"index": 5}))]
     pub params: Map<String, Value>,
+    /// The `action_id` of a failed action that this one tries to put right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correction_of: Option<String>,
 }
 
 /// A parsed action.
@@ -42,7 +44,7 @@ pub enum Command {
     Type(Type),
     /// Scroll the page, or the scroller that holds an element.
     Scroll(Scroll),
-    /// Let time pass.
+    /// Let time pass, or wait until something is so.
     Wait(Wait),
     /// One step back in the page's history.
     GoBack,
@@ -152,14 +154,6 @@ impl Direction {
             Self::Right => Point::new(1.0, 0.0),
         }
     }
-}
-
-/// Parameters of `wait`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Wait {
-    /// How long, seconds.
-    pub seconds: f64,
 }
 
 /// The parameters of `click` as they arrive. `coordinate_x` and `coordinate_y` are documented
@@ -285,6 +279,10 @@ impl ActionError {
 /// The outcome of every action (REQUIREMENTS A20, DESIGN section 7).
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ActionResult {
+    /// Names this action, for `correction_of`.
+    pub action_id: String,
+    /// The failed action that this one was to put right; null for any other.
+    pub correction_of: Option<String>,
     /// Whether the action did what was asked.
     pub success: bool,
     /// What went wrong and what to do next; null on success.
@@ -333,15 +331,24 @@ impl Command {
             "scroll" => decode(params, &["direction"])
                 .and_then(Scroll::checked)
                 .map(Self::Scroll),
-            "wait" => decode(params, &["seconds"])
-                .and_then(Wait::checked)
-                .map(Self::Wait),
+            "wait" => decode(params, &[]).and_then(wait).map(Self::Wait),
             "go_back" => decode::<NoParams>(params, &[]).map(|_| Self::GoBack),
             "go_forward" => decode::<NoParams>(params, &[]).map(|_| Self::GoForward),
             "refresh" => decode::<NoParams>(params, &[]).map(|_| Self::Refresh),
             other => Err(unknown_action(other)),
         }
     }
+}
+
+fn wait(params: WaitParams) -> Result<Wait, ActionError> {
+    Wait::checked(params).map_err(|(name, why)| match why {
+        Some(why) => invalid(name, &why),
+        None => ActionError::new(
+            ActionErrorKind::MissingParameter,
+            "A wait needs \"seconds\", or \"for\" with a selector, a text, a URL or idle. Send one \
+             of them in params.",
+        ),
+    })
 }
 
 fn unknown_action(name: &str) -> ActionError {
@@ -480,18 +487,6 @@ impl Scroll {
     }
 }
 
-impl Wait {
-    fn checked(self) -> Result<Self, ActionError> {
-        if !(self.seconds.is_finite() && (0.0..=WAIT_SECONDS_MAX).contains(&self.seconds)) {
-            return Err(invalid(
-                "seconds",
-                &format!("it must be from 0 to {WAIT_SECONDS_MAX}"),
-            ));
-        }
-        Ok(self)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -505,6 +500,7 @@ mod tests {
         Command::parse(&ActionRequest {
             action_type: action_type.to_owned(),
             params,
+            correction_of: None,
         })
     }
 

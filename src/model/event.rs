@@ -67,6 +67,11 @@ pub enum EventBody {
     ActionStarted {
         /// The action as it was sent.
         action: ActionRequest,
+        /// Its name in its result.
+        action_id: String,
+        /// The failed action that it tries to put right.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        correction_of: Option<String>,
     },
     /// Opt-in: the page settled after an action.
     Settled {

@@ -53,6 +53,13 @@ impl<'de> Deserialize<'de> for RoomName {
     }
 }
 
+/// A new name for an action: short, since it is sent back and forth by language models.
+pub fn action_id() -> String {
+    let mut id = Uuid::new_v4().simple().to_string();
+    id.truncate(12);
+    id
+}
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

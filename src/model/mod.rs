@@ -6,8 +6,10 @@ pub mod event;
 pub mod geometry;
 pub mod ids;
 pub mod secret;
+pub mod secrets;
 pub mod session;
 pub mod time;
+pub mod wait;
 
 pub use allowlist::{Allowlist, Denial, DenialRule};
 pub use command::{ActionErrorKind, ActionResult, Command};
@@ -15,5 +17,6 @@ pub use event::{Event, EventBody};
 pub use geometry::{Point, Size};
 pub use ids::{RoomName, SessionId, ViewerId};
 pub use secret::Secret;
+pub use secrets::Secrets;
 pub use session::{SessionRecord, SessionSpec, SessionState};
 pub use time::UnixTime;

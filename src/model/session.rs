@@ -1,11 +1,15 @@
 //! What a session is asked to be, and what it is.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::geometry::Size;
 use super::ids::{RoomName, SessionId};
+use super::secret::Secret;
+use super::secrets;
 use crate::error::Error;
 
 /// What a new session shall be: the body of `POST /sessions`.
@@ -43,6 +47,10 @@ pub struct SessionSpec {
     #[serde(default)]
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
+    /// Values by label, typed where a text says `{{label}}` and never told again.
+    #[serde(default)]
+    #[schema(value_type = Object, write_only, example = json!({"shop-password": "…"}))]
+    pub secrets: BTreeMap<String, Secret>,
 }
 
 /// How pictures are taken from the browser.
@@ -89,6 +97,7 @@ impl SessionSpec {
             allowed_domains: Vec::new(),
             capture: None,
             metadata: Map::new(),
+            secrets: BTreeMap::new(),
         }
     }
 
@@ -141,6 +150,7 @@ impl SessionSpec {
                 limits::METADATA_BYTES
             )));
         }
+        secrets::check(&self.secrets)?;
         if self.livekit_token.is_some() && self.livekit_url.is_none() {
             return Err(
                 Error::invalid_input("livekit_token came without livekit_url")

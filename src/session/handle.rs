@@ -7,19 +7,31 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use crate::browser::elements::{self, ElementList};
+use super::masking;
+use crate::browser::accessibility;
+use crate::browser::elements::{self, ElementList, Part};
 use crate::browser::page::{Page, PageState};
 use crate::browser::screenshot::{self, Format};
 use crate::error::Error;
+use crate::media::marks;
 use crate::model::command::ActionRequest;
 use crate::model::command::{ActionError, ActionErrorKind};
-use crate::model::{ActionResult, SessionRecord, SessionState, ViewerId};
+use crate::model::{ActionResult, Secrets, SessionRecord, SessionState, ViewerId};
+use crate::vision::{self, Analysis};
 
 /// Requests that may wait for a session's actor.
 pub(super) const REQUESTS_MAX: usize = 128;
 
 /// How long a caller of recover waits for LiveKit.
 const RECOVER_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Elements marked on a picture of the viewport; beyond that nobody can tell them apart.
+const MARKS_MAX: u32 = 300;
+/// Elements marked on a picture of the full page.
+const FULL_PAGE_MARKS_MAX: u32 = 1_000;
+
+/// A context waits this long for a document that was asked for.
+const DOCUMENT_PATIENCE: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// The answer to a request.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -67,17 +79,23 @@ pub struct SessionHandle {
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) record: watch::Receiver<SessionRecord>,
     pub(super) page: Page,
+    pub(super) vision: vision::Client,
+    pub(super) secrets: Secrets,
 }
 
 /// What a context shall hold besides url, title and ready state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContextOptions {
     /// The indexed elements.
     pub elements: bool,
     /// The accessibility tree.
     pub accessibility: bool,
-    /// Most elements listed.
+    /// Most elements listed; else as many as are comfortably read.
     pub limit: Option<u32>,
+    /// Reads on in the elements.
+    pub more: Option<String>,
+    /// Reads on in the accessibility tree.
+    pub accessibility_more: Option<String>,
 }
 
 /// The page as an agent needs it (REQUIREMENTS A21, A55, D12).
@@ -107,6 +125,13 @@ pub struct PageContext {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Object>>)]
     pub accessibility: Option<Vec<serde_json::Value>>,
+    /// How many nodes the tree has, listed or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accessibility_total: Option<u64>,
+    /// Reads on in the tree, as `?accessibility_more=`; null at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub accessibility_more: Option<Option<String>>,
 }
 
 impl SessionHandle {
@@ -219,20 +244,83 @@ impl SessionHandle {
         }
     }
 
-    /// The page as an agent needs it.
+    /// The page as an agent needs it. While the next document is awaited, the browser answers no
+    /// question about this one; what is known is told then.
     pub async fn context(&self, options: ContextOptions) -> Result<PageContext, Error> {
         self.must_have_browser()?;
-        let elements = match options.elements {
+        let between = self.between_documents(&options);
+        tokio::select! {
+            biased;
+            read = self.read(options) => read,
+            () = self.awaiting_document() => Ok(between),
+        }
+    }
+
+    /// Returns once a document has been awaited for a while.
+    async fn awaiting_document(&self) {
+        let mut loading = self.page.watch_loading();
+        loop {
+            if loading
+                .wait_for(|loading| loading.awaits_document)
+                .await
+                .is_err()
+            {
+                return std::future::pending().await;
+            }
+            let comes = loading.wait_for(|loading| !loading.awaits_document);
+            if tokio::time::timeout(DOCUMENT_PATIENCE, comes)
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    /// What is known of a page that is about to be another.
+    fn between_documents(&self, options: &ContextOptions) -> PageContext {
+        let record = self.record.borrow();
+        let viewport = self.page.viewport();
+        PageContext {
+            url: self.page.loading().url,
+            title: record.title.clone(),
+            ready_state: "loading".to_owned(),
+            is_loading: true,
+            scroll: serde_json::Value::Null,
+            viewport: serde_json::json!({ "width": viewport.width, "height": viewport.height }),
+            cursor: record.cursor,
+            elements: options.elements.then(ElementList::default),
+            accessibility: options.accessibility.then(Vec::new),
+            accessibility_total: options.accessibility.then_some(0),
+            accessibility_more: options.accessibility.then_some(None),
+        }
+    }
+
+    async fn read(&self, options: ContextOptions) -> Result<PageContext, Error> {
+        let elements = match options.elements || options.more.is_some() {
             true => {
-                let limit = options.limit.unwrap_or(elements::ELEMENTS_LIMIT_DEFAULT);
-                Some(elements::list(&self.page, limit).await?)
+                let part = Part {
+                    limit: options.limit,
+                    more: options.more,
+                };
+                let list = elements::list(&self.page, &part).await?;
+                Some(list.ok_or_else(|| read_anew("more"))?)
             }
             false => None,
         };
-        let accessibility = match options.accessibility {
-            true => Some(crate::browser::accessibility::tree(&self.page).await?),
+        let tree = match options.accessibility || options.accessibility_more.is_some() {
+            true => {
+                let more = options.accessibility_more.as_deref();
+                let tree = accessibility::tree(&self.page, more).await?;
+                Some(tree.ok_or_else(|| read_anew("accessibility_more"))?)
+            }
             false => None,
         };
+        let (nodes, total, more) = tree
+            .map(|tree| (tree.nodes, tree.total, tree.more))
+            .map_or((None, None, None), |(nodes, total, more)| {
+                (Some(nodes), Some(total), Some(more))
+            });
         let PageState {
             url,
             title,
@@ -247,7 +335,7 @@ impl SessionHandle {
             url
         };
         let is_loading = loading.is_loading || loading.awaits_document;
-        Ok(PageContext {
+        let mut context = PageContext {
             url,
             title,
             ready_state,
@@ -256,8 +344,12 @@ impl SessionHandle {
             viewport,
             cursor: self.record.borrow().cursor,
             elements,
-            accessibility,
-        })
+            accessibility: nodes,
+            accessibility_total: total,
+            accessibility_more: more,
+        };
+        masking::context(&self.secrets, &mut context);
+        Ok(context)
     }
 
     /// A screenshot in a picture file format.
@@ -269,6 +361,69 @@ impl SessionHandle {
     ) -> Result<Vec<u8>, Error> {
         self.must_have_browser()?;
         Ok(screenshot::screenshot(&self.page, format, quality, full_page).await?)
+    }
+
+    /// A screenshot on which every element that is in the picture has its box and its index; with
+    /// the list of them.
+    pub async fn marked_screenshot(
+        &self,
+        output: marks::Output,
+        full_page: bool,
+    ) -> Result<(Vec<u8>, ElementList), Error> {
+        self.must_have_browser()?;
+        let part = Part {
+            limit: Some(if full_page {
+                FULL_PAGE_MARKS_MAX
+            } else {
+                MARKS_MAX
+            }),
+            more: None,
+        };
+        let list = elements::list(&self.page, &part).await?;
+        let mut list = list.ok_or_else(|| Error::internal("a fresh list is no older page's"))?;
+        if !full_page {
+            list.elements
+                .retain(|element| element["in_viewport"] == serde_json::Value::Bool(true));
+            list.more = None;
+        }
+        let offset = match full_page {
+            true => self.page.state().await?.scroll,
+            false => serde_json::Value::Null,
+        };
+        let marked = list
+            .elements
+            .iter()
+            .filter_map(|element| mark(element, &offset))
+            .collect::<Vec<_>>();
+        let png = screenshot::screenshot(&self.page, Format::Png, None, full_page).await?;
+        let drawing = move || marks::draw(&png, &marked, output);
+        let drawn = tokio::task::spawn_blocking(drawing)
+            .await
+            .map_err(|error| Error::internal("the marks could not be drawn").source(error))?;
+        let picture = drawn.map_err(|error| {
+            Error::internal("the marks could not be drawn")
+                .hint("Try without marks.")
+                .source(error)
+        })?;
+        masking::elements(&self.secrets, &mut list);
+        Ok((picture, list))
+    }
+
+    /// Asks the configured model about the page as it looks, by wish with numbered boxes.
+    pub async fn analyze(&self, question: &str, is_marked: bool) -> Result<Analysis, Error> {
+        self.vision.check(question)?;
+        let bytes = match is_marked {
+            true => self.marked_screenshot(marks::Output::Png, false).await?.0,
+            false => self.screenshot(Format::Png, None, false).await?,
+        };
+        let picture = vision::Picture {
+            bytes,
+            media_type: Format::Png.media_type(),
+            is_marked,
+        };
+        let mut analysis = self.vision.ask(question, &picture).await?;
+        self.secrets.mask_text(&mut analysis.answer);
+        Ok(analysis)
     }
 
     fn must_have_browser(&self) -> Result<(), Error> {
@@ -288,6 +443,33 @@ impl SessionHandle {
     }
 }
 
+/// The mark of a listed element, on a picture whose corner is at the page's corner when `offset` is
+/// how far the page is scrolled.
+fn mark(element: &serde_json::Value, offset: &serde_json::Value) -> Option<marks::Mark> {
+    let area = &element["box"];
+    let px = |name: &str| area[name].as_f64().map(|px| px.round() as i32);
+    let shift = |name: &str| offset[name].as_f64().unwrap_or(0.0).round() as i32;
+    Some(marks::Mark {
+        number: element["index"].as_u64()?,
+        area: marks::Area {
+            x: px("x")?.saturating_add(shift("x")),
+            y: px("y")?.saturating_add(shift("y")),
+            width: px("width")?,
+            height: px("height")?,
+        },
+    })
+}
+
+/// A cursor that points into a list that is no more.
+fn read_anew(parameter: &str) -> Error {
+    Error::invalid_input(format!(
+        "stale_element: \"{parameter}\" belongs to an older state of the page"
+    ))
+    .hint(format!(
+        "Get the context without {parameter}, and use the indices and the cursor that come with it."
+    ))
+}
+
 fn closed() -> Error {
     Error::not_found("the session is closed").hint("Start a new session on this room.")
 }
@@ -305,6 +487,8 @@ pub(super) fn refused(error: ActionError, url: &str, title: &str) -> ActionResul
         context,
     } = error;
     ActionResult {
+        action_id: String::new(),
+        correction_of: None,
         success: false,
         error: Some(message),
         error_kind: Some(kind),

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::error::{Chain, Error};
 use crate::events;
 use crate::model::{RoomName, SessionId, SessionRecord, SessionSpec, SessionState};
+use crate::vision;
 
 /// All sessions of the service.
 #[derive(Debug, Clone)]
@@ -69,7 +70,9 @@ impl Manager {
         cancel: CancellationToken,
     ) -> Self {
         pool.own_addresses().add(config.server.listen);
+        let vision = vision::Client::new(&config.vision);
         let ground = Ground {
+            vision,
             config,
             pool,
             bus,

@@ -10,13 +10,17 @@
 //! ```
 
 mod actor;
+mod corrections;
 mod handle;
 pub mod machine;
 mod manager;
+mod masking;
 mod outlets;
 mod perform;
 mod start;
 pub mod studio;
 
+pub use crate::browser::elements::ElementList;
+pub use crate::vision::Analysis;
 pub use handle::{ContextOptions, PageContext, SessionHandle};
 pub use manager::Manager;

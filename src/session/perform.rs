@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::handle::refused;
+use super::masking;
 use super::studio::Studio;
 use crate::browser::actions::{self, Cues, Done, Settled, Stage};
 use crate::browser::elements;
@@ -15,7 +16,8 @@ use crate::browser::page::Page;
 use crate::config;
 use crate::media::cursor::Cue;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
-use crate::model::{ActionResult, Command};
+use crate::model::wait::Wait;
+use crate::model::{ActionResult, Command, Secrets};
 
 /// Beyond its own bound no action takes longer than this.
 const OVERTIME: Duration = Duration::from_secs(30);
@@ -30,6 +32,7 @@ pub(super) struct Kit {
     pub(super) gate: std::sync::Arc<Gate>,
     pub(super) studio: Studio,
     pub(super) config: config::Session,
+    pub(super) secrets: Secrets,
     /// Most pictures a second.
     pub(super) fps: u32,
 }
@@ -76,10 +79,11 @@ pub(super) async fn perform(
     // A field that was listed and is gone may have been one of another document.
     let is_gone = matches!(&outcome, Err(error) if error.kind == ActionErrorKind::StaleElement);
     let known = is_password.into_inner().or(is_gone.then_some(true));
-    let echo = match may_be_password(&kit, &request, known).await {
+    let mut echo = match may_be_password(&kit, &request, known).await {
         true => masked(&request),
         false => request,
     };
+    masking::request(&kit.secrets, &mut echo);
     let state = kit.page.state().await.ok();
     let (url, title) = match &state {
         // Chromium's error page stands for the document that could not be loaded.
@@ -91,6 +95,8 @@ pub(super) async fn perform(
     let (mut result, settled) = match outcome {
         Ok(Done { data, settled }) => {
             let result = ActionResult {
+                action_id: String::new(),
+                correction_of: None,
                 success: true,
                 error: None,
                 error_kind: None,
@@ -104,10 +110,12 @@ pub(super) async fn perform(
         }
         Err(mut error) => {
             let ready_state = state.map(|state| state.ready_state);
-            error.context = Some(context(&echo, &url, &title, ready_state, error.context));
+            let detail = error.context.take();
+            error.context = Some(context(&echo, &url, &title, ready_state, detail));
             (refused(error, &url, &title), None)
         }
     };
+    masking::result(&kit.secrets, &mut result);
     let took = started.elapsed();
     result.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     Performed {
@@ -162,10 +170,12 @@ async fn bounded(
         cues: &StudioCues(&kit.studio),
         navigate_timeout: kit.config.navigate_timeout(),
         settle_max: kit.config.settle_max(),
+        secrets: &kit.secrets,
         is_password,
     };
     let own_bound = match command {
-        Command::Wait(wait) => Duration::from_secs_f64(wait.seconds),
+        Command::Wait(Wait::Seconds(seconds)) => Duration::from_secs_f64(*seconds),
+        Command::Wait(Wait::For { timeout_ms, .. }) => Duration::from_millis(*timeout_ms),
         Command::Navigate(navigate) => navigate
             .timeout_ms
             .map_or(stage.navigate_timeout, Duration::from_millis),
@@ -191,7 +201,7 @@ fn known_type(action_type: &str) -> &'static str {
 }
 
 /// What a corrector needs: what was tried, where, and what the failure itself knows.
-fn context(
+pub(super) fn context(
     request: &ActionRequest,
     url: &str,
     title: &str,

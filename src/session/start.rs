@@ -19,7 +19,8 @@ use crate::error::Error;
 use crate::events;
 use crate::model::allowlist::Allowlist;
 use crate::model::session::{LiveKitStatus, VideoStats, Viewers};
-use crate::model::{SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
+use crate::model::{Secrets, SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
+use crate::vision;
 
 /// Page events that may wait for the actor; the page's listener waits beyond.
 const PAGE_EVENTS_MAX: usize = 1_024;
@@ -32,6 +33,7 @@ pub(super) struct Ground {
     pub(super) config: Arc<Config>,
     pub(super) pool: Pool,
     pub(super) bus: events::Bus,
+    pub(super) vision: vision::Client,
     pub(super) tracker: TaskTracker,
     pub(super) cancel: CancellationToken,
 }
@@ -112,6 +114,7 @@ pub(super) async fn start(
         config,
         pool,
         bus,
+        vision,
         tracker,
         cancel,
     } = ground;
@@ -137,12 +140,15 @@ pub(super) async fn start(
         cancel.clone(),
     );
     span.in_scope(|| outlets.join(&spec))?;
+    let secrets = Secrets::new(&config.secrets, &spec.secrets);
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (record_sender, record) = watch::channel(record);
     let handle = SessionHandle {
         requests,
         record,
         page: page.clone(),
+        vision,
+        secrets: secrets.clone(),
     };
     let fps = handle.record.borrow().fps;
     let kit = Kit {
@@ -150,6 +156,7 @@ pub(super) async fn start(
         gate: Arc::new(gate),
         studio,
         config: config.session.clone(),
+        secrets,
         fps,
     };
     let room = bus.room(&spec.room_name)?;

@@ -28,6 +28,7 @@ ROUTES = [
     ("post", "/sessions/{}/actions"),
     ("get", "/sessions/{}/context"),
     ("get", "/sessions/{}/screenshot"),
+    ("post", "/sessions/{}/analyze"),
     ("get", "/mcp/events/{}"),
     ("get", "/rooms/{}/connections"),
     ("get", "/health"),

@@ -129,6 +129,11 @@ pub(super) fn spec(request: proto::StartSessionRequest) -> Result<SessionSpec, E
         allowed_domains: request.allowed_domains,
         capture,
         metadata: from_struct(request.metadata.unwrap_or_default())?,
+        secrets: request
+            .secrets
+            .into_iter()
+            .map(|(label, value)| (label, value.into()))
+            .collect(),
         ..SessionSpec::of(RoomName::parse(&request.room_name)?)
     })
 }
@@ -161,13 +166,14 @@ pub(super) fn session(record: SessionRecord) -> proto::Session {
 }
 
 /// An action to perform.
-pub(super) fn action(action: Option<proto::Action>) -> Result<ActionRequest, Error> {
-    let action = action.ok_or_else(|| {
+pub(super) fn action(request: proto::ExecuteActionRequest) -> Result<ActionRequest, Error> {
+    let action = request.action.ok_or_else(|| {
         Error::invalid_input("the action is missing").hint("Set action.action_type.")
     })?;
     Ok(ActionRequest {
         action_type: action.action_type,
         params: from_struct(action.params.unwrap_or_default())?,
+        correction_of: request.correction_of,
     })
 }
 
@@ -186,6 +192,8 @@ pub(super) fn result(result: ActionResult) -> proto::ActionResult {
         duration_ms: result.duration_ms,
         url: result.url,
         title: result.title,
+        action_id: result.action_id,
+        correction_of: result.correction_of,
     }
 }
 

@@ -114,7 +114,7 @@ impl proto::browser_service_server::BrowserService for Service {
     ) -> Answer<proto::ActionResult> {
         let request = request.into_inner();
         let handle = self.find(&request.room_name)?;
-        let action = convert::action(request.action).map_err(refused)?;
+        let action = convert::action(request).map_err(refused)?;
         let cancel = CancellationToken::new();
         // A call that is cancelled, or whose deadline passes, is dropped here.
         let guard = cancel.clone().drop_guard();
@@ -136,6 +136,8 @@ impl proto::browser_service_server::BrowserService for Service {
             elements: request.elements,
             accessibility: request.accessibility,
             limit: request.limit,
+            more: request.more,
+            accessibility_more: request.accessibility_more,
         };
         let handle = self.find(&request.room_name)?;
         let page = handle.context(options).await.map_err(refused)?;

@@ -35,6 +35,7 @@ pub(super) struct Act {
     pub(super) action_type: String,
     #[serde(default)]
     pub(super) params: Option<Map<String, Value>>,
+    pub(super) correction_of: Option<String>,
 }
 
 impl Act {
@@ -43,6 +44,7 @@ impl Act {
         let action = ActionRequest {
             action_type: self.action_type,
             params: self.params.unwrap_or_default(),
+            correction_of: self.correction_of,
         };
         (self.room_name, action)
     }
@@ -57,6 +59,8 @@ pub(super) struct Look {
     pub(super) elements: bool,
     #[serde(default)]
     pub(super) accessibility: bool,
+    pub(super) more: Option<String>,
+    pub(super) accessibility_more: Option<String>,
 }
 
 const fn yes() -> bool {

@@ -255,12 +255,16 @@ impl Call<'_> {
             room_name,
             elements,
             accessibility,
+            more,
+            accessibility_more,
         } = arguments::parse(arguments)?;
         let handle = self.meant(room_name.as_deref()).await?;
         let options = ContextOptions {
             elements,
             accessibility,
             limit: None,
+            more,
+            accessibility_more,
         };
         let looking = handle.context(options);
         let page = match self.pace.wait(Expected::Quick, "Looking.", looking).await {

@@ -99,9 +99,14 @@ fn act_input() -> Value {
         "action_type": {
             "type": "string", "enum": ACTION_TYPES,
             "description": "What to do. navigate needs url; click needs index, or x and y; type \
-                needs text; scroll needs direction; wait needs seconds; the others need nothing.",
+                needs text; scroll needs direction; wait needs seconds or for; the others need \
+                nothing.",
         },
         "params": params(),
+        "correction_of": {
+            "type": "string",
+            "description": "The action_id of a failed action that this one corrects.",
+        },
     });
     let mut schema = input(properties, &["action_type"]);
     if let Some(schema) = schema.as_object_mut() {
@@ -126,7 +131,7 @@ fn params() -> Value {
             "url": {"type": "string", "description": "navigate: where to; a bare host gets https://."},
             "timeout_ms": {
                 "type": "integer", "minimum": 1, "maximum": 120_000, "default": 15_000,
-                "description": "navigate: give up after this many milliseconds.",
+                "description": "navigate, wait for: give up after this many milliseconds.",
             },
             "index": {
                 "type": "integer", "minimum": 0,
@@ -163,7 +168,21 @@ fn params() -> Value {
             "seconds": {
                 "type": "number", "minimum": 0, "maximum": 300, "description": "wait: how long.",
             },
+            "for": wait_for("wait: until this holds, instead of seconds."),
         },
+    })
+}
+
+fn wait_for(description: &str) -> Value {
+    json!({
+        "type": "object", "description": description, "minProperties": 1, "maxProperties": 1,
+        "properties": {
+            "selector": {"type": "string", "description": "A CSS selector that is shown."},
+            "text": {"type": "string", "description": "A text that is shown."},
+            "url": {"type": "string", "description": "The page's URL, with * for any part."},
+            "idle": {"type": "boolean", "description": "The page has come to rest."},
+        },
+        "examples": [{"text": "Thank you"}],
     })
 }
 
@@ -177,6 +196,14 @@ fn look_input() -> Value {
         "accessibility": {
             "type": "boolean", "default": false,
             "description": "With the accessibility tree, which has the page's texts too.",
+        },
+        "more": {
+            "type": "string",
+            "description": "Reads on in the elements: the value of more in the answer before.",
+        },
+        "accessibility_more": {
+            "type": "string",
+            "description": "Reads on in the accessibility tree, likewise.",
         },
     });
     input(properties, &[])
@@ -248,6 +275,8 @@ static RESULT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
                 "description": "On failure: the attempted action, the page, the nearest elements.",
             },
             "data": {"type": "object", "description": "What the action found out."},
+            "action_id": text("What this action is called, for correction_of."),
+            "correction_of": text_or_null("The failed action that this one corrects."),
             "duration_ms": {"type": "number", "description": "How long it took."},
             "url": text("The page's URL afterwards."),
             "title": text("The page's title afterwards."),
@@ -277,6 +306,8 @@ static CONTEXT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
                 "description": "How far the document is.",
             },
             "is_loading": {"type": "boolean", "description": "Whether a navigation is under way."},
+            "total": {"type": "integer", "description": "How many elements the page has."},
+            "more": text_or_null("Pass it as more to read on; null at the end."),
             "elements": {
                 "type": "array", "items": {"type": "object"},
                 "description": "What can be clicked or typed into: index, role, name, box.",

@@ -4,6 +4,7 @@
 mod navigate;
 mod pointer;
 mod settle;
+mod wait;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use super::gate::Gate;
 use super::page::Page;
 use crate::error::Chain;
 use crate::media::cursor::Cue;
+use crate::model::Secrets;
 use crate::model::command::{ActionError, ActionErrorKind, Command};
 
 pub use settle::Settled;
@@ -38,6 +40,8 @@ pub struct Stage<'a> {
     pub navigate_timeout: Duration,
     /// Bound on coming to rest after anything else.
     pub settle_max: Duration,
+    /// What placeholders in a text to type stand for.
+    pub secrets: &'a Secrets,
     /// Set once it is known whether what is typed is a password.
     pub is_password: &'a OnceLock<bool>,
 }
@@ -90,10 +94,7 @@ pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, Action
         Command::Click(params) => pointer::click(stage, params).await,
         Command::Type(params) => pointer::type_text(stage, params).await,
         Command::Scroll(params) => pointer::scroll(stage, params).await,
-        Command::Wait(params) => {
-            tokio::time::sleep(Duration::from_secs_f64(params.seconds)).await;
-            Ok(Done::default())
-        }
+        Command::Wait(params) => wait::wait(stage, params).await,
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use chromiumoxide::cdp::browser_protocol::page::{
     GetNavigationHistoryParams, NavigateToHistoryEntryParams, ReloadParams,
 };
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::super::error::Error;
@@ -107,10 +108,10 @@ async fn go(
         Landing::Loaded | Landing::WithinDocument => Done::settled(settled(true)),
         Landing::StillLoading => Done::settled(settled(false)),
         Landing::Failed(failure) => return Err(explain(stage, &failure)),
-        Landing::NoDocument => return Err(no_document(url)),
+        Landing::NoDocument => return Err(no_document(url).context(status_of(&after))),
         Landing::TimedOut => {
             stage.page.stop_loading().await;
-            return Err(timed_out(url, bound));
+            return Err(timed_out(url, bound).context(status_of(&after)));
         }
         Landing::Crashed => return Err(browser_lost()),
     };
@@ -134,6 +135,10 @@ fn with_status(done: Done, loading: &Loading) -> Done {
         Some(status) => done.with("http_status", status),
         None => done,
     }
+}
+
+fn status_of(loading: &Loading) -> Value {
+    json!({ "net_error": null, "http_status": loading.http_status })
 }
 
 fn no_document(url: &str) -> ActionError {
@@ -188,13 +193,13 @@ pub(super) fn explain(stage: Stage<'_>, failure: &Failure) -> ActionError {
         ),
         (_, name) if name.contains("CERT") || name.contains("SSL") => (
             ActionErrorKind::TlsFailed,
-            format!("The certificate of {url} is not trusted ({name}). Use another URL."),
+            format!("The certificate of {url} is not trusted. Use another URL."),
         ),
         (Some(Outcome::Refused | Outcome::Reset | Outcome::Unreachable), _) => {
-            connection_failed(url, error)
+            connection_failed(url)
         }
         (None, name) if name.contains("CONNECTION") || name.contains("EMPTY_RESPONSE") => {
-            connection_failed(url, name)
+            connection_failed(url)
         }
         (None, "net::ERR_BLOCKED_BY_CLIENT" | "net::ERR_BLOCKED_BY_ADMINISTRATOR") => (
             ActionErrorKind::Blocked,
@@ -204,18 +209,23 @@ pub(super) fn explain(stage: Stage<'_>, failure: &Failure) -> ActionError {
             ActionErrorKind::NavigationFailed,
             format!("Browsers never open the port of {url}. Use another port."),
         ),
-        (None, name) => (
+        (None, "net::ERR_HTTP_RESPONSE_CODE_FAILURE") => (
             ActionErrorKind::NavigationFailed,
-            format!("{url} could not be loaded ({name}). Check the URL and try again."),
+            format!("{url} answered with an error and without a page. Try another URL."),
+        ),
+        (None, _) => (
+            ActionErrorKind::NavigationFailed,
+            format!("{url} could not be loaded. Check the URL and try again."),
         ),
     };
-    ActionError::new(kind, message)
+    let http_status = stage.page.loading().http_status;
+    let facts = json!({ "net_error": error, "http_status": http_status });
+    ActionError::new(kind, message).context(facts)
 }
 
-fn connection_failed(url: &str, error: &str) -> (ActionErrorKind, String) {
+fn connection_failed(url: &str) -> (ActionErrorKind, String) {
     let message = format!(
-        "The host of {url} refused or broke the connection ({error}). Check that it is up, then \
-         try again."
+        "The host of {url} refused or broke the connection. Check that it is up, then try again."
     );
     (ActionErrorKind::ConnectionFailed, message)
 }

@@ -43,6 +43,7 @@ pub(super) async fn click(stage: Stage<'_>, params: &Click) -> Result<Done, Acti
 }
 
 pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, ActionError> {
+    let text = stage.secrets.resolve(&params.text)?;
     if let Some(index) = params.index {
         let prepared = elements::prepare_typing(stage.page, index, params.clear).await;
         let field = find(prepared, index)?;
@@ -59,11 +60,15 @@ pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, A
             .await
             .map_err(browser_failed)?;
         if !field.ok {
-            return Err(ActionError::new(
+            let error = ActionError::new(
                 ActionErrorKind::ElementNotEditable,
                 "Nothing that takes text has the focus. Give the index of a field, or click one \
                  first.",
-            ));
+            );
+            let fields: Result<serde_json::Value, _> =
+                stage.page.evaluate("__ghostcast.fields()").await;
+            let candidates = fields.unwrap_or_default();
+            return Err(error.context(json!({ "candidates": candidates, "cover": null })));
         }
         let is_password = stage.page.evaluate("__ghostcast.activeIsPassword()").await;
         let _ = stage.is_password.set(is_password.map_err(browser_failed)?);
@@ -80,12 +85,12 @@ pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, A
         }
     }
     let before = stage.page.loading();
-    if params.clear && params.text.is_empty() {
+    if params.clear && text.is_empty() {
         input::press(stage.page, Key::Delete)
             .await
             .map_err(browser_failed)?;
     }
-    input::type_text(stage.page, &params.text)
+    input::type_text(stage.page, &text)
         .await
         .map_err(browser_failed)?;
     if params.submit {

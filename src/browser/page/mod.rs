@@ -7,14 +7,15 @@ mod direct;
 mod listen;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chromiumoxide::Page as CdpPage;
 use chromiumoxide::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
 use chromiumoxide::cdp::browser_protocol::page::{FrameId, StopLoadingParams};
 use chromiumoxide::cdp::browser_protocol::target::CreateTargetParams;
+use futures::future::join_all;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use super::accessibility::Told;
 use super::error::Error;
 use super::loading::Loading;
 use super::pool::Lease;
@@ -100,6 +102,8 @@ struct Inner {
     loading: watch::Receiver<Loading>,
     /// The document whose elements were last listed, plus one; 0 before the first list.
     listed: AtomicU64,
+    /// The accessibility tree that is being read.
+    tree: Mutex<Option<Arc<Told>>>,
     stop: CancellationToken,
 }
 
@@ -168,6 +172,7 @@ impl Page {
                 viewport,
                 loading,
                 listed: AtomicU64::new(0),
+                tree: Mutex::default(),
                 stop,
             }),
         })
@@ -233,6 +238,40 @@ impl Page {
             .map_err(|_| Error::Timeout {
                 operation: "run our script in the page",
             })?
+    }
+
+    /// Chromium's numbers of the nodes in the list that an expression makes.
+    pub(super) async fn node_ids(&self, expression: &str) -> Result<Vec<Option<i64>>, Error> {
+        let document = self.inner.loading.borrow().committed;
+        let asking = self.inner.world.node_ids(self.cdp(), document, expression);
+        timeout(COMMAND_TIMEOUT, asking)
+            .await
+            .map_err(|_| Error::Timeout {
+                operation: "tell nodes apart",
+            })?
+    }
+
+    /// Hands the shadow roots around some nodes to our scripts. One that is gone meanwhile is no
+    /// loss.
+    pub(super) async fn adopt(&self, nodes: &[i64]) -> Result<(), Error> {
+        const NODES_MAX: usize = 300;
+        let document = self.inner.loading.borrow().committed;
+        let adopting = nodes
+            .iter()
+            .take(NODES_MAX)
+            .map(|node| self.inner.world.adopt(self.cdp(), document, *node));
+        timeout(COMMAND_TIMEOUT, join_all(adopting))
+            .await
+            .map_err(|_| Error::Timeout {
+                operation: "open shadow roots",
+            })?;
+        Ok(())
+    }
+
+    /// The accessibility tree that is being read.
+    pub(super) fn kept_tree(&self) -> MutexGuard<'_, Option<Arc<Told>>> {
+        let tree = self.inner.tree.lock();
+        tree.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that the elements of the current document are listed.

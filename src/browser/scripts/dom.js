@@ -1,4 +1,4 @@
-// dom.js (1 of 8): safe access to the DOM, the flat tree and string hygiene.
+// dom.js (1 of 9): safe access to the DOM, the flat tree and string hygiene.
 //
 // Runs in an isolated world, so page scripts cannot reach these objects. Markup still can:
 // `<form><input name="parentNode">` and `<img name="body">` shadow built-ins of forms and
@@ -24,6 +24,14 @@
   d.labelControl = captured(HTMLLabelElement.prototype, 'control');
   d.shadowHost = captured(ShadowRoot.prototype, 'host');
   d.shadowFirst = captured(DocumentFragment.prototype, 'firstElementChild');
+  /** Closed shadow roots, which only the debugger can hand over, by their hosts. */
+  const closedRoots = new WeakMap();
+  const openRoot = d.shadowRoot;
+  d.shadowRoot = (el) => openRoot(el) || closedRoots.get(el) || null;
+  d.adopt = (inside) => {
+    const root = d.getRootNode(inside);
+    closedRoots.set(d.shadowHost(root), root);
+  };
   const either = (key, shadowProto = ShadowRoot.prototype) => {
     const [ofDocument, ofShadow] = [captured(Document.prototype, key), captured(shadowProto, key)];
     return (root, ...args) => (d.nodeType(root) === 9 ? ofDocument : ofShadow)(root, ...args);

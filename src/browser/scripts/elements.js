@@ -1,10 +1,9 @@
-// elements.js (4 of 8): the indexed list of what a user can act on.
+// elements.js (4 of 9): the indexed list of what a user can act on.
 (() => {
   const gc = globalThis.__ghostcast;
-  if (gc.elements) return;
+  if (gc.openList) return;
   const { d, geometry: geo, names } = gc._;
-  const DEFAULT_LIMIT = 500;
-  const MAX_LIMIT = 5000;
+  const MAX_ENTRIES = 5000;
   const MAX_NODES = 20000;
   const MAX_FRAMES = 64;
   const MAX_CURSOR_CHECKS = 4000;
@@ -18,11 +17,13 @@
 
   /**
    * @typedef {{doc:Document, host:Element|null, parent:Frame|null, label:string|null}} Frame
-   * @typedef {{el:Element, frame:Frame, role:string, name:string, rect:object}} Entry  what a list remembers
-   * @type {{version:number, entries:Entry[], known:Set<Element>, total:number, truncated:boolean}|null}
+   * @typedef {{el:Element, frame:Frame, role:string, name:string, rect:object, seen:boolean}} Entry  what a list remembers
+   * @type {{version:number, entries:Entry[], order:number[], known:Set<Element>, total:number, truncated:boolean}|null}
    */
   let list = null;
   let version = 0;
+  /** Tells this document's lists from those of all others. */
+  const epoch = Array.from(crypto.getRandomValues(new Uint8Array(6)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
   /** One bounded pass over the flat tree, in document order: `each` element, and `take` for each likely one. */
   function walk({ each, take = () => {} }) {
@@ -120,14 +121,14 @@
     return quad.full.b + d.scrollTop(scroller) <= 0 || (!rtl && quad.full.r + d.scrollLeft(scroller) <= 0);
   }
 
-  /** Takes a new list; indices of the one before it no longer hold. */
-  function build(limit) {
+  /** Takes a new list. Indices of the one before it hold only if the same elements are there in the same order. */
+  function build() {
     const sv = geo.survey();
     const entries = [];
     const known = new Set();
     let total = 0;
     const take = (el, frame) => {
-      if (entries.length >= limit) { if (d.isDrawn(el)) total++; return; }
+      if (entries.length >= MAX_ENTRIES) { if (d.isDrawn(el)) total++; return; }
       if (!shows(el)) return;
       const quad = geo.visibleQuad(sv, el, frame);
       if (!quad || unreachable(quad)) return;
@@ -137,10 +138,19 @@
     };
     const pass = walk({ take });
     for (const entry of entries) Object.assign(entry, { role: names.role(entry.el), name: names.name(entry.el, pass.labels) });
-    list = { version: ++version, entries, known, total, truncated: pass.truncated || total > entries.length };
+    if (!list || !isSame(list.entries, entries)) version++;
+    const indices = entries.map((_, index) => index);
+    const order = [...indices.filter((i) => entries[i].seen), ...indices.filter((i) => !entries[i].seen)];
+    list = { version, entries, order, known, total, truncated: pass.truncated || total > entries.length };
     return list;
   }
+  const isSame = (old, now) => old.length === now.length && old.every((entry, i) => entry.el === now[i].el);
 
+  /** Whole px say enough of a place, and say it briefly. */
+  function wholePx(rect) {
+    const { x, y, width, height } = geo.toBox(rect);
+    return { x: Math.round(x), y: Math.round(y), width: Math.round(width), height: Math.round(height) };
+  }
   /** One element as it is told to the outside; absent traits are left out. */
   function describe({ el, frame, role, name, rect, seen }, index) {
     const subject = names.subject(el);
@@ -151,23 +161,47 @@
     add('checked', names.checked(subject));
     if (names.isDisabled(el)) out.disabled = true;
     add('href', names.href(el));
-    out.box = geo.toBox(rect);
+    out.box = wholePx(rect);
     out.in_viewport = seen;
     add('frame', frame.label);
+    if (subject !== el) out.is_label = true;
     return out;
   }
 
-  /**
-   * Builds and remembers the list of interactive elements.
-   * @param {{limit?:number}} [options]
-   * @returns {{version:number, elements:object[], total:number, truncated:boolean}}
-   */
-  function elements(options) {
-    const made = build(clampLimit(options?.limit));
-    return { version: made.version, elements: made.entries.map(describe), total: made.total, truncated: made.truncated };
+  /** Looks again where an element is: the list may be some time old. */
+  function measure(sv, entry) {
+    const quad = d.isConnected(entry.el) ? geo.visibleQuad(sv, entry.el, entry.frame) : null;
+    if (quad) Object.assign(entry, { rect: quad.seen || quad.full, seen: Boolean(quad.seen) });
+    return Boolean(quad);
   }
-  const clampLimit = (n) => (n > 0 ? Math.min(Math.floor(n), MAX_LIMIT) : DEFAULT_LIMIT);
 
-  gc._.list = { current: () => list, build, walk, shows, DEFAULT_LIMIT, MAX_LIMIT };
-  gc._.expose('elements', elements, (error) => ({ version, elements: [], total: 0, truncated: true, error }));
+  /**
+   * Builds and remembers the list of interactive elements, or finds the one that is read on.
+   * @param {{epoch:string, version:number}|null} [of]  the list that a cursor points into
+   * @returns {{ok:boolean, epoch:string, version:number, listed:number, total:number, truncated:boolean}}
+   */
+  function openList(of) {
+    const ok = !of || (of.epoch === epoch && list !== null && of.version === list.version);
+    const made = ok && of ? list : build();
+    return { ok, epoch, version: made.version, listed: made.entries.length, total: made.total, truncated: made.truncated };
+  }
+  /**
+   * Part of the remembered list in the order of reading: what is in view first. What is gone is left out.
+   * @returns {object[]} with the place of each as `at`; `is_label` where a label stands in for its control
+   */
+  function readList(start, count) {
+    const sv = geo.survey();
+    const part = (list?.order ?? []).slice(start, start + count).map((index, i) => ({ index, at: start + i, entry: list.entries[index] }));
+    return part.filter(({ entry }) => measure(sv, entry)).map(({ index, at, entry }) => ({ ...describe(entry, index), at }));
+  }
+  /** The elements of some indices as they are, for the debugger to tell their ids; of labels, their controls. */
+  const nodes = (indices, own) => indices.map((index) => list?.entries[index]?.el).map((el) => (el && !own ? names.subject(el) : el));
+  const allIndices = () => (list?.entries ?? []).map((_, index) => index);
+
+  gc._.list = { current: () => list, build, walk, shows };
+  gc._.expose('openList', openList, (error) => ({ ok: true, epoch, version, listed: 0, total: 0, truncated: true, error }));
+  gc._.expose('readList', readList, () => []);
+  gc._.expose('nodes', nodes, () => []);
+  gc._.expose('allIndices', allIndices, () => []);
+  gc._.expose('adopt', d.adopt, () => {});
 })();

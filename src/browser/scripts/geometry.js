@@ -1,4 +1,4 @@
-// geometry.js (2 of 8): where things are on screen, in CSS px of the top viewport.
+// geometry.js (2 of 9): where things are on screen, in CSS px of the top viewport.
 (() => {
   const { _ } = globalThis.__ghostcast;
   if (_.geometry) return;

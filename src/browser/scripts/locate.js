@@ -1,4 +1,4 @@
-// locate.js (5 of 8): from an index to a point that will really hit it, or why not.
+// locate.js (5 of 9): from an index to a point that will really hit it, or why not.
 (() => {
   const gc = globalThis.__ghostcast;
   if (gc.locate) return;
@@ -10,14 +10,14 @@
   /** The remembered entry of an index, or the refusal to hand back. */
   function resolve(index, { build, version } = {}) {
     let list = store.current();
-    if (!list && build) list = store.build(Math.min(Math.max(store.DEFAULT_LIMIT, index + 1), store.MAX_LIMIT));
-    if (!list) return { refusal: refuse('stale', store.build(store.DEFAULT_LIMIT), (entry, i) => -Math.abs(i - index)) };
+    if (!list && build) list = store.build();
+    if (!list) return { refusal: refuse('stale', store.build(), (entry, i) => -Math.abs(i - index)) };
     const entry = list.entries[index];
     if (version !== undefined && version !== null && version !== list.version) {
       return { refusal: refuse('stale', list, (other, i) => -Math.abs(i - index)) };
     }
     if (!entry) return { refusal: refuse('not_found', list, (other, i) => -Math.abs(i - index)) };
-    if (!isAlive(entry)) return { refusal: refuse('stale', store.build(store.DEFAULT_LIMIT), (other) => likeness(entry, other)) };
+    if (!isAlive(entry)) return { refusal: refuse('stale', store.build(), (other) => likeness(entry, other)) };
     return { entry, list };
   }
   const isAlive = ({ el, frame }) => d.isConnected(el) && d.ownerDocument(el) === frame.doc && d.frameAlive(frame);

@@ -1,4 +1,4 @@
-// names.js (3 of 8): role, accessible name (simplified) and nature of an element.
+// names.js (3 of 9): role, accessible name (simplified) and nature of an element.
 (() => {
   const { _ } = globalThis.__ghostcast;
   if (_.names) return;

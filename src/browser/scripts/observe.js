@@ -1,4 +1,4 @@
-// observe.js (8 of 8): tells significant DOM changes, coalesced, and waits for quiet.
+// observe.js (8 of 9): tells significant DOM changes, coalesced, and waits for quiet.
 //
 // Told by `__ghostcastNotify('{"kind":"dom","change_type":…}')`: the first change of a type at once,
 // then at most one per window. Style and class are not observed at all, so an animation costs nothing.

@@ -1,4 +1,4 @@
-// scroll.js (7 of 8): scrolling the right thing, and the state of the page.
+// scroll.js (7 of 9): scrolling the right thing, and the state of the page.
 (() => {
   const gc = globalThis.__ghostcast;
   if (gc.scrollTarget) return;

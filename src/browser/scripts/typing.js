@@ -1,4 +1,4 @@
-// typing.js (6 of 8): getting a field ready for keys.
+// typing.js (6 of 9): getting a field ready for keys.
 (() => {
   const gc = globalThis.__ghostcast;
   if (gc.prepareTyping) return;
@@ -84,6 +84,11 @@
         || Array.from(d.shadowRoot(el)?.children ?? []).some(below)));
     return below(d.documentElement(document));
   };
+  /** @returns {object[]} fields that take text, for whoever typed without one */
+  const fields = () => {
+    const list = gc._.list.current() || gc._.list.build();
+    return locating.refuse('not_editable', list, (entry, i) => (d.isConnected(entry.el) && fieldOf(entry.el) ? -i : -Infinity)).candidates;
+  };
   /** @returns {{ok:boolean, box:object|null}} whether keys would become text, and where */
   const activeEditable = () => {
     const at = focused();
@@ -93,6 +98,7 @@
 
   gc._.expose('prepareTyping', prepareTyping, (error) => ({ ok: false, reason: 'not_editable', error, candidates: [], total: 0 }));
   gc._.expose('activeIsPassword', activeIsPassword, () => false);
+  gc._.expose('fields', fields, () => []);
   gc._.expose('hasPassword', hasPassword, () => true);
   gc._.expose('activeEditable', activeEditable, () => ({ ok: false, box: null }));
 })();

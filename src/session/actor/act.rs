@@ -13,30 +13,39 @@ use tokio_util::sync::CancellationToken;
 use super::Work;
 use crate::browser::actions;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
+use crate::model::ids::action_id;
 use crate::model::{ActionResult, EventBody};
 use crate::session::handle::{cancelled, refused};
-use crate::session::perform::{Kit, Performed, count, masked, perform};
+use crate::session::masking;
+use crate::session::perform::{Kit, Performed, context, count, masked, perform};
 
 /// An initial page that is slower than this goes on loading while the session is used.
 const OPENING_MAX: Duration = Duration::from_secs(60);
 
-/// An action that waits for its turn.
-pub(super) struct Waiting {
-    pub(super) action: ActionRequest,
-    pub(super) cancel: CancellationToken,
-    pub(super) reply: oneshot::Sender<ActionResult>,
+/// An action that was asked for.
+pub(super) struct Task {
+    ticket: Ticket,
+    action: ActionRequest,
+    cancel: CancellationToken,
+}
+
+/// What an action is called, and who waits for its end.
+struct Ticket {
+    id: String,
+    correction_of: Option<String>,
+    reply: oneshot::Sender<ActionResult>,
 }
 
 /// The action under way.
 pub(super) struct Running {
     action: ActionRequest,
-    reply: Option<oneshot::Sender<ActionResult>>,
+    ticket: Option<Ticket>,
     future: BoxFuture<'static, Performed>,
 }
 
 /// An action that ended.
 pub(super) struct Finished {
-    reply: Option<oneshot::Sender<ActionResult>>,
+    ticket: Option<Ticket>,
     performed: Performed,
 }
 
@@ -46,7 +55,7 @@ impl Future for Running {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Finished> {
         let performed = std::task::ready!(self.future.poll_unpin(context));
         Poll::Ready(Finished {
-            reply: self.reply.take(),
+            ticket: self.ticket.take(),
             performed,
         })
     }
@@ -66,6 +75,7 @@ pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Option<Unopened>
     let action = ActionRequest {
         action_type: "navigate".to_owned(),
         params,
+        correction_of: None,
     };
     let mut request = action.clone();
     request.params.insert(
@@ -73,10 +83,13 @@ pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Option<Unopened>
         (OPENING_MAX.as_millis() as u64).into(),
     );
     async move {
+        let secrets = kit.secrets.clone();
         let error = perform(kit, request, &CancellationToken::new())
             .await
             .result
             .error?;
+        let mut action = action;
+        masking::request(&secrets, &mut action);
         Some(Unopened { error, action })
     }
     .boxed()
@@ -84,13 +97,24 @@ pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Option<Unopened>
 
 impl Work {
     /// Takes an action: runs it now, lets it wait, or refuses it.
-    pub(super) fn enqueue(&mut self, asked: Waiting) {
+    pub(super) fn enqueue(
+        &mut self,
+        mut action: ActionRequest,
+        cancel: CancellationToken,
+        reply: oneshot::Sender<ActionResult>,
+    ) {
+        // Events repeat the action alone.
+        let correction_of = action.correction_of.take();
+        let known = self.failed.check(correction_of.as_deref());
+        let ticket = Ticket {
+            id: action_id(),
+            correction_of: correction_of.filter(|_| known.is_ok()),
+            reply,
+        };
         if self.machine.state().is_dead() {
-            self.refuse(
-                masked(&asked.action),
-                Some(asked.reply),
-                actions::browser_lost(),
-            );
+            self.refuse(&action, Some(ticket), actions::browser_lost());
+        } else if let Err(error) = known {
+            self.refuse(&action, Some(ticket), error);
         } else if self.running.is_some()
             && self.waiting.len() >= self.actor.config.session.action_queue_max
         {
@@ -98,9 +122,13 @@ impl Work {
                 ActionErrorKind::Exhausted,
                 "Too many actions wait already. Wait for one to complete and try again.",
             );
-            self.refuse(masked(&asked.action), Some(asked.reply), error);
+            self.refuse(&action, Some(ticket), error);
         } else {
-            self.waiting.push_back(asked);
+            self.waiting.push_back(Task {
+                ticket,
+                action,
+                cancel,
+            });
             self.run_next();
         }
     }
@@ -110,24 +138,26 @@ impl Work {
             let Some(next) = self.waiting.pop_front() else {
                 return;
             };
-            let Waiting {
+            let Task {
+                ticket,
                 action,
                 cancel,
-                reply,
             } = next;
             if cancel.is_cancelled() {
-                self.refuse(masked(&action), Some(reply), actions::cancelled());
+                self.refuse(&action, Some(ticket), actions::cancelled());
                 continue;
             }
             // Only the page knows whether the text is a password, and it has not been asked yet.
             self.actor.room.publish(EventBody::ActionStarted {
-                action: masked(&action),
+                action: self.hidden(&action),
+                action_id: ticket.id.clone(),
+                correction_of: ticket.correction_of.clone(),
             });
             let (kit, request) = (self.actor.kit.clone(), action.clone());
             let future = async move { perform(kit, request, &cancel).await }.boxed();
             self.running = Some(Running {
                 action,
-                reply: Some(reply),
+                ticket: Some(ticket),
                 future,
             });
         }
@@ -137,7 +167,7 @@ impl Work {
     pub(super) fn finish_action(&mut self, finished: Finished) {
         self.running = None;
         let Finished {
-            reply,
+            ticket,
             performed:
                 Performed {
                     result,
@@ -160,7 +190,7 @@ impl Work {
             record.cursor = at;
             record.title.clone_from(&result.title);
         });
-        self.conclude(echo, reply, result);
+        self.conclude(echo, ticket, result);
         self.run_next();
     }
 
@@ -175,32 +205,38 @@ impl Work {
             }
         };
         if let Some(running) = self.running.take() {
-            self.refuse(masked(&running.action), running.reply, error());
+            self.refuse(&running.action, running.ticket, error());
         }
-        for waiting in std::mem::take(&mut self.waiting) {
-            self.refuse(masked(&waiting.action), Some(waiting.reply), error());
+        for Task { ticket, action, .. } in std::mem::take(&mut self.waiting) {
+            self.refuse(&action, Some(ticket), error());
         }
     }
 
-    fn refuse(
-        &self,
-        action: ActionRequest,
-        reply: Option<oneshot::Sender<ActionResult>>,
-        error: ActionError,
-    ) {
+    /// An action of which it is not known, or never will be, what its text is.
+    fn hidden(&self, action: &ActionRequest) -> ActionRequest {
+        let mut hidden = masked(action);
+        masking::request(&self.actor.kit.secrets, &mut hidden);
+        hidden
+    }
+
+    fn refuse(&mut self, action: &ActionRequest, ticket: Option<Ticket>, mut error: ActionError) {
+        let action = self.hidden(action);
         let (url, title) = {
             let record = self.actor.record.borrow();
             (record.current_url.clone(), record.title.clone())
         };
-        self.conclude(action, reply, refused(error, &url, &title));
+        error.context = Some(context(&action, &url, &title, None, None));
+        let mut result = refused(error, &url, &title);
+        masking::result(&self.actor.kit.secrets, &mut result);
+        self.conclude(action, ticket, result);
     }
 
     /// The one place where an action becomes an event and an answer.
     fn conclude(
-        &self,
+        &mut self,
         action: ActionRequest,
-        reply: Option<oneshot::Sender<ActionResult>>,
-        result: ActionResult,
+        ticket: Option<Ticket>,
+        mut result: ActionResult,
     ) {
         count(&action.action_type, &result);
         let body = match &result.error {
@@ -211,9 +247,17 @@ impl Work {
             },
         };
         self.actor.room.publish(body);
-        if let Some(reply) = reply {
-            // Whoever asked may have hung up; the event tells all others.
-            let _ = reply.send(result);
+        let Some(ticket) = ticket else { return };
+        if !result.success {
+            self.failed.note(&ticket.id);
         }
+        if ticket.correction_of.is_some() {
+            metrics::counter!("ghostcast_corrections_total").increment(1);
+            metrics::counter!("ghostcast_corrected_total").increment(u64::from(result.success));
+        }
+        result.action_id = ticket.id;
+        result.correction_of = ticket.correction_of;
+        // Whoever asked may have hung up; the event tells all others.
+        let _ = ticket.reply.send(result);
     }
 }

@@ -15,10 +15,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::act::{Running, Waiting};
+use self::act::{Running, Task};
 use self::video::Filming;
+use super::corrections::Failed;
 use super::handle::Request;
 use super::machine::{Effect, Input, Machine};
+use super::masking;
 use super::outlets::{self, Outlets};
 use super::perform::Kit;
 use crate::browser::{Lease, Loss, PageEvent};
@@ -54,7 +56,8 @@ struct Work {
     actor: Actor,
     machine: Machine,
     running: Option<Running>,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Task>,
+    failed: Failed,
     filming: Filming,
     opening: Option<BoxFuture<'static, Option<act::Unopened>>>,
     closers: Vec<oneshot::Sender<()>>,
@@ -71,6 +74,7 @@ impl Actor {
             machine: Machine::new(),
             running: None,
             waiting: VecDeque::new(),
+            failed: Failed::default(),
             filming,
             opening,
             closers: Vec::new(),
@@ -192,11 +196,7 @@ impl Work {
                 action,
                 cancel,
                 reply,
-            } => self.enqueue(Waiting {
-                action,
-                cancel,
-                reply,
-            }),
+            } => self.enqueue(action, cancel, reply),
             Request::Pause { reply } => drop(reply.send(self.ask(Input::Pause).await)),
             Request::Resume { reply } => drop(reply.send(self.ask(Input::Resume).await)),
             Request::Recover { reply } => self.recover(reply).await,
@@ -275,7 +275,8 @@ impl Work {
         }
     }
 
-    async fn hear_page(&mut self, event: PageEvent) {
+    async fn hear_page(&mut self, mut event: PageEvent) {
+        masking::page_event(&self.actor.kit.secrets, &mut event);
         let body = match event {
             PageEvent::Navigated { url } => {
                 self.note_activity(Some(url.clone()));

@@ -30,6 +30,8 @@ TYPES_OPTIONAL = ("stream_state", "action_started", "settled", "dialog", "consol
 TYPES_ALL = TYPES_DEFAULT + TYPES_OPTIONAL
 
 RESULT_FIELDS = {
+    "action_id",
+    "correction_of",
     "success",
     "error",
     "error_kind",
@@ -136,16 +138,19 @@ class Api:
         """One action as a raw body; the caller judges the status."""
         return self.request("POST", f"/sessions/{quote(room, safe='')}/actions", json=body)
 
-    def act(self, room, action_type, **params):
+    def act(self, room, action_type, correction_of=None, **params):
         """One action; its result, checked for its form."""
         start = time.monotonic()
-        response = self.send_action(room, {"action_type": action_type, "params": params})
+        body = {"action_type": action_type, "params": params}
+        if correction_of:
+            body["correction_of"] = correction_of
+        response = self.send_action(room, body)
         elapsed_ms = (time.monotonic() - start) * 1000
         self.latencies.setdefault(action_type, []).append(elapsed_ms)
         result = response.json()
         assert set(result) == RESULT_FIELDS, f"{response.status_code}: {result}"
         assert isinstance(result["duration_ms"], (int, float)) and result["duration_ms"] >= 0
-        assert isinstance(result["data"], dict)
+        assert isinstance(result["data"], dict) and result["action_id"]
         assert isinstance(result["url"], str) and isinstance(result["title"], str)
         if result["success"]:
             assert result["error"] is None and result["error_kind"] is None, result

@@ -328,7 +328,149 @@ note('loaded');
     return page("Attempt", body, script)
 
 
+def rich(_query):
+    """One of everything that can be acted on, each named in another way."""
+    body = """
+<h1>Rich</h1>
+<span id=l1>Labelled</span> <span id=l2>by two</span><input aria-labelledby="l1 l2">
+<label for=mail>E-mail</label><input id=mail type=email required value="a@b.test">
+<label>Wrapped <input type=checkbox checked></label>
+<label><input type=radio name=r>Option one</label>
+<input placeholder="Only placeholder"><input title="Only title">
+<a href="/x"><img alt="Logo" src="data:," width=20 height=20></a>
+<button title="Close it">×</button>
+<button aria-label="Menu" aria-expanded=false>M</button><button aria-pressed=true>Bold</button>
+<fieldset disabled><legend>Group</legend><button>Inside</button></fieldset>
+<details><summary>More info</summary><p>Folded <button>Folded button</button></p></details>
+<label for=colour>Colour</label>
+<select id=colour><option>Red<option selected>Green</select>
+<select multiple aria-label=Many><option>A<option selected>B</select>
+<div contenteditable aria-label="Rich text">Hi <b>there</b></div>
+<div role=switch aria-checked=true tabindex=0 aria-label="Dark mode">on</div>
+<div role=tablist><span role=tab tabindex=0 aria-selected=true>First</span></div>
+<div role=menuitemcheckbox aria-checked=mixed tabindex=0>Mixed</div>
+<div onclick="1" style="cursor:pointer">Click me</div>
+<button hidden>Hidden one</button><button aria-hidden=true>Hidden two</button>
+<div inert><button>Hidden three</button></div>
+<button style="visibility:hidden">Hidden four</button>
+<input type=submit><input type=range min=0 max=9 value=3 aria-label=Range>
+<input type=search aria-label=Seek><input type=password aria-label=Pass value=hunter22>
+<input type=date aria-label=When><textarea aria-label=Area>txt</textarea>
+<label style="cursor:pointer"><input type=checkbox style="display:none">Custom box</label>
+<div id=open></div><div id=closed></div>
+<iframe srcdoc="<button>In frame</button>" title="Framed" height=60></iframe>
+<button><svg width=9 height=9><title>Trash</title></svg></button>
+<div role=button tabindex=0>Div <span>button</span></div>
+<p style="height:2000px"></p><a href="/far">Far away</a>
+"""
+    script = """
+document.getElementById('open').attachShadow({mode: 'open'}).innerHTML =
+  '<button>Open shadow</button>';
+document.getElementById('closed').attachShadow({mode: 'closed'}).innerHTML =
+  '<button>Closed shadow</button>';
+addEventListener('click', (e) => note('click', e.target.id || e.target.textContent), true);
+note('loaded');
+"""
+    return page("Rich", body, script)
+
+
+def many(query):
+    """A long list of rows with a link and a button each."""
+    rows = "".join(
+        f"<div>Row {i}: <a href='/item/{i}'>Item {i}</a> <button>Buy {i}</button></div>"
+        for i in range(int(query.get("rows", 1000)))
+    )
+    return page("Many", rows, "note('loaded');")
+
+
+def shuffled(_query):
+    """A list that is made anew, in another order, whenever the page is clicked outside of it."""
+    script = """
+const names = ['Apples', 'Pears', 'Plums', 'Figs'];
+function draw() {
+  document.getElementById('room').replaceChildren(...names.map((name) => {
+    const made = document.createElement('button');
+    made.textContent = name;
+    made.onclick = (e) => { e.stopPropagation(); note('chosen', name); };
+    return made;
+  }));
+}
+draw();
+addEventListener('click', () => { names.reverse(); draw(); note('drawn'); });
+note('loaded');
+"""
+    return page("Shuffled", "<div id=room style='margin-top:60px'></div>", script)
+
+
+def late(query):
+    """Says and shows something after a while, and then goes on to another page by wish."""
+    after = int(query.get("after", 500))
+    then = json.dumps(query.get("then", "")).replace("<", "\\u003c")
+    body = "<div id=room style='margin-top:60px'>Waiting</div><p id=hidden hidden>Hidden</p>"
+    script = f"""
+setTimeout(() => {{
+  document.getElementById('room').innerHTML =
+    '<div id=late>Ready <b>now</b> <button>Go</button></div><div id=host></div>';
+  document.getElementById('host').attachShadow({{mode: 'open'}}).innerHTML =
+    '<p class=in-shadow>Shadow text</p>';
+  history.replaceState(null, '', '/late-done?id=' + query.get('id'));
+  note('late');
+  if ({then}) location.href = {then};
+}}, {after});
+fetch('/slow?seconds=' + {after} / 1000);
+"""
+    return page("Late", body, script)
+
+
+def ticking(_query):
+    """Adds a line every 100 ms, for ever."""
+    script = """
+setInterval(() => {
+  const made = document.createElement('p');
+  made.textContent = Date.now();
+  document.getElementById('room').prepend(made);
+  if (document.getElementById('room').childElementCount > 20)
+    document.getElementById('room').lastElementChild.remove();
+}, 100);
+"""
+    return page("Ticking", "<div id=room></div>", script)
+
+
+def parrot(_query):
+    """Repeats what is typed into it in every way that a page can."""
+    body = """
+<form id=form action="/still" style='margin-top:60px'>
+<input name=p aria-label=Field> <input name=q type=password aria-label=Password>
+<input name=r aria-label=Other> <textarea name=s aria-label=Area></textarea>
+<div contenteditable id=rich aria-label=Rich style="height:30px"></div>
+<input type=hidden name=sent value=sent>
+<button type=button id=repeat>Repeat</button> <button>Send</button></form><p id=room></p>
+"""
+    script = """
+const all = () => [...document.querySelectorAll('input,textarea')].map((el) => el.value)
+  .concat(document.getElementById('rich').innerText).join(' | ');
+addEventListener('input', (e) => note('typed', e.target.value ?? e.target.innerText));
+document.getElementById('repeat').onclick = () => {
+  document.title = all();
+  document.getElementById('room').textContent = all();
+  document.getElementById('room').innerHTML += ' <button></button>';
+  document.querySelector('#room button').textContent = all();
+  console.log(all());
+  alert(all());
+  history.pushState(null, '', '?v=' + encodeURIComponent(all()));
+};
+note('loaded');
+"""
+    return page("Parrot", body, script)
+
+
 PAGES = {
+    "/parrot": parrot,
+    "/late": late,
+    "/ticking": ticking,
+    "/rich": rich,
+    "/many": many,
+    "/shuffled": shuffled,
     "/still": still,
     "/clock": clock,
     "/bouts": bouts,

@@ -76,6 +76,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif request.path == "/cookie":
             cookie = ("Set-Cookie", f"mark={query['mark']}; Path=/")
             self.respond(pages.storage(query), headers=[cookie])
+        elif request.path == "/no-content":
+            self.respond("", status=204)
         elif request.path in web.files:
             self.respond(web.files[request.path], "text/javascript")
         elif request.path in pages.PAGES:

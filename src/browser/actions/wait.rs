@@ -1,0 +1,174 @@
+//! wait: for time to pass, or until something is so.
+
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::{sleep, sleep_until};
+
+use super::super::error::Error;
+use super::super::loading::Loading;
+use super::{Done, Stage, browser_failed};
+use crate::model::command::{ActionError, ActionErrorKind};
+use crate::model::wait::{Awaited, Wait, is_like};
+
+/// Between two looks: a person does not notice it, and a look costs the page a millisecond or two.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// A page is at rest when nothing loaded or changed for so long.
+const IDLE_MS: u64 = 500;
+/// Requests that do not move for so long are no reason to wait: long polls, and answers that the
+/// page never reads, which Chromium never calls finished.
+const STUCK_AFTER: Duration = Duration::from_secs(2);
+
+pub(super) async fn wait(stage: Stage<'_>, params: &Wait) -> Result<Done, ActionError> {
+    match params {
+        Wait::Seconds(seconds) => {
+            sleep(Duration::from_secs_f64(*seconds)).await;
+            Ok(Done::default())
+        }
+        Wait::For { what, timeout_ms } => {
+            until(stage, what, Duration::from_millis(*timeout_ms)).await
+        }
+    }
+}
+
+async fn until(stage: Stage<'_>, what: &Awaited, bound: Duration) -> Result<Done, ActionError> {
+    let started = Instant::now();
+    let deadline = started + bound;
+    let mut seen = Value::Null;
+    let mut network = (stage.page.loading(), started);
+    loop {
+        let loading = stage.page.loading();
+        if loading != network.0 {
+            network = (loading, Instant::now());
+        }
+        let is_stuck = network.1.elapsed() >= STUCK_AFTER;
+        let look = tokio::select! {
+            biased;
+            look = look(stage, what, deadline, is_stuck) => look?,
+            // A page that does not answer is no reason to wait longer.
+            () = sleep_until(deadline.into()) => return Err(timed_out(what, bound, &seen)),
+        };
+        match look {
+            Look::There(found) => {
+                let waited_ms = started.elapsed().as_millis() as u64;
+                return Ok(Done::default()
+                    .with("waited_ms", waited_ms)
+                    .with("found", found));
+            }
+            Look::Instead(instead) => seen = instead,
+        }
+        if Instant::now() + LOOK_EVERY >= deadline {
+            sleep_until(deadline.into()).await;
+            return Err(timed_out(what, bound, &seen));
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// What one look brings.
+enum Look {
+    There(Value),
+    /// What is there instead.
+    Instead(Value),
+}
+
+/// What our script says of a selector or a text.
+#[derive(Debug, Deserialize)]
+struct Finding {
+    found: Option<Value>,
+    instead: Value,
+    #[serde(default)]
+    invalid: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Quiet {
+    settled: bool,
+}
+
+async fn look(
+    stage: Stage<'_>,
+    what: &Awaited,
+    deadline: Instant,
+    is_stuck: bool,
+) -> Result<Look, ActionError> {
+    match what {
+        Awaited::Url(pattern) => {
+            let url = stage.page.loading().url;
+            Ok(match is_like(pattern, &url) {
+                true => Look::There(json!({ "url": url })),
+                false => Look::Instead(json!({ "url": url })),
+            })
+        }
+        Awaited::Selector(_) | Awaited::Text(_) => {
+            let looked = stage
+                .page
+                .evaluate::<Finding>(&format!("__ghostcast.finds({})", what.to_json()))
+                .await;
+            match looked {
+                Ok(Finding { invalid: true, .. }) => Err(ActionError::new(
+                    ActionErrorKind::InvalidParameter,
+                    "The parameter \"for\" is not valid: selector is no CSS selector. Correct it \
+                     and try again.",
+                )),
+                Ok(Finding {
+                    found: Some(found), ..
+                }) => Ok(Look::There(found)),
+                Ok(Finding { instead, .. }) => Ok(Look::Instead(instead)),
+                Err(error) => replaced(error),
+            }
+        }
+        Awaited::Idle(_) => idle(stage, deadline, is_stuck).await,
+    }
+}
+
+/// `is_stuck`: what loads has not moved for a while, and is no longer waited for.
+async fn idle(stage: Stage<'_>, deadline: Instant, is_stuck: bool) -> Result<Look, ActionError> {
+    let loading = stage.page.loading();
+    let busy = |is_changing: bool| {
+        json!({
+            "is_loading": loading.is_loading, "requests": loading.in_flight,
+            "is_changing": is_changing,
+        })
+    };
+    let is_busy = |loading: &Loading| loading.is_loading || (loading.in_flight > 0 && !is_stuck);
+    if is_busy(&loading) {
+        return Ok(Look::Instead(busy(false)));
+    }
+    let left = deadline.saturating_duration_since(Instant::now());
+    let most = left.as_millis().min(2_000);
+    let quiet = stage
+        .page
+        .evaluate::<Quiet>(&format!("__ghostcast.quiet({IDLE_MS}, {most})"))
+        .await;
+    let after = stage.page.loading();
+    let is_still = !is_busy(&after) && after.started == loading.started;
+    match quiet {
+        Ok(Quiet { settled: true }) if is_still => Ok(Look::There(Value::Null)),
+        Ok(_) => Ok(Look::Instead(busy(true))),
+        Err(error) => replaced(error),
+    }
+}
+
+/// A document that is replaced while it is looked at is no failure of the wait.
+fn replaced(error: Error) -> Result<Look, ActionError> {
+    match error {
+        Error::Command { .. } => Ok(Look::Instead(Value::Null)),
+        other => Err(browser_failed(other)),
+    }
+}
+
+fn timed_out(what: &Awaited, bound: Duration, seen: &Value) -> ActionError {
+    let context = json!({ "waited_for": what.to_json(), "seen": seen });
+    ActionError::new(
+        ActionErrorKind::Timeout,
+        format!(
+            "{} did not come within {} ms. Look at what is there instead, or wait longer with \
+             timeout_ms.",
+            what.describe(),
+            bound.as_millis()
+        ),
+    )
+    .context(context)
+}

@@ -1,0 +1,294 @@
+//! [`Secrets`]: values that are typed by their labels and told to nobody.
+//!
+//! `{{label}}` in a text to type stands for the value; on the way out every value that the
+//! session knows becomes its placeholder again, wherever it turns up.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::command::{ActionError, ActionErrorKind};
+use super::secret::Secret;
+use crate::error::Error;
+
+/// Secrets of one session.
+pub const COUNT_MAX: usize = 64;
+/// Longest label, characters.
+pub const LABEL_CHARS_MAX: usize = 64;
+/// Longest value, characters.
+pub const VALUE_CHARS_MAX: usize = 4_096;
+/// A shorter value is only masked where it is the whole text: as a part of others it would be
+/// found everywhere.
+const PART_CHARS_MIN: usize = 3;
+/// Texts are cut to a length on their way; so much of a value at the edge of one gives it away.
+const EDGE_CHARS_MIN: usize = 8;
+
+/// What stands for `{{` itself.
+const ESCAPE: &str = "{{{{";
+
+/// The secrets that a session knows. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    known: Arc<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    values: BTreeMap<String, Secret>,
+    /// Each way that a value may be written, and what stands for it; the longest first.
+    forms: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+/// Checks the secrets that came with a session.
+pub fn check(secrets: &BTreeMap<String, Secret>) -> Result<(), Error> {
+    if secrets.len() > COUNT_MAX {
+        return Err(Error::invalid_input("secrets has too many labels")
+            .hint(format!("Use at most {COUNT_MAX}.")));
+    }
+    for (label, value) in secrets {
+        if !is_label(label) {
+            return Err(
+                Error::invalid_input("secrets has a label that is not valid").hint(format!(
+                    "Use 1 to {LABEL_CHARS_MAX} letters, digits, '_', '-' or '.' in each label."
+                )),
+            );
+        }
+        if value.is_empty() || value.reveal().chars().count() > VALUE_CHARS_MAX {
+            return Err(Error::invalid_input(format!(
+                "the secret \"{label}\" is empty or too long"
+            ))
+            .hint(format!("Use 1 to {VALUE_CHARS_MAX} characters.")));
+        }
+    }
+    Ok(())
+}
+
+fn is_label(label: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    (1..=LABEL_CHARS_MAX).contains(&label.len()) && label.chars().all(is_part)
+}
+
+/// Labels are the same in whatever case, as variables' names have only one.
+fn key(label: &str) -> String {
+    label.to_ascii_lowercase().replace(['-', '.'], "_")
+}
+
+impl Secrets {
+    /// The service's own secrets and a session's, which win.
+    pub fn new(common: &BTreeMap<String, Secret>, own: &BTreeMap<String, Secret>) -> Self {
+        let mut values = BTreeMap::new();
+        let mut forms = Vec::new();
+        for (label, value) in common.iter().chain(own) {
+            let shown = format!("{{{{{label}}}}}");
+            forms.extend(written(value.reveal()).map(|form| (form, shown.clone())));
+            values.insert(key(label), value.clone());
+        }
+        forms.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
+        forms.dedup_by(|a, b| a.0 == b.0);
+        Self {
+            known: Arc::new(Known { values, forms }),
+        }
+    }
+
+    /// The text with every placeholder replaced by its value.
+    pub fn resolve(&self, text: &str) -> Result<String, ActionError> {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find("{{") {
+            out.push_str(&rest[..at]);
+            rest = &rest[at..];
+            if let Some(after) = rest.strip_prefix(ESCAPE) {
+                out.push_str("{{");
+                rest = after;
+                continue;
+            }
+            let end = rest.find("}}");
+            let label = end.map(|end| rest[2..end].trim());
+            match (label.filter(|label| is_label(label)), end) {
+                (Some(label), Some(end)) => {
+                    let value = self.known.values.get(&key(label));
+                    out.push_str(value.ok_or_else(|| unknown(label))?.reveal());
+                    rest = &rest[end + 2..];
+                }
+                // Braces around anything else are text.
+                _ => {
+                    out.push_str("{{");
+                    rest = &rest[2..];
+                }
+            }
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
+
+    /// The text with every value replaced by its placeholder.
+    pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut masked = Cow::Borrowed(text);
+        for (form, shown) in &self.known.forms {
+            if masked == *form {
+                return Cow::Owned(shown.clone());
+            }
+            if form.chars().count() >= PART_CHARS_MIN && masked.contains(form.as_str()) {
+                masked = Cow::Owned(masked.replace(form, shown));
+            }
+            if let Some(at) = cut_at(&masked, form) {
+                masked = Cow::Owned(format!("{}{shown}", &masked[..at]));
+            }
+        }
+        masked
+    }
+
+    /// Masks a text in place.
+    pub fn mask_text(&self, text: &mut String) {
+        if let Cow::Owned(masked) = self.mask(text) {
+            *text = masked;
+        }
+    }
+
+    /// Masks every text in a value.
+    pub fn mask_value(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => self.mask_text(text),
+            Value::Array(values) => values.iter_mut().for_each(|value| self.mask_value(value)),
+            Value::Object(fields) => {
+                fields.values_mut().for_each(|value| self.mask_value(value));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => (),
+        }
+    }
+}
+
+/// The ways that a value is written: as it is, on one line, and in a URL.
+fn written(value: &str) -> impl Iterator<Item = String> {
+    let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    let form: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    let component = form.replace('+', "%20");
+    let mut path = url::Url::parse("http://h/").ok();
+    if let Some(path) = &mut path {
+        path.set_query(Some(value));
+    }
+    let query = path.and_then(|url| url.query().map(str::to_owned));
+    // What JavaScript leaves as it is.
+    let script = [
+        ("%21", "!"),
+        ("%27", "'"),
+        ("%28", "("),
+        ("%29", ")"),
+        ("%7E", "~"),
+    ];
+    let script = script
+        .into_iter()
+        .fold(component.clone(), |form, (code, sign)| {
+            form.replace(code, sign)
+        });
+    let lower = component.to_ascii_lowercase();
+    [
+        Some(value.to_owned()),
+        Some(line),
+        Some(form),
+        Some(component),
+        Some(script),
+        query,
+    ]
+    .into_iter()
+    .flatten()
+    // Only what is percent-encoded has another case.
+    .chain(lower.contains('%').then_some(lower))
+    .filter(|form| !form.is_empty())
+}
+
+/// Where a text was cut in the middle of a value that it ends with.
+fn cut_at(text: &str, form: &str) -> Option<usize> {
+    let starts = form.char_indices().skip(EDGE_CHARS_MIN).map(|(at, _)| at);
+    let longest = starts.filter(|at| text.ends_with(&form[..*at])).last()?;
+    Some(text.len() - longest)
+}
+
+fn unknown(label: &str) -> ActionError {
+    ActionError::new(
+        ActionErrorKind::InvalidParameter,
+        format!(
+            "The parameter \"text\" is not valid: there is no secret \"{label}\". Start the session \
+             with it in secrets, set GHOSTCAST_SECRET_{}, or write {{{{{{{{ for two braces.",
+            key(label).to_ascii_uppercase()
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets(pairs: &[(&str, &str)]) -> Secrets {
+        let own = pairs.iter().map(|(label, value)| {
+            let value = Secret::from((*value).to_owned());
+            ((*label).to_owned(), value)
+        });
+        Secrets::new(&BTreeMap::new(), &own.collect())
+    }
+
+    #[test]
+    fn placeholders_become_values_and_all_else_is_text() {
+        let secrets = secrets(&[("shop-password", "pa{{ss"), ("b", "two")]);
+        for (text, typed) in [
+            ("{{shop-password}}", "pa{{ss"),
+            ("a {{ SHOP_PASSWORD }}/{{b}}.", "a pa{{ss/two."),
+            ("{{{{b}}", "{{b}}"),
+            ("{{not a label}} {{", "{{not a label}} {{"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(secrets.resolve(text).unwrap(), typed, "{text}");
+        }
+        let error = secrets.resolve("{{nobody.knows}}").unwrap_err();
+        assert_eq!(error.kind, ActionErrorKind::InvalidParameter);
+        for word in ["nobody.knows", "GHOSTCAST_SECRET_NOBODY_KNOWS", "{{{{"] {
+            assert!(error.message.contains(word), "{error} says {word}");
+        }
+    }
+
+    #[test]
+    fn values_become_placeholders_however_they_are_written() {
+        let secrets = secrets(&[("pw", "hunter 22&é-long"), ("pin", "42")]);
+        for (text, told) in [
+            ("hunter 22&é-long", "{{pw}}"),
+            ("it is hunter 22&é-long!", "it is {{pw}}!"),
+            (
+                "http://h/?p=hunter+22%26%C3%A9-long&x=1",
+                "http://h/?p={{pw}}&x=1",
+            ),
+            ("http://h/hunter%2022%26%C3%A9-long", "http://h/{{pw}}"),
+            ("cut off: hunter 22", "cut off: {{pw}}"),
+            ("a hunter 2 b", "a hunter 2 b"),
+            ("42", "{{pin}}"),
+            ("1420", "1420"),
+        ] {
+            assert_eq!(secrets.mask(text), told, "{text}");
+        }
+        let mut value = serde_json::json!({"a": ["hunter 22&é-long"], "n": 42});
+        secrets.mask_value(&mut value);
+        assert_eq!(value, serde_json::json!({"a": ["{{pw}}"], "n": 42}));
+        assert!(!format!("{secrets:?}").contains("hunter"));
+    }
+
+    #[test]
+    fn labels_and_values_have_bounds() {
+        let with = |label: &str, value: &str| {
+            let secrets = [(label.to_owned(), Secret::from(value.to_owned()))];
+            check(&BTreeMap::from(secrets))
+        };
+        assert!(with("a.b-C_1", "x").is_ok());
+        for (label, value) in [("", "x"), ("a b", "x"), ("a", ""), ("ä", "x")] {
+            let error = with(label, value).unwrap_err();
+            assert!(error.hint.is_some(), "{label}");
+        }
+        assert!(with("a", &"x".repeat(VALUE_CHARS_MAX + 1)).is_err());
+    }
+}
