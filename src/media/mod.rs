@@ -5,6 +5,7 @@ pub mod compose;
 pub mod cursor;
 pub mod decode;
 pub mod encode;
+pub mod mux;
 pub mod picture;
 pub mod shot;
 
