@@ -1,7 +1,7 @@
 //! Reads the settings: file, then environment, then flags. The only reader of the environment.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::error::Kind;
@@ -59,6 +59,19 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, Error> {
 fn text(name: &str) -> Option<String> {
     let (_, text) = std::env::vars_os().find(|(given, _)| given.eq_ignore_ascii_case(name))?;
     text.into_string().ok()
+}
+
+/// Where the user keeps what programs save (XDG Base Directory); the temporary directory for a user
+/// without a home.
+pub fn data_directory() -> PathBuf {
+    let absolute = |name: &str| {
+        let path = PathBuf::from(std::env::var_os(name)?);
+        path.is_absolute().then_some(path)
+    };
+    let base = absolute("XDG_DATA_HOME")
+        .or_else(|| Some(absolute("HOME")?.join(".local/share")))
+        .unwrap_or_else(std::env::temp_dir);
+    base.join("ghostcast")
 }
 
 /// The environment variable of a key.

@@ -17,7 +17,7 @@ use crate::media::cursor;
 use crate::model::Secret;
 use crate::model::session::limits;
 
-pub use load::{Flags, load, parse};
+pub use load::{Flags, data_directory, load, parse};
 
 /// All settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,8 @@ pub struct Config {
     pub events: Events,
     /// WebRTC sockets.
     pub rtc: Rtc,
+    /// Recordings.
+    pub recording: Recording,
 }
 
 /// The HTTP side.
@@ -168,6 +170,20 @@ pub struct Rtc {
     pub viewers_max: usize,
 }
 
+/// Recordings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recording {
+    /// Where files are made; empty for the user's data directory.
+    pub directory: PathBuf,
+    /// A recording ends in order when its file is this large.
+    pub bytes_max: u64,
+    /// All files of the directory together; no recording starts beyond it.
+    pub total_bytes_max: u64,
+    /// What a recording leaves free on the file system.
+    pub free_bytes_min: u64,
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -196,6 +212,17 @@ impl Default for Rtc {
             udp_ports: String::new(),
             hosts: Vec::new(),
             viewers_max: 32,
+        }
+    }
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self {
+            directory: PathBuf::new(),
+            bytes_max: 4 << 30,
+            total_bytes_max: 20 << 30,
+            free_bytes_min: 512 << 20,
         }
     }
 }

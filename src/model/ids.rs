@@ -89,3 +89,7 @@ uuid_id! {
     /// One WHEP viewer.
     ViewerId
 }
+uuid_id! {
+    /// One recording of a session.
+    RecordingId
+}

@@ -12,13 +12,16 @@ use crate::browser::screenshot::{self, Format};
 use crate::error::Error;
 use crate::model::command::ActionRequest;
 use crate::model::command::{ActionError, ActionErrorKind};
-use crate::model::{ActionResult, SessionRecord, SessionState, ViewerId};
+use crate::model::{ActionResult, RecordingStatus, SessionRecord, SessionState, ViewerId};
 
 /// Requests that may wait for a session's actor.
 pub(super) const REQUESTS_MAX: usize = 128;
 
 /// How long a caller of recover waits for LiveKit.
 const RECOVER_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How long a caller waits for the disk of a recording.
+const DISK_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The answer to a request.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -52,6 +55,12 @@ pub(super) enum Request {
     RemoveViewer {
         viewer: ViewerId,
         reply: Reply<()>,
+    },
+    StartRecording {
+        reply: Reply<RecordingStatus>,
+    },
+    StopRecording {
+        reply: Reply<RecordingStatus>,
     },
     Close {
         reply: oneshot::Sender<()>,
@@ -193,6 +202,18 @@ impl SessionHandle {
             .await
     }
 
+    /// Begins to record the session; answers when the file is there.
+    pub async fn start_recording(&self) -> Result<RecordingStatus, Error> {
+        self.ask_disk(|reply| Request::StartRecording { reply })
+            .await
+    }
+
+    /// Ends the recording; answers when the file is complete.
+    pub async fn stop_recording(&self) -> Result<RecordingStatus, Error> {
+        self.ask_disk(|reply| Request::StopRecording { reply })
+            .await
+    }
+
     /// Ends the session; returns when everything is put away.
     pub async fn close(&self) {
         let (reply, answer) = oneshot::channel();
@@ -259,6 +280,15 @@ impl SessionHandle {
             return Err(crate::browser::Error::Gone.into());
         }
         Ok(())
+    }
+
+    /// Asks for what a disk has to do first; a disk may hang.
+    async fn ask_disk<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Error> {
+        let asking = tokio::time::timeout(DISK_MAX, self.ask(request));
+        asking.await.unwrap_or_else(|_| {
+            Err(Error::timeout("the disk has not answered yet")
+                .hint("GET /sessions/{room_name}/recording tells when it has."))
+        })
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Error> {

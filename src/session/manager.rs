@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::error::{Chain, Error};
 use crate::events;
 use crate::model::{RoomName, SessionId, SessionRecord, SessionSpec, SessionState};
+use crate::publish::record::Shelf;
 
 /// All sessions of the service.
 #[derive(Debug, Clone)]
@@ -70,6 +71,7 @@ impl Manager {
     ) -> Self {
         pool.own_addresses().add(config.server.listen);
         let ground = Ground {
+            shelf: start::shelf(&config.recording),
             config,
             pool,
             bus,
@@ -177,6 +179,11 @@ impl Manager {
             Some(slot) => Ok(slot.record().room_name),
             None => RoomName::parse(name),
         }
+    }
+
+    /// The recordings.
+    pub fn shelf(&self) -> &Shelf {
+        &self.ground.shelf
     }
 
     /// The event bus.

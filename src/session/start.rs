@@ -14,12 +14,13 @@ use super::perform::Kit;
 use super::studio::{self, Studio};
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
 use crate::browser::{Page, Pool};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::error::Error;
 use crate::events;
 use crate::model::allowlist::Allowlist;
 use crate::model::session::{LiveKitStatus, VideoStats, Viewers};
 use crate::model::{SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
+use crate::publish::record::{self, Shelf};
 
 /// Page events that may wait for the actor; the page's listener waits beyond.
 const PAGE_EVENTS_MAX: usize = 1_024;
@@ -32,6 +33,7 @@ pub(super) struct Ground {
     pub(super) config: Arc<Config>,
     pub(super) pool: Pool,
     pub(super) bus: events::Bus,
+    pub(super) shelf: Shelf,
     pub(super) tracker: TaskTracker,
     pub(super) cancel: CancellationToken,
 }
@@ -59,11 +61,26 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
         fps: spec.fps.unwrap_or(config.session.fps),
         bitrate_bps: spec.bitrate_bps.unwrap_or(config.session.bitrate_bps),
         video: VideoStats::default(),
+        recording: None,
         cursor: None,
         allowed_domains: spec.allowed_domains.clone(),
         connections: 0,
         metadata: spec.metadata.clone(),
     }
+}
+
+/// The directory of recordings.
+pub(super) fn shelf(config: &config::Recording) -> Shelf {
+    let directory = match config.directory.as_os_str().is_empty() {
+        true => config::data_directory().join("recordings"),
+        false => config.directory.clone(),
+    };
+    Shelf::new(record::Options {
+        directory,
+        bytes_max: config.bytes_max,
+        total_bytes_max: config.total_bytes_max,
+        free_bytes_min: config.free_bytes_min,
+    })
 }
 
 /// A room that was named shall not silently stay without its browser.
@@ -112,6 +129,7 @@ pub(super) async fn start(
         config,
         pool,
         bus,
+        shelf,
         tracker,
         cancel,
     } = ground;
@@ -164,6 +182,7 @@ pub(super) async fn start(
         kit,
         outlets,
         lease: Some(lease),
+        shelf,
         config,
         tracker: tracker.clone(),
         cancel,
