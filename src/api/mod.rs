@@ -9,6 +9,7 @@ mod dashboard;
 mod health;
 mod metrics;
 mod openapi;
+mod recordings;
 mod sessions;
 mod status;
 mod watch;
@@ -60,6 +61,17 @@ pub fn router(manager: Manager, config: Arc<Config>, metrics: Metrics) -> Router
         .route(
             "/sessions/{room_name}/screenshot",
             get(sessions::screenshot),
+        )
+        .route(
+            "/sessions/{room_name}/recording",
+            post(recordings::start)
+                .delete(recordings::stop)
+                .get(recordings::show),
+        )
+        .route("/recordings", get(recordings::list))
+        .route(
+            "/recordings/{file}",
+            get(recordings::fetch).delete(recordings::remove),
         )
         .route("/rooms/{room_name}/connections", get(ws::connections))
         .route("/mcp/events/{room_name}", get(ws::events))
