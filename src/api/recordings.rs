@@ -23,6 +23,7 @@ pub(super) struct RecordingList {
 
 /// Record a session into an MP4 file; it counts as a viewer.
 #[utoipa::path(post, path = "/sessions/{room_name}/recording", tag = "recordings",
+    operation_id = "start_recording",
     params(("room_name" = String, Path, description = "Room name or session id")), responses(
     (status = 201, description = "It is being recorded", body = RecordingStatus),
     (status = 404, description = "No such session", body = ErrorBody),
@@ -41,6 +42,7 @@ pub(super) async fn start(
 
 /// Stop the recording; answers when the file is complete.
 #[utoipa::path(delete, path = "/sessions/{room_name}/recording", tag = "recordings",
+    operation_id = "stop_recording",
     params(("room_name" = String, Path, description = "Room name or session id")), responses(
     (status = 200, description = "The file is complete", body = RecordingStatus),
     (status = 404, description = "No such session, or it is not being recorded", body = ErrorBody),
@@ -54,6 +56,7 @@ pub(super) async fn stop(
 
 /// The recording under way, or the last one.
 #[utoipa::path(get, path = "/sessions/{room_name}/recording", tag = "recordings",
+    operation_id = "show_recording",
     params(("room_name" = String, Path, description = "Room name or session id")), responses(
     (status = 200, description = "The recording", body = RecordingStatus),
     (status = 404, description = "No such session, or it was never recorded", body = ErrorBody),
@@ -70,7 +73,8 @@ pub(super) async fn show(
 }
 
 /// List the files of the recordings' directory.
-#[utoipa::path(get, path = "/recordings", tag = "recordings", responses(
+#[utoipa::path(get, path = "/recordings", tag = "recordings",
+    operation_id = "list_recordings", responses(
     (status = 200, description = "All recordings", body = RecordingList),
     (status = 503, description = "The directory cannot be read", body = ErrorBody),
 ))]
@@ -82,6 +86,7 @@ pub(super) async fn list(State(doors): State<Doors>) -> Result<Json<RecordingLis
 
 /// A recording, whole or by `Range`. Of one that is still being written, what is there.
 #[utoipa::path(get, path = "/recordings/{file}", tag = "recordings",
+    operation_id = "fetch_recording",
     params(("file" = String, Path, description = "As in the list")), responses(
     (status = 200, description = "The file", content_type = "video/mp4", body = Vec<u8>),
     (status = 206, description = "The range that was asked for", content_type = "video/mp4",
@@ -116,6 +121,7 @@ pub(super) async fn fetch(
 
 /// Delete a recording.
 #[utoipa::path(delete, path = "/recordings/{file}", tag = "recordings",
+    operation_id = "delete_recording",
     params(("file" = String, Path, description = "As in the list")), responses(
     (status = 200, description = "The deleted recording", body = RecordingFile),
     (status = 404, description = "No such recording", body = ErrorBody),
