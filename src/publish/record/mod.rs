@@ -393,3 +393,102 @@ fn refusal(error: &std::io::Error) -> String {
         _ => format!("the file cannot be written: {}", shelf::words(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::media::Picture;
+    use crate::media::encode::{Config, Content, Encoder};
+    use crate::model::{FileState, Size};
+    use crate::publish::{Fanout, FeedId, Feedback};
+
+    #[derive(Debug)]
+    struct Ignore;
+
+    impl Feedback for Ignore {
+        fn request_keyframe(&self) {}
+        fn set_bandwidth(&self, _: FeedId, _: Option<u64>) {}
+        fn set_watched(&self, _: FeedId, _: bool) {}
+        fn remove(&self, _: FeedId) {}
+    }
+
+    /// A keyframe and a picture after it.
+    fn units() -> [Arc<AccessUnit>; 2] {
+        let config = Config {
+            fps: 30,
+            bitrate_bps: 1_000_000,
+            content: Content::Screen,
+        };
+        let mut encoder = Encoder::new(config).unwrap();
+        let picture = Picture::new(Size::new(64, 48));
+        [0, 33].map(|ms| {
+            let made = encoder.encode(&picture, ms, ms == 0).unwrap().unwrap();
+            Arc::new(AccessUnit {
+                data: made.data.into(),
+                keyframe: made.keyframe,
+                made_at: Instant::now(),
+            })
+        })
+    }
+
+    fn shelf() -> Shelf {
+        Shelf::new(Options {
+            directory: std::env::temp_dir().join(format!("record-{}", uuid::Uuid::new_v4())),
+            bytes_max: 1 << 20,
+            total_bytes_max: 1 << 20,
+            free_bytes_min: 0,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_recorder_that_falls_behind_fails_and_its_film_plays() {
+        let (shelf, mut fanout) = (shelf(), Fanout::default());
+        let feed = fanout.subscribe_deep(Arc::new(Ignore), RING_UNITS_MAX);
+        let room = RoomName::parse("demo").unwrap();
+        let (mut reel, recorder) = Reel::open(&room, shelf.clone(), feed).unwrap();
+        let [key, delta] = units();
+        fanout.send(&delta);
+        fanout.send(&key);
+        let first = reel.feed.next().await.unwrap();
+        assert!(reel.take(&first).is_ok(), "what came before it is no loss");
+        for _ in 0..=RING_UNITS_MAX {
+            fanout.send(&delta);
+        }
+        assert!(reel.tick().is_ok());
+        let next = reel.feed.next().await.unwrap();
+        let Err(end) = reel.take(&next) else {
+            panic!("a picture is missing")
+        };
+        reel.end(end);
+        let status = recorder.status().borrow().clone();
+        assert_eq!((status.state, status.frames), (RecordingState::Failed, 1));
+        assert!(status.reason.unwrap().contains("too slow"));
+        let files = shelf.list().unwrap();
+        assert_eq!((files.len(), files[0].state), (1, FileState::Finished));
+        assert_eq!(files[0].bytes, status.bytes);
+        let folder = std::path::Path::new(&status.path).parent().unwrap();
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_recorder_that_is_let_go_of_finishes() {
+        let (shelf, mut fanout) = (shelf(), Fanout::default());
+        let feed = fanout.subscribe_deep(Arc::new(Ignore), RING_UNITS_MAX);
+        let room = RoomName::parse("demo").unwrap();
+        let tracker = TaskTracker::new();
+        let recorder = start(room, shelf, feed, tracker.clone()).await.unwrap();
+        let [key, delta] = units();
+        fanout.send(&key);
+        fanout.send(&delta);
+        recorder.chapter(Instant::now(), "wait 1 s".to_owned());
+        let mut seen = recorder.status();
+        drop(recorder);
+        let ended = seen.wait_for(|status| status.state != RecordingState::Recording);
+        let status = ended.await.unwrap().clone();
+        assert_eq!((status.state, status.frames), (RecordingState::Finished, 2));
+        let folder = std::path::Path::new(&status.path).parent().unwrap();
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -125,8 +125,7 @@ impl Shelf {
             .hint(format!("{}recording.total_bytes_max.", delete())));
         }
         // A file system that does not tell is found full when it is.
-        let free =
-            fstatvfs(file).map(|fs| fs.blocks_available() as u64 * fs.fragment_size() as u64);
+        let free = fstatvfs(file).map(|fs| fs.blocks_available() * fs.fragment_size());
         if let Ok(free) = free
             && free < *free_bytes_min
         {
