@@ -342,7 +342,8 @@ mod tests {
 
     #[test]
     fn every_bound_is_named_and_leaves_no_file() {
-        let bounds: [(&str, fn(&mut Options)); 2] = [
+        type Change = fn(&mut Options);
+        let bounds: [(&str, Change); 2] = [
             ("recording.total_bytes_max", |options| {
                 options.total_bytes_max = 0
             }),
