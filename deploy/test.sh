@@ -89,6 +89,7 @@ if wants live; then
   elif ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     need python3-venv 'a place of its own for the official LiveKit SDK'
   fi
+  { have ffmpeg && have ffprobe; } || need ffmpeg 'reads and decodes the recordings'
   have npm || need npm 'fetches livekit-client, the official browser SDK'
 fi
 install_missing

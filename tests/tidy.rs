@@ -62,7 +62,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
 ];
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
-const ENGINES: [(&str, &[&str]); 25] = [
+const ENGINES: [(&str, &[&str]); 26] = [
     ("axum", &["api/", "app.rs", "demo.rs"]),
     ("chromiumoxide", &["browser/"]),
     ("clap", &["cli/"]),
@@ -75,6 +75,7 @@ const ENGINES: [(&str, &[&str]); 25] = [
     ("livekit_protocol", &["livekit/"]),
     ("livekit_signaling", &["livekit/"]),
     ("metrics_exporter_prometheus", &["api/metrics.rs"]),
+    ("mp4_atom", &["media/mux/boxes.rs"]),
     ("openh264", &["media/encode/openh264.rs"]),
     ("openh264_sys2", &["media/encode/openh264.rs"]),
     ("prost", &["api/grpc/"]),

@@ -56,7 +56,13 @@ fn describe() {
     for name in PLAIN_COUNTERS {
         metrics::counter!(name).absolute(0);
     }
-    for reason in ["newer_shot", "unchanged", "slow_publisher", "broken"] {
+    for reason in [
+        "newer_shot",
+        "unchanged",
+        "slow_publisher",
+        "slow_recorder",
+        "broken",
+    ] {
         metrics::counter!("ghostcast_frames_dropped_total", "reason" => reason).absolute(0);
     }
     for stage in ["decode", "compose", "encode"] {
@@ -64,7 +70,7 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 14] = [
+const COUNTERS: [(&str, &str); 17] = [
     (
         "ghostcast_frames_captured_total",
         "Frames that came in from browsers",
@@ -100,9 +106,21 @@ const COUNTERS: [(&str, &str); 14] = [
         "ghostcast_proxy_connections_total",
         "Connections of pages through the gate",
     ),
+    (
+        "ghostcast_recordings_total",
+        "Recordings that ended, by outcome",
+    ),
+    (
+        "ghostcast_recording_bytes_total",
+        "Bytes of pictures written to recordings",
+    ),
+    (
+        "ghostcast_recording_chapters_dropped_total",
+        "Chapters that a slow recorder left out",
+    ),
 ];
 
-const PLAIN_COUNTERS: [&str; 9] = [
+const PLAIN_COUNTERS: [&str; 11] = [
     "ghostcast_frames_captured_total",
     "ghostcast_frames_drawn_total",
     "ghostcast_frames_encoded_total",
@@ -112,9 +130,11 @@ const PLAIN_COUNTERS: [&str; 9] = [
     "ghostcast_events_lagged_total",
     "ghostcast_corrections_total",
     "ghostcast_corrected_total",
+    "ghostcast_recording_bytes_total",
+    "ghostcast_recording_chapters_dropped_total",
 ];
 
-const GAUGES: [(&str, &str); 7] = [
+const GAUGES: [(&str, &str); 8] = [
     ("ghostcast_sessions", "Sessions that are not dead"),
     ("ghostcast_browsers", "Browser processes"),
     ("ghostcast_contexts", "Browser contexts"),
@@ -123,6 +143,7 @@ const GAUGES: [(&str, &str); 7] = [
         "Connections of pages through the gate",
     ),
     ("ghostcast_viewers", "WHEP viewers"),
+    ("ghostcast_recordings", "Recordings under way"),
     (
         "ghostcast_event_connections",
         "Open event sockets of rooms with a session",

@@ -11,6 +11,7 @@ mod health;
 mod mcp;
 mod metrics;
 mod openapi;
+mod recordings;
 mod sessions;
 mod status;
 mod subscribe;
@@ -84,6 +85,17 @@ pub fn router(doors: Doors, cancel: CancellationToken) -> Result<Router, Error> 
             get(sessions::screenshot),
         )
         .route("/sessions/{room_name}/analyze", post(sessions::analyze))
+        .route(
+            "/sessions/{room_name}/recording",
+            post(recordings::start)
+                .delete(recordings::stop)
+                .get(recordings::show),
+        )
+        .route("/recordings", get(recordings::list))
+        .route(
+            "/recordings/{file}",
+            get(recordings::fetch).delete(recordings::remove),
+        )
         .route("/rooms/{room_name}/connections", get(ws::connections))
         .route("/mcp/events/{room_name}", get(ws::events))
         .route("/whep/{room_name}", post(watch::offer))

@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{health, metrics, sessions, status, watch, ws};
+use super::{health, metrics, recordings, sessions, status, watch, ws};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,6 +26,12 @@ use super::{health, metrics, sessions, status, watch, ws};
         sessions::context,
         sessions::screenshot,
         sessions::analyze,
+        recordings::start,
+        recordings::stop,
+        recordings::show,
+        recordings::list,
+        recordings::fetch,
+        recordings::remove,
         ws::events,
         ws::connections,
         watch::offer,

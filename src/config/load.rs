@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::error::Kind;
@@ -79,6 +79,19 @@ fn secrets() -> BTreeMap<String, Secret> {
         Some((label, Secret::from(value)))
     });
     given.collect()
+}
+
+/// Where the user keeps what programs save (XDG Base Directory); the temporary directory for a user
+/// without a home.
+pub fn data_directory() -> PathBuf {
+    let absolute = |name: &str| {
+        let path = PathBuf::from(std::env::var_os(name)?);
+        path.is_absolute().then_some(path)
+    };
+    let base = absolute("XDG_DATA_HOME")
+        .or_else(|| Some(absolute("HOME")?.join(".local/share")))
+        .unwrap_or_else(std::env::temp_dir);
+    base.join("ghostcast")
 }
 
 /// The environment variable of a key.

@@ -19,7 +19,7 @@ use crate::model::Secret;
 use crate::model::secrets;
 use crate::model::session::limits;
 
-pub use load::{Flags, load, parse};
+pub use load::{Flags, data_directory, load, parse};
 
 /// All settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub struct Config {
     /// Values that every session may type by label; from the environment only.
     #[serde(skip)]
     pub secrets: BTreeMap<String, Secret>,
+    /// Recordings.
+    pub recording: Recording,
 }
 
 /// The HTTP side.
@@ -215,6 +217,20 @@ impl Default for Vision {
     }
 }
 
+/// Recordings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recording {
+    /// Where files are made; empty for the user's data directory.
+    pub directory: PathBuf,
+    /// A recording ends in order when its file is this large.
+    pub bytes_max: u64,
+    /// All files of the directory together; no recording starts beyond it.
+    pub total_bytes_max: u64,
+    /// What a recording leaves free on the file system.
+    pub free_bytes_min: u64,
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -252,6 +268,17 @@ impl Default for Mcp {
         Self {
             extended: false,
             default_room: "default".to_owned(),
+        }
+    }
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self {
+            directory: PathBuf::new(),
+            bytes_max: 4 << 30,
+            total_bytes_max: 20 << 30,
+            free_bytes_min: 512 << 20,
         }
     }
 }

@@ -37,6 +37,19 @@ export const health = async () => (await request('/health')).json();
 
 export const sessions = async () => (await (await request('/sessions')).json()).sessions;
 
+export const startRecording = (room) => request(recordingOf(room), { method: 'POST' });
+
+export const stopRecording = (room) => request(recordingOf(room), { method: 'DELETE' });
+
+const recordingOf = (room) => `/sessions/${encodeURIComponent(room)}/recording`;
+
+/** A file's address. A link cannot carry a header, so the token goes with it. */
+export function recordingUrl(file) {
+  const url = new URL(`/recordings/${encodeURIComponent(file)}`, location.origin);
+  if (token) url.searchParams.set('access_token', token);
+  return url.href;
+}
+
 /** Offers to watch `room`; gives the answer and the address that ends the watching. */
 export async function watch(room, offer) {
   const headers = { 'Content-Type': 'application/sdp' };

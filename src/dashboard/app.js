@@ -6,6 +6,7 @@ import { EventStream } from './events.js';
 import { renderFacts } from './facts.js';
 import { EventLog } from './log.js';
 import { noticeFor } from './notices.js';
+import { renderRecording, toggleRecording } from './recording.js';
 import { renderRooms } from './rooms.js';
 import { Watch } from './whep.js';
 
@@ -17,7 +18,7 @@ const EVENTS_MAX = 500;
 /** The session states in which there is, or will be, video. */
 const WATCHABLE = ['live', 'paused', 'reconnecting'];
 /** Events after which the session's record has changed. */
-const TELLING = ['page_navigation', 'page_load_complete', 'stream_state', 'browser_error'];
+const TELLING = ['page_navigation', 'page_load_complete', 'stream_state', 'browser_error', 'recording'];
 
 const state = { loaded: false, error: null, room: null, record: null, sessions: [], got: null };
 const events = [];
@@ -122,6 +123,7 @@ function render() {
   const [words, name] = stream?.connected ? ['connected', 'live'] : ['connecting …', 'starting'];
   showState($('log-state'), words, name);
   renderFacts(record, got, watch);
+  renderRecording(record);
   renderNotice(noticeFor({ ...state, watch, hasToken: api.hasToken() }));
 }
 
@@ -181,6 +183,7 @@ async function copyCommand() {
 for (const id of ['home', 'back']) {
   $(id).addEventListener('click', (click) => { click.preventDefault(); open(null); });
 }
+$('record').addEventListener('click', () => toggleRecording(state.record, () => refreshIn(0)));
 $('fullscreen').addEventListener('click', toggleFullscreen);
 $('video').addEventListener('dblclick', toggleFullscreen);
 $('notice-copy').addEventListener('click', copyCommand);

@@ -12,7 +12,7 @@ export const GROUPS = {
   Changes: ['dom_change'],
   Actions: ['action_started', 'action_completed'],
   Errors: ['action_error', 'browser_error', 'lagged'],
-  Stream: ['stream_state'],
+  Stream: ['stream_state', 'recording'],
   Dialogs: ['dialog'],
   Console: ['console'],
   Other: [],
@@ -74,6 +74,7 @@ const LINES = {
   settled: ({ url, settled }) => `${settled ? 'Settled' : 'Still busy'} at ${url}`,
   dialog: ({ kind, message }) => `${kind}: ${message}`,
   console: ({ level, text }) => `${level}: ${text}`,
+  recording: ({ state, file, reason }) => [`${state}: ${file}`, reason].filter(Boolean).join(', '),
   lagged: ({ missed }) => `${plural(missed, 'event')} missed`,
 };
 

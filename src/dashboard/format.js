@@ -22,6 +22,12 @@ export const since = (iso) => when(Date.parse(iso), (start) => {
   return seconds < 172_800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} days`;
 });
 
+/** Minutes and seconds of a film: 1:05. */
+export const duration = (seconds) => when(seconds, (length) => {
+  const whole = Math.floor(length);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
+});
+
 /** The wall clock at an event, to the millisecond. */
 export const clock = (unixSeconds) => time.format(unixSeconds * 1000);
 

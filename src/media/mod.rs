@@ -6,6 +6,7 @@ pub mod cursor;
 pub mod decode;
 pub mod encode;
 pub mod marks;
+pub mod mux;
 pub mod picture;
 pub mod shot;
 

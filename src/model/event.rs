@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::command::ActionRequest;
+use super::recording::RecordingState;
 use super::time::UnixTime;
 
 /// One event of one room.
@@ -94,6 +95,16 @@ pub enum EventBody {
         /// The text.
         text: String,
     },
+    /// Opt-in: a recording began or ended.
+    Recording {
+        /// `recording`, `finished` or `failed`.
+        state: RecordingState,
+        /// The file's name.
+        file: String,
+        /// Why it ended, where nobody asked for it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// This subscriber was too slow and missed events; sent whether asked for or not.
     Lagged {
         /// How many events were missed.
@@ -126,12 +137,13 @@ pub const EVENT_TYPES_DEFAULT: [&str; 6] = [
 ];
 
 /// The event types that come only on request by `?types=`.
-pub const EVENT_TYPES_OPTIONAL: [&str; 5] = [
+pub const EVENT_TYPES_OPTIONAL: [&str; 6] = [
     "stream_state",
     "action_started",
     "settled",
     "dialog",
     "console",
+    "recording",
 ];
 
 impl EventBody {
@@ -149,6 +161,7 @@ impl EventBody {
             Self::Settled { .. } => "settled",
             Self::Dialog { .. } => "dialog",
             Self::Console { .. } => "console",
+            Self::Recording { .. } => "recording",
             Self::Lagged { .. } => "lagged",
         }
     }

@@ -96,3 +96,7 @@ uuid_id! {
     /// One WHEP viewer.
     ViewerId
 }
+uuid_id! {
+    /// One recording of a session.
+    RecordingId
+}

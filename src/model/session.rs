@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::geometry::Size;
 use super::ids::{RoomName, SessionId};
+use super::recording::RecordingStatus;
 use super::secret::Secret;
 use super::secrets;
 use crate::error::Error;
@@ -253,6 +254,8 @@ pub struct SessionRecord {
     pub bitrate_bps: u32,
     /// The video as it is at this moment.
     pub video: VideoStats,
+    /// The recording under way, or the last one; null before the first.
+    pub recording: Option<RecordingStatus>,
     /// The ghost cursor's place, CSS px; null before its first move.
     pub cursor: Option<super::geometry::Point>,
     /// Patterns of hosts that the page may reach.

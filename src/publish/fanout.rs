@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::media::AccessUnit;
 
-/// Access units a publisher may lag behind: half a second at 60 pictures a second, after which
+/// Access units a publisher to viewers may lag behind: half a second at 60 pictures a second, after which
 /// its viewers are better served by a fresh keyframe.
 pub const RING_UNITS_MAX: usize = 32;
 
@@ -69,11 +69,16 @@ pub struct Delivery {
 }
 
 impl Fanout {
-    /// Adds a publisher. Its first access unit will be a keyframe.
+    /// Adds a publisher to viewers. Its first access unit will be a keyframe.
     pub fn subscribe(&mut self, feedback: Arc<dyn Feedback>) -> Feed {
+        self.subscribe_deep(feedback, RING_UNITS_MAX)
+    }
+
+    /// Adds a publisher that may lag `units_max` access units behind.
+    pub fn subscribe_deep(&mut self, feedback: Arc<dyn Feedback>, units_max: usize) -> Feed {
         self.next_id += 1;
         let id = FeedId(self.next_id);
-        let (sender, units) = mpsc::channel(RING_UNITS_MAX);
+        let (sender, units) = mpsc::channel(units_max);
         let dropped = Arc::new(AtomicU64::new(0));
         self.sinks.push(Sink {
             id,

@@ -2,6 +2,7 @@
 
 pub mod fanout;
 pub mod livekit;
+pub mod record;
 mod source;
 pub mod whep;
 

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::media::marks;
 use crate::model::command::ActionRequest;
 use crate::model::command::{ActionError, ActionErrorKind};
-use crate::model::{ActionResult, Secrets, SessionRecord, SessionState, ViewerId};
+use crate::model::{ActionResult, RecordingStatus, Secrets, SessionRecord, SessionState, ViewerId};
 use crate::vision::{self, Analysis};
 
 /// Requests that may wait for a session's actor.
@@ -32,6 +32,9 @@ const FULL_PAGE_MARKS_MAX: u32 = 1_000;
 
 /// A context waits this long for a document that was asked for.
 const DOCUMENT_PATIENCE: std::time::Duration = std::time::Duration::from_millis(300);
+
+/// How long a caller waits for the disk of a recording.
+const DISK_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The answer to a request.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -67,6 +70,12 @@ pub(super) enum Request {
     RemoveViewer {
         viewer: ViewerId,
         reply: Reply<()>,
+    },
+    StartRecording {
+        reply: Reply<RecordingStatus>,
+    },
+    StopRecording {
+        reply: Reply<RecordingStatus>,
     },
     Close {
         reply: oneshot::Sender<()>,
@@ -232,6 +241,18 @@ impl SessionHandle {
     /// Ends a WHEP viewer.
     pub async fn remove_viewer(&self, viewer: ViewerId) -> Result<(), Error> {
         self.ask(|reply| Request::RemoveViewer { viewer, reply })
+            .await
+    }
+
+    /// Begins to record the session; answers when the file is there.
+    pub async fn start_recording(&self) -> Result<RecordingStatus, Error> {
+        self.ask_disk(|reply| Request::StartRecording { reply })
+            .await
+    }
+
+    /// Ends the recording; answers when the file is complete.
+    pub async fn stop_recording(&self) -> Result<RecordingStatus, Error> {
+        self.ask_disk(|reply| Request::StopRecording { reply })
             .await
     }
 
@@ -431,6 +452,15 @@ impl SessionHandle {
             return Err(crate::browser::Error::Gone.into());
         }
         Ok(())
+    }
+
+    /// Asks for what a disk has to do first; a disk may hang.
+    async fn ask_disk<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Error> {
+        let asking = tokio::time::timeout(DISK_MAX, self.ask(request));
+        asking.await.unwrap_or_else(|_| {
+            Err(Error::timeout("the disk has not answered yet")
+                .hint("GET /sessions/{room_name}/recording tells when it has."))
+        })
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Error> {

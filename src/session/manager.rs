@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::error::{Chain, Error};
 use crate::events;
 use crate::model::{RoomName, SessionId, SessionRecord, SessionSpec, SessionState};
+use crate::publish::record::Shelf;
 use crate::vision;
 
 /// All sessions of the service.
@@ -73,6 +74,7 @@ impl Manager {
         let vision = vision::Client::new(&config.vision);
         let ground = Ground {
             vision,
+            shelf: start::shelf(&config.recording),
             config,
             pool,
             bus,
@@ -180,6 +182,11 @@ impl Manager {
             Some(slot) => Ok(slot.record().room_name),
             None => RoomName::parse(name),
         }
+    }
+
+    /// The recordings.
+    pub fn shelf(&self) -> &Shelf {
+        &self.ground.shelf
     }
 
     /// The event bus.

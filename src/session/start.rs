@@ -14,12 +14,13 @@ use super::perform::Kit;
 use super::studio::{self, Studio};
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
 use crate::browser::{Page, Pool};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::error::Error;
 use crate::events;
 use crate::model::allowlist::Allowlist;
 use crate::model::session::{LiveKitStatus, VideoStats, Viewers};
 use crate::model::{Secrets, SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
+use crate::publish::record::{self, Shelf};
 use crate::vision;
 
 /// Page events that may wait for the actor; the page's listener waits beyond.
@@ -34,6 +35,7 @@ pub(super) struct Ground {
     pub(super) pool: Pool,
     pub(super) bus: events::Bus,
     pub(super) vision: vision::Client,
+    pub(super) shelf: Shelf,
     pub(super) tracker: TaskTracker,
     pub(super) cancel: CancellationToken,
 }
@@ -61,11 +63,26 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
         fps: spec.fps.unwrap_or(config.session.fps),
         bitrate_bps: spec.bitrate_bps.unwrap_or(config.session.bitrate_bps),
         video: VideoStats::default(),
+        recording: None,
         cursor: None,
         allowed_domains: spec.allowed_domains.clone(),
         connections: 0,
         metadata: spec.metadata.clone(),
     }
+}
+
+/// The directory of recordings.
+pub(super) fn shelf(config: &config::Recording) -> Shelf {
+    let directory = match config.directory.as_os_str().is_empty() {
+        true => config::data_directory().join("recordings"),
+        false => config.directory.clone(),
+    };
+    Shelf::new(record::Options {
+        directory,
+        bytes_max: config.bytes_max,
+        total_bytes_max: config.total_bytes_max,
+        free_bytes_min: config.free_bytes_min,
+    })
 }
 
 /// A room that was named shall not silently stay without its browser.
@@ -115,16 +132,16 @@ pub(super) async fn start(
         pool,
         bus,
         vision,
+        shelf,
         tracker,
         cancel,
     } = ground;
     let cancel = cancel.child_token();
     let span = tracing::info_span!("session", room = %spec.room_name, id = %record.session_id);
     let policy = policy(&config, &spec, pool.own_addresses())?;
-    let gate = Gate::start(policy, &tracker, &cancel)
-        .instrument(span.clone())
-        .await
-        .map_err(|error| Error::exhausted("no port is free for the session").source(error))?;
+    let no_port = |error| Error::exhausted("no port is free for the session").source(error);
+    let gate = Gate::start(policy, &tracker, &cancel).instrument(span.clone());
+    let gate = gate.await.map_err(no_port)?;
     let lease = pool.acquire(&gate.proxy_url()).await?;
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
     let page = Page::open(&lease, record.viewport, page_events, &tracker)
@@ -171,6 +188,7 @@ pub(super) async fn start(
         kit,
         outlets,
         lease: Some(lease),
+        shelf,
         config,
         tracker: tracker.clone(),
         cancel,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.cdp import Chromium, find_chromium
+from support.films import missing_programs
 from support.livekit_server import LiveKitServer
 from support.service import TOKEN, Ghostcast, running_service
 from support.subscriber import PythonSubscriber
@@ -36,6 +37,7 @@ def pytest_sessionstart(session):
             problems.append(f"{name}: {path} is not executable")
     if not find_chromium():
         problems.append("there is no chromium-headless-shell, chromium or google-chrome")
+    problems += [f"{name} is missing: apt-get install ffmpeg" for name in missing_programs()]
     if problems:
         pytest.exit("The live tests need their real parts: " + "; ".join(problems), returncode=3)
 

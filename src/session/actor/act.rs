@@ -239,6 +239,7 @@ impl Work {
         mut result: ActionResult,
     ) {
         count(&action.action_type, &result);
+        self.note_action(&action, &result);
         let body = match &result.error {
             None => EventBody::ActionCompleted { action },
             Some(error) => EventBody::ActionError {

@@ -5,6 +5,7 @@
 //! the actor polls beside its other work; nothing else ever waits for an action.
 
 mod act;
+mod record;
 mod video;
 
 use std::collections::VecDeque;
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::act::{Running, Task};
+use self::record::Recording;
 use self::video::Filming;
 use super::corrections::Failed;
 use super::handle::Request;
@@ -30,6 +32,7 @@ use crate::events;
 use crate::livekit::conventions;
 use crate::model::{EventBody, SessionRecord, UnixTime, ViewerId};
 use crate::publish::livekit;
+use crate::publish::record::Shelf;
 
 /// A session's actor, before it runs.
 pub(super) struct Actor {
@@ -46,6 +49,7 @@ pub(super) struct Actor {
     pub(super) kit: Kit,
     pub(super) outlets: Outlets,
     pub(super) lease: Option<Lease>,
+    pub(super) shelf: Shelf,
     pub(super) config: Arc<Config>,
     pub(super) tracker: TaskTracker,
     pub(super) cancel: CancellationToken,
@@ -59,6 +63,7 @@ struct Work {
     waiting: VecDeque<Task>,
     failed: Failed,
     filming: Filming,
+    recording: Recording,
     opening: Option<BoxFuture<'static, Option<act::Unopened>>>,
     closers: Vec<oneshot::Sender<()>>,
     recoveries: Vec<super::handle::Reply<()>>,
@@ -68,6 +73,7 @@ impl Actor {
     /// Runs until the session is closed.
     pub(super) async fn run(self, initial_url: Option<String>) {
         let filming = Filming::new(&self.kit, &self.config, &self.tracker);
+        let recording = Recording::new(self.shelf.clone());
         let opening = initial_url.map(|url| act::open(self.kit.clone(), url));
         let mut work = Work {
             actor: self,
@@ -76,6 +82,7 @@ impl Actor {
             waiting: VecDeque::new(),
             failed: Failed::default(),
             filming,
+            recording,
             opening,
             closers: Vec::new(),
             recoveries: Vec::new(),
@@ -114,6 +121,7 @@ impl Actor {
                 Some(problem) = OptionFuture::from(work.opening.as_mut()) => {
                     work.opened(problem);
                 }
+                change = work.recording.next() => work.hear_recording(change),
                 change = work.filming.next() => work.film(change),
             }
         }
@@ -224,6 +232,8 @@ impl Work {
                 self.update_viewers();
                 drop(reply.send(removed.then_some(()).ok_or_else(outlets::no_viewer)));
             }
+            Request::StartRecording { reply } => self.start_recording(reply),
+            Request::StopRecording { reply } => self.stop_recording(reply),
             Request::Close { reply } => self.closers.push(reply),
         }
     }
@@ -280,6 +290,7 @@ impl Work {
         let body = match event {
             PageEvent::Navigated { url } => {
                 self.note_activity(Some(url.clone()));
+                self.note_page(&url);
                 let attribute = (conventions::ATTRIBUTE_URL.to_owned(), url.clone());
                 self.actor.outlets.set_attributes([attribute]);
                 EventBody::PageNavigation { url }
@@ -317,6 +328,7 @@ impl Work {
         self.opening = None;
         self.filming.stop();
         self.drop_actions();
+        self.end_recording().await;
         for reply in self.recoveries.drain(..) {
             // Whoever asked may have hung up.
             let _ = reply.send(Err(crate::browser::Error::Gone.into()));

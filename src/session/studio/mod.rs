@@ -112,10 +112,16 @@ impl Studio {
         self.view.clone()
     }
 
-    /// Adds a publisher.
+    /// Adds a publisher to viewers.
     pub fn subscribe(&self) -> Feed {
         let feedback: Arc<dyn Feedback> = Arc::clone(&self.shared) as Arc<dyn Feedback>;
         lock(&self.shared.fanout).subscribe(feedback)
+    }
+
+    /// Adds a publisher that may lag `units_max` access units behind.
+    pub fn subscribe_deep(&self, units_max: usize) -> Feed {
+        let feedback: Arc<dyn Feedback> = Arc::clone(&self.shared) as Arc<dyn Feedback>;
+        lock(&self.shared.fanout).subscribe_deep(feedback, units_max)
     }
 
     /// Where the capture puts its shots.

@@ -26,7 +26,7 @@ TYPES_DEFAULT = (
     "action_error",
     "browser_error",
 )
-TYPES_OPTIONAL = ("stream_state", "action_started", "settled", "dialog", "console")
+TYPES_OPTIONAL = ("stream_state", "action_started", "settled", "dialog", "console", "recording")
 TYPES_ALL = TYPES_DEFAULT + TYPES_OPTIONAL
 
 RESULT_FIELDS = {

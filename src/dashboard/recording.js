@@ -1,0 +1,42 @@
+// The record button of a room, and the link to its last file.
+
+import * as api from './api.js';
+import { $, setText } from './dom.js';
+import { duration } from './format.js';
+
+/** The room whose answer is awaited, and what went wrong in which room. */
+let asking = null;
+let refused = { room: null, words: '' };
+
+export function renderRecording(record) {
+  const recording = record?.recording;
+  const running = recording?.state === 'recording';
+  const button = $('record');
+  button.disabled = !record || asking === record.room_name || record.state === 'failed';
+  button.setAttribute('aria-pressed', running);
+  setText($('record-words'), running ? `Stop ${duration(recording.duration_s)}` : 'Record');
+  const link = $('recorded');
+  link.hidden = !recording || running || !recording.bytes || !recording.frames;
+  if (!link.hidden && link.dataset.file !== recording.file) {
+    link.dataset.file = recording.file;
+    link.href = api.recordingUrl(recording.file);
+    link.download = recording.file;
+    link.title = `Download ${recording.file}`;
+  }
+  const own = record && refused.room === record.room_name ? refused.words : '';
+  const failed = recording?.state === 'failed' ? `The recording failed: ${recording.reason}` : '';
+  setText($('recording-error'), own || failed);
+}
+
+/** Starts or stops, whichever the button says; `done` is called with the answer there. */
+export async function toggleRecording(record, done) {
+  if (!record || asking) return;
+  const room = record.room_name;
+  const act = record.recording?.state === 'recording' ? api.stopRecording : api.startRecording;
+  asking = room;
+  refused = { room, words: '' };
+  renderRecording(record);
+  await act(room).catch((error) => { refused = { room, words: error.message }; });
+  asking = null;
+  done();
+}
