@@ -62,11 +62,12 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("GHOSTCAST_LOG").unwrap_or_else(|_| {
         EnvFilter::new("info,chromiumoxide=off,str0m=warn,livekit=warn,rmcp=warn")
     });
-    // The browser's raw messages hold whatever is typed and shown, secrets among it.
-    let filter = match "chromiumoxide=off".parse() {
-        Ok(silent) => filter.add_directive(silent),
-        Err(_) => filter,
-    };
+    // Raw messages hold whatever is typed and shown, tokens and secrets among it.
+    let silenced = ["chromiumoxide=off", "rmcp=warn"];
+    let filter = silenced
+        .iter()
+        .filter_map(|directive| directive.parse().ok())
+        .fold(filter, EnvFilter::add_directive);
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
