@@ -138,6 +138,8 @@ pub enum Leave {
     Replaced,
     /// A moderator removed us.
     Removed,
+    /// Somebody deleted the room.
+    Deleted,
     /// The server closed the room because only agents were left in it.
     RoomClosed,
     /// Resume, or join again.
@@ -360,6 +362,7 @@ fn parse_leave(leave: &proto::LeaveRequest) -> Leave {
     match (reason, leave.action()) {
         (Reason::DuplicateIdentity, _) => Leave::Replaced,
         (Reason::ParticipantRemoved, _) => Leave::Removed,
+        (Reason::RoomDeleted, _) => Leave::Deleted,
         (Reason::RoomClosed, _) => Leave::RoomClosed,
         (_, Action::Resume) => Leave::Retry(reason.as_str_name()),
         (_, Action::Disconnect | Action::Reconnect) => Leave::Rejoin(reason.as_str_name()),
@@ -483,7 +486,11 @@ mod tests {
         );
         assert_eq!(
             leave(Reason::RoomDeleted, Action::Disconnect),
-            Leave::Rejoin("ROOM_DELETED")
+            Leave::Deleted
+        );
+        assert_eq!(
+            leave(Reason::StateMismatch, Action::Reconnect),
+            Leave::Rejoin("STATE_MISMATCH")
         );
     }
 }

@@ -12,7 +12,8 @@ use crate::browser::screenshot::{self, Format};
 use crate::error::Error;
 use crate::model::command::ActionRequest;
 use crate::model::command::{ActionError, ActionErrorKind};
-use crate::model::{ActionResult, SessionRecord, SessionState, ViewerId};
+use crate::model::session::LiveKitStatus;
+use crate::model::{ActionResult, Secret, SessionRecord, SessionState, ViewerId};
 
 /// Requests that may wait for a session's actor.
 pub(super) const REQUESTS_MAX: usize = 128;
@@ -37,6 +38,8 @@ pub(super) enum Request {
         reply: Reply<()>,
     },
     Recover {
+        /// Replaces the token that LiveKit was joined with.
+        new_token: Option<Secret>,
         reply: Reply<()>,
     },
     AddViewer {
@@ -88,6 +91,12 @@ pub struct PageContext {
     pub ready_state: String,
     /// Whether a navigation is under way.
     pub is_loading: bool,
+    /// Where the session is in its life: `live` when all is well.
+    pub session_state: SessionState,
+    /// Why it is in that state, when that needs saying.
+    pub state_reason: Option<String>,
+    /// The LiveKit side.
+    pub livekit: LiveKitStatus,
     /// Scroll offsets and their ends, CSS px.
     #[schema(value_type = Object)]
     pub scroll: serde_json::Value,
@@ -151,14 +160,16 @@ impl SessionHandle {
         self.ask(|reply| Request::Resume { reply }).await
     }
 
-    /// Brings back what can be brought back.
-    pub async fn recover(&self) -> Result<(), Error> {
-        let recovering = self.ask(|reply| Request::Recover { reply });
+    /// Brings back what can be brought back. A new token replaces the one that LiveKit was joined
+    /// with, from the next connection on.
+    pub async fn recover(&self, new_token: Option<Secret>) -> Result<(), Error> {
+        let recovering = self.ask(|reply| Request::Recover { new_token, reply });
         tokio::time::timeout(RECOVER_MAX, recovering)
             .await
             .unwrap_or_else(|_| {
                 Err(Error::unavailable("LiveKit cannot be reached").hint(
-                    "It is tried again and again. Watch the session's state, or correct the cause.",
+                    "It is tried again and again by itself: watch the session's state and call recover \
+                     later. If it lasts, check livekit_url and the way to it.",
                 ))
             })
     }
@@ -230,14 +241,18 @@ impl SessionHandle {
             url
         };
         let is_loading = loading.is_loading;
+        let record = self.record();
         Ok(PageContext {
             url,
             title,
             ready_state,
             is_loading,
+            session_state: record.state,
+            state_reason: record.state_reason,
+            livekit: record.livekit,
             scroll,
             viewport,
-            cursor: self.record.borrow().cursor,
+            cursor: record.cursor,
             elements,
             accessibility,
         })
