@@ -328,7 +328,18 @@ note('loaded');
     return page("Attempt", body, script)
 
 
+def hungry(query):
+    """Takes memory without end once it is clicked, until its process dies of it."""
+    script = """
+note('loaded');
+const kept = [];
+document.onclick = () => setInterval(() => kept.push(new Array(1000000).fill(Math.random())), 0);
+"""
+    return page("Hungry", block(query.get("colour", "cc3333")), script)
+
+
 PAGES = {
+    "/hungry": hungry,
     "/still": still,
     "/clock": clock,
     "/bouts": bouts,
