@@ -5,6 +5,7 @@
 
 mod clock;
 pub mod driver;
+mod error;
 mod flow;
 pub mod peer;
 mod sdp;

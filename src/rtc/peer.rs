@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
-use str0m::error::{IceError, RtcError, SdpError};
+use str0m::error::RtcError;
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, MediaTime, Mid, Pt};
 use str0m::net::{DatagramSend, Protocol, Receive};
@@ -28,72 +28,11 @@ use str0m::rtp::Extension;
 use str0m::{Candidate, IceConnectionState, Input, Rtc, RtcConfig};
 
 use super::clock::RtpClock;
+pub use super::error::{Error, Lost};
 use super::flow::Flow;
 use super::sdp;
 pub use super::sdp::SDP_BYTES_MAX;
 use crate::media::AccessUnit;
-
-/// What may go wrong on the way to a connection, or on it.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The remote description is longer than [`SDP_BYTES_MAX`].
-    #[error("the session description is too long")]
-    TooLong,
-    /// The remote description is not SDP.
-    #[error("the session description does not parse")]
-    Parse {
-        /// What the parser says.
-        #[source]
-        source: SdpError,
-    },
-    /// The offer has no video section that can receive H.264.
-    #[error("the offer has no video section that receives H.264")]
-    NoVideo,
-    /// The remote description parses but cannot be agreed to.
-    #[error("the session description cannot be negotiated")]
-    Negotiate {
-        /// What the engine says.
-        #[source]
-        source: RtcError,
-    },
-    /// An address cannot be a candidate.
-    #[error("{address} cannot be advertised")]
-    LocalCandidate {
-        /// The address.
-        address: SocketAddr,
-        /// What the engine says.
-        #[source]
-        source: IceError,
-    },
-    /// A remote candidate does not parse.
-    #[error("the remote candidate does not parse")]
-    RemoteCandidate {
-        /// What the engine says.
-        #[source]
-        source: IceError,
-    },
-}
-
-/// Why a connection is over.
-#[derive(Debug, thiserror::Error)]
-pub enum Lost {
-    /// The peer closed it.
-    #[error("closed by the peer")]
-    Closed,
-    /// No answer on the path any more.
-    #[error("the network path to the peer is gone")]
-    Path,
-    /// The engine gave up.
-    #[error("the connection failed")]
-    Failed {
-        /// What the engine says.
-        #[source]
-        source: RtcError,
-    },
-    /// The two ends agreed on no H.264 payload type.
-    #[error("no common H.264 payload type")]
-    NoCodec,
-}
 
 /// The bits a second that a peer sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
