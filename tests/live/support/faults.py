@@ -106,10 +106,8 @@ def kill_renderer(ground):
 
 def kill_as_the_kernel_would(ground):
     """kill -9 of the process that Linux takes first when memory runs out: the highest score."""
-    ours = [pid for pid in procs.descendants(ground.service.pid) if procs.is_alive(pid)]
-    browsers = [pid for pid in ours if procs.mentions(pid, "--user-data-dir=")]
-    assert browsers, "there is a process of the browser to kill"
-    os.kill(max(browsers, key=procs.oom_score), signal.SIGKILL)
+    candidates = browser_pids(ground) + renderer_pids(ground)
+    os.kill(max(candidates, key=procs.oom_score), signal.SIGKILL)
 
 
 def crash_page(ground):
