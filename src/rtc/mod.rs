@@ -10,6 +10,7 @@ mod flow;
 pub mod peer;
 mod sdp;
 pub mod sockets;
+mod tcp;
 
-pub use driver::{Command, Driver, End, Source};
+pub use driver::{Command, Driver, End, Report, Source};
 pub use peer::{Offered, Peer};

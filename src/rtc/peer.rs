@@ -11,6 +11,10 @@
 //! - **An estimate is a limit only when it has been tried.** A delay-based estimate follows the
 //!   sent rate down while the source is quiet (a still page), so it says nothing about the path
 //!   then. `flow` decides which it is.
+//! - **TCP is the way round, not the way.** It is tried when UDP has led nowhere for a while: packets
+//!   that wait for lost ones cost latency, and the other side's ports are few.
+//! - **A path that is lost is looked for again** on the same connection (an ICE restart), by the side
+//!   that offered it: the track and its subscribers stay.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,7 +27,7 @@ use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::error::RtcError;
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, MediaTime, Mid, Pt};
-use str0m::net::{DatagramSend, Protocol, Receive};
+use str0m::net::{DatagramSend, Protocol, Receive, TcpType};
 use str0m::rtp::Extension;
 use str0m::{Candidate, IceConnectionState, Input, Rtc, RtcConfig};
 
@@ -54,9 +58,20 @@ pub enum Output {
     Timeout(Instant),
 }
 
+/// How a datagram travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// By itself.
+    Udp,
+    /// In a connection that we make, with its length before it (RFC 4571).
+    Tcp,
+}
+
 /// A datagram on its way out.
 #[derive(Debug)]
 pub struct Transmit {
+    /// How it goes.
+    pub transport: Transport,
     /// Where to.
     pub destination: SocketAddr,
     contents: DatagramSend,
@@ -72,8 +87,14 @@ impl Transmit {
 /// What happens to a peer.
 #[derive(Debug)]
 pub enum Event {
-    /// Media can flow.
+    /// Media can flow, for the first time or again.
     Connected,
+    /// The path is lost. [`Peer::accept_restart`] takes the answer to `offer`, and then
+    /// [`Event::Connected`] comes again; whoever waits for it sets the bound.
+    PathLost {
+        /// The session description to send.
+        offer: String,
+    },
     /// It is over; the peer does nothing any more.
     Disconnected(Lost),
     /// A viewer, or the peer itself, needs a keyframe.
@@ -117,6 +138,12 @@ pub struct Peer {
     keyframe_asked: Option<Instant>,
     /// When the other side was last heard.
     heard_at: Instant,
+    /// When TCP is tried as well; `None` for never.
+    tcp_at: Option<Instant>,
+    /// Whether we made the offer, and so may make another.
+    is_offerer: bool,
+    /// The offer whose answer leads to another path.
+    restart: Option<SdpPendingOffer>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +152,8 @@ enum State {
     /// Connected, and only a keyframe can come next.
     AwaitsKeyframe,
     Flowing,
+    /// Connected once, and on the way to another path.
+    Restarting,
     Over,
 }
 
@@ -139,13 +168,7 @@ impl Offered {
         let Self {
             mut peer, pending, ..
         } = self;
-        let answer =
-            SdpAnswer::from_sdp_string(&sdp::without_hostnames(answer).ok_or(Error::TooLong)?)
-                .map_err(|source| Error::Parse { source })?;
-        peer.rtc
-            .sdp_api()
-            .accept_answer(pending, answer)
-            .map_err(|source| Error::Negotiate { source })?;
+        peer.accept(pending, answer)?;
         Ok(peer)
     }
 }
@@ -171,6 +194,8 @@ impl Peer {
         );
         let (offer, pending) = api.apply().expect("a media section was just added");
         peer.mid = Some(mid);
+        peer.is_offerer = true;
+        peer.tcp_at = Some(now + TCP_AFTER);
         Ok(Offered {
             peer,
             sdp: offer.to_sdp_string(),
@@ -230,6 +255,9 @@ impl Peer {
             now,
             keyframe_asked: None,
             heard_at: now,
+            tcp_at: None,
+            is_offerer: false,
+            restart: None,
         };
         peer.set_rate(rate);
         Ok(peer)
@@ -251,21 +279,54 @@ impl Peer {
         let candidate = candidate.strip_prefix("a=").unwrap_or(candidate).trim();
         let candidate = Candidate::from_sdp_string(candidate)
             .map_err(|source| Error::RemoteCandidate { source })?;
-        // Only UDP is driven; a candidate of another kind could never be reached.
-        if candidate.proto() == Protocol::Udp {
+        // A candidate of another kind could never be reached.
+        let is_reachable = match candidate.proto() {
+            Protocol::Udp => true,
+            Protocol::Tcp => candidate.tcptype() == Some(TcpType::Passive),
+            Protocol::SslTcp | Protocol::Tls => false,
+        };
+        if is_reachable {
             self.rtc.add_remote_candidate(candidate);
         }
         Ok(())
     }
 
+    /// Takes the answer to the offer of [`Event::PathLost`].
+    pub fn accept_restart(&mut self, answer: &str) -> Result<(), Error> {
+        let Some(pending) = self.restart.take() else {
+            return Ok(());
+        };
+        self.accept(pending, answer)
+    }
+
+    fn accept(&mut self, pending: SdpPendingOffer, answer: &str) -> Result<(), Error> {
+        let answer = sdp::without_hostnames(answer).ok_or(Error::TooLong)?;
+        let answer =
+            SdpAnswer::from_sdp_string(&answer).map_err(|source| Error::Parse { source })?;
+        self.rtc
+            .sdp_api()
+            .accept_answer(pending, answer)
+            .map_err(|source| Error::Negotiate { source })
+    }
+
     /// Takes a datagram that came from `source`. What is not for this peer is ignored.
-    pub fn handle_receive(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
+    pub fn handle_receive(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        source: SocketAddr,
+        datagram: &[u8],
+    ) {
         self.now = now;
-        let Some(&destination) = self.local.iter().find(|a| a.is_ipv4() == source.is_ipv4()) else {
+        let Some(&local) = self.local.iter().find(|a| a.is_ipv4() == source.is_ipv4()) else {
             return;
         };
+        let (protocol, destination) = match transport {
+            Transport::Udp => (Protocol::Udp, local),
+            Transport::Tcp => (Protocol::Tcp, active(local)),
+        };
         // Anybody can send a datagram that is no packet at all.
-        if let Ok(packet) = Receive::new(Protocol::Udp, source, destination, datagram) {
+        if let Ok(packet) = Receive::new(protocol, source, destination, datagram) {
             let input = Input::Receive(now, packet);
             if self.rtc.accepts(&input) {
                 self.heard_at = now;
@@ -279,8 +340,10 @@ impl Peer {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
         if self.is_connected() && now > self.heard_at + SILENCE_MAX {
-            self.end(Lost::Path);
-            return;
+            self.lose_path();
+        }
+        if self.tcp_at.is_some_and(|at| now >= at) {
+            self.try_tcp();
         }
         let handled = self.rtc.handle_input(Input::Timeout(now));
         self.check(handled);
@@ -293,7 +356,7 @@ impl Peer {
             return Written::Skipped;
         };
         match self.state {
-            State::Connecting | State::Over => return Written::Skipped,
+            State::Connecting | State::Restarting | State::Over => return Written::Skipped,
             State::AwaitsKeyframe if !unit.keyframe => {
                 // While the path is full it could not be sent either.
                 if self.backlog(mid) <= BACKLOG_MAX {
@@ -335,13 +398,20 @@ impl Peer {
             }
             match self.rtc.poll_output() {
                 Ok(str0m::Output::Transmit(transmit)) => {
+                    let transport = match transmit.proto {
+                        Protocol::Tcp => Transport::Tcp,
+                        _ => Transport::Udp,
+                    };
                     return Output::Transmit(Transmit {
+                        transport,
                         destination: transmit.destination,
                         contents: transmit.contents,
                     });
                 }
                 Ok(str0m::Output::Event(event)) => self.handle_event(event),
-                Ok(str0m::Output::Timeout(at)) => return Output::Timeout(at),
+                Ok(str0m::Output::Timeout(at)) => {
+                    return Output::Timeout(self.tcp_at.map_or(at, |tcp_at| at.min(tcp_at)));
+                }
                 Err(source) => self.end(Lost::Failed { source }),
             }
         }
@@ -371,7 +441,12 @@ impl Peer {
             Engine::IceConnectionStateChange(IceConnectionState::Disconnected)
                 if self.is_connected() =>
             {
-                self.end(Lost::Path);
+                self.lose_path();
+            }
+            Engine::IceConnectionStateChange(
+                IceConnectionState::Connected | IceConnectionState::Completed,
+            ) if self.state == State::Restarting => {
+                self.flowing();
             }
             Engine::KeyframeRequest(_) => self.events.push_back(Event::KeyframeRequested),
             Engine::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
@@ -402,11 +477,48 @@ impl Peer {
             self.end(Lost::NoCodec);
             return;
         }
+        self.flowing();
+    }
+
+    /// A path is there, the first or another.
+    fn flowing(&mut self) {
         self.state = State::AwaitsKeyframe;
+        self.tcp_at = None;
         self.pace(false);
         self.heard_at = self.now;
         self.events.push_back(Event::Connected);
         self.ask_for_keyframe();
+    }
+
+    /// Looks for another path, if that is ours to do.
+    fn lose_path(&mut self) {
+        if !self.is_offerer {
+            self.end(Lost::Path);
+            return;
+        }
+        let mut api = self.rtc.sdp_api();
+        api.ice_restart(true);
+        let Some((offer, pending)) = api.apply() else {
+            self.end(Lost::Path);
+            return;
+        };
+        self.state = State::Restarting;
+        self.restart = Some(pending);
+        self.tcp_at = Some(self.now + TCP_AFTER);
+        let offer = offer.to_sdp_string();
+        self.events.push_back(Event::PathLost { offer });
+    }
+
+    /// Lets the engine pair the other side's TCP candidates with us.
+    fn try_tcp(&mut self) {
+        self.tcp_at = None;
+        for &address in &self.local {
+            let candidate = Candidate::builder().tcp().host(active(address));
+            // A host without such an address has no TCP there either.
+            if let Ok(candidate) = candidate.tcptype(TcpType::Active).build() {
+                self.rtc.add_local_candidate(candidate);
+            }
+        }
     }
 
     fn ask_for_keyframe(&mut self) {
@@ -467,6 +579,11 @@ impl Peer {
     }
 }
 
+/// The address under which the engine knows our end of TCP connections.
+fn active(local: SocketAddr) -> SocketAddr {
+    SocketAddr::new(local.ip(), ACTIVE_PORT)
+}
+
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Peer")
@@ -506,6 +623,10 @@ const STUN_RETRANSMITS_MAX: usize = 6;
 const SILENCE_MAX: Duration = Duration::from_secs(8);
 /// How long packets may wait for the path: beyond it, a viewer is better served by a keyframe.
 const BACKLOG_MAX: Duration = Duration::from_millis(1500);
+/// How long UDP alone may look for a path; where it passes, it takes a tenth of that.
+const TCP_AFTER: Duration = Duration::from_millis(1500);
+/// The port that stands for "none" in the candidate of a side that only connects (RFC 6544).
+const ACTIVE_PORT: u16 = 9;
 /// How often a peer that awaits a keyframe asks again.
 const KEYFRAME_ASK_INTERVAL: Duration = Duration::from_millis(500);
 /// How far the next wake-up of a peer lies that is over.

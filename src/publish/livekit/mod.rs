@@ -346,13 +346,11 @@ impl Actor {
             commands,
             watched,
         } = ready;
-        let state = context.state.clone();
+        let (reports, reported) = mpsc::channel(REPORTS_MAX);
         let media = async {
-            let connected = move || {
-                info!("publishing");
-                state.send_replace(State::Connected);
-            };
-            let end = driver.run(feed, &stop, connected).await;
+            // A report that finds no place is late by seconds; the driver's own bound ends it.
+            let report = move |report| drop(reports.try_send(report));
+            let end = driver.run(feed, &stop, report).await;
             if matches!(end, End::Lost { .. }) {
                 sleep(LAST_WORDS).await;
             }
@@ -365,8 +363,10 @@ impl Actor {
                 signal,
                 published,
                 commands,
+                reported,
                 stop: &stop,
                 watched,
+                has_path: false,
             };
             let outcome = signalling.run().await;
             stop.cancel();
@@ -572,5 +572,7 @@ const BACKOFF_RESET_AFTER: Duration = Duration::from_secs(15);
 /// How long the server may take to say why it closed the media connection. Without its reason, a
 /// browser that was removed or replaced would come back and fight for its place.
 const LAST_WORDS: Duration = Duration::from_millis(300);
+/// Reports of the driver that may wait for the signalling: a path is lost every few seconds at most.
+const REPORTS_MAX: usize = 8;
 /// Candidates kept during the handshake; a server sends a handful.
 const CANDIDATES_MAX: usize = 32;
