@@ -7,6 +7,7 @@ mod clock;
 pub mod driver;
 mod error;
 mod flow;
+mod output;
 pub mod peer;
 mod sdp;
 pub mod sockets;
