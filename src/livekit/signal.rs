@@ -48,6 +48,18 @@ impl Error {
             _ => None,
         }
     }
+
+    /// What the server answered, if it was reached: then asking the same again is of no use.
+    pub fn answer(&self) -> Option<Leave> {
+        let (Self::Join { source } | Self::Resume { source }) = self;
+        match source {
+            SignalError::LeaveRequest { reason, action } => Some(leave(*reason, *action)),
+            SignalError::Client(..) | SignalError::Server(..) | SignalError::Handshake { .. } => {
+                Some(Leave::Rejoin("REFUSED"))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The video track to publish.
@@ -316,7 +328,7 @@ fn event(message: Response) -> Option<Event> {
             muted: mute.muted,
         }),
         Response::RequestResponse(response) => refusal(&response),
-        Response::Leave(leave) => Some(Event::Leave(parse_leave(&leave))),
+        Response::Leave(said) => Some(Event::Leave(leave(said.reason(), said.action()))),
         _ => None,
     }
 }
@@ -355,11 +367,10 @@ fn refusal(response: &proto::RequestResponse) -> Option<Event> {
     Some(Event::Refused { message })
 }
 
-fn parse_leave(leave: &proto::LeaveRequest) -> Leave {
+fn leave(reason: proto::DisconnectReason, action: proto::leave_request::Action) -> Leave {
     use proto::DisconnectReason as Reason;
     use proto::leave_request::Action;
-    let reason = leave.reason();
-    match (reason, leave.action()) {
+    match (reason, action) {
         (Reason::DuplicateIdentity, _) => Leave::Replaced,
         (Reason::ParticipantRemoved, _) => Leave::Removed,
         (Reason::RoomDeleted, _) => Leave::Deleted,
@@ -461,13 +472,6 @@ mod tests {
     fn a_leave_says_how_to_go_on() {
         use proto::DisconnectReason as Reason;
         use proto::leave_request::Action;
-        let leave = |reason: Reason, action: Action| {
-            parse_leave(&proto::LeaveRequest {
-                reason: reason as i32,
-                action: action as i32,
-                ..proto::LeaveRequest::default()
-            })
-        };
         assert_eq!(
             leave(Reason::DuplicateIdentity, Action::Disconnect),
             Leave::Replaced

@@ -138,7 +138,12 @@ impl Signalling<'_> {
                     }
                     return None;
                 }
-                Err(error) => debug!(error = %Chain(&error), "not resumed"),
+                Err(error) => {
+                    debug!(error = %Chain(&error), "not resumed");
+                    if let Some(leave) = error.answer() {
+                        return Some(Some(left(leave)));
+                    }
+                }
             }
         }
         Some(Some(Outcome::Retry(reason)))
@@ -172,9 +177,13 @@ impl Signalling<'_> {
     }
 }
 
-/// The pauses before each attempt to resume. A server that restarted refuses all of them fast.
-const RESUME_AFTER: [Duration; 3] = [
+/// The pauses before each attempt to resume: as long as a server keeps a participant whose media
+/// goes on. A server that restarted says at the first that it knows nothing of us.
+const RESUME_AFTER: [Duration; 6] = [
     Duration::ZERO,
     Duration::from_millis(250),
     Duration::from_millis(750),
+    Duration::from_millis(1500),
+    Duration::from_millis(2000),
+    Duration::from_millis(2500),
 ];
