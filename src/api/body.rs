@@ -18,7 +18,7 @@ impl<T: DeserializeOwned> FromRequest<Doors> for JsonBody<T> {
 
     async fn from_request(request: Request, doors: &Doors) -> Result<Self, Response> {
         let bytes = read(request, doors).await?;
-        parse(&bytes).map(Self)
+        parse(&bytes).map(Self).map_err(Error::into_response)
     }
 }
 
@@ -33,7 +33,7 @@ impl<T: DeserializeOwned + Default> FromRequest<Doors> for OptionalJsonBody<T> {
         if bytes.trim_ascii().is_empty() {
             return Ok(Self(T::default()));
         }
-        parse(&bytes).map(Self)
+        parse(&bytes).map(Self).map_err(Error::into_response)
     }
 }
 
@@ -61,14 +61,13 @@ async fn read(request: Request, doors: &Doors) -> Result<Bytes, Response> {
         .map_err(|rejection| too_large(rejection.status(), bytes_max))
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Response> {
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| explain("body", &error).into_response())?;
+    let value =
+        serde_path_to_error::deserialize(&mut json).map_err(|error| explain("body", &error))?;
     json.end().map_err(|error| {
         Error::invalid_input(format!("the body is not valid: {error}"))
             .hint("Send one JSON object and nothing after it.")
-            .into_response()
     })?;
     Ok(value)
 }

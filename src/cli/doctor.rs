@@ -102,7 +102,12 @@ fn bad_browser(error: browser::Error) -> Finding {
     let cause = crate::error::Chain(&error).to_string();
     let words = Error::from(error);
     let hint = words.hint.unwrap_or_default().into_owned();
-    Finding::Bad(format!("{} ({cause})", words.message), hint)
+    let text = if cause == words.message {
+        cause
+    } else {
+        format!("{} ({cause})", words.message)
+    };
+    Finding::Bad(text, hint)
 }
 
 fn codec() -> Finding {

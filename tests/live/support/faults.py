@@ -55,6 +55,8 @@ class Fault:
     after: str
     # Sessions of the same browser process go down together.
     is_shared: bool = False
+    # A session whose media goes over TCP since an earlier fault does not feel it.
+    is_escaped: bool = False
 
     def __str__(self):
         return self.name
@@ -214,7 +216,7 @@ SERVER_FAULTS = [
 ]
 NETWORK_FAULTS = [
     Fault("signal drop", drop_signal, LOST, "", RESET_S, "heals", is_shared=True),
-    Fault("UDP blocked", block_udp, LOST, "", SILENT_S, "heals", is_shared=True),
+    Fault("UDP blocked", block_udp, LOST, "", SILENT_S, "heals", is_shared=True, is_escaped=True),
     Fault("media blocked", block_media, LOST, "", SILENT_S, "heals", is_shared=True),
     Fault("network cut", cut_network, LOST, "", DARK_S, "heals", is_shared=True),
 ]
