@@ -6,8 +6,7 @@ a viewer does not see is what did not arrive at the server. Needs root, `ip` and
 that does not permit it fails the test, loudly.
 """
 
-import itertools
-import os
+import random
 import subprocess
 import uuid
 
@@ -17,12 +16,10 @@ TABLE = "faults"
 class Network:
     """One namespace; `near` is our address on the link, `far` the server's."""
 
-    numbers = itertools.count(1)
-
     def __init__(self):
         self.name = f"gc{uuid.uuid4().hex[:8]}"
-        # One small subnet for each network of this process, apart from those of another run.
-        subnet = f"10.{200 + os.getpid() % 50}.{next(self.numbers) % 250}"
+        # Runs at the same time must not share a subnet, and know nothing of each other.
+        subnet = f"10.{random.randrange(200, 250)}.{random.randrange(1, 250)}"
         self.near, self.far = f"{subnet}.1", f"{subnet}.2"
         self.link = f"{self.name}a"
 
