@@ -66,6 +66,8 @@ pub enum Command {
     AddRemoteCandidate(String),
     /// The answer to the offer of [`Report::PathLost`].
     AcceptRestart(String),
+    /// The other side hears no media: another path has to be found.
+    RestartPath,
     /// Whether anybody watches; only under [`Watch::Told`].
     SetWatched(bool),
 }
@@ -294,6 +296,7 @@ impl Driver {
                 }
                 self.peer.handle_timeout(Instant::now());
             }
+            Command::RestartPath => self.peer.restart_path(),
             Command::SetWatched(watched) => self.set_watched(watched, source),
         }
     }

@@ -63,6 +63,8 @@ pub struct Peer {
     keyframe_asked: Option<Instant>,
     /// When the other side was last heard.
     heard_at: Instant,
+    /// The way that media takes, once it has taken one.
+    path: Option<(Transport, SocketAddr)>,
     /// When TCP is tried as well; `None` for never.
     tcp_at: Option<Instant>,
     /// Whether we made the offer, and so may make another.
@@ -180,6 +182,7 @@ impl Peer {
             now,
             keyframe_asked: None,
             heard_at: now,
+            path: None,
             tcp_at: None,
             is_offerer: false,
             restart: None,
@@ -254,7 +257,11 @@ impl Peer {
         if let Ok(packet) = Receive::new(protocol, source, destination, datagram) {
             let input = Input::Receive(now, packet);
             if self.rtc.accepts(&input) {
-                self.heard_at = now;
+                // Another way may still answer checks when the one of the media is dead.
+                let is_way = |path| path == (transport, source);
+                if !self.is_offerer || self.path.is_none_or(is_way) {
+                    self.heard_at = now;
+                }
                 let handled = self.rtc.handle_input(input);
                 self.check(handled);
             }
@@ -327,6 +334,9 @@ impl Peer {
                         Protocol::Tcp => Transport::Tcp,
                         _ => Transport::Udp,
                     };
+                    if transmit.contents.first().is_some_and(|b| *b >= NO_CHECK) {
+                        self.note_way(transport, transmit.destination);
+                    }
                     return Output::Transmit(Transmit {
                         transport,
                         destination: transmit.destination,
@@ -409,10 +419,29 @@ impl Peer {
     fn flowing(&mut self) {
         self.state = State::AwaitsKeyframe;
         self.tcp_at = None;
+        self.path = None;
         self.pace(false);
         self.heard_at = self.now;
         self.events.push_back(Event::Connected);
         self.ask_for_keyframe();
+    }
+
+    /// Media leaves by this way. The engine changes from UDP to TCP by itself when the checks of the
+    /// first fail, but the other side keeps to the better of the two, and waits there until it gives
+    /// us up: only a restart makes both forget.
+    fn note_way(&mut self, transport: Transport, destination: SocketAddr) {
+        let before = self.path.replace((transport, destination));
+        let was_udp = before.is_some_and(|(transport, _)| transport == Transport::Udp);
+        if was_udp && transport == Transport::Tcp {
+            self.restart_path();
+        }
+    }
+
+    /// Looks for another path, for somebody who knows that this one is dead.
+    pub fn restart_path(&mut self) {
+        if self.is_connected() && self.is_offerer {
+            self.lose_path();
+        }
     }
 
     /// Looks for another path, if that is ours to do.
@@ -550,6 +579,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(8);
 const BACKLOG_MAX: Duration = Duration::from_millis(1500);
 /// How long UDP alone may look for a path; where it passes, it takes a tenth of that.
 const TCP_AFTER: Duration = Duration::from_millis(1500);
+/// Below it, the first byte is that of a connectivity check (RFC 7983).
+const NO_CHECK: u8 = 20;
 /// The port that stands for "none" in the candidate of a side that only connects (RFC 6544).
 const ACTIVE_PORT: u16 = 9;
 /// How often a peer that awaits a keyframe asks again.

@@ -469,6 +469,27 @@ fn a_path_that_loses_udp_goes_on_over_tcp() {
 }
 
 #[test]
+fn a_way_that_answers_checks_only_is_no_path() {
+    let mut pair = Pair::offered(0);
+    pair.run(Duration::from_secs(2));
+    pair.stream(3);
+    // TCP is known as well, and answers, while the media's own way dies.
+    pair.peer.try_tcp();
+    pair.run(Duration::from_secs(3));
+    pair.loss_per_cent = 100;
+    pair.events.clear();
+    pair.run(SILENCE_MAX + Duration::from_secs(1));
+    let lost = |event: &Event| matches!(event, Event::PathLost { .. });
+    assert!(pair.events.iter().any(lost), "{:?}", pair.events);
+    pair.answer_restart();
+    pair.run(Duration::from_secs(4));
+    assert!(pair.peer.is_connected());
+    pair.received.clear();
+    let sent = pair.stream(5);
+    assert_arrived(&pair, &sent);
+}
+
+#[test]
 fn offers_that_cannot_be_answered_are_refused() {
     let now = Instant::now();
     let answer = |offer: &str| Peer::answer(now, &[ours()], RATE, offer).map(drop);

@@ -106,7 +106,12 @@ impl Signalling<'_> {
                 None
             }
             Event::Closed { reason } => self.resume(lost_signalling(&reason), paused).await,
-            Event::Leave(Leave::Retry(reason)) => self.resume(reason.to_owned(), paused).await,
+            Event::Leave(Leave::Retry(reason)) => {
+                let outcome = self.resume(reason.to_owned(), paused).await;
+                // It may say so because no media reaches it any more, though checks still pass.
+                self.tell(Command::RestartPath).await;
+                outcome
+            }
             Event::Leave(leave) => Some(Some(left(leave))),
             _ => None,
         }
