@@ -5,6 +5,7 @@
 #   deploy/test.sh lint               formatting, clippy, docs, the scripts
 #   deploy/test.sh unit [ARG...]      cargo test; arguments go to it
 #   deploy/test.sh live [ARG...]      pytest of tests/live; arguments go to it (-k NAME, -x, ...)
+#   deploy/test.sh soak [N [SEED]]    N (200) random faults in a row on live sessions; not part of everything
 #
 # Environment, optional: LIVEKIT_SERVER_BIN, a LiveKit server to test against instead of the pinned one.
 
@@ -24,9 +25,9 @@ usage() { sed -n '2,/^$/{/^$/d;s/^# \{0,1\}//;p}' "$root/deploy/test.sh"; }
 what="${1:-all}"
 [ "$#" -eq 0 ] || shift
 case "$what" in
-  all) [ "$#" -eq 0 ] || die 'arguments go to one stage: deploy/test.sh unit|live ARG...' ;;
+  all) [ "$#" -eq 0 ] || die 'arguments go to one stage: deploy/test.sh unit|live|soak ARG...' ;;
   lint) [ "$#" -eq 0 ] || die 'lint takes no arguments' ;;
-  unit | live) ;;
+  unit | live | soak) ;;
   -h | --help)
     usage
     exit
@@ -36,7 +37,14 @@ case "$what" in
     exit 2
     ;;
 esac
-wants() { [ "$what" = all ] || [ "$what" = "$1" ]; }
+# The soak needs all that the live tests need, and is asked for by name only.
+wants() {
+  case "$what" in
+    all) [ "$1" != soak ] ;;
+    soak) [ "$1" = live ] || [ "$1" = soak ] ;;
+    *) [ "$what" = "$1" ] ;;
+  esac
+}
 
 # The tests start their own servers: what the person at this machine has set for theirs must not
 # reach them. These are also the words that Ghostcast takes for settings.
@@ -91,6 +99,9 @@ if wants live; then
   fi
   { have ffmpeg && have ffprobe; } || need ffmpeg 'reads and decodes the recordings'
   have npm || need npm 'fetches livekit-client, the official browser SDK'
+  # The tests break networks of their own.
+  have ip || need iproute2 'makes the network that the tests break'
+  have nft || need nftables 'drops packets in it'
 fi
 install_missing
 if wants lint; then
@@ -169,8 +180,13 @@ if wants live; then
   cargo build --locked --bin ghostcast
   export GHOSTCAST_BIN="$target_dir/debug/ghostcast"
   [ -x "$GHOSTCAST_BIN" ] || die "cargo build left no $GHOSTCAST_BIN"
-  begin 'live tests: a real Chromium, a real LiveKit server, official clients (pytest)'
-  "$venv/bin/python" -m pytest -o cache_dir="$env_dir/pytest" tests/live "$@"
+  if wants soak; then
+    begin 'random faults in a row'
+    "$venv/bin/python" tests/live/soak_faults.py "$@"
+  else
+    begin 'live tests: a real Chromium, a real LiveKit server, official clients (pytest)'
+    "$venv/bin/python" -m pytest -o cache_dir="$env_dir/pytest" tests/live "$@"
+  fi
 fi
 
 finish

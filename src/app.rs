@@ -80,10 +80,8 @@ impl App {
                 metrics.upkeep();
             }
         });
-        if config.browser.keep_warm {
-            let warming = manager.clone();
-            tracker.spawn(async move { warming.warm_up().await });
-        }
+        let warming = manager.clone();
+        tracker.spawn(async move { warming.warm_up().await });
         Ok(Self {
             manager,
             doors,

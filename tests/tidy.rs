@@ -123,7 +123,12 @@ const IMPURE: [&str; 10] = [
 /// Beyond this a file is hard to hold in one's head; tests do not count.
 const FILE_LINES_MAX: usize = 600;
 
-const DOCUMENTS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"];
+const DOCUMENTS: [&str; 4] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "docs/faults.md",
+];
 
 // ---- the rules --------------------------------------------------------------------------------
 
@@ -373,6 +378,23 @@ fn the_readme_lists_every_action_event_and_error() {
     assert_nothing(&named("README.md", unlisted(&read("README.md"), &wanted)));
 }
 
+#[test]
+fn each_fault_has_a_live_test() {
+    let table = "| fault | test |\n| --- | --- |\n";
+    let good = format!("{table}| x | `tests/live/test_faults.py::test_livekit_restart` |\n");
+    assert_eq!(untested(&good), [""; 0]);
+    for bad in ["by hand", "`src/session/machine.rs::the_dead_stay_dead`"] {
+        assert_eq!(
+            untested(&format!("{table}| x | {bad} |\n")).len(),
+            1,
+            "{bad}"
+        );
+    }
+    let text = read("docs/faults.md");
+    assert!(text.contains("| fault |"), "there is a table");
+    assert_nothing(&named("docs/faults.md", untested(&text)));
+}
+
 // ---- the checkers: texts in, complaints out ---------------------------------------------------
 
 fn layering(path: &str, text: &str) -> Vec<String> {
@@ -553,6 +575,19 @@ fn names(text: &str, code: &str, find: &dyn Fn(&str) -> Option<String>) -> Vec<S
         }
     }
     found
+}
+
+/// Rows of tables that do not end with the name of a live test; that it exists is for `names`.
+fn untested(text: &str) -> Vec<String> {
+    let rows = text.lines().filter(|line| line.starts_with('|'));
+    let is_head = |line: &&str| line.starts_with("| fault |") || line.starts_with("| ---");
+    rows.filter(|line| !is_head(line))
+        .filter(|line| {
+            let last = line.trim_end_matches([' ', '|']).rsplit("| ").next();
+            !last.is_some_and(|test| test.starts_with("`tests/live/test_") && test.contains("::"))
+        })
+        .map(|line| format!("without a live test: {line}"))
+        .collect()
 }
 
 /// What is not mentioned in backticks.

@@ -17,20 +17,23 @@ impl<T: DeserializeOwned> FromRequest<Doors> for JsonBody<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, doors: &Doors) -> Result<Self, Response> {
-        let bytes = Bytes::from_request(request, doors)
-            .await
-            .map_err(|rejection| {
-                too_large(rejection.status(), doors.config.server.body_bytes_max)
-            })?;
-        let mut json = serde_json::Deserializer::from_slice(&bytes);
-        let value = serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| explain("body", &error).into_response())?;
-        json.end().map_err(|error| {
-            Error::invalid_input(format!("the body is not valid: {error}"))
-                .hint("Send one JSON object and nothing after it.")
-                .into_response()
-        })?;
-        Ok(Self(value))
+        let bytes = read(request, doors).await?;
+        parse(&bytes).map(Self).map_err(Error::into_response)
+    }
+}
+
+/// A JSON body that may be left out.
+pub(super) struct OptionalJsonBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default> FromRequest<Doors> for OptionalJsonBody<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, doors: &Doors) -> Result<Self, Response> {
+        let bytes = read(request, doors).await?;
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self(T::default()));
+        }
+        parse(&bytes).map(Self).map_err(Error::into_response)
     }
 }
 
@@ -49,6 +52,24 @@ impl<T: DeserializeOwned> FromRequestParts<Doors> for Params<T> {
                     .hint("GET /openapi.json describes every parameter.")
             })
     }
+}
+
+async fn read(request: Request, doors: &Doors) -> Result<Bytes, Response> {
+    let bytes_max = doors.config.server.body_bytes_max;
+    Bytes::from_request(request, doors)
+        .await
+        .map_err(|rejection| too_large(rejection.status(), bytes_max))
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value =
+        serde_path_to_error::deserialize(&mut json).map_err(|error| explain("body", &error))?;
+    json.end().map_err(|error| {
+        Error::invalid_input(format!("the body is not valid: {error}"))
+            .hint("Send one JSON object and nothing after it.")
+    })?;
+    Ok(value)
 }
 
 fn explain(what: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> Error {

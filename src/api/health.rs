@@ -12,11 +12,14 @@ use super::Doors;
 /// The service's health.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Health {
-    /// `healthy`; `degraded` while a session has failed or has lost LiveKit.
+    /// `healthy`; `degraded` while a session has failed or has lost LiveKit, and while no browser can
+    /// be started. Either way the service answers: it is no reason to restart it.
     #[schema(example = "healthy")]
     status: &'static str,
     /// The service's version.
     version: &'static str,
+    /// Why it is degraded; empty when it is healthy.
+    reasons: Vec<String>,
     /// How many sessions are in each state.
     sessions: BTreeMap<&'static str, usize>,
 }
@@ -30,11 +33,44 @@ pub(super) async fn health(State(doors): State<Doors>) -> Json<Health> {
     for record in doors.manager.records() {
         *sessions.entry(record.state.as_str()).or_default() += 1;
     }
-    let is_ill = sessions.contains_key("failed") || sessions.contains_key("reconnecting");
-    let status = if is_ill { "degraded" } else { "healthy" };
+    let reasons = reasons(&sessions, doors.manager.browser_problem());
+    let status = if reasons.is_empty() {
+        "healthy"
+    } else {
+        "degraded"
+    };
     Json(Health {
         status,
         version: env!("CARGO_PKG_VERSION"),
+        reasons,
         sessions,
     })
+}
+
+fn reasons(sessions: &BTreeMap<&'static str, usize>, browser: Option<String>) -> Vec<String> {
+    let count = |state| sessions.get(state).copied().filter(|count| *count > 0);
+    let browser = browser.map(|problem| format!("no browser can be started: {problem}"));
+    let failed = count("failed").map(|count| format!("sessions whose browser is lost: {count}"));
+    let lost = count("reconnecting").map(|count| format!("sessions without LiveKit: {count}"));
+    browser.into_iter().chain(failed).chain(lost).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ill_is_named() {
+        let well = BTreeMap::from([("live", 2), ("paused", 1)]);
+        assert_eq!(reasons(&well, None), [""; 0]);
+        let ill = BTreeMap::from([("live", 1), ("failed", 2), ("reconnecting", 3)]);
+        assert_eq!(
+            reasons(&ill, Some("it is not there".to_owned())),
+            [
+                "no browser can be started: it is not there",
+                "sessions whose browser is lost: 2",
+                "sessions without LiveKit: 3"
+            ]
+        );
+    }
 }

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Doors;
-use super::body::{JsonBody, Params};
+use super::body::{JsonBody, OptionalJsonBody, Params};
 use super::status::ErrorBody;
 use crate::browser::screenshot::Format;
 use crate::error::Error;
 use crate::media::marks::Output;
 use crate::model::command::ActionRequest;
-use crate::model::{ActionResult, SessionRecord, SessionSpec};
+use crate::model::{ActionResult, Secret, SessionRecord, SessionSpec};
 use crate::session::{Analysis, ContextOptions, ElementList, PageContext};
 
 /// The sessions of the service.
@@ -116,10 +116,24 @@ pub(super) async fn resume(
     doors.manager.record(&room).map(Json)
 }
 
+/// What helps to recover.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Recovery {
+    /// A JWT that may join the session's room and publish.
+    #[schema(value_type = Option<String>)]
+    livekit_token: Option<Secret>,
+}
+
 /// Bring back what can be brought back: LiveKit, when the browser is alive.
+///
+/// With `livekit_token`, the room is joined with that token from the next connection on, for a
+/// session whose own has expired. The body may be left out.
 #[utoipa::path(post, path = "/sessions/{room_name}/recover", tag = "sessions",
-    params(("room_name" = String, Path, description = "Room name or session id")), responses(
+    params(("room_name" = String, Path, description = "Room name or session id")),
+    request_body = Option<Recovery>, responses(
     (status = 200, description = "The session is whole", body = SessionRecord),
+    (status = 400, description = "A token for a session without LiveKit", body = ErrorBody),
     (status = 404, description = "No such session", body = ErrorBody),
     (status = 503, description = "The browser is gone: start a new session. Or LiveKit cannot be \
         reached yet, or refuses the token: the message says which", body = ErrorBody),
@@ -127,8 +141,10 @@ pub(super) async fn resume(
 pub(super) async fn recover(
     State(doors): State<Doors>,
     Path(room): Path<String>,
+    OptionalJsonBody(recovery): OptionalJsonBody<Recovery>,
 ) -> Result<Json<SessionRecord>, Error> {
-    doors.manager.find(&room)?.recover().await?;
+    let token = recovery.livekit_token.filter(|token| !token.is_empty());
+    doors.manager.find(&room)?.recover(token).await?;
     doors.manager.record(&room).map(Json)
 }
 

@@ -10,6 +10,28 @@ pub enum Error {
     /// No executable was found.
     #[error("no Chromium was found")]
     NoExecutable,
+    /// The configured executable is not there, or is none.
+    #[error("there is no executable file {path}")]
+    NotExecutable {
+        /// What browser.executable names.
+        path: String,
+    },
+    /// The process ended at once.
+    #[error("Chromium at {path} ended before it could be used; it said last: {said}")]
+    Ended {
+        /// The executable.
+        path: String,
+        /// The last line of its stderr.
+        said: String,
+    },
+    /// The process never opened its debugging socket.
+    #[error("Chromium at {path} opened no debugging socket within {milliseconds} ms")]
+    Mute {
+        /// The executable.
+        path: String,
+        /// The bound.
+        milliseconds: u128,
+    },
     /// The process could not be started.
     #[error("start Chromium at {path}")]
     Launch {
@@ -72,20 +94,49 @@ impl Error {
     }
 }
 
-impl From<Error> for ServiceError {
-    fn from(error: Error) -> Self {
-        match &error {
-            Error::NoExecutable => Self::unavailable("no Chromium was found on this machine")
+impl Error {
+    /// What may be said of it outside, without its cause.
+    pub(crate) fn outside_words(&self) -> ServiceError {
+        use ServiceError as Words;
+        match self {
+            Self::NoExecutable => Words::unavailable("no Chromium was found on this machine")
                 .hint("Install chromium-headless-shell or chromium, or set browser.executable."),
-            Error::Launch { .. } => Self::unavailable("Chromium could not be started")
-                .hint("Run `ghostcast doctor` to see why."),
-            Error::Timeout { .. } => Self::timeout("the browser did not answer in time")
+            Self::NotExecutable { path } => {
+                Words::unavailable(format!("there is no executable file {path}")).hint(
+                    "Correct browser.executable, or leave it out and install \
+                     chromium-headless-shell or chromium.",
+                )
+            }
+            // What it said is for the log: it may hold anything.
+            Self::Ended { path, .. } => {
+                Words::unavailable(format!("{path} ended before it could be used")).hint(
+                    "Is it Chromium? In a container, its sandbox needs user namespaces: see \
+                     deploy/seccomp.json, or set browser.sandbox = \"off\". The log has its last \
+                     words.",
+                )
+            }
+            Self::Mute { path, milliseconds } => Words::unavailable(format!(
+                "{path} opened no debugging socket within {milliseconds} ms"
+            ))
+            .hint("Is it Chromium? On a slow or busy machine, raise browser.launch_timeout_ms."),
+            Self::Launch { path, .. } => {
+                Words::unavailable(format!("Chromium at {path} could not be started")).hint(
+                    "The log has the cause. Check browser.executable, and browser.work_dir and \
+                     the free space there.",
+                )
+            }
+            Self::Timeout { .. } => Words::timeout("the browser did not answer in time")
                 .hint("Try again; if it persists, close the session and start it anew."),
-            Error::Gone => Self::unavailable("the session's browser is gone")
+            Self::Gone => Words::unavailable("the session's browser is gone")
                 .hint("Start a new session on the room."),
-            Error::Command { .. } => Self::unavailable("the browser refused the request")
+            Self::Command { .. } => Words::unavailable("the browser refused the request")
                 .hint("Try again; the log has the details under the request id."),
         }
-        .source(error)
+    }
+}
+
+impl From<Error> for ServiceError {
+    fn from(error: Error) -> Self {
+        error.outside_words().source(error)
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::error::Error;
 use super::gate::OwnAddresses;
-use super::process::{Loss, Process};
+use super::process::{self, Loss, Process};
 use super::workdir::{self, Swept, WorkDir};
 use crate::config;
 
@@ -31,6 +31,8 @@ struct Inner {
     slots: Mutex<Vec<Slot>>,
     /// Held while a process is started, so that ten sessions at once start one and not ten.
     launching: tokio::sync::Mutex<()>,
+    /// Why the last process could not be started.
+    problem: Mutex<Option<String>>,
     is_shut: AtomicBool,
 }
 
@@ -63,6 +65,7 @@ impl Pool {
             own,
             slots: Mutex::new(Vec::new()),
             launching: tokio::sync::Mutex::new(()),
+            problem: Mutex::new(None),
             is_shut: AtomicBool::new(false),
         };
         Ok((
@@ -76,6 +79,26 @@ impl Pool {
     /// The service's own addresses, which no page may reach.
     pub fn own_addresses(&self) -> OwnAddresses {
         self.inner.own.clone()
+    }
+
+    /// Why no browser can be started, as far as is known: what the last start came to.
+    pub fn problem(&self) -> Option<String> {
+        let problem = &self.inner.problem;
+        let problem = problem.lock().unwrap_or_else(PoisonError::into_inner);
+        problem.clone()
+    }
+
+    fn set_problem(&self, error: Option<&Error>) {
+        let problem = error.map(|error| error.outside_words().message.into_owned());
+        let kept = &self.inner.problem;
+        *kept.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+
+    /// Finds out whether there is a browser to start at all.
+    pub fn check(&self) -> Result<(), Error> {
+        let found = process::executable(&self.inner.config.executable).map(drop);
+        self.set_problem(found.as_ref().err());
+        found
     }
 
     /// Starts one process ahead of need.
@@ -122,7 +145,9 @@ impl Pool {
             &self.inner.own,
             &self.inner.tracker,
         );
-        let process = launch.await?;
+        let launched = launch.await;
+        self.set_problem(launched.as_ref().err());
+        let process = launched?;
         let mut slots = self.slots();
         if self.inner.is_shut.load(Ordering::SeqCst) {
             process.stop();

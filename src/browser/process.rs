@@ -20,7 +20,7 @@ use chromiumoxide::cdp::browser_protocol::target::{
 use chromiumoxide::handler::{Handler, HandlerConfig};
 use futures::StreamExt;
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{AccessFlags, Pid};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -138,10 +138,19 @@ impl Process {
             debugger: None,
             own: own.clone(),
         };
-        let url = timeout(config.launch_timeout(), debugger_url(&mut child))
-            .await
-            .map_err(|elapsed| launch(elapsed.into()))?
-            .map_err(|error| launch(error.into()))?;
+        let limit = config.launch_timeout();
+        let shown = || path.display().to_string();
+        let announced = timeout(limit, debugger_url(&mut child)).await;
+        let url = announced
+            .map_err(|_| Error::Mute {
+                path: shown(),
+                milliseconds: limit.as_millis(),
+            })?
+            .map_err(|error| launch(error.into()))?
+            .map_err(|said| Error::Ended {
+                path: shown(),
+                said,
+            })?;
         // A page that reached the debugging socket would hold every session of the process.
         let debugger = socket_address(&url).ok_or_else(|| launch(format!("{url}?").into()))?;
         own.add(debugger);
@@ -385,7 +394,17 @@ async fn remove_profile(profile: &Path) {
 /// The Chromium to use: the configured one, or the best that is installed.
 pub fn executable(configured: &Path) -> Result<PathBuf, Error> {
     if !configured.as_os_str().is_empty() {
-        return Ok(configured.to_owned());
+        // Without a slash it is a name for the system to look for, which launching does.
+        let is_name = configured.components().count() == 1 && configured.is_relative();
+        let is_there =
+            || configured.is_file() && nix::unistd::access(configured, AccessFlags::X_OK).is_ok();
+        return if is_name || is_there() {
+            Ok(configured.to_owned())
+        } else {
+            Err(Error::NotExecutable {
+                path: configured.display().to_string(),
+            })
+        };
     }
     let found = EXECUTABLES
         .iter()
@@ -429,11 +448,12 @@ fn command(path: &Path, profile: &Path, config: &config::Browser) -> Command {
     command
 }
 
-/// Reads Chromium's own announcement of its CDP socket, then keeps its stderr flowing.
-async fn debugger_url(child: &mut Child) -> std::io::Result<String> {
+/// Reads Chromium's own announcement of its CDP socket, then keeps its stderr flowing. When it ends
+/// without one: the last that it said.
+async fn debugger_url(child: &mut Child) -> std::io::Result<Result<String, String>> {
     const ANNOUNCEMENT: &str = "DevTools listening on ";
-    let ended = || std::io::Error::other("Chromium ended before its debugging socket was open");
-    let stderr = child.stderr.take().ok_or_else(ended)?;
+    let stderr = child.stderr.take();
+    let stderr = stderr.ok_or_else(|| std::io::Error::other("its stderr is not piped"))?;
     let mut lines = BufReader::new(stderr).lines();
     let mut last = String::new();
     while let Some(line) = lines.next_line().await? {
@@ -445,9 +465,9 @@ async fn debugger_url(child: &mut Child) -> std::io::Result<String> {
                     tracing::trace!(target: "chromium", "{line}");
                 }
             });
-            return Ok(url);
+            return Ok(Ok(url));
         }
         last = line;
     }
-    Err(std::io::Error::other(format!("{}: {last}", ended())))
+    Ok(Err(last))
 }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::{ConfigFile, daemon};
-use crate::browser::{Pool, process};
+use crate::browser::{self, Pool, process};
 use crate::config::{self, Config, Flags};
 use crate::error::Error;
 use crate::livekit::signal::host_and_port;
@@ -74,24 +74,17 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
 async fn chromium(config: &Config) -> Finding {
     let path = match process::executable(&config.browser.executable) {
         Ok(path) => path,
-        Err(error) => {
-            return Finding::Bad(
-                error.to_string(),
-                "Install it: apt-get install chromium-headless-shell".to_owned(),
-            );
-        }
+        Err(error) => return bad_browser(error),
     };
     let started = Instant::now();
     let launched = async {
         let (pool, _) = Pool::new(config.browser.clone(), TaskTracker::new())
-            .map_err(|error| error.to_string())?;
-        pool.warm_up()
-            .await
-            .map_err(|error| crate::error::Chain(&error).to_string())?;
+            .map_err(|error| Finding::Bad(error.to_string(), "See browser.work_dir.".to_owned()))?;
+        pool.warm_up().await.map_err(bad_browser)?;
         pool.shut_down();
         // The guard of the process removes its profile.
         tokio::time::sleep(Duration::from_millis(200)).await;
-        Ok::<(), String>(())
+        Ok::<(), Finding>(())
     };
     match launched.await {
         Ok(()) => Finding::Good(format!(
@@ -99,19 +92,21 @@ async fn chromium(config: &Config) -> Finding {
             path.display(),
             started.elapsed().as_millis().saturating_sub(200)
         )),
-        Err(error) if !path.is_file() => Finding::Bad(
-            format!("{} is not there: {error}", path.display()),
-            "Correct browser.executable, or leave it out and install Chromium: apt-get install \
-             chromium-headless-shell"
-                .to_owned(),
-        ),
-        Err(error) => Finding::Bad(
-            format!("{} does not start: {error}", path.display()),
-            "In a container, Chromium's sandbox needs user namespaces: see deploy/seccomp.json, \
-             or set browser.sandbox = \"off\"."
-                .to_owned(),
-        ),
+        Err(finding) => finding,
     }
+}
+
+/// Says what the service itself would say, and the cause.
+fn bad_browser(error: browser::Error) -> Finding {
+    let cause = crate::error::Chain(&error).to_string();
+    let words = Error::from(error);
+    let hint = words.hint.unwrap_or_default().into_owned();
+    let text = if cause == words.message {
+        cause
+    } else {
+        format!("{} ({cause})", words.message)
+    };
+    Finding::Bad(text, hint)
 }
 
 fn codec() -> Finding {

@@ -48,6 +48,18 @@ impl Error {
             _ => None,
         }
     }
+
+    /// What the server answered, if it was reached: then asking the same again is of no use.
+    pub fn answer(&self) -> Option<Leave> {
+        let (Self::Join { source } | Self::Resume { source }) = self;
+        match source {
+            SignalError::LeaveRequest { reason, action } => Some(leave(*reason, *action)),
+            SignalError::Client(..) | SignalError::Server(..) | SignalError::Handshake { .. } => {
+                Some(Leave::Rejoin("REFUSED"))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The video track to publish.
@@ -138,6 +150,8 @@ pub enum Leave {
     Replaced,
     /// A moderator removed us.
     Removed,
+    /// Somebody deleted the room.
+    Deleted,
     /// The server closed the room because only agents were left in it.
     RoomClosed,
     /// Resume, or join again.
@@ -314,7 +328,7 @@ fn event(message: Response) -> Option<Event> {
             muted: mute.muted,
         }),
         Response::RequestResponse(response) => refusal(&response),
-        Response::Leave(leave) => Some(Event::Leave(parse_leave(&leave))),
+        Response::Leave(said) => Some(Event::Leave(leave(said.reason(), said.action()))),
         _ => None,
     }
 }
@@ -353,13 +367,13 @@ fn refusal(response: &proto::RequestResponse) -> Option<Event> {
     Some(Event::Refused { message })
 }
 
-fn parse_leave(leave: &proto::LeaveRequest) -> Leave {
+fn leave(reason: proto::DisconnectReason, action: proto::leave_request::Action) -> Leave {
     use proto::DisconnectReason as Reason;
     use proto::leave_request::Action;
-    let reason = leave.reason();
-    match (reason, leave.action()) {
+    match (reason, action) {
         (Reason::DuplicateIdentity, _) => Leave::Replaced,
         (Reason::ParticipantRemoved, _) => Leave::Removed,
+        (Reason::RoomDeleted, _) => Leave::Deleted,
         (Reason::RoomClosed, _) => Leave::RoomClosed,
         (_, Action::Resume) => Leave::Retry(reason.as_str_name()),
         (_, Action::Disconnect | Action::Reconnect) => Leave::Rejoin(reason.as_str_name()),
@@ -458,13 +472,6 @@ mod tests {
     fn a_leave_says_how_to_go_on() {
         use proto::DisconnectReason as Reason;
         use proto::leave_request::Action;
-        let leave = |reason: Reason, action: Action| {
-            parse_leave(&proto::LeaveRequest {
-                reason: reason as i32,
-                action: action as i32,
-                ..proto::LeaveRequest::default()
-            })
-        };
         assert_eq!(
             leave(Reason::DuplicateIdentity, Action::Disconnect),
             Leave::Replaced
@@ -483,7 +490,11 @@ mod tests {
         );
         assert_eq!(
             leave(Reason::RoomDeleted, Action::Disconnect),
-            Leave::Rejoin("ROOM_DELETED")
+            Leave::Deleted
+        );
+        assert_eq!(
+            leave(Reason::StateMismatch, Action::Reconnect),
+            Leave::Rejoin("STATE_MISMATCH")
         );
     }
 }

@@ -99,8 +99,8 @@ pub fn start(
     let (ended, ended_seen) = watch::channel(None);
     let stop = cancel.clone();
     let task = async move {
-        let watching = || info!("a viewer watches");
-        let end = driver.run(&mut feed, &stop, watching).await;
+        let report = |_| info!("a viewer watches");
+        let end = driver.run(&mut feed, &stop, report).await;
         info!(%end, "the viewer is gone");
         drop(feed);
         ended.send_replace(Some(Arc::new(end)));

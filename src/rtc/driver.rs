@@ -4,8 +4,7 @@
 //! pictures and never stalls the session. A socket that cannot take a datagram now keeps it in a
 //! bounded queue; what does not fit is lost as it would be on the network.
 //!
-//! Media goes over UDP. ICE over TCP would be a second kind of [`Bound`] beside the socket; the
-//! peer already tells addresses and datagrams apart from how they travel.
+//! Media goes over UDP, and over TCP where the peer says so.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,8 +17,9 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, trace};
 
-use super::peer::{Event, Lost, Output, Peer, Written};
+use super::peer::{Event, Lost, Output, Peer, Transmit, Transport, Written};
 use super::sockets::Bound;
+use super::tcp::Links;
 use crate::media::AccessUnit;
 
 /// Where access units come from, and what the path tells back. Nothing in it blocks.
@@ -39,10 +39,12 @@ pub trait Source: Send + Sync {
 pub struct Driver {
     peer: Peer,
     bound: Bound,
+    links: Links,
     commands: mpsc::Receiver<Command>,
     watch: Watch,
-    /// When the peer has to be connected.
+    /// When the peer has to be connected, and how long it was given.
     deadline: Instant,
+    patience: Duration,
     outgoing: VecDeque<(SocketAddr, Vec<u8>)>,
     wake_at: Instant,
     /// When the engine's clock moved last.
@@ -62,8 +64,25 @@ pub struct Driver {
 pub enum Command {
     /// A candidate of the other side.
     AddRemoteCandidate(String),
+    /// The answer to the offer of [`Report::PathLost`].
+    AcceptRestart(String),
+    /// The other side hears no media: another path has to be found.
+    RestartPath,
     /// Whether anybody watches; only under [`Watch::Told`].
     SetWatched(bool),
+}
+
+/// What a driver tells while it runs.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Report {
+    /// Media can flow, for the first time or again.
+    Connected,
+    /// The path is lost. [`Command::AcceptRestart`] with the answer to the offer leads to another;
+    /// without one in time, the connection ends.
+    PathLost {
+        /// The session description to send.
+        offer: String,
+    },
 }
 
 /// Who decides whether somebody watches.
@@ -113,9 +132,11 @@ impl Driver {
         let driver = Self {
             peer,
             bound,
+            links: Links::new(),
             commands,
             watch,
             deadline: now + connect_within,
+            patience: connect_within,
             outgoing: VecDeque::new(),
             wake_at: now,
             ticked_at: now,
@@ -128,21 +149,19 @@ impl Driver {
         (driver, sender)
     }
 
-    /// Drives the peer until it ends. `connected` is told once media can flow. The source is left
+    /// Drives the peer until it ends. `report` is told what becomes of the path. The source is left
     /// as not watched and with no limit, ready for the next driver.
     pub async fn run(
         mut self,
         source: &mut impl Source,
         cancel: &CancellationToken,
-        connected: impl FnOnce() + Send,
+        report: impl Fn(Report) + Send,
     ) -> End {
-        let started = Instant::now();
-        let mut connected = Some(connected);
         let end = loop {
-            if let Some(end) = self.drive_peer(source, &mut connected) {
+            if let Some(end) = self.drive_peer(source, &report) {
                 break end;
             }
-            if let Some(end) = self.wait(source, cancel, started).await {
+            if let Some(end) = self.wait(source, cancel).await {
                 break end;
             }
         };
@@ -155,12 +174,7 @@ impl Driver {
     }
 
     /// Waits for the next input and hands it to the peer.
-    async fn wait(
-        &mut self,
-        source: &mut impl Source,
-        cancel: &CancellationToken,
-        started: Instant,
-    ) -> Option<End> {
+    async fn wait(&mut self, source: &mut impl Source, cancel: &CancellationToken) -> Option<End> {
         let connected = self.peer.is_connected();
         let wake_at = if !connected {
             self.wake_at.min(self.deadline)
@@ -176,11 +190,14 @@ impl Driver {
             },
             _ = self.bound.socket.writable(), if !self.outgoing.is_empty() => {}
             _ = self.bound.socket.readable() => self.drive_receive(),
+            Some((from, datagram)) = self.links.receive() => {
+                self.peer.handle_receive(Instant::now(), Transport::Tcp, from, &datagram);
+            }
             Some(command) = self.commands.recv() => self.handle_command(command, source),
             () = sleep_until(wake_at.into()) => {
                 let now = Instant::now();
                 if !connected && now >= self.deadline {
-                    let seconds = (self.deadline - started).as_secs_f64().round() as u64;
+                    let seconds = self.patience.as_secs_f64().round() as u64;
                     return Some(End::ConnectTimeout { seconds });
                 }
                 self.ticked_at = now;
@@ -206,17 +223,13 @@ impl Driver {
     }
 
     /// Does what the peer wants done until it wants to wait.
-    fn drive_peer<F: FnOnce()>(
-        &mut self,
-        source: &impl Source,
-        connected: &mut Option<F>,
-    ) -> Option<End> {
+    fn drive_peer(&mut self, source: &impl Source, report: &impl Fn(Report)) -> Option<End> {
         self.drive_outgoing();
         let mut overdue = 0;
         loop {
             match self.peer.poll() {
                 Output::Transmit(transmit) => {
-                    self.transmit(transmit.destination, transmit.contents());
+                    self.transmit(&transmit);
                 }
                 Output::Timeout(at) => {
                     // The engine hands out one packet a timeout. The runtime's timer ticks once a
@@ -235,10 +248,13 @@ impl Driver {
                     if self.watch == Watch::Connection {
                         self.set_watched(true, source);
                     }
-                    if let Some(connected) = connected.take() {
-                        connected();
-                    }
+                    report(Report::Connected);
                     self.prompt_until = Instant::now() + PROMPT_FOR;
+                }
+                Output::Event(Event::PathLost { offer }) => {
+                    self.patience = RESTART_WITHIN;
+                    self.deadline = Instant::now() + RESTART_WITHIN;
+                    report(Report::PathLost { offer });
                 }
                 Output::Event(Event::KeyframeRequested) => source.request_keyframe(),
                 Output::Event(Event::Bandwidth(limit)) => {
@@ -273,6 +289,14 @@ impl Driver {
                 }
                 self.peer.handle_timeout(Instant::now());
             }
+            Command::AcceptRestart(answer) => {
+                // Without another path the connection ends by its deadline.
+                if let Err(error) = self.peer.accept_restart(&answer) {
+                    debug!(error = %crate::error::Chain(&error), "no other path");
+                }
+                self.peer.handle_timeout(Instant::now());
+            }
+            Command::RestartPath => self.peer.restart_path(),
             Command::SetWatched(watched) => self.set_watched(watched, source),
         }
     }
@@ -294,8 +318,9 @@ impl Driver {
         for _ in 0..RECEIVE_BATCH_MAX {
             match self.bound.socket.try_recv_from(&mut datagram) {
                 Ok((length, from)) => {
+                    let datagram = &datagram[..length];
                     self.peer
-                        .handle_receive(Instant::now(), from, &datagram[..length]);
+                        .handle_receive(Instant::now(), Transport::Udp, from, datagram);
                     if !self.drain_transmits() {
                         return;
                     }
@@ -317,7 +342,7 @@ impl Driver {
         loop {
             match self.peer.poll() {
                 Output::Transmit(transmit) => {
-                    self.transmit(transmit.destination, transmit.contents());
+                    self.transmit(&transmit);
                 }
                 Output::Timeout(at) => {
                     self.wake_at = at;
@@ -331,7 +356,14 @@ impl Driver {
         }
     }
 
-    fn transmit(&mut self, destination: SocketAddr, contents: &[u8]) {
+    fn transmit(&mut self, transmit: &Transmit) {
+        let (destination, contents) = (transmit.destination, transmit.contents());
+        if transmit.transport == Transport::Tcp {
+            if !self.links.send(Instant::now(), destination, contents) {
+                self.dropped += 1;
+            }
+            return;
+        }
         if self.outgoing.is_empty() && self.sent(destination, contents) {
             return;
         }
@@ -370,7 +402,7 @@ impl Driver {
         for _ in 0..GOODBYE_STEPS_MAX {
             match self.peer.poll() {
                 Output::Transmit(transmit) => {
-                    self.transmit(transmit.destination, transmit.contents());
+                    self.transmit(&transmit);
                 }
                 Output::Event(_) => {}
                 Output::Timeout(_) => return,
@@ -379,6 +411,9 @@ impl Driver {
     }
 }
 
+/// How long another path may take: longer than it takes to find out that only TCP leads there, and
+/// short enough that the server has not yet given us up.
+const RESTART_WITHIN: Duration = Duration::from_secs(6);
 /// Commands that may wait: more than the candidates of any peer.
 const COMMANDS_MAX: usize = 64;
 /// Largest datagram read; WebRTC keeps to the smallest path (1,200 bytes).

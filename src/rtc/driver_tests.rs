@@ -118,7 +118,7 @@ async fn a_viewer_watches_from_a_keyframe_until_it_is_sent_away() {
     let mut feed = fanout.subscribe(feedback);
     let cancel = CancellationToken::new();
     let stop = cancel.clone();
-    let driving = tokio::spawn(async move { driver.run(&mut feed, &stop, || {}).await });
+    let driving = tokio::spawn(async move { driver.run(&mut feed, &stop, |_| {}).await });
 
     let seen = Arc::<Wishes>::clone(&wishes);
     let studio = tokio::spawn(async move {
@@ -145,7 +145,7 @@ async fn nobody_connects() {
     let mut fanout = Fanout::default();
     let mut feed = fanout.subscribe(Arc::new(Wishes::default()));
     let end = driver
-        .run(&mut feed, &CancellationToken::new(), || {})
+        .run(&mut feed, &CancellationToken::new(), |_| {})
         .await;
     assert!(matches!(end, End::ConnectTimeout { .. }), "{end}");
 }
@@ -158,7 +158,7 @@ async fn the_session_ends() {
     let mut feed = fanout.subscribe(Arc::new(Wishes::default()));
     drop(fanout);
     let end = driver
-        .run(&mut feed, &CancellationToken::new(), || {})
+        .run(&mut feed, &CancellationToken::new(), |_| {})
         .await;
     assert!(matches!(end, End::SessionOver), "{end}");
 }

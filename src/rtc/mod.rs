@@ -5,10 +5,13 @@
 
 mod clock;
 pub mod driver;
+mod error;
 mod flow;
+mod output;
 pub mod peer;
 mod sdp;
 pub mod sockets;
+mod tcp;
 
-pub use driver::{Command, Driver, End, Source};
+pub use driver::{Command, Driver, End, Report, Source};
 pub use peer::{Offered, Peer};

@@ -11,6 +11,10 @@
 //! - **An estimate is a limit only when it has been tried.** A delay-based estimate follows the
 //!   sent rate down while the source is quiet (a still page), so it says nothing about the path
 //!   then. `flow` decides which it is.
+//! - **TCP is the way round, not the way.** It is tried when UDP has led nowhere for a while: packets
+//!   that wait for lost ones cost latency, and the other side's ports are few.
+//! - **A path that is lost is looked for again** on the same connection (an ICE restart), by the side
+//!   that offered it: the track and its subscribers stay.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,139 +24,20 @@ use std::time::{Duration, Instant};
 
 use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
-use str0m::error::{IceError, RtcError, SdpError};
+use str0m::error::RtcError;
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, MediaTime, Mid, Pt};
-use str0m::net::{DatagramSend, Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::Extension;
 use str0m::{Candidate, IceConnectionState, Input, Rtc, RtcConfig};
 
 use super::clock::RtpClock;
+pub use super::error::{Error, Lost};
 use super::flow::Flow;
+pub use super::output::{Event, Output, Rate, Transmit, Transport, Written};
 use super::sdp;
 pub use super::sdp::SDP_BYTES_MAX;
 use crate::media::AccessUnit;
-
-/// What may go wrong on the way to a connection, or on it.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The remote description is longer than [`SDP_BYTES_MAX`].
-    #[error("the session description is too long")]
-    TooLong,
-    /// The remote description is not SDP.
-    #[error("the session description does not parse")]
-    Parse {
-        /// What the parser says.
-        #[source]
-        source: SdpError,
-    },
-    /// The offer has no video section that can receive H.264.
-    #[error("the offer has no video section that receives H.264")]
-    NoVideo,
-    /// The remote description parses but cannot be agreed to.
-    #[error("the session description cannot be negotiated")]
-    Negotiate {
-        /// What the engine says.
-        #[source]
-        source: RtcError,
-    },
-    /// An address cannot be a candidate.
-    #[error("{address} cannot be advertised")]
-    LocalCandidate {
-        /// The address.
-        address: SocketAddr,
-        /// What the engine says.
-        #[source]
-        source: IceError,
-    },
-    /// A remote candidate does not parse.
-    #[error("the remote candidate does not parse")]
-    RemoteCandidate {
-        /// What the engine says.
-        #[source]
-        source: IceError,
-    },
-}
-
-/// Why a connection is over.
-#[derive(Debug, thiserror::Error)]
-pub enum Lost {
-    /// The peer closed it.
-    #[error("closed by the peer")]
-    Closed,
-    /// No answer on the path any more.
-    #[error("the network path to the peer is gone")]
-    Path,
-    /// The engine gave up.
-    #[error("the connection failed")]
-    Failed {
-        /// What the engine says.
-        #[source]
-        source: RtcError,
-    },
-    /// The two ends agreed on no H.264 payload type.
-    #[error("no common H.264 payload type")]
-    NoCodec,
-}
-
-/// The bits a second that a peer sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// Kept up with padding, so that the path stays known; 0 for none.
-    pub min: u64,
-    /// What the encoder may use at most.
-    pub target: u64,
-}
-
-/// What [`Peer::poll`] hands out.
-#[derive(Debug)]
-pub enum Output {
-    /// A datagram to send.
-    Transmit(Transmit),
-    /// Something happened.
-    Event(Event),
-    /// Nothing more to do until then; call [`Peer::handle_timeout`] at that time.
-    Timeout(Instant),
-}
-
-/// A datagram on its way out.
-#[derive(Debug)]
-pub struct Transmit {
-    /// Where to.
-    pub destination: SocketAddr,
-    contents: DatagramSend,
-}
-
-impl Transmit {
-    /// The bytes.
-    pub fn contents(&self) -> &[u8] {
-        &self.contents
-    }
-}
-
-/// What happens to a peer.
-#[derive(Debug)]
-pub enum Event {
-    /// Media can flow.
-    Connected,
-    /// It is over; the peer does nothing any more.
-    Disconnected(Lost),
-    /// A viewer, or the peer itself, needs a keyframe.
-    KeyframeRequested,
-    /// The bits a second that the path carries; `None` when it knows no limit.
-    Bandwidth(Option<u64>),
-}
-
-/// What became of an access unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    /// Handed to the network.
-    Sent,
-    /// Skipped: not connected, or only a keyframe can come next.
-    Skipped,
-    /// Skipped: what waits to be sent is already too old.
-    Congested,
-}
 
 /// An offer on its way to the other side; [`Offered::accept`] turns the answer into a peer that
 /// connects.
@@ -178,6 +63,14 @@ pub struct Peer {
     keyframe_asked: Option<Instant>,
     /// When the other side was last heard.
     heard_at: Instant,
+    /// The way that media takes, once it has taken one.
+    path: Option<(Transport, SocketAddr)>,
+    /// When TCP is tried as well; `None` for never.
+    tcp_at: Option<Instant>,
+    /// Whether we made the offer, and so may make another.
+    is_offerer: bool,
+    /// The offer whose answer leads to another path.
+    restart: Option<SdpPendingOffer>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,6 +79,8 @@ enum State {
     /// Connected, and only a keyframe can come next.
     AwaitsKeyframe,
     Flowing,
+    /// Connected once, and on the way to another path.
+    Restarting,
     Over,
 }
 
@@ -200,13 +95,7 @@ impl Offered {
         let Self {
             mut peer, pending, ..
         } = self;
-        let answer =
-            SdpAnswer::from_sdp_string(&sdp::without_hostnames(answer).ok_or(Error::TooLong)?)
-                .map_err(|source| Error::Parse { source })?;
-        peer.rtc
-            .sdp_api()
-            .accept_answer(pending, answer)
-            .map_err(|source| Error::Negotiate { source })?;
+        peer.accept(pending, answer)?;
         Ok(peer)
     }
 }
@@ -232,6 +121,8 @@ impl Peer {
         );
         let (offer, pending) = api.apply().expect("a media section was just added");
         peer.mid = Some(mid);
+        peer.is_offerer = true;
+        peer.tcp_at = Some(now + TCP_AFTER);
         Ok(Offered {
             peer,
             sdp: offer.to_sdp_string(),
@@ -291,6 +182,10 @@ impl Peer {
             now,
             keyframe_asked: None,
             heard_at: now,
+            path: None,
+            tcp_at: None,
+            is_offerer: false,
+            restart: None,
         };
         peer.set_rate(rate);
         Ok(peer)
@@ -312,24 +207,61 @@ impl Peer {
         let candidate = candidate.strip_prefix("a=").unwrap_or(candidate).trim();
         let candidate = Candidate::from_sdp_string(candidate)
             .map_err(|source| Error::RemoteCandidate { source })?;
-        // Only UDP is driven; a candidate of another kind could never be reached.
-        if candidate.proto() == Protocol::Udp {
+        // A candidate of another kind could never be reached.
+        let is_reachable = match candidate.proto() {
+            Protocol::Udp => true,
+            Protocol::Tcp => candidate.tcptype() == Some(TcpType::Passive),
+            Protocol::SslTcp | Protocol::Tls => false,
+        };
+        if is_reachable {
             self.rtc.add_remote_candidate(candidate);
         }
         Ok(())
     }
 
+    /// Takes the answer to the offer of [`Event::PathLost`].
+    pub fn accept_restart(&mut self, answer: &str) -> Result<(), Error> {
+        let Some(pending) = self.restart.take() else {
+            return Ok(());
+        };
+        self.accept(pending, answer)
+    }
+
+    fn accept(&mut self, pending: SdpPendingOffer, answer: &str) -> Result<(), Error> {
+        let answer = sdp::without_hostnames(answer).ok_or(Error::TooLong)?;
+        let answer =
+            SdpAnswer::from_sdp_string(&answer).map_err(|source| Error::Parse { source })?;
+        self.rtc
+            .sdp_api()
+            .accept_answer(pending, answer)
+            .map_err(|source| Error::Negotiate { source })
+    }
+
     /// Takes a datagram that came from `source`. What is not for this peer is ignored.
-    pub fn handle_receive(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
+    pub fn handle_receive(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        source: SocketAddr,
+        datagram: &[u8],
+    ) {
         self.now = now;
-        let Some(&destination) = self.local.iter().find(|a| a.is_ipv4() == source.is_ipv4()) else {
+        let Some(&local) = self.local.iter().find(|a| a.is_ipv4() == source.is_ipv4()) else {
             return;
         };
+        let (protocol, destination) = match transport {
+            Transport::Udp => (Protocol::Udp, local),
+            Transport::Tcp => (Protocol::Tcp, active(local)),
+        };
         // Anybody can send a datagram that is no packet at all.
-        if let Ok(packet) = Receive::new(Protocol::Udp, source, destination, datagram) {
+        if let Ok(packet) = Receive::new(protocol, source, destination, datagram) {
             let input = Input::Receive(now, packet);
             if self.rtc.accepts(&input) {
-                self.heard_at = now;
+                // Another way may still answer checks when the one of the media is dead.
+                let is_way = |path| path == (transport, source);
+                if !self.is_offerer || self.path.is_none_or(is_way) {
+                    self.heard_at = now;
+                }
                 let handled = self.rtc.handle_input(input);
                 self.check(handled);
             }
@@ -340,8 +272,10 @@ impl Peer {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
         if self.is_connected() && now > self.heard_at + SILENCE_MAX {
-            self.end(Lost::Path);
-            return;
+            self.lose_path();
+        }
+        if self.tcp_at.is_some_and(|at| now >= at) {
+            self.try_tcp();
         }
         let handled = self.rtc.handle_input(Input::Timeout(now));
         self.check(handled);
@@ -354,7 +288,7 @@ impl Peer {
             return Written::Skipped;
         };
         match self.state {
-            State::Connecting | State::Over => return Written::Skipped,
+            State::Connecting | State::Restarting | State::Over => return Written::Skipped,
             State::AwaitsKeyframe if !unit.keyframe => {
                 // While the path is full it could not be sent either.
                 if self.backlog(mid) <= BACKLOG_MAX {
@@ -396,13 +330,23 @@ impl Peer {
             }
             match self.rtc.poll_output() {
                 Ok(str0m::Output::Transmit(transmit)) => {
+                    let transport = match transmit.proto {
+                        Protocol::Tcp => Transport::Tcp,
+                        _ => Transport::Udp,
+                    };
+                    if transmit.contents.first().is_some_and(|b| *b >= NO_CHECK) {
+                        self.note_way(transport, transmit.destination);
+                    }
                     return Output::Transmit(Transmit {
+                        transport,
                         destination: transmit.destination,
                         contents: transmit.contents,
                     });
                 }
                 Ok(str0m::Output::Event(event)) => self.handle_event(event),
-                Ok(str0m::Output::Timeout(at)) => return Output::Timeout(at),
+                Ok(str0m::Output::Timeout(at)) => {
+                    return Output::Timeout(self.tcp_at.map_or(at, |tcp_at| at.min(tcp_at)));
+                }
                 Err(source) => self.end(Lost::Failed { source }),
             }
         }
@@ -432,7 +376,12 @@ impl Peer {
             Engine::IceConnectionStateChange(IceConnectionState::Disconnected)
                 if self.is_connected() =>
             {
-                self.end(Lost::Path);
+                self.lose_path();
+            }
+            Engine::IceConnectionStateChange(
+                IceConnectionState::Connected | IceConnectionState::Completed,
+            ) if self.state == State::Restarting => {
+                self.flowing();
             }
             Engine::KeyframeRequest(_) => self.events.push_back(Event::KeyframeRequested),
             Engine::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
@@ -463,11 +412,67 @@ impl Peer {
             self.end(Lost::NoCodec);
             return;
         }
+        self.flowing();
+    }
+
+    /// A path is there, the first or another.
+    fn flowing(&mut self) {
         self.state = State::AwaitsKeyframe;
+        self.tcp_at = None;
+        self.path = None;
         self.pace(false);
         self.heard_at = self.now;
         self.events.push_back(Event::Connected);
         self.ask_for_keyframe();
+    }
+
+    /// Media leaves by this way. The engine changes from UDP to TCP by itself when the checks of the
+    /// first fail, but the other side keeps to the better of the two, and waits there until it gives
+    /// us up: only a restart makes both forget.
+    fn note_way(&mut self, transport: Transport, destination: SocketAddr) {
+        let before = self.path.replace((transport, destination));
+        let was_udp = before.is_some_and(|(transport, _)| transport == Transport::Udp);
+        if was_udp && transport == Transport::Tcp {
+            self.restart_path();
+        }
+    }
+
+    /// Looks for another path, for somebody who knows that this one is dead.
+    pub fn restart_path(&mut self) {
+        if self.is_connected() && self.is_offerer {
+            self.lose_path();
+        }
+    }
+
+    /// Looks for another path, if that is ours to do.
+    fn lose_path(&mut self) {
+        if !self.is_offerer {
+            self.end(Lost::Path);
+            return;
+        }
+        let mut api = self.rtc.sdp_api();
+        api.ice_restart(true);
+        let Some((offer, pending)) = api.apply() else {
+            self.end(Lost::Path);
+            return;
+        };
+        self.state = State::Restarting;
+        self.restart = Some(pending);
+        self.tcp_at = Some(self.now + TCP_AFTER);
+        let offer = offer.to_sdp_string();
+        self.events.push_back(Event::PathLost { offer });
+    }
+
+    /// Lets the engine pair the other side's TCP candidates with us.
+    fn try_tcp(&mut self) {
+        self.tcp_at = None;
+        for &address in &self.local {
+            let candidate = Candidate::builder().tcp().host(active(address));
+            // A host without such an address has no TCP there either.
+            if let Ok(candidate) = candidate.tcptype(TcpType::Active).build() {
+                self.rtc.add_local_candidate(candidate);
+            }
+        }
     }
 
     fn ask_for_keyframe(&mut self) {
@@ -528,6 +533,11 @@ impl Peer {
     }
 }
 
+/// The address under which the engine knows our end of TCP connections.
+fn active(local: SocketAddr) -> SocketAddr {
+    SocketAddr::new(local.ip(), ACTIVE_PORT)
+}
+
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Peer")
@@ -567,6 +577,12 @@ const STUN_RETRANSMITS_MAX: usize = 6;
 const SILENCE_MAX: Duration = Duration::from_secs(8);
 /// How long packets may wait for the path: beyond it, a viewer is better served by a keyframe.
 const BACKLOG_MAX: Duration = Duration::from_millis(1500);
+/// How long UDP alone may look for a path; where it passes, it takes a tenth of that.
+const TCP_AFTER: Duration = Duration::from_millis(1500);
+/// Below it, the first byte is that of a connectivity check (RFC 7983).
+const NO_CHECK: u8 = 20;
+/// The port that stands for "none" in the candidate of a side that only connects (RFC 6544).
+const ACTIVE_PORT: u16 = 9;
 /// How often a peer that awaits a keyframe asks again.
 const KEYFRAME_ASK_INTERVAL: Duration = Duration::from_millis(500);
 /// How far the next wake-up of a peer lies that is over.

@@ -25,6 +25,7 @@ impl Dice {
 struct Packet {
     arrives_at: Instant,
     to_viewer: bool,
+    transport: Transport,
     bytes: Vec<u8>,
 }
 
@@ -35,6 +36,7 @@ struct Pair {
     viewer: Rtc,
     link: VecDeque<Packet>,
     delay: Duration,
+    /// Of datagrams over UDP; TCP loses none.
     loss_per_cent: u64,
     dice: Dice,
     events: Vec<Event>,
@@ -49,6 +51,21 @@ fn ours() -> SocketAddr {
 
 fn theirs() -> SocketAddr {
     "10.0.0.2:5000".parse().unwrap()
+}
+
+/// Where the viewer takes TCP connections.
+fn theirs_by_tcp() -> SocketAddr {
+    "10.0.0.2:5001".parse().unwrap()
+}
+
+/// Where our TCP connection comes from, as the viewer sees it.
+fn ours_by_tcp() -> SocketAddr {
+    "10.0.0.1:40000".parse().unwrap()
+}
+
+fn passive() -> Candidate {
+    let candidate = Candidate::builder().tcp().host(theirs_by_tcp());
+    candidate.tcptype(TcpType::Passive).build().unwrap()
 }
 
 fn viewer(now: Instant) -> Rtc {
@@ -95,11 +112,40 @@ impl Pair {
         Self::new(peer, viewer, now, loss_per_cent)
     }
 
-    fn send(&mut self, to_viewer: bool, bytes: &[u8]) {
-        if !self.dice.per_cent(self.loss_per_cent) {
+    /// A pair whose peer sent the offer, to a viewer that takes UDP and TCP.
+    fn offered(loss_per_cent: u64) -> Self {
+        let now = Instant::now();
+        let offered = Peer::offer(now, &[ours()], RATE, "stream-1", "track-1").unwrap();
+        let offer = SdpOffer::from_sdp_string(offered.sdp()).unwrap();
+        let mut viewer = viewer(now);
+        viewer.add_local_candidate(passive());
+        let answer = viewer.sdp_api().accept_offer(offer).unwrap();
+        let mut peer = offered.accept(&answer.to_sdp_string()).unwrap();
+        let candidate = Candidate::host(theirs(), Protocol::Udp).unwrap();
+        for candidate in [candidate, passive()] {
+            peer.add_remote_candidate(&candidate.to_sdp_string())
+                .unwrap();
+        }
+        Self::new(peer, viewer, now, loss_per_cent)
+    }
+
+    /// Lets the viewer answer the offer that looks for another path.
+    fn answer_restart(&mut self) {
+        let offer = self.events.iter().rev().find_map(|event| match event {
+            Event::PathLost { offer } => Some(offer.clone()),
+            _ => None,
+        });
+        let offer = SdpOffer::from_sdp_string(&offer.expect("the path is lost")).unwrap();
+        let answer = self.viewer.sdp_api().accept_offer(offer).unwrap();
+        self.peer.accept_restart(&answer.to_sdp_string()).unwrap();
+    }
+
+    fn send(&mut self, to_viewer: bool, transport: Transport, bytes: &[u8]) {
+        if transport == Transport::Tcp || !self.dice.per_cent(self.loss_per_cent) {
             self.link.push_back(Packet {
                 arrives_at: self.now + self.delay,
                 to_viewer,
+                transport,
                 bytes: bytes.to_vec(),
             });
         }
@@ -109,8 +155,12 @@ impl Pair {
         loop {
             match self.peer.poll() {
                 Output::Transmit(transmit) => {
-                    assert_eq!(transmit.destination, theirs());
-                    self.send(true, transmit.contents());
+                    let expected = match transmit.transport {
+                        Transport::Udp => theirs(),
+                        Transport::Tcp => theirs_by_tcp(),
+                    };
+                    assert_eq!(transmit.destination, expected);
+                    self.send(true, transmit.transport, transmit.contents());
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::Timeout(at) => break self.peer_wakes = at,
@@ -118,7 +168,15 @@ impl Pair {
         }
         loop {
             match self.viewer.poll_output().unwrap() {
-                str0m::Output::Transmit(transmit) => self.send(false, &transmit.contents),
+                str0m::Output::Transmit(transmit) => {
+                    let is_tcp = transmit.proto == Protocol::Tcp;
+                    let transport = if is_tcp {
+                        Transport::Tcp
+                    } else {
+                        Transport::Udp
+                    };
+                    self.send(false, transport, &transmit.contents);
+                }
                 str0m::Output::Event(str0m::Event::MediaData(data)) => self.received.push(data),
                 str0m::Output::Event(_) => {}
                 str0m::Output::Timeout(at) => break self.viewer_wakes = at,
@@ -152,11 +210,20 @@ impl Pair {
 
     fn deliver(&mut self, packet: &Packet) {
         if packet.to_viewer {
-            let packet = Receive::new(Protocol::Udp, ours(), theirs(), &packet.bytes).unwrap();
+            let (protocol, from, to) = match packet.transport {
+                Transport::Udp => (Protocol::Udp, ours(), theirs()),
+                Transport::Tcp => (Protocol::Tcp, ours_by_tcp(), theirs_by_tcp()),
+            };
+            let packet = Receive::new(protocol, from, to, &packet.bytes).unwrap();
             let input = Input::Receive(self.now, packet);
             self.viewer.handle_input(input).unwrap();
         } else {
-            self.peer.handle_receive(self.now, theirs(), &packet.bytes);
+            let from = match packet.transport {
+                Transport::Udp => theirs(),
+                Transport::Tcp => theirs_by_tcp(),
+            };
+            self.peer
+                .handle_receive(self.now, packet.transport, from, &packet.bytes);
         }
     }
 
@@ -266,22 +333,14 @@ fn a_lossy_link_is_repaired() {
 
 #[test]
 fn an_offer_is_answered_and_carries_the_track() {
-    let now = Instant::now();
-    let offered = Peer::offer(now, &[ours()], RATE, "stream-1", "track-1").unwrap();
+    let offered = Peer::offer(Instant::now(), &[ours()], RATE, "stream-1", "track-1").unwrap();
     assert!(offered.sdp().contains("stream-1 track-1"), "msid");
     let formats = offered.sdp().lines().find(|l| l.starts_with("m=video"));
     assert!(
         formats.is_some_and(|l| l.trim_end().ends_with(" 102 103")),
         "one codec: {formats:?}"
     );
-    let offer = SdpOffer::from_sdp_string(offered.sdp()).unwrap();
-    let mut viewer = viewer(now);
-    let answer = viewer.sdp_api().accept_offer(offer).unwrap();
-    let mut peer = offered.accept(&answer.to_sdp_string()).unwrap();
-    let candidate = Candidate::host(theirs(), Protocol::Udp).unwrap();
-    peer.add_remote_candidate(&candidate.to_sdp_string())
-        .unwrap();
-    let mut pair = Pair::new(peer, viewer, now, 0);
+    let mut pair = Pair::offered(0);
     pair.run(Duration::from_secs(2));
     let sent = pair.stream(10);
     assert_arrived(&pair, &sent);
@@ -340,6 +399,94 @@ fn a_vanished_viewer_is_noticed() {
         Some(Event::Disconnected(Lost::Path))
     ));
     assert!(!pair.peer.is_connected());
+}
+
+#[test]
+fn a_lost_path_is_looked_for_again_and_a_keyframe_comes_first() {
+    let mut pair = Pair::offered(0);
+    pair.run(Duration::from_secs(2));
+    pair.stream(3);
+    pair.loss_per_cent = 100;
+    pair.run(SILENCE_MAX + Duration::from_secs(1));
+    assert!(!pair.peer.is_connected());
+    assert_eq!(
+        pair.peer.write(pair.now, &unit(0, pair.now)),
+        Written::Skipped
+    );
+    pair.loss_per_cent = 0;
+    pair.events
+        .retain(|event| matches!(event, Event::PathLost { .. }));
+    pair.answer_restart();
+    pair.run(Duration::from_secs(2));
+    assert!(pair.peer.is_connected());
+    let expected = |events: &[Event]| {
+        matches!(
+            events,
+            [
+                Event::PathLost { .. },
+                Event::Connected,
+                Event::KeyframeRequested,
+                ..
+            ]
+        )
+    };
+    assert!(expected(&pair.events), "{:?}", pair.events);
+    let delta = unit(1, pair.now);
+    assert_eq!(
+        pair.write(&delta),
+        Written::Skipped,
+        "a keyframe comes first"
+    );
+    pair.received.clear();
+    let sent = pair.stream(5);
+    assert_arrived(&pair, &sent);
+}
+
+#[test]
+fn without_udp_the_way_is_tcp() {
+    let mut pair = Pair::offered(100);
+    pair.run(TCP_AFTER - Duration::from_millis(100));
+    assert!(!pair.peer.is_connected(), "UDP has its chance");
+    pair.run(Duration::from_secs(3));
+    assert!(pair.peer.is_connected());
+    let sent = pair.stream(10);
+    assert_arrived(&pair, &sent);
+}
+
+#[test]
+fn a_path_that_loses_udp_goes_on_over_tcp() {
+    let mut pair = Pair::offered(0);
+    pair.run(Duration::from_secs(2));
+    pair.stream(3);
+    pair.loss_per_cent = 100;
+    pair.run(SILENCE_MAX + Duration::from_secs(1));
+    pair.answer_restart();
+    pair.run(Duration::from_secs(4));
+    assert!(pair.peer.is_connected());
+    pair.received.clear();
+    let sent = pair.stream(5);
+    assert_arrived(&pair, &sent);
+}
+
+#[test]
+fn a_way_that_answers_checks_only_is_no_path() {
+    let mut pair = Pair::offered(0);
+    pair.run(Duration::from_secs(2));
+    pair.stream(3);
+    // TCP is known as well, and answers, while the media's own way dies.
+    pair.peer.try_tcp();
+    pair.run(Duration::from_secs(3));
+    pair.loss_per_cent = 100;
+    pair.events.clear();
+    pair.run(SILENCE_MAX + Duration::from_secs(1));
+    let lost = |event: &Event| matches!(event, Event::PathLost { .. });
+    assert!(pair.events.iter().any(lost), "{:?}", pair.events);
+    pair.answer_restart();
+    pair.run(Duration::from_secs(4));
+    assert!(pair.peer.is_connected());
+    pair.received.clear();
+    let sent = pair.stream(5);
+    assert_arrived(&pair, &sent);
 }
 
 #[test]

@@ -16,7 +16,10 @@ use crate::error::Error;
 use crate::media::marks;
 use crate::model::command::ActionRequest;
 use crate::model::command::{ActionError, ActionErrorKind};
-use crate::model::{ActionResult, RecordingStatus, Secrets, SessionRecord, SessionState, ViewerId};
+use crate::model::session::LiveKitStatus;
+use crate::model::{
+    ActionResult, RecordingStatus, Secret, Secrets, SessionRecord, SessionState, ViewerId,
+};
 use crate::vision::{self, Analysis};
 
 /// Requests that may wait for a session's actor.
@@ -55,6 +58,8 @@ pub(super) enum Request {
         reply: Reply<()>,
     },
     Recover {
+        /// Replaces the token that LiveKit was joined with.
+        new_token: Option<Secret>,
         reply: Reply<()>,
     },
     AddViewer {
@@ -118,6 +123,12 @@ pub struct PageContext {
     pub ready_state: String,
     /// Whether a navigation is under way.
     pub is_loading: bool,
+    /// Where the session is in its life: `live` when all is well.
+    pub session_state: SessionState,
+    /// Why it is in that state, when that needs saying.
+    pub state_reason: Option<String>,
+    /// The LiveKit side.
+    pub livekit: LiveKitStatus,
     /// Scroll offsets and their ends, CSS px.
     #[schema(value_type = Object)]
     pub scroll: serde_json::Value,
@@ -202,14 +213,16 @@ impl SessionHandle {
         self.ask(|reply| Request::Resume { reply }).await
     }
 
-    /// Brings back what can be brought back.
-    pub async fn recover(&self) -> Result<(), Error> {
-        let recovering = self.ask(|reply| Request::Recover { reply });
+    /// Brings back what can be brought back. A new token replaces the one that LiveKit was joined
+    /// with, from the next connection on.
+    pub async fn recover(&self, new_token: Option<Secret>) -> Result<(), Error> {
+        let recovering = self.ask(|reply| Request::Recover { new_token, reply });
         tokio::time::timeout(RECOVER_MAX, recovering)
             .await
             .unwrap_or_else(|_| {
                 Err(Error::unavailable("LiveKit cannot be reached").hint(
-                    "It is tried again and again. Watch the session's state, or correct the cause.",
+                    "It is tried again and again by itself: watch the session's state and call recover \
+                     later. If it lasts, check livekit_url and the way to it.",
                 ))
             })
     }
@@ -307,6 +320,9 @@ impl SessionHandle {
             title: record.title.clone(),
             ready_state: "loading".to_owned(),
             is_loading: true,
+            session_state: record.state,
+            state_reason: record.state_reason.clone(),
+            livekit: record.livekit,
             scroll: serde_json::Value::Null,
             viewport: serde_json::json!({ "width": viewport.width, "height": viewport.height }),
             cursor: record.cursor,
@@ -356,14 +372,18 @@ impl SessionHandle {
             url
         };
         let is_loading = loading.is_loading || loading.awaits_document;
+        let record = self.record();
         let mut context = PageContext {
             url,
             title,
             ready_state,
             is_loading,
+            session_state: record.state,
+            state_reason: record.state_reason,
+            livekit: record.livekit,
             scroll,
             viewport,
-            cursor: self.record.borrow().cursor,
+            cursor: record.cursor,
             elements,
             accessibility: nodes,
             accessibility_total: total,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,10 @@ use crate::events;
 use crate::model::{RoomName, SessionId, SessionRecord, SessionSpec, SessionState};
 use crate::publish::record::Shelf;
 use crate::vision;
+
+/// The pauses between attempts to start a browser ahead of need double from the one to the other.
+const WARM_UP_AGAIN_MIN: Duration = Duration::from_secs(2);
+const WARM_UP_AGAIN_MAX: Duration = Duration::from_secs(30);
 
 /// All sessions of the service.
 #[derive(Debug, Clone)]
@@ -214,10 +219,35 @@ impl Manager {
         self.ground.pool.shut_down();
     }
 
-    /// Starts a browser ahead of need.
+    /// Why no browser can be started, as far as is known.
+    pub fn browser_problem(&self) -> Option<String> {
+        self.ground.pool.problem()
+    }
+
+    /// Starts a browser ahead of need, or finds out why none can be started: then it is tried again,
+    /// so that the service is known to be well once the cause is gone.
     pub async fn warm_up(&self) {
-        if let Err(error) = self.ground.pool.warm_up().await {
-            tracing::warn!(error = %Chain(&error), "no browser could be started ahead of need");
+        let pool = &self.ground.pool;
+        let mut pause = WARM_UP_AGAIN_MIN;
+        loop {
+            let outcome = if self.ground.config.browser.keep_warm {
+                pool.warm_up().await
+            } else {
+                pool.check()
+            };
+            let Err(error) = outcome else { return };
+            tracing::warn!(error = %Chain(&error), "no browser can be started");
+            let paused = tokio::time::sleep(pause);
+            if self
+                .ground
+                .cancel
+                .run_until_cancelled(paused)
+                .await
+                .is_none()
+            {
+                return;
+            }
+            pause = (pause * 2).min(WARM_UP_AGAIN_MAX);
         }
     }
 
@@ -233,9 +263,13 @@ impl Manager {
         if let Some(slot) = occupant
             && !slot.is_dead()
         {
+            let hint = if slot.record().livekit.is_lost() {
+                "LiveKit is lost to it: recover it, or close it and start again."
+            } else {
+                "Use it, close it first, or choose another room."
+            };
             return Err(
-                Error::conflict(format!("room \"{room}\" has a session already"))
-                    .hint("Use it, close it first, or choose another room."),
+                Error::conflict(format!("room \"{room}\" has a session already")).hint(hint),
             );
         }
         let count_max = self.ground.config.session.count_max;

@@ -92,6 +92,16 @@ impl Outlets {
         }
     }
 
+    /// Replaces the token that the room is joined with, from the next connection on.
+    pub(super) fn set_token(&self, token: Secret) -> Result<(), Error> {
+        let publisher = self.livekit.as_ref().ok_or_else(|| {
+            Error::invalid_input("the session was started without LiveKit, so it takes no token")
+                .hint("Close it, and start it again with livekit_url and livekit_token.")
+        })?;
+        publisher.set_token(token);
+        Ok(())
+    }
+
     /// Tells the room what the browser does, as attributes of its participant.
     pub(super) fn set_attributes(&self, attributes: impl IntoIterator<Item = (String, String)>) {
         if let Some(publisher) = &self.livekit {

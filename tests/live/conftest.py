@@ -83,10 +83,16 @@ def livekit_server():
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def livekit_server_bin():
+    """The LiveKit server's program."""
+    return os.environ["LIVEKIT_SERVER_BIN"]
+
+
 @pytest.fixture
-def own_livekit():
+def own_livekit(livekit_server_bin):
     """A LiveKit server of the test's own, to stop and start."""
-    server = LiveKitServer(os.environ["LIVEKIT_SERVER_BIN"]).start()
+    server = LiveKitServer(livekit_server_bin).start()
     yield server
     server.stop()
 

@@ -94,9 +94,14 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::RecoverSessionRequest>,
     ) -> Answer<proto::Session> {
-        let room = &request.get_ref().room_name;
-        self.find(room)?.recover().await.map_err(refused)?;
-        self.shown(room)
+        let request = request.into_inner();
+        let token = request.livekit_token.filter(|token| !token.is_empty());
+        let handle = self.find(&request.room_name)?;
+        handle
+            .recover(token.map(Into::into))
+            .await
+            .map_err(refused)?;
+        self.shown(&request.room_name)
     }
 
     async fn close_session(

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::model::Secret;
 use crate::model::command::ActionRequest;
 
 /// Of `start_browser_session`.
@@ -25,6 +26,14 @@ pub(super) struct Start {
 #[serde(deny_unknown_fields)]
 pub(super) struct Room {
     pub(super) room_name: String,
+}
+
+/// Of `recover_browser_session`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Recover {
+    pub(super) room_name: String,
+    pub(super) livekit_token: Option<Secret>,
 }
 
 /// Of `execute_action`.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Server;
 use super::answer;
-use super::arguments::{self, Act, Look, Room, Start};
+use super::arguments::{self, Act, Look, Recover, Room, Start};
 use super::catalog::{FPS_DEFAULT, ToolName};
 use super::pace::{Expected, Pace, Paced};
 use crate::error::{Chain, Error, ErrorKind};
@@ -190,14 +190,23 @@ impl Call<'_> {
     }
 
     async fn recover(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
-        let handle = self.named(arguments)?;
+        let Recover {
+            room_name,
+            livekit_token,
+        } = arguments::parse(arguments)?;
+        let token = livekit_token.filter(|token| !token.is_empty());
+        let handle = self.server.doors.manager.find(&room_name)?;
         let was_lost = handle.record().livekit.is_lost();
         let expected = match was_lost {
             true => Expected::Slow,
             false => Expected::Quick,
         };
         let message = "Reaching the room again, one moment.";
-        match self.pace.wait(expected, message, handle.recover()).await {
+        match self
+            .pace
+            .wait(expected, message, handle.recover(token))
+            .await
+        {
             Paced::Done(recovered) => recovered?,
             Paced::Late => {
                 let message = "LiveKit cannot be reached yet; it is tried again and again. \

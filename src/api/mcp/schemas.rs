@@ -13,7 +13,8 @@ use crate::model::session::limits;
 pub(super) fn takes(tool: ToolName) -> Arc<JsonObject> {
     object(match tool {
         ToolName::Start => start_input(),
-        ToolName::Pause | ToolName::Resume | ToolName::Close | ToolName::Recover => room_input(),
+        ToolName::Pause | ToolName::Resume | ToolName::Close => room_input(),
+        ToolName::Recover => recover_input(),
         ToolName::Act => act_input(),
         ToolName::Look => look_input(),
     })
@@ -57,6 +58,17 @@ fn room_name(description: &str) -> Value {
 
 fn room_input() -> Value {
     let properties = json!({"room_name": room_name("The LiveKit room whose browser is meant.")});
+    input(properties, &["room_name"])
+}
+
+fn recover_input() -> Value {
+    let properties = json!({
+        "room_name": room_name("The LiveKit room whose browser is meant."),
+        "livekit_token": {
+            "type": "string",
+            "description": "A new JWT for the room, when the session's own has expired.",
+        },
+    });
     input(properties, &["room_name"])
 }
 

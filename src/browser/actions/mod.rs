@@ -120,7 +120,12 @@ fn browser_failed(error: Error) -> ActionError {
             ActionErrorKind::Timeout,
             "The page did not answer in time. Wait a moment and try again, or navigate elsewhere.",
         ),
-        Error::Gone | Error::NoExecutable | Error::Launch { .. } => browser_lost(),
+        Error::Gone
+        | Error::NoExecutable
+        | Error::NotExecutable { .. }
+        | Error::Ended { .. }
+        | Error::Mute { .. }
+        | Error::Launch { .. } => browser_lost(),
         Error::Command { operation, .. } => ActionError::new(
             ActionErrorKind::Internal,
             format!("The browser refused to {operation}. Get the page's context and try again."),

@@ -7,8 +7,9 @@
 //! which waits for nothing but its own inputs, and the signalling, which may wait for the server.
 //! Signalling that is lost is resumed while media goes on; when that fails, or media is lost, the
 //! next connection follows after a pause. Only an answer that trying again cannot change (a
-//! refused token) stops it, until [`Publisher::reconnect_now`]. A room that the server closed because
-//! only agents were left is joined again at once, and nobody is told: nobody was there to notice.
+//! refused token) stops it, and a word that we are not wanted (removed, replaced, the room
+//! deleted), until [`Publisher::reconnect_now`]. A room that the server closed because only agents
+//! were left is joined again at once, and nobody is told: nobody was there to notice.
 //!
 //! While there is no connection the feed is read and discarded, and says that nobody watches.
 
@@ -94,6 +95,8 @@ pub struct Publisher {
 struct Wanted {
     paused: bool,
     attributes: HashMap<String, String>,
+    /// A token to join with from now on, and how many of them there were.
+    token: Option<(u64, Secret)>,
     /// Counts the calls of [`Publisher::reconnect_now`].
     reconnects: u64,
 }
@@ -116,6 +119,7 @@ pub fn start(
             cancel: cancel.clone(),
             wanted: wanted_seen,
             state,
+            tokens_taken: 0,
         },
     };
     tracker.spawn(actor.run().instrument(info_span!("livekit")));
@@ -142,6 +146,14 @@ impl Publisher {
     pub fn set_attributes(&self, attributes: impl IntoIterator<Item = (String, String)>) {
         self.wanted
             .send_modify(|wanted| wanted.attributes.extend(attributes));
+    }
+
+    /// Joins with `token` from the next connection on.
+    pub fn set_token(&self, token: Secret) {
+        self.wanted.send_modify(|wanted| {
+            let count = wanted.token.as_ref().map_or(0, |(count, _)| *count);
+            wanted.token = Some((count + 1, token));
+        });
     }
 
     /// Tries again at once what waits or has failed. A healthy connection is not disturbed.
@@ -175,6 +187,8 @@ struct Context {
     cancel: CancellationToken,
     wanted: watch::Receiver<Wanted>,
     state: watch::Sender<State>,
+    /// How many of the owner's tokens have been taken over.
+    tokens_taken: u64,
 }
 
 /// Why a connection, or the attempt at one, is over.
@@ -297,6 +311,7 @@ impl Actor {
     /// is finished, and left again, even when nobody waits for it any more.
     async fn join(&mut self) -> Result<Signal, Outcome> {
         let Self { feed, context } = self;
+        context.take_token();
         let token = match &context.options.credentials {
             Credentials::Given(token) => token.clone(),
             Credentials::Minted(minter) => minter
@@ -331,13 +346,11 @@ impl Actor {
             commands,
             watched,
         } = ready;
-        let state = context.state.clone();
+        let (reports, reported) = mpsc::channel(REPORTS_MAX);
         let media = async {
-            let connected = move || {
-                info!("publishing");
-                state.send_replace(State::Connected);
-            };
-            let end = driver.run(feed, &stop, connected).await;
+            // A report that finds no place is late by seconds; the driver's own bound ends it.
+            let report = move |report| drop(reports.try_send(report));
+            let end = driver.run(feed, &stop, report).await;
             if matches!(end, End::Lost { .. }) {
                 sleep(LAST_WORDS).await;
             }
@@ -350,8 +363,10 @@ impl Actor {
                 signal,
                 published,
                 commands,
+                reported,
                 stop: &stop,
                 watched,
+                has_path: false,
             };
             let outcome = signalling.run().await;
             stop.cancel();
@@ -371,6 +386,16 @@ impl Actor {
 impl Context {
     fn set_state(&self, state: State) {
         self.state.send_replace(state);
+    }
+
+    /// Joins with the owner's token, if there is one that came after all others.
+    fn take_token(&mut self) {
+        if let Some((count, token)) = self.wanted.borrow().token.clone()
+            && count > self.tokens_taken
+        {
+            self.tokens_taken = count;
+            self.options.credentials = Credentials::Given(token);
+        }
     }
 
     /// Announces the track, then offers it: the server drops what it does not know of.
@@ -515,6 +540,8 @@ fn left(leave: Leave) -> Outcome {
         Leave::Removed => {
             Outcome::Permanent("a moderator removed the browser from the room".to_owned())
         }
+        // Whoever ended the meeting wants no browser to open the room again.
+        Leave::Deleted => Outcome::Permanent("the room was deleted".to_owned()),
         Leave::RoomClosed => Outcome::RoomClosed,
         Leave::Retry(reason) | Leave::Rejoin(reason) => {
             Outcome::Retry(format!("LiveKit ended the connection: {reason}"))
@@ -545,5 +572,7 @@ const BACKOFF_RESET_AFTER: Duration = Duration::from_secs(15);
 /// How long the server may take to say why it closed the media connection. Without its reason, a
 /// browser that was removed or replaced would come back and fight for its place.
 const LAST_WORDS: Duration = Duration::from_millis(300);
+/// Reports of the driver that may wait for the signalling: a path is lost every few seconds at most.
+const REPORTS_MAX: usize = 8;
 /// Candidates kept during the handshake; a server sends a handful.
 const CANDIDATES_MAX: usize = 32;

@@ -13,7 +13,7 @@ use super::{Context, Outcome, State, Wanted, left, lost_signalling};
 use crate::error::Chain;
 use crate::livekit::Signal;
 use crate::livekit::signal::{Event, Leave, Published};
-use crate::rtc::Command;
+use crate::rtc::{Command, Report};
 
 /// The signalling of a connection whose media runs.
 pub(super) struct Signalling<'a> {
@@ -21,8 +21,11 @@ pub(super) struct Signalling<'a> {
     pub(super) signal: &'a mut Signal,
     pub(super) published: Published,
     pub(super) commands: mpsc::Sender<Command>,
+    pub(super) reported: mpsc::Receiver<Report>,
     pub(super) stop: &'a CancellationToken,
     pub(super) watched: bool,
+    /// Whether media has a path.
+    pub(super) has_path: bool,
 }
 
 impl Signalling<'_> {
@@ -45,11 +48,30 @@ impl Signalling<'_> {
                     self.apply(&done, &wanted).await;
                     done = wanted;
                 }
+                Some(report) = self.reported.recv() => self.follow(report).await,
                 event = self.signal.next() => {
                     if let Some(outcome) = self.handle(event, done.paused).await {
                         return outcome;
                     }
                 }
+            }
+        }
+    }
+
+    /// Tells what became of the media's path, and helps it to another.
+    async fn follow(&mut self, report: Report) {
+        match report {
+            Report::Connected => {
+                info!("publishing");
+                self.has_path = true;
+                self.context.set_state(State::Connected);
+            }
+            Report::PathLost { offer } => {
+                info!("no media passes; looking for another path");
+                self.has_path = false;
+                let reason = "no media reaches LiveKit".to_owned();
+                self.context.set_state(State::Reconnecting { reason });
+                self.signal.offer(&offer).await;
             }
         }
     }
@@ -67,6 +89,10 @@ impl Signalling<'_> {
                 self.tell(Command::AddRemoteCandidate(candidate)).await;
                 None
             }
+            Event::Answer { sdp } => {
+                self.tell(Command::AcceptRestart(sdp)).await;
+                None
+            }
             Event::TrackUnpublished { sid } if sid == self.published.sid() => {
                 let reason = "a moderator took the track down".to_owned();
                 Some(Some(Outcome::Retry(reason)))
@@ -80,7 +106,12 @@ impl Signalling<'_> {
                 None
             }
             Event::Closed { reason } => self.resume(lost_signalling(&reason), paused).await,
-            Event::Leave(Leave::Retry(reason)) => self.resume(reason.to_owned(), paused).await,
+            Event::Leave(Leave::Retry(reason)) => {
+                let outcome = self.resume(reason.to_owned(), paused).await;
+                // It may say so because no media reaches it any more, though checks still pass.
+                self.tell(Command::RestartPath).await;
+                outcome
+            }
             Event::Leave(leave) => Some(Some(left(leave))),
             _ => None,
         }
@@ -106,10 +137,18 @@ impl Signalling<'_> {
                 Ok(()) => {
                     info!("signalling resumed");
                     self.signal.mute(self.published.sid(), paused).await;
-                    self.context.set_state(State::Connected);
+                    // Without a path, the driver's next report tells.
+                    if self.has_path {
+                        self.context.set_state(State::Connected);
+                    }
                     return None;
                 }
-                Err(error) => debug!(error = %Chain(&error), "not resumed"),
+                Err(error) => {
+                    debug!(error = %Chain(&error), "not resumed");
+                    if let Some(leave) = error.answer() {
+                        return Some(Some(left(leave)));
+                    }
+                }
             }
         }
         Some(Some(Outcome::Retry(reason)))
@@ -143,9 +182,13 @@ impl Signalling<'_> {
     }
 }
 
-/// The pauses before each attempt to resume. A server that restarted refuses all of them fast.
-const RESUME_AFTER: [Duration; 3] = [
+/// The pauses before each attempt to resume: as long as a server keeps a participant whose media
+/// goes on. A server that restarted says at the first that it knows nothing of us.
+const RESUME_AFTER: [Duration; 6] = [
     Duration::ZERO,
     Duration::from_millis(250),
     Duration::from_millis(750),
+    Duration::from_millis(1500),
+    Duration::from_millis(2000),
+    Duration::from_millis(2500),
 ];

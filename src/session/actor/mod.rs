@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::events;
 use crate::livekit::conventions;
-use crate::model::{EventBody, SessionRecord, UnixTime, ViewerId};
+use crate::model::{EventBody, Secret, SessionRecord, UnixTime, ViewerId};
 use crate::publish::livekit;
 use crate::publish::record::Shelf;
 
@@ -207,7 +207,7 @@ impl Work {
             } => self.enqueue(action, cancel, reply),
             Request::Pause { reply } => drop(reply.send(self.ask(Input::Pause).await)),
             Request::Resume { reply } => drop(reply.send(self.ask(Input::Resume).await)),
-            Request::Recover { reply } => self.recover(reply).await,
+            Request::Recover { new_token, reply } => self.recover(new_token, reply).await,
             Request::AddViewer {
                 offer,
                 remote,
@@ -238,7 +238,14 @@ impl Work {
         }
     }
 
-    async fn recover(&mut self, reply: super::handle::Reply<()>) {
+    async fn recover(&mut self, new_token: Option<Secret>, reply: super::handle::Reply<()>) {
+        if let Some(token) = new_token
+            && let Err(error) = self.actor.outlets.set_token(token)
+        {
+            // Whoever asked may have hung up.
+            let _ = reply.send(Err(error));
+            return;
+        }
         let healthy = !self.machine.livekit().is_lost();
         match self.ask(Input::Recover).await {
             // The answer waits until LiveKit is back, or has refused for good.
@@ -253,13 +260,18 @@ impl Work {
     async fn hear_livekit(&mut self, state: &livekit::State) {
         let (status, reason) = outlets::status(state);
         self.step(Input::LiveKit(status, reason)).await;
-        let outcome = || match state {
+        let outcome = || {
+            match state {
             livekit::State::Connected => Some(Ok(())),
             livekit::State::Failed { reason } => Some(Err(Error::unavailable(format!(
-                "LiveKit cannot be reached: {reason}"
+                "LiveKit cannot be joined: {reason}"
             ))
-            .hint("Correct the cause, or start a new session with a new token."))),
+            .hint(
+                "Call recover with a new livekit_token, or correct the cause and call recover again. \
+                 The browser lives on meanwhile.",
+            ))),
             _ => None,
+        }
         };
         if outcome().is_some() {
             for reply in std::mem::take(&mut self.recoveries) {

@@ -289,6 +289,7 @@ mod tests {
         let action = ActionRequest {
             action_type: action_type.to_owned(),
             params,
+            correction_of: None,
         };
         action_title(&action, &result)
     }

@@ -20,6 +20,8 @@ use crate::session::studio::View;
 
 /// A capture that could not be started is tried again after this.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// A still is tried this often; a page that refuses them all is shown as its last JPEG has it.
+const STILL_ATTEMPTS_MAX: u32 = 3;
 
 /// What is filmed at the moment.
 pub(super) struct Filming {
@@ -31,6 +33,8 @@ pub(super) struct Filming {
     starting: Option<BoxFuture<'static, Result<Capture, Error>>>,
     still: Option<BoxFuture<'static, (u64, Result<Shot, Error>)>>,
     still_taken: u64,
+    /// How often the newest still has been tried.
+    still_attempts: u32,
     is_stopped: bool,
 }
 
@@ -56,6 +60,7 @@ impl Filming {
             starting: None,
             still: None,
             still_taken: 0,
+            still_attempts: 0,
             is_stopped: false,
         }
     }
@@ -103,10 +108,20 @@ impl Filming {
         );
     }
 
-    fn take_still(&mut self, number: u64) {
+    fn take_still(&mut self, number: u64, delay: Duration) {
+        if number != self.still_taken {
+            self.still_attempts = 0;
+        }
         self.still_taken = number;
+        self.still_attempts += 1;
         let page = self.kit.page.clone();
-        self.still = Some(async move { (number, capture::still(&page).await) }.boxed());
+        self.still = Some(
+            async move {
+                tokio::time::sleep(delay).await;
+                (number, capture::still(&page).await)
+            }
+            .boxed(),
+        );
     }
 }
 
@@ -124,7 +139,7 @@ impl Work {
                     _ => (),
                 }
                 if view.watched && view.still_wanted > filming.still_taken {
-                    filming.take_still(view.still_wanted);
+                    filming.take_still(view.still_wanted, Duration::ZERO);
                 }
             }
             Change::Started(Ok(capture)) => {
@@ -138,8 +153,13 @@ impl Work {
                 }
             }
             Change::Still(number, Ok(shot)) => filming.kit.studio.put_still(number, shot),
-            Change::Still(_, Err(error)) => {
+            Change::Still(number, Err(error)) => {
                 tracing::debug!(error = %Chain(&error), "no still could be taken");
+                let view = *filming.view.borrow();
+                let is_newest = view.watched && number == filming.still_taken;
+                if is_newest && filming.still_attempts < STILL_ATTEMPTS_MAX {
+                    filming.take_still(number, RETRY_AFTER);
+                }
             }
         }
         self.update_video();

@@ -128,9 +128,9 @@ class Api:
         """Waits until the record satisfies `accept`."""
         return wait_for(lambda: self.record(room), within, what, accept=accept)
 
-    def post(self, room, verb):
+    def post(self, room, verb, **options):
         """`pause`, `resume` or `recover`, which must succeed."""
-        response = self.request("POST", f"/sessions/{quote(room, safe='')}/{verb}")
+        response = self.request("POST", f"/sessions/{quote(room, safe='')}/{verb}", **options)
         assert response.status_code in (200, 202, 204), f"{verb}: {response.text}"
         return response
 

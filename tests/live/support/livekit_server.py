@@ -22,9 +22,14 @@ API_SECRET = "a-secret-of-the-live-tests-that-is-long-enough"
 class LiveKitServer:
     """One server; its address stays the same over a restart."""
 
-    def __init__(self, binary, departure_timeout_s=None):
-        """Rooms without people close after `departure_timeout_s`; LiveKit's default is 20."""
+    def __init__(self, binary, departure_timeout_s=None, network=None):
+        """Rooms without people close after `departure_timeout_s`; LiveKit's default is 20.
+
+        With a `network`, it runs on the far side of that.
+        """
         self.binary = binary
+        self.network = network
+        self.host = network.far if network else "127.0.0.1"
         self.departure_timeout_s = departure_timeout_s
         self.port = free_port()
         self.tcp_port = free_port()
@@ -36,7 +41,7 @@ class LiveKitServer:
     @property
     def url(self):
         """Where clients connect."""
-        return f"ws://127.0.0.1:{self.port}"
+        return f"ws://{self.host}:{self.port}"
 
     def env(self):
         """What makes Ghostcast use this server."""
@@ -50,25 +55,30 @@ class LiveKitServer:
         """Starts the server and waits until it answers."""
         config = {
             "port": self.port,
-            "bind_addresses": ["127.0.0.1"],
+            "bind_addresses": [self.host],
             "keys": {API_KEY: API_SECRET},
             "rtc": {
                 "tcp_port": self.tcp_port,
                 "udp_port": self.udp_port,
                 "use_external_ip": False,
-                "enable_loopback_candidate": True,
+                "enable_loopback_candidate": self.network is None,
             },
             "logging": {"level": "info"},
         }
         if self.departure_timeout_s:
             config["room"] = {"departure_timeout": self.departure_timeout_s}
-        command = [self.binary, "--config-body", json.dumps(config), "--node-ip", "127.0.0.1"]
+        command = [*self.prefix(), self.binary, "--config-body", json.dumps(config)]
+        command += ["--node-ip", self.host]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 command, env=clean_env(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         wait_for(self.is_ready, 15, "livekit-server answers", tolerate=httpx.HTTPError)
         return self
+
+    def prefix(self):
+        """What makes a command run beside the server."""
+        return self.network.prefix() if self.network else []
 
     def room_sid(self, name):
         """The id of the room as it is now; a room that closed and opened again has another."""
@@ -88,6 +98,23 @@ class LiveKitServer:
 
         return self.administer(send)
 
+    def delete_room(self, room):
+        """Ends a room for everybody in it."""
+
+        async def send(service):
+            await service.delete_room(api.DeleteRoomRequest(room=room))
+
+        return self.administer(send)
+
+    def identities(self, room):
+        """Who is in a room."""
+
+        async def ask(service):
+            found = await service.list_participants(api.ListParticipantsRequest(room=room))
+            return sorted(participant.identity for participant in found.participants)
+
+        return self.administer(ask)
+
     def administer(self, work):
         """Awaits `work(room service)`."""
 
@@ -104,7 +131,7 @@ class LiveKitServer:
         if code is not None:
             log = self.log_path.read_text(errors="replace")[-3000:]
             raise AssertionError(f"livekit-server ended with {code}: {log}")
-        return httpx.get(f"http://127.0.0.1:{self.port}/", trust_env=False).status_code == 200
+        return httpx.get(f"http://{self.host}:{self.port}/", trust_env=False).status_code == 200
 
     def stop(self, how=signal.SIGKILL):
         """Ends the server; by default as a crash does."""
@@ -112,8 +139,8 @@ class LiveKitServer:
             self.process.send_signal(how)
             self.process.wait(10)
 
-    def token(self, identity, room, publish=False):
-        """A token to join `room`; a viewer's, unless it may publish."""
+    def token(self, identity, room, publish=False, hours=1):
+        """A token to join `room`; a viewer's, unless it may publish. Expired with negative `hours`."""
         grants = api.VideoGrants(room_join=True, room=room, can_publish=publish, can_subscribe=True)
         access = api.AccessToken(API_KEY, API_SECRET).with_identity(identity)
-        return access.with_grants(grants).with_ttl(datetime.timedelta(hours=1)).to_jwt()
+        return access.with_grants(grants).with_ttl(datetime.timedelta(hours=hours)).to_jwt()

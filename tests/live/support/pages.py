@@ -464,6 +464,16 @@ note('loaded');
     return page("Parrot", body, script)
 
 
+def hungry(query):
+    """Takes memory without end once it is clicked, until its process dies of it."""
+    script = """
+note('loaded');
+const kept = [];
+document.onclick = () => setInterval(() => kept.push(new Array(1000000).fill(Math.random())), 0);
+"""
+    return page("Hungry", block(query.get("colour", "cc3333")), script)
+
+
 PAGES = {
     "/parrot": parrot,
     "/late": late,
@@ -471,6 +481,7 @@ PAGES = {
     "/rich": rich,
     "/many": many,
     "/shuffled": shuffled,
+    "/hungry": hungry,
     "/still": still,
     "/clock": clock,
     "/bouts": bouts,

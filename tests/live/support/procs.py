@@ -110,3 +110,11 @@ def kill_all(process_ids):
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+
+
+def oom_score(pid):
+    """How soon Linux kills the process when memory runs out; 0 when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/oom_score").read_text())
+    except OSError:
+        return 0

@@ -22,11 +22,12 @@ class PythonSubscriber:
 
     identities = itertools.count(1)
 
-    def __init__(self, server, room):
-        self.identity = f"python-viewer-{next(self.identities)}"
+    def __init__(self, server, room, identity=None):
+        self.identity = identity or f"python-viewer-{next(self.identities)}"
         self.home = tempfile.TemporaryDirectory(prefix="subscriber-")
         self.errors = Path(self.home.name) / "stderr.txt"
-        command = [sys.executable, str(PROGRAM), server.url, server.token(self.identity, room)]
+        token = server.token(self.identity, room)
+        command = [*server.prefix(), sys.executable, str(PROGRAM), server.url, token]
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
@@ -60,6 +61,11 @@ class PythonSubscriber:
     def frame_count(self):
         """How many frames have been decoded."""
         return len(self.frames())
+
+    def longest_gap_s(self):
+        """The longest time between two frames so far."""
+        seen = [frame["seen"] for frame in self.frames()]
+        return max((b - a for a, b in itertools.pairwise(seen)), default=None)
 
     def newest_clock(self):
         """The clock of the newest frame, or None."""

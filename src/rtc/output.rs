@@ -1,0 +1,84 @@
+//! What goes into a peer as numbers, and what it hands out.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use str0m::net::DatagramSend;
+
+use super::error::Lost;
+
+/// The bits a second that a peer sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Kept up with padding, so that the path stays known; 0 for none.
+    pub min: u64,
+    /// What the encoder may use at most.
+    pub target: u64,
+}
+
+/// What [`super::peer::Peer::poll`] hands out.
+#[derive(Debug)]
+pub enum Output {
+    /// A datagram to send.
+    Transmit(Transmit),
+    /// Something happened.
+    Event(Event),
+    /// Nothing more to do until then; call [`super::peer::Peer::handle_timeout`] at that time.
+    Timeout(Instant),
+}
+
+/// How a datagram travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// By itself.
+    Udp,
+    /// In a connection that we make, with its length before it (RFC 4571).
+    Tcp,
+}
+
+/// A datagram on its way out.
+#[derive(Debug)]
+pub struct Transmit {
+    /// How it goes.
+    pub transport: Transport,
+    /// Where to.
+    pub destination: SocketAddr,
+    pub(super) contents: DatagramSend,
+}
+
+impl Transmit {
+    /// The bytes.
+    pub fn contents(&self) -> &[u8] {
+        &self.contents
+    }
+}
+
+/// What happens to a peer.
+#[derive(Debug)]
+pub enum Event {
+    /// Media can flow, for the first time or again.
+    Connected,
+    /// The path is lost. [`super::peer::Peer::accept_restart`] takes the answer to `offer`, and then
+    /// [`Event::Connected`] comes again; whoever waits for it sets the bound.
+    PathLost {
+        /// The session description to send.
+        offer: String,
+    },
+    /// It is over; the peer does nothing any more.
+    Disconnected(Lost),
+    /// A viewer, or the peer itself, needs a keyframe.
+    KeyframeRequested,
+    /// The bits a second that the path carries; `None` when it knows no limit.
+    Bandwidth(Option<u64>),
+}
+
+/// What became of an access unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// Handed to the network.
+    Sent,
+    /// Skipped: not connected, or only a keyframe can come next.
+    Skipped,
+    /// Skipped: what waits to be sent is already too old.
+    Congested,
+}
