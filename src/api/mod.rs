@@ -11,6 +11,7 @@ mod health;
 mod mcp;
 mod metrics;
 mod openapi;
+mod picture;
 mod recordings;
 mod sessions;
 mod status;

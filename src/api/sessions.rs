@@ -11,10 +11,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Doors;
 use super::body::{JsonBody, OptionalJsonBody, Params};
+use super::picture::{PictureOptions, take};
 use super::status::ErrorBody;
 use crate::browser::screenshot::Format;
 use crate::error::Error;
-use crate::media::marks::Output;
 use crate::model::command::ActionRequest;
 use crate::model::{ActionResult, Secret, SessionRecord, SessionSpec};
 use crate::session::{Analysis, ContextOptions, ElementList, PageContext};
@@ -232,7 +232,7 @@ pub(super) struct ScreenshotQuery {
     format: Format,
     /// 1 to 100, for `jpeg` and `webp`.
     #[param(minimum = 1, maximum = 100)]
-    quality: Option<u8>,
+    quality: Option<u32>,
     /// The whole page and not the viewport only.
     #[serde(default)]
     full_page: bool,
@@ -263,9 +263,6 @@ pub(super) struct ScreenshotAnswer {
 /// Names the state of the page that the marks' indices belong to.
 const ELEMENTS_VERSION: HeaderName = HeaderName::from_static("x-elements-version");
 
-/// Quality of a marked JPEG where none is named.
-const MARKED_QUALITY: u8 = 80;
-
 /// A screenshot, without the ghost cursor. With `marks`, the header `X-Elements-Version` names the
 /// list that the numbers belong to.
 #[utoipa::path(get, path = "/sessions/{room_name}/screenshot", tag = "actions",
@@ -290,25 +287,14 @@ pub(super) async fn screenshot(
         json,
         ..
     } = query;
-    if quality.is_some_and(|quality| !(1..=100).contains(&quality)) {
-        return Err(Error::invalid_input("quality is out of range").hint("Use 1 to 100."));
-    }
     let handle = doors.manager.find(&room)?;
-    let (picture, elements) = match marks {
-        false => (handle.screenshot(format, quality, full_page).await?, None),
-        true => {
-            let output = match format {
-                Format::Png => Output::Png,
-                Format::Jpeg => Output::Jpeg(quality.unwrap_or(MARKED_QUALITY)),
-                Format::Webp => {
-                    return Err(Error::invalid_input("marks are not drawn on webp")
-                        .hint("Use format=png or format=jpeg."));
-                }
-            };
-            let (picture, elements) = handle.marked_screenshot(output, full_page).await?;
-            (picture, Some(elements))
-        }
+    let wanted = PictureOptions {
+        format,
+        quality,
+        full_page,
+        marks,
     };
+    let (picture, elements) = take(&handle, wanted).await?;
     let version = elements
         .as_ref()
         .map(|list| HeaderValue::from(list.version));

@@ -315,7 +315,7 @@ impl SessionHandle {
     fn between_documents(&self, options: &ContextOptions) -> PageContext {
         let record = self.record.borrow();
         let viewport = self.page.viewport();
-        PageContext {
+        let mut context = PageContext {
             url: self.page.loading().url,
             title: record.title.clone(),
             ready_state: "loading".to_owned(),
@@ -330,7 +330,9 @@ impl SessionHandle {
             accessibility: options.accessibility.then(Vec::new),
             accessibility_total: options.accessibility.then_some(0),
             accessibility_more: options.accessibility.then_some(None),
-        }
+        };
+        masking::context(&self.secrets, &mut context);
+        context
     }
 
     async fn read(&self, options: ContextOptions) -> Result<PageContext, Error> {

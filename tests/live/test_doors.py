@@ -252,6 +252,19 @@ def test_grpc_cancel_cancels_the_action(lone_ghostcast, stub, web):
         assert "cancelled" in events.wait("action_error")["error"]
 
 
+def test_grpc_pictures_and_recordings(lone_ghostcast, stub, web):
+    """A marked picture with its list, a recording, and a model that nobody configured."""
+    with lone_ghostcast.api.session(initial_url=web.visit("/form").url) as room:
+        request = stub.request("TakeScreenshot", room_name=room, marks=True)
+        picture = stub.stub.TakeScreenshot(request, timeout=10)
+        assert picture.media_type == "image/png" and picture.data.startswith(b"\x89PNG")
+        assert [plain(e)["name"] for e in picture.elements][0] == "Press me"
+        assert stub.call("StartRecording", room_name=room)["state"] == "recording"
+        assert stub.call("StopRecording", room_name=room)["state"] in ("finished", "failed")
+        error = stub.refusal("Analyze", room_name=room, question="What is there?")
+        assert error.code().name == "UNIMPLEMENTED" and "vision.url" in error.details()
+
+
 def test_grpc_bounds(stub):
     """What is out of range is refused with a sentence."""
     error = stub.refusal("StartSession", room_name="a/b")

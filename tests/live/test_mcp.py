@@ -1,15 +1,26 @@
 """MCP by the official Python SDK: the same tools, answers and events on every transport."""
 
+import base64
+import io
 import queue
 import time
 
 import jsonschema
 import pytest
 from mcp.shared.exceptions import MCPError
+from PIL import Image
 
 from support import procs
 from support.api import new_room
-from support.mcp import DOORS, conversation, heard, spoken
+from support.mcp import (
+    DOORS,
+    McpClient,
+    conversation,
+    heard,
+    http_server,
+    spoken,
+    stdio_server,
+)
 from support.wait import wait_for
 
 TOOLS = {
@@ -261,3 +272,65 @@ def test_lost_browser_is_a_tool_error(mcp, own_ghostcast, ghostcast_bin, door):
         sentence, _ = client.fail("recover_browser_session", room_name="lost")
         assert "start" in sentence.lower()
         assert client.do("start_browser_session", room_name="lost")["state"] == "live"
+
+
+@pytest.fixture(scope="module")
+def extended(lone_ghostcast):
+    """A conversation that asked for the extended tools."""
+    client = McpClient(http_server(lone_ghostcast, "?extended=true"), "auto")
+    yield client
+    client.close()
+
+
+def test_extended_tools_by_option(extended, lone_ghostcast, ghostcast_bin):
+    """The seven and more, by the query and by the flag."""
+    more = ["screenshot", "analyze", "recording", "wait_for"]
+    assert list(extended.tools()) == [*TOOLS, *more]
+    server = stdio_server(ghostcast_bin, lone_ghostcast, args=["--extended"])
+    client = McpClient(server, "auto")
+    try:
+        assert set(more) < set(client.tools())
+    finally:
+        client.close()
+
+
+def test_extended_tools_at_work(extended, web):
+    """A picture with numbers, a wait, a recording, and a model that nobody configured."""
+    room, visit = new_room("mcp"), web.visit("/form")
+    extended.do("start_browser_session", room_name=room, initial_url=visit.url)
+    try:
+        result = extended.call("screenshot", room_name=room, marks=True)
+        assert not result.is_error and result.structured_content["marked"]
+        image = next(block for block in result.content if block.type == "image")
+        picture = Image.open(io.BytesIO(base64.b64decode(image.data)))
+        assert picture.size == (1280, 720) and picture.format == "JPEG"
+        found = extended.do("wait_for", room_name=room, condition={"text": "A link"})
+        assert found["success"] and found["message"] == "It is there."
+        _, facts = extended.fail(
+            "wait_for", room_name=room, condition={"text": "Never"}, timeout_ms=300
+        )
+        assert facts["error_kind"] == "timeout"
+        started = extended.do("recording", room_name=room, operation="start")
+        assert started["state"] == "recording"
+        time.sleep(1)
+        stopped = extended.do("recording", room_name=room, operation="stop")
+        assert stopped["state"] == "finished" and stopped["duration_s"] >= 1
+        sentence, facts = extended.fail("analyze", room_name=room, question="What is there?")
+        assert facts["error_kind"] == "not_configured" and "vision.url" in sentence
+    finally:
+        extended.call("close_browser_session", room_name=room)
+
+
+def test_failed_action_can_be_corrected(mcp, room, web):
+    """The failure names itself, the retry names the failure."""
+    mcp.act(room, "navigate", url=web.visit("/form").url)
+    click = {"room_name": room, "action_type": "click"}
+    _, failed = mcp.fail("execute_action", **click, params={"index": 99})
+    candidate = failed["context"]["candidates"][0]["index"]
+    right = mcp.do(
+        "execute_action",
+        **click,
+        params={"index": candidate},
+        correction_of=failed["action_id"],
+    )
+    assert right["correction_of"] == failed["action_id"]

@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value};
 use super::proto;
 use crate::error::Error;
 use crate::model::command::ActionRequest;
-use crate::model::{ActionResult, RoomName, SessionRecord, SessionSpec};
+use crate::model::{ActionResult, RecordingStatus, RoomName, SessionRecord, SessionSpec};
 use crate::session::PageContext;
 
 /// Deepest nesting of a struct that is taken in; prost stops at a hundred messages by itself.
@@ -95,15 +95,20 @@ pub(super) fn facts(value: &impl Serialize) -> Map<String, Value> {
     }
 }
 
-fn structs(value: Option<Value>) -> Vec<Struct> {
-    let Some(Value::Array(items)) = value else {
-        return Vec::new();
-    };
+/// The objects of a list.
+pub(super) fn structs(items: Vec<Value>) -> Vec<Struct> {
     let objects = items.into_iter().filter_map(|item| match item {
         Value::Object(object) => Some(to_struct(object)),
         _ => None,
     });
     objects.collect()
+}
+
+fn list(value: Option<Value>) -> Vec<Value> {
+    match value {
+        Some(Value::Array(items)) => items,
+        _ => Vec::new(),
+    }
 }
 
 /// What a new session shall be.
@@ -200,8 +205,8 @@ pub(super) fn result(result: ActionResult) -> proto::ActionResult {
 /// What the browser shows.
 pub(super) fn context(page: PageContext) -> proto::BrowserContext {
     let mut details = facts(&page);
-    let elements = structs(details.remove("elements"));
-    let accessibility = structs(details.remove("accessibility"));
+    let elements = structs(list(details.remove("elements")));
+    let accessibility = structs(list(details.remove("accessibility")));
     for name in ["url", "title", "ready_state", "is_loading"] {
         details.remove(name);
     }
@@ -213,6 +218,22 @@ pub(super) fn context(page: PageContext) -> proto::BrowserContext {
         elements,
         accessibility,
         details: Some(to_struct(details)),
+    }
+}
+
+/// A recording as it is.
+pub(super) fn recording(status: RecordingStatus) -> proto::Recording {
+    let state = serde_json::to_value(status.state).unwrap_or_default();
+    proto::Recording {
+        recording_id: status.recording_id.to_string(),
+        state: state.as_str().unwrap_or_default().to_owned(),
+        started_at: status.started_at,
+        duration_s: status.duration_s,
+        bytes: status.bytes,
+        frames: status.frames,
+        file: status.file,
+        path: status.path,
+        reason: status.reason,
     }
 }
 

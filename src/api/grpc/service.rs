@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::super::Doors;
+use super::super::picture::{PictureOptions, take};
 use super::super::subscribe::{Wanted, lagged};
 use super::{convert, proto, status};
 use crate::browser::screenshot::Format;
@@ -162,21 +163,52 @@ impl proto::browser_service_server::BrowserService for Service {
                 refused(error.hint("Use png, jpeg or webp."))
             })?,
         };
-        let quality = match request.quality {
-            None => None,
-            Some(quality) => match u8::try_from(quality) {
-                Ok(quality @ 1..=100) => Some(quality),
-                _ => {
-                    let error = Error::invalid_input("quality is out of range");
-                    return Err(refused(error.hint("Use 1 to 100.")));
-                }
-            },
+        let wanted = PictureOptions {
+            format,
+            quality: request.quality,
+            full_page: request.full_page,
+            marks: request.marks,
         };
-        let picture = handle.screenshot(format, quality, request.full_page).await;
+        let (data, elements) = take(&handle, wanted).await.map_err(refused)?;
+        let elements = elements.map(|list| list.elements).unwrap_or_default();
         Ok(Response::new(proto::Screenshot {
             media_type: format.media_type().to_owned(),
-            data: picture.map_err(refused)?,
+            data,
+            elements: convert::structs(elements),
         }))
+    }
+
+    async fn analyze(
+        &self,
+        request: Request<proto::AnalyzeRequest>,
+    ) -> Answer<proto::AnalyzeResponse> {
+        let request = request.into_inner();
+        let handle = self.find(&request.room_name)?;
+        let asking = handle.analyze(&request.question, request.marks);
+        let analysis = asking.await.map_err(refused)?;
+        Ok(Response::new(proto::AnalyzeResponse {
+            answer: analysis.answer,
+            model: analysis.model,
+            took_ms: analysis.took_ms,
+        }))
+    }
+
+    async fn start_recording(
+        &self,
+        request: Request<proto::StartRecordingRequest>,
+    ) -> Answer<proto::Recording> {
+        let handle = self.find(&request.get_ref().room_name)?;
+        let status = handle.start_recording().await.map_err(refused)?;
+        Ok(Response::new(convert::recording(status)))
+    }
+
+    async fn stop_recording(
+        &self,
+        request: Request<proto::StopRecordingRequest>,
+    ) -> Answer<proto::Recording> {
+        let handle = self.find(&request.get_ref().room_name)?;
+        let status = handle.stop_recording().await.map_err(refused)?;
+        Ok(Response::new(convert::recording(status)))
     }
 
     type StreamEventsStream = Pin<Box<dyn Stream<Item = Result<proto::Event, Status>> + Send>>;

@@ -162,7 +162,10 @@ pub(super) fn told(action: &ActionRequest, result: &ActionResult) -> String {
             true => "The page does not scroll any further that way.".to_owned(),
             false => format!("Scrolled {}.", param(action, "direction").unwrap_or("on")),
         },
-        "wait" => "Done waiting.".to_owned(),
+        "wait" => match action.params.contains_key("for") {
+            true => "It is there.".to_owned(),
+            false => "Done waiting.".to_owned(),
+        },
         _ => "Done.".to_owned(),
     }
 }

@@ -72,6 +72,53 @@ pub(super) struct Look {
     pub(super) accessibility_more: Option<String>,
 }
 
+/// Of `screenshot`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Screenshot {
+    pub(super) room_name: Option<String>,
+    #[serde(default)]
+    pub(super) marks: bool,
+    #[serde(default)]
+    pub(super) full_page: bool,
+}
+
+/// Of `analyze`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Analyze {
+    pub(super) room_name: Option<String>,
+    pub(super) question: String,
+    #[serde(default)]
+    pub(super) marks: bool,
+}
+
+/// Of `recording`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Record {
+    pub(super) room_name: Option<String>,
+    pub(super) operation: RecordOperation,
+}
+
+/// What `recording` shall do.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RecordOperation {
+    Start,
+    Stop,
+    Status,
+}
+
+/// Of `wait_for`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaitFor {
+    pub(super) room_name: Option<String>,
+    pub(super) condition: Map<String, Value>,
+    pub(super) timeout_ms: Option<u64>,
+}
+
 const fn yes() -> bool {
     true
 }

@@ -1,4 +1,4 @@
-//! What the tools do: each parses, asks the manager or a session, and answers.
+//! What the default tools do: each parses, asks the manager or a session, and answers.
 
 use std::time::Duration;
 
@@ -46,15 +46,19 @@ pub(super) async fn call(
         ToolName::Recover => call.recover(arguments).await,
         ToolName::Act => call.act(arguments).await,
         ToolName::Look => call.look(arguments).await,
+        ToolName::Screenshot => call.screenshot(arguments).await,
+        ToolName::Analyze => call.analyze(arguments).await,
+        ToolName::Record => call.record(arguments).await,
+        ToolName::WaitFor => call.wait_for(arguments).await,
     };
     outcome.unwrap_or_else(|error| answer::error(&error))
 }
 
 /// One call of one tool.
-struct Call<'a> {
-    server: &'a Server,
+pub(super) struct Call<'a> {
+    pub(super) server: &'a Server,
     context: &'a RequestContext<RoleServer>,
-    pace: Pace<'a>,
+    pub(super) pace: Pace<'a>,
 }
 
 impl Call<'_> {
@@ -222,7 +226,7 @@ impl Call<'_> {
         Ok(self.session(&handle.record(), message))
     }
 
-    async fn act(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
+    pub(super) async fn act(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
         let (room, action) = arguments::parse::<Act>(arguments)?.into_request();
         let handle = self.meant(room.as_deref()).await?;
         let session = handle.record().session_id;
@@ -302,7 +306,7 @@ impl Call<'_> {
 
     /// The session that is meant: the one named, the one that this client started last, or the
     /// default one, which is started when it is not there (REQUIREMENTS D4).
-    async fn meant(&self, named: Option<&str>) -> Result<SessionHandle, Error> {
+    pub(super) async fn meant(&self, named: Option<&str>) -> Result<SessionHandle, Error> {
         let manager = &self.server.doors.manager;
         if let Some(name) = named {
             return manager.find(name);
@@ -377,7 +381,7 @@ fn still_starting() -> Error {
     Error::timeout("the browser is still starting").hint("Try again in a moment.")
 }
 
-fn cancelled() -> Error {
+pub(super) fn cancelled() -> Error {
     Error::cancelled("the call was cancelled")
 }
 

@@ -17,6 +17,10 @@ pub(super) enum ToolName {
     Recover,
     Act,
     Look,
+    Screenshot,
+    Analyze,
+    Record,
+    WaitFor,
 }
 
 impl ToolName {
@@ -31,7 +35,7 @@ impl ToolName {
         Self::Recover,
     ];
     /// What comes with the option `extended`.
-    const EXTENDED: [Self; 0] = [];
+    const EXTENDED: [Self; 4] = [Self::Screenshot, Self::Analyze, Self::Record, Self::WaitFor];
 
     /// The name on the wire.
     pub(super) const fn as_str(self) -> &'static str {
@@ -43,6 +47,10 @@ impl ToolName {
             Self::Recover => "recover_browser_session",
             Self::Act => "execute_action",
             Self::Look => "get_browser_context",
+            Self::Screenshot => "screenshot",
+            Self::Analyze => "analyze",
+            Self::Record => "recording",
+            Self::WaitFor => "wait_for",
         }
     }
 
@@ -101,6 +109,20 @@ impl ToolName {
                 "Tells what the browser shows: URL, title, ready state, and the elements that can \
                  be clicked or typed into, each with its index."
             }
+            Self::Screenshot => {
+                "Takes a picture of the page, by wish with a numbered box round each element; the \
+                 numbers are the indices for execute_action."
+            }
+            Self::Analyze => {
+                "Asks a vision model a question about the page as it looks, and tells its answer."
+            }
+            Self::Record => {
+                "Records what people see of the browser as an MP4 file: starts, stops, or tells \
+                 how it is going."
+            }
+            Self::WaitFor => {
+                "Waits until the page shows a text or an element, has a URL, or has come to rest."
+            }
         }
     }
 
@@ -112,6 +134,12 @@ impl ToolName {
                 .idempotent(false)
                 .open_world(false)
         };
+        // The page itself comes from anywhere, though looking at it changes nothing.
+        let looks = |title: &str| {
+            ToolAnnotations::with_title(title)
+                .read_only(true)
+                .open_world(true)
+        };
         match self {
             Self::Start => changes("Start a browser in a room").open_world(true),
             Self::Pause => changes("Pause the video").idempotent(true),
@@ -122,10 +150,11 @@ impl ToolName {
             Self::Act => changes("Act in the browser")
                 .destructive(true)
                 .open_world(true),
-            // The page itself comes from anywhere, though looking at it asks nobody.
-            Self::Look => ToolAnnotations::with_title("Look at the page")
-                .read_only(true)
-                .open_world(true),
+            Self::Look => looks("Look at the page"),
+            Self::Screenshot => looks("Take a picture of the page"),
+            Self::Analyze => looks("Ask about the page"),
+            Self::WaitFor => looks("Wait for the page"),
+            Self::Record => changes("Record the browser"),
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The same server answers on streamable HTTP at `/mcp`, on a WebSocket at `/mcp/socket` (one
 //! JSON-RPC message a frame, for `ghostcast mcp` to attach to), and on any other byte stream.
-//! [`catalog`] says what tools there are, [`arguments`] what they take, [`calls`] what they do,
+//! [`catalog`] says what tools there are, [`arguments`] what they take, [`calls`] and [`extended`]
+//! what they do,
 //! [`pace`] keeps each of them within the patience of a conversation, and [`answer`] puts what
 //! came of it into words.
 
@@ -10,6 +11,7 @@ mod answer;
 mod arguments;
 mod calls;
 mod catalog;
+mod extended;
 mod memory;
 mod pace;
 mod schemas;

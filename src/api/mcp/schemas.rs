@@ -17,6 +17,10 @@ pub(super) fn takes(tool: ToolName) -> Arc<JsonObject> {
         ToolName::Recover => recover_input(),
         ToolName::Act => act_input(),
         ToolName::Look => look_input(),
+        ToolName::Screenshot => screenshot_input(),
+        ToolName::Analyze => analyze_input(),
+        ToolName::Record => record_input(),
+        ToolName::WaitFor => wait_for_input(),
     })
 }
 
@@ -28,8 +32,11 @@ pub(super) fn answers(tool: ToolName) -> Arc<JsonObject> {
         | ToolName::Resume
         | ToolName::Close
         | ToolName::Recover => &SESSION,
-        ToolName::Act => &RESULT,
+        ToolName::Act | ToolName::WaitFor => &RESULT,
         ToolName::Look => &CONTEXT,
+        ToolName::Screenshot => &PICTURE,
+        ToolName::Analyze => &ANALYSIS,
+        ToolName::Record => &RECORDING,
     })
 }
 
@@ -221,6 +228,60 @@ fn look_input() -> Value {
     input(properties, &[])
 }
 
+fn screenshot_input() -> Value {
+    let properties = json!({
+        "room_name": room_name(ROOM_OR_DEFAULT),
+        "marks": {
+            "type": "boolean", "default": false,
+            "description": "With a numbered box round each element.",
+        },
+        "full_page": {
+            "type": "boolean", "default": false,
+            "description": "The whole page and not only what is in view.",
+        },
+    });
+    input(properties, &[])
+}
+
+fn analyze_input() -> Value {
+    let properties = json!({
+        "room_name": room_name(ROOM_OR_DEFAULT),
+        "question": {
+            "type": "string", "minLength": 1, "maxLength": 4000,
+            "description": "What to ask about the page.",
+            "examples": ["Is there an error message?"],
+        },
+        "marks": {
+            "type": "boolean", "default": false,
+            "description": "Show the model the elements' indices as well.",
+        },
+    });
+    input(properties, &["question"])
+}
+
+fn record_input() -> Value {
+    let properties = json!({
+        "room_name": room_name(ROOM_OR_DEFAULT),
+        "operation": {
+            "type": "string", "enum": ["start", "stop", "status"],
+            "description": "What to do.",
+        },
+    });
+    input(properties, &["operation"])
+}
+
+fn wait_for_input() -> Value {
+    let properties = json!({
+        "room_name": room_name(ROOM_OR_DEFAULT),
+        "condition": wait_for("What to wait for: exactly one of these."),
+        "timeout_ms": {
+            "type": "integer", "minimum": 1, "maximum": 120_000, "default": 10_000,
+            "description": "Give up after this many milliseconds.",
+        },
+    });
+    input(properties, &["condition"])
+}
+
 fn output(properties: Value, required: &[&str]) -> Arc<JsonObject> {
     object(json!({"type": "object", "properties": properties, "required": required}))
 }
@@ -330,5 +391,54 @@ static CONTEXT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
             },
         }),
         &["message", "room_name", "url", "title", "ready_state"],
+    )
+});
+
+/// What `screenshot` answers, besides the picture.
+static PICTURE: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
+    output(
+        json!({
+            "message": text(MESSAGE),
+            "room_name": text("The room."),
+            "url": text("The page's URL."),
+            "title": text("The page's title."),
+            "media_type": text("The picture's type."),
+            "marked": {"type": "boolean", "description": "Whether elements are numbered."},
+        }),
+        &["message", "room_name", "media_type"],
+    )
+});
+
+/// What `analyze` answers.
+static ANALYSIS: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
+    output(
+        json!({
+            "message": text(MESSAGE),
+            "room_name": text("The room."),
+            "answer": text("The model's words."),
+            "model": text("The model that gave them."),
+            "took_ms": {"type": "number", "description": "How long it took."},
+        }),
+        &["message", "room_name", "answer"],
+    )
+});
+
+/// What `recording` answers.
+static RECORDING: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
+    output(
+        json!({
+            "message": text(MESSAGE),
+            "room_name": text("The room."),
+            "state": {
+                "type": "string", "enum": ["recording", "finished", "failed"],
+                "description": "Where the recording is in its life.",
+            },
+            "duration_s": {"type": "number", "description": "How long it is, seconds."},
+            "bytes": {"type": "integer", "description": "The file's size."},
+            "file": text("The file's name, as GET /recordings/{file} takes it."),
+            "path": text("Where the file is on the service's machine."),
+            "reason": text_or_null("Why it ended, where nobody asked for it."),
+        }),
+        &["message", "room_name", "state", "file"],
     )
 });
