@@ -11,8 +11,8 @@ from support.api import new_room
 from support.grpc_client import GrpcClient, plain
 from support.mcp import McpClient, http_server
 
-# What differs from one run of the same thing to the next.
-PASSING = {"duration_ms", "settle_ms"}
+# What differs from one run of the same thing to the next, on a busy machine at least.
+PASSING = {"settle_ms", "settled"}
 
 
 class Rest:

@@ -8,7 +8,8 @@ mod service;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderName, HeaderValue, Request};
+use axum::middleware::map_response;
 use axum::response::Response;
 use tonic::service::Routes;
 use tonic::{Code, Status};
@@ -16,7 +17,7 @@ use tonic::{Code, Status};
 use self::service::Service;
 use super::Doors;
 use super::status::{grpc_code, log};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// The generated messages and the service's skeleton.
 #[expect(
@@ -56,7 +57,22 @@ pub(super) fn routes(doors: &Doors) -> Result<Router<Doors>, Error> {
         let serving = tonic_health::ServingStatus::Serving;
         reporter.set_service_status(name, serving).await;
     });
-    Ok(routes.into_axum_router().reset_fallback().with_state(()))
+    let router = routes.into_axum_router().reset_fallback().with_state(());
+    Ok(router.layer(map_response(blame_the_caller)))
+}
+
+/// The library calls a message that it cannot decode a defect of the service; it is the caller's.
+async fn blame_the_caller(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let says = |name: HeaderName, what: &[u8]| {
+        let value = headers.get(name).map(HeaderValue::as_bytes);
+        value.is_some_and(|value| value.starts_with(what))
+    };
+    if says(Status::GRPC_STATUS, b"13") && says(Status::GRPC_MESSAGE, b"failed%20to%20decode") {
+        let code = grpc_code(ErrorKind::InvalidInput);
+        headers.insert(Status::GRPC_STATUS, HeaderValue::from(code));
+    }
+    response
 }
 
 /// Whether a request came by gRPC, and so has to be refused in its way.
