@@ -99,11 +99,13 @@ pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, Action
 }
 
 impl Stage<'_> {
-    /// Shows a cue, and lets the cursor arrive when somebody watches it.
-    async fn show(&self, cue: Cue) {
-        if let Some(arrival) = self.cues.cue(cue) {
+    /// Shows a cue, and lets the cursor arrive when somebody watches it; answers whether it did.
+    async fn show(&self, cue: Cue) -> bool {
+        let arrival = self.cues.cue(cue);
+        if let Some(arrival) = arrival {
             tokio::time::sleep_until(arrival.into()).await;
         }
+        arrival.is_some()
     }
 
     /// Shows a cue and goes on at once.

@@ -20,11 +20,13 @@ pub(super) async fn click(stage: Stage<'_>, params: &Click) -> Result<Done, Acti
         Target::Point(point) => (inside(stage, point)?, None),
     };
     let Click { button, count, .. } = *params;
-    stage.show(Cue::MoveTo { at }).await;
+    let has_waited = stage.show(Cue::MoveTo { at }).await;
     let at = match params.target {
         // The page may have moved while the cursor was on its way.
-        Target::Index(index) => point_of(&find(elements::locate(stage.page, index).await, index)?)?,
-        Target::Point(_) => at,
+        Target::Index(index) if has_waited => {
+            point_of(&find(elements::locate(stage.page, index).await, index)?)?
+        }
+        Target::Index(_) | Target::Point(_) => at,
     };
     stage.hint(Cue::Press { at, count });
     let before = stage.page.loading();

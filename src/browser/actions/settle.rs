@@ -1,7 +1,7 @@
 //! Coming to rest: when an action may be called done.
 //!
-//! After input: a frame is presented, and then either the navigation that the input began has
-//! ended, or the requests it began have. After a navigation: the document is there and has
+//! After input: what the page puts off to its next turn, and to the next frame if it asked for one, is
+//! done, and then either the navigation that the input began has ended, or the requests it began have. After a navigation: the document is there and has
 //! loaded. Always bounded; the result says whether the page came to rest or the bound did.
 
 use std::time::{Duration, Instant};
@@ -15,6 +15,9 @@ use super::super::page::Page;
 
 /// A navigation that ends without a document (a download, HTTP 204) is given up after this.
 const NO_DOCUMENT_GRACE: Duration = Duration::from_millis(300);
+
+/// Requests that the page began by now are heard of within this time.
+const HEARSAY: Duration = Duration::from_millis(1);
 
 /// How a page came to rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +61,8 @@ pub(super) async fn after_input(page: &Page, before: &Loading, bound: Duration) 
     let started = Instant::now();
     let deadline = started + bound;
     let mut watch = page.watch_loading();
-    let calm = presented(page, bound).await;
+    let calm = done(page, bound).await;
+    sleep(HEARSAY).await;
     let went = |loading: &Loading| {
         loading.started > before.started || loading.committed > before.committed
     };
@@ -88,8 +92,8 @@ pub(super) async fn after_input(page: &Page, before: &Loading, bound: Duration) 
     }
 }
 
-/// Waits until the page has presented what the input changed. False when the bound was reached.
-async fn presented(page: &Page, bound: Duration) -> bool {
+/// Waits until the page has done what the input led to. False when the bound was reached.
+async fn done(page: &Page, bound: Duration) -> bool {
     let bound_ms = bound.as_millis();
     // A document that is replaced meanwhile takes its timers along; the navigation is waited for
     // instead.

@@ -135,8 +135,31 @@
   const sleep = (ms) => new Promise((done) => { setTimeout(done, ms); });
   const clamp = (n, low, high, other) => (Number.isFinite(n) ? Math.min(Math.max(n, low), high) : other);
 
+  const turn = () => new Promise((done) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => { port1.close(); done(); };
+    port2.postMessage(0);
+  });
+
   /**
-   * Waits until no significant change came for `quietMs` and a frame was presented, at most `maxMs`.
+   * Whether the page may be about to change with the next frame. The numbers of animation frame requests
+   * are shared by all worlds of a window, so a gap tells of requests by others. Frames have numbers of
+   * their own, and are waited for.
+   */
+  let lastRequest = 0;
+  function mark() {
+    lastRequest = requestAnimationFrame(() => {});
+    cancelAnimationFrame(lastRequest);
+    return lastRequest;
+  }
+  function awaitsFrame() {
+    const before = lastRequest;
+    return mark() !== before + 1 || window.length > 0;
+  }
+
+  /**
+   * Waits until no significant change came for `quietMs`, and a frame was drawn if one was asked for, at
+   * most `maxMs`.
    * @returns {Promise<{settled:boolean, ms:number}>}
    */
   async function quiet(quietMs, maxMs) {
@@ -151,8 +174,15 @@
     } finally { waiters--; }
   }
   async function settle(start, calm, most) {
-    await nextFrame();
-    await nextFrame();
+    // What handlers put off to the next turn, as frameworks do when they draw.
+    await turn();
+    await turn();
+    if (awaitsFrame()) {
+      // Requests of the page were made before ours, and so are served before it.
+      await nextFrame();
+      await turn();
+    }
+    mark();
     for (;;) {
       const now = performance.now();
       const left = Math.max(lastChange, start) + calm - now;
@@ -162,6 +192,7 @@
     }
   }
 
+  mark();
   gc.quiet = quiet;
   document.addEventListener('DOMContentLoaded', observe, { once: true });
   addEventListener('load', observe, { once: true });
