@@ -8,7 +8,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 
 from support.api import new_room
-from support.grpc_client import GrpcClient, plain
+from support.grpc_client import GrpcClient, plain, whole
 from support.mcp import McpClient, http_server
 
 # What differs from one run of the same thing to the next, on a busy machine at least.
@@ -183,8 +183,8 @@ def walk(door, service, web):
 
 
 def anonymous(seen, *visits):
-    """The same text whatever the visit's number."""
-    text = repr(seen)
+    """The same text whatever the visit's number, and however whole numbers are written."""
+    text = repr(whole(seen))
     for number, visit in enumerate(visits):
         text = text.replace(visit.url, f"URL{number}").replace(visit.id, f"ID{number}")
     return text

@@ -82,6 +82,6 @@ def whole(value):
     """The value with floats that are whole numbers as integers."""
     if isinstance(value, dict):
         return {name: whole(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [whole(inner) for inner in value]
+    if isinstance(value, (list, tuple)):
+        return type(value)(whole(inner) for inner in value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
