@@ -145,7 +145,8 @@ def test_mcp_by_http(client, room):
             )
             headers[name] = nonsense.random.choice(["", "x", "2025-06-18", "2026-07-28", "9999"])
         body = rpc(nonsense, room)
-        response = client.post("/mcp", content=body, headers=headers)
+        request = client.build_request("POST", "/mcp", content=body, headers=headers)
+        response = send(client, request)
         assert is_fine(response.status_code), (
             f"input {number}, seed {SEED}: {headers} {body[:300]!r} gave "
             f"{response.status_code}: {response.text[:300]}"
