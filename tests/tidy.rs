@@ -76,7 +76,10 @@ const ENGINES: [(&str, &[&str]); 26] = [
     ("livekit_signaling", &["livekit/"]),
     ("metrics_exporter_prometheus", &["api/metrics.rs"]),
     ("mp4_atom", &["media/mux/boxes.rs"]),
-    ("openh264", &["media/encode/openh264.rs"]),
+    (
+        "openh264",
+        &["media/encode/openh264.rs", "media/playback.rs"],
+    ),
     ("openh264_sys2", &["media/encode/openh264.rs"]),
     ("prost", &["api/grpc/"]),
     ("prost_types", &["api/grpc/"]),
