@@ -65,12 +65,11 @@ impl Receiver {
             .codec_config()
             .add_h264(PAYLOAD_TYPE.into(), Some(RTX_TYPE.into()), true, BASELINE);
         let mut rtc = Box::new(config.build(now));
-        let candidate = Candidate::host(local, Protocol::Udp).map_err(|source| {
-            Error::LocalCandidate {
+        let candidate =
+            Candidate::host(local, Protocol::Udp).map_err(|source| Error::LocalCandidate {
                 address: local,
                 source,
-            }
-        })?;
+            })?;
         rtc.add_local_candidate(candidate);
         Ok(Self {
             rtc,
