@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::ConfigFile;
+use tokio_util::sync::CancellationToken;
+
+use super::{ConfigFile, Signals};
 use crate::config::{self, Flags};
 use crate::error::Error;
 use crate::model::Secret;
@@ -51,9 +53,16 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
         config.livekit.api_key = key;
         config.livekit.api_secret = Secret::from(secret);
     }
+    let stop = CancellationToken::new();
+    let (mut signals, interrupted) = (Signals::listen()?, stop.clone());
+    tokio::spawn(async move {
+        signals.end().await;
+        interrupted.cancel();
+    });
     let passed = validate::run(validate::Options {
         step: options.step,
         json: options.json,
+        stop,
         config,
     });
     Ok(match Box::pin(passed).await? {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::cdp::Tab;
 use super::livekit_server::{Coordinates, LiveKitServer};
@@ -28,6 +29,8 @@ pub(super) struct Ground {
     pub(super) config: Config,
     /// A LiveKit server of the operator's own.
     pub(super) livekit: Option<Coordinates>,
+    /// The operator has seen enough.
+    pub(super) stop: CancellationToken,
 }
 
 /// What one test works with. Cheap to clone.
@@ -39,7 +42,8 @@ pub(super) struct Bench {
 struct Inner {
     ground: Ground,
     voice: Voice,
-    services: Mutex<Vec<(App, PathBuf)>>,
+    services: Mutex<Vec<App>>,
+    work_dirs: Mutex<Vec<PathBuf>>,
     servers: Mutex<Vec<LiveKitServer>>,
     measures: Mutex<Vec<(Measure, Duration)>>,
 }
@@ -73,6 +77,7 @@ impl Bench {
             ground,
             voice,
             services: Mutex::default(),
+            work_dirs: Mutex::default(),
             servers: Mutex::default(),
             measures: Mutex::default(),
         };
@@ -107,9 +112,9 @@ impl Bench {
         let service = Service {
             manager: app.manager().clone(),
             address: app.address(),
-            work_dir: work_dir.clone(),
+            work_dir,
         };
-        lock(&self.inner.services).push((app, work_dir));
+        lock(&self.inner.services).push(app);
         Ok(service)
     }
 
@@ -118,6 +123,7 @@ impl Bench {
         let name = format!("ghostcast-validate-{}", uuid::Uuid::new_v4().simple());
         let work_dir = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&work_dir)?;
+        lock(&self.inner.work_dirs).push(work_dir.clone());
         let mut config = Config::default();
         let theirs = &self.inner.ground.config;
         config.server.listen.set_port(0);
@@ -191,18 +197,22 @@ impl Bench {
     /// Ends everything that the test started, and checks that nothing is left of it.
     pub(super) async fn put_away(&self) -> Outcome {
         let services = std::mem::take(&mut *lock(&self.inner.services));
-        let mut left = Vec::new();
-        for (app, work_dir) in services {
+        for app in services {
             app.shut_down().await;
-            let gone = until(seconds(5), "the browsers have ended", async || {
+        }
+        let work_dirs = std::mem::take(&mut *lock(&self.inner.work_dirs));
+        let mut left = Ok(());
+        for work_dir in work_dirs {
+            let ended = until(seconds(5), "the test's browsers have ended", async || {
                 processes::browsers(&work_dir).is_empty().then_some(())
             });
-            left.extend(gone.await.err());
-            // What is kept from being removed is no result of the test.
+            left = left.and(ended.await);
+            processes::kill(&processes::trees(&processes::browsers(&work_dir)));
+            // The test may have removed it; what keeps it from being removed is no result.
             let _ = std::fs::remove_dir_all(&work_dir);
         }
         lock(&self.inner.servers).clear();
-        left.into_iter().next().map_or(Ok(()), Err)
+        left
     }
 }
 

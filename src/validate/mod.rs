@@ -33,6 +33,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use tokio_util::sync::CancellationToken;
+
 use self::bench::Ground;
 use self::livekit_server::Coordinates;
 use self::report::Voice;
@@ -50,6 +52,8 @@ pub struct Options {
     pub step: Option<u8>,
     /// Where to write the result for a program.
     pub json: Option<PathBuf>,
+    /// Ends the run early, in order.
+    pub stop: CancellationToken,
     /// The operator's settings: browser and LiveKit server are taken from them.
     pub config: Config,
 }
@@ -67,6 +71,7 @@ pub async fn run(options: Options) -> Result<bool, Error> {
     let ground = Ground {
         config: options.config.clone(),
         livekit,
+        stop: options.stop,
     };
     voice.say(&format!(
         "Ghostcast {}: validation. All pages are local ones, served on loopback; \"Example Domain\" \
@@ -75,7 +80,7 @@ pub async fn run(options: Options) -> Result<bool, Error> {
     ));
     let mut runner = Runner::new(ground, voice.clone());
     for step in STEPS {
-        if options.step.is_none_or(|wanted| wanted == step) {
+        if options.step.is_none_or(|wanted| wanted == step) && !runner.is_stopped() {
             run_step(step, &mut runner).await;
         }
     }

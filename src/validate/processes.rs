@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
+
 /// One process, told apart from a later one with the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Process {
@@ -91,6 +94,14 @@ pub(super) fn remaining(processes: &[Process]) -> Vec<Process> {
         stat.is_some_and(|stat| stat.started == process.started)
     };
     processes.iter().copied().filter(exists).collect()
+}
+
+/// Ends them at once.
+pub(super) fn kill(processes: &[Process]) {
+    for process in remaining(processes) {
+        // One that has ended meanwhile is what is wanted.
+        let _ = signal::kill(Pid::from_raw(process.pid), Signal::SIGKILL);
+    }
 }
 
 /// How many of them have ended and were reaped by nobody.

@@ -50,19 +50,24 @@ impl Runner {
         F: FnOnce(Bench) -> Running,
         Running: Future<Output = Outcome>,
     {
+        if self.is_stopped() {
+            return false;
+        }
         self.number += 1;
         let title = format!("Step {} - Test {}: {name}", self.step, self.number);
         self.voice.say(&format!("\n{title}"));
         let started = Instant::now();
         let bench = Bench::new(self.ground.clone(), self.voice.clone());
         let running = AssertUnwindSafe(Box::pin(test(bench.clone()))).catch_unwind();
-        let outcome = match tokio::time::timeout(TEST_MAX, running).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(said)) => Err(panicked(said.as_ref())),
-            Err(_) => {
+        let bounded = tokio::time::timeout(TEST_MAX, running);
+        let outcome = match self.ground.stop.run_until_cancelled(bounded).await {
+            Some(Ok(Ok(outcome))) => outcome,
+            Some(Ok(Err(said))) => Err(panicked(said.as_ref())),
+            Some(Err(_)) => {
                 let bound = TEST_MAX.as_secs();
                 Err(Failure::new(format!("it has not ended within {bound} s")))
             }
+            None => Err(Failure::new("it was interrupted")),
         };
         // On either way; what it cannot put away is a failure of its own.
         let put_away = bench.put_away().await;
@@ -91,6 +96,11 @@ impl Runner {
         passed
     }
 
+    /// Whether the operator has seen enough: then nothing more is begun.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.ground.stop.is_cancelled()
+    }
+
     /// Ends a step: prints its tally; whether all of it passed.
     pub(super) fn tally(&self, passed: &[bool]) -> bool {
         let line = self.report.step_line(self.step);
@@ -108,6 +118,8 @@ fn panicked(said: &(dyn Any + Send)) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
     use crate::config::Config;
 
@@ -115,8 +127,25 @@ mod tests {
         let ground = Ground {
             config: Config::default(),
             livekit: None,
+            stop: CancellationToken::new(),
         };
         Runner::new(ground, Voice::new(std::io::sink()))
+    }
+
+    #[tokio::test]
+    async fn an_interruption_ends_the_run() {
+        let mut runner = runner();
+        runner.begin(4, "Four");
+        let stop = runner.ground.stop.clone();
+        let hanging = |_| async move {
+            stop.cancel();
+            std::future::pending().await
+        };
+        assert!(!runner.test("hanging", hanging).await);
+        assert!(!runner.test("never begun", |_| async { Ok(()) }).await);
+        let verdicts = &runner.report.verdicts;
+        assert_eq!(verdicts.len(), 1);
+        assert_eq!(verdicts[0].failure, ["it was interrupted"]);
     }
 
     #[tokio::test]
