@@ -4,6 +4,7 @@
 #   deploy/test.sh                    everything
 #   deploy/test.sh lint               formatting, clippy, docs, the scripts
 #   deploy/test.sh unit [ARG...]      cargo test; arguments go to it
+#   deploy/test.sh validate [ARG...]  ghostcast validate; arguments go to it (--step N, --json FILE)
 #   deploy/test.sh live [ARG...]      pytest of tests/live; arguments go to it (-k NAME, -x, ...)
 #   deploy/test.sh soak [N [SEED]]    N (200) random faults in a row on live sessions; not part of everything
 #
@@ -25,9 +26,9 @@ usage() { sed -n '2,/^$/{/^$/d;s/^# \{0,1\}//;p}' "$root/deploy/test.sh"; }
 what="${1:-all}"
 [ "$#" -eq 0 ] || shift
 case "$what" in
-  all) [ "$#" -eq 0 ] || die 'arguments go to one stage: deploy/test.sh unit|live|soak ARG...' ;;
+  all) [ "$#" -eq 0 ] || die 'arguments go to one stage: deploy/test.sh unit|validate|live|soak ARG...' ;;
   lint) [ "$#" -eq 0 ] || die 'lint takes no arguments' ;;
-  unit | live | soak) ;;
+  unit | validate | live | soak) ;;
   -h | --help)
     usage
     exit
@@ -87,7 +88,7 @@ need_compilers
 if wants lint; then
   have shellcheck || need shellcheck 'checks the scripts'
 fi
-if wants unit || wants live; then
+if wants unit || wants validate || wants live; then
   need_browser
 fi
 if wants live; then
@@ -109,7 +110,7 @@ if wants lint; then
   { cargo fmt --version && cargo clippy --version; } >/dev/null || die 'rustfmt or clippy is missing: rustup component add rustfmt clippy'
 fi
 
-if wants unit || wants live; then
+if wants unit || wants validate || wants live; then
   begin 'the LiveKit server'
   obstacle="$(livekit_obstacle)"
   [ -z "$obstacle" ] || die "the tests need a LiveKit server: $obstacle"
@@ -175,11 +176,23 @@ if wants unit; then
   if [ "$what" = unit ]; then cargo test --locked "$@"; else cargo test --locked; fi
 fi
 
-if wants live; then
-  begin 'building the binary that the live tests start'
+if wants validate || wants live; then
+  begin 'building the binary that is validated and that the live tests start'
   cargo build --locked --bin ghostcast
   export GHOSTCAST_BIN="$target_dir/debug/ghostcast"
   [ -x "$GHOSTCAST_BIN" ] || die "cargo build left no $GHOSTCAST_BIN"
+fi
+
+if wants validate; then
+  begin 'the validation program (ghostcast validate)'
+  if [ "$#" -eq 0 ] || [ "$what" != validate ]; then
+    "$GHOSTCAST_BIN" validate --all
+  else
+    "$GHOSTCAST_BIN" validate "$@"
+  fi
+fi
+
+if wants live; then
   if wants soak; then
     begin 'random faults in a row'
     "$venv/bin/python" tests/live/soak_faults.py "$@"

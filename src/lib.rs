@@ -11,7 +11,8 @@
 //! - [`events`]: what happened, numbered and kept for a while.
 //! - [`session`]: one room's browser, from start to close.
 //! - [`api`]: the front doors: MCP, REST, gRPC, WebSocket, WHEP, metrics, dashboard.
-//! - [`demo`]: the built-in page that drives itself; [`app`]: where everything is put together; [`cli`]: the command line.
+//! - [`demo`]: the built-in page that drives itself; [`app`]: where everything is put together.
+//! - [`validate`]: the validation program; [`cli`]: the command line.
 
 pub mod api;
 pub mod app;
@@ -27,4 +28,5 @@ pub mod model;
 pub mod publish;
 pub mod rtc;
 pub mod session;
+pub mod validate;
 pub mod vision;

@@ -1,5 +1,7 @@
 //! `GET /metrics`: Prometheus text.
 
+use std::sync::{Mutex, PoisonError};
+
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -14,6 +16,8 @@ const SECONDS: [f64; 14] = [
     0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0,
 ];
 
+static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+
 /// The process's recorder of measurements.
 #[derive(Clone)]
 pub struct Metrics(PrometheusHandle);
@@ -25,13 +29,19 @@ impl std::fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Installs the process's recorder; only once a process.
+    /// The process's recorder, installed by the first call: a process has one, however many
+    /// services it carries one after the other.
     pub fn install() -> Result<Self, Error> {
+        let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = &*installed {
+            return Ok(Self(handle.clone()));
+        }
         let handle = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
             .and_then(PrometheusBuilder::install_recorder)
             .map_err(|error| Error::internal("metrics cannot be recorded").source(error))?;
         describe();
+        *installed = Some(handle.clone());
         Ok(Self(handle))
     }
 

@@ -5,6 +5,7 @@ mod doctor;
 mod mcp;
 mod serve;
 mod token;
+mod validate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Verb {
     Doctor(doctor::Options),
     /// Print a LiveKit token that lets a viewer into a room.
     Token(token::Options),
+    /// Test every feature on this machine; the exit code is 0 when all tests pass and 1 when any fails.
+    Validate(validate::Options),
 }
 
 /// Where settings come from.
@@ -50,6 +53,7 @@ pub async fn run() -> ExitCode {
         Verb::Mcp(options) => mcp::run(options).await,
         Verb::Doctor(options) => doctor::run(options).await,
         Verb::Token(options) => token::run(&options),
+        Verb::Validate(options) => validate::run(options).await,
     };
     outcome.unwrap_or_else(|error| {
         explain(&error);
@@ -57,11 +61,12 @@ pub async fn run() -> ExitCode {
     })
 }
 
-/// Logs to standard error, as much as `GHOSTCAST_LOG` says.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("GHOSTCAST_LOG").unwrap_or_else(|_| {
-        EnvFilter::new("info,chromiumoxide=off,str0m=warn,livekit=warn,rmcp=warn")
-    });
+/// What a service logs where `GHOSTCAST_LOG` says nothing.
+const LOG_OF_SERVICES: &str = "info,chromiumoxide=off,str0m=warn,livekit=warn,rmcp=warn";
+
+/// Logs to standard error, as much as `GHOSTCAST_LOG` says, or else `usual`.
+fn log_to_stderr(usual: &str) {
+    let filter = EnvFilter::try_from_env("GHOSTCAST_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     // Raw messages hold whatever is typed and shown, tokens and secrets among it.
     let silenced = ["chromiumoxide=off", "rmcp=warn"];
     let filter = silenced

@@ -22,7 +22,7 @@ pub(super) struct Options {
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
-    super::log_to_stderr();
+    super::log_to_stderr(super::LOG_OF_SERVICES);
     let flags = Flags {
         listen: options.listen,
     };

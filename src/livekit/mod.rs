@@ -1,6 +1,7 @@
 //! LiveKit: tokens, signalling and naming conventions. The only module that names LiveKit's
 //! crates; media is not its business (see `rtc` and `publish::livekit`).
 
+pub mod audience;
 pub mod conventions;
 pub mod signal;
 pub mod token;

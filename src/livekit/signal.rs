@@ -399,7 +399,7 @@ pub fn host_and_port(url: &str) -> Option<(&str, u16)> {
 }
 
 /// From 18 on, the server expects data channels negotiated in advance.
-const PROTOCOL_VERSION: u32 = 16;
+pub(super) const PROTOCOL_VERSION: u32 = 16;
 /// Bounds each of the two steps of leaving, so that both take less than a second.
 const LEAVE_WITHIN: Duration = Duration::from_millis(300);
 const CLOSE_WITHIN: Duration = Duration::from_millis(600);

@@ -8,6 +8,7 @@ pub mod encode;
 pub mod marks;
 pub mod mux;
 pub mod picture;
+pub mod playback;
 pub mod shot;
 
 pub use picture::{AccessUnit, Picture, Plane};

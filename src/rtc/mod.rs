@@ -1,5 +1,6 @@
-//! WebRTC, sending only: [`peer`] is the pure state machine, [`driver`] the tokio shell that
-//! gives it a socket and a clock, [`sockets`] finds and binds addresses.
+//! WebRTC: [`peer`] is the pure state machine that sends, [`driver`] the tokio shell that gives it
+//! a socket and a clock, [`sockets`] finds and binds addresses; [`receiver`] is the other side, for
+//! the validation program.
 //!
 //! The only module that names the WebRTC engine; its types do not leave it.
 
@@ -9,6 +10,7 @@ mod error;
 mod flow;
 mod output;
 pub mod peer;
+pub mod receiver;
 mod sdp;
 pub mod sockets;
 mod tcp;

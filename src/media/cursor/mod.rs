@@ -194,6 +194,12 @@ impl Cursor {
         self.leg.map(|leg| leg.position(now))
     }
 
+    /// Where the cursor rests, or will when it has arrived; None before the first cue. What the
+    /// automation last aimed at, whether anybody saw the way there or not.
+    pub fn target(&self) -> Option<Point> {
+        self.leg.map(|leg| leg.target())
+    }
+
     /// What to draw at `now`; None when there is nothing to see.
     pub fn frame(&self, now: Instant) -> Option<Overlay> {
         let presence = self.presence.filter(|presence| now < presence.gone)?;

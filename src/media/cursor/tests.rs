@@ -28,6 +28,8 @@ fn it_comes_in_beside_its_target_and_is_full_on_arrival() {
     assert_eq!(cursor.next_change(start), None);
     let arrival = cursor.cue(start, move_to(640.0, 360.0));
     assert!(arrival > start && arrival <= start + ms(120));
+    assert_ne!(cursor.position(start), cursor.target());
+    assert_eq!(cursor.target(), Some(Point::new(640.0, 360.0)));
     let first = cursor.frame(start).expect("seen at once");
     assert!(first.tip.distance(Point::new(640.0, 360.0)) < 50.0);
     assert_eq!(first.opacity, 0.0);

@@ -16,6 +16,7 @@
 
 mod annexb;
 mod boxes;
+pub mod read;
 
 use std::time::Duration;
 

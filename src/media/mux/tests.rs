@@ -116,6 +116,27 @@ fn table(bytes: &[u8], from: usize) -> Vec<u64> {
 }
 
 #[test]
+fn a_finished_file_is_read_back() {
+    let mut file = film();
+    assert_eq!(read::read(&file.bytes), None, "it is not finished");
+    file.finish(MS(5_500), &[]);
+    let film = read::read(&file.bytes).unwrap();
+    assert_eq!(film.duration, MS(5_500));
+    let times: Vec<u128> = film.pictures.iter().map(|p| p.at.as_millis()).collect();
+    assert_eq!(times.len(), 10);
+    assert_eq!(times[6..], [5_240, 5_280, 5_320, 5_360]);
+    let mut player = crate::media::playback::Player::new().unwrap();
+    for picture in &film.pictures {
+        let shown = player.show(&picture.unit).unwrap().unwrap();
+        assert_eq!(shown.size(), Size::new(64, 48));
+    }
+    for end in 0..file.bytes.len() {
+        // Cut anywhere, it is no film, and nothing breaks.
+        assert_eq!(read::read(&file.bytes[..end]), None);
+    }
+}
+
+#[test]
 fn a_growing_file_is_whole_boxes() {
     let file = film();
     let expected = ["ftyp", "free", "moov", "moof", "mdat", "moof", "mdat"];

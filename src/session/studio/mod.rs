@@ -144,9 +144,9 @@ impl Studio {
         arrival
     }
 
-    /// Where the cursor is, CSS px.
-    pub fn cursor_position(&self, now: Instant) -> Option<crate::model::Point> {
-        lock(&self.shared.cursor).position(now)
+    /// Where the cursor is or is about to arrive, CSS px.
+    pub fn cursor_target(&self) -> Option<crate::model::Point> {
+        lock(&self.shared.cursor).target()
     }
 
     /// Whether somebody watches by this feed.

@@ -1,0 +1,215 @@
+//! LiveKit servers for the tests: the operator's, or one that is started here; and its room
+//! service, which tells from outside who is in a room.
+
+use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::http::{self, Body};
+use super::outcome::{Expect, Failure, Outcome, ensure, seconds, until};
+use crate::config;
+use crate::livekit::signal::host_and_port;
+use crate::livekit::token;
+use crate::model::{RoomName, Secret};
+
+const API_KEY: &str = "validate";
+const API_SECRET: &str = "a-secret-of-the-validation-program-only";
+
+/// Where the server is looked for when nothing names it: where the commands of `deploy` put it.
+const PLACES: [&str; 2] = [".run/livekit-server", "target/livekit-server"];
+
+/// How to reach a server.
+#[derive(Debug, Clone)]
+pub(super) struct Coordinates {
+    pub(super) url: String,
+    pub(super) api_key: String,
+    pub(super) api_secret: Secret,
+}
+
+impl Coordinates {
+    /// The settings of a service that uses the server.
+    pub(super) fn settings(&self) -> config::LiveKit {
+        config::LiveKit {
+            url: self.url.clone(),
+            api_key: self.api_key.clone(),
+            api_secret: self.api_secret.clone(),
+            ..config::LiveKit::default()
+        }
+    }
+
+    /// The address of the server.
+    pub(super) async fn ip(&self) -> Outcome<IpAddr> {
+        let place = host_and_port(&self.url).expect_that("the LiveKit URL has a host")?;
+        let mut found = tokio::net::lookup_host(place).await?;
+        let found = found
+            .next()
+            .expect_that("the LiveKit host has an address")?;
+        Ok(found.ip())
+    }
+
+    /// Who is in a room, as the server itself says; nobody in a room that is not there.
+    pub(super) async fn participants(&self, room: &str) -> Outcome<Vec<Value>> {
+        let name = RoomName::parse(room)?;
+        let token = token::mint_admin(&self.api_key, &self.api_secret, &name)?;
+        let base = self.url.replacen("ws", "http", 1);
+        let base = base.trim_end_matches('/');
+        let url = format!("{base}/twirp/livekit.RoomService/ListParticipants");
+        let body = json!({ "room": room });
+        let answer = http::ask("POST", &url, Some(token.reveal()), Body::Json(&body)).await?;
+        if answer.status == 404 {
+            return Ok(Vec::new());
+        }
+        ensure!(
+            answer.status == 200,
+            "LiveKit's room service answers {}: {}",
+            answer.status,
+            answer.body
+        );
+        let found = answer.json()?;
+        Ok(found["participants"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default())
+    }
+
+    /// The browser among them.
+    pub(super) async fn browser(&self, room: &str) -> Outcome<Option<Value>> {
+        let identity = self.settings().identity;
+        let found = self.participants(room).await?.into_iter();
+        let mut found = found.filter(|participant| participant["identity"] == identity.as_str());
+        Ok(found.next())
+    }
+
+    /// Waits until the browser is in a room with a track that is as wanted.
+    pub(super) async fn track(
+        &self,
+        room: &str,
+        what: &str,
+        accept: impl Fn(&Value) -> bool,
+    ) -> Outcome<Value> {
+        until(seconds(10), what, async || {
+            let browser = self.browser(room).await.ok()??;
+            let track = browser["tracks"].as_array()?.first()?.clone();
+            accept(&track).then_some(track)
+        })
+        .await
+    }
+}
+
+/// A server of the tests' own; ended when dropped.
+#[derive(Debug)]
+pub(super) struct LiveKitServer {
+    binary: PathBuf,
+    ports: [u16; 3],
+    child: Child,
+}
+
+impl LiveKitServer {
+    /// Starts a server on free ports of loopback.
+    pub(super) async fn start() -> Outcome<Self> {
+        let binary = find()?;
+        let tcp = || Ok::<_, Failure>(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?);
+        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let (first, second) = (tcp()?, tcp()?);
+        let ports = [
+            first.local_addr()?.port(),
+            second.local_addr()?.port(),
+            udp.local_addr()?.port(),
+        ];
+        drop((first, second, udp));
+        let child = spawn(&binary, ports)?;
+        let mut server = Self {
+            binary,
+            ports,
+            child,
+        };
+        server.answers().await?;
+        Ok(server)
+    }
+
+    pub(super) fn coordinates(&self) -> Coordinates {
+        Coordinates {
+            url: format!("ws://127.0.0.1:{}", self.ports[0]),
+            api_key: API_KEY.to_owned(),
+            api_secret: Secret::from(API_SECRET.to_owned()),
+        }
+    }
+
+    /// Ends it as a crash does.
+    pub(super) fn kill(&mut self) {
+        // It has ended either way.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again, on the same ports.
+    pub(super) async fn restart(&mut self) -> Outcome {
+        self.kill();
+        self.child = spawn(&self.binary, self.ports)?;
+        self.answers().await
+    }
+
+    async fn answers(&mut self) -> Outcome {
+        let url = format!("http://127.0.0.1:{}/", self.ports[0]);
+        let binary = self.binary.display().to_string();
+        until(seconds(15), &format!("{binary} answers"), async || {
+            let answer = http::ask("GET", &url, None, Body::None).await.ok()?;
+            (answer.status == 200).then_some(())
+        })
+        .await
+    }
+}
+
+impl Drop for LiveKitServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn spawn(binary: &PathBuf, [port, tcp_port, udp_port]: [u16; 3]) -> Outcome<Child> {
+    let settings = json!({
+        "port": port,
+        "bind_addresses": ["127.0.0.1"],
+        "keys": { API_KEY: API_SECRET },
+        "rtc": {
+            "tcp_port": tcp_port,
+            "udp_port": udp_port,
+            "use_external_ip": false,
+            "enable_loopback_candidate": true,
+        },
+        "logging": { "level": "error" },
+    });
+    let mut command = Command::new(binary);
+    command
+        .args(["--config-body", &settings.to_string()])
+        .args(["--node-ip", "127.0.0.1"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+        .spawn()
+        .expect_that(&format!("{} starts", binary.display()))
+}
+
+/// The program: the one that the environment names, or one at a usual place.
+fn find() -> Outcome<PathBuf> {
+    if let Some(named) = std::env::var_os("LIVEKIT_SERVER_BIN") {
+        let named = PathBuf::from(named);
+        ensure!(
+            named.is_file(),
+            "LIVEKIT_SERVER_BIN={} is no file. Correct it, or unset it.",
+            named.display()
+        );
+        return Ok(named);
+    }
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&paths).map(|dir| dir.join("livekit-server"));
+    let mut candidates = on_path.chain(PLACES.into_iter().map(PathBuf::from));
+    candidates.find(|path| path.is_file()).expect_that(
+        "There is no LiveKit server to test with. Build one by deploy/livekit-server/build.sh .run, \
+         name one by LIVEKIT_SERVER_BIN, or name a running one by --livekit-url, --livekit-api-key \
+         and --livekit-api-secret.",
+    )
+}

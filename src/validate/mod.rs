@@ -1,0 +1,119 @@
+//! The validation program: `ghostcast validate`. One runner holds every test of every step; each
+//! test uses the real thing, on a browser of its own, and puts it away again.
+//!
+//! Steps 1 to 10 are the 34 tests of the source document; 11 to 13 go beyond them: LiveKit, events,
+//! recovery. All pages are served on loopback by [`pages`], so that no network is needed.
+
+mod bench;
+mod cdp;
+mod http;
+mod livekit_server;
+mod outcome;
+mod pages;
+mod processes;
+mod report;
+mod runner;
+mod socket;
+mod step01_engine;
+mod step02_actions;
+mod step03_allowlist;
+mod step04_state;
+mod step05_recording;
+mod step06_cursor;
+mod step07_vision;
+mod step08_streaming;
+mod step09_correction;
+mod step10_mcp;
+mod step11_livekit;
+mod step12_events;
+mod step13_recovery;
+mod viewer;
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use self::bench::Ground;
+use self::livekit_server::Coordinates;
+use self::report::Voice;
+use self::runner::Runner;
+use crate::config::Config;
+use crate::error::Error;
+
+/// The steps that there are.
+pub const STEPS: RangeInclusive<u8> = 1..=13;
+
+/// What to validate, and with what.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// One step; else all of them.
+    pub step: Option<u8>,
+    /// Where to write the result for a program.
+    pub json: Option<PathBuf>,
+    /// Ends the run early, in order.
+    pub stop: CancellationToken,
+    /// The operator's settings: browser and LiveKit server are taken from them.
+    pub config: Config,
+}
+
+/// Runs the tests and says on the standard output what becomes of them. Whether all passed.
+pub async fn run(options: Options) -> Result<bool, Error> {
+    let voice = Voice::new(std::io::stdout());
+    let started = Instant::now();
+    let livekit = &options.config.livekit;
+    let livekit = livekit.is_configured().then(|| Coordinates {
+        url: livekit.url.clone(),
+        api_key: livekit.api_key.clone(),
+        api_secret: livekit.api_secret.clone(),
+    });
+    let ground = Ground {
+        config: options.config.clone(),
+        livekit,
+        stop: options.stop,
+    };
+    voice.say(&format!(
+        "Ghostcast {}: validation. All pages are local ones, served on loopback; \"Example Domain\" \
+         stands for example.com.",
+        env!("CARGO_PKG_VERSION")
+    ));
+    let mut runner = Runner::new(ground, voice.clone());
+    for step in STEPS {
+        if options.step.is_none_or(|wanted| wanted == step) && !runner.is_stopped() {
+            run_step(step, &mut runner).await;
+        }
+    }
+    let took = started.elapsed();
+    voice.say(&runner.report.summary(took));
+    if let Some(path) = options.json {
+        let text = format!("{:#}\n", runner.report.json(took));
+        std::fs::write(&path, text).map_err(|error| {
+            let path = path.display();
+            Error::unavailable(format!("the result cannot be written to {path}"))
+                .hint("Choose another place with --json.")
+                .source(error)
+        })?;
+    }
+    Ok(runner.report.all_passed())
+}
+
+/// Whether all of a step passed. Boxed: the future of one step is as large as its largest test.
+async fn run_step(step: u8, runner: &mut Runner) -> bool {
+    match step {
+        1 => Box::pin(step01_engine::run_step1_tests(runner)).await,
+        2 => Box::pin(step02_actions::run_step2_tests(runner)).await,
+        3 => Box::pin(step03_allowlist::run_step3_tests(runner)).await,
+        4 => Box::pin(step04_state::run_step4_tests(runner)).await,
+        5 => Box::pin(step05_recording::run_step5_tests(runner)).await,
+        6 => Box::pin(step06_cursor::run_step6_tests(runner)).await,
+        7 => Box::pin(step07_vision::run_step7_tests(runner)).await,
+        8 => Box::pin(step08_streaming::run_step8_tests(runner)).await,
+        9 => Box::pin(step09_correction::run_step9_tests(runner)).await,
+        10 => Box::pin(step10_mcp::run_step10_tests(runner)).await,
+        11 => Box::pin(step11_livekit::run_step11_tests(runner)).await,
+        12 => Box::pin(step12_events::run_step12_tests(runner)).await,
+        13 => Box::pin(step13_recovery::run_step13_tests(runner)).await,
+        _ => false,
+    }
+}
