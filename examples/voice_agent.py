@@ -22,6 +22,7 @@ Without AGENT_STT it reads the chat only, and without AGENT_TTS it writes only. 
 import argparse
 import asyncio
 import collections
+import contextlib
 import importlib
 import json
 import os
@@ -89,12 +90,15 @@ async def newest_frame(room):
     publication = next((track for track in tracks if track.name == "browser"), None)
     if publication is None:
         raise ToolError("The room has no browser yet. Call start_browser_session first.")
+    # The track of the last look would show what it showed then.
+    while publication.track is not None:
+        await asyncio.sleep(0.02)
     publication.set_subscribed(True)
     try:
         while publication.track is None:
             await asyncio.sleep(0.02)
-        async for event in rtc.VideoStream(publication.track):
-            return event.frame
+        async with contextlib.aclosing(rtc.VideoStream(publication.track, capacity=1)) as video:
+            return (await anext(video)).frame
     finally:
         publication.set_subscribed(False)
 
