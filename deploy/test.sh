@@ -82,6 +82,22 @@ env_dir="$target_dir/test-env"
 venv="$env_dir/venv"
 client_js="$env_dir/npm/node_modules/livekit-client/dist/livekit-client.umd.js"
 
+# python_packages VENV REQUIREMENTS: made again when the list or the interpreter is another one;
+# otherwise pip is not even asked.
+python_packages() {
+  [ -r "$2" ] || die "$2 is missing"
+  local stamp
+  stamp="$(python3 -c 'import sys; print(sys.version, sys.executable)') $(sha256sum <"$2")"
+  if [ "$(cat "$1/stamp" 2>/dev/null)" != "$stamp" ]; then
+    rm -rf "$1"
+    mkdir -p "$env_dir"
+    python3 -m venv "$1"
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$2"
+    printf '%s\n' "$stamp" >"$1/stamp"
+  fi
+  "$1/bin/python" -m pip list --disable-pip-version-check 2>/dev/null | grep -iE '^(grpc|livekit|mcp )'
+}
+
 begin 'what this machine lacks'
 need_rust
 need_compilers
@@ -121,18 +137,10 @@ fi
 
 if wants live; then
   begin 'the official clients of LiveKit, MCP and gRPC'
-  requirements=tests/live/requirements.txt
-  [ -r "$requirements" ] || die "$requirements is missing"
-  # Rebuilt when the list or the interpreter is another one; otherwise pip is not even asked.
-  stamp="$(python3 -c 'import sys; print(sys.version, sys.executable)') $(sha256sum <"$requirements")"
-  if [ "$(cat "$venv/stamp" 2>/dev/null)" != "$stamp" ]; then
-    rm -rf "$venv"
-    mkdir -p "$env_dir"
-    python3 -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
-    printf '%s\n' "$stamp" >"$venv/stamp"
-  fi
-  "$venv/bin/python" -m pip list --disable-pip-version-check 2>/dev/null | grep -iE '^(grpc|livekit|mcp )'
+  python_packages "$venv" tests/live/requirements.txt
+  # The example agent has a place of its own: its framework asks for versions that are not the tests'.
+  python_packages "$env_dir/agents-venv" examples/requirements.txt
+  export AGENTS_PYTHON="$env_dir/agents-venv/bin/python"
   if ! grep -qF "\"version\": \"$livekit_client\"" "$env_dir/npm/node_modules/livekit-client/package.json" 2>/dev/null; then
     mkdir -p "$env_dir/npm"
     npm install --prefix "$env_dir/npm" --no-audit --no-fund --no-package-lock --ignore-scripts \

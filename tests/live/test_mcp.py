@@ -106,6 +106,7 @@ def test_a_whole_session(mcp, lone_api, web):
         fps=12,
     )
     assert started["state"] == "live" and started["url"] == visit.url
+    assert started["message"] == 'The browser is open and shows "Form & more".'
     assert started["viewport"] == {"width": 1024, "height": 600} and started["fps"] == 12
     with lone_api.events(name) as events:
         look = mcp.do("get_browser_context", room_name=name)

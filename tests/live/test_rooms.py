@@ -180,6 +180,17 @@ def test_default_page_and_wrong_specs(api):
         assert_envelope(answer, kind="invalid_input")
 
 
+def test_titles_of_pages(api, web):
+    """The first page's title, and that of a page that came without an action."""
+    second = web.url("/form")
+    with api.session() as room:
+        assert api.do(room, "navigate", url=web.url("/late", after=300, then=second))["success"]
+        api.wait_record(room, lambda r: r["current_url"] == second, 5, "the second page")
+        api.wait_record(room, lambda r: r["title"] == "Form & more", 2, "its title")
+    with api.session(initial_url=second) as room:
+        assert api.record(room)["title"] == "Form & more"
+
+
 def footprint(service):
     """What the service holds: processes below it, temporary entries, open files of its own."""
     return (

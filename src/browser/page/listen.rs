@@ -14,7 +14,7 @@ use chromiumoxide::cdp::browser_protocol::page::{
     HandleJavaScriptDialogParams,
 };
 use chromiumoxide::cdp::browser_protocol::target::{
-    EventTargetCreated, EventTargetDestroyed, EventTargetInfoChanged,
+    EventTargetCreated, EventTargetDestroyed, EventTargetInfoChanged, GetTargetInfoParams,
 };
 use chromiumoxide::cdp::js_protocol::runtime::{EventBindingCalled, EventConsoleApiCalled};
 use chromiumoxide::{Browser as CdpBrowser, Page as CdpPage};
@@ -22,12 +22,13 @@ use futures::StreamExt;
 use futures::stream::{BoxStream, SelectAll};
 use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::super::error::Error;
 use super::super::loading::{Loading, Signal, Tracker};
 use super::super::world::BINDING;
-use super::PageEvent;
+use super::{COMMAND_TIMEOUT, PageEvent};
 use crate::model::event::DomChange;
 
 /// Longest console text passed on, characters.
@@ -238,9 +239,12 @@ impl Listener {
                     url: cut(&event.url),
                 })
             }
-            Heard::Loaded if !self.on_error_page => Some(PageEvent::Loaded {
-                url: cut(&self.tracker.loading().url),
-            }),
+            Heard::Loaded if !self.on_error_page => {
+                self.ask_title();
+                Some(PageEvent::Loaded {
+                    url: cut(&self.tracker.loading().url),
+                })
+            }
             Heard::Notified(event) => notification(event),
             Heard::Console(event) => Some(console(event)),
             Heard::Dialog(event) => Some(self.answer_dialog(event)),
@@ -265,6 +269,23 @@ impl Listener {
                 .then(|| self.count()),
             _ => None,
         }
+    }
+
+    /// Asks for the title of a page that has loaded: Chromium tells it at the commit, while the
+    /// page is still called by its URL, and may not tell it again.
+    fn ask_title(&self) {
+        let page = self.page.clone();
+        let events = self.events.clone();
+        self.tasks.spawn(async move {
+            let params = GetTargetInfoParams::builder()
+                .target_id(page.target_id().clone())
+                .build();
+            // A page that is gone or hangs has no title to tell.
+            if let Ok(Ok(answer)) = timeout(COMMAND_TIMEOUT, page.execute(params)).await {
+                let title = cut(&answer.result.target_info.title);
+                let _ = events.send(PageEvent::Titled(title)).await;
+            }
+        });
     }
 
     fn count(&self) -> PageEvent {

@@ -61,6 +61,13 @@ impl Future for Running {
     }
 }
 
+/// How the initial page was opened.
+pub(super) struct Opened {
+    /// Chromium tells a page's title once, before it is known, and calls it by its URL then.
+    pub(super) title: String,
+    pub(super) problem: Option<Unopened>,
+}
+
 /// What went wrong with the initial page.
 pub(super) struct Unopened {
     pub(super) error: String,
@@ -68,8 +75,8 @@ pub(super) struct Unopened {
     pub(super) action: ActionRequest,
 }
 
-/// Opens the initial page; answers what went wrong with it.
-pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Option<Unopened>> {
+/// Opens the initial page.
+pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Opened> {
     let mut params = serde_json::Map::new();
     params.insert("url".to_owned(), url.into());
     let action = ActionRequest {
@@ -84,13 +91,18 @@ pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Option<Unopened>
     );
     async move {
         let secrets = kit.secrets.clone();
-        let error = perform(kit, request, &CancellationToken::new())
+        let result = perform(kit, request, &CancellationToken::new())
             .await
-            .result
-            .error?;
-        let mut action = action;
-        masking::request(&secrets, &mut action);
-        Some(Unopened { error, action })
+            .result;
+        let problem = result.error.map(|error| {
+            let mut action = action;
+            masking::request(&secrets, &mut action);
+            Unopened { error, action }
+        });
+        Opened {
+            title: result.title,
+            problem,
+        }
     }
     .boxed()
 }

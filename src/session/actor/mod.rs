@@ -64,7 +64,7 @@ struct Work {
     failed: Failed,
     filming: Filming,
     recording: Recording,
-    opening: Option<BoxFuture<'static, Option<act::Unopened>>>,
+    opening: Option<BoxFuture<'static, act::Opened>>,
     closers: Vec<oneshot::Sender<()>>,
     recoveries: Vec<super::handle::Reply<()>>,
 }
@@ -118,8 +118,8 @@ impl Actor {
                 Some(performed) = OptionFuture::from(work.running.as_mut()) => {
                     work.finish_action(performed);
                 }
-                Some(problem) = OptionFuture::from(work.opening.as_mut()) => {
-                    work.opened(problem);
+                Some(opened) = OptionFuture::from(work.opening.as_mut()) => {
+                    work.opened(opened);
                 }
                 change = work.recording.next() => work.hear_recording(change),
                 change = work.filming.next() => work.film(change),
@@ -282,11 +282,12 @@ impl Work {
 
     /// The initial page is there, or could not be opened. Nobody asked for an action, yet agents
     /// hear of the failure as of any other navigation's.
-    fn opened(&mut self, problem: Option<act::Unopened>) {
+    fn opened(&mut self, act::Opened { title, problem }: act::Opened) {
         self.opening = None;
         let error = problem.as_ref().map(|problem| problem.error.clone());
         self.actor.record.send_modify(|record| {
             record.is_opening = false;
+            record.title = title;
             record.page_error = error;
         });
         if let Some(act::Unopened { error, action }) = problem {

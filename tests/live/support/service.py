@@ -48,13 +48,13 @@ class Ghostcast:
 
     running = []
 
-    def __init__(self, binary, env=None, args=(), token=None):
+    def __init__(self, binary, env=None, args=(), token=None, port=None):
         self.binary = binary
         self.home = Path(tempfile.mkdtemp(prefix="ghostcast-live-"))
         self.tmp = self.home / "tmp"
         self.tmp.mkdir()
         self.log_path = self.home / "log.txt"
-        self.port = free_port()
+        self.port = port or free_port()
         self.env = {**clean_env(), "TMPDIR": str(self.tmp), **(env or {})}
         if token:
             self.env[TOKEN_ENV] = token
