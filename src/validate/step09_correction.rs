@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::bench::Bench;
+use super::bench::{Bench, Session};
 use super::outcome::{Expect, Outcome, ensure};
 use super::runner::Runner;
 
@@ -62,6 +62,13 @@ async fn test_step9_error_handling(bench: Bench) -> Outcome {
 async fn test_step9_action_result_error_reporting(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
     let session = bench.session(Some(pages.url("/list"))).await?;
+    errors_differ(&session).await?;
+    session.navigate(&pages.url("/list")).await?;
+    correct(&bench, &session, &pages.url("/list")).await
+}
+
+/// Each kind of failure has words of its own.
+async fn errors_differ(session: &Session) -> Outcome {
     let mut errors = Vec::new();
     for (action_type, params, kind) in [
         ("bogus", json!({}), "unknown_action"),
@@ -87,7 +94,11 @@ async fn test_step9_action_result_error_reporting(bench: Bench) -> Outcome {
         errors.len() == 6,
         "two failures have the same words: {errors:?}"
     );
-    session.navigate(&pages.url("/list")).await?;
+    Ok(())
+}
+
+/// A stale index is refused, and what comes with the refusal puts it right.
+async fn correct(bench: &Bench, session: &Session, url: &str) -> Outcome {
     // The list is made anew between look and click.
     let index = session.index_of("Figs").await?;
     session
@@ -104,9 +115,7 @@ async fn test_step9_action_result_error_reporting(bench: Bench) -> Outcome {
         context["action"]
     );
     ensure!(
-        context["url"] == pages.url("/list")
-            && context["title"] == "List"
-            && context["ready_state"] == "complete",
+        context["url"] == url && context["title"] == "List" && context["ready_state"] == "complete",
         "the context does not hold the page's state: {context}"
     );
     let best = &context["candidates"][0];
