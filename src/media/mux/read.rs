@@ -52,7 +52,8 @@ pub fn read(file: &[u8]) -> Option<Film> {
         let at = time(ticks)?;
         pictures.push(FilmPicture { at, unit });
     }
-    Some(Film {
+    // A file that still grows has a head with empty tables.
+    (!pictures.is_empty()).then_some(Film {
         pictures,
         duration: time(length)?,
     })
