@@ -142,6 +142,11 @@ def steps(visit, tall, index):
         ("go_back", {}),
         ("go_forward", {}),
         ("refresh", {}),
+        ("new_tab", {"url": visit.url}),
+        ("switch_tab", {"tab": 1}),
+        ("close_tab", {"tab": 2}),
+        ("switch_tab", {"tab": 2}),
+        ("close_tab", {}),
         ("click", {"index": 9999}),
         ("click", {}),
         ("scroll", {"direction": "sideways"}),
@@ -163,6 +168,8 @@ def walk(door, service, web):
         seen["recover"] = door.verb(room, "recover")
         context = door.context(room)
         seen["context"] = {name: context[name] for name in ("url", "title", "ready_state")}
+        listed = (context.get("details") or context)["tabs"]
+        seen["tabs"] = listed
         seen["elements"] = [(e["role"], e["name"], e["index"]) for e in context["elements"]]
         results = []
         for action_type, params in steps(visit, tall, 0):
