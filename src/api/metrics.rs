@@ -80,7 +80,7 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 17] = [
+const COUNTERS: [(&str, &str); 18] = [
     (
         "ghostcast_frames_captured_total",
         "Frames that came in from browsers",
@@ -98,6 +98,10 @@ const COUNTERS: [(&str, &str); 17] = [
     ),
     ("ghostcast_keyframes_total", "Keyframes encoded"),
     ("ghostcast_events_total", "Events published, by type"),
+    (
+        "ghostcast_tabs_refused_total",
+        "Pages that were closed because their session had too many tabs",
+    ),
     (
         "ghostcast_events_lagged_total",
         "Events that slow subscribers missed",
@@ -130,7 +134,7 @@ const COUNTERS: [(&str, &str); 17] = [
     ),
 ];
 
-const PLAIN_COUNTERS: [&str; 11] = [
+const PLAIN_COUNTERS: [&str; 12] = [
     "ghostcast_frames_captured_total",
     "ghostcast_frames_drawn_total",
     "ghostcast_frames_encoded_total",
@@ -142,6 +146,7 @@ const PLAIN_COUNTERS: [&str; 11] = [
     "ghostcast_corrected_total",
     "ghostcast_recording_bytes_total",
     "ghostcast_recording_chapters_dropped_total",
+    "ghostcast_tabs_refused_total",
 ];
 
 const GAUGES: [(&str, &str); 8] = [

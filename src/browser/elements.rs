@@ -277,32 +277,28 @@ pub async fn asks_for_password(page: &Page) -> Result<bool, Error> {
 
 /// Finds an element and brings it into view.
 pub(super) async fn locate(page: &Page, index: u32) -> Result<Located, Error> {
-    let build = page.may_build_list();
-    look(
-        page,
-        format!("__ghostcast.locate({index}, {{build: {build}}})"),
-    )
-    .await
+    let rule = page.index_rule();
+    look(page, format!("__ghostcast.locate({index}, {rule})")).await
 }
 
 /// Finds a field, focuses it, and selects its content when it shall be cleared.
 pub(super) async fn prepare_typing(page: &Page, index: u32, clear: bool) -> Result<Located, Error> {
-    let build = page.may_build_list();
+    let rule = page.index_rule();
     look(
         page,
-        format!("__ghostcast.prepareTyping({index}, {clear}, {{build: {build}}})"),
+        format!("__ghostcast.prepareTyping({index}, {clear}, {rule})"),
     )
     .await
 }
 
 /// Scrolls what there is to scroll.
 pub(super) async fn scroll(page: &Page, index: Option<u32>, by: Point) -> Result<Located, Error> {
-    let build = page.may_build_list();
+    let rule = page.index_rule();
     let index = index.map_or_else(|| "null".to_owned(), |index| index.to_string());
     let (dx, dy) = (by.x, by.y);
     look(
         page,
-        format!("__ghostcast.scrollTarget({index}, {dx}, {dy}, {{build: {build}}})"),
+        format!("__ghostcast.scrollTarget({index}, {dx}, {dy}, {rule})"),
     )
     .await
 }

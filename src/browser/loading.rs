@@ -106,6 +106,14 @@ pub struct Tracker {
 }
 
 impl Tracker {
+    /// Goes on from a state that is known.
+    pub fn from(loading: Loading) -> Self {
+        Self {
+            loading,
+            ..Self::default()
+        }
+    }
+
     /// The state as it is.
     pub fn loading(&self) -> &Loading {
         &self.loading

@@ -14,6 +14,7 @@ pub mod pool;
 pub mod process;
 pub mod screenshot;
 mod snapshot;
+pub mod tabs;
 mod workdir;
 mod world;
 
@@ -21,3 +22,4 @@ pub use error::Error;
 pub use page::{Page, PageEvent};
 pub use pool::{Lease, Pool};
 pub use process::Loss;
+pub use tabs::{TabEvent, Tabs};

@@ -95,6 +95,9 @@ const ACTIONS = {
   go_back: () => 'Go back',
   go_forward: () => 'Go forward',
   refresh: () => 'Reload the page',
+  new_tab: ({ url }) => (url ? `Open ${url} in a new tab` : 'Open a new tab'),
+  switch_tab: ({ tab }) => `Switch to tab ${tab}`,
+  close_tab: ({ tab }) => (tab ? `Close tab ${tab}` : 'Close the tab'),
 };
 
 const element = (index) => (index === undefined ? '' : `element ${index}`);

@@ -21,7 +21,8 @@ pub const SCROLL_AMOUNT_DEFAULT: f64 = 500.0;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActionRequest {
-    /// One of `navigate`, `click`, `type`, `scroll`, `wait`, `go_back`, `go_forward`, `refresh`.
+    /// One of `navigate`, `click`, `type`, `scroll`, `wait`, `go_back`, `go_forward`, `refresh`,
+    /// `new_tab`, `switch_tab`, `close_tab`.
     #[schema(example = "click")]
     pub action_type: String,
     /// The action's parameters; see the README's table.
@@ -52,6 +53,36 @@ pub enum Command {
     GoForward,
     /// Load the page again.
     Refresh,
+    /// Open a tab and make it the current one.
+    NewTab(NewTab),
+    /// Make another tab the current one.
+    SwitchTab(SwitchTab),
+    /// Close a tab.
+    CloseTab(CloseTab),
+}
+
+/// Parameters of `new_tab`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewTab {
+    /// What it shows, as for `navigate`; an empty page without it.
+    pub url: Option<String>,
+}
+
+/// Parameters of `switch_tab`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwitchTab {
+    /// The tab, as the context names it.
+    pub tab: u32,
+}
+
+/// Parameters of `close_tab`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CloseTab {
+    /// The tab, as the context names it; without it, the current one.
+    pub tab: Option<u32>,
 }
 
 /// Parameters of `navigate`.
@@ -211,9 +242,9 @@ pub enum ActionErrorKind {
     Timeout,
     /// The browser crashed or does not answer.
     BrowserLost,
-    /// The caller cancelled it, or the session closed before it ended.
+    /// The caller cancelled it, or its tab or the session closed before it ended.
     Cancelled,
-    /// Too many actions wait already.
+    /// Too many actions wait already, or too many tabs are open.
     Exhausted,
     /// A defect of the service.
     Internal,
@@ -303,7 +334,7 @@ pub struct ActionResult {
 }
 
 /// Every `action_type` there is, in the order of the documentation.
-pub const ACTION_TYPES: [&str; 8] = [
+pub const ACTION_TYPES: [&str; 11] = [
     "navigate",
     "click",
     "type",
@@ -312,6 +343,9 @@ pub const ACTION_TYPES: [&str; 8] = [
     "go_back",
     "go_forward",
     "refresh",
+    "new_tab",
+    "switch_tab",
+    "close_tab",
 ];
 
 impl Command {
@@ -335,6 +369,11 @@ impl Command {
             "go_back" => decode::<NoParams>(params, &[]).map(|_| Self::GoBack),
             "go_forward" => decode::<NoParams>(params, &[]).map(|_| Self::GoForward),
             "refresh" => decode::<NoParams>(params, &[]).map(|_| Self::Refresh),
+            "new_tab" => decode(params, &[])
+                .and_then(NewTab::checked)
+                .map(Self::NewTab),
+            "switch_tab" => decode(params, &["tab"]).map(Self::SwitchTab),
+            "close_tab" => decode(params, &[]).map(Self::CloseTab),
             other => Err(unknown_action(other)),
         }
     }
@@ -421,6 +460,15 @@ impl Navigate {
                 "timeout_ms",
                 &format!("it must be from 1 to {TIMEOUT_MS_MAX}"),
             ));
+        }
+        Ok(self)
+    }
+}
+
+impl NewTab {
+    fn checked(self) -> Result<Self, ActionError> {
+        if self.url.as_deref().is_some_and(|url| url.trim().is_empty()) {
+            return Err(invalid("url", "it is empty; leave it out for an empty tab"));
         }
         Ok(self)
     }
@@ -529,6 +577,26 @@ mod tests {
             };
             assert_eq!(click.target, Target::Point(Point::new(3.0, 4.5)));
         }
+    }
+
+    #[test]
+    fn tabs_are_opened_named_and_closed() {
+        let empty = parse("new_tab", json!({})).unwrap();
+        assert_eq!(empty, Command::NewTab(NewTab { url: None }));
+        let switch = parse("switch_tab", json!({"tab": 2})).unwrap();
+        assert_eq!(switch, Command::SwitchTab(SwitchTab { tab: 2 }));
+        let close = parse("close_tab", json!({})).unwrap();
+        assert_eq!(close, Command::CloseTab(CloseTab { tab: None }));
+        use ActionErrorKind::{InvalidParameter, MissingParameter};
+        check_error("new_tab", json!({"url": " "}), InvalidParameter, "\"url\"");
+        check_error("switch_tab", json!({}), MissingParameter, "\"tab\"");
+        check_error(
+            "switch_tab",
+            json!({"tab": "2"}),
+            InvalidParameter,
+            "\"tab\"",
+        );
+        check_error("close_tab", json!({"tab": -1}), InvalidParameter, "\"tab\"");
     }
 
     #[test]

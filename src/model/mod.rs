@@ -9,6 +9,7 @@ pub mod recording;
 pub mod secret;
 pub mod secrets;
 pub mod session;
+pub mod tab;
 pub mod time;
 pub mod wait;
 
@@ -21,4 +22,5 @@ pub use recording::{FileState, RecordingFile, RecordingState, RecordingStatus};
 pub use secret::Secret;
 pub use secrets::Secrets;
 pub use session::{SessionRecord, SessionSpec, SessionState};
+pub use tab::TabInfo;
 pub use time::UnixTime;

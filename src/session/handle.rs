@@ -12,13 +12,14 @@ use crate::browser::accessibility;
 use crate::browser::elements::{self, ElementList, Part};
 use crate::browser::page::{Page, PageState};
 use crate::browser::screenshot::{self, Format};
-use crate::error::Error;
+use crate::browser::tabs::Tabs;
+use crate::error::{Error, ErrorKind};
 use crate::media::marks;
 use crate::model::command::ActionRequest;
 use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::session::LiveKitStatus;
 use crate::model::{
-    ActionResult, RecordingStatus, Secret, Secrets, SessionRecord, SessionState, ViewerId,
+    ActionResult, RecordingStatus, Secret, Secrets, SessionRecord, SessionState, TabInfo, ViewerId,
 };
 use crate::vision::{self, Analysis};
 
@@ -92,7 +93,7 @@ pub(super) enum Request {
 pub struct SessionHandle {
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) record: watch::Receiver<SessionRecord>,
-    pub(super) page: Page,
+    pub(super) tabs: Tabs,
     pub(super) vision: vision::Client,
     pub(super) secrets: Secrets,
 }
@@ -137,6 +138,8 @@ pub struct PageContext {
     pub viewport: serde_json::Value,
     /// The ghost cursor's place, CSS px; null before its first move.
     pub cursor: Option<crate::model::Point>,
+    /// The session's tabs, in the order in which they were opened.
+    pub tabs: Vec<TabInfo>,
     /// The indexed elements, when asked for.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     #[schema(inline)]
@@ -282,41 +285,31 @@ impl SessionHandle {
     /// question about this one; what is known is told then.
     pub async fn context(&self, options: ContextOptions) -> Result<PageContext, Error> {
         self.must_have_browser()?;
-        let between = self.between_documents(&options);
-        tokio::select! {
-            biased;
-            read = self.read(options) => read,
-            () = self.awaiting_document() => Ok(between),
+        let page = self.tabs.present().await;
+        match self.context_of(&page, options.clone()).await {
+            // The tab was closed under the question.
+            Err(error) if error.kind == ErrorKind::Unavailable && page.is_going().await => {
+                self.context_of(&self.tabs.present().await, options).await
+            }
+            answer => answer,
         }
     }
 
-    /// Returns once a document has been awaited for a while.
-    async fn awaiting_document(&self) {
-        let mut loading = self.page.watch_loading();
-        loop {
-            if loading
-                .wait_for(|loading| loading.awaits_document)
-                .await
-                .is_err()
-            {
-                return std::future::pending().await;
-            }
-            let comes = loading.wait_for(|loading| !loading.awaits_document);
-            if tokio::time::timeout(DOCUMENT_PATIENCE, comes)
-                .await
-                .is_err()
-            {
-                return;
-            }
+    async fn context_of(&self, page: &Page, options: ContextOptions) -> Result<PageContext, Error> {
+        let between = self.between_documents(page, &options);
+        tokio::select! {
+            biased;
+            read = self.read(page, options) => read,
+            () = awaiting_document(page) => Ok(between),
         }
     }
 
     /// What is known of a page that is about to be another.
-    fn between_documents(&self, options: &ContextOptions) -> PageContext {
+    fn between_documents(&self, page: &Page, options: &ContextOptions) -> PageContext {
         let record = self.record.borrow();
-        let viewport = self.page.viewport();
+        let viewport = page.viewport();
         let mut context = PageContext {
-            url: self.page.loading().url,
+            url: page.loading().url,
             title: record.title.clone(),
             ready_state: "loading".to_owned(),
             is_loading: true,
@@ -326,6 +319,7 @@ impl SessionHandle {
             scroll: serde_json::Value::Null,
             viewport: serde_json::json!({ "width": viewport.width, "height": viewport.height }),
             cursor: record.cursor,
+            tabs: self.tabs.list(),
             elements: options.elements.then(ElementList::default),
             accessibility: options.accessibility.then(Vec::new),
             accessibility_total: options.accessibility.then_some(0),
@@ -335,14 +329,14 @@ impl SessionHandle {
         context
     }
 
-    async fn read(&self, options: ContextOptions) -> Result<PageContext, Error> {
+    async fn read(&self, page: &Page, options: ContextOptions) -> Result<PageContext, Error> {
         let elements = match options.elements || options.more.is_some() {
             true => {
                 let part = Part {
                     limit: options.limit,
                     more: options.more,
                 };
-                let list = elements::list(&self.page, &part).await?;
+                let list = elements::list(page, &part).await?;
                 Some(list.ok_or_else(|| read_anew("more"))?)
             }
             false => None,
@@ -350,7 +344,7 @@ impl SessionHandle {
         let tree = match options.accessibility || options.accessibility_more.is_some() {
             true => {
                 let more = options.accessibility_more.as_deref();
-                let tree = accessibility::tree(&self.page, more).await?;
+                let tree = accessibility::tree(page, more).await?;
                 Some(tree.ok_or_else(|| read_anew("accessibility_more"))?)
             }
             false => None,
@@ -366,14 +360,19 @@ impl SessionHandle {
             ready_state,
             scroll,
             viewport,
-        } = self.page.state().await?;
-        let loading = self.page.loading();
+        } = page.state().await?;
+        let loading = page.loading();
         let url = if url.starts_with("chrome-error:") {
             loading.url
         } else {
             url
         };
         let is_loading = loading.is_loading || loading.awaits_document;
+        let mut tabs = self.tabs.list();
+        // What the strip of tabs says comes a moment later.
+        if let Some(tab) = tabs.iter_mut().find(|tab| tab.tab == page.tab()) {
+            (tab.url, tab.title) = (url.clone(), title.clone());
+        }
         let record = self.record();
         let mut context = PageContext {
             url,
@@ -386,6 +385,7 @@ impl SessionHandle {
             scroll,
             viewport,
             cursor: record.cursor,
+            tabs,
             elements,
             accessibility: nodes,
             accessibility_total: total,
@@ -403,7 +403,8 @@ impl SessionHandle {
         full_page: bool,
     ) -> Result<Vec<u8>, Error> {
         self.must_have_browser()?;
-        Ok(screenshot::screenshot(&self.page, format, quality, full_page).await?)
+        let page = self.tabs.present().await;
+        Ok(screenshot::screenshot(&page, format, quality, full_page).await?)
     }
 
     /// A screenshot on which every element that is in the picture has its box and its index; with
@@ -422,7 +423,8 @@ impl SessionHandle {
             }),
             more: None,
         };
-        let list = elements::list(&self.page, &part).await?;
+        let page = self.tabs.present().await;
+        let list = elements::list(&page, &part).await?;
         let mut list = list.ok_or_else(|| Error::internal("a fresh list is no older page's"))?;
         if !full_page {
             list.elements
@@ -430,7 +432,7 @@ impl SessionHandle {
             list.more = None;
         }
         let offset = match full_page {
-            true => self.page.state().await?.scroll,
+            true => page.state().await?.scroll,
             false => serde_json::Value::Null,
         };
         let marked = list
@@ -438,7 +440,7 @@ impl SessionHandle {
             .iter()
             .filter_map(|element| mark(element, &offset))
             .collect::<Vec<_>>();
-        let png = screenshot::screenshot(&self.page, Format::Png, None, full_page).await?;
+        let png = screenshot::screenshot(&page, Format::Png, None, full_page).await?;
         let drawing = move || marks::draw(&png, &marked, output);
         let drawn = tokio::task::spawn_blocking(drawing)
             .await
@@ -510,6 +512,27 @@ fn mark(element: &serde_json::Value, offset: &serde_json::Value) -> Option<marks
             height: px("height")?,
         },
     })
+}
+
+/// Returns once a document has been awaited for a while.
+async fn awaiting_document(page: &Page) {
+    let mut loading = page.watch_loading();
+    loop {
+        if loading
+            .wait_for(|loading| loading.awaits_document)
+            .await
+            .is_err()
+        {
+            return std::future::pending().await;
+        }
+        let comes = loading.wait_for(|loading| !loading.awaits_document);
+        if tokio::time::timeout(DOCUMENT_PATIENCE, comes)
+            .await
+            .is_err()
+        {
+            return;
+        }
+    }
 }
 
 /// A cursor that points into a list that is no more.

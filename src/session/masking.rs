@@ -39,7 +39,10 @@ pub(super) fn page_event(secrets: &Secrets, event: &mut PageEvent) {
         PageEvent::Console { text, .. } => secrets.mask_text(text),
         PageEvent::Dialog { message, .. } => secrets.mask_text(message),
         PageEvent::Titled(title) => secrets.mask_text(title),
-        PageEvent::Dom(_) | PageEvent::PageCount(_) | PageEvent::Crashed => (),
+        PageEvent::Dom(_)
+        | PageEvent::PageCount(_)
+        | PageEvent::Shown { .. }
+        | PageEvent::Crashed => (),
     }
 }
 
@@ -47,6 +50,10 @@ pub(super) fn page_event(secrets: &Secrets, event: &mut PageEvent) {
 pub(super) fn context(secrets: &Secrets, context: &mut PageContext) {
     secrets.mask_text(&mut context.url);
     secrets.mask_text(&mut context.title);
+    for tab in &mut context.tabs {
+        secrets.mask_text(&mut tab.url);
+        secrets.mask_text(&mut tab.title);
+    }
     if let Some(list) = &mut context.elements {
         elements(secrets, list);
     }

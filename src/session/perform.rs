@@ -13,6 +13,7 @@ use crate::browser::actions::{self, Cues, Done, Settled, Stage};
 use crate::browser::elements;
 use crate::browser::gate::Gate;
 use crate::browser::page::Page;
+use crate::browser::tabs::Tabs;
 use crate::config;
 use crate::media::cursor::Cue;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
@@ -28,7 +29,7 @@ const MASK: &str = "•••";
 /// What actions of a session work with.
 #[derive(Debug, Clone)]
 pub(super) struct Kit {
-    pub(super) page: Page,
+    pub(super) tabs: Tabs,
     pub(super) gate: std::sync::Arc<Gate>,
     pub(super) studio: Studio,
     pub(super) config: config::Session,
@@ -64,13 +65,14 @@ pub(super) async fn perform(
 ) -> Performed {
     let started = Instant::now();
     let is_password = OnceLock::new();
+    let page = kit.tabs.present().await;
     let outcome = match Command::parse(&request) {
         Ok(command) => tokio::select! {
             biased;
-            outcome = bounded(&kit, &command, &is_password) => outcome,
+            outcome = bounded(&kit, &page, &command, &is_password) => outcome,
             () = cancel.cancelled() => {
                 // A page that was asked for and is no longer wanted must not arrive later.
-                kit.page.stop_loading().await;
+                kit.tabs.current().stop_loading().await;
                 Err(actions::cancelled())
             }
         },
@@ -79,18 +81,20 @@ pub(super) async fn perform(
     // A field that was listed and is gone may have been one of another document.
     let is_gone = matches!(&outcome, Err(error) if error.kind == ActionErrorKind::StaleElement);
     let known = is_password.into_inner().or(is_gone.then_some(true));
-    let mut echo = match may_be_password(&kit, &request, known).await {
+    let mut echo = match may_be_password(&page, &request, known).await {
         true => masked(&request),
         false => request,
     };
     masking::request(&kit.secrets, &mut echo);
-    let state = kit.page.state().await.ok();
+    // Where it led to may be another tab.
+    let page = kit.tabs.present().await;
+    let state = page.state().await.ok();
     let (url, title) = match &state {
         // Chromium's error page stands for the document that could not be loaded.
         Some(state) if !state.url.starts_with("chrome-error:") => {
             (state.url.clone(), state.title.clone())
         }
-        _ => (kit.page.loading().url, String::new()),
+        _ => (page.loading().url, String::new()),
     };
     let (mut result, settled) = match outcome {
         Ok(Done { data, settled }) => {
@@ -127,12 +131,12 @@ pub(super) async fn perform(
 
 /// Whether the text of an action is a password, or was meant for a field that never was found on a
 /// page that asks for one.
-async fn may_be_password(kit: &Kit, request: &ActionRequest, known: Option<bool>) -> bool {
+async fn may_be_password(page: &Page, request: &ActionRequest, known: Option<bool>) -> bool {
     match known {
         Some(is_password) => is_password,
         None if !request.params.contains_key("text") => false,
         None => {
-            let asks = elements::asks_for_password(&kit.page).await;
+            let asks = elements::asks_for_password(page).await;
             asks.unwrap_or(true)
         }
     }
@@ -161,11 +165,13 @@ pub(super) fn count(action_type: &str, result: &ActionResult) {
 
 async fn bounded(
     kit: &Kit,
+    page: &Page,
     command: &Command,
     is_password: &OnceLock<bool>,
 ) -> Result<Done, ActionError> {
     let stage = Stage {
-        page: &kit.page,
+        tabs: &kit.tabs,
+        page,
         gate: &kit.gate,
         cues: &StudioCues(&kit.studio),
         navigate_timeout: kit.config.navigate_timeout(),

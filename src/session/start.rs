@@ -1,4 +1,4 @@
-//! The start of a session: gate, context, page, studio, outlets, and then its actor.
+//! The start of a session: gate, context, first page, studio, outlets, and then its actor.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::outlets::{Outlets, Settings};
 use super::perform::Kit;
 use super::studio::{self, Studio};
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
-use crate::browser::{Page, Pool};
+use crate::browser::{Pool, Tabs};
 use crate::config::{self, Config};
 use crate::error::Error;
 use crate::events;
@@ -144,7 +144,7 @@ pub(super) async fn start(
     let gate = gate.await.map_err(no_port)?;
     let lease = pool.acquire(&gate.proxy_url()).await?;
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
-    let page = Page::open(&lease, record.viewport, page_events, &tracker)
+    let tabs = Tabs::open_first(&lease, record.viewport, page_events, &tracker)
         .instrument(span.clone())
         .await?;
     let studio = start_studio(&config, &record)?;
@@ -163,13 +163,13 @@ pub(super) async fn start(
     let handle = SessionHandle {
         requests,
         record,
-        page: page.clone(),
+        tabs: tabs.clone(),
         vision,
         secrets: secrets.clone(),
     };
     let fps = handle.record.borrow().fps;
     let kit = Kit {
-        page,
+        tabs,
         gate: Arc::new(gate),
         studio,
         config: config.session.clone(),

@@ -1,5 +1,7 @@
 """Every command through every door: REST, MCP and gRPC answer, act and tell alike."""
 
+import json
+
 import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -140,6 +142,11 @@ def steps(visit, tall, index):
         ("go_back", {}),
         ("go_forward", {}),
         ("refresh", {}),
+        ("new_tab", {"url": visit.url}),
+        ("switch_tab", {"tab": 1}),
+        ("close_tab", {"tab": 2}),
+        ("switch_tab", {"tab": 2}),
+        ("close_tab", {}),
         ("click", {"index": 9999}),
         ("click", {}),
         ("scroll", {"direction": "sideways"}),
@@ -161,12 +168,15 @@ def walk(door, service, web):
         seen["recover"] = door.verb(room, "recover")
         context = door.context(room)
         seen["context"] = {name: context[name] for name in ("url", "title", "ready_state")}
+        listed = (context.get("details") or context)["tabs"]
+        seen["tabs"] = listed
         seen["elements"] = [(e["role"], e["name"], e["index"]) for e in context["elements"]]
         results = []
         for action_type, params in steps(visit, tall, 0):
             result = door.act(room, action_type, params)
             result = {name: result.get(name) for name in ("success", "error_kind", "error", "data")}
-            data = sorted(result["data"].items())
+            # Protobuf knows one kind of number only.
+            data = whole(result["data"]).items()
             result["data"] = {name: value for name, value in data if name not in PASSING}
             results.append((action_type, result))
         seen["results"] = results
@@ -184,7 +194,8 @@ def walk(door, service, web):
 
 def anonymous(seen, *visits):
     """The same text whatever the visit's number, and however whole numbers are written."""
-    text = repr(whole(seen))
+    # A protobuf struct has no order.
+    text = json.dumps(whole(seen), sort_keys=True)
     for number, visit in enumerate(visits):
         text = text.replace(visit.url, f"URL{number}").replace(visit.id, f"ID{number}")
     return text

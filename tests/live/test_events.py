@@ -92,6 +92,9 @@ def mixed_actions(web, count, seed):
         ("go_back", {}),
         ("go_forward", {}),
         ("refresh", {}),
+        ("new_tab", {}),
+        ("switch_tab", {"tab": 1}),
+        ("close_tab", {}),
         ("bogus", {"a": [1, {"b": None}]}),
     ]
     return random.Random(seed).choices(choices, k=count)

@@ -153,6 +153,9 @@ pub(super) fn told(action: &ActionRequest, result: &ActionResult) -> String {
         "click" => {
             let clicked = format!("Clicked {}.", element(&result.data));
             match result.data.get("navigated") == Some(&Value::Bool(true)) {
+                _ if result.data.contains_key("tab") => {
+                    format!("{clicked} Another tab is shown now, with {}.", place())
+                }
                 true => format!("{clicked} The page is now {}.", place()),
                 false => clicked,
             }
@@ -166,6 +169,9 @@ pub(super) fn told(action: &ActionRequest, result: &ActionResult) -> String {
             true => "It is there.".to_owned(),
             false => "Done waiting.".to_owned(),
         },
+        "new_tab" => format!("Opened a new tab with {}.", place()),
+        "switch_tab" => format!("Switched to the tab with {}.", place()),
+        "close_tab" => format!("Closed the tab. The current one shows {}.", place()),
         _ => "Done.".to_owned(),
     }
 }
@@ -181,6 +187,12 @@ pub(super) fn under_way(action: &ActionRequest) -> String {
         "go_forward" => "Going forward, one moment.".to_owned(),
         "refresh" => "Loading the page again, one moment.".to_owned(),
         "wait" => "Waiting.".to_owned(),
+        "new_tab" => match param(action, "url") {
+            Some(url) => format!("Opening {} in a new tab, one moment.", host(url)),
+            None => "Opening a new tab.".to_owned(),
+        },
+        "switch_tab" => "Switching tabs.".to_owned(),
+        "close_tab" => "Closing the tab.".to_owned(),
         _ => "Working on it, one moment.".to_owned(),
     }
 }
@@ -188,7 +200,7 @@ pub(super) fn under_way(action: &ActionRequest) -> String {
 /// What is said of an action that outlasts its answer.
 pub(super) fn late(action: &ActionRequest) -> String {
     let what = match action.action_type.as_str() {
-        "navigate" => {
+        "navigate" | "new_tab" => {
             let url = param(action, "url").unwrap_or_default();
             format!("{} is still loading.", host(url))
         }
@@ -206,10 +218,14 @@ pub(super) fn seen(context: &PageContext, elements: Option<u64>) -> String {
         true => " and is still loading",
         false => "",
     };
-    match elements {
+    let page = match elements {
         Some(1) => format!("The page is {place}{state}; one thing can be used on it."),
         Some(count) => format!("The page is {place}{state}; {count} things can be used on it."),
         None => format!("The page is {place}{state}."),
+    };
+    match context.tabs.len() {
+        0 | 1 => page,
+        count => format!("{page} There are {count} tabs."),
     }
 }
 

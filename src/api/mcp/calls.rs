@@ -390,6 +390,8 @@ fn expected(action: &ActionRequest) -> Expected {
     match action.action_type.as_str() {
         "wait" if seconds().is_some_and(|seconds| seconds < WAIT_ANNOUNCED) => Expected::Quick,
         "wait" => Expected::Slow,
+        "new_tab" if !action.params.contains_key("url") => Expected::Quick,
+        "switch_tab" | "close_tab" => Expected::Quick,
         _ if leads_elsewhere(action) => Expected::Slow,
         _ => Expected::Quick,
     }
@@ -398,6 +400,6 @@ fn expected(action: &ActionRequest) -> Expected {
 fn leads_elsewhere(action: &ActionRequest) -> bool {
     matches!(
         action.action_type.as_str(),
-        "navigate" | "go_back" | "go_forward" | "refresh"
+        "navigate" | "go_back" | "go_forward" | "refresh" | "new_tab" | "switch_tab" | "close_tab"
     )
 }

@@ -118,8 +118,8 @@ fn act_input() -> Value {
         "action_type": {
             "type": "string", "enum": ACTION_TYPES,
             "description": "What to do. navigate needs url; click needs index, or x and y; type \
-                needs text; scroll needs direction; wait needs seconds or for; the others need \
-                nothing.",
+                needs text; scroll needs direction; wait needs seconds or for; switch_tab needs \
+                tab; the others need nothing.",
         },
         "params": params(),
         "correction_of": {
@@ -147,7 +147,16 @@ fn params() -> Value {
         "description": "The action's parameters.",
         "default": {},
         "properties": {
-            "url": {"type": "string", "description": "navigate: where to; a bare host gets https://."},
+            "url": {
+                "type": "string",
+                "description": "navigate: where to; a bare host gets https://. new_tab: what the \
+                    tab shows; nothing without it.",
+            },
+            "tab": {
+                "type": "integer", "minimum": 1,
+                "description": "switch_tab, close_tab: the tab, by its number in \
+                    get_browser_context; close_tab without it closes the current one.",
+            },
             "timeout_ms": {
                 "type": "integer", "minimum": 1, "maximum": 120_000, "default": 15_000,
                 "description": "navigate, wait for: give up after this many milliseconds.",
@@ -379,6 +388,10 @@ static CONTEXT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
                 "description": "How far the document is.",
             },
             "is_loading": {"type": "boolean", "description": "Whether a navigation is under way."},
+            "tabs": {
+                "type": "array", "items": {"type": "object"},
+                "description": "The session's tabs: tab, url, title, current.",
+            },
             "total": {"type": "integer", "description": "How many elements the page has."},
             "more": text_or_null("Pass it as more to read on; null at the end."),
             "elements": {

@@ -4,6 +4,7 @@
 mod navigate;
 mod pointer;
 mod settle;
+mod tabs;
 mod wait;
 
 use std::sync::OnceLock;
@@ -14,6 +15,7 @@ use serde_json::{Map, Value, json};
 use super::error::Error;
 use super::gate::Gate;
 use super::page::Page;
+use super::tabs::Tabs;
 use crate::error::Chain;
 use crate::media::cursor::Cue;
 use crate::model::Secrets;
@@ -30,7 +32,9 @@ pub trait Cues: Send + Sync {
 /// What an action works with.
 #[derive(Clone, Copy)]
 pub struct Stage<'a> {
-    /// The page.
+    /// The session's tabs.
+    pub tabs: &'a Tabs,
+    /// The page that was the current one when the action began.
     pub page: &'a Page,
     /// The session's way out, which knows why a load failed.
     pub gate: &'a Gate,
@@ -86,6 +90,14 @@ impl Done {
 
 /// Carries out one action.
 pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
+    let acting = act(stage, command);
+    match tabs::is_of_page(command) {
+        true => tabs::on_page(stage, command, acting).await,
+        false => acting.await,
+    }
+}
+
+async fn act(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
     match command {
         Command::Navigate(params) => navigate::to(stage, params).await,
         Command::GoBack => navigate::history(stage, -1).await,
@@ -95,6 +107,9 @@ pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, Action
         Command::Type(params) => pointer::type_text(stage, params).await,
         Command::Scroll(params) => pointer::scroll(stage, params).await,
         Command::Wait(params) => wait::wait(stage, params).await,
+        Command::NewTab(params) => tabs::open(stage, params.url.as_deref()).await,
+        Command::SwitchTab(params) => tabs::switch(stage, params.tab).await,
+        Command::CloseTab(params) => tabs::close(stage, params.tab).await,
     }
 }
 

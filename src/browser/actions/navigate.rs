@@ -18,20 +18,27 @@ use crate::model::allowlist::{Denial, DenialRule};
 use crate::model::command::{ActionError, ActionErrorKind, Navigate};
 
 pub(super) async fn to(stage: Stage<'_>, params: &Navigate) -> Result<Done, ActionError> {
-    let url = stage
-        .gate
-        .url_verdict(&params.url)
-        .map_err(|denial| ActionError::new(kind(&denial), blocked(&denial)))?;
+    let url = allowed(stage, &params.url)?;
     let bound = params
         .timeout_ms
         .map_or(stage.navigate_timeout, Duration::from_millis);
-    go(
-        stage,
-        bound,
-        url.as_str(),
-        stage.page.navigate(url.as_str()),
-    )
-    .await
+    load(stage, bound, &url).await
+}
+
+/// The URL as it is loaded, or why it is not.
+pub(super) fn allowed(stage: Stage<'_>, url: &str) -> Result<String, ActionError> {
+    let url = stage.gate.url_verdict(url);
+    let url = url.map_err(|denial| ActionError::new(kind(&denial), blocked(&denial)))?;
+    Ok(url.into())
+}
+
+/// Loads a URL that is allowed.
+pub(super) async fn load(
+    stage: Stage<'_>,
+    bound: Duration,
+    url: &str,
+) -> Result<Done, ActionError> {
+    go(stage, bound, url, stage.page.navigate(url)).await
 }
 
 pub(super) async fn refresh(stage: Stage<'_>) -> Result<Done, ActionError> {

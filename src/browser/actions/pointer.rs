@@ -9,7 +9,9 @@ use super::settle::{Settled, after_input};
 use super::{Done, Stage, browser_failed};
 use crate::media::cursor::Cue;
 use crate::model::Point;
-use crate::model::command::{ActionError, ActionErrorKind, Click, Scroll, Target, Type};
+use crate::model::command::{
+    ActionError, ActionErrorKind, Click, MouseButton, Scroll, Target, Type,
+};
 
 pub(super) async fn click(stage: Stage<'_>, params: &Click) -> Result<Done, ActionError> {
     let (at, element) = match params.target {
@@ -30,10 +32,13 @@ pub(super) async fn click(stage: Stage<'_>, params: &Click) -> Result<Done, Acti
     };
     stage.hint(Cue::Press { at, count });
     let before = stage.page.loading();
+    // What the middle button opens is for later.
+    let behind = Behind::of(stage, button == MouseButton::Middle);
     input::click(stage.page, at, button, count)
         .await
         .map_err(browser_failed)?;
     let settled = rest(stage, &before).await?;
+    drop(behind);
     let mut done = Done::settled(settled).with("x", at.x).with("y", at.y);
     if let Some(element) = element {
         done = done.with(
@@ -42,6 +47,24 @@ pub(super) async fn click(stage: Stage<'_>, params: &Click) -> Result<Done, Acti
         );
     }
     Ok(done)
+}
+
+/// Pages that are opened while this lives stay behind the current one.
+struct Behind<'a>(Option<Stage<'a>>);
+
+impl<'a> Behind<'a> {
+    fn of(stage: Stage<'a>, is_behind: bool) -> Self {
+        stage.tabs.open_behind(is_behind);
+        Self(is_behind.then_some(stage))
+    }
+}
+
+impl Drop for Behind<'_> {
+    fn drop(&mut self) {
+        if let Some(stage) = self.0 {
+            stage.tabs.open_behind(false);
+        }
+    }
 }
 
 pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, ActionError> {

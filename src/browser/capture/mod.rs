@@ -8,6 +8,7 @@ mod still;
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -43,7 +44,8 @@ impl Options {
 /// A running capture; ends when dropped.
 #[derive(Debug)]
 pub struct Capture {
-    _stop: DropGuard,
+    stop: DropGuard,
+    running: JoinHandle<()>,
 }
 
 impl Capture {
@@ -56,9 +58,18 @@ impl Capture {
     ) -> Result<Self, Error> {
         let cast = screencast::Screencast::start(page.clone(), options, sink).await?;
         let stop = CancellationToken::new();
-        tracker.spawn(cast.run(stop.clone()).in_current_span());
+        let running = tracker.spawn(cast.run(stop.clone()).in_current_span());
         Ok(Self {
-            _stop: stop.drop_guard(),
+            stop: stop.drop_guard(),
+            running,
         })
+    }
+
+    /// Ends the capture, and returns when Chromium has ended it too: from then on another one of
+    /// the same page is not ended in its place.
+    pub async fn stop(self) {
+        drop(self.stop);
+        // A task that broke has ended as well.
+        let _ = self.running.await;
     }
 }

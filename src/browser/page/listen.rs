@@ -1,8 +1,8 @@
 //! The listener of one page: CDP events in, [`Loading`] and [`PageEvent`]s out.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
+use chromiumoxide::Page as CdpPage;
 use chromiumoxide::cdp::browser_protocol::inspector::EventTargetCrashed;
 use chromiumoxide::cdp::browser_protocol::network::{
     EventLoadingFailed, EventLoadingFinished, EventRequestWillBeSent, EventResponseReceived,
@@ -13,11 +13,8 @@ use chromiumoxide::cdp::browser_protocol::page::{
     EventJavascriptDialogOpening, EventLoadEventFired, EventNavigatedWithinDocument, FrameId,
     HandleJavaScriptDialogParams,
 };
-use chromiumoxide::cdp::browser_protocol::target::{
-    EventTargetCreated, EventTargetDestroyed, EventTargetInfoChanged, GetTargetInfoParams,
-};
+use chromiumoxide::cdp::browser_protocol::target::GetTargetInfoParams;
 use chromiumoxide::cdp::js_protocol::runtime::{EventBindingCalled, EventConsoleApiCalled};
-use chromiumoxide::{Browser as CdpBrowser, Page as CdpPage};
 use futures::StreamExt;
 use futures::stream::{BoxStream, SelectAll};
 use serde::Deserialize;
@@ -28,7 +25,8 @@ use tokio_util::task::TaskTracker;
 use super::super::error::Error;
 use super::super::loading::{Loading, Signal, Tracker};
 use super::super::world::BINDING;
-use super::{COMMAND_TIMEOUT, PageEvent};
+use super::first::First;
+use super::{COMMAND_TIMEOUT, Ground, PageEvent, TabEvent};
 use crate::model::event::DomChange;
 
 /// Longest console text passed on, characters.
@@ -52,9 +50,6 @@ enum Heard {
     Console(Arc<EventConsoleApiCalled>),
     Dialog(Arc<EventJavascriptDialogOpening>),
     Crashed,
-    TargetCreated(Arc<EventTargetCreated>),
-    TargetChanged(Arc<EventTargetInfoChanged>),
-    TargetDestroyed(Arc<EventTargetDestroyed>),
 }
 
 macro_rules! streams {
@@ -69,7 +64,7 @@ macro_rules! streams {
 }
 
 impl Streams {
-    pub(super) async fn subscribe(page: &CdpPage, browser: &CdpBrowser) -> Result<Self, Error> {
+    pub(super) async fn subscribe(page: &CdpPage) -> Result<Self, Error> {
         Ok(Self(streams! { "listen to the page",
             page: EventFrameNavigated => Heard::Navigated;
             page: EventNavigatedWithinDocument => Heard::WithinDocument;
@@ -84,25 +79,21 @@ impl Streams {
             page: EventConsoleApiCalled => Heard::Console;
             page: EventJavascriptDialogOpening => Heard::Dialog;
             page: EventTargetCrashed => |_| Heard::Crashed;
-            browser: EventTargetCreated => Heard::TargetCreated;
-            browser: EventTargetInfoChanged => Heard::TargetChanged;
-            browser: EventTargetDestroyed => Heard::TargetDestroyed;
         }))
     }
 }
 
 /// The task that listens to one page.
 pub(super) struct Listener {
+    tab: u32,
     page: CdpPage,
-    context: String,
     main_frame: FrameId,
     tracker: Tracker,
     loading: watch::Sender<Loading>,
-    events: mpsc::Sender<PageEvent>,
-    /// The session's pages, this one among them.
-    pages: HashSet<String>,
+    events: mpsc::Sender<TabEvent>,
+    /// What the page was when it was taken over, until it is something else.
+    first: Option<First>,
     on_error_page: bool,
-    title: String,
     tasks: TaskTracker,
 }
 
@@ -114,37 +105,39 @@ struct Notification {
 
 impl Listener {
     pub(super) fn new(
+        ground: &Ground,
+        tab: u32,
         page: CdpPage,
-        context: String,
-        main_frame: FrameId,
+        first: First,
         loading: watch::Sender<Loading>,
-        events: mpsc::Sender<PageEvent>,
-        tasks: TaskTracker,
     ) -> Self {
-        let pages = HashSet::from([page.target_id().inner().clone()]);
-        let tracker = Tracker::default();
         Self {
+            tab,
+            main_frame: FrameId::new(page.target_id().inner().clone()),
             page,
-            context,
-            main_frame,
-            tracker,
+            tracker: Tracker::from(first.loading()),
             loading,
-            events,
-            pages,
-            on_error_page: false,
-            title: String::new(),
-            tasks,
+            events: ground.events.clone(),
+            on_error_page: first.is_error(),
+            first: Some(first),
+            tasks: ground.tracker.clone(),
         }
     }
 
     pub(super) async fn run(mut self, mut streams: Streams) {
+        let missed = self.first.as_ref().and_then(First::missed);
+        if let Some(event) = missed
+            && self.tell(event).await.is_err()
+        {
+            return;
+        }
         while let Some(heard) = streams.0.next().await {
             if let Some(signal) = self.signal(&heard) {
                 self.tracker.apply(&signal);
             }
             // Subscribers hear of a navigation before the action that waits for it can complete.
             if let Some(event) = self.event(&heard)
-                && self.events.send(event).await.is_err()
+                && self.tell(event).await.is_err()
             {
                 return;
             }
@@ -159,6 +152,11 @@ impl Listener {
         }
     }
 
+    async fn tell(&self, event: PageEvent) -> Result<(), mpsc::error::SendError<TabEvent>> {
+        let tab = self.tab;
+        self.events.send(TabEvent { tab, event }).await
+    }
+
     fn is_main(&self, frame: &FrameId) -> bool {
         *frame == self.main_frame
     }
@@ -166,9 +164,13 @@ impl Listener {
     /// What an event says about loading.
     fn signal(&self, heard: &Heard) -> Option<Signal> {
         match heard {
-            Heard::Navigated(event) if event.frame.parent_id.is_none() => Some(Signal::Committed {
-                url: document_url(event),
-            }),
+            Heard::Navigated(event) if event.frame.parent_id.is_none() => {
+                let loader = event.frame.loader_id.inner();
+                let is_known = self.first.as_ref().is_some_and(|first| first.is(loader));
+                (!is_known).then(|| Signal::Committed {
+                    url: document_url(event),
+                })
+            }
             Heard::WithinDocument(event) if self.is_main(&event.frame_id) => {
                 Some(Signal::WithinDocument {
                     url: event.url.clone(),
@@ -231,6 +233,12 @@ impl Listener {
             Heard::Navigated(event) if event.frame.parent_id.is_none() => {
                 // Chromium's own error page is told by the action or load that led there.
                 self.on_error_page = event.frame.unreachable_url.is_some();
+                let loader = event.frame.loader_id.inner();
+                let is_known = self.first.as_ref().is_some_and(|first| first.is(loader));
+                if is_known {
+                    return None;
+                }
+                self.first = None;
                 let url = document_url(event);
                 (!self.on_error_page).then(|| PageEvent::Navigated { url: cut(&url) })
             }
@@ -239,7 +247,7 @@ impl Listener {
                     url: cut(&event.url),
                 })
             }
-            Heard::Loaded if !self.on_error_page => {
+            Heard::Loaded if !self.on_error_page && !self.is_told_loaded() => {
                 self.ask_title();
                 Some(PageEvent::Loaded {
                     url: cut(&self.tracker.loading().url),
@@ -249,24 +257,6 @@ impl Listener {
             Heard::Console(event) => Some(console(event)),
             Heard::Dialog(event) => Some(self.answer_dialog(event)),
             Heard::Crashed => Some(PageEvent::Crashed),
-            Heard::TargetCreated(event) => {
-                let info = &event.target_info;
-                let context = info.browser_context_id.as_ref().map(AsRef::as_ref);
-                let ours = info.r#type == "page" && context == Some(self.context.as_str());
-                (ours && self.pages.insert(info.target_id.inner().clone())).then(|| self.count())
-            }
-            Heard::TargetChanged(event) => {
-                let info = &event.target_info;
-                let is_new = info.target_id == *self.page.target_id() && info.title != self.title;
-                is_new.then(|| {
-                    self.title.clone_from(&info.title);
-                    PageEvent::Titled(cut(&info.title))
-                })
-            }
-            Heard::TargetDestroyed(event) => self
-                .pages
-                .remove(event.target_id.inner())
-                .then(|| self.count()),
             _ => None,
         }
     }
@@ -274,22 +264,24 @@ impl Listener {
     /// Asks for the title of a page that has loaded: Chromium tells it at the commit, while the
     /// page is still called by its URL, and may not tell it again.
     fn ask_title(&self) {
-        let page = self.page.clone();
-        let events = self.events.clone();
+        let (tab, page, events) = (self.tab, self.page.clone(), self.events.clone());
         self.tasks.spawn(async move {
             let params = GetTargetInfoParams::builder()
                 .target_id(page.target_id().clone())
                 .build();
             // A page that is gone or hangs has no title to tell.
             if let Ok(Ok(answer)) = timeout(COMMAND_TIMEOUT, page.execute(params)).await {
-                let title = cut(&answer.result.target_info.title);
-                let _ = events.send(PageEvent::Titled(title)).await;
+                let event = PageEvent::Titled(cut(&answer.result.target_info.title));
+                let _ = events.send(TabEvent { tab, event }).await;
             }
         });
     }
 
-    fn count(&self) -> PageEvent {
-        PageEvent::PageCount(u32::try_from(self.pages.len()).unwrap_or(u32::MAX))
+    /// Whether the load of the document that the page was taken over with is told already.
+    fn is_told_loaded(&self) -> bool {
+        self.first
+            .as_ref()
+            .is_some_and(|first| first.missed().is_some())
     }
 
     /// Answers a dialog at once, since it blocks the page and no screencast shows it: an alert or
@@ -346,6 +338,6 @@ fn console(event: &EventConsoleApiCalled) -> PageEvent {
 }
 
 /// Bounds a text of the page's making: events are kept, and go to every subscriber.
-fn cut(text: &str) -> String {
+pub(in crate::browser) fn cut(text: &str) -> String {
     text.chars().take(TEXT_CHARS_MAX).collect()
 }

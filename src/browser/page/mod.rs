@@ -1,39 +1,43 @@
-//! One page (tab) of a session: opened, prepared, and listened to.
+//! One page (tab) of a session: prepared, and listened to.
 //!
 //! A listener task owns the page's event streams. It folds them into [`Loading`], which anybody
 //! can wait on, and passes on what subscribers shall hear as [`PageEvent`]s.
 
 mod direct;
+mod first;
 mod listen;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chromiumoxide::Page as CdpPage;
 use chromiumoxide::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
-use chromiumoxide::cdp::browser_protocol::page::{FrameId, StopLoadingParams};
-use chromiumoxide::cdp::browser_protocol::target::CreateTargetParams;
+use chromiumoxide::cdp::browser_protocol::page::{BringToFrontParams, FrameId, StopLoadingParams};
 use futures::future::join_all;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::accessibility::Told;
 use super::error::Error;
 use super::loading::Loading;
-use super::pool::Lease;
+use super::tabs::{Ground, TabEvent};
 use super::world::World;
 use crate::model::Size;
 use crate::model::event::DomChange;
 
+pub(super) use self::listen::cut;
+
 /// Longest wait for one answer of a page.
 pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+/// Chromium may refuse what was asked of a page a moment before it says that the page is gone.
+const GOING_WITHIN: Duration = Duration::from_millis(300);
+/// Longest wait for a page to come to the front; its video is not kept waiting by one that hangs.
+const FRONT_WITHIN: Duration = Duration::from_millis(500);
 
 /// What subscribers shall hear of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +74,11 @@ pub enum PageEvent {
     Crashed,
     /// The session now has this many pages.
     PageCount(u32),
+    /// Another page may be the current one.
+    Shown {
+        /// Whether its URL is news; not when the page is about to go somewhere.
+        is_news: bool,
+    },
 }
 
 /// The facts of a page at one moment (REQUIREMENTS A21).
@@ -95,16 +104,31 @@ pub struct Page {
 
 #[derive(Debug)]
 struct Inner {
+    tab: u32,
     cdp: CdpPage,
     debugger: SocketAddr,
     world: World,
     viewport: Size,
     loading: watch::Receiver<Loading>,
-    /// The document whose elements were last listed, plus one; 0 before the first list.
-    listed: AtomicU64,
+    /// Whose elements were last listed, of all pages of the session.
+    listed: Arc<Mutex<Option<Listed>>>,
     /// The accessibility tree that is being read.
     tree: Mutex<Option<Arc<Told>>>,
     stop: CancellationToken,
+}
+
+/// A document whose elements somebody has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Listed {
+    tab: u32,
+    document: u64,
+}
+
+/// A page that is ready, and not listened to yet.
+pub(super) struct Prepared {
+    pub(super) page: Page,
+    listener: listen::Listener,
+    streams: listen::Streams,
 }
 
 impl Drop for Inner {
@@ -114,29 +138,35 @@ impl Drop for Inner {
 }
 
 impl Page {
-    /// Opens a page in the lease's context, and reports to `events`.
-    pub async fn open(
-        lease: &Lease,
-        viewport: Size,
-        events: mpsc::Sender<PageEvent>,
-        tracker: &TaskTracker,
-    ) -> Result<Self, Error> {
-        const OPERATION: &str = "open a page";
-        let target = CreateTargetParams::builder()
-            .url("about:blank")
-            .browser_context_id(lease.context.clone())
-            .width(i64::from(viewport.width))
-            .height(i64::from(viewport.height))
-            .build()
-            .map_err(Error::builder(OPERATION))?;
-        let cdp = timeout(COMMAND_TIMEOUT, lease.process.cdp.new_page(target))
+    /// Makes a page of a target: ours from its beginning, or one that a page opened and that may
+    /// have loaded already.
+    pub(super) async fn prepare(
+        ground: &Ground,
+        tab: u32,
+        cdp: CdpPage,
+        is_popup: bool,
+    ) -> Result<Prepared, Error> {
+        const OPERATION: &str = "prepare a page";
+        let preparing = Self::prepared(ground, tab, cdp, is_popup);
+        timeout(COMMAND_TIMEOUT, preparing)
             .await
             .map_err(|_| Error::Timeout {
                 operation: OPERATION,
             })?
-            .map_err(Error::command(OPERATION))?;
+    }
+
+    async fn prepared(
+        ground: &Ground,
+        tab: u32,
+        cdp: CdpPage,
+        is_popup: bool,
+    ) -> Result<Prepared, Error> {
         let frame = FrameId::new(cdp.target_id().inner().clone());
-        let streams = listen::Streams::subscribe(&cdp, &lease.process.cdp).await?;
+        let streams = listen::Streams::subscribe(&cdp).await?;
+        if is_popup {
+            first::enable(&cdp).await?;
+        }
+        let viewport = ground.viewport;
         let metrics = SetDeviceMetricsOverrideParams::new(
             i64::from(viewport.width),
             i64::from(viewport.height),
@@ -147,35 +177,65 @@ impl Page {
             .await
             .map_err(Error::command("set the viewport"))?;
         let world = World::install(&cdp, frame.clone()).await?;
-        let (loading_sender, loading) = watch::channel(Loading::default());
-        let stop = CancellationToken::new();
-        let listener = listen::Listener::new(
-            cdp.clone(),
-            lease.context.clone(),
-            frame,
-            loading_sender,
-            events,
-            tracker.clone(),
-        );
-        let stopped = stop.clone();
-        tracker.spawn(
-            async move {
-                tokio::select! { () = stopped.cancelled() => (), () = listener.run(streams) => () }
-            }
-            .in_current_span(),
-        );
-        Ok(Self {
+        let first = match is_popup {
+            true => first::First::read(&cdp, &world).await?,
+            false => first::First::blank(),
+        };
+        let (loading_sender, loading) = watch::channel(first.loading());
+        let listener = listen::Listener::new(ground, tab, cdp.clone(), first, loading_sender);
+        let page = Self {
             inner: Arc::new(Inner {
+                tab,
                 cdp,
-                debugger: lease.process.debugger,
+                debugger: ground.debugger,
                 world,
                 viewport,
                 loading,
-                listed: AtomicU64::new(0),
+                listed: Arc::clone(&ground.listed),
                 tree: Mutex::default(),
-                stop,
+                stop: ground.stop.child_token(),
             }),
+        };
+        Ok(Prepared {
+            page,
+            listener,
+            streams,
         })
+    }
+
+    /// Names the page among those of its session.
+    pub fn tab(&self) -> u32 {
+        self.inner.tab
+    }
+
+    /// Returns when the page is gone, or its session is.
+    pub async fn closed(&self) {
+        self.inner.stop.cancelled().await;
+    }
+
+    /// Whether the page is gone, or its session is.
+    pub fn is_closed(&self) -> bool {
+        self.inner.stop.is_cancelled()
+    }
+
+    /// Whether the page is gone, or found to be in a moment: what is asked of it may fail first.
+    pub async fn is_going(&self) -> bool {
+        timeout(GOING_WITHIN, self.closed()).await.is_ok()
+    }
+
+    /// Notes that the page is gone.
+    pub(super) fn note_closed(&self) {
+        self.inner.stop.cancel();
+    }
+
+    /// Lets the page be the one that has the focus.
+    pub(super) async fn bring_to_front(&self) {
+        // A page that does not answer is shown as it is.
+        let _ = timeout(
+            FRONT_WITHIN,
+            self.cdp().execute(BringToFrontParams::default()),
+        )
+        .await;
     }
 
     /// The viewport, CSS px.
@@ -276,19 +336,55 @@ impl Page {
 
     /// Notes that the elements of the current document are listed.
     pub(super) fn note_listed(&self) {
-        self.inner
-            .listed
-            .store(self.loading().committed + 1, Ordering::Relaxed);
+        *self.listed() = Some(Listed {
+            tab: self.tab(),
+            document: self.loading().committed,
+        });
     }
 
-    /// Whether an index may refer to a list that is yet to be made: not when the caller has seen
-    /// the elements of an older document, whose indices it would mean.
-    pub(super) fn may_build_list(&self) -> bool {
-        let listed = self.inner.listed.load(Ordering::Relaxed);
-        listed == 0 || listed == self.loading().committed + 1
+    /// How an index is to be understood, for our scripts: a list may be made for it unless the
+    /// caller has seen the elements of another document, whose indices it would mean; and a list
+    /// that is there does not count when those of another tab were seen since.
+    pub(super) fn index_rule(&self) -> &'static str {
+        match *self.listed() {
+            Some(listed) if listed.tab != self.tab() => "{build: false, version: -1}",
+            Some(listed) if listed.document != self.loading().committed => "{build: false}",
+            _ => "{build: true}",
+        }
+    }
+
+    fn listed(&self) -> MutexGuard<'_, Option<Listed>> {
+        let listed = self.inner.listed.lock();
+        listed.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn cdp(&self) -> &CdpPage {
         &self.inner.cdp
+    }
+}
+
+impl Prepared {
+    /// Listens to the page from now on, and hears what it did since it was prepared.
+    pub(super) fn listen(self, ground: &Ground) -> Page {
+        let Self {
+            page,
+            listener,
+            streams,
+        } = self;
+        let stopped = page.inner.stop.clone();
+        let (gone, target) = (ground.gone.clone(), page.cdp().target_id().inner().clone());
+        ground.tracker.spawn(
+            async move {
+                tokio::select! {
+                    () = stopped.cancelled() => (),
+                    () = listener.run(streams) => {
+                        // A session that has ended has no tabs to keep.
+                        let _ = gone.send(target).await;
+                    }
+                }
+            }
+            .in_current_span(),
+        );
+        page
     }
 }

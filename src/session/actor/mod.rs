@@ -5,6 +5,7 @@
 //! the actor polls beside its other work; nothing else ever waits for an action.
 
 mod act;
+mod page;
 mod record;
 mod video;
 
@@ -22,15 +23,14 @@ use self::video::Filming;
 use super::corrections::Failed;
 use super::handle::Request;
 use super::machine::{Effect, Input, Machine};
-use super::masking;
 use super::outlets::{self, Outlets};
 use super::perform::Kit;
-use crate::browser::{Lease, Loss, PageEvent};
+use crate::browser::{Lease, Loss, TabEvent};
 use crate::config::Config;
 use crate::error::Error;
 use crate::events;
 use crate::livekit::conventions;
-use crate::model::{EventBody, Secret, SessionRecord, UnixTime, ViewerId};
+use crate::model::{EventBody, Secret, SessionRecord, ViewerId};
 use crate::publish::livekit;
 use crate::publish::record::Shelf;
 
@@ -38,7 +38,7 @@ use crate::publish::record::Shelf;
 pub(super) struct Actor {
     // in
     pub(super) requested: mpsc::Receiver<Request>,
-    pub(super) page_heard: mpsc::Receiver<PageEvent>,
+    pub(super) page_heard: mpsc::Receiver<TabEvent>,
     pub(super) viewers_ended: mpsc::Receiver<ViewerId>,
     pub(super) loss: watch::Receiver<Option<Loss>>,
     pub(super) livekit_states: Option<watch::Receiver<livekit::State>>,
@@ -63,6 +63,8 @@ struct Work {
     waiting: VecDeque<Task>,
     failed: Failed,
     filming: Filming,
+    /// The tab that subscribers hear of and viewers see.
+    shown: u32,
     recording: Recording,
     opening: Option<BoxFuture<'static, act::Opened>>,
     closers: Vec<oneshot::Sender<()>>,
@@ -76,6 +78,7 @@ impl Actor {
         let recording = Recording::new(self.shelf.clone());
         let opening = initial_url.map(|url| act::open(self.kit.clone(), url));
         let mut work = Work {
+            shown: self.kit.tabs.current().tab(),
             actor: self,
             machine: Machine::new(),
             running: None,
@@ -298,39 +301,6 @@ impl Work {
         }
     }
 
-    async fn hear_page(&mut self, mut event: PageEvent) {
-        masking::page_event(&self.actor.kit.secrets, &mut event);
-        let body = match event {
-            PageEvent::Navigated { url } => {
-                self.note_activity(Some(url.clone()));
-                self.note_page(&url);
-                let attribute = (conventions::ATTRIBUTE_URL.to_owned(), url.clone());
-                self.actor.outlets.set_attributes([attribute]);
-                EventBody::PageNavigation { url }
-            }
-            PageEvent::Loaded { url } => EventBody::PageLoadComplete { url },
-            PageEvent::Dom(change_type) => EventBody::DomChange { change_type },
-            PageEvent::Console { level, text } => EventBody::Console { level, text },
-            PageEvent::Dialog { kind, message } => EventBody::Dialog { kind, message },
-            PageEvent::PageCount(count) => {
-                self.actor
-                    .record
-                    .send_modify(|record| record.page_count = count);
-                return;
-            }
-            PageEvent::Titled(title) => {
-                self.actor.record.send_modify(|record| record.title = title);
-                return;
-            }
-            PageEvent::Crashed => {
-                let error = "The page's renderer crashed. Start a new session on this room.";
-                self.step(Input::BrowserLost(error.to_owned())).await;
-                return;
-            }
-        };
-        self.actor.room.publish(body);
-    }
-
     async fn lose_browser(&mut self, loss: Loss) {
         self.step(Input::BrowserLost(loss.describe().to_owned()))
             .await;
@@ -356,6 +326,7 @@ impl Work {
             record.viewers.livekit = false;
         });
         self.actor.kit.studio.end();
+        self.actor.kit.tabs.end();
         self.actor.kit.gate.end();
         if let Some(lease) = self.actor.lease.take() {
             lease.release().await;
@@ -376,16 +347,6 @@ impl Work {
             // Whoever asked may have hung up.
             let _ = closer.send(());
         }
-    }
-
-    fn note_activity(&self, url: Option<String>) {
-        self.actor.record.send_modify(|record| {
-            record.last_activity = UnixTime::now().to_iso8601();
-            if let Some(url) = url {
-                record.current_url = url;
-                record.page_error = None;
-            }
-        });
     }
 
     fn update_viewers(&self) {

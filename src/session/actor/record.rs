@@ -238,7 +238,8 @@ fn action_title(action: &ActionRequest, result: &ActionResult) -> String {
         Some(format!("at {x}, {y}"))
     };
     let object = match action.action_type.as_str() {
-        "navigate" => text("url"),
+        "navigate" | "new_tab" => text("url"),
+        "switch_tab" | "close_tab" => number(["tab"; 2]).map(|tab| tab.to_string()),
         "click" => element().or_else(index).or_else(point),
         "type" => index().map(|element| format!("into {element}")),
         "scroll" => text("direction"),

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::Work;
 use crate::browser::Error;
 use crate::browser::capture::{self, Capture};
+use crate::browser::page::Page;
 use crate::config::Config;
 use crate::error::Chain;
 use crate::media::Shot;
@@ -23,9 +24,13 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// A still is tried this often; a page that refuses them all is shown as its last JPEG has it.
 const STILL_ATTEMPTS_MAX: u32 = 3;
 
+/// A page that is left may take this long to end its capture before the next one begins.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
+
 /// What is filmed at the moment.
 pub(super) struct Filming {
     kit: Kit,
+    page: Page,
     options: capture::Options,
     tracker: TaskTracker,
     view: watch::Receiver<View>,
@@ -53,6 +58,7 @@ impl Filming {
         };
         Self {
             kit: kit.clone(),
+            page: kit.tabs.current(),
             options,
             tracker: tracker.clone(),
             view: kit.studio.view(),
@@ -97,12 +103,48 @@ impl Filming {
     }
 
     fn start(&mut self, delay: Duration) {
-        let (page, sink) = (self.kit.page.clone(), self.kit.studio.sink());
-        let (options, tracker) = (self.options, self.tracker.clone());
+        let starting = self.start_of_page();
         self.starting = Some(
             async move {
                 tokio::time::sleep(delay).await;
-                Capture::start(&page, options, sink, &tracker).await
+                starting.await
+            }
+            .boxed(),
+        );
+    }
+
+    fn start_of_page(&self) -> BoxFuture<'static, Result<Capture, Error>> {
+        let (page, sink) = (self.page.clone(), self.kit.studio.sink());
+        let (options, tracker) = (self.options, self.tracker.clone());
+        async move { Capture::start(&page, options, sink, &tracker).await }.boxed()
+    }
+
+    /// Films another page from now on. The page before is left first: it may soon be filmed again,
+    /// and the end of this capture must not become the end of that one.
+    pub(super) fn turn_to(&mut self, page: Page) {
+        self.page = page;
+        self.still = None;
+        let (starting, capture) = (self.starting.take(), self.capture.take());
+        let leaving = self.tracker.spawn(async move {
+            if let Some(starting) = starting
+                && let Ok(started) = starting.await
+            {
+                started.stop().await;
+            }
+            if let Some(capture) = capture {
+                capture.stop().await;
+            }
+        });
+        self.kit.studio.turn();
+        if self.is_stopped || !self.view.borrow().watched {
+            return;
+        }
+        let starting = self.start_of_page();
+        self.starting = Some(
+            async move {
+                // A page that does not answer is left all the same.
+                let _ = tokio::time::timeout(LEAVE_WITHIN, leaving).await;
+                starting.await
             }
             .boxed(),
         );
@@ -114,7 +156,7 @@ impl Filming {
         }
         self.still_taken = number;
         self.still_attempts += 1;
-        let page = self.kit.page.clone();
+        let page = self.page.clone();
         self.still = Some(
             async move {
                 tokio::time::sleep(delay).await;

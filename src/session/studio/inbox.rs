@@ -17,6 +17,8 @@ pub(super) struct State {
     pub(super) still: Option<(u64, Shot)>,
     /// Somebody needs a keyframe.
     pub(super) keyframe: bool,
+    /// Shots are of another page from now on.
+    pub(super) turned: bool,
     /// The video is paused by request.
     pub(super) paused: bool,
     /// The thread shall end.
@@ -26,6 +28,13 @@ pub(super) struct State {
 }
 
 impl State {
+    pub(super) fn turn(&mut self) {
+        self.turned = true;
+        self.keyframe = true;
+        self.shot = None;
+        self.still = None;
+    }
+
     pub(super) fn set_watched(&mut self, feed: FeedId, watched: bool) {
         if watched {
             self.watched.insert(feed);

@@ -154,6 +154,12 @@ impl Studio {
         self.shared.inbox.peek(|state| state.is_watched_by(feed))
     }
 
+    /// Says that shots are of another page from now on: the next one is a keyframe, and what was
+    /// left of the page before is not drawn.
+    pub fn turn(&self) {
+        self.shared.inbox.leave(inbox::State::turn);
+    }
+
     /// Stops or resumes the video. A paused studio counts as not watched.
     pub fn set_paused(&self, paused: bool) {
         self.shared.inbox.leave(|state| state.paused = paused);

@@ -151,6 +151,9 @@ impl Thread {
         let now = Instant::now();
         self.meter.publish(now, &self.view);
         self.follow_viewers(now, state.is_watched());
+        if std::mem::take(&mut state.turned) && state.is_watched() {
+            self.pace.turned(now);
+        }
         if !state.is_watched() {
             state.shot = None;
             state.still = None;
@@ -437,6 +440,18 @@ impl Pace {
             // Withdraws a still that is under way: it shows an older page.
             self.still_wanted += 1;
         }
+    }
+
+    /// Another page is shown: the kept picture waits for its first shot, as for a first viewer, and
+    /// a still of the page before comes too late.
+    fn turned(&mut self, now: Instant) {
+        self.watched_since = Some(now);
+        self.is_fresh = false;
+        self.refinements = 0;
+        self.still_asked = true;
+        self.still_at = None;
+        self.still_wanted += 1;
+        self.damaged_at = now;
     }
 
     fn drawn(&mut self, now: Instant, catches_up: bool) {

@@ -114,8 +114,12 @@ def kill_as_the_kernel_would(ground):
 
 def crash_page(ground):
     """Page.crash on the session's page, over the browser's own debugging socket."""
-    url = ground.service.api.record(ground.room)["current_url"]
-    for address in devtools_addresses(ground.service):
+    crash_url(ground.service, ground.service.api.record(ground.room)["current_url"])
+
+
+def crash_url(service, url):
+    """Page.crash on the page that shows a URL."""
+    for address in devtools_addresses(service):
         with connect(address, max_size=None, proxy=None, legacy=True) as socket:
             socket.send(json.dumps({"id": 1, "method": "Target.getTargets"}))
             targets = answer_of(socket, 1)["targetInfos"]

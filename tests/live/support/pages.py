@@ -328,6 +328,27 @@ note('loaded');
     return page("Attempt", body, script)
 
 
+def opener(query):
+    """Opens another page in each way there is: a script, a link, nothing in it, far too many."""
+    target = json.dumps(query.get("to", "about:blank")).replace("<", "\\u003c")
+    body = block(query.get("colour", "cc3333")) + (
+        "<p style='margin-top:320px'><button id=script>Open by script</button>"
+        "<a id=link target=_blank>Open by link</a> <button id=empty>Open empty</button>"
+        "<button id=close>Close me</button> <button id=many>Open many</button></p>"
+    )
+    script = f"""
+const to = {target};
+const on = (id, then) => {{ document.getElementById(id).onclick = then; }};
+document.getElementById('link').href = to;
+on('script', () => open(to));
+on('empty', () => {{ open().document.title = 'Written'; }});
+on('close', () => close());
+on('many', () => {{ for (let i = 0; i < 40; i++) open(to); note('opened'); }});
+note('loaded');
+"""
+    return page("Opener", body, script)
+
+
 def rich(_query):
     """One of everything that can be acted on, each named in another way."""
     body = """
@@ -478,6 +499,7 @@ PAGES = {
     "/parrot": parrot,
     "/late": late,
     "/ticking": ticking,
+    "/opener": opener,
     "/rich": rich,
     "/many": many,
     "/shuffled": shuffled,

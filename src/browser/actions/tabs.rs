@@ -1,0 +1,162 @@
+//! new_tab, switch_tab and close_tab; and what becomes of an action whose page is left.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::super::loading::Loading;
+use super::super::page::Page;
+use super::{Done, Stage, browser_failed, navigate};
+use crate::media::cursor::Cue;
+use crate::model::command::{ActionError, ActionErrorKind, Command};
+use crate::model::tab::TABS_MAX;
+use crate::model::wait::Wait;
+
+/// A page that a page opened goes somewhere within this, or stays empty.
+const BLANK_GRACE: Duration = Duration::from_millis(300);
+
+pub(super) async fn open(stage: Stage<'_>, url: Option<&str>) -> Result<Done, ActionError> {
+    let url = url.map(|url| navigate::allowed(stage, url)).transpose()?;
+    if !stage.tabs.has_room() {
+        return Err(ActionError::new(
+            ActionErrorKind::Exhausted,
+            format!(
+                "The session has {TABS_MAX} tabs, and no more are opened. Close one with close_tab \
+                 and try again."
+            ),
+        ));
+    }
+    // Where it goes is told when it is there.
+    let opened = stage.tabs.open(url.is_none()).await;
+    let page = opened.map_err(browser_failed)?;
+    stage.hint(Cue::Hide);
+    let stage = Stage {
+        page: &page,
+        ..stage
+    };
+    let done = match url {
+        Some(url) => navigate::load(stage, stage.navigate_timeout, &url).await,
+        None => Ok(Done::default()),
+    };
+    if done.is_err() {
+        stage.tabs.tell_empty(&page).await;
+    }
+    let done = done?;
+    Ok(done.with("tab", page.tab()))
+}
+
+pub(super) async fn switch(stage: Stage<'_>, tab: u32) -> Result<Done, ActionError> {
+    let was_there = stage.tabs.is_current(tab);
+    if !was_there && !stage.tabs.show(tab).await {
+        return Err(no_tab(stage, tab));
+    }
+    if !was_there {
+        stage.hint(Cue::Hide);
+    }
+    Ok(Done::default().with("tab", tab))
+}
+
+pub(super) async fn close(stage: Stage<'_>, tab: Option<u32>) -> Result<Done, ActionError> {
+    let page = match tab {
+        Some(tab) => stage.tabs.find(tab).ok_or_else(|| no_tab(stage, tab))?,
+        None => stage.tabs.current(),
+    };
+    if stage.tabs.list().len() < 2 {
+        return Err(ActionError::new(
+            ActionErrorKind::InvalidParameter,
+            "This is the only tab, and a session has at least one. Navigate it elsewhere, open \
+             another one with new_tab first, or close the session.",
+        ));
+    }
+    if stage.tabs.is_current(page.tab()) {
+        stage.hint(Cue::Hide);
+    }
+    stage.tabs.close(&page).await.map_err(browser_failed)?;
+    Ok(Done::default()
+        .with("tab", stage.tabs.current().tab())
+        .with("closed", page.tab()))
+}
+
+fn no_tab(stage: Stage<'_>, tab: u32) -> ActionError {
+    let tabs = stage.tabs.list();
+    let numbers: Vec<String> = tabs.iter().map(|tab| tab.tab.to_string()).collect();
+    ActionError::new(
+        ActionErrorKind::InvalidParameter,
+        format!(
+            "There is no tab {tab}; there are {}. Get the context, and use a tab that it lists.",
+            numbers.join(", ")
+        ),
+    )
+    .context(json!({ "tabs": tabs }))
+}
+
+/// Carries out what is done to one page, which may close meanwhile or open another one.
+pub(super) async fn on_page(
+    stage: Stage<'_>,
+    command: &Command,
+    acting: impl Future<Output = Result<Done, ActionError>>,
+) -> Result<Done, ActionError> {
+    let done = tokio::select! {
+        biased;
+        done = acting => done,
+        () = stage.page.closed() => closed(command),
+    };
+    let done = match done {
+        // Whatever it says, it is because the page is gone.
+        Err(error) if is_gone(stage.page, error.kind).await => closed(command)?,
+        done => done?,
+    };
+    let deadline = Instant::now() + stage.settle_max;
+    match stage.tabs.other_than(stage.page, deadline).await {
+        Some(page) => {
+            arrive(&page, deadline).await;
+            Ok(done.with("tab", page.tab()))
+        }
+        None => Ok(done),
+    }
+}
+
+/// Whether an action is lost with its page.
+pub(super) fn is_of_page(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::NewTab(_)
+            | Command::SwitchTab(_)
+            | Command::CloseTab(_)
+            | Command::Wait(Wait::Seconds(_))
+    )
+}
+
+async fn is_gone(page: &Page, kind: ActionErrorKind) -> bool {
+    let may_be_why = matches!(
+        kind,
+        ActionErrorKind::BrowserLost | ActionErrorKind::Internal | ActionErrorKind::Timeout
+    );
+    may_be_why && page.is_going().await
+}
+
+/// Input may close its page, which is then what it was for. Anything else wants the page.
+fn closed(command: &Command) -> Result<Done, ActionError> {
+    match command {
+        Command::Click(_) | Command::Type(_) => Ok(Done::default()),
+        _ => Err(ActionError::new(
+            ActionErrorKind::Cancelled,
+            "The tab closed before the action ended. Get the context to see the tab that is \
+             current now.",
+        )),
+    }
+}
+
+/// Lets a page that has become the current one come to rest.
+async fn arrive(page: &Page, deadline: Instant) {
+    let mut loading = page.watch_loading();
+    let goes = |loading: &Loading| {
+        loading.is_loading || loading.awaits_document || loading.url != "about:blank"
+    };
+    // An empty page may be all that was wanted.
+    let _ = timeout(BLANK_GRACE, loading.wait_for(goes)).await;
+    let rests = |loading: &Loading| !loading.is_loading && !loading.awaits_document;
+    // One that takes longer is still loading when the action is done.
+    let _ = timeout_at(deadline, loading.wait_for(rests)).await;
+}

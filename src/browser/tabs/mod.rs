@@ -1,0 +1,565 @@
+//! The tabs of a session: which pages there are, and which of them is the current one.
+//!
+//! [`Tabs`] is what everybody holds instead of a page, and asks for the current one when it begins
+//! with something. A change is in force at once, and told by [`PageEvent::Shown`] in the same
+//! channel as what pages tell: whoever reads that channel hears nothing of the new page before it
+//! hears that it is the current one.
+//!
+//! A page that another page opens is taken over as it comes, by whatever way it was opened.
+
+mod order;
+mod targets;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use chromiumoxide::Page as CdpPage;
+use chromiumoxide::cdp::browser_protocol::browser::GetVersionParams;
+use chromiumoxide::cdp::browser_protocol::target::{
+    CloseTargetParams, CreateTargetParams, TargetId,
+};
+use chromiumoxide::error::CdpError;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use self::order::Order;
+use super::error::Error;
+use super::page::{COMMAND_TIMEOUT, Listed, Page, PageEvent, Prepared};
+use super::pool::Lease;
+use super::process::Process;
+use crate::error::Chain;
+use crate::model::tab::TABS_MAX;
+use crate::model::{Size, TabInfo};
+
+/// Between two looks whether Chromium has let us in to a page that a page opened.
+const ATTACH_POLL: Duration = Duration::from_millis(5);
+
+/// What subscribers shall hear of a tab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TabEvent {
+    /// The tab.
+    pub tab: u32,
+    /// What it does.
+    pub event: PageEvent,
+}
+
+/// What the pages of one session are made on.
+#[derive(Debug)]
+pub(super) struct Ground {
+    process: Weak<Process>,
+    pub(super) debugger: SocketAddr,
+    context: String,
+    pub(super) viewport: Size,
+    pub(super) events: mpsc::Sender<TabEvent>,
+    pub(super) tracker: TaskTracker,
+    pub(super) stop: CancellationToken,
+    /// Pages of which nothing is heard any more.
+    pub(super) gone: mpsc::Sender<String>,
+    /// Whose elements were last listed.
+    pub(super) listed: Arc<Mutex<Option<Listed>>>,
+}
+
+/// The tabs of one session. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Tabs {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    ground: Ground,
+    state: Mutex<State>,
+    /// How many pages are being taken over.
+    arriving: watch::Sender<usize>,
+    /// Held while a page of our own comes to be, which nobody shall take for one that a page opened.
+    opening: tokio::sync::Mutex<()>,
+    /// Whether pages open others behind themselves at the moment.
+    opens_behind: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    order: Order,
+    pages: Vec<Page>,
+    /// Kept when the last one closes, until another is there.
+    current: Page,
+    /// All targets that are tabs or about to be, with what a strip of tabs would show.
+    known: HashMap<String, Facts>,
+    /// The tab that was opened last.
+    number: u32,
+}
+
+/// What a strip of tabs shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Facts {
+    url: String,
+    title: String,
+}
+
+/// A page that is being taken over, while this lives.
+#[derive(Debug)]
+struct Arrival(Arc<Inner>);
+
+impl Arrival {
+    fn of(inner: &Arc<Inner>) -> Self {
+        inner.arriving.send_modify(|count| *count += 1);
+        Self(Arc::clone(inner))
+    }
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        self.0.arriving.send_modify(|count| *count -= 1);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.ground.stop.cancel();
+    }
+}
+
+impl Ground {
+    fn process(&self) -> Result<Arc<Process>, Error> {
+        self.process.upgrade().ok_or(Error::Gone)
+    }
+
+    /// Opens an empty page in the session's context.
+    async fn create(&self) -> Result<CdpPage, Error> {
+        const OPERATION: &str = "open a page";
+        let target = CreateTargetParams::builder()
+            .url("about:blank")
+            .browser_context_id(self.context.clone())
+            .width(i64::from(self.viewport.width))
+            .height(i64::from(self.viewport.height))
+            .build()
+            .map_err(Error::builder(OPERATION))?;
+        let process = self.process()?;
+        timeout(COMMAND_TIMEOUT, process.cdp.new_page(target))
+            .await
+            .map_err(|_| Error::Timeout {
+                operation: OPERATION,
+            })?
+            .map_err(Error::command(OPERATION))
+    }
+
+    /// Whether the browser answers.
+    async fn answers(&self) -> bool {
+        let Ok(process) = self.process() else {
+            return false;
+        };
+        let asking = process.cdp.execute(GetVersionParams::default());
+        matches!(timeout(COMMAND_TIMEOUT, asking).await, Ok(Ok(_)))
+    }
+
+    /// Closes a page, however it is.
+    async fn close(&self, target: TargetId) -> Result<(), Error> {
+        const OPERATION: &str = "close a page";
+        let process = self.process()?;
+        let closing = process.cdp.execute(CloseTargetParams::new(target));
+        timeout(COMMAND_TIMEOUT, closing)
+            .await
+            .map_err(|_| Error::Timeout {
+                operation: OPERATION,
+            })?
+            .map_err(Error::command(OPERATION))?;
+        Ok(())
+    }
+}
+
+impl Tabs {
+    /// Opens the first page in the lease's context, and reports to `events`.
+    pub async fn open_first(
+        lease: &Lease,
+        viewport: Size,
+        events: mpsc::Sender<TabEvent>,
+        tracker: &TaskTracker,
+    ) -> Result<Self, Error> {
+        let (gone, goners) = mpsc::channel(TABS_MAX);
+        let ground = Ground {
+            process: Arc::downgrade(&lease.process),
+            debugger: lease.process.debugger,
+            context: lease.context.clone(),
+            viewport,
+            events,
+            tracker: tracker.clone(),
+            stop: CancellationToken::new(),
+            gone,
+            listed: Arc::default(),
+        };
+        let targets = targets::Targets::subscribe(&lease.process.cdp).await?;
+        let cdp = ground.create().await?;
+        let known = HashMap::from([(cdp.target_id().inner().clone(), Facts::default())]);
+        let page = Page::prepare(&ground, 1, cdp, false).await?.listen(&ground);
+        let mut order = Order::default();
+        order.add(1, true);
+        let state = State {
+            order,
+            pages: vec![page.clone()],
+            current: page,
+            known,
+            number: 1,
+        };
+        let inner = Arc::new(Inner {
+            ground,
+            state: Mutex::new(state),
+            arriving: watch::Sender::new(0),
+            opening: tokio::sync::Mutex::new(()),
+            opens_behind: AtomicBool::new(false),
+        });
+        let following = targets.follow(Arc::downgrade(&inner), goners, inner.ground.stop.clone());
+        tracker.spawn(following.in_current_span());
+        Ok(Self { inner })
+    }
+
+    /// The page that is shown and acted on.
+    pub fn current(&self) -> Page {
+        self.inner.state().current.clone()
+    }
+
+    /// The current page, waited for while an empty one takes the place of the last.
+    pub async fn present(&self) -> Page {
+        let current = self.current();
+        if !current.is_closed() {
+            return current;
+        }
+        let mut arriving = self.inner.arriving.subscribe();
+        // Without another one, what is asked of this one fails.
+        let _ = timeout(COMMAND_TIMEOUT, arriving.wait_for(|count| *count == 0)).await;
+        self.current()
+    }
+
+    /// Whether this tab is the current one.
+    pub fn is_current(&self, tab: u32) -> bool {
+        self.inner.state().current.tab() == tab
+    }
+
+    /// All tabs, in the order in which they were opened.
+    pub fn list(&self) -> Vec<TabInfo> {
+        let state = self.inner.state();
+        let pages = state.pages.iter().take(TABS_MAX);
+        let info = |page: &Page| {
+            let Facts { url, title } = state.facts(page);
+            TabInfo {
+                tab: page.tab(),
+                url,
+                title,
+                current: page.tab() == state.current.tab(),
+            }
+        };
+        pages.map(info).collect()
+    }
+
+    /// Closes a tab of which nothing can be expected any more.
+    pub fn discard(&self, tab: u32) {
+        let Some(page) = self.find(tab) else { return };
+        let inner = Arc::clone(&self.inner);
+        self.inner.ground.tracker.spawn(
+            async move {
+                let target = page.cdp().target_id().clone();
+                if let Err(error) = inner.ground.close(target).await {
+                    tracing::warn!(error = %Chain(&error), tab, "a tab could not be closed");
+                }
+            }
+            .in_current_span(),
+        );
+    }
+
+    /// Takes no notice of pages any more: the session ends.
+    pub fn end(&self) {
+        self.inner.ground.stop.cancel();
+    }
+
+    /// The page of a tab.
+    pub(super) fn find(&self, tab: u32) -> Option<Page> {
+        let state = self.inner.state();
+        state.pages.iter().find(|page| page.tab() == tab).cloned()
+    }
+
+    /// Whether one more tab may be opened.
+    pub(super) fn has_room(&self) -> bool {
+        self.inner.state().known.len() < TABS_MAX
+    }
+
+    /// Opens an empty page and makes it the current one, whether or not the caller waits for it.
+    pub(super) async fn open(&self, is_news: bool) -> Result<Page, Error> {
+        let inner = Arc::clone(&self.inner);
+        let opening = async move { inner.open(is_news).await };
+        let opening = self.inner.ground.tracker.spawn(opening.in_current_span());
+        opening.await.map_err(|_| Error::Gone)?
+    }
+
+    /// Tells that a page that was about to go somewhere has not come there.
+    pub(super) async fn tell_empty(&self, page: &Page) {
+        let url = "about:blank".to_owned();
+        self.inner
+            .tell(page.tab(), PageEvent::Navigated { url })
+            .await;
+    }
+
+    /// Makes another tab the current one; false when there is no such tab.
+    pub(super) async fn show(&self, tab: u32) -> bool {
+        let is_there = self.inner.state().show(tab);
+        if is_there {
+            self.inner.tell_shown(true).await;
+        }
+        is_there
+    }
+
+    /// Closes a tab that is not the only one; the tab shown before it is current from now on.
+    pub(super) async fn close(&self, page: &Page) -> Result<(), Error> {
+        let was_current = {
+            let mut state = self.inner.state();
+            let next = state.order.without(page.tab());
+            state.current.tab() == page.tab() && next.is_some_and(|next| state.show(next))
+        };
+        if was_current {
+            self.inner.tell_shown(true).await;
+        }
+        let target = page.cdp().target_id().clone();
+        self.inner.ground.close(target).await?;
+        timeout(COMMAND_TIMEOUT, page.closed())
+            .await
+            .map_err(|_| Error::Timeout {
+                operation: "close a page",
+            })
+    }
+
+    /// Says whether pages that are opened from now on stay behind the current one.
+    pub(super) fn open_behind(&self, is_behind: bool) {
+        self.inner.opens_behind.store(is_behind, Ordering::Relaxed);
+    }
+
+    /// The current page, if it is another one than this once all pages that come have come.
+    pub(super) async fn other_than(&self, page: &Page, deadline: Instant) -> Option<Page> {
+        let mut arriving = self.inner.arriving.subscribe();
+        // One that takes longer becomes the current one later.
+        let _ = timeout_at(deadline, arriving.wait_for(|count| *count == 0)).await;
+        let current = self.current();
+        (current.tab() != page.tab()).then_some(current)
+    }
+}
+
+impl State {
+    fn facts(&self, page: &Page) -> Facts {
+        let target = page.cdp().target_id().inner();
+        let mut facts = self.known.get(target).cloned().unwrap_or_default();
+        if facts.url.is_empty() {
+            facts.url = page.loading().url;
+        }
+        facts
+    }
+
+    fn show(&mut self, tab: u32) -> bool {
+        let page = self.pages.iter().find(|page| page.tab() == tab);
+        let Some(page) = page.cloned() else {
+            return false;
+        };
+        self.current = page;
+        self.order.show(tab)
+    }
+
+    fn count(&self) -> PageEvent {
+        PageEvent::PageCount(u32::try_from(self.pages.len()).unwrap_or(u32::MAX))
+    }
+
+    fn next_number(&mut self) -> u32 {
+        self.number += 1;
+        self.number
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is whole when the lock is let go, whoever panicked.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn tell(&self, tab: u32, event: PageEvent) {
+        // Nobody listens to a session that has ended.
+        let _ = self.ground.events.send(TabEvent { tab, event }).await;
+    }
+
+    async fn tell_count(&self) {
+        let (tab, count) = {
+            let state = self.state();
+            (state.current.tab(), state.count())
+        };
+        self.tell(tab, count).await;
+    }
+
+    /// Tells that another page is the current one.
+    async fn tell_shown(&self, is_news: bool) {
+        let page = self.state().current.clone();
+        page.bring_to_front().await;
+        self.tell(page.tab(), PageEvent::Shown { is_news }).await;
+    }
+
+    async fn open(&self, is_news: bool) -> Result<Page, Error> {
+        let (cdp, tab) = {
+            let _opening = self.opening.lock().await;
+            let cdp = self.ground.create().await?;
+            let mut state = self.state();
+            let target = cdp.target_id().inner().clone();
+            state.known.insert(target, Facts::default());
+            (cdp, state.next_number())
+        };
+        let target = cdp.target_id().clone();
+        match Page::prepare(&self.ground, tab, cdp, false).await {
+            Ok(prepared) => self.add(prepared, true, is_news).await.ok_or(Error::Gone),
+            Err(error) => {
+                self.forget(target).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes a tab of a page; none when it is gone already.
+    async fn add(&self, prepared: Prepared, is_in_front: bool, is_news: bool) -> Option<Page> {
+        let page = prepared.page.clone();
+        {
+            let mut state = self.state();
+            if !state.known.contains_key(page.cdp().target_id().inner()) {
+                return None;
+            }
+            state.pages.push(page.clone());
+            state.order.add(page.tab(), is_in_front);
+            if is_in_front {
+                state.current = page;
+            }
+        }
+        self.tell_count().await;
+        match is_in_front {
+            true => self.tell_shown(is_news).await,
+            // Chromium itself puts what a page opens in front.
+            false => {
+                let current = self.state().current.clone();
+                current.bring_to_front().await;
+            }
+        }
+        Some(prepared.listen(&self.ground))
+    }
+
+    /// Takes over a page that a page has opened, unless we opened it ourselves.
+    async fn adopt(&self, target: TargetId, opener: Option<TargetId>, facts: Facts) {
+        let is_behind = self.opens_behind.load(Ordering::Relaxed) || {
+            let state = self.state();
+            opener.is_some_and(|opener| opener != *state.current.cdp().target_id())
+        };
+        let (is_full, tab) = {
+            let _opening = self.opening.lock().await;
+            let mut state = self.state();
+            if state.known.contains_key(target.inner()) {
+                return;
+            }
+            state.known.insert(target.inner().clone(), facts);
+            (state.known.len() > TABS_MAX, state.next_number())
+        };
+        if is_full {
+            metrics::counter!("ghostcast_tabs_refused_total").increment(1);
+            tracing::warn!(
+                tabs = TABS_MAX,
+                "a page opened one tab too many; it is closed"
+            );
+            self.forget(target).await;
+            return;
+        }
+        let taken = async {
+            let cdp = self.attached(&target).await?;
+            Page::prepare(&self.ground, tab, cdp, true).await
+        };
+        match taken.await {
+            Ok(prepared) => drop(self.add(prepared, !is_behind, true).await),
+            Err(error) => {
+                if self.state().known.contains_key(target.inner()) {
+                    tracing::warn!(error = %Chain(&error), "a page that a page opened is closed");
+                }
+                self.forget(target).await;
+            }
+        }
+    }
+
+    /// Chromium's handle of a page that is there, once it lets us in.
+    async fn attached(&self, target: &TargetId) -> Result<CdpPage, Error> {
+        const OPERATION: &str = "take over a page";
+        let process = self.ground.process()?;
+        let deadline = Instant::now() + COMMAND_TIMEOUT;
+        while Instant::now() < deadline && self.state().known.contains_key(target.inner()) {
+            match process.cdp.get_page(target.clone()).await {
+                Ok(page) => return Ok(page),
+                Err(CdpError::NotFound) => sleep(ATTACH_POLL).await,
+                Err(error) => return Err(Error::command(OPERATION)(error)),
+            }
+        }
+        Err(Error::Timeout {
+            operation: OPERATION,
+        })
+    }
+
+    /// Closes what did not become a tab.
+    async fn forget(&self, target: TargetId) {
+        self.state().known.remove(target.inner());
+        // It may be gone already.
+        let _ = self.ground.close(target).await;
+    }
+
+    fn note_facts(&self, target: &str, facts: Facts) -> Option<(u32, String)> {
+        let mut state = self.state();
+        let is_current = state.current.cdp().target_id().inner() == target;
+        let tab = state.current.tab();
+        let known = state.known.get_mut(target)?;
+        let is_titled = known.title != facts.title;
+        known.clone_from(&facts);
+        (is_current && is_titled).then_some((tab, facts.title))
+    }
+
+    /// A page is gone, whoever closed it.
+    async fn remove(self: &Arc<Self>, target: &str) {
+        let (was_current, instead) = {
+            let mut state = self.state();
+            state.known.remove(target);
+            let is_it = |page: &Page| page.cdp().target_id().inner() == target;
+            let Some(at) = state.pages.iter().position(is_it) else {
+                return;
+            };
+            let page = state.pages.remove(at);
+            state.order.remove(page.tab());
+            let was_current = state.current.tab() == page.tab();
+            let next = state.order.current().filter(|_| was_current);
+            let is_shown = next.is_some_and(|next| state.show(next));
+            let is_last = state.pages.is_empty() && !self.ground.stop.is_cancelled();
+            let instead = is_last.then(|| Arrival::of(self));
+            page.note_closed();
+            (is_shown, instead)
+        };
+        self.tell_count().await;
+        if was_current {
+            self.tell_shown(true).await;
+        }
+        if let Some(arrival) = instead {
+            self.open_instead(arrival);
+        }
+    }
+
+    /// A session is never without a page.
+    fn open_instead(&self, arrival: Arrival) {
+        tracing::info!("the last tab closed itself; an empty one takes its place");
+        self.ground.tracker.spawn(
+            async move {
+                let inner = &arrival.0;
+                if let Err(error) = inner.open(true).await {
+                    tracing::warn!(error = %Chain(&error), "there is no page any more");
+                    let tab = inner.state().current.tab();
+                    inner.tell(tab, PageEvent::Crashed).await;
+                }
+            }
+            .in_current_span(),
+        );
+    }
+}

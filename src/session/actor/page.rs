@@ -1,0 +1,100 @@
+//! What the actor makes of what pages tell: events, and the record.
+
+use super::Work;
+use crate::browser::{PageEvent, TabEvent};
+use crate::livekit::conventions;
+use crate::model::{EventBody, UnixTime};
+use crate::session::machine::Input;
+use crate::session::masking;
+
+impl Work {
+    /// Hears a page. Subscribers hear of the current one only.
+    pub(super) async fn hear_page(&mut self, heard: TabEvent) {
+        let TabEvent { tab, mut event } = heard;
+        masking::page_event(&self.actor.kit.secrets, &mut event);
+        let is_shown = tab == self.shown;
+        let body = match event {
+            PageEvent::PageCount(count) => {
+                self.actor
+                    .record
+                    .send_modify(|record| record.page_count = count);
+                return;
+            }
+            PageEvent::Shown { is_news } => {
+                self.show_tab(is_news);
+                return;
+            }
+            PageEvent::Crashed if self.actor.kit.tabs.is_current(tab) => {
+                let error = "The page's renderer crashed. Start a new session on this room.";
+                self.step(Input::BrowserLost(error.to_owned())).await;
+                return;
+            }
+            PageEvent::Crashed => {
+                tracing::warn!(tab, "a tab in the background crashed; it is closed");
+                self.actor.kit.tabs.discard(tab);
+                return;
+            }
+            _ if !is_shown => return,
+            PageEvent::Navigated { url } => {
+                self.note_place(&url);
+                self.note_page(&url);
+                EventBody::PageNavigation { url }
+            }
+            PageEvent::Loaded { url } => EventBody::PageLoadComplete { url },
+            PageEvent::Dom(change_type) => EventBody::DomChange { change_type },
+            PageEvent::Console { level, text } => EventBody::Console { level, text },
+            PageEvent::Dialog { kind, message } => EventBody::Dialog { kind, message },
+            PageEvent::Titled(title) => {
+                self.actor.record.send_modify(|record| record.title = title);
+                return;
+            }
+        };
+        self.actor.room.publish(body);
+    }
+
+    /// Turns video, events and record to the tab that is current now. An older word of the same
+    /// change finds nothing left to do.
+    fn show_tab(&mut self, is_news: bool) {
+        let page = self.actor.kit.tabs.current();
+        if std::mem::replace(&mut self.shown, page.tab()) == page.tab() {
+            return;
+        }
+        tracing::debug!(tab = page.tab(), "another tab is shown");
+        let title = self
+            .actor
+            .kit
+            .tabs
+            .list()
+            .into_iter()
+            .find(|tab| tab.current);
+        let mut title = title.map(|tab| tab.title).unwrap_or_default();
+        let mut url = page.loading().url;
+        self.actor.kit.secrets.mask_text(&mut url);
+        self.actor.kit.secrets.mask_text(&mut title);
+        self.filming.turn_to(page);
+        self.actor.record.send_modify(|record| record.title = title);
+        self.note_place(&url);
+        if is_news {
+            self.note_page(&url);
+            self.actor.room.publish(EventBody::PageNavigation { url });
+        }
+    }
+
+    /// Notes where the current page is.
+    fn note_place(&self, url: &str) {
+        self.note_activity(Some(url.to_owned()));
+        let attribute = (conventions::ATTRIBUTE_URL.to_owned(), url.to_owned());
+        self.actor.outlets.set_attributes([attribute]);
+    }
+
+    /// Notes that something happened, and where if that is news.
+    pub(super) fn note_activity(&self, url: Option<String>) {
+        self.actor.record.send_modify(|record| {
+            record.last_activity = UnixTime::now().to_iso8601();
+            if let Some(url) = url {
+                record.current_url = url;
+                record.page_error = None;
+            }
+        });
+    }
+}
