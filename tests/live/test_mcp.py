@@ -285,7 +285,7 @@ def extended(lone_ghostcast):
 
 def test_extended_tools_by_option(extended, lone_ghostcast, ghostcast_bin):
     """The seven and more, by the query and by the flag."""
-    more = ["screenshot", "analyze", "recording", "wait_for"]
+    more = ["screenshot", "analyze", "tabs", "recording", "wait_for"]
     assert list(extended.tools()) == [*TOOLS, *more]
     server = stdio_server(ghostcast_bin, lone_ghostcast, args=["--extended"])
     client = McpClient(server, "auto")
@@ -311,6 +311,13 @@ def test_extended_tools_at_work(extended, web):
             "wait_for", room_name=room, condition={"text": "Never"}, timeout_ms=300
         )
         assert facts["error_kind"] == "timeout"
+        other = web.visit("/blank", title="Other").url
+        opened = extended.do("tabs", room_name=room, operation="new", url=other)
+        assert [tab["current"] for tab in opened["tabs"]] == [False, True]
+        first = opened["tabs"][0]["tab"]
+        extended.do("tabs", room_name=room, operation="switch", tab=first)
+        assert extended.do("get_browser_context", room_name=room)["url"] == visit.url
+        assert len(extended.do("tabs", room_name=room, operation="list")["tabs"]) == 2
         started = extended.do("recording", room_name=room, operation="start")
         assert started["state"] == "recording"
         time.sleep(1)

@@ -24,6 +24,11 @@ pub(super) fn answer(message: &str, mut facts: Map<String, Value>) -> CallToolRe
     result
 }
 
+/// The sentence of an answer.
+pub(super) fn spoken(result: &CallToolResult) -> Option<String> {
+    Some(result.content.first()?.as_text()?.text.clone())
+}
+
 /// Marks an answer as a failure.
 pub(super) fn failed(mut result: CallToolResult) -> CallToolResult {
     result.is_error = Some(true);

@@ -110,6 +110,38 @@ pub(super) enum RecordOperation {
     Status,
 }
 
+/// Of `tabs`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tabs {
+    pub(super) room_name: Option<String>,
+    pub(super) operation: TabsOperation,
+    pub(super) tab: Option<u32>,
+    pub(super) url: Option<String>,
+}
+
+/// What `tabs` shall do.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum TabsOperation {
+    List,
+    New,
+    Switch,
+    Close,
+}
+
+impl TabsOperation {
+    /// The action that does it, if it takes one.
+    pub(super) const fn action_type(self) -> Option<&'static str> {
+        match self {
+            Self::List => None,
+            Self::New => Some("new_tab"),
+            Self::Switch => Some("switch_tab"),
+            Self::Close => Some("close_tab"),
+        }
+    }
+}
+
 /// Of `wait_for`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

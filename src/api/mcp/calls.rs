@@ -48,6 +48,7 @@ pub(super) async fn call(
         ToolName::Look => call.look(arguments).await,
         ToolName::Screenshot => call.screenshot(arguments).await,
         ToolName::Analyze => call.analyze(arguments).await,
+        ToolName::Tabs => call.tabs(arguments).await,
         ToolName::Record => call.record(arguments).await,
         ToolName::WaitFor => call.wait_for(arguments).await,
     };

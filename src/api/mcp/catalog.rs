@@ -19,6 +19,7 @@ pub(super) enum ToolName {
     Look,
     Screenshot,
     Analyze,
+    Tabs,
     Record,
     WaitFor,
 }
@@ -35,7 +36,7 @@ impl ToolName {
         Self::Recover,
     ];
     /// What comes with the option `extended`.
-    const EXTENDED: [Self; 4] = [Self::Screenshot, Self::Analyze, Self::Record, Self::WaitFor];
+    const EXTENDED: [Self; 5] = [Self::Screenshot, Self::Analyze, Self::Record, Self::WaitFor];
 
     /// The name on the wire.
     pub(super) const fn as_str(self) -> &'static str {
@@ -49,6 +50,7 @@ impl ToolName {
             Self::Look => "get_browser_context",
             Self::Screenshot => "screenshot",
             Self::Analyze => "analyze",
+            Self::Tabs => "tabs",
             Self::Record => "recording",
             Self::WaitFor => "wait_for",
         }
@@ -116,6 +118,10 @@ impl ToolName {
             Self::Analyze => {
                 "Asks a vision model a question about the page as it looks, and tells its answer."
             }
+            Self::Tabs => {
+                "Lists the browser's tabs, opens a new one, switches to another or closes one. \
+                 People see the current tab, and execute_action works in it."
+            }
             Self::Record => {
                 "Records what people see of the browser as an MP4 file: starts, stops, or tells \
                  how it is going."
@@ -154,6 +160,7 @@ impl ToolName {
             Self::Screenshot => looks("Take a picture of the page"),
             Self::Analyze => looks("Ask about the page"),
             Self::WaitFor => looks("Wait for the page"),
+            Self::Tabs => changes("Manage tabs").destructive(true).open_world(true),
             Self::Record => changes("Record the browser"),
         }
     }

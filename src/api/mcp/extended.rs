@@ -1,4 +1,4 @@
-//! What the extended tools do: pictures, questions about them, recordings, and waiting.
+//! What the extended tools do: pictures, questions about them, tabs, recordings, and waiting.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,12 +7,13 @@ use serde_json::{Map, Value, json};
 
 use super::super::picture::{PictureOptions, take};
 use super::answer;
-use super::arguments::{self, Analyze, Record, RecordOperation, Screenshot, WaitFor};
+use super::arguments::{self, Analyze, Record, RecordOperation, Screenshot, Tabs, WaitFor};
 use super::calls::{Call, cancelled};
 use super::pace::{Expected, Paced};
 use crate::browser::screenshot::Format;
 use crate::error::Error;
 use crate::model::RecordingStatus;
+use crate::session::ContextOptions;
 
 /// Quality of the JPEGs that go to a model: text stays legible at a third of the size of a PNG.
 const JPEG_QUALITY: u32 = 80;
@@ -117,6 +118,44 @@ impl Call<'_> {
             handle.record().room_name.as_str().into(),
         );
         Ok(answer::answer(&message, facts))
+    }
+
+    pub(super) async fn tabs(
+        &self,
+        arguments: Map<String, Value>,
+    ) -> Result<CallToolResult, Error> {
+        let Tabs {
+            room_name,
+            operation,
+            tab,
+            url,
+        } = arguments::parse(arguments)?;
+        let handle = self.meant(room_name.as_deref()).await?;
+        let room = handle.record().room_name;
+        let mut message = None;
+        if let Some(action_type) = operation.action_type() {
+            let mut params = Map::new();
+            params.extend(tab.map(|tab| ("tab".to_owned(), tab.into())));
+            params.extend(url.map(|url| ("url".to_owned(), url.into())));
+            let action = Map::from_iter([
+                ("room_name".to_owned(), room.as_str().into()),
+                ("action_type".to_owned(), action_type.into()),
+                ("params".to_owned(), Value::Object(params)),
+            ]);
+            let acted = self.act(action).await?;
+            if acted.is_error == Some(true) {
+                return Ok(acted);
+            }
+            message = answer::spoken(&acted);
+        }
+        let looking = handle.context(ContextOptions::default());
+        let page = self.timely("Looking at the tabs.", looking).await?;
+        let message = message.unwrap_or_else(|| match page.tabs.len() {
+            1 => "There is one tab.".to_owned(),
+            count => format!("There are {count} tabs."),
+        });
+        let facts = json!({ "room_name": room, "tabs": page.tabs });
+        Ok(answer::answer(&message, answer::into_map(facts)))
     }
 
     /// An action like any other, under a name that models find.

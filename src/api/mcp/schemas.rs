@@ -19,6 +19,7 @@ pub(super) fn takes(tool: ToolName) -> Arc<JsonObject> {
         ToolName::Look => look_input(),
         ToolName::Screenshot => screenshot_input(),
         ToolName::Analyze => analyze_input(),
+        ToolName::Tabs => tabs_input(),
         ToolName::Record => record_input(),
         ToolName::WaitFor => wait_for_input(),
     })
@@ -36,6 +37,7 @@ pub(super) fn answers(tool: ToolName) -> Arc<JsonObject> {
         ToolName::Look => &CONTEXT,
         ToolName::Screenshot => &PICTURE,
         ToolName::Analyze => &ANALYSIS,
+        ToolName::Tabs => &TABS,
         ToolName::Record => &RECORDING,
     })
 }
@@ -268,6 +270,22 @@ fn analyze_input() -> Value {
     input(properties, &["question"])
 }
 
+fn tabs_input() -> Value {
+    let properties = json!({
+        "room_name": room_name(ROOM_OR_DEFAULT),
+        "operation": {
+            "type": "string", "enum": ["list", "new", "switch", "close"],
+            "description": "What to do.",
+        },
+        "tab": {
+            "type": "integer", "minimum": 0,
+            "description": "switch, close: which tab, as listed; close without it means the current one.",
+        },
+        "url": {"type": "string", "description": "new: the tab's first page."},
+    });
+    input(properties, &["operation"])
+}
+
 fn record_input() -> Value {
     let properties = json!({
         "room_name": room_name(ROOM_OR_DEFAULT),
@@ -433,6 +451,21 @@ static ANALYSIS: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
             "took_ms": {"type": "number", "description": "How long it took."},
         }),
         &["message", "room_name", "answer"],
+    )
+});
+
+/// What `tabs` answers.
+static TABS: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
+    output(
+        json!({
+            "message": text(MESSAGE),
+            "room_name": text("The room."),
+            "tabs": {
+                "type": "array", "items": {"type": "object"},
+                "description": "The tabs there are: tab, url, title, current.",
+            },
+        }),
+        &["message", "room_name", "tabs"],
     )
 });
 
