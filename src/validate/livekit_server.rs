@@ -120,7 +120,7 @@ impl LiveKitServer {
         ];
         drop((first, second, udp));
         let child = spawn(&binary, ports)?;
-        let mut server = Self {
+        let server = Self {
             binary,
             ports,
             child,
@@ -151,7 +151,7 @@ impl LiveKitServer {
         self.answers().await
     }
 
-    async fn answers(&mut self) -> Outcome {
+    async fn answers(&self) -> Outcome {
         let url = format!("http://127.0.0.1:{}/", self.ports[0]);
         let binary = self.binary.display().to_string();
         until(seconds(15), &format!("{binary} answers"), async || {

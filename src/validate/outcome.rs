@@ -35,7 +35,8 @@ impl<E: std::error::Error> From<E> for Failure {
 /// Fails the test with a sentence unless the condition holds.
 macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {
-        if !$condition {
+        let holds: bool = $condition;
+        if !holds {
             return Err($crate::validate::outcome::Failure::new(format!($($message)+)));
         }
     };
