@@ -28,6 +28,8 @@ pub struct Loading {
     pub in_flight: usize,
     /// The newest failure of a main-frame document.
     pub failure: Option<Failure>,
+    /// Whether the current document is Chromium's own error page.
+    pub is_error_page: bool,
     /// The HTTP status of the newest main-frame document.
     pub http_status: Option<u16>,
     /// Whether the renderer crashed.
@@ -56,6 +58,8 @@ pub enum Signal {
     Committed {
         /// Its URL.
         url: String,
+        /// Whether it is Chromium's own error page, for a document that could not be loaded.
+        is_error_page: bool,
     },
     /// The main frame moved inside its document.
     WithinDocument {
@@ -128,8 +132,9 @@ impl Tracker {
                 loading.is_loading = true;
             }
             Signal::LoadingStopped => loading.is_loading = false,
-            Signal::Committed { url } => {
+            Signal::Committed { url, is_error_page } => {
                 loading.committed += 1;
+                loading.is_error_page = *is_error_page;
                 loading.crashed = false;
                 loading.awaits_document = false;
                 loading.url.clone_from(url);
@@ -226,6 +231,7 @@ mod tests {
             request("d", true),
             Signal::Committed {
                 url: "http://h/d".to_owned(),
+                is_error_page: false,
             },
             request("a", false),
             Signal::Loaded,
@@ -245,8 +251,11 @@ mod tests {
         assert!(asked.awaits_document && !asked.is_loading);
         let done = Signal::RequestDone { id: "d".to_owned() };
         assert!(!folded(&[request("d", true), done]).awaits_document);
-        let url = "http://h/d".to_owned();
-        assert!(!folded(&[request("d", true), Signal::Committed { url }]).awaits_document);
+        let committed = Signal::Committed {
+            url: "http://h/d".to_owned(),
+            is_error_page: false,
+        };
+        assert!(!folded(&[request("d", true), committed]).awaits_document);
     }
 
     #[test]

@@ -36,7 +36,13 @@ impl ToolName {
         Self::Recover,
     ];
     /// What comes with the option `extended`.
-    const EXTENDED: [Self; 5] = [Self::Screenshot, Self::Analyze, Self::Record, Self::WaitFor];
+    const EXTENDED: [Self; 5] = [
+        Self::Screenshot,
+        Self::Analyze,
+        Self::Tabs,
+        Self::Record,
+        Self::WaitFor,
+    ];
 
     /// The name on the wire.
     pub(super) const fn as_str(self) -> &'static str {

@@ -123,7 +123,8 @@ pub(super) async fn landing(
         if loading.crashed && !before.crashed {
             return Some(Landing::Crashed);
         }
-        if committed && !loading.is_loading {
+        // An error page may be told before the failure that it stands for.
+        if committed && !loading.is_loading && !loading.is_error_page {
             return Some(Landing::Loaded);
         }
         let inside = loading.within_document > before.within_document;
@@ -186,6 +187,11 @@ mod tests {
         .await;
         check(|l| (l.started, l.is_loading) = (2, true), Landing::TimedOut).await;
         check(|l| l.started = 2, Landing::NoDocument).await;
+        check(
+            |l| (l.started, l.committed, l.is_error_page) = (2, 2, true),
+            Landing::NoDocument,
+        )
+        .await;
         check(|l| l.within_document = 1, Landing::WithinDocument).await;
         check(|l| l.crashed = true, Landing::Crashed).await;
         check(

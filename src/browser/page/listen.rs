@@ -169,6 +169,7 @@ impl Listener {
                 let is_known = self.first.as_ref().is_some_and(|first| first.is(loader));
                 (!is_known).then(|| Signal::Committed {
                     url: document_url(event),
+                    is_error_page: event.frame.unreachable_url.is_some(),
                 })
             }
             Heard::WithinDocument(event) if self.is_main(&event.frame_id) => {

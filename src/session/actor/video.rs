@@ -40,6 +40,8 @@ pub(super) struct Filming {
     still_taken: u64,
     /// How often the newest still has been tried.
     still_attempts: u32,
+    /// How often somebody has begun to watch.
+    watches: u64,
     is_stopped: bool,
 }
 
@@ -67,6 +69,7 @@ impl Filming {
             still: None,
             still_taken: 0,
             still_attempts: 0,
+            watches: 0,
             is_stopped: false,
         }
     }
@@ -124,6 +127,12 @@ impl Filming {
     pub(super) fn turn_to(&mut self, page: Page) {
         self.page = page;
         self.still = None;
+        self.kit.studio.turn();
+        self.begin_again();
+    }
+
+    /// Ends what is captured, and captures anew if somebody watches.
+    fn begin_again(&mut self) {
         let (starting, capture) = (self.starting.take(), self.capture.take());
         let leaving = self.tracker.spawn(async move {
             if let Some(starting) = starting
@@ -135,7 +144,6 @@ impl Filming {
                 capture.stop().await;
             }
         });
-        self.kit.studio.turn();
         if self.is_stopped || !self.view.borrow().watched {
             return;
         }
@@ -174,8 +182,12 @@ impl Work {
         match change {
             Change::View => {
                 let view = *filming.view.borrow_and_update();
+                let is_new = std::mem::replace(&mut filming.watches, view.watches) != view.watches;
                 match (view.watched, filming.is_capturing()) {
                     (true, false) => filming.start(Duration::ZERO),
+                    // Whoever watched left, and somebody came, before anybody looked here. What was
+                    // captured in between is lost, and a page at rest gives nothing more.
+                    (true, true) if is_new => filming.begin_again(),
                     // A start under way is seen through, or nobody would stop what it started.
                     (false, true) => filming.capture = None,
                     _ => (),

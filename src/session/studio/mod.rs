@@ -42,6 +42,8 @@ pub struct Options {
 pub struct View {
     /// Whether somebody watches, so that the page shall be captured.
     pub watched: bool,
+    /// How often somebody has begun to watch when nobody did.
+    pub watches: u64,
     /// Which still is wanted: counts up each time the page has come to rest.
     pub still_wanted: u64,
     /// The video over the last second.

@@ -255,7 +255,10 @@ impl Thread {
         // A page that rested while its last viewer left may still lack its still.
         self.pace.still_asked = !watched || self.pace.still_at.is_some();
         self.pace.damaged_at = now;
-        self.view.send_modify(|view| view.watched = watched);
+        self.view.send_modify(|view| {
+            view.watched = watched;
+            view.watches += u64::from(watched);
+        });
     }
 
     /// When a page at rest is due for its lossless still.
