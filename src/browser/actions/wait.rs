@@ -16,6 +16,8 @@ use crate::model::wait::{Awaited, Wait, is_like};
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A page is at rest when nothing loaded or changed for so long.
 const IDLE_MS: u64 = 500;
+/// The page answers within this time.
+const ANSWER_WITHIN: Duration = Duration::from_millis(100);
 /// Requests that do not move for so long are no reason to wait: long polls, and answers that the
 /// page never reads, which Chromium never calls finished.
 const STUCK_AFTER: Duration = Duration::from_secs(2);
@@ -137,7 +139,8 @@ async fn idle(stage: Stage<'_>, deadline: Instant, is_stuck: bool) -> Result<Loo
         return Ok(Look::Instead(busy(false)));
     }
     let left = deadline.saturating_duration_since(Instant::now());
-    let most = left.as_millis().min(2_000);
+    // What is seen has to be told before the bound.
+    let most = left.saturating_sub(ANSWER_WITHIN).as_millis().min(2_000);
     let quiet = stage
         .page
         .evaluate::<Quiet>(&format!("__ghostcast.quiet({IDLE_MS}, {most})"))
