@@ -136,9 +136,9 @@ def test_agent_goes_through_a_browser_failure(own_ghostcast, web):
 
 
 def test_recover_of_an_unknown_room(lone_api):
-    """There is nothing to recover, and the answer says where to look."""
+    """There is nothing to recover, and the answer says what to do, in words of every door."""
     answer = lone_api.request("POST", f"/sessions/{new_room()}/recover")
-    assert "GET /sessions" in assert_envelope(answer, 404, "not_found")["hint"]
+    assert "Start one" in assert_envelope(answer, 404, "not_found")["hint"]
 
 
 def test_other_rooms_survive_a_bad_start(own_ghostcast, web):
