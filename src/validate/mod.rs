@@ -2,7 +2,7 @@
 //! test uses the real thing, on a browser of its own, and puts it away again.
 //!
 //! Steps 1 to 10 are the 34 tests of the source document; 11 to 13 go beyond them: LiveKit, events,
-//! recovery. All pages are served on loopback by [`pages`], so that no network is needed.
+//! recovery. All pages are served on loopback by `pages`, so that no network is needed.
 
 mod bench;
 mod cdp;
