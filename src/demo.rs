@@ -6,7 +6,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::api;
@@ -56,18 +56,8 @@ pub async fn start(manager: &Manager, url: Option<String>) -> Result<(), Error> 
         None => format!("http://{}/demo", serve_page().await?),
     };
     let spec = SessionSpec {
-        room_name: RoomName::parse(ROOM)?,
-        livekit_url: None,
-        livekit_token: None,
         initial_url: Some(url),
-        viewport_width: None,
-        viewport_height: None,
-        fps: None,
-        bitrate_bps: None,
-        allowed_domains: Vec::new(),
-        capture: None,
-        metadata: Map::new(),
-        secrets: std::collections::BTreeMap::new(),
+        ..SessionSpec::of(RoomName::parse(ROOM)?)
     };
     let session = manager.start(spec).await?;
     session.opened().await;
@@ -129,11 +119,7 @@ async fn play(session: &SessionHandle, step: &Step) {
     let Value::Object(params) = params else {
         return;
     };
-    let action = ActionRequest {
-        action_type: action_type.to_owned(),
-        params,
-        correction_of: None,
-    };
+    let action = ActionRequest::new(action_type, params);
     match session.act(action).await {
         Ok(result) => {
             if let Some(error) = result.error {

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{ConfigFile, daemon};
 use crate::browser::{self, Pool, process};
-use crate::config::{self, Config, Flags};
+use crate::config::Config;
 use crate::error::Error;
 use crate::livekit::signal::host_and_port;
 use crate::media::Picture;
@@ -40,10 +40,7 @@ enum Finding {
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
-    let flags = Flags {
-        listen: options.listen,
-    };
-    let config = config::load(options.file.config.as_deref(), &flags)?;
+    let config = options.file.load(options.listen)?;
     let checks = [
         ("Chromium", chromium(&config).await),
         ("codec", codec()),

@@ -7,6 +7,7 @@ mod serve;
 mod token;
 mod validate;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use crate::config::{self, Config, Flags};
 use crate::error::Error;
 
 /// A browser for every LiveKit room, that people can watch and a voice agent can drive.
@@ -44,6 +46,13 @@ struct ConfigFile {
     /// The configuration file; see deploy/config.example.toml.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    /// All settings, where `listen` wins over the file and the environment.
+    fn load(&self, listen: Option<SocketAddr>) -> Result<Config, Error> {
+        config::load(self.config.as_deref(), &Flags { listen })
+    }
 }
 
 /// Parses the command line and does what it says.

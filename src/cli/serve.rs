@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use super::{ConfigFile, Signals};
 use crate::app::App;
-use crate::config::{self, Flags};
 use crate::demo;
 use crate::error::Error;
 
@@ -23,10 +22,7 @@ pub(super) struct Options {
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     super::log_to_stderr(super::LOG_OF_SERVICES);
-    let flags = Flags {
-        listen: options.listen,
-    };
-    let config = config::load(options.file.config.as_deref(), &flags)?;
+    let config = options.file.load(options.listen)?;
     let livekit = if config.livekit.is_configured() {
         config.livekit.url.as_str()
     } else {

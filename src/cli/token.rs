@@ -4,7 +4,6 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use super::ConfigFile;
-use crate::config::{self, Flags};
 use crate::error::Error;
 use crate::livekit::token::mint_viewer;
 use crate::model::RoomName;
@@ -22,7 +21,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
-    let config = config::load(options.file.config.as_deref(), &Flags::default())?;
+    let config = options.file.load(None)?;
     if !config.livekit.is_configured() {
         return Err(
             Error::invalid_input("there is no LiveKit key to mint a token from")

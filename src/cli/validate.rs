@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use super::{ConfigFile, Signals};
-use crate::config::{self, Flags};
 use crate::error::Error;
 use crate::model::Secret;
 use crate::validate;
@@ -43,7 +42,7 @@ fn range() -> std::ops::RangeInclusive<i64> {
 pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     // What fails on purpose is no news; what a test finds wrong is printed.
     super::log_to_stderr("off");
-    let mut config = config::load(options.file.config.as_deref(), &Flags::default())?;
+    let mut config = options.file.load(None)?;
     if let (Some(url), Some(key), Some(secret)) = (
         options.livekit_url,
         options.livekit_api_key,

@@ -2,11 +2,11 @@
 //! publishes; the validation program watches it by this.
 
 use livekit_protocol as proto;
-use livekit_signaling::{SignalClient, SignalEvent, SignalEvents, SignalOptions};
+use livekit_signaling::{SignalClient, SignalEvent, SignalEvents};
 use proto::signal_request::Message as Request;
 use proto::signal_response::Message as Response;
 
-use super::signal::{Error, PROTOCOL_VERSION};
+use super::signal::{Error, connect};
 use crate::model::Secret;
 
 /// What the server tells somebody who watches.
@@ -38,14 +38,7 @@ pub struct Audience {
 impl Audience {
     /// Joins the room that the token is for, and subscribes to all that is there and comes.
     pub async fn join(url: &str, token: &Secret) -> Result<Self, Error> {
-        let mut options = SignalOptions::default();
-        options.auto_subscribe = true;
-        options.adaptive_stream = false;
-        options.protocol_version = PROTOCOL_VERSION;
-        options.client_capabilities = Vec::new();
-        let (client, _join, events) = SignalClient::connect(url, token.reveal(), options, None)
-            .await
-            .map_err(|source| Error::Join { source })?;
+        let (client, events) = connect(url, token, true).await?;
         Ok(Self { client, events })
     }
 

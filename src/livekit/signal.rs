@@ -167,18 +167,28 @@ pub struct Signal {
     events: SignalEvents,
 }
 
+/// Joins the room that the token is for.
+pub(super) async fn connect(
+    url: &str,
+    token: &Secret,
+    auto_subscribe: bool,
+) -> Result<(SignalClient, SignalEvents), Error> {
+    let mut options = SignalOptions::default();
+    options.auto_subscribe = auto_subscribe;
+    options.adaptive_stream = false;
+    options.protocol_version = PROTOCOL_VERSION;
+    // Trailers in video packets would need a media stack that strips them.
+    options.client_capabilities = Vec::new();
+    let (client, _join, events) = SignalClient::connect(url, token.reveal(), options, None)
+        .await
+        .map_err(|source| Error::Join { source })?;
+    Ok((client, events))
+}
+
 impl Signal {
     /// Joins the room that the token is for, as a publisher only.
     pub async fn join(url: &str, token: &Secret) -> Result<Self, Error> {
-        let mut options = SignalOptions::default();
-        options.auto_subscribe = false;
-        options.adaptive_stream = false;
-        options.protocol_version = PROTOCOL_VERSION;
-        // Trailers in video packets would need a media stack that strips them.
-        options.client_capabilities = Vec::new();
-        let (client, _join, events) = SignalClient::connect(url, token.reveal(), options, None)
-            .await
-            .map_err(|source| Error::Join { source })?;
+        let (client, events) = connect(url, token, false).await?;
         Ok(Self { client, events })
     }
 
@@ -399,7 +409,7 @@ pub fn host_and_port(url: &str) -> Option<(&str, u16)> {
 }
 
 /// From 18 on, the server expects data channels negotiated in advance.
-pub(super) const PROTOCOL_VERSION: u32 = 16;
+const PROTOCOL_VERSION: u32 = 16;
 /// Bounds each of the two steps of leaving, so that both take less than a second.
 const LEAVE_WITHIN: Duration = Duration::from_millis(300);
 const CLOSE_WITHIN: Duration = Duration::from_millis(600);

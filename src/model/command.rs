@@ -34,6 +34,17 @@ pub struct ActionRequest {
     pub correction_of: Option<String>,
 }
 
+impl ActionRequest {
+    /// An action that corrects none.
+    pub fn new(action_type: &str, params: Map<String, Value>) -> Self {
+        Self {
+            action_type: action_type.to_owned(),
+            params,
+            correction_of: None,
+        }
+    }
+}
+
 /// A parsed action.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
@@ -545,11 +556,7 @@ mod tests {
         let Value::Object(params) = params else {
             panic!("params is an object")
         };
-        Command::parse(&ActionRequest {
-            action_type: action_type.to_owned(),
-            params,
-            correction_of: None,
-        })
+        Command::parse(&ActionRequest::new(action_type, params))
     }
 
     fn check_error(action_type: &str, params: Value, kind: ActionErrorKind, word: &str) {

@@ -161,3 +161,15 @@ def watch_js(chromium, web, livekit_server):
 def watch_whep(chromium, web, lone_ghostcast):
     """Makes WHEP viewers of the service without LiveKit."""
     return lambda room: WhepViewer(chromium, web, lone_ghostcast.api, room)
+
+
+@pytest.fixture
+def open_page(lone_api, room, web):
+    """Navigates the module's `room` to a test page and gives its visit."""
+
+    def open_it(path, **query):
+        visit = web.visit(path, **query)
+        lone_api.do(room, "navigate", url=visit.url)
+        return visit
+
+    return open_it

@@ -17,18 +17,6 @@ def room(lone_ghostcast):
         yield name
 
 
-@pytest.fixture
-def open_page(lone_api, room, web):
-    """Navigates to a test page and gives its visit."""
-
-    def open_it(path, **query):
-        visit = web.visit(path, **query)
-        lone_api.do(room, "navigate", url=visit.url)
-        return visit
-
-    return open_it
-
-
 @pytest.mark.parametrize(
     ("kind", "action_type", "params"),
     [

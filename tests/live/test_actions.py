@@ -19,18 +19,6 @@ def room(lone_ghostcast):
     print_latencies(api)
 
 
-@pytest.fixture
-def open_page(lone_api, room, web):
-    """Navigates to a test page and gives its visit."""
-
-    def open_it(path, **query):
-        visit = web.visit(path, **query)
-        lone_api.do(room, "navigate", url=visit.url)
-        return visit
-
-    return open_it
-
-
 def print_latencies(api):
     """The table of the requirements: how long each action took, as a caller sees it."""
     print("\naction        n   p50 ms   p95 ms")

@@ -15,18 +15,6 @@ def room(lone_ghostcast):
         yield name
 
 
-@pytest.fixture
-def open_page(lone_api, room, web):
-    """Navigates to a test page and gives its visit."""
-
-    def open_it(path, **query):
-        visit = web.visit(path, **query)
-        lone_api.do(room, "navigate", url=visit.url)
-        return visit
-
-    return open_it
-
-
 def counted(api, name):
     """A counter of the service without labels."""
     return float(re.search(rf"^{name} (\S+)$", api.get("/metrics").text, re.MULTILINE).group(1))

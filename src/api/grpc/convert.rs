@@ -223,10 +223,9 @@ pub(super) fn context(page: PageContext) -> proto::BrowserContext {
 
 /// A recording as it is.
 pub(super) fn recording(status: RecordingStatus) -> proto::Recording {
-    let state = serde_json::to_value(status.state).unwrap_or_default();
     proto::Recording {
         recording_id: status.recording_id.to_string(),
-        state: state.as_str().unwrap_or_default().to_owned(),
+        state: status.state.as_str().to_owned(),
         started_at: status.started_at,
         duration_s: status.duration_s,
         bytes: status.bytes,

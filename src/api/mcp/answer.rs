@@ -1,12 +1,14 @@
 //! Answers: a sentence that can be spoken, and the same facts as structured content.
 
 use rmcp::model::{CallToolResult, ContentBlock};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::error::{Chain, Error, ErrorKind};
+use super::super::status::log;
+use crate::error::{Error, ErrorKind};
 use crate::model::command::ActionRequest;
 use crate::model::session::LiveKitStatus;
-use crate::model::{ActionResult, SessionRecord, SessionState};
+use crate::model::{ActionResult, RoomName, SessionRecord, SessionState};
 use crate::session::PageContext;
 
 /// Longest piece of a page's text within a sentence, characters.
@@ -37,12 +39,7 @@ pub(super) fn failed(mut result: CallToolResult) -> CallToolResult {
 
 /// A failure that is not an action's: what went wrong, and which tool to call next.
 pub(super) fn error(error: &Error) -> CallToolResult {
-    match error.kind {
-        ErrorKind::Internal | ErrorKind::Unavailable | ErrorKind::Timeout => {
-            tracing::warn!(error = %Chain(error), "a tool failed");
-        }
-        _ => tracing::debug!(error = %Chain(error), "a tool call was refused"),
-    }
+    log(error);
     let next = match error.kind {
         ErrorKind::NotFound => Some("Call start_browser_session to start one."),
         _ => error.hint.as_deref(),
@@ -73,6 +70,13 @@ fn sentence(message: &str, next: Option<&str>) -> String {
         text.push_str(next);
     }
     text
+}
+
+/// The facts of anything that belongs to a room.
+pub(super) fn of_room(room: &RoomName, value: &impl Serialize) -> Map<String, Value> {
+    let mut facts = into_map(serde_json::to_value(value).unwrap_or_default());
+    facts.insert("room_name".to_owned(), room.as_str().into());
+    facts
 }
 
 /// The facts of a session.
@@ -122,9 +126,8 @@ pub(super) fn started(record: &SessionRecord) -> String {
 }
 
 /// The facts of an action that ended.
-pub(super) fn result(room: &str, result: &ActionResult) -> Map<String, Value> {
-    let mut facts = into_map(serde_json::to_value(result).unwrap_or_default());
-    facts.insert("room_name".to_owned(), room.into());
+pub(super) fn result(room: &RoomName, result: &ActionResult) -> Map<String, Value> {
+    let mut facts = of_room(room, result);
     facts.insert("status".to_owned(), "done".into());
     facts
 }

@@ -57,9 +57,9 @@ pub(super) async fn call(
 
 /// One call of one tool.
 pub(super) struct Call<'a> {
-    pub(super) server: &'a Server,
+    server: &'a Server,
     context: &'a RequestContext<RoleServer>,
-    pub(super) pace: Pace<'a>,
+    pace: Pace<'a>,
 }
 
 impl Call<'_> {
@@ -227,9 +227,18 @@ impl Call<'_> {
         Ok(self.session(&handle.record(), message))
     }
 
-    pub(super) async fn act(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
+    async fn act(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
         let (room, action) = arguments::parse::<Act>(arguments)?.into_request();
         let handle = self.meant(room.as_deref()).await?;
+        self.perform(&handle, action).await
+    }
+
+    /// Performs an action, for as long as a conversation can wait.
+    pub(super) async fn perform(
+        &self,
+        handle: &SessionHandle,
+        action: ActionRequest,
+    ) -> Result<CallToolResult, Error> {
         let session = handle.record().session_id;
         let memory = &self.server.memory;
         if leads_elsewhere(&action)
@@ -244,8 +253,7 @@ impl Call<'_> {
         match self.pace.wait(expected(&action), &message, acting).await {
             Paced::Done(result) => {
                 let result = result?;
-                let room = handle.record().room_name;
-                let facts = answer::result(room.as_str(), &result);
+                let facts = answer::result(&handle.record().room_name, &result);
                 let answer = answer::answer(&answer::told(&action, &result), facts);
                 Ok(match result.success {
                     true => answer,
@@ -280,23 +288,32 @@ impl Call<'_> {
             more,
             accessibility_more,
         };
-        let looking = handle.context(options);
-        let page = match self.pace.wait(Expected::Quick, "Looking.", looking).await {
-            Paced::Done(page) => page?,
-            Paced::Late => {
-                return Err(Error::timeout("the page does not answer")
-                    .hint("Wait a moment and look again, or navigate elsewhere."));
-            }
-            Paced::Cancelled => return Err(cancelled()),
+        let late = || {
+            Error::timeout("the page does not answer")
+                .hint("Wait a moment and look again, or navigate elsewhere.")
         };
-        let mut facts = answer::into_map(serde_json::to_value(&page).unwrap_or_default());
+        let looking = Box::pin(handle.context(options));
+        let page = self.timely(Expected::Quick, "Looking.", looking, late);
+        let page = page.await?;
+        let facts = answer::of_room(&handle.record().room_name, &page);
         let total = facts.get("total").and_then(Value::as_u64);
         let message = answer::seen(&page, total);
-        facts.insert(
-            "room_name".to_owned(),
-            handle.record().room_name.as_str().into(),
-        );
         Ok(answer::answer(&message, facts))
+    }
+
+    /// Waits for something that has to end within this call; `late` says that it did not.
+    pub(super) async fn timely<T>(
+        &self,
+        expected: Expected,
+        message: &str,
+        work: impl Future<Output = Result<T, Error>>,
+        late: impl FnOnce() -> Error,
+    ) -> Result<T, Error> {
+        match self.pace.wait(expected, message, work).await {
+            Paced::Done(done) => done,
+            Paced::Late => Err(late()),
+            Paced::Cancelled => Err(cancelled()),
+        }
     }
 
     /// The session that a tool names.
@@ -382,7 +399,7 @@ fn still_starting() -> Error {
     Error::timeout("the browser is still starting").hint("Try again in a moment.")
 }
 
-pub(super) fn cancelled() -> Error {
+fn cancelled() -> Error {
     Error::cancelled("the call was cancelled")
 }
 

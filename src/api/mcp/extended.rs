@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 use super::super::picture::{PictureOptions, take};
 use super::answer;
 use super::arguments::{self, Analyze, Record, RecordOperation, Screenshot, Tabs, WaitFor};
-use super::calls::{Call, cancelled};
-use super::pace::{Expected, Paced};
+use super::calls::Call;
+use super::pace::Expected;
 use crate::browser::screenshot::Format;
 use crate::error::Error;
 use crate::model::RecordingStatus;
+use crate::model::command::ActionRequest;
 use crate::session::ContextOptions;
 
 /// Quality of the JPEGs that go to a model: text stays legible at a third of the size of a PNG.
@@ -36,7 +37,7 @@ impl Call<'_> {
             marks,
         };
         let taking = take(&handle, wanted);
-        let (picture, list) = self.timely("Taking a picture.", taking).await?;
+        let (picture, list) = self.soon("Taking a picture.", taking).await?;
         let message = match &list {
             Some(list) => format!(
                 "Here is the page; {} things on it are numbered.",
@@ -65,20 +66,12 @@ impl Call<'_> {
             marks,
         } = arguments::parse(arguments)?;
         let handle = self.meant(room_name.as_deref()).await?;
+        let late =
+            || Error::timeout("the model has not answered yet").hint("Ask again, or ask for less.");
         let asking = handle.analyze(&question, marks);
-        let analysis = match self.pace.wait(Expected::Slow, "Let me look.", asking).await {
-            Paced::Done(analysis) => analysis?,
-            Paced::Late => {
-                return Err(Error::timeout("the model has not answered yet")
-                    .hint("Ask again, or ask for less."));
-            }
-            Paced::Cancelled => return Err(cancelled()),
-        };
-        let mut facts = answer::into_map(serde_json::to_value(&analysis).unwrap_or_default());
-        facts.insert(
-            "room_name".to_owned(),
-            handle.record().room_name.as_str().into(),
-        );
+        let analysis = self.timely(Expected::Slow, "Let me look.", asking, late);
+        let analysis = analysis.await?;
+        let facts = answer::of_room(&handle.record().room_name, &analysis);
         Ok(answer::answer(&analysis.answer, facts))
     }
 
@@ -94,12 +87,12 @@ impl Call<'_> {
         let (status, message) = match operation {
             RecordOperation::Start => {
                 let starting = handle.start_recording();
-                let status = self.timely("Starting the recording.", starting).await?;
+                let status = self.soon("Starting the recording.", starting).await?;
                 (status, "The browser is being recorded.".to_owned())
             }
             RecordOperation::Stop => {
                 let stopping = handle.stop_recording();
-                let status = self.timely("Ending the recording.", stopping).await?;
+                let status = self.soon("Ending the recording.", stopping).await?;
                 let message = stopped(&status);
                 (status, message)
             }
@@ -108,15 +101,11 @@ impl Call<'_> {
                     Error::invalid_input("this session was never recorded")
                         .hint("Call it with operation start.")
                 })?;
-                let message = format!("The recording is {}.", state(&status));
+                let message = format!("The recording is {}.", status.state.as_str());
                 (status, message)
             }
         };
-        let mut facts = answer::into_map(serde_json::to_value(&status).unwrap_or_default());
-        facts.insert(
-            "room_name".to_owned(),
-            handle.record().room_name.as_str().into(),
-        );
+        let facts = answer::of_room(&handle.record().room_name, &status);
         Ok(answer::answer(&message, facts))
     }
 
@@ -131,31 +120,28 @@ impl Call<'_> {
             url,
         } = arguments::parse(arguments)?;
         let handle = self.meant(room_name.as_deref()).await?;
-        let room = handle.record().room_name;
         let mut message = None;
         if let Some(action_type) = operation.action_type() {
             let mut params = Map::new();
             params.extend(tab.map(|tab| ("tab".to_owned(), tab.into())));
             params.extend(url.map(|url| ("url".to_owned(), url.into())));
-            let action = Map::from_iter([
-                ("room_name".to_owned(), room.as_str().into()),
-                ("action_type".to_owned(), action_type.into()),
-                ("params".to_owned(), Value::Object(params)),
-            ]);
-            let acted = self.act(action).await?;
+            let acted = self
+                .perform(&handle, ActionRequest::new(action_type, params))
+                .await?;
             if acted.is_error == Some(true) {
                 return Ok(acted);
             }
             message = answer::spoken(&acted);
         }
-        let looking = handle.context(ContextOptions::default());
-        let page = self.timely("Looking at the tabs.", looking).await?;
+        let looking = Box::pin(handle.context(ContextOptions::default()));
+        let page = self.soon("Looking at the tabs.", looking).await?;
         let message = message.unwrap_or_else(|| match page.tabs.len() {
             1 => "There is one tab.".to_owned(),
             count => format!("There are {count} tabs."),
         });
-        let facts = json!({ "room_name": room, "tabs": page.tabs });
-        Ok(answer::answer(&message, answer::into_map(facts)))
+        let facts = json!({ "tabs": page.tabs });
+        let facts = answer::of_room(&handle.record().room_name, &facts);
+        Ok(answer::answer(&message, facts))
     }
 
     /// An action like any other, under a name that models find.
@@ -168,37 +154,22 @@ impl Call<'_> {
             condition,
             timeout_ms,
         } = arguments::parse(arguments)?;
+        let handle = self.meant(room_name.as_deref()).await?;
         let mut params = Map::from_iter([("for".to_owned(), Value::Object(condition))]);
-        if let Some(timeout_ms) = timeout_ms {
-            params.insert("timeout_ms".to_owned(), timeout_ms.into());
-        }
-        let mut action = Map::from_iter([
-            ("action_type".to_owned(), "wait".into()),
-            ("params".to_owned(), Value::Object(params)),
-        ]);
-        if let Some(room) = room_name {
-            action.insert("room_name".to_owned(), room.into());
-        }
-        self.act(action).await
+        params.extend(timeout_ms.map(|timeout_ms| ("timeout_ms".to_owned(), timeout_ms.into())));
+        self.perform(&handle, ActionRequest::new("wait", params))
+            .await
     }
 
     /// Waits for something that is quick as a rule.
-    async fn timely<T>(
+    async fn soon<T>(
         &self,
         message: &str,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        match self.pace.wait(Expected::Quick, message, work).await {
-            Paced::Done(done) => done,
-            Paced::Late => Err(Error::timeout("it takes too long").hint("Try again in a moment.")),
-            Paced::Cancelled => Err(cancelled()),
-        }
+        let late = || Error::timeout("it takes too long").hint("Try again in a moment.");
+        self.timely(Expected::Quick, message, work, late).await
     }
-}
-
-fn state(status: &RecordingStatus) -> String {
-    let state = serde_json::to_value(status.state).unwrap_or_default();
-    state.as_str().unwrap_or_default().to_owned()
 }
 
 fn stopped(status: &RecordingStatus) -> String {

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use self::ledger::Ledger;
 use self::upstream::{Service, Upstream};
 use super::{ConfigFile, Signals};
-use crate::config::{self, Config, Flags};
+use crate::config::Config;
 use crate::error::Error;
 
 /// A client that closes its end still gets the answers that come within this time.
@@ -38,10 +38,7 @@ pub(super) struct Options {
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     super::log_to_stderr(super::LOG_OF_SERVICES);
-    let flags = Flags {
-        listen: options.listen,
-    };
-    let config = config::load(options.file.config.as_deref(), &flags)?;
+    let config = options.file.load(options.listen)?;
     let mut signals = Signals::listen()?;
     let mut relay = Relay::new(config, options.extended).await?;
     let outcome = tokio::select! {

@@ -79,11 +79,7 @@ pub(super) struct Unopened {
 pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Opened> {
     let mut params = serde_json::Map::new();
     params.insert("url".to_owned(), url.into());
-    let action = ActionRequest {
-        action_type: "navigate".to_owned(),
-        params,
-        correction_of: None,
-    };
+    let action = ActionRequest::new("navigate", params);
     let mut request = action.clone();
     request.params.insert(
         "timeout_ms".to_owned(),

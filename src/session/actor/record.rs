@@ -287,11 +287,7 @@ mod tests {
         let mut result = refused(ActionError::new(kind_or_any, "why"), "", "");
         result.error_kind = kind;
         result.data = data;
-        let action = ActionRequest {
-            action_type: action_type.to_owned(),
-            params,
-            correction_of: None,
-        };
+        let action = ActionRequest::new(action_type, params);
         action_title(&action, &result)
     }
 
