@@ -14,6 +14,7 @@ pub mod pool;
 pub mod process;
 pub mod screenshot;
 mod snapshot;
+mod socket;
 pub mod tabs;
 mod workdir;
 mod world;
