@@ -87,14 +87,19 @@ pub(super) async fn perform(
     };
     masking::request(&kit.secrets, &mut echo);
     // Where it led to may be another tab.
-    let page = kit.tabs.present().await;
-    let state = page.state().await.ok();
+    let shown = kit.tabs.present().await;
+    let done = outcome.as_ref().ok();
+    let at_rest = done.and_then(|done| done.settled.as_ref()?.state.clone());
+    let state = match at_rest.filter(|_| shown.tab() == page.tab()) {
+        Some(state) => Some(state),
+        None => shown.state().await.ok(),
+    };
     let (url, title) = match &state {
         // Chromium's error page stands for the document that could not be loaded.
         Some(state) if !state.url.starts_with("chrome-error:") => {
             (state.url.clone(), state.title.clone())
         }
-        _ => (page.loading().url, String::new()),
+        _ => (shown.loading().url, String::new()),
     };
     let (mut result, settled) = match outcome {
         Ok(Done { data, settled }) => {

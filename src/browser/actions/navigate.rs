@@ -110,6 +110,7 @@ async fn go(
         navigated: after.committed > before.committed,
         failure: None,
         took,
+        state: None,
     };
     let done = match landed {
         Landing::Loaded | Landing::WithinDocument => Done::settled(settled(true)),

@@ -1,8 +1,9 @@
 //! Coming to rest: when an action may be called done.
 //!
-//! After input: what the page puts off to its next turn, and to the next frame if it asked for one, is
-//! done, and then either the navigation that the input began has ended, or the requests it began have. After a navigation: the document is there and has
-//! loaded. Always bounded; the result says whether the page came to rest or the bound did.
+//! After input: what the page puts off to its next turn, and to the next frame if it asked for one,
+//! is done, and then either the navigation that the input began has ended, or the requests it began
+//! have. After a navigation: the document is there and has loaded. Always bounded; the result says
+//! whether the page came to rest or the bound did.
 
 use std::time::{Duration, Instant};
 
@@ -11,16 +12,13 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout_at};
 
 use super::super::loading::{Failure, Loading};
-use super::super::page::Page;
+use super::super::page::{Page, PageState};
 
 /// A navigation that ends without a document (a download, HTTP 204) is given up after this.
 const NO_DOCUMENT_GRACE: Duration = Duration::from_millis(300);
 
-/// Requests that the page began by now are heard of within this time.
-const HEARSAY: Duration = Duration::from_millis(1);
-
 /// How a page came to rest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settled {
     /// Whether it did, before the bound.
     pub settled: bool,
@@ -30,11 +28,16 @@ pub struct Settled {
     pub failure: Option<Failure>,
     /// How long it took.
     pub took: Duration,
+    /// The page at rest, where it is known without asking again.
+    pub state: Option<PageState>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Quiet {
+struct AtRest {
     settled: bool,
+    /// Whether the page is about to close itself.
+    is_closing: bool,
+    state: PageState,
 }
 
 /// How a navigation ended.
@@ -61,22 +64,26 @@ pub(super) async fn after_input(page: &Page, before: &Loading, bound: Duration) 
     let started = Instant::now();
     let deadline = started + bound;
     let mut watch = page.watch_loading();
-    let calm = done(page, bound).await;
-    sleep(HEARSAY).await;
+    let done = done(page, bound).await;
+    if done.as_ref().is_some_and(|done| done.is_closing) {
+        let _ = timeout_at(deadline.into(), page.closed()).await;
+    }
+    // Requests and navigations that the page began by now.
+    let _ = timeout_at(deadline.into(), page.catch_up()).await;
+    let is_calm = done.as_ref().is_none_or(|done| done.settled);
+    let now = page.loading();
     let went = |loading: &Loading| {
         loading.started > before.started || loading.committed > before.committed
     };
-    let settled = if went(&watch.borrow()) {
+    let is_quiet = |loading: &Loading| loading.in_flight <= before.in_flight || loading.crashed;
+    let settled = if went(&now) {
         !matches!(
             landing(&mut watch, before, deadline).await,
             Landing::StillLoading | Landing::TimedOut
         )
     } else {
-        let quiet = |loading: &Loading| {
-            loading.in_flight <= before.in_flight || went(loading) || loading.crashed
-        };
-        let rest = watch.wait_for(quiet);
-        calm && timeout_at(deadline.into(), rest).await.is_ok()
+        let rest = watch.wait_for(|loading| is_quiet(loading) || went(loading));
+        is_calm && timeout_at(deadline.into(), rest).await.is_ok()
     };
     let after = page.loading();
     Settled {
@@ -89,21 +96,20 @@ pub(super) async fn after_input(page: &Page, before: &Loading, bound: Duration) 
                 .is_none_or(|old| old.number < failure.number)
         }),
         took: started.elapsed(),
+        state: done
+            .map(|done| done.state)
+            .filter(|_| is_quiet(&now) && !went(&now)),
     }
 }
 
-/// Waits until the page has done what the input led to. False when the bound was reached.
-async fn done(page: &Page, bound: Duration) -> bool {
+/// Waits until the page has done what the input led to. None when its document was replaced
+/// meanwhile and took its timers along: the navigation is waited for instead.
+async fn done(page: &Page, bound: Duration) -> Option<AtRest> {
     let bound_ms = bound.as_millis();
-    // A document that is replaced meanwhile takes its timers along; the navigation is waited for
-    // instead.
-    match page
-        .evaluate::<Quiet>(&format!("__ghostcast.quiet(0, {bound_ms})"))
-        .await
-    {
-        Ok(quiet) => quiet.settled,
-        Err(_) => true,
-    }
+    let quiet = format!("__ghostcast.quiet(0, {bound_ms})");
+    let facts = "is_closing: window.closed, state: __ghostcast.state()";
+    let expression = format!("{quiet}.then((quiet) => ({{ ...quiet, {facts} }}))");
+    page.evaluate(&expression).await.ok()
 }
 
 /// Waits for a navigation to end; `before` is the page's state before it.

@@ -18,7 +18,7 @@ use chromiumoxide::cdp::js_protocol::runtime::{EventBindingCalled, EventConsoleA
 use futures::StreamExt;
 use futures::stream::{BoxStream, SelectAll};
 use serde::Deserialize;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
@@ -83,6 +83,9 @@ impl Streams {
     }
 }
 
+/// Asks whether all is dealt with that was heard before.
+pub(super) type Mark = oneshot::Sender<()>;
+
 /// The task that listens to one page.
 pub(super) struct Listener {
     tab: u32,
@@ -91,6 +94,7 @@ pub(super) struct Listener {
     tracker: Tracker,
     loading: watch::Sender<Loading>,
     events: mpsc::Sender<TabEvent>,
+    marks: mpsc::Receiver<Mark>,
     /// What the page was when it was taken over, until it is something else.
     first: Option<First>,
     on_error_page: bool,
@@ -110,6 +114,7 @@ impl Listener {
         page: CdpPage,
         first: First,
         loading: watch::Sender<Loading>,
+        marks: mpsc::Receiver<Mark>,
     ) -> Self {
         Self {
             tab,
@@ -118,6 +123,7 @@ impl Listener {
             tracker: Tracker::from(first.loading()),
             loading,
             events: ground.events.clone(),
+            marks,
             on_error_page: first.is_error(),
             first: Some(first),
             tasks: ground.tracker.clone(),
@@ -131,7 +137,17 @@ impl Listener {
         {
             return;
         }
-        while let Some(heard) = streams.0.next().await {
+        loop {
+            let heard = tokio::select! {
+                biased;
+                heard = streams.0.next() => heard,
+                Some(mark) = self.marks.recv() => {
+                    // Whoever asked may have gone.
+                    let _ = mark.send(());
+                    continue;
+                }
+            };
+            let Some(heard) = heard else { return };
             if let Some(signal) = self.signal(&heard) {
                 self.tracker.apply(&signal);
             }

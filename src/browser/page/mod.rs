@@ -17,7 +17,7 @@ use chromiumoxide::cdp::browser_protocol::page::{BringToFrontParams, FrameId, St
 use futures::future::join_all;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -38,6 +38,8 @@ pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 const GOING_WITHIN: Duration = Duration::from_millis(300);
 /// Longest wait for a page to come to the front; its video is not kept waiting by one that hangs.
 const FRONT_WITHIN: Duration = Duration::from_millis(500);
+/// Actions follow one another, so more than one rarely asks at once.
+const MARKS_MAX: usize = 4;
 
 /// What subscribers shall hear of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +112,7 @@ struct Inner {
     world: World,
     viewport: Size,
     loading: watch::Receiver<Loading>,
+    marks: mpsc::Sender<listen::Mark>,
     /// Whose elements were last listed, of all pages of the session.
     listed: Arc<Mutex<Option<Listed>>>,
     /// The accessibility tree that is being read.
@@ -182,7 +185,9 @@ impl Page {
             false => first::First::blank(),
         };
         let (loading_sender, loading) = watch::channel(first.loading());
-        let listener = listen::Listener::new(ground, tab, cdp.clone(), first, loading_sender);
+        let (marks, asked) = mpsc::channel(MARKS_MAX);
+        let listener =
+            listen::Listener::new(ground, tab, cdp.clone(), first, loading_sender, asked);
         let page = Self {
             inner: Arc::new(Inner {
                 tab,
@@ -191,6 +196,7 @@ impl Page {
                 world,
                 viewport,
                 loading,
+                marks,
                 listed: Arc::clone(&ground.listed),
                 tree: Mutex::default(),
                 stop: ground.stop.child_token(),
@@ -251,6 +257,19 @@ impl Page {
     /// The loading state, to wait on.
     pub fn watch_loading(&self) -> watch::Receiver<Loading> {
         self.inner.loading.clone()
+    }
+
+    /// Returns when the loading state holds all that Chromium told before this call, or cannot.
+    pub(super) async fn catch_up(&self) {
+        // chromiumoxide completes a command before it hands on the events that came before its
+        // answer, and does that by its next turn: the second question is taken up after that turn.
+        for _ in 0..2 {
+            let _ = self.cdp().url().await;
+        }
+        let (mark, passed) = oneshot::channel();
+        if self.inner.marks.send(mark).await.is_ok() {
+            let _ = passed.await;
+        }
     }
 
     /// URL, title, ready state, scroll offsets and viewport.
