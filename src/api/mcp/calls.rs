@@ -184,7 +184,9 @@ impl Call<'_> {
             Paced::Done(closed) => {
                 let broken = |error| Error::internal("the session's end broke").source(error);
                 let record = closed.map_err(broken)??;
-                self.server.memory.forget(record.room_name.as_str());
+                self.server
+                    .memory
+                    .forget(record.room_name.as_str(), record.session_id);
                 Ok(self.session(&record, "The browser is closed and has left the room."))
             }
             Paced::Late | Paced::Cancelled => {

@@ -15,7 +15,7 @@ pub(super) struct Memory(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     last_room: Option<String>,
-    /// At most one per session, and sessions are bounded.
+    /// At most one per session, until the client moves on or closes it.
     unfinished: HashMap<SessionId, CancellationToken>,
 }
 
@@ -29,8 +29,10 @@ impl Memory {
         self.lock().last_room = Some(room.to_owned());
     }
 
-    pub(super) fn forget(&self, room: &str) {
+    /// Lets go of a session that has ended.
+    pub(super) fn forget(&self, room: &str, session: SessionId) {
         let mut state = self.lock();
+        state.unfinished.remove(&session);
         if state.last_room.as_deref() == Some(room) {
             state.last_room = None;
         }
