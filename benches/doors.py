@@ -9,7 +9,11 @@ the Python environment of the live tests, and with nothing else running.
 Deliberately absent: viewers (the cursor's glide would be measured), LiveKit, and pages of others.
 """
 
+import http.client
+import json
+import socket
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,7 +21,6 @@ from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests/live"))
 
-from support.mcp import McpClient, http_server, stdio_server  # noqa: E402
 from support.service import running_service  # noqa: E402
 from support.web import Web  # noqa: E402
 
@@ -41,42 +44,120 @@ STEPS = [
 ]
 
 
-class Rest:
-    """A session by REST."""
+class Http:
+    """One kept connection, and no library that costs more than what is measured."""
 
     def __init__(self, service):
-        self.api = service.api
+        self.connection = http.client.HTTPConnection("127.0.0.1", service.port)
+        self.connection.connect()
+        self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def post(self, path, body, **headers):
+        """What is answered, which must be no error."""
+        given = {"content-type": "application/json", **headers}
+        self.connection.request("POST", path, json.dumps(body), given)
+        response = self.connection.getresponse()
+        said = response.read().decode()
+        assert response.status < 300, said
+        return response, said
+
+    def close(self):
+        """Hangs up."""
+        self.connection.close()
+
+
+class Rest(Http):
+    """A session by REST."""
 
     def start(self, room):
         """Starts a session."""
-        self.api.create(room)
+        self.post("/sessions", {"room_name": room})
 
     def act(self, room, action, params):
         """Performs an action, which must succeed."""
-        assert self.api.act(room, action, **params)["success"]
-
-    def close(self):
-        """Nothing to let go of."""
+        body = {"action_type": action, "params": params}
+        _, said = self.post(f"/sessions/{quote(room)}/actions", body)
+        assert json.loads(said)["success"], said
 
 
 class Mcp:
     """A session by MCP, on either transport."""
 
-    def __init__(self, server):
-        self.client = McpClient(server, "legacy")
-        self.client.tools()
+    VERSION = "2025-06-18"
+
+    def greet(self):
+        """Begins the conversation."""
+        client = {"name": "doors", "version": "1"}
+        hello = {"protocolVersion": self.VERSION, "capabilities": {}, "clientInfo": client}
+        self.ask("initialize", hello)
+        self.tell(method="notifications/initialized")
+
+    def call(self, tool, **arguments):
+        """Calls a tool, which must succeed."""
+        answer = self.ask("tools/call", {"name": tool, "arguments": arguments})
+        assert not answer["result"]["isError"], answer
 
     def start(self, room):
         """Starts a session."""
-        self.client.do("start_browser_session", room_name=room)
+        self.call("start_browser_session", room_name=room)
 
     def act(self, room, action, params):
         """Performs an action, which must succeed."""
-        self.client.act(room, action, **params)
+        self.call("execute_action", room_name=room, action_type=action, params=params)
+
+
+class McpHttp(Mcp, Http):
+    """By streamable HTTP."""
+
+    def __init__(self, service):
+        super().__init__(service)
+        self.headers = {"accept": "application/json, text/event-stream"}
+        self.greet()
+
+    def tell(self, **message):
+        """Sends one message; what the server says to it."""
+        response, said = self.post("/mcp", {"jsonrpc": "2.0", **message}, **self.headers)
+        if session := response.getheader("mcp-session-id"):
+            self.headers |= {"mcp-session-id": session, "mcp-protocol-version": self.VERSION}
+        return said
+
+    def ask(self, method, params):
+        """One request and its answer, the last event of the stream."""
+        lines = self.tell(method=method, params=params, id=1).splitlines()
+        events = (line.partition(":") for line in lines)
+        return json.loads([data for name, _, data in events if name == "data" and data.strip()][-1])
+
+
+class McpStdio(Mcp):
+    """By standard input and output of a process that attaches to the service."""
+
+    def __init__(self, binary, service):
+        command = [binary, "mcp", "--listen", f"127.0.0.1:{service.port}"]
+        self.process = subprocess.Popen(
+            command, env=service.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self.greet()
+
+    def tell(self, **message):
+        """Sends one message."""
+        self.process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def ask(self, method, params):
+        """One request and its answer."""
+        self.tell(method=method, params=params, id=1)
+        while True:
+            line = self.process.stdout.readline()
+            assert line, f"ghostcast mcp ended: {self.process.wait()}"
+            answer = json.loads(line)
+            if answer.get("id") == 1:
+                return answer
 
     def close(self):
-        """Hangs up."""
-        self.client.close()
+        """Ends the conversation, and the process with it."""
+        self.process.stdin.close()
+        self.process.wait(10)
+        self.process.stdout.close()
 
 
 def measure(times, name, work):
@@ -92,8 +173,8 @@ def main(binary, runs):
     with running_service(binary) as service:
         doors = {
             "rest": Rest(service),
-            "mcp http": Mcp(http_server(service)),
-            "mcp stdio": Mcp(stdio_server(binary, service)),
+            "mcp http": McpHttp(service),
+            "mcp stdio": McpStdio(binary, service),
         }
         times = {name: {} for name in doors}
         for name, door in doors.items():
