@@ -10,6 +10,7 @@ from support.wait import holds_for, wait_for
 STILLNESS_S = 30
 BITRATE_BPS, BITRATE_TOLERANCE, BITRATE_WINDOW_S = 2_000_000, 0.15, 5
 BITRATE_SETTLE_S, BITRATE_WATCH_S = 2, 6
+BACK_S, JOIN_WITHIN_S = 1, 5
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -118,6 +119,24 @@ def test_late_joiner_sees_a_still_page(api, web, subscribe):
             essentials.joins_late(lambda: subscribe(room), visit, f"late joiner {number}")
         count = early.frame_count()
         wait_for(early.frame_count, 3, "the early viewer goes on", accept=lambda n: n > count)
+
+
+@pytest.mark.parametrize("pause_s", [0.01, 0.05, 0.2])
+def test_viewer_who_comes_back_at_once(api, web, subscribe, pause_s):
+    """A page at rest paints nothing for whoever left and came back before anybody looked."""
+    visit = web.visit("/still")
+    with api.session(initial_url=visit.url) as room, subscribe(room) as viewer:
+        essentials.sees_load(viewer, visit)
+        for number in range(3):
+            # What is decoded until then may be left of the time before.
+            since = viewer.come_again(pause_s) + BACK_S
+            newest = wait_for(
+                lambda: viewer.frames()[-1],
+                JOIN_WITHIN_S,
+                f"a picture after coming back, {number}",
+                accept=lambda frame, since=since: frame["seen"] > since,
+            )
+            assert newest["clock"] == visit.wait_note("loaded")
 
 
 def test_odd_viewport(api, web, subscribe):

@@ -103,8 +103,7 @@ class PythonSubscriber:
     def picture(self):
         """The newest frame as RGB, converted by the SDK, or None."""
         path = f"{self.home.name}/{next(self.pictures)}.npy"
-        self.process.stdin.write(f"picture {path}\n")
-        self.process.stdin.flush()
+        self.tell(f"picture {path}")
 
         def answer():
             return [line for line in self.said("picture") if line["path"] == path]
@@ -114,6 +113,20 @@ class PythonSubscriber:
         pixels = np.load(path)
         Path(path).unlink()
         return pixels
+
+    def come_again(self, pause_s):
+        """Leaves the video and comes back after so long; answers when it asked for that, Unix s."""
+        number = len(self.said("again"))
+        self.tell(f"again {pause_s}")
+        asked = wait_for(
+            lambda: self.said("again")[number:], 5, "the subscriber leaves and comes back"
+        )
+        return asked[0]["at"]
+
+    def tell(self, line):
+        """One line to the process."""
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
 
     def close(self):
         """Kills the process, which is the way it ends."""

@@ -2,7 +2,8 @@
 
 It is never asked to end: the SDK aborts at the exit of a process that has received video, so
 results are printed as they come. On standard input it takes `picture PATH`: it writes the newest
-frame there, converted to RGB by the SDK itself, and prints when that is done.
+frame there, converted to RGB by the SDK itself, and prints when that is done. And `again SECONDS`: it
+leaves every track, comes back after so long, and prints when it has asked for that.
 """
 
 import asyncio
@@ -59,18 +60,36 @@ class Watcher:
                 if entry.HasField("inbound_rtp"):
                     say("received", bytes=entry.inbound_rtp.inbound.bytes_received)
 
-    def serve_pictures(self):
-        """Answers `picture PATH` lines."""
+    def serve(self, room, loop):
+        """Does what the lines on standard input ask for."""
         for line in sys.stdin:
-            path = line.strip().removeprefix("picture ")
-            frame = self.newest
-            if frame is None:
-                say("picture", path=path, ok=False)
-                continue
-            rgb = frame.convert(rtc.VideoBufferType.RGB24)
-            pixels = np.frombuffer(rgb.data, np.uint8).reshape(rgb.height, rgb.width, 3)
-            np.save(path, pixels)
-            say("picture", path=path, ok=True)
+            command, _, argument = line.strip().partition(" ")
+            if command == "picture":
+                self.hand_over(argument)
+            elif command == "again":
+                asyncio.run_coroutine_threadsafe(come_again(room, float(argument)), loop).result()
+
+    def hand_over(self, path):
+        """Writes the newest frame."""
+        frame = self.newest
+        if frame is None:
+            say("picture", path=path, ok=False)
+            return
+        rgb = frame.convert(rtc.VideoBufferType.RGB24)
+        pixels = np.frombuffer(rgb.data, np.uint8).reshape(rgb.height, rgb.width, 3)
+        np.save(path, pixels)
+        say("picture", path=path, ok=True)
+
+
+async def come_again(room, pause_s):
+    """Leaves every track and comes back."""
+    for subscribed in (False, True):
+        for participant in room.remote_participants.values():
+            for publication in participant.track_publications.values():
+                publication.set_subscribed(subscribed)
+        if not subscribed:
+            await asyncio.sleep(pause_s)
+    say("again")
 
 
 def describe(publication, participant):
@@ -115,7 +134,8 @@ async def main(url, token):
     say("connecting")
     await room.connect(url, token)
     say("connected")
-    threading.Thread(target=watcher.serve_pictures, daemon=True).start()
+    given = (room, asyncio.get_running_loop())
+    threading.Thread(target=watcher.serve, args=given, daemon=True).start()
     await asyncio.Event().wait()
 
 
