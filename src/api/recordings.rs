@@ -67,8 +67,7 @@ pub(super) async fn show(
 ) -> Result<Json<RecordingStatus>, Error> {
     let recording = doors.manager.record(&room)?.recording;
     recording.map(Json).ok_or_else(|| {
-        Error::not_found("this session was never recorded")
-            .hint("POST /sessions/{room_name}/recording starts a recording.")
+        Error::not_found("this session was never recorded").hint("Start a recording first.")
     })
 }
 

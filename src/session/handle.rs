@@ -483,7 +483,7 @@ impl SessionHandle {
         let asking = tokio::time::timeout(DISK_MAX, self.ask(request));
         asking.await.unwrap_or_else(|_| {
             Err(Error::timeout("the disk has not answered yet")
-                .hint("GET /sessions/{room_name}/recording tells when it has."))
+                .hint("The session's record tells of the recording when it has."))
         })
     }
 
@@ -501,13 +501,15 @@ impl SessionHandle {
 /// how far the page is scrolled.
 fn mark(element: &serde_json::Value, offset: &serde_json::Value) -> Option<marks::Mark> {
     let area = &element["box"];
-    let px = |name: &str| area[name].as_f64().map(|px| px.round() as i32);
-    let shift = |name: &str| offset[name].as_f64().unwrap_or(0.0).round() as i32;
+    // Far beyond any picture, and near enough to be added up.
+    let whole = |px: f64| px.round().clamp(-1e6, 1e6) as i32;
+    let px = |name: &str| area[name].as_f64().map(whole);
+    let shift = |name: &str| whole(offset[name].as_f64().unwrap_or(0.0));
     Some(marks::Mark {
         number: element["index"].as_u64()?,
         area: marks::Area {
-            x: px("x")?.saturating_add(shift("x")),
-            y: px("y")?.saturating_add(shift("y")),
+            x: px("x")? + shift("x"),
+            y: px("y")? + shift("y"),
             width: px("width")?,
             height: px("height")?,
         },

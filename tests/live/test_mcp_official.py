@@ -42,6 +42,7 @@ def check(seen):
     assert seen["started"] == "live" and "/form" in seen["opened"]
     assert seen["title"] == "Form & more"
     assert seen["failed"] == [True, "element_not_found"] and seen["unknown"] == -32602
+    assert seen["absent"] == [True, "not_found"], "a refusal passes the SDK's own check"
     assert seen["progress"] and seen["late"] == "running" and seen["cancelled"]
 
 

@@ -62,6 +62,15 @@ pub(super) struct Call<'a> {
     pace: Pace<'a>,
 }
 
+/// What becomes of a session whose starter no longer wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Abandoned {
+    /// It was the caller's.
+    Closed,
+    /// It is everybody's, and another call may use it by then.
+    Kept,
+}
+
 impl Call<'_> {
     async fn start(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
         let Start {
@@ -83,7 +92,7 @@ impl Call<'_> {
             fps: Some(fps.unwrap_or(FPS_DEFAULT)),
             ..SessionSpec::of(room_name.clone())
         };
-        let handle = match self.begin(spec).await? {
+        let handle = match self.begin(spec, Abandoned::Closed).await? {
             Paced::Done(handle) => handle,
             Paced::Late => return self.still_starting(&room_name),
             Paced::Cancelled => return Err(cancelled()),
@@ -106,7 +115,11 @@ impl Call<'_> {
     }
 
     /// Starts a session, for as long as a conversation can wait; its events tell the rest.
-    async fn begin(&self, spec: SessionSpec) -> Result<Paced<SessionHandle>, Error> {
+    async fn begin(
+        &self,
+        spec: SessionSpec,
+        abandoned: Abandoned,
+    ) -> Result<Paced<SessionHandle>, Error> {
         let room = spec.room_name.clone();
         let manager = self.server.doors.manager.clone();
         let mut starting = {
@@ -128,7 +141,7 @@ impl Call<'_> {
         };
         tokio::spawn(async move {
             match starting.await {
-                Ok(Ok(handle)) if is_cancelled => {
+                Ok(Ok(handle)) if is_cancelled && abandoned == Abandoned::Closed => {
                     let id = handle.record().session_id.to_string();
                     // Somebody else may have closed it already.
                     let _ = manager.close(&id).await;
@@ -243,11 +256,9 @@ impl Call<'_> {
     ) -> Result<CallToolResult, Error> {
         let session = handle.record().session_id;
         let memory = &self.server.memory;
-        if leads_elsewhere(&action)
-            && let Some(unfinished) = memory.take_unfinished(session)
-        {
+        if leads_elsewhere(&action) {
             // The client has moved on: a page that it no longer waits for must not be in the way.
-            unfinished.cancel();
+            memory.cancel_unfinished(session);
         }
         let cancel = CancellationToken::new();
         let acting = handle.act_unless(action.clone(), cancel.clone());
@@ -341,7 +352,10 @@ impl Call<'_> {
         {
             return Ok(handle);
         }
-        match self.begin(SessionSpec::of(room.clone())).await {
+        match self
+            .begin(SessionSpec::of(room.clone()), Abandoned::Kept)
+            .await
+        {
             Ok(Paced::Done(handle)) => Ok(handle),
             Ok(Paced::Late) => Err(still_starting()),
             Ok(Paced::Cancelled) => Err(cancelled()),

@@ -122,7 +122,8 @@ impl ToolName {
                  numbers are the indices for execute_action."
             }
             Self::Analyze => {
-                "Asks a vision model a question about the page as it looks, and tells its answer."
+                "Asks a vision model a question about the page as it looks, and tells its answer. \
+                 A model that needs more than four seconds is not waited for."
             }
             Self::Tabs => {
                 "Lists the browser's tabs, opens a new one, switches to another or closes one. \

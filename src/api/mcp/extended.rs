@@ -11,7 +11,7 @@ use super::arguments::{self, Analyze, Record, RecordOperation, Screenshot, Tabs,
 use super::calls::Call;
 use super::pace::Expected;
 use crate::browser::screenshot::Format;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::model::RecordingStatus;
 use crate::model::command::ActionRequest;
 use crate::session::ContextOptions;
@@ -92,15 +92,17 @@ impl Call<'_> {
             }
             RecordOperation::Stop => {
                 let stopping = handle.stop_recording();
-                let status = self.soon("Ending the recording.", stopping).await?;
+                let status = self.soon("Ending the recording.", stopping).await;
+                let status = status.map_err(|error| match error.kind {
+                    ErrorKind::NotFound => unrecorded("this session is not being recorded"),
+                    _ => error,
+                })?;
                 let message = stopped(&status);
                 (status, message)
             }
             RecordOperation::Status => {
-                let status = handle.record().recording.ok_or_else(|| {
-                    Error::invalid_input("this session was never recorded")
-                        .hint("Call it with operation start.")
-                })?;
+                let status = handle.record().recording;
+                let status = status.ok_or_else(|| unrecorded("this session was never recorded"))?;
                 let message = format!("The recording is {}.", status.state.as_str());
                 (status, message)
             }
@@ -170,6 +172,11 @@ impl Call<'_> {
         let late = || Error::timeout("it takes too long").hint("Try again in a moment.");
         self.timely(Expected::Quick, message, work, late).await
     }
+}
+
+/// There is a session, but no recording of it.
+fn unrecorded(message: &'static str) -> Error {
+    Error::conflict(message).hint("Call recording with operation start first.")
 }
 
 fn stopped(status: &RecordingStatus) -> String {

@@ -8,6 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::SessionId;
 
+/// More than these wait in no session; those before have ended.
+const UNFINISHED_MAX: usize = 128;
+
 /// Of one client.
 #[derive(Debug, Default)]
 pub(super) struct Memory(Mutex<State>);
@@ -15,8 +18,8 @@ pub(super) struct Memory(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     last_room: Option<String>,
-    /// At most one per session, until the client moves on or closes it.
-    unfinished: HashMap<SessionId, CancellationToken>,
+    /// As many per session as can wait there, until the client moves on or closes it.
+    unfinished: HashMap<SessionId, Vec<CancellationToken>>,
 }
 
 impl Memory {
@@ -40,12 +43,20 @@ impl Memory {
 
     /// Keeps the way to cancel an action whose caller did not wait for its end.
     pub(super) fn keep_unfinished(&self, session: SessionId, cancel: CancellationToken) {
-        self.lock().unfinished.insert(session, cancel);
+        let mut state = self.lock();
+        let kept = state.unfinished.entry(session).or_default();
+        if kept.len() == UNFINISHED_MAX {
+            kept.remove(0);
+        }
+        kept.push(cancel);
     }
 
-    /// The way to cancel what the session may still be doing for this client.
-    pub(super) fn take_unfinished(&self, session: SessionId) -> Option<CancellationToken> {
-        self.lock().unfinished.remove(&session)
+    /// Cancels what the session may still be doing for this client.
+    pub(super) fn cancel_unfinished(&self, session: SessionId) {
+        let unfinished = self.lock().unfinished.remove(&session);
+        for cancel in unfinished.unwrap_or_default() {
+            cancel.cancel();
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

@@ -47,7 +47,7 @@ const INSTRUCTIONS: &str = "A browser that people watch in a LiveKit room while 
 Start it with start_browser_session, look with get_browser_context (it lists what can be clicked, \
 each with an index), act with execute_action, and close it at the end. Without room_name, \
 execute_action and get_browser_context use the session that you started last, or a default one \
-that starts by itself. Each answer begins with a sentence that can be spoken. Calls answer within \
+that starts by itself; over a protocol without sessions, name the room in each call. Each answer begins with a sentence that can be spoken. Calls answer within \
 four seconds; a slower page goes on loading, and the events of the room tell how it ended.";
 
 /// The MCP server of one client.

@@ -1,11 +1,12 @@
 //! The patience of a conversation: a word at once when it may take long, an answer in time, and
 //! an end when nobody wants it any more.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rmcp::model::ProgressNotificationParam;
 use rmcp::service::{RequestContext, RoleServer};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 /// Voice agents give a tool five seconds; this leaves one for the way.
 const ANSWER_WITHIN: Duration = Duration::from_millis(3_900);
@@ -37,6 +38,8 @@ pub(super) enum Expected {
 pub(super) struct Pace<'a> {
     context: &'a RequestContext<RoleServer>,
     deadline: Instant,
+    /// How much was told: a number that the protocol wants to grow.
+    told: AtomicU32,
 }
 
 impl<'a> Pace<'a> {
@@ -45,6 +48,7 @@ impl<'a> Pace<'a> {
         Self {
             context,
             deadline: Instant::now() + ANSWER_WITHIN,
+            told: AtomicU32::new(0),
         }
     }
 
@@ -62,14 +66,14 @@ impl<'a> Pace<'a> {
     ) -> Paced<T> {
         tokio::pin!(work);
         let quiet = match expected {
-            Expected::Quick => SILENCE_MAX,
-            Expected::Slow => Duration::ZERO,
+            Expected::Quick => self.deadline.min(Instant::now() + SILENCE_MAX),
+            Expected::Slow => Instant::now(),
         };
         let first = tokio::select! {
             biased;
             () = self.context.ct.cancelled() => return Paced::Cancelled,
             done = &mut work => Some(done),
-            () = sleep(quiet) => None,
+            () = sleep_until(quiet) => None,
         };
         if let Some(done) = first {
             return Paced::Done(done);
@@ -93,7 +97,8 @@ impl<'a> Pace<'a> {
         let Some(token) = self.context.meta.get_progress_token() else {
             return;
         };
-        let progress = ProgressNotificationParam::new(token, 0.0).with_message(message);
+        let count = self.told.fetch_add(1, Ordering::Relaxed) + 1;
+        let progress = ProgressNotificationParam::new(token, count.into()).with_message(message);
         if let Err(error) = self.context.peer.notify_progress(progress).await {
             tracing::debug!(%error, "no progress could be told");
         }

@@ -82,7 +82,8 @@ fn recover_input() -> Value {
 }
 
 const ROOM_OR_DEFAULT: &str = "The LiveKit room whose browser is meant; without it the one you \
-    started last, or a default one that starts by itself.";
+    started last, or a default one that starts by itself. Name it always where the protocol keeps no \
+    session, as over HTTP since 2026-07-28.";
 
 fn number(description: &str, range: &std::ops::RangeInclusive<u32>, default: u32) -> Value {
     json!({
@@ -161,7 +162,8 @@ fn params() -> Value {
             },
             "timeout_ms": {
                 "type": "integer", "minimum": 1, "maximum": 120_000, "default": 15_000,
-                "description": "navigate, wait for: give up after this many milliseconds.",
+                "description": "navigate, wait for: give up after this many milliseconds; wait for by \
+                    itself after 10000.",
             },
             "index": {
                 "type": "integer", "minimum": 0,
@@ -309,8 +311,13 @@ fn wait_for_input() -> Value {
     input(properties, &["condition"])
 }
 
+/// What a tool answers, or how it fails: clients may hold failures against the schema as well.
 fn output(properties: Value, required: &[&str]) -> Arc<JsonObject> {
-    object(json!({"type": "object", "properties": properties, "required": required}))
+    object(json!({
+        "type": "object",
+        "properties": properties,
+        "anyOf": [{"required": required}, {"required": ["message", "error_kind"]}],
+    }))
 }
 
 fn text(description: &str) -> Value {

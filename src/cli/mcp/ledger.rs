@@ -35,9 +35,18 @@ impl Ledger {
         };
         let method = message.get("method").and_then(Value::as_str);
         match method {
-            Some("initialize") => self.greeting = vec![line.to_owned()],
+            // Without an id it asks for no answer, and opens no conversation.
+            Some("initialize") if message.get("id").is_some() => {
+                self.greeting = vec![line.to_owned()];
+            }
             Some("notifications/initialized") if self.greeting.len() == 1 => {
                 self.greeting.push(line.to_owned());
+            }
+            // Nobody answers what is cancelled.
+            Some("notifications/cancelled") => {
+                if let Some(id) = message.pointer("/params/requestId") {
+                    self.open.remove(&id.to_string());
+                }
             }
             _ => (),
         }
@@ -129,8 +138,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_cancelled_is_not_answered_for() {
+        let mut ledger = Ledger::default();
+        ledger.asked(r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{}}"#);
+        ledger.asked(
+            r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}"#,
+        );
+        assert!(!ledger.has_open() && ledger.close_open().is_empty());
+    }
+
+    #[test]
     fn noise_and_notifications_pass() {
         let mut ledger = Ledger::default();
+        ledger.asked(r#"{"jsonrpc":"2.0","method":"initialize"}"#);
         ledger.asked("{");
         ledger.asked("[]");
         assert!(ledger.answered("no json"));

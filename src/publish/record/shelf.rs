@@ -108,8 +108,7 @@ impl Shelf {
             free_bytes_min,
         } = &self.0.options;
         let shown = directory.display();
-        let delete =
-            || format!("Delete some (DELETE /recordings/{{file}}, or in {shown}), or raise ");
+        let delete = || format!("Delete some recordings, which lie in {shown}, or raise ");
         if bytes >= *bytes_max {
             return Err(Error::exhausted(format!(
                 "the file has reached recording.bytes_max ({bytes_max} bytes)"
@@ -172,7 +171,7 @@ impl Shelf {
         if is_name(name) && is_file() && look(&path).is_some() {
             return Ok(path);
         }
-        Err(Error::not_found("there is no such recording").hint("GET /recordings lists them."))
+        Err(Error::not_found("there is no such recording").hint("List them first."))
     }
 
     /// Deletes a recording that is not being written.
@@ -181,8 +180,9 @@ impl Shelf {
         let found = look(&path);
         let found = found.ok_or_else(|| Error::not_found("there is no such recording"))?;
         if found.state == FileState::Recording {
-            return Err(Error::conflict("this recording is still being written")
-                .hint("Stop it with DELETE /sessions/{room_name}/recording first."));
+            return Err(
+                Error::conflict("this recording is still being written").hint("Stop it first.")
+            );
         }
         fs::remove_file(&path).map_err(|error| {
             Error::unavailable(format!("the file cannot be deleted: {}", words(&error)))

@@ -82,7 +82,7 @@ impl Work {
         } else if recording.recorder.is_some() || recording.starting.is_some() {
             Some(
                 Error::conflict("this session is being recorded already")
-                    .hint("Stop it with DELETE /sessions/{room_name}/recording first."),
+                    .hint("Stop that recording first."),
             )
         } else {
             None
@@ -106,8 +106,13 @@ impl Work {
                 recorder.stop(None);
                 self.recording.stops.push(reply);
             }
-            None => drop(reply.send(Err(Error::not_found("this session is not being recorded")
-                .hint("POST /sessions/{room_name}/recording starts a recording; GET tells of the last one.")))),
+            None => {
+                drop(reply.send(Err(
+                    Error::not_found("this session is not being recorded").hint(
+                        "Start a recording first; the session's record tells of the last one.",
+                    ),
+                )))
+            }
         }
     }
 

@@ -33,6 +33,8 @@ seen.opened = (await act('navigate', { url: page })).structuredContent.url;
 seen.title = (await call('get_browser_context', {})).structuredContent.title;
 const failed = await act('click', { index: 9999 });
 seen.failed = [failed.isError, failed.structuredContent.error_kind];
+const absent = await call('pause_browser_session', { room_name: 'nobody-is-here' });
+seen.absent = [absent.isError, absent.structuredContent.error_kind];
 seen.unknown = await client.callTool({ name: 'no_such_tool', arguments: {} }).catch((e) => e.code);
 
 const progress = [];
