@@ -59,13 +59,13 @@ fn unknown_type(name: &str) -> Error {
         .hint(format!("The types are {}, and all.", all.join(", ")))
 }
 
-/// Tells what was missed after the event numbered `last_seq`, as JSON.
-pub(super) fn lagged(missed: u64, last_seq: u64) -> String {
+/// Tells how many events were missed, the last of them numbered `seq`, as JSON.
+pub(super) fn lagged(missed: u64, seq: u64) -> String {
     let body = EventBody::Lagged { missed };
     let event = Event {
         body,
         timestamp: UnixTime::now(),
-        seq: last_seq + missed,
+        seq,
     };
     // An event of two numbers always serialises.
     serde_json::to_string(&event).unwrap_or_default()

@@ -104,7 +104,6 @@ async fn serve(
 ) {
     let mut pings = interval_at(Instant::now() + heartbeat, heartbeat);
     let mut unanswered = 0;
-    let mut last_seq = 0;
     loop {
         let message = tokio::select! {
             biased;
@@ -125,13 +124,12 @@ async fn serve(
             next = subscription.next() => match next {
                 None => return,
                 Some(Next::Event(event)) => {
-                    last_seq = event.seq;
                     if !wanted.has(event.type_name) {
                         continue;
                     }
                     Message::Text(Utf8Bytes::from(event.json.as_str()))
                 }
-                Some(Next::Lagged(missed)) => Message::text(lagged(missed, last_seq)),
+                Some(Next::Lagged { missed, seq }) => Message::text(lagged(missed, seq)),
             },
         };
         if !matches!(

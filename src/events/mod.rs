@@ -60,6 +60,8 @@ pub struct Subscription {
     replay: VecDeque<Arc<Sent>>,
     live: broadcast::Receiver<Arc<Sent>>,
     missed: u64,
+    /// The number of what was handed out or missed last.
+    last_seq: u64,
 }
 
 /// What a subscriber gets next.
@@ -67,8 +69,13 @@ pub struct Subscription {
 pub enum Next {
     /// An event.
     Event(Arc<Sent>),
-    /// This many events were missed.
-    Lagged(u64),
+    /// Events were missed.
+    Lagged {
+        /// How many.
+        missed: u64,
+        /// The number of the last of them.
+        seq: u64,
+    },
 }
 
 impl Bus {
@@ -157,11 +164,13 @@ impl Room {
         }
         let ring = lock(&self.ring);
         let (mut replay, mut missed) = (VecDeque::new(), 0);
+        let mut last_seq = ring.next_seq.saturating_sub(1);
         if let Some(since) = since {
             let since = if since >= ring.next_seq { 0 } else { since };
             replay.extend(ring.kept.iter().filter(|event| event.seq > since).cloned());
             let first_kept = ring.kept.front().map_or(ring.next_seq, |event| event.seq);
             missed = first_kept.saturating_sub(since + 1);
+            last_seq = since;
         }
         let live = self.sender.subscribe();
         drop(ring);
@@ -170,6 +179,7 @@ impl Room {
             replay,
             live,
             missed,
+            last_seq,
         })
     }
 
@@ -183,19 +193,31 @@ impl Subscription {
     /// What comes next; `None` when the bus is gone. Safe to cancel.
     pub async fn next(&mut self) -> Option<Next> {
         if self.missed > 0 {
-            return Some(Next::Lagged(std::mem::take(&mut self.missed)));
+            let missed = std::mem::take(&mut self.missed);
+            return Some(self.lagged(missed));
         }
         if let Some(event) = self.replay.pop_front() {
-            return Some(Next::Event(event));
+            return Some(self.handed(event));
         }
         match self.live.recv().await {
-            Ok(event) => Some(Next::Event(event)),
+            Ok(event) => Some(self.handed(event)),
             Err(broadcast::error::RecvError::Lagged(missed)) => {
                 metrics::counter!("ghostcast_events_lagged_total").increment(missed);
-                Some(Next::Lagged(missed))
+                Some(self.lagged(missed))
             }
             Err(broadcast::error::RecvError::Closed) => None,
         }
+    }
+
+    fn handed(&mut self, event: Arc<Sent>) -> Next {
+        self.last_seq = event.seq;
+        Next::Event(event)
+    }
+
+    fn lagged(&mut self, missed: u64) -> Next {
+        self.last_seq += missed;
+        let seq = self.last_seq;
+        Next::Lagged { missed, seq }
     }
 }
 
@@ -238,7 +260,7 @@ mod tests {
         for _ in 0..count {
             match subscription.next().await.unwrap() {
                 Next::Event(event) => numbers.push(event.seq),
-                Next::Lagged(missed) => numbers.push(1_000 + missed),
+                Next::Lagged { missed, seq } => numbers.push(1_000 * missed + seq),
             }
         }
         numbers
@@ -261,10 +283,10 @@ mod tests {
         let room = bus(3, 2);
         publish(&room, 10);
         let mut late = room.subscribe(Some(4)).unwrap();
-        assert_eq!(numbers(&mut late, 4).await, [1_003, 8, 9, 10]);
+        assert_eq!(numbers(&mut late, 4).await, [3_007, 8, 9, 10]);
         publish(&room, 5);
-        assert_eq!(numbers(&mut late, 3).await, [1_003, 14, 15]);
+        assert_eq!(numbers(&mut late, 3).await, [3_013, 14, 15]);
         let mut from_another_run = room.subscribe(Some(9_999)).unwrap();
-        assert_eq!(numbers(&mut from_another_run, 2).await, [1_012, 13]);
+        assert_eq!(numbers(&mut from_another_run, 2).await, [12_012, 13]);
     }
 }

@@ -224,20 +224,19 @@ impl proto::browser_service_server::BrowserService for Service {
         let room = self.manager.bus().room(&room).map_err(refused)?;
         let subscription = room.subscribe(request.since).map_err(refused)?;
         let events = futures::stream::unfold(
-            (subscription, wanted, 0),
-            |(mut subscription, wanted, mut last_seq)| async move {
+            (subscription, wanted),
+            |(mut subscription, wanted)| async move {
                 loop {
                     let event = match subscription.next().await? {
-                        Next::Lagged(missed) => convert::event(&lagged(missed, last_seq)),
+                        Next::Lagged { missed, seq } => convert::event(&lagged(missed, seq)),
                         Next::Event(event) => {
-                            last_seq = event.seq;
                             if !wanted.has(event.type_name) {
                                 continue;
                             }
                             convert::event(&event.json)
                         }
                     };
-                    return Some((Ok(event), (subscription, wanted, last_seq)));
+                    return Some((Ok(event), (subscription, wanted)));
                 }
             },
         );
