@@ -441,7 +441,12 @@ fn decode<T: serde::de::DeserializeOwned>(
         }
     });
     let name = culprit.map_or("params", String::as_str);
-    Err(invalid(name, &whole.to_string()))
+    // serde repeats the value, and what is to be typed may be a password.
+    let why = match name {
+        "text" => "it must be a text".to_owned(),
+        _ => whole.to_string(),
+    };
+    Err(invalid(name, &why))
 }
 
 fn missing(name: &str) -> ActionError {

@@ -12,7 +12,7 @@ use super::studio::Studio;
 use crate::browser::actions::{self, Cues, Done, Settled, Stage};
 use crate::browser::elements;
 use crate::browser::gate::Gate;
-use crate::browser::page::Page;
+use crate::browser::page::{Page, PageState};
 use crate::browser::tabs::Tabs;
 use crate::config;
 use crate::media::cursor::Cue;
@@ -22,6 +22,9 @@ use crate::model::{ActionResult, Command, Secrets};
 
 /// Beyond its own bound no action takes longer than this.
 const OVERTIME: Duration = Duration::from_secs(30);
+
+/// What an action ends with is asked of the page within this time.
+const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
 /// Stands for a text that must not be repeated.
 const MASK: &str = "•••";
@@ -72,7 +75,11 @@ pub(super) async fn perform(
             outcome = bounded(&kit, &page, &command, &is_password) => outcome,
             () = cancel.cancelled() => {
                 // A page that was asked for and is no longer wanted must not arrive later.
-                kit.tabs.current().stop_loading().await;
+                let current = kit.tabs.current();
+                current.stop_loading().await;
+                if current.tab() != page.tab() {
+                    page.stop_loading().await;
+                }
                 Err(actions::cancelled())
             }
         },
@@ -86,14 +93,7 @@ pub(super) async fn perform(
         false => request,
     };
     masking::request(&kit.secrets, &mut echo);
-    // Where it led to may be another tab.
-    let shown = kit.tabs.present().await;
-    let done = outcome.as_ref().ok();
-    let at_rest = done.and_then(|done| done.settled.as_ref()?.state.clone());
-    let state = match at_rest.filter(|_| shown.tab() == page.tab()) {
-        Some(state) => Some(state),
-        None => shown.state().await.ok(),
-    };
+    let (shown, state) = at_end(&kit, &page, &outcome).await;
     let (url, title) = match &state {
         // Chromium's error page stands for the document that could not be loaded.
         Some(state) if !state.url.starts_with("chrome-error:") => {
@@ -134,6 +134,28 @@ pub(super) async fn perform(
     }
 }
 
+/// The page that is shown in the end, which may be that of another tab, and what it says of itself.
+async fn at_end(
+    kit: &Kit,
+    page: &Page,
+    outcome: &Result<Done, ActionError>,
+) -> (Page, Option<PageState>) {
+    let shown = kit.tabs.present().await;
+    let done = outcome.as_ref().ok();
+    let at_rest = done.and_then(|done| done.settled.as_ref()?.state.clone());
+    let state = match at_rest.filter(|_| shown.tab() == page.tab()) {
+        Some(state) => Some(state),
+        None => told(shown.state()).await,
+    };
+    (shown, state)
+}
+
+/// What a page says of itself; nothing when it hangs or is gone, for an action ends all the same.
+async fn told<T, E>(asking: impl Future<Output = Result<T, E>>) -> Option<T> {
+    let asking = tokio::time::timeout(TOLD_WITHIN, asking);
+    asking.await.ok().and_then(Result::ok)
+}
+
 /// Whether the text of an action is a password, or was meant for a field that never was found on a
 /// page that asks for one.
 async fn may_be_password(page: &Page, request: &ActionRequest, known: Option<bool>) -> bool {
@@ -141,7 +163,7 @@ async fn may_be_password(page: &Page, request: &ActionRequest, known: Option<boo
         Some(is_password) => is_password,
         None if !request.params.contains_key("text") => false,
         None => {
-            let asks = elements::asks_for_password(page).await;
+            let asks = told(elements::asks_for_password(page)).await;
             asks.unwrap_or(true)
         }
     }

@@ -9,13 +9,16 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use super::super::loading::{Failure, Loading};
 use super::super::page::{Page, PageState};
 
 /// A navigation that ends without a document (a download, HTTP 204) is given up after this.
 const NO_DOCUMENT_GRACE: Duration = Duration::from_millis(300);
+
+/// A page that says that the bound was reached says so within this time.
+const ANSWER_WITHIN: Duration = Duration::from_millis(200);
 
 /// How a page came to rest.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,13 +67,18 @@ pub(super) async fn after_input(page: &Page, before: &Loading, bound: Duration) 
     let started = Instant::now();
     let deadline = started + bound;
     let mut watch = page.watch_loading();
-    let done = done(page, bound).await;
-    if done.as_ref().is_some_and(|done| done.is_closing) {
-        let _ = timeout_at(deadline.into(), page.closed()).await;
-    }
+    let (state, is_calm) = match done(page, bound).await {
+        Answer::AtRest(done) => (Some(done.state), done.settled),
+        Answer::Closing => {
+            let _ = timeout_at(deadline.into(), page.closed()).await;
+            (None, true)
+        }
+        // The navigation is waited for instead.
+        Answer::Replaced => (None, true),
+        Answer::Mute => (None, false),
+    };
     // Requests and navigations that the page began by now.
     let _ = timeout_at(deadline.into(), page.catch_up()).await;
-    let is_calm = done.as_ref().is_none_or(|done| done.settled);
     let now = page.loading();
     let went = |loading: &Loading| {
         loading.started > before.started || loading.committed > before.committed
@@ -96,20 +104,33 @@ pub(super) async fn after_input(page: &Page, before: &Loading, bound: Duration) 
                 .is_none_or(|old| old.number < failure.number)
         }),
         took: started.elapsed(),
-        state: done
-            .map(|done| done.state)
-            .filter(|_| is_quiet(&now) && !went(&now)),
+        state: state.filter(|_| is_quiet(&now) && !went(&now)),
     }
 }
 
-/// Waits until the page has done what the input led to. None when its document was replaced
-/// meanwhile and took its timers along: the navigation is waited for instead.
-async fn done(page: &Page, bound: Duration) -> Option<AtRest> {
+/// What a page says that shall come to rest.
+enum Answer {
+    AtRest(AtRest),
+    /// It closes itself.
+    Closing,
+    /// Its document was replaced meanwhile and took its timers along.
+    Replaced,
+    /// Its script is too busy.
+    Mute,
+}
+
+/// Waits until the page has done what the input led to.
+async fn done(page: &Page, bound: Duration) -> Answer {
     let bound_ms = bound.as_millis();
     let quiet = format!("__ghostcast.quiet(0, {bound_ms})");
     let facts = "is_closing: window.closed, state: __ghostcast.state()";
     let expression = format!("{quiet}.then((quiet) => ({{ ...quiet, {facts} }}))");
-    page.evaluate(&expression).await.ok()
+    match timeout(bound + ANSWER_WITHIN, page.evaluate::<AtRest>(&expression)).await {
+        Ok(Ok(done)) if done.is_closing => Answer::Closing,
+        Ok(Ok(done)) => Answer::AtRest(done),
+        Ok(Err(_)) => Answer::Replaced,
+        Err(_) => Answer::Mute,
+    }
 }
 
 /// Waits for a navigation to end; `before` is the page's state before it.

@@ -75,7 +75,7 @@ impl First {
             loader: Some(frame.loader_id.inner().clone()),
             url: match url.is_empty() {
                 true => "about:blank".to_owned(),
-                false => format!("{url}{fragment}"),
+                false => cut(&format!("{url}{fragment}")),
             },
             is_complete,
             is_error: frame.unreachable_url.is_some(),

@@ -190,7 +190,7 @@ impl Listener {
             }
             Heard::WithinDocument(event) if self.is_main(&event.frame_id) => {
                 Some(Signal::WithinDocument {
-                    url: event.url.clone(),
+                    url: cut(&event.url),
                 })
             }
             Heard::Started(event) if self.is_main(&event.frame_id) => Some(Signal::LoadingStarted),
@@ -237,10 +237,16 @@ impl Listener {
             .frame_id
             .as_ref()
             .is_some_and(|frame| self.is_main(frame));
+        let is_document = in_main && event.r#type == Some(ResourceType::Document);
+        // Those of others are not asked for, and may be whole pictures.
+        let url = match is_document {
+            true => cut(&event.request.url),
+            false => String::new(),
+        };
         Some(Signal::RequestStarted {
             id: event.request_id.inner().clone(),
-            is_document: in_main && event.r#type == Some(ResourceType::Document),
-            url: event.request.url.clone(),
+            is_document,
+            url,
         })
     }
 
@@ -257,7 +263,7 @@ impl Listener {
                 }
                 self.first = None;
                 let url = document_url(event);
-                (!self.on_error_page).then(|| PageEvent::Navigated { url: cut(&url) })
+                (!self.on_error_page).then_some(PageEvent::Navigated { url })
             }
             Heard::WithinDocument(event) if self.is_main(&event.frame_id) => {
                 Some(PageEvent::Navigated {
@@ -267,7 +273,7 @@ impl Listener {
             Heard::Loaded if !self.on_error_page && !self.is_told_loaded() => {
                 self.ask_title();
                 Some(PageEvent::Loaded {
-                    url: cut(&self.tracker.loading().url),
+                    url: self.tracker.loading().url.clone(),
                 })
             }
             Heard::Notified(event) => notification(event),
@@ -324,7 +330,8 @@ impl Listener {
 fn document_url(event: &EventFrameNavigated) -> String {
     let frame = &event.frame;
     let url = frame.unreachable_url.as_ref().unwrap_or(&frame.url);
-    format!("{url}{}", frame.url_fragment.as_deref().unwrap_or_default())
+    let fragment = frame.url_fragment.as_deref().unwrap_or_default();
+    cut(&format!("{url}{fragment}"))
 }
 
 fn notification(event: &EventBindingCalled) -> Option<PageEvent> {

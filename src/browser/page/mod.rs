@@ -262,7 +262,8 @@ impl Page {
     /// Returns when the loading state holds all that Chromium told before this call, or cannot.
     pub(super) async fn catch_up(&self) {
         // chromiumoxide completes a command before it hands on the events that came before its
-        // answer, and does that by its next turn: the second question is taken up after that turn.
+        // answer, and does that by its next turn: the second question is taken up after that turn,
+        // unless the page's other commands crowd both into one.
         for _ in 0..2 {
             let _ = self.cdp().url().await;
         }

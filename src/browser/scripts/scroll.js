@@ -3,6 +3,8 @@
   const gc = globalThis.__ghostcast;
   if (gc.scrollTarget) return;
   const { d, geometry: geo, names, list, locating } = gc._;
+  const URL_MAX = 32768;
+  const TITLE_MAX = 4096;
   const SLACK = 1; // fractional layouts leave a pixel that cannot be scrolled
 
   const isRoot = (el) => el === d.scrollingElement(d.ownerDocument(el));
@@ -91,7 +93,7 @@
     const at = root ? offset(root) : { x: 0, y: 0 };
     const most = root ? range(root) : { x: 0, y: 0 };
     return {
-      url: location.href, title: d.title(document).toWellFormed(), ready_state: d.readyState(document),
+      url: d.cut(location.href, URL_MAX), title: d.cut(d.title(document), TITLE_MAX), ready_state: d.readyState(document),
       scroll: { ...at, max_x: most.x, max_y: most.y }, viewport: { width: innerWidth, height: innerHeight, scale: devicePixelRatio },
     };
   }
@@ -99,6 +101,6 @@
   const none = { x: 0, y: 0, max_x: 0, max_y: 0 };
   gc._.expose('scrollTarget', scrollTarget, (error) => ({ ok: true, ...none, moved: false, from: { x: 0, y: 0 }, target: null, error }));
   gc._.expose('state', state, (error) => ({
-    url: location.href, title: '', ready_state: d.readyState(document), scroll: none, viewport: { width: innerWidth, height: innerHeight, scale: 1 }, error,
+    url: d.cut(location.href, URL_MAX), title: '', ready_state: d.readyState(document), scroll: none, viewport: { width: innerWidth, height: innerHeight, scale: 1 }, error,
   }));
 })();

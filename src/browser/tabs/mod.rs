@@ -307,7 +307,7 @@ impl Tabs {
     pub(super) async fn show(&self, tab: u32) -> bool {
         let is_there = self.inner.state().show(tab);
         if is_there {
-            self.inner.tell_shown(true).await;
+            self.inner.see_shown().await;
         }
         is_there
     }
@@ -320,7 +320,7 @@ impl Tabs {
             state.current.tab() == page.tab() && next.is_some_and(|next| state.show(next))
         };
         if was_current {
-            self.inner.tell_shown(true).await;
+            self.inner.see_shown().await;
         }
         let target = page.cdp().target_id().clone();
         self.inner.ground.close(target).await?;
@@ -399,6 +399,16 @@ impl Inner {
         let page = self.state().current.clone();
         page.bring_to_front().await;
         self.tell(page.tab(), PageEvent::Shown { is_news }).await;
+    }
+
+    /// Tells of the tab that the caller made the current one, whether or not the caller waits for it:
+    /// whoever follows the session must not stay behind.
+    async fn see_shown(self: &Arc<Self>) {
+        let inner = Arc::clone(self);
+        let telling = async move { inner.tell_shown(true).await };
+        let telling = self.ground.tracker.spawn(telling.in_current_span());
+        // It ends by itself, or with the service.
+        let _ = telling.await;
     }
 
     async fn open(&self, is_news: bool) -> Result<Page, Error> {
