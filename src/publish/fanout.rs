@@ -138,6 +138,11 @@ impl Feed {
         self.units.recv().await
     }
 
+    /// The next access unit that is there already.
+    pub fn try_next(&mut self) -> Option<Arc<AccessUnit>> {
+        self.units.try_recv().ok()
+    }
+
     /// Asks for a keyframe.
     pub fn request_keyframe(&self) {
         self.feedback.request_keyframe();

@@ -357,6 +357,10 @@ fn in_order(chapters: &[Chapter], until: u64) -> Vec<(u64, &str)> {
         .map(|chapter| (to_ticks(chapter.at), chapter.title.as_str()))
         .collect();
     sorted.sort_by_key(|(at, _)| *at);
+    // A track of text has no gap before its first sample: the film begins with the first chapter.
+    if let Some((at, _)) = sorted.first_mut() {
+        *at = 0;
+    }
     let mut free_from = 0;
     for (at, _) in &mut sorted {
         *at = (*at).max(free_from);

@@ -348,7 +348,8 @@ impl Actor {
         } = ready;
         let (reports, reported) = mpsc::channel(REPORTS_MAX);
         let media = async {
-            // A report that finds no place is late by seconds; the driver's own bound ends it.
+            // A report that finds no place is late by seconds. Of a lost path the driver's own bound
+            // is the end; a path that came back is told with the next change.
             let report = move |report| drop(reports.try_send(report));
             let end = driver.run(feed, &stop, report).await;
             if matches!(end, End::Lost { .. }) {

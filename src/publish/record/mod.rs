@@ -13,7 +13,6 @@ use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::TaskTracker;
@@ -291,16 +290,15 @@ impl Reel {
             self.note(at, title);
         }
         while failure.is_none()
-            && let Some(Some(unit)) = self.feed.next().now_or_never()
+            && let Some(unit) = self.feed.try_next()
         {
             if let Err(End::Failed(error)) = self.take(&unit) {
                 failure = Some(error);
             }
         }
-        if failure.is_none()
-            && let Err(End::Failed(error)) = self.write(at)
-        {
-            failure = Some(error);
+        // What came before a failure belongs to it as well.
+        if let Err(End::Failed(error)) = self.write(at) {
+            failure.get_or_insert(error);
         }
         let last = self.muxer.last_at().unwrap_or_default();
         let duration = self.since_start(at).max(last);
@@ -348,12 +346,17 @@ impl Reel {
 
     fn tell(&self, state: RecordingState, duration: Duration, reason: Option<String>) {
         let bytes = self.place.file.metadata().map_or(0, |file| file.len());
-        let frames = self.muxer.frames() as u64;
+        let (bytes, frames) = match state {
+            RecordingState::Recording => (bytes, self.muxer.frames()),
+            // Without a picture there is no file.
+            _ if self.muxer.committed_frames() == 0 => (0, 0),
+            _ => (bytes, self.muxer.committed_frames()),
+        };
         self.status.send_modify(|status| {
             status.state = state;
             status.duration_s = (duration.as_secs_f64() * 1e3).round() / 1e3;
             status.bytes = bytes;
-            status.frames = frames;
+            status.frames = frames as u64;
             status.reason = reason;
         });
     }
