@@ -1,4 +1,5 @@
-//! Reads the settings: file, then environment, then flags. The only reader of the environment.
+//! Reads the settings: file, then environment, then flags. The only reader of settings from the
+//! environment.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

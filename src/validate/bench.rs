@@ -175,7 +175,7 @@ impl Bench {
         }
     }
 
-    /// A LiveKit server that the test may stop by [`Self::with_livekit`].
+    /// A LiveKit server that the test may stop by [`Self::take_livekit`].
     pub(super) async fn own_livekit(&self) -> Outcome<Coordinates> {
         let server = LiveKitServer::start().await?;
         let coordinates = server.coordinates();

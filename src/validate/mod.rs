@@ -80,9 +80,14 @@ pub async fn run(options: Options) -> Result<bool, Error> {
     ));
     let mut runner = Runner::new(ground, voice.clone());
     for step in STEPS {
-        if options.step.is_none_or(|wanted| wanted == step) && !runner.is_stopped() {
-            run_step(step, &mut runner).await;
+        if options.step.is_some_and(|wanted| wanted != step) {
+            continue;
         }
+        if runner.is_stopped() {
+            runner.report.interrupted = true;
+            break;
+        }
+        run_step(step, &mut runner).await;
     }
     let took = started.elapsed();
     voice.say(&runner.report.summary(took));

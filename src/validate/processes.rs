@@ -7,6 +7,8 @@ use std::path::Path;
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
+use super::outcome::{Outcome, ensure};
+
 /// One process, told apart from a later one with the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Process {
@@ -102,6 +104,13 @@ pub(super) fn kill(processes: &[Process]) {
         // One that has ended meanwhile is what is wanted.
         let _ = signal::kill(Pid::from_raw(process.pid), Signal::SIGKILL);
     }
+}
+
+/// Sends a signal to one that still exists.
+pub(super) fn signal(process: Process, signal: Signal) -> Outcome {
+    let is_there = !remaining(&[process]).is_empty();
+    ensure!(is_there, "process {} is gone already", process.pid);
+    Ok(signal::kill(Pid::from_raw(process.pid), signal)?)
 }
 
 /// How many of them have ended and were reaped by nobody.

@@ -111,12 +111,15 @@ pub(super) struct Report {
     pub(super) verdicts: Vec<Verdict>,
     pub(super) measures: Vec<(Measure, Duration)>,
     pub(super) steps: Vec<(u8, &'static str)>,
+    /// Whether tests were left out because the operator had seen enough.
+    pub(super) interrupted: bool,
 }
 
 impl Report {
     /// Whether all that was selected passed; a run of nothing has shown nothing.
     pub(super) fn all_passed(&self) -> bool {
-        !self.verdicts.is_empty() && self.verdicts.iter().all(|verdict| verdict.passed)
+        let is_whole = !self.verdicts.is_empty() && !self.interrupted;
+        is_whole && self.verdicts.iter().all(|verdict| verdict.passed)
     }
 
     /// Passed, and all, of the steps that `which` takes.
@@ -164,6 +167,8 @@ impl Report {
         let (passed, all) = self.count(|_| true);
         let word = if self.all_passed() {
             "ALL TESTS PASSED"
+        } else if self.interrupted {
+            "INTERRUPTED"
         } else {
             "SOME TESTS FAILED"
         };
@@ -327,6 +332,12 @@ mod tests {
     #[test]
     fn nothing_run_is_nothing_passed() {
         assert!(!Report::default().all_passed());
+        let report = Report {
+            verdicts: vec![verdict(9, 1, true)],
+            interrupted: true,
+            ..Report::default()
+        };
+        assert!(!report.all_passed());
     }
 
     #[test]

@@ -51,6 +51,7 @@ impl Runner {
         Running: Future<Output = Outcome>,
     {
         if self.is_stopped() {
+            self.report.interrupted = true;
             return false;
         }
         self.number += 1;

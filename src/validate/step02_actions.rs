@@ -44,11 +44,16 @@ async fn test_step2_navigate_action(bench: Bench) -> Outcome {
         let at = session.tab().await?.evaluate("location.href").await?;
         ensure!(at == pages.url(path), "the page is at {at}");
     }
-    let before = pages.arrivals_at("/example");
     session.perform("go_back", json!({})).await?;
     let back = session.context().await?.url;
     ensure!(back == pages.url("/tall"), "back leads to {back}");
     session.perform("go_forward", json!({})).await?;
+    let forward = session.context().await?.url;
+    ensure!(
+        forward == pages.url("/example"),
+        "forward leads to {forward}"
+    );
+    let before = pages.arrivals_at("/example");
     session.perform("refresh", json!({})).await?;
     let after = pages.arrivals_at("/example");
     ensure!(after > before, "the server sees no second GET on refresh");

@@ -131,7 +131,6 @@ async fn test_step6_frame_modification_infrastructure(bench: Bench) -> Outcome {
             "there is no later picture"
         );
         found.push(near);
-        // The screenshot is the page itself.
         service.manager.close("cursor").await?;
     }
     ensure!(

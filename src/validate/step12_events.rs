@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::bench::{Bench, Session};
@@ -39,7 +40,7 @@ pub(super) async fn run_step12_tests(runner: &mut Runner) -> bool {
             .test("Connections Are Counted", test_step12_connections)
             .await,
         runner
-            .test("The Same by Every Door", test_step12_doors)
+            .test("The Same by Handle and REST", test_step12_doors)
             .await,
     ];
     runner.tally(&passed)
@@ -112,7 +113,7 @@ async fn test_step12_six_types(bench: Bench) -> Outcome {
         "the event comes {delay:?} after the result"
     );
     for browser in processes::browsers(&session.service.work_dir) {
-        kill(browser.pid, nix::sys::signal::Signal::SIGKILL)?;
+        processes::signal(browser, Signal::SIGKILL)?;
     }
     events.wait(seconds(5), "browser_error", |_| true).await?;
     events.hear_for(Duration::from_millis(300)).await;
@@ -132,13 +133,6 @@ async fn test_step12_six_types(bench: Bench) -> Outcome {
     let crashes = events.of("browser_error").len();
     ensure!(crashes == 1, "one crash is told {crashes} times");
     Ok(())
-}
-
-pub(super) fn kill(pid: i32, signal: nix::sys::signal::Signal) -> Outcome {
-    Ok(nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(pid),
-        signal,
-    )?)
 }
 
 async fn test_step12_one_end(bench: Bench) -> Outcome {
