@@ -1,10 +1,20 @@
 //! [`Loading`]: what the browser tells of a page's loads, folded into one value that can be
 //! waited on. Pure.
+//!
+//! What Chromium tells at almost the same time may be heard in another order, for each kind of event
+//! comes its own way through the CDP library: an end may be heard before its beginning.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
+use std::time::{Duration, Instant};
 
 /// Requests counted at once; a page with more in flight is busy whatever the exact number.
 const IN_FLIGHT_MAX: usize = 4096;
+
+/// Ends without a beginning that are kept; most are of requests that are not counted.
+const EARLY_ENDS_MAX: usize = 64;
+
+/// An end that comes sooner before its beginning was heard in the wrong order.
+const SWAPPED_WITHIN: Duration = Duration::from_millis(20);
 
 /// The loading state of the page's main frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -107,6 +117,10 @@ pub struct Tracker {
     requests: HashSet<String>,
     document: Option<(String, String)>,
     failures: u64,
+    /// Ends of requests that have not begun yet.
+    early_ends: VecDeque<(String, Signal)>,
+    /// When the frame stopped loading without having begun.
+    early_stop: Option<Instant>,
 }
 
 impl Tracker {
@@ -123,15 +137,22 @@ impl Tracker {
         &self.loading
     }
 
-    /// Takes one signal in.
-    pub fn apply(&mut self, signal: &Signal) {
+    /// Takes one signal in, which was heard at `now`.
+    pub fn apply(&mut self, signal: &Signal, now: Instant) {
         let loading = &mut self.loading;
         match signal {
             Signal::LoadingStarted => {
                 loading.started += 1;
-                loading.is_loading = true;
+                let stopped = self.early_stop.take();
+                loading.is_loading =
+                    stopped.is_none_or(|at| now.duration_since(at) > SWAPPED_WITHIN);
             }
-            Signal::LoadingStopped => loading.is_loading = false,
+            Signal::LoadingStopped => {
+                if !loading.is_loading {
+                    self.early_stop = Some(now);
+                }
+                loading.is_loading = false;
+            }
             Signal::Committed { url, is_error_page } => {
                 loading.committed += 1;
                 loading.is_error_page = *is_error_page;
@@ -161,23 +182,36 @@ impl Tracker {
                     self.requests.insert(id.clone());
                 }
                 loading.in_flight = self.requests.len();
+                self.end_early(id, now);
             }
             Signal::Response { status } => loading.http_status = Some(*status),
-            Signal::RequestDone { id } => self.end_request(id),
+            Signal::RequestDone { id } => self.end_request(id, signal),
             Signal::RequestFailed {
                 id,
                 error,
                 cancelled,
             } => {
                 self.fail_document(id, error, *cancelled);
-                self.end_request(id);
+                self.end_request(id, signal);
             }
             Signal::Crashed => loading.crashed = true,
         }
     }
 
-    fn end_request(&mut self, id: &str) {
-        self.requests.remove(id);
+    fn end_early(&mut self, id: &str, now: Instant) {
+        let place = self.early_ends.iter().position(|(early, _)| early == id);
+        if let Some((_, end)) = place.and_then(|place| self.early_ends.remove(place)) {
+            self.apply(&end, now);
+        }
+    }
+
+    fn end_request(&mut self, id: &str, end: &Signal) {
+        if !self.requests.remove(id) {
+            if self.early_ends.len() == EARLY_ENDS_MAX {
+                self.early_ends.pop_front();
+            }
+            self.early_ends.push_back((id.to_owned(), end.clone()));
+        }
         if self
             .document
             .as_ref()
@@ -212,7 +246,8 @@ mod tests {
 
     fn folded(signals: &[Signal]) -> Loading {
         let mut tracker = Tracker::default();
-        signals.iter().for_each(|signal| tracker.apply(signal));
+        let now = Instant::now();
+        signals.iter().for_each(|signal| tracker.apply(signal, now));
         tracker.loading().clone()
     }
 
@@ -243,6 +278,34 @@ mod tests {
         );
         assert_eq!((loading.in_flight, loading.is_loading), (1, false));
         assert_eq!(loading.url, "http://h/d");
+    }
+
+    #[test]
+    fn an_end_may_be_heard_before_its_beginning() {
+        let done = |id: &str| Signal::RequestDone { id: id.to_owned() };
+        let loading = folded(&[
+            Signal::LoadingStopped,
+            done("a"),
+            request("a", false),
+            Signal::LoadingStarted,
+        ]);
+        assert_eq!(
+            (loading.started, loading.is_loading, loading.in_flight),
+            (1, false, 0)
+        );
+        let refused = Signal::RequestFailed {
+            id: "d".to_owned(),
+            error: "net::ERR_CONNECTION_REFUSED".to_owned(),
+            cancelled: false,
+        };
+        let failed = folded(&[refused, request("d", true)]);
+        assert!(failed.failure.is_some() && !failed.awaits_document);
+        let again = folded(&[
+            Signal::LoadingStarted,
+            Signal::LoadingStopped,
+            Signal::LoadingStarted,
+        ]);
+        assert!(again.is_loading);
     }
 
     #[test]

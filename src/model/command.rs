@@ -571,6 +571,13 @@ mod tests {
     }
 
     #[test]
+    fn a_mistyped_text_is_not_repeated() {
+        let error = parse("type", json!({"index": 2, "text": 481_516})).expect_err("refused");
+        assert!(error.message.contains("\"text\""), "{error}");
+        assert!(!error.message.contains("481516"), "{error}");
+    }
+
+    #[test]
     fn both_click_forms_and_their_aliases() {
         let by_index = parse("click", json!({"index": 5})).unwrap();
         assert!(matches!(

@@ -453,6 +453,15 @@ fn without_udp_the_way_is_tcp() {
     assert_arrived(&pair, &sent);
 }
 
+fn assert_goes_on_after_a_restart(pair: &mut Pair) {
+    pair.answer_restart();
+    pair.run(Duration::from_secs(4));
+    assert!(pair.peer.is_connected());
+    pair.received.clear();
+    let sent = pair.stream(5);
+    assert_arrived(pair, &sent);
+}
+
 #[test]
 fn a_path_that_loses_udp_goes_on_over_tcp() {
     let mut pair = Pair::offered(0);
@@ -460,12 +469,7 @@ fn a_path_that_loses_udp_goes_on_over_tcp() {
     pair.stream(3);
     pair.loss_per_cent = 100;
     pair.run(SILENCE_MAX + Duration::from_secs(1));
-    pair.answer_restart();
-    pair.run(Duration::from_secs(4));
-    assert!(pair.peer.is_connected());
-    pair.received.clear();
-    let sent = pair.stream(5);
-    assert_arrived(&pair, &sent);
+    assert_goes_on_after_a_restart(&mut pair);
 }
 
 #[test]
@@ -481,12 +485,7 @@ fn a_way_that_answers_checks_only_is_no_path() {
     pair.run(SILENCE_MAX + Duration::from_secs(1));
     let lost = |event: &Event| matches!(event, Event::PathLost { .. });
     assert!(pair.events.iter().any(lost), "{:?}", pair.events);
-    pair.answer_restart();
-    pair.run(Duration::from_secs(4));
-    assert!(pair.peer.is_connected());
-    pair.received.clear();
-    let sent = pair.stream(5);
-    assert_arrived(&pair, &sent);
+    assert_goes_on_after_a_restart(&mut pair);
 }
 
 #[test]

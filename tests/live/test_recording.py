@@ -333,7 +333,7 @@ def test_bounds(ghostcast_bin, web, tmp_path):
             (tmp_path / "r-other.mp4").write_bytes(bytes(20_000))
             answer = api.request("POST", f"/sessions/{room}/recording")
             error = assert_envelope(answer, 429, "exhausted")
-            assert "recording.total_bytes_max" in error["hint"] and "DELETE" in error["hint"]
+            assert "recording.total_bytes_max" in error["hint"] and "Delete" in error["hint"]
             assert len(list(tmp_path.iterdir())) == 2, "a refused start leaves no file"
             answer = api.request("DELETE", f"/recordings/{ended['file']}")
             assert answer.status_code == 200, answer.text

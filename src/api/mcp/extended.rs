@@ -136,12 +136,18 @@ impl Call<'_> {
             message = answer::spoken(&acted);
         }
         let looking = Box::pin(handle.context(ContextOptions::default()));
-        let page = self.soon("Looking at the tabs.", looking).await?;
-        let message = message.unwrap_or_else(|| match page.tabs.len() {
-            1 => "There is one tab.".to_owned(),
-            count => format!("There are {count} tabs."),
-        });
-        let facts = json!({ "tabs": page.tabs });
+        let (message, facts) = match (self.soon("Looking at the tabs.", looking).await, message) {
+            (Ok(page), message) => {
+                let count = match page.tabs.len() {
+                    1 => "There is one tab.".to_owned(),
+                    count => format!("There are {count} tabs."),
+                };
+                (message.unwrap_or(count), json!({ "tabs": page.tabs }))
+            }
+            // What was asked for is done or under way, and must not be asked for again.
+            (Err(error), Some(message)) if error.kind == ErrorKind::Timeout => (message, json!({})),
+            (Err(error), _) => return Err(error),
+        };
         let facts = answer::of_room(&handle.record().room_name, &facts);
         Ok(answer::answer(&message, facts))
     }

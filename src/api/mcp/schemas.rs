@@ -469,10 +469,11 @@ static TABS: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
             "room_name": text("The room."),
             "tabs": {
                 "type": "array", "items": {"type": "object"},
-                "description": "The tabs there are: tab, url, title, current.",
+                "description": "The tabs there are: tab, url, title, current; left out when the \
+                    page takes too long to tell.",
             },
         }),
-        &["message", "room_name", "tabs"],
+        &["message", "room_name"],
     )
 });
 

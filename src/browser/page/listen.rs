@@ -1,6 +1,7 @@
 //! The listener of one page: CDP events in, [`Loading`] and [`PageEvent`]s out.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use chromiumoxide::Page as CdpPage;
 use chromiumoxide::cdp::browser_protocol::inspector::EventTargetCrashed;
@@ -149,7 +150,7 @@ impl Listener {
             };
             let Some(heard) = heard else { return };
             if let Some(signal) = self.signal(&heard) {
-                self.tracker.apply(&signal);
+                self.tracker.apply(&signal, Instant::now());
             }
             // Subscribers hear of a navigation before the action that waits for it can complete.
             if let Some(event) = self.event(&heard)

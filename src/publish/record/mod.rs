@@ -446,6 +446,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn all_that_waits_at_the_end_is_recorded() {
+        // More than a task of tokio's takes in one turn.
+        const WAITING: u64 = 200;
+        let (shelf, mut fanout) = (shelf(), Fanout::default());
+        let feed = fanout.subscribe_deep(Arc::new(Ignore), RING_UNITS_MAX);
+        let room = RoomName::parse("demo").unwrap();
+        let (reel, recorder) = Reel::open(&room, shelf, feed).unwrap();
+        let [key, delta] = units();
+        fanout.send(&key);
+        for _ in 1..WAITING {
+            fanout.send(&delta);
+        }
+        reel.end(End::in_order("the test is over"));
+        let status = recorder.status().borrow().clone();
+        assert_eq!(
+            (status.state, status.frames),
+            (RecordingState::Finished, WAITING)
+        );
+    }
+
+    #[tokio::test]
     async fn a_recorder_that_falls_behind_fails_and_its_film_plays() {
         let (shelf, mut fanout) = (shelf(), Fanout::default());
         let feed = fanout.subscribe_deep(Arc::new(Ignore), RING_UNITS_MAX);
