@@ -20,6 +20,9 @@ const NO_DOCUMENT_GRACE: Duration = Duration::from_millis(300);
 /// A page that says that the bound was reached says so within this time.
 const ANSWER_WITHIN: Duration = Duration::from_millis(200);
 
+/// A document that is gone has a successor, or its page is gone too, which is told within this time.
+const TOLD_WITHIN: Duration = Duration::from_millis(300);
+
 /// How a page came to rest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settled {
@@ -67,22 +70,35 @@ pub(super) async fn after_input(page: &Page, before: &Loading, bound: Duration) 
     let started = Instant::now();
     let deadline = started + bound;
     let mut watch = page.watch_loading();
+    let went = |loading: &Loading| {
+        loading.started > before.started || loading.committed > before.committed
+    };
     let (state, is_calm) = match done(page, bound).await {
         Answer::AtRest(done) => (Some(done.state), done.settled),
         Answer::Closing => {
             let _ = timeout_at(deadline.into(), page.closed()).await;
             (None, true)
         }
-        // The navigation is waited for instead.
-        Answer::Replaced => (None, true),
+        Answer::Replaced => {
+            // By another document, which is waited for instead, or by nothing.
+            let told = async {
+                // Nothing is told of a page that is gone but that it is.
+                if watch.wait_for(went).await.is_err() {
+                    page.closed().await;
+                }
+            };
+            tokio::select! {
+                () = told => (),
+                () = page.closed() => (),
+                () = sleep(TOLD_WITHIN) => (),
+            }
+            (None, true)
+        }
         Answer::Mute => (None, false),
     };
     // Requests and navigations that the page began by now.
     let _ = timeout_at(deadline.into(), page.catch_up()).await;
     let now = page.loading();
-    let went = |loading: &Loading| {
-        loading.started > before.started || loading.committed > before.committed
-    };
     let is_quiet = |loading: &Loading| loading.in_flight <= before.in_flight || loading.crashed;
     let settled = if went(&now) {
         !matches!(
@@ -113,7 +129,7 @@ enum Answer {
     AtRest(AtRest),
     /// It closes itself.
     Closing,
-    /// Its document was replaced meanwhile and took its timers along.
+    /// Its document is gone, and took its timers along.
     Replaced,
     /// Its script is too busy.
     Mute,
