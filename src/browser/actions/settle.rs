@@ -20,9 +20,6 @@ const NO_DOCUMENT_GRACE: Duration = Duration::from_millis(300);
 /// A page that says that the bound was reached says so within this time.
 const ANSWER_WITHIN: Duration = Duration::from_millis(200);
 
-/// A document that is gone has a successor, or its page is gone too, which is told within this time.
-const TOLD_WITHIN: Duration = Duration::from_millis(300);
-
 /// How a page came to rest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settled {
@@ -81,16 +78,9 @@ pub(super) async fn after_input(page: &Page, before: &Loading, bound: Duration) 
         }
         Answer::Replaced => {
             // By another document, which is waited for instead, or by nothing.
-            let told = async {
-                // Nothing is told of a page that is gone but that it is.
-                if watch.wait_for(went).await.is_err() {
-                    page.closed().await;
-                }
-            };
             tokio::select! {
-                () = told => (),
-                () = page.closed() => (),
-                () = sleep(TOLD_WITHIN) => (),
+                Ok(_) = watch.wait_for(went) => (),
+                _ = page.is_going() => (),
             }
             (None, true)
         }
