@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::http::{self, Body};
-use super::outcome::{Expect, Failure, Outcome, ensure, seconds, until};
+use super::outcome::{Expect, Failure, Outcome, ensure, result_of, seconds, until};
 
 /// One page of a browser.
 pub(super) struct Tab {
@@ -53,14 +53,9 @@ impl Tab {
         let command = json!({ "id": id, "method": method, "params": params });
         self.socket.send(Message::text(command.to_string())).await?;
         loop {
-            let mut message = self.read().await?;
+            let message = self.read().await?;
             if message["id"] == id {
-                ensure!(
-                    message.get("error").is_none(),
-                    "{method} is refused: {}",
-                    message["error"]
-                );
-                return Ok(message["result"].take());
+                return result_of(method, message);
             }
             self.events.push_back(message);
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// What a test comes to.
 pub(super) type Outcome<T = ()> = Result<T, Failure>;
 
@@ -61,6 +63,14 @@ impl<T, E: std::error::Error> Expect<T> for Result<T, E> {
             failure.chain.insert(0, message.to_owned());
             failure
         })
+    }
+}
+
+/// The result of a call by JSON-RPC, unless it is refused.
+pub(super) fn result_of(method: &str, mut answer: Value) -> Outcome<Value> {
+    match answer.get("error") {
+        None => Ok(answer["result"].take()),
+        Some(error) => Err(Failure::new(format!("{method} is refused: {error}"))),
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::bench::Bench;
 use super::cdp::Tab;
-use super::outcome::{Expect, Failure, Outcome, ensure, seconds};
+use super::outcome::{Expect, Failure, Outcome, ensure, result_of, seconds};
 use super::runner::Runner;
 
 const TOOLS: [&str; 7] = [
@@ -126,14 +126,9 @@ impl Client {
         self.send(&request).await?;
         let reading = async {
             while let Some(line) = self.answers.next_line().await? {
-                let mut message: Value = serde_json::from_str(&line)?;
+                let message: Value = serde_json::from_str(&line)?;
                 if message["id"] == id {
-                    ensure!(
-                        message.get("error").is_none(),
-                        "{method} is refused: {}",
-                        message["error"]
-                    );
-                    return Ok(message["result"].take());
+                    return result_of(method, message);
                 }
             }
             Err(Failure::new("the MCP server has hung up"))

@@ -311,8 +311,12 @@ fn wait_for_input() -> Value {
     input(properties, &["condition"])
 }
 
-/// What a tool answers, or how it fails: clients may hold failures against the schema as well.
-fn output(properties: Value, required: &[&str]) -> Arc<JsonObject> {
+/// What a tool answers, or how it fails: clients may hold failures against the schema as well. All
+/// answers have a sentence and the room.
+fn output(mut properties: Value, required: &[&str]) -> Arc<JsonObject> {
+    properties["message"] = text("What happened, as a sentence that can be spoken.");
+    properties["room_name"] = text("The room.");
+    let required = [&["message", "room_name"], required].concat();
     object(json!({
         "type": "object",
         "properties": properties,
@@ -328,14 +332,10 @@ fn text_or_null(description: &str) -> Value {
     json!({"type": ["string", "null"], "description": description})
 }
 
-const MESSAGE: &str = "What happened, as a sentence that can be spoken.";
-
 /// What the session tools answer.
 static SESSION: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
     output(
         json!({
-            "message": text(MESSAGE),
-            "room_name": text("The room."),
             "session_id": text_or_null("UUID; null while the session starts."),
             "state": {
                 "type": "string",
@@ -356,7 +356,7 @@ static SESSION: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
             "fps": {"type": "integer", "description": "Most pictures a second."},
             "events_url": text("WebSocket that tells what happens in the browser."),
         }),
-        &["message", "room_name", "state", "events_url"],
+        &["state", "events_url"],
     )
 });
 
@@ -364,8 +364,6 @@ static SESSION: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
 static RESULT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
     output(
         json!({
-            "message": text(MESSAGE),
-            "room_name": text("The room."),
             "status": {
                 "type": "string", "enum": ["done", "running"],
                 "description": "running: the action goes on after this answer; an \
@@ -388,15 +386,7 @@ static RESULT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
             "url": text("The page's URL afterwards."),
             "title": text("The page's title afterwards."),
         }),
-        &[
-            "message",
-            "room_name",
-            "status",
-            "success",
-            "error",
-            "url",
-            "title",
-        ],
+        &["status", "success", "error", "url", "title"],
     )
 });
 
@@ -404,8 +394,6 @@ static RESULT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
 static CONTEXT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
     output(
         json!({
-            "message": text(MESSAGE),
-            "room_name": text("The room."),
             "url": text("The page's URL."),
             "title": text("The page's title."),
             "ready_state": {
@@ -428,7 +416,7 @@ static CONTEXT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
                 "description": "The accessibility tree.",
             },
         }),
-        &["message", "room_name", "url", "title", "ready_state"],
+        &["url", "title", "ready_state"],
     )
 });
 
@@ -436,14 +424,12 @@ static CONTEXT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
 static PICTURE: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
     output(
         json!({
-            "message": text(MESSAGE),
-            "room_name": text("The room."),
             "url": text("The page's URL."),
             "title": text("The page's title."),
             "media_type": text("The picture's type."),
             "marked": {"type": "boolean", "description": "Whether elements are numbered."},
         }),
-        &["message", "room_name", "media_type"],
+        &["media_type"],
     )
 });
 
@@ -451,13 +437,11 @@ static PICTURE: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
 static ANALYSIS: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
     output(
         json!({
-            "message": text(MESSAGE),
-            "room_name": text("The room."),
             "answer": text("The model's words."),
             "model": text("The model that gave them."),
             "took_ms": {"type": "number", "description": "How long it took."},
         }),
-        &["message", "room_name", "answer"],
+        &["answer"],
     )
 });
 
@@ -465,15 +449,13 @@ static ANALYSIS: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
 static TABS: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
     output(
         json!({
-            "message": text(MESSAGE),
-            "room_name": text("The room."),
             "tabs": {
                 "type": "array", "items": {"type": "object"},
                 "description": "The tabs there are: tab, url, title, current; left out when the \
                     page takes too long to tell.",
             },
         }),
-        &["message", "room_name"],
+        &[],
     )
 });
 
@@ -481,8 +463,6 @@ static TABS: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
 static RECORDING: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
     output(
         json!({
-            "message": text(MESSAGE),
-            "room_name": text("The room."),
             "state": {
                 "type": "string", "enum": ["recording", "finished", "failed"],
                 "description": "Where the recording is in its life.",
@@ -493,6 +473,6 @@ static RECORDING: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
             "path": text("Where the file is on the service's machine."),
             "reason": text_or_null("Why it ended, where nobody asked for it."),
         }),
-        &["message", "room_name", "state", "file"],
+        &["state", "file"],
     )
 });
