@@ -12,6 +12,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use super::Config;
 use crate::error::Error;
 use crate::model::Secret;
+use crate::model::likeness::{likeness, meant, nearest};
 
 /// Keys whose variables are taken as they are, and the names by which LiveKit's own tools know
 /// them. Any other variable is read as TOML, and `0123` as a number.
@@ -126,8 +127,8 @@ fn nearest_key(name: &str) -> Option<String> {
         keys.map(move |(key, _)| (section, key))
     });
     let score = |(section, key): (&String, &String)| {
-        let whole = strsim::jaro_winkler(name, &format!("{section}_{key}"));
-        strsim::jaro_winkler(name, key).max(whole)
+        let whole = likeness(name, &format!("{section}_{key}"));
+        likeness(name, key).max(whole)
     };
     keys.max_by(|a, b| score(*a).total_cmp(&score(*b)))
         .map(|(section, key)| format!("{section}.{key}"))
@@ -161,8 +162,7 @@ fn explain(error: figment::Error) -> Error {
     match &first.kind {
         // A key outside its section.
         Kind::UnknownField(name, valid)
-            if first.path.len() <= 1
-                && nearest(name, valid).is_none_or(|near| !is_like(name, near)) =>
+            if first.path.len() <= 1 && meant(name, valid).is_none() =>
         {
             match nearest_key(name) {
                 Some(near) => failure.hint(format!("Did you mean \"{near}\"?")),
@@ -187,19 +187,6 @@ fn sibling(path: &[String], unknown: &str, name: &str) -> String {
         .map(String::as_str)
         .take_while(|part| *part != unknown);
     parents.chain([name]).collect::<Vec<_>>().join(".")
-}
-
-/// Whether one may be a slip of the pen for the other.
-fn is_like(name: &str, other: &str) -> bool {
-    strsim::jaro_winkler(name, other) > 0.8
-}
-
-fn nearest<'a>(name: &str, valid: &[&'a str]) -> Option<&'a str> {
-    let score = |candidate: &str| strsim::jaro_winkler(name, candidate);
-    valid
-        .iter()
-        .copied()
-        .max_by(|a, b| score(a).total_cmp(&score(b)))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::geometry::Point;
+use super::likeness::meant;
 use super::wait::{Wait, WaitParams};
 
 /// Longest text a single `type` accepts, characters.
@@ -402,16 +403,13 @@ fn wait(params: WaitParams) -> Result<Wait, ActionError> {
 }
 
 fn unknown_action(name: &str) -> ActionError {
-    let nearest = ACTION_TYPES
-        .iter()
-        .max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)))
-        .copied()
-        .unwrap_or_default();
+    let meant = meant(name, &ACTION_TYPES).map(|meant| format!("Did you mean \"{meant}\"? "));
     let shown: String = name.chars().take(64).collect();
     ActionError::new(
         ActionErrorKind::UnknownAction,
         format!(
-            "There is no action \"{shown}\". Did you mean \"{nearest}\"? The actions are {}.",
+            "There is no action \"{shown}\". {}The actions are {}.",
+            meant.unwrap_or_default(),
             ACTION_TYPES.join(", ")
         ),
     )

@@ -5,6 +5,7 @@ pub mod command;
 pub mod event;
 pub mod geometry;
 pub mod ids;
+pub(crate) mod likeness;
 pub mod recording;
 pub mod secret;
 pub mod secrets;
