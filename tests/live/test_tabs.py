@@ -1,5 +1,7 @@
 """Tabs: what a session shows, acts on and tells of is its current tab, whoever opened it."""
 
+import time
+
 import pytest
 
 from support import essentials, faults
@@ -23,6 +25,11 @@ def tabs(api, room):
     return [(tab["tab"], tab["url"], tab["current"]) for tab in api.context(room)["tabs"]]
 
 
+def titles(api, room):
+    """The titles of the tabs as the context lists them."""
+    return [tab["title"] for tab in api.context(room)["tabs"]]
+
+
 def current(api, room):
     """The number of the current tab; there is exactly one."""
     found = [number for number, _, is_current in tabs(api, room) if is_current]
@@ -40,6 +47,9 @@ def test_open_switch_and_close(lone_api, room, web):
         assert (opened["url"], opened["title"]) == (visit.url, "Form & more")
         assert opened["data"]["tab"] == 2 and isinstance(opened["data"]["settled"], bool)
         assert tabs(lone_api, room) == [(1, first, False), (2, visit.url, True)]
+        # Later words of Chromium about tabs in the background do not take their titles away.
+        time.sleep(0.5)
+        assert titles(lone_api, room) == ["Still", "Form & more"]
         record = lone_api.record(room)
         assert (record["current_url"], record["page_count"]) == (visit.url, 2)
         assert lone_api.context(room)["title"] == "Form & more"
@@ -48,6 +58,9 @@ def test_open_switch_and_close(lone_api, room, web):
         assert (back["url"], back["title"], back["data"]["tab"]) == (first, "Still", 1)
         assert lone_api.record(room)["current_url"] == first
         assert lone_api.context(room)["url"] == first
+
+        time.sleep(0.5)
+        assert titles(lone_api, room) == ["Still", "Form & more"]
 
         again = lone_api.do(room, "switch_tab", tab=2)
         assert again["url"] == visit.url

@@ -30,7 +30,7 @@ use tracing::Instrument;
 
 use self::order::Order;
 use super::error::Error;
-use super::page::{COMMAND_TIMEOUT, Listed, Page, PageEvent, Prepared};
+use super::page::{COMMAND_TIMEOUT, Listed, Page, PageEvent, Prepared, cut};
 use super::pool::Lease;
 use super::process::Process;
 use crate::error::Chain;
@@ -100,6 +100,13 @@ struct State {
 struct Facts {
     url: String,
     title: String,
+}
+
+impl Facts {
+    /// Whether the title is what Chromium calls a page before it knows better: its URL.
+    fn is_nameless(&self) -> bool {
+        self.title.is_empty() || self.url.contains(&self.title)
+    }
 }
 
 /// A page that is being taken over, while this lives.
@@ -254,6 +261,14 @@ impl Tabs {
             }
         };
         pages.map(info).collect()
+    }
+
+    /// Notes what a page itself says of its title, which Chromium may not tell again.
+    pub fn note_title(&self, page: &Page, url: &str, title: &str) {
+        let mut state = self.inner.state();
+        if let Some(known) = state.known.get_mut(page.cdp().target_id().inner()) {
+            (known.url, known.title) = (cut(url), cut(title));
+        }
     }
 
     /// Closes a tab of which nothing can be expected any more.
@@ -519,11 +534,14 @@ impl Inner {
         let _ = self.ground.close(target).await;
     }
 
-    fn note_facts(&self, target: &str, facts: Facts) -> Option<(u32, String)> {
+    fn note_facts(&self, target: &str, mut facts: Facts) -> Option<(u32, String)> {
         let mut state = self.state();
         let is_current = state.current.cdp().target_id().inner() == target;
         let tab = state.current.tab();
         let known = state.known.get_mut(target)?;
+        if facts.is_nameless() && facts.url == known.url {
+            facts.title.clone_from(&known.title);
+        }
         let is_titled = known.title != facts.title;
         known.clone_from(&facts);
         (is_current && is_titled).then_some((tab, facts.title))
