@@ -84,7 +84,7 @@ fn no_tab(stage: Stage<'_>, tab: u32) -> ActionError {
     ActionError::new(
         ActionErrorKind::InvalidParameter,
         format!(
-            "There is no tab {tab}; there are {}. Get the context, and use a tab that it lists.",
+            "There is no tab {tab}; the tabs are {}. Get the context, and use a tab that it lists.",
             numbers.join(", ")
         ),
     )
@@ -131,7 +131,7 @@ pub(super) fn is_of_page(command: &Command) -> bool {
 async fn is_gone(page: &Page, kind: ActionErrorKind) -> bool {
     let may_be_why = matches!(
         kind,
-        ActionErrorKind::BrowserLost | ActionErrorKind::Internal | ActionErrorKind::Timeout
+        ActionErrorKind::BrowserLost | ActionErrorKind::Internal
     );
     may_be_why && page.is_going().await
 }
