@@ -8,7 +8,7 @@ model is hoped to do. It understands:
     Click 5                         that index
     Press "NAME"                    looks for the element first
     Press "NAME", number 42         takes the number on trust, and corrects itself
-    Wait for SELECTOR               until the page shows it, ten seconds at most
+    Wait for SELECTOR               until the page shows it, six seconds at most
     What do you see?                looks at the video
     Never mind                      cancels what was begun last
     Close the browser

@@ -15,8 +15,8 @@ use crate::browser::screenshot::{self, Format};
 use crate::browser::tabs::Tabs;
 use crate::error::{Error, ErrorKind};
 use crate::media::marks;
-use crate::model::command::ActionRequest;
-use crate::model::command::{ActionError, ActionErrorKind};
+use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
+use crate::model::ids::action_id;
 use crate::model::session::LiveKitStatus;
 use crate::model::{
     ActionResult, RecordingStatus, Secret, Secrets, SessionRecord, SessionState, TabInfo, ViewerId,
@@ -40,6 +40,15 @@ const DOCUMENT_PATIENCE: std::time::Duration = std::time::Duration::from_millis(
 /// How long a caller waits for the disk of a recording.
 const DISK_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// What the caller of an action knows before it ends.
+#[derive(Debug)]
+pub struct Order {
+    /// What the action is called; see [`action_id`].
+    pub id: String,
+    /// The caller no longer wants it.
+    pub cancel: CancellationToken,
+}
+
 /// The answer to a request.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
@@ -47,9 +56,8 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 #[derive(Debug)]
 pub(super) enum Request {
     Act {
+        order: Order,
         action: ActionRequest,
-        /// The caller no longer wants it.
-        cancel: CancellationToken,
         reply: oneshot::Sender<ActionResult>,
     },
     Pause {
@@ -182,24 +190,24 @@ impl SessionHandle {
     /// Performs an action. Every outcome is an [`ActionResult`]; an error only says that the
     /// session takes no action at all.
     pub async fn act(&self, action: ActionRequest) -> Result<ActionResult, Error> {
-        self.act_unless(action, CancellationToken::new()).await
+        let order = Order {
+            id: action_id(),
+            cancel: CancellationToken::new(),
+        };
+        self.act_on(order, action).await
     }
 
     /// Performs an action that its caller may cancel: it ends in the browser too, as `cancelled`.
     /// A caller that only stops waiting does not cancel.
-    pub async fn act_unless(
-        &self,
-        action: ActionRequest,
-        cancel: CancellationToken,
-    ) -> Result<ActionResult, Error> {
+    pub async fn act_on(&self, order: Order, action: ActionRequest) -> Result<ActionResult, Error> {
         let (reply, answer) = oneshot::channel();
         let full = |_| {
             Error::exhausted("too many requests wait for this session").hint("Wait, then retry.")
         };
         self.requests
             .try_send(Request::Act {
+                order,
                 action,
-                cancel,
                 reply,
             })
             .map_err(full)?;

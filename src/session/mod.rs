@@ -22,5 +22,5 @@ pub mod studio;
 
 pub use crate::browser::elements::ElementList;
 pub use crate::vision::Analysis;
-pub use handle::{ContextOptions, PageContext, SessionHandle};
+pub use handle::{ContextOptions, Order, PageContext, SessionHandle};
 pub use manager::Manager;

@@ -329,6 +329,20 @@ def test_extended_tools_at_work(extended, web):
         extended.call("close_browser_session", room_name=room)
 
 
+def test_action_that_failed_late_can_be_corrected(mcp, lone_api, room, web):
+    """An answer that comes before the end names the action as its failure will be named."""
+    mcp.act(room, "navigate", url=web.visit("/form").url)
+    wait = {"for": {"text": "never"}, "timeout_ms": 5000}
+    with lone_api.events(room) as events:
+        late = mcp.call("execute_action", room_name=room, action_type="wait", params=wait)
+        facts = late.structured_content
+        assert facts["status"] == "running"
+        events.wait("action_error", within=10)
+    click = {"room_name": room, "action_type": "click", "params": {"index": 0}}
+    right = mcp.do("execute_action", **click, correction_of=facts["action_id"])
+    assert right["correction_of"] == facts["action_id"]
+
+
 def test_failed_action_can_be_corrected(mcp, room, web):
     """The failure names itself, the retry names the failure."""
     mcp.act(room, "navigate", url=web.visit("/form").url)

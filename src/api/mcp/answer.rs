@@ -133,10 +133,11 @@ pub(super) fn result(room: &RoomName, result: &ActionResult) -> Map<String, Valu
 }
 
 /// The facts of an action that goes on.
-pub(super) fn running(record: &SessionRecord) -> Map<String, Value> {
+pub(super) fn running(record: &SessionRecord, action_id: String) -> Map<String, Value> {
     into_map(json!({
         "room_name": record.room_name,
         "status": "running",
+        "action_id": action_id,
         "success": null,
         "error": null,
         "error_kind": null,
@@ -227,6 +228,7 @@ pub(super) fn seen(context: &PageContext, elements: Option<u64>) -> String {
         false => "",
     };
     let page = match elements {
+        Some(0) => format!("The page is {place}{state}; nothing can be used on it."),
         Some(1) => format!("The page is {place}{state}; one thing can be used on it."),
         Some(count) => format!("The page is {place}{state}; {count} things can be used on it."),
         None => format!("The page is {place}{state}."),

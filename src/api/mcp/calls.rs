@@ -15,9 +15,10 @@ use super::catalog::{FPS_DEFAULT, ToolName};
 use super::pace::{Expected, Pace, Paced};
 use crate::error::{Chain, Error, ErrorKind};
 use crate::model::command::ActionRequest;
+use crate::model::ids::action_id;
 use crate::model::session::LiveKitStatus;
 use crate::model::{EventBody, RoomName, SessionRecord, SessionSpec, SessionState};
-use crate::session::{ContextOptions, SessionHandle};
+use crate::session::{ContextOptions, Order, SessionHandle};
 
 /// A start waits this long for LiveKit beyond its first page.
 const LIVEKIT_PATIENCE: Duration = Duration::from_millis(1_000);
@@ -261,7 +262,12 @@ impl Call<'_> {
             memory.cancel_unfinished(session);
         }
         let cancel = CancellationToken::new();
-        let acting = handle.act_unless(action.clone(), cancel.clone());
+        let order = Order {
+            id: action_id(),
+            cancel: cancel.clone(),
+        };
+        let id = order.id.clone();
+        let acting = handle.act_on(order, action.clone());
         let message = answer::under_way(&action);
         match self.pace.wait(expected(&action), &message, acting).await {
             Paced::Done(result) => {
@@ -275,7 +281,7 @@ impl Call<'_> {
             }
             Paced::Late => {
                 memory.keep_unfinished(session, cancel);
-                let facts = answer::running(&handle.record());
+                let facts = answer::running(&handle.record(), id);
                 Ok(answer::answer(&answer::late(&action), facts))
             }
             Paced::Cancelled => {

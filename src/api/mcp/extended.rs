@@ -39,10 +39,11 @@ impl Call<'_> {
         let taking = take(&handle, wanted);
         let (picture, list) = self.soon("Taking a picture.", taking).await?;
         let message = match &list {
-            Some(list) => format!(
-                "Here is the page; {} things on it are numbered.",
-                list.elements.len()
-            ),
+            Some(list) => match list.elements.len() {
+                0 => "Here is the page; nothing on it can be used.".to_owned(),
+                1 => "Here is the page; one thing on it is numbered.".to_owned(),
+                count => format!("Here is the page; {count} things on it are numbered."),
+            },
             None => "Here is the page.".to_owned(),
         };
         let record = handle.record();

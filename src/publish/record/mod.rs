@@ -304,7 +304,7 @@ impl Reel {
         let duration = self.since_start(at).max(last);
         if self.muxer.frames() == 0 && failure.is_none() {
             failure =
-                Some("no picture came, so there is no file; is the session paused?".to_owned());
+                Some("no picture came before it ended, so there is no file; a paused session has no pictures".to_owned());
         }
         if self.muxer.committed_frames() == 0 {
             // Nobody can play it.

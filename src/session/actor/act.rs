@@ -13,9 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::Work;
 use crate::browser::actions;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
-use crate::model::ids::action_id;
 use crate::model::{ActionResult, EventBody};
-use crate::session::handle::{cancelled, refused};
+use crate::session::handle::{Order, cancelled, refused};
 use crate::session::masking;
 use crate::session::perform::{Kit, Performed, context, count, masked, perform};
 
@@ -107,15 +106,15 @@ impl Work {
     /// Takes an action: runs it now, lets it wait, or refuses it.
     pub(super) fn enqueue(
         &mut self,
+        order: Order,
         mut action: ActionRequest,
-        cancel: CancellationToken,
         reply: oneshot::Sender<ActionResult>,
     ) {
         // Events repeat the action alone.
         let correction_of = action.correction_of.take();
         let known = self.failed.check(correction_of.as_deref());
         let ticket = Ticket {
-            id: action_id(),
+            id: order.id,
             correction_of: correction_of.filter(|_| known.is_ok()),
             reply,
         };
@@ -135,7 +134,7 @@ impl Work {
             self.waiting.push_back(Task {
                 ticket,
                 action,
-                cancel,
+                cancel: order.cancel,
             });
             self.run_next();
         }

@@ -204,10 +204,10 @@ impl Work {
     async fn answer(&mut self, request: Request) {
         match request {
             Request::Act {
+                order,
                 action,
-                cancel,
                 reply,
-            } => self.enqueue(action, cancel, reply),
+            } => self.enqueue(order, action, reply),
             Request::Pause { reply } => drop(reply.send(self.ask(Input::Pause).await)),
             Request::Resume { reply } => drop(reply.send(self.ask(Input::Resume).await)),
             Request::Recover { new_token, reply } => self.recover(new_token, reply).await,
