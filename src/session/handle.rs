@@ -43,10 +43,18 @@ const DISK_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 /// What the caller of an action knows before it ends.
 #[derive(Debug)]
 pub struct Order {
-    /// What the action is called; see [`action_id`].
+    /// What the action is called.
     pub id: String,
     /// The caller no longer wants it.
     pub cancel: CancellationToken,
+}
+
+impl Order {
+    /// A new name, for an action that `cancel` ends.
+    pub fn new(cancel: CancellationToken) -> Self {
+        let id = action_id();
+        Self { id, cancel }
+    }
 }
 
 /// The answer to a request.
@@ -190,10 +198,7 @@ impl SessionHandle {
     /// Performs an action. Every outcome is an [`ActionResult`]; an error only says that the
     /// session takes no action at all.
     pub async fn act(&self, action: ActionRequest) -> Result<ActionResult, Error> {
-        let order = Order {
-            id: action_id(),
-            cancel: CancellationToken::new(),
-        };
+        let order = Order::new(CancellationToken::new());
         self.act_on(order, action).await
     }
 
@@ -362,18 +367,19 @@ impl SessionHandle {
             .map_or((None, None, None), |(nodes, total, more)| {
                 (Some(nodes), Some(total), Some(more))
             });
+        let state = page.state().await?;
+        let is_error_page = state.is_error_page();
         let PageState {
             url,
             title,
             ready_state,
             scroll,
             viewport,
-        } = page.state().await?;
+        } = state;
         let loading = page.loading();
-        let url = if url.starts_with("chrome-error:") {
-            loading.url
-        } else {
-            url
+        let url = match is_error_page {
+            true => loading.url,
+            false => url,
         };
         let is_loading = loading.is_loading || loading.awaits_document;
         let mut tabs = self.tabs.list();

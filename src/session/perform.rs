@@ -26,9 +26,6 @@ const OVERTIME: Duration = Duration::from_secs(30);
 /// What an action ends with is asked of the page within this time.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
-/// How the URL of Chromium's error page begins, which stands for a document that could not be loaded.
-const ERROR_PAGE: &str = "chrome-error:";
-
 /// Stands for a text that must not be repeated.
 const MASK: &str = "•••";
 
@@ -98,9 +95,8 @@ pub(super) async fn perform(
     masking::request(&kit.secrets, &mut echo);
     let (shown, state) = at_end(&kit, &page, &outcome).await;
     let (url, title) = match &state {
-        Some(state) if !state.url.starts_with(ERROR_PAGE) => {
-            (state.url.clone(), state.title.clone())
-        }
+        // Chromium's error page stands for the document that could not be loaded.
+        Some(state) if !state.is_error_page() => (state.url.clone(), state.title.clone()),
         _ => (shown.loading().url, String::new()),
     };
     let (mut result, settled) = match outcome {
@@ -149,11 +145,6 @@ async fn at_end(
         Some(state) => Some(state),
         None => told(shown.state()).await,
     };
-    if let Some(state) = &state
-        && !state.url.starts_with(ERROR_PAGE)
-    {
-        kit.tabs.note_title(&shown, &state.url, &state.title);
-    }
     (shown, state)
 }
 

@@ -13,7 +13,6 @@ use super::{convert, proto, status};
 use crate::browser::screenshot::Format;
 use crate::error::Error;
 use crate::events::Next;
-use crate::model::ids::action_id;
 use crate::session::{ContextOptions, Manager, Order, SessionHandle};
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -125,11 +124,8 @@ impl proto::browser_service_server::BrowserService for Service {
         let cancel = CancellationToken::new();
         // A call that is cancelled, or whose deadline passes, is dropped here.
         let guard = cancel.clone().drop_guard();
-        let order = Order {
-            id: action_id(),
-            cancel,
-        };
-        let result = handle.act_on(order, action).await.map_err(refused)?;
+        let acting = handle.act_on(Order::new(cancel), action);
+        let result = acting.await.map_err(refused)?;
         guard.disarm();
         Ok(Response::new(convert::result(result)))
     }

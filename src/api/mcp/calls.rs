@@ -15,7 +15,6 @@ use super::catalog::{FPS_DEFAULT, ToolName};
 use super::pace::{Expected, Pace, Paced};
 use crate::error::{Chain, Error, ErrorKind};
 use crate::model::command::ActionRequest;
-use crate::model::ids::action_id;
 use crate::model::session::LiveKitStatus;
 use crate::model::{EventBody, RoomName, SessionRecord, SessionSpec, SessionState};
 use crate::session::{ContextOptions, Order, SessionHandle};
@@ -262,10 +261,7 @@ impl Call<'_> {
             memory.cancel_unfinished(session);
         }
         let cancel = CancellationToken::new();
-        let order = Order {
-            id: action_id(),
-            cancel: cancel.clone(),
-        };
+        let order = Order::new(cancel.clone());
         let id = order.id.clone();
         let acting = handle.act_on(order, action.clone());
         let message = answer::under_way(&action);

@@ -98,6 +98,13 @@ pub struct PageState {
     pub viewport: serde_json::Value,
 }
 
+impl PageState {
+    /// Whether this is Chromium's own page, which stands for a document that could not be loaded.
+    pub fn is_error_page(&self) -> bool {
+        self.url.starts_with("chrome-error:")
+    }
+}
+
 /// An open page.
 #[derive(Debug, Clone)]
 pub struct Page {

@@ -7,6 +7,7 @@
 //!
 //! A page that another page opens is taken over as it comes, by whatever way it was opened.
 
+mod facts;
 mod order;
 mod targets;
 
@@ -28,9 +29,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use self::facts::Facts;
 use self::order::Order;
 use super::error::Error;
-use super::page::{COMMAND_TIMEOUT, Listed, Page, PageEvent, Prepared, cut};
+use super::page::{COMMAND_TIMEOUT, Listed, Page, PageEvent, Prepared};
 use super::pool::Lease;
 use super::process::Process;
 use crate::error::Chain;
@@ -93,20 +95,6 @@ struct State {
     known: HashMap<String, Facts>,
     /// The tab that was opened last.
     number: u32,
-}
-
-/// What a strip of tabs shows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Facts {
-    url: String,
-    title: String,
-}
-
-impl Facts {
-    /// Whether the title is what Chromium calls a page before it knows better: its URL.
-    fn is_nameless(&self) -> bool {
-        self.title.is_empty() || self.url.contains(&self.title)
-    }
 }
 
 /// A page that is being taken over, while this lives.
@@ -263,11 +251,12 @@ impl Tabs {
         pages.map(info).collect()
     }
 
-    /// Notes what a page itself says of its title, which Chromium may not tell again.
-    pub fn note_title(&self, page: &Page, url: &str, title: &str) {
+    /// Notes the title of a page that has loaded, which Chromium may not tell again by itself.
+    pub fn note_title(&self, tab: u32, title: &str) {
+        let Some(page) = self.find(tab) else { return };
         let mut state = self.inner.state();
         if let Some(known) = state.known.get_mut(page.cdp().target_id().inner()) {
-            (known.url, known.title) = (cut(url), cut(title));
+            title.clone_into(&mut known.title);
         }
     }
 

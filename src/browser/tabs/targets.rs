@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::super::error::Error;
-use super::super::page::{PageEvent, cut};
-use super::{Arrival, Facts, Inner};
+use super::super::page::PageEvent;
+use super::facts::Facts;
+use super::{Arrival, Inner};
 
 /// Pages that come, change and go, of the whole browser.
 pub(super) struct Targets(SelectAll<BoxStream<'static, Told>>);
@@ -78,7 +79,7 @@ impl Targets {
                 Told::Created(event) => created(&tabs, &event.target_info),
                 Told::Changed(event) => {
                     let info = &event.target_info;
-                    let titled = tabs.note_facts(info.target_id.inner(), facts(info));
+                    let titled = tabs.note_facts(info.target_id.inner(), Facts::of(info));
                     if let Some((tab, title)) = titled {
                         tabs.tell(tab, PageEvent::Titled(title)).await;
                     }
@@ -100,7 +101,7 @@ fn created(tabs: &Arc<Inner>, info: &TargetInfo) {
     }
     let arrival = Arrival::of(tabs);
     let (target, opener) = (info.target_id.clone(), info.opener_id.clone());
-    let facts = facts(info);
+    let facts = Facts::of(info);
     let stop = tabs.ground.stop.clone();
     tabs.ground.tracker.spawn(
         async move {
@@ -109,11 +110,4 @@ fn created(tabs: &Arc<Inner>, info: &TargetInfo) {
         }
         .in_current_span(),
     );
-}
-
-fn facts(info: &TargetInfo) -> Facts {
-    Facts {
-        url: cut(&info.url),
-        title: cut(&info.title),
-    }
 }

@@ -34,6 +34,13 @@ impl Work {
                 self.actor.kit.tabs.discard(tab);
                 return;
             }
+            PageEvent::Titled(title) => {
+                self.actor.kit.tabs.note_title(tab, &title);
+                if is_shown {
+                    self.actor.record.send_modify(|record| record.title = title);
+                }
+                return;
+            }
             _ if !is_shown => return,
             PageEvent::Navigated { url } => {
                 self.note_place(&url);
@@ -44,10 +51,6 @@ impl Work {
             PageEvent::Dom(change_type) => EventBody::DomChange { change_type },
             PageEvent::Console { level, text } => EventBody::Console { level, text },
             PageEvent::Dialog { kind, message } => EventBody::Dialog { kind, message },
-            PageEvent::Titled(title) => {
-                self.actor.record.send_modify(|record| record.title = title);
-                return;
-            }
         };
         self.actor.room.publish(body);
     }
