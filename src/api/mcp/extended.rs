@@ -124,6 +124,7 @@ impl Call<'_> {
         } = arguments::parse(arguments)?;
         let handle = self.meant(room_name.as_deref()).await?;
         let mut message = None;
+        let mut facts = Map::new();
         if let Some(action_type) = operation.action_type() {
             let mut params = Map::new();
             params.extend(tab.map(|tab| ("tab".to_owned(), tab.into())));
@@ -135,18 +136,27 @@ impl Call<'_> {
                 return Ok(acted);
             }
             message = answer::spoken(&acted);
+            if let Some(Value::Object(acted)) = acted.structured_content {
+                let names = ["status", "action_id"];
+                facts.extend(
+                    acted
+                        .into_iter()
+                        .filter(|(key, _)| names.contains(&key.as_str())),
+                );
+            }
         }
         let looking = Box::pin(handle.context(ContextOptions::default()));
-        let (message, facts) = match (self.soon("Looking at the tabs.", looking).await, message) {
+        let message = match (self.soon("Looking at the tabs.", looking).await, message) {
             (Ok(page), message) => {
                 let count = match page.tabs.len() {
                     1 => "There is one tab.".to_owned(),
                     count => format!("There are {count} tabs."),
                 };
-                (message.unwrap_or(count), json!({ "tabs": page.tabs }))
+                facts.insert("tabs".to_owned(), json!(page.tabs));
+                message.unwrap_or(count)
             }
             // What was asked for is done or under way, and must not be asked for again.
-            (Err(error), Some(message)) if error.kind == ErrorKind::Timeout => (message, json!({})),
+            (Err(error), Some(message)) if error.kind != ErrorKind::Cancelled => message,
             (Err(error), _) => return Err(error),
         };
         let facts = answer::of_room(&handle.record().room_name, &facts);

@@ -454,6 +454,11 @@ static TABS: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
                 "description": "The tabs there are: tab, url, title, current; left out when the \
                     page takes too long to tell.",
             },
+            "status": {
+                "type": "string", "enum": ["done", "running"],
+                "description": "Of what was asked for; as execute_action says it.",
+            },
+            "action_id": text("What this action is called, for correction_of."),
         }),
         &[],
     )
