@@ -11,6 +11,7 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout, timeout_at};
 
+use super::super::error::Error;
 use super::super::loading::{Failure, Loading};
 use super::super::page::{Page, PageState};
 
@@ -134,8 +135,8 @@ async fn done(page: &Page, bound: Duration) -> Answer {
     match timeout(bound + ANSWER_WITHIN, page.evaluate::<AtRest>(&expression)).await {
         Ok(Ok(done)) if done.is_closing => Answer::Closing,
         Ok(Ok(done)) => Answer::AtRest(done),
+        Ok(Err(Error::Timeout { .. })) | Err(_) => Answer::Mute,
         Ok(Err(_)) => Answer::Replaced,
-        Err(_) => Answer::Mute,
     }
 }
 
