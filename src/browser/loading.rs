@@ -309,6 +309,19 @@ mod tests {
     }
 
     #[test]
+    fn a_stray_end_does_not_end_a_later_load() {
+        let is_loading_after = |pause: Duration| {
+            let mut tracker = Tracker::default();
+            let now = Instant::now();
+            tracker.apply(&Signal::LoadingStopped, now);
+            tracker.apply(&Signal::LoadingStarted, now + pause);
+            tracker.loading().is_loading
+        };
+        assert!(!is_loading_after(SWAPPED_WITHIN));
+        assert!(is_loading_after(SWAPPED_WITHIN + Duration::from_millis(1)));
+    }
+
+    #[test]
     fn a_document_is_awaited_until_it_comes_or_fails() {
         let asked = folded(&[request("d", true)]);
         assert!(asked.awaits_document && !asked.is_loading);

@@ -215,6 +215,7 @@ impl Report {
         let figures = self.figures();
         json!({
             "all_passed": self.all_passed(),
+            "interrupted": self.interrupted,
             "passed": passed,
             "total": all,
             "seconds": took.as_secs_f64(),
@@ -338,6 +339,11 @@ mod tests {
             ..Report::default()
         };
         assert!(!report.all_passed());
+        let told = report.json(Duration::ZERO);
+        assert_eq!(
+            (&told["interrupted"], &told["passed"]),
+            (&json!(true), &json!(1))
+        );
     }
 
     #[test]

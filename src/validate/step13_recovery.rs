@@ -16,9 +16,9 @@ use crate::model::session::LiveKitStatus;
 
 /// A crash is told within this time.
 const CRASH_TOLD_WITHIN: Duration = Duration::from_secs(3);
-/// How often a browser is asked whether it is there, and how long it may take to say so.
 /// Longest pause between two pictures that a recovery of a healthy session may cost.
 const DISTURBANCE_MAX: Duration = Duration::from_millis(500);
+/// How often a browser is asked whether it is there, and how long it may take to say so.
 const PROBE_INTERVAL_MS: u64 = 300;
 const PROBE_TIMEOUT_MS: u64 = 700;
 

@@ -303,8 +303,11 @@ impl Reel {
         let last = self.muxer.last_at().unwrap_or_default();
         let duration = self.since_start(at).max(last);
         if self.muxer.frames() == 0 && failure.is_none() {
-            failure =
-                Some("no picture came before it ended, so there is no file; a paused session has no pictures".to_owned());
+            failure = Some(
+                "no picture came before it ended, so there is no file; a paused session has no \
+                    pictures"
+                    .to_owned(),
+            );
         }
         if self.muxer.committed_frames() == 0 {
             // Nobody can play it.
