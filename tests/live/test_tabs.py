@@ -1,7 +1,5 @@
 """Tabs: what a session shows, acts on and tells of is its current tab, whoever opened it."""
 
-import time
-
 import pytest
 
 from support import essentials, faults
@@ -25,9 +23,13 @@ def tabs(api, room):
     return [(tab["tab"], tab["url"], tab["current"]) for tab in api.context(room)["tabs"]]
 
 
-def titles(api, room):
-    """The titles of the tabs as the context lists them."""
-    return [tab["title"] for tab in api.context(room)["tabs"]]
+def keeps_titles(api, room, expected):
+    """The titles of the tabs, as the context lists them, are and stay these."""
+
+    def listed():
+        return [tab["title"] for tab in api.context(room)["tabs"]]
+
+    holds_for(lambda: listed() == expected, 0.5, f"the tabs are called {expected}")
 
 
 def current(api, room):
@@ -48,8 +50,7 @@ def test_open_switch_and_close(lone_api, room, web):
         assert opened["data"]["tab"] == 2 and isinstance(opened["data"]["settled"], bool)
         assert tabs(lone_api, room) == [(1, first, False), (2, visit.url, True)]
         # Later words of Chromium about tabs in the background do not take their titles away.
-        time.sleep(0.5)
-        assert titles(lone_api, room) == ["Still", "Form & more"]
+        keeps_titles(lone_api, room, ["Still", "Form & more"])
         record = lone_api.record(room)
         assert (record["current_url"], record["page_count"]) == (visit.url, 2)
         assert lone_api.context(room)["title"] == "Form & more"
@@ -59,8 +60,7 @@ def test_open_switch_and_close(lone_api, room, web):
         assert lone_api.record(room)["current_url"] == first
         assert lone_api.context(room)["url"] == first
 
-        time.sleep(0.5)
-        assert titles(lone_api, room) == ["Still", "Form & more"]
+        keeps_titles(lone_api, room, ["Still", "Form & more"])
 
         again = lone_api.do(room, "switch_tab", tab=2)
         assert again["url"] == visit.url
