@@ -367,8 +367,11 @@ impl SessionHandle {
             .map_or((None, None, None), |(nodes, total, more)| {
                 (Some(nodes), Some(total), Some(more))
             });
-        let state = page.state().await?;
-        let is_error_page = state.is_error_page();
+        let mut state = page.state().await?;
+        let loading = page.loading();
+        if state.is_error_page() {
+            state.url = loading.url;
+        }
         let PageState {
             url,
             title,
@@ -376,11 +379,6 @@ impl SessionHandle {
             scroll,
             viewport,
         } = state;
-        let loading = page.loading();
-        let url = match is_error_page {
-            true => loading.url,
-            false => url,
-        };
         let is_loading = loading.is_loading || loading.awaits_document;
         let mut tabs = self.tabs.list();
         // What the strip of tabs says comes a moment later.
