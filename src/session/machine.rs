@@ -288,35 +288,66 @@ mod tests {
             Just(Input::Resume),
             Just(Input::Recover),
             Just(Input::Close),
+            Just(Input::Closed),
             Just(Input::BrowserLost("lost".to_owned())),
             Just(Input::LiveKit(
                 LiveKitStatus::Reconnecting,
                 "lost".to_owned()
             )),
+            Just(Input::LiveKit(LiveKitStatus::Failed, "lost".to_owned())),
             Just(Input::LiveKit(LiveKitStatus::Connected, String::new())),
         ]
     }
 
+    /// How far a life has come; it never goes back.
+    fn stage(state: SessionState) -> u8 {
+        match state {
+            SessionState::Starting => 0,
+            SessionState::Live | SessionState::Paused | SessionState::Reconnecting => 1,
+            SessionState::Failed => 2,
+            SessionState::Closing => 3,
+            SessionState::Closed => 4,
+        }
+    }
+
     proptest! {
-        /// Whatever happens: everything is put away at most twice (once when the browser is lost,
-        /// once when it is closed), a dead session never comes back to life, and each announced
-        /// state is the state.
+        /// Whatever happens: a life goes one way only, so that a dead session never comes back; it
+        /// is put away when its browser is lost and when it is closed, once each; each announced
+        /// state is the state; and one that is closed does nothing more.
         #[test]
         fn the_dead_stay_dead(inputs in proptest::collection::vec(any_input(), 0..40)) {
             let mut machine = Machine::new();
-            let (mut torn_down, mut was_dead) = (0, false);
+            let mut torn_down = Vec::new();
             for input in inputs {
-                for effect in machine.step(input).unwrap_or_default() {
+                let before = machine.state();
+                let wants_life = matches!(input, Input::Pause | Input::Resume | Input::Recover);
+                let cause = std::mem::discriminant(&input);
+                let answer = machine.step(input);
+                let now = machine.state();
+                prop_assert!(stage(now) >= stage(before), "{before:?} became {now:?}");
+                prop_assert!(!(wants_life && before.is_dead()) || answer.is_err());
+                let effects = answer.unwrap_or_default();
+                prop_assert!(before != SessionState::Closed || effects.is_empty());
+                let is_told = effects.iter().any(|e| matches!(e, Effect::Announce { .. }));
+                prop_assert!(is_told || now == before, "{now:?} is told to nobody");
+                for effect in effects {
                     match effect {
-                        Effect::TearDown => torn_down += 1,
-                        Effect::Announce { state, .. } => prop_assert_eq!(state, machine.state()),
-                        _ => (),
+                        Effect::TearDown => {
+                            prop_assert!(!torn_down.contains(&cause), "twice for the same cause");
+                            torn_down.push(cause);
+                        }
+                        Effect::Announce { state, .. } => prop_assert_eq!(state, now),
+                        Effect::PauseVideo | Effect::ResumeVideo | Effect::ReconnectLiveKit => {
+                            prop_assert!(!now.is_dead());
+                        }
+                        Effect::BroadcastBrowserError(_) => prop_assert_eq!(now, SessionState::Failed),
                     }
                 }
-                prop_assert!(!was_dead || machine.state().is_dead());
-                was_dead = machine.state().is_dead();
             }
-            prop_assert!(torn_down <= 2);
+            prop_assert!(torn_down.len() <= 2);
+            machine.step(Input::Close).expect("closing is never refused");
+            machine.step(Input::Closed).expect("nor is its end");
+            prop_assert_eq!(machine.state(), SessionState::Closed);
         }
     }
 }
