@@ -191,47 +191,123 @@ pub(super) async fn landing(
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
+    use super::super::super::loading::{Signal, Tracker};
     use super::*;
 
-    async fn check(change: impl FnOnce(&mut Loading), expected: Landing) {
-        let before = Loading {
-            committed: 1,
-            started: 1,
-            ..Loading::default()
-        };
-        let mut after = before.clone();
-        change(&mut after);
-        let (_sender, mut receiver) = watch::channel(after);
-        let deadline = Instant::now() + Duration::from_millis(500);
-        assert_eq!(landing(&mut receiver, &before, deadline).await, expected);
+    /// How long the page of a test is waited for.
+    const BOUND: Duration = Duration::from_millis(500);
+    /// How long the wait is seen to go on before the page tells what ends it.
+    const PAUSE: Duration = Duration::from_millis(50);
+
+    /// A page that has shown a document, and what it then tells.
+    struct Told {
+        tracker: Tracker,
+        sender: watch::Sender<Loading>,
+        before: Loading,
+    }
+
+    impl Told {
+        fn new() -> Self {
+            let before = Loading {
+                committed: 1,
+                started: 1,
+                ..Loading::default()
+            };
+            Self {
+                tracker: Tracker::from(before.clone()),
+                sender: watch::Sender::new(before.clone()),
+                before,
+            }
+        }
+
+        fn tell(&mut self, signals: &[Signal]) {
+            for signal in signals {
+                self.tracker.apply(signal, Instant::now());
+            }
+            self.sender.send_replace(self.tracker.loading().clone());
+        }
+
+        /// Waits for the landing, while the page tells `first` at once and `last` later, and holds
+        /// that nothing ended the wait in between.
+        async fn lands(mut self, first: &[Signal], last: &[Signal]) -> Landing {
+            let mut watch = self.sender.subscribe();
+            let before = self.before.clone();
+            self.tell(first);
+            let mut wait = Box::pin(landing(&mut watch, &before, Instant::now() + BOUND));
+            if !last.is_empty() {
+                let early = timeout(PAUSE, wait.as_mut()).await;
+                assert!(early.is_err(), "{early:?} before {last:?} was told");
+                self.tell(last);
+            }
+            wait.await
+        }
+    }
+
+    fn document(url: &str) -> Signal {
+        Signal::RequestStarted {
+            id: "d".to_owned(),
+            is_document: true,
+            url: url.to_owned(),
+        }
+    }
+
+    fn committed(is_error_page: bool) -> Signal {
+        Signal::Committed {
+            url: "http://h/".to_owned(),
+            is_error_page,
+        }
     }
 
     #[tokio::test]
     async fn each_way_a_navigation_ends() {
+        use Signal::{Crashed, LoadingStarted, LoadingStopped};
+        let begun = [document("http://h/"), LoadingStarted];
+        let shown = [document("http://h/"), LoadingStarted, committed(false)];
+        let refused = Signal::RequestFailed {
+            id: "d".to_owned(),
+            error: "net::ERR_CONNECTION_REFUSED".to_owned(),
+            cancelled: false,
+        };
         let failure = Failure {
             number: 1,
-            url: "u".to_owned(),
-            error: "e".to_owned(),
+            url: "http://h/".to_owned(),
+            error: "net::ERR_CONNECTION_REFUSED".to_owned(),
         };
-        check(|l| (l.started, l.committed) = (2, 2), Landing::Loaded).await;
-        check(
-            |l| (l.started, l.committed, l.is_loading) = (2, 2, true),
-            Landing::StillLoading,
-        )
-        .await;
-        check(|l| (l.started, l.is_loading) = (2, true), Landing::TimedOut).await;
-        check(|l| l.started = 2, Landing::NoDocument).await;
-        check(
-            |l| (l.started, l.committed, l.is_error_page) = (2, 2, true),
-            Landing::NoDocument,
-        )
-        .await;
-        check(|l| l.within_document = 1, Landing::WithinDocument).await;
-        check(|l| l.crashed = true, Landing::Crashed).await;
-        check(
-            |l| l.failure = Some(failure.clone()),
-            Landing::Failed(failure.clone()),
-        )
-        .await;
+        let inside = Signal::WithinDocument {
+            url: "http://h/#b".to_owned(),
+        };
+        // What it tells at once, what later, and how that is understood.
+        let cases: [(&[Signal], &[Signal], Landing); 10] = [
+            (&shown, &[LoadingStopped], Landing::Loaded),
+            (&begun, &[committed(false), LoadingStopped], Landing::Loaded),
+            (&shown, &[], Landing::StillLoading),
+            (&begun, &[], Landing::TimedOut),
+            (&begun, &[LoadingStopped], Landing::NoDocument),
+            (&[], &[inside], Landing::WithinDocument),
+            (&begun, &[Crashed], Landing::Crashed),
+            (&begun, from_ref(&refused), Landing::Failed(failure.clone())),
+            // The error page is heard of first.
+            (
+                &[begun.as_slice(), &[committed(true), LoadingStopped]].concat(),
+                from_ref(&refused),
+                Landing::Failed(failure),
+            ),
+            (&[], &[], Landing::TimedOut),
+        ];
+        for (first, last, expected) in cases {
+            let landed = Told::new().lands(first, last).await;
+            assert_eq!(landed, expected, "after {first:?}, then {last:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_beginning_within_the_grace_is_waited_for() {
+        let mut told = Told::new();
+        told.tell(&[Signal::LoadingStarted, Signal::LoadingStopped]);
+        let again = [Signal::LoadingStarted, committed(false)];
+        let landed = told.lands(&again, &[Signal::LoadingStopped]).await;
+        assert_eq!(landed, Landing::Loaded);
     }
 }
