@@ -15,6 +15,8 @@ from support.nonsense import Nonsense
 
 SEED = int(os.environ.get("NONSENSE_SEED", "20261121"))
 REST, MCP_HTTP, MCP_SOCKET, GRPC, EVENTS = 9_000, 5_000, 3_000, 2_500, 500
+# Of one conversation on a socket.
+LINES = 300
 
 MCP_HEADERS = {
     "Accept": "application/json, text/event-stream",
@@ -153,8 +155,23 @@ def test_mcp_by_http(client, room):
         )
 
 
+def request_id(text):
+    """The id of a line that is a request after all, however senseless, and so has an answer."""
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+        return None
+    number = message.get("id")
+    # A number that not every JSON parser holds is no id.
+    is_id = type(number) is int and abs(number) < 2**53
+    is_call = message.get("method") == "tools/call" and isinstance(message.get("params"), dict)
+    return number if is_id and is_call else None
+
+
 def test_mcp_by_socket(lone_ghostcast, room):
-    """Lines on a conversation that goes on; it is begun again when the nonsense has ended it."""
+    """Lines on conversations that go on: none ends one, and what is a request is answered."""
     nonsense = Nonsense(SEED + 2)
     url = lone_ghostcast.api.base.replace("http", "ws", 1) + "/mcp/socket"
     hello = {
@@ -162,23 +179,29 @@ def test_mcp_by_socket(lone_ghostcast, room):
         "capabilities": {},
         "clientInfo": {"name": "t", "version": "1"},
     }
-    sent = 0
-    while sent < MCP_SOCKET:
+    for number in range(MCP_SOCKET // LINES):
         with connect(url, proxy=None, legacy=True, open_timeout=10) as socket:
             greet = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello}
             socket.send(json.dumps(greet))
             socket.recv(timeout=10)
             socket.send(json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+            lines = [rpc(nonsense, room).decode("utf-8", "replace") for _ in range(LINES)]
+            asked, answered = {"end", *map(request_id, lines)}, set()
+            for text in lines:
+                socket.send(text)
+            socket.send(json.dumps({"jsonrpc": "2.0", "id": "end", "method": "tools/list"}))
+            asked.discard(None)
+            assert len(asked) > LINES / 3, f"conversation {number}: hardly a request"
             try:
-                for _ in range(300):
-                    text = rpc(nonsense, room).decode("utf-8", "replace")
-                    socket.send(text)
-                    sent += 1
-                socket.send(json.dumps({"jsonrpc": "2.0", "id": "end", "method": "tools/list"}))
-                while json.loads(socket.recv(timeout=20)).get("id") != "end":
-                    pass
-            except WebSocketException:
-                continue
+                while not asked <= answered:
+                    identity = json.loads(socket.recv(timeout=20)).get("id")
+                    answered |= {identity} if isinstance(identity, (int, str)) else set()
+            except (TimeoutError, WebSocketException) as error:
+                left = [text for text in lines if request_id(text) in asked - answered]
+                raise AssertionError(
+                    f"conversation {number}, seed {SEED}: {error!r} before {len(left)} were answered: "
+                    f"{[text[:300] for text in left[:3]]}"
+                ) from None
 
 
 def test_grpc(lone_ghostcast, room):
