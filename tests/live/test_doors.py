@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 from support.api import new_room
 from support.grpc_client import GrpcClient, plain, whole
 from support.mcp import McpClient, http_server
+from support.wait import wait_for
 
 # What differs from one run of the same thing to the next, on a busy machine at least.
 PASSING = {"settle_ms", "settled"}
@@ -271,7 +272,16 @@ def test_grpc_pictures_and_recordings(lone_ghostcast, stub, web):
         assert picture.media_type == "image/png" and picture.data.startswith(b"\x89PNG")
         assert [plain(e)["name"] for e in picture.elements][0] == "Press me"
         assert stub.call("StartRecording", room_name=room)["state"] == "recording"
-        assert stub.call("StopRecording", room_name=room)["state"] in ("finished", "failed")
+        wait_for(
+            lambda: lone_ghostcast.api.get(f"/sessions/{room}/recording").json()["frames"],
+            10,
+            "a picture has come",
+        )
+        done = stub.call("StopRecording", room_name=room)
+        assert done["state"] == "finished" and int(done["frames"]) >= 1, done
+        film = lone_ghostcast.api.get(f"/recordings/{done['file']}").content
+        assert len(film) == int(done["bytes"]) and film[4:8] == b"ftyp"
+        lone_ghostcast.api.request("DELETE", f"/recordings/{done['file']}")
         error = stub.refusal("Analyze", room_name=room, question="What is there?")
         assert error.code().name == "UNIMPLEMENTED" and "vision.url" in error.details()
 
