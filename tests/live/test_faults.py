@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import random
+import socket
 import time
 
 import pytest
@@ -18,6 +19,8 @@ from support.viewers import WhepViewer
 from support.wait import wait_for
 
 LIVEKIT_BACK_S_MAX = 30
+# A server that is not there is tried again within this time, at first.
+RETRY_S = 6
 # Longer than a connection has to live to count as a good one.
 DEPARTURE_S = 17
 # A page may not take more than this, so that it dies of its own hunger and not the machine's.
@@ -119,20 +122,23 @@ def test_page_that_eats_memory(ghostcast_bin, web):
 def test_agent_goes_through_a_browser_failure(own_ghostcast, web):
     """The five steps of an agent: hears of it, tells its user, recovers in vain, starts again."""
     api, room = own_ghostcast.api, new_room("agent")
-    told_user = []
     with api.events(room) as events:
         api.create(room, initial_url=web.url("/still"))
         with contextlib.ExitStack() as undo:
             faults.kill_browser(Ground(own_ghostcast, None, room, undo=undo))
-        told_user.append(events.wait("browser_error")["error"])
+        # What it hears is a sentence for its user: what happened, and what can be done.
+        told = events.wait("browser_error", within=faults.CRASH_S)["error"]
+        assert "crashed" in told and "new session" in told, told
         answer = api.request("POST", f"/sessions/{room}/recover")
         refusal = assert_envelope(answer, 503, "unavailable")
         assert "Start a new session" in refusal["hint"]
         visit = web.visit("/still")
         api.create(room, initial_url=visit.url)
         events.wait("page_load_complete", accept=lambda e: e["url"] == visit.url)
+        visit.wait_note("loaded")
+        assert api.do(room, "scroll", direction="down")["url"] == visit.url
+        assert api.record(room)["state"] == "live"
     api.close(room)
-    assert told_user
 
 
 def test_recover_of_an_unknown_room(lone_api):
@@ -242,18 +248,30 @@ def test_recover_of_a_healthy_session(livekit_ghostcast, own_livekit, web):
         assert not events.of("stream_state"), "nobody hears of it"
 
 
-def test_livekit_that_is_not_there(own_ghostcast):
-    """A LiveKit server that cannot be reached: a clear answer, and nothing stays behind."""
+def test_livekit_that_is_not_there(own_ghostcast, web):
+    """A LiveKit server that cannot be reached: the record says why, the browser works, it is tried
+    again, and after the close no more."""
     api, room = own_ghostcast.api, new_room("no-livekit")
-    spec = {"livekit_url": "ws://127.0.0.1:9", "livekit_token": "not.a.token"}
-    answer = api.request("POST", "/sessions", json={"room_name": room, **spec})
-    if answer.status_code == 201:
-        api.wait_record(
-            room, lambda r: r["livekit"] in ("reconnecting", "failed"), 10, "the record says so"
+    with socket.socket() as server:
+        # Bound but not listening: connections are refused.
+        server.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{server.getsockname()[1]}"
+        api.create(room, livekit_url=url, livekit_token="not.a.token")
+        record = api.wait_record(
+            room, lambda r: r["livekit"] == "reconnecting", 10, "the record says so"
         )
-        api.close(room)
-    else:
-        assert_envelope(answer, kind="unavailable")
+        assert record["state"] == "reconnecting" and "refused" in record["state_reason"], record
+        visit = web.visit("/still")
+        assert api.do(room, "navigate", url=visit.url)["url"] == visit.url
+        server.listen()
+        server.settimeout(RETRY_S)
+        server.accept()[0].close()
+        assert api.close(room).status_code == 200
+        assert_envelope(api.request("GET", f"/sessions/{room}"), 404)
+        with pytest.raises(TimeoutError):
+            while True:
+                server.accept()[0].close()
+    assert api.get("/health").json()["status"] == "healthy"
 
 
 def test_sigterm_leaves_nothing(own_ghostcast, web, chromium):
