@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidStatus
 from support import pictures
 from support.api import Api, assert_envelope, new_room
 from support.service import TOKEN, clean_env, free_port, running_service
+from support.viewers import WhepViewer
 from support.wait import wait_for
 
 EXAMPLE_CONFIG = Path(__file__).parents[2] / "deploy" / "config.example.toml"
@@ -39,25 +40,35 @@ ROUTES = [
     ("get", "/rooms/{}/connections"),
     ("get", "/health"),
     ("get", "/metrics"),
+    ("get", "/openapi.json"),
     ("post", "/whep/{}"),
+    ("patch", "/whep/{}/{}"),
     ("delete", "/whep/{}/{}"),
 ]
-# What the contract wants measured, as words that a family's name has.
+# What the contract wants measured, and by how much the work of the test must at least move it;
+# `None` where the work gives no reason to.
 METRICS = {
-    "time per stage": r"stage.*seconds",
-    "frames in": r"(frames|shots).*(in|captured|received)|(captured|received)_(frames|shots)",
-    "frames drawn": r"(frames|pictures).*(drawn|composed)|drawn",
-    "frames encoded": r"encoded",
-    "frames dropped": r"dropped",
-    "bytes": r"bytes",
-    "bitrate": r"bitrate",
-    "keyframe requests": r"keyframe",
-    "viewers": r"viewers",
-    "events": r"events",
-    "lag": r"lag",
-    "actions": r"actions",
-    "browsers": r"browsers",
-    "contexts": r"contexts",
+    'ghostcast_stage_seconds_count{stage="capture"}': 10,
+    'ghostcast_stage_seconds_count{stage="decode"}': 10,
+    'ghostcast_stage_seconds_count{stage="compose"}': 10,
+    'ghostcast_stage_seconds_count{stage="encode"}': 10,
+    "ghostcast_frames_captured_total": 10,
+    "ghostcast_frames_drawn_total": 10,
+    "ghostcast_frames_encoded_total": 10,
+    'ghostcast_frames_dropped_total{reason="slow_publisher"}': None,
+    "ghostcast_encoded_bytes_total": 1000,
+    "ghostcast_bitrate_bits_per_second": 1000,
+    "ghostcast_keyframe_requests_total": 1,
+    "ghostcast_viewers": 1,
+    'ghostcast_events_total{type="action_error"}': 1,
+    "ghostcast_event_connections": 1,
+    "ghostcast_events_lagged_total": None,
+    'ghostcast_actions_total{type="wait",outcome="completed"}': 1,
+    'ghostcast_actions_total{type="click",outcome="element_not_found"}': 1,
+    'ghostcast_action_seconds_count{type="wait"}': 1,
+    "ghostcast_sessions": 1,
+    "ghostcast_browsers": 1,
+    "ghostcast_contexts": 1,
 }
 SAMPLE = re.compile(
     r'^[a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-zA-Z_]\w*="(\\.|[^"\\])*",?)*\})? '
@@ -81,7 +92,11 @@ def run(binary, *args, env=None, within=20):
 
 
 def test_openapi(lone_api):
-    """The document is valid and knows every route; paths are compared without their names."""
+    """The document is valid, and tells what the service has: no route more, and none less.
+
+    Paths are compared without their names. A method that nothing takes is answered with those that
+    something does.
+    """
     document = lone_api.get("/openapi.json").json()
     openapi_spec_validator.validate(document)
     listed = {
@@ -89,7 +104,15 @@ def test_openapi(lone_api):
         for path, operations in document["paths"].items()
         for method in operations
     }
-    assert listed >= set(ROUTES), set(ROUTES) - listed
+    assert listed == set(ROUTES), listed ^ set(ROUTES)
+    taken = set()
+    for path in {path for _, path in listed}:
+        refusal = lone_api.request("TRACE", path.replace("{}", "x"))
+        assert_envelope(refusal, 405)
+        methods = {method.strip().lower() for method in refusal.headers["allow"].split(",")}
+        # Whatever is fetched can be asked about too.
+        taken |= {(method, path) for method in methods - {"head"}}
+    assert taken == listed, taken ^ listed
 
 
 def test_health(lone_api):
@@ -98,31 +121,41 @@ def test_health(lone_api):
     assert health["status"] == "healthy" and health["version"]
 
 
-def test_metrics(lone_ghostcast, web, watch_whep):
-    """After some work every promised measure is there, in Prometheus' text form."""
-    api = lone_ghostcast.api
-    with api.session(initial_url=web.url("/clock")) as room, watch_whep(room) as viewer:
-        wait_for(viewer.frame_count, 10, "frames", accept=lambda n: n > 10)
-        with api.events(room) as events:
-            api.do(room, "wait", seconds=0)
-            api.fail(room, "click", "element_not_found", index=9999)
-            events.wait("action_error")
-            response = api.get("/metrics")
+def samples(api):
+    """Every sample of the measures, in Prometheus' text form, by its name and labels."""
+    response = api.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain")
-    families = set()
+    found = {}
     for line in filter(None, response.text.splitlines()):
-        if line.startswith("# TYPE "):
-            families.add(line.split()[2])
-        elif not line.startswith("#"):
+        if not line.startswith("#"):
             assert SAMPLE.match(line), f"not a sample: {line!r}"
-    assert families and all(name.startswith("ghostcast_") for name in families), families
-    missing = [
-        what
-        for what, pattern in METRICS.items()
-        if not any(re.search(pattern, name) for name in families)
-    ]
-    assert not missing, f"{missing} are not among {sorted(families)}"
-    assert re.search(r'ghostcast_actions\w*\{[^}]*"wait"', response.text)
+            name, _, value = line.rpartition(" ")
+            found[name] = float(value)
+    assert all(name.startswith("ghostcast_") for name in found), sorted(found)
+    return found
+
+
+def test_metrics(own_ghostcast, web, chromium):
+    """Every promised measure moves with the work that it measures."""
+    api = own_ghostcast.api
+    before = samples(api)
+    with (
+        api.session(initial_url=web.url("/clock")) as room,
+        WhepViewer(chromium, web, api, room) as viewer,
+        api.events(room) as events,
+    ):
+        wait_for(viewer.frame_count, 10, "frames", accept=lambda n: n > 10)
+        api.do(room, "wait", seconds=0)
+        api.fail(room, "click", "element_not_found", index=9999)
+        events.wait("action_error")
+        after = samples(api)
+    moved = {name: after.get(name, 0) - before.get(name, 0) for name in METRICS}
+    wrong = {
+        name: moved[name]
+        for name, least in METRICS.items()
+        if name not in after or moved[name] < (least or 0)
+    }
+    assert not wrong, f"{wrong} of {sorted(after)}"
 
 
 @pytest.mark.parametrize(
