@@ -4,7 +4,9 @@
 //! from full range to limited range in place; no RGB in between. A lossless still (PNG) goes by
 //! RGB once, after the page has come to rest.
 
-use image::ImageFormat;
+use std::io::Cursor;
+
+use png::{ColorType, Transformations};
 use turbojpeg::{Decompressor, PixelFormat, Subsamp, YuvImage};
 use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
@@ -14,6 +16,9 @@ use crate::model::Size;
 /// Largest side accepted, px: the encoder takes no more, and it bounds what a decoder allocates.
 const SIDE_PX_MAX: usize = 4096;
 
+const RGB_BYTES: usize = 3;
+const RGBA_BYTES: usize = 4;
+
 /// Why a shot could not become a picture.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -22,7 +27,10 @@ pub enum Error {
     Jpeg(#[source] turbojpeg::Error),
     /// The PNG is damaged.
     #[error("decode PNG")]
-    Png(#[source] image::ImageError),
+    Png(#[source] png::DecodingError),
+    /// The PNG is of a kind that no browser makes.
+    #[error("a PNG of {0:?}")]
+    PngKind(ColorType),
     /// RGB could not be converted.
     #[error("convert RGB to I420")]
     Convert(#[source] yuv::YuvError),
@@ -76,11 +84,21 @@ impl Decoder {
 
     /// Decodes a PNG over the whole of `picture`, which takes the PNG's size.
     pub fn decode_png(&mut self, png: &[u8], picture: &mut Picture) -> Result<(), Error> {
-        let image = image::load_from_memory_with_format(png, ImageFormat::Png)
-            .map_err(Error::Png)?
-            .into_rgb8();
-        let size = resize(picture, image.width() as usize, image.height() as usize)?;
-        rgb_to_picture(image.as_raw(), size, picture)
+        let mut decoder = png::Decoder::new(Cursor::new(png));
+        // Eight bits a sample, and no palette.
+        decoder.set_transformations(Transformations::normalize_to_color8());
+        let mut reader = decoder.read_info().map_err(Error::Png)?;
+        let info = reader.info();
+        let size = resize(picture, info.width as usize, info.height as usize)?;
+        let pixels = size.width as usize * size.height as usize;
+        self.rgb.resize(pixels * RGBA_BYTES, 0);
+        let frame = reader.next_frame(&mut self.rgb).map_err(Error::Png)?;
+        match frame.color_type {
+            ColorType::Rgb => (),
+            ColorType::Rgba => drop_alpha(&mut self.rgb),
+            other => return Err(Error::PngKind(other)),
+        }
+        rgb_to_picture(&self.rgb[..pixels * RGB_BYTES], size, picture)
     }
 
     fn decode_jpeg_by_rgb(
@@ -90,16 +108,24 @@ impl Decoder {
         picture: &mut Picture,
     ) -> Result<(), Error> {
         let (width, height) = (size.width as usize, size.height as usize);
-        self.rgb.resize(width * height * 3, 0);
+        self.rgb.resize(width * height * RGB_BYTES, 0);
         let image = turbojpeg::Image {
             pixels: self.rgb.as_mut_slice(),
             width,
-            pitch: width * 3,
+            pitch: width * RGB_BYTES,
             height,
             format: PixelFormat::RGB,
         };
         self.jpeg.decompress(jpeg, image).map_err(Error::Jpeg)?;
         rgb_to_picture(&self.rgb, size, picture)
+    }
+}
+
+/// Leaves the colours of RGBA pixels at the front of their buffer, as RGB.
+fn drop_alpha(pixels: &mut [u8]) {
+    for index in 1..pixels.len() / RGBA_BYTES {
+        let from = index * RGBA_BYTES;
+        pixels.copy_within(from..from + RGB_BYTES, index * RGB_BYTES);
     }
 }
 
@@ -251,10 +277,38 @@ mod tests {
     }
 
     fn encode_png(rgb: &[u8], width: usize, height: usize) -> Vec<u8> {
-        let image = image::RgbImage::from_raw(width as u32, height as u32, rgb.to_vec()).unwrap();
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        image.write_to(&mut bytes, ImageFormat::Png).unwrap();
-        bytes.into_inner()
+        encode_png_of(ColorType::Rgb, rgb, width, height)
+    }
+
+    fn encode_png_of(kind: ColorType, pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
+        encoder.set_color(kind);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(pixels).unwrap();
+        writer.finish().unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_png_with_alpha_is_the_same_picture() {
+        let rgb: Vec<u8> = (0..6 * 4 * RGB_BYTES).map(|at| (at * 37) as u8).collect();
+        let rgba: Vec<u8> = rgb
+            .chunks(RGB_BYTES)
+            .flat_map(|p| [p[0], p[1], p[2], 255])
+            .collect();
+        let mut decoder = Decoder::new().unwrap();
+        let [mut plain, mut alpha] = [Size::new(6, 4); 2].map(Picture::new);
+        decoder
+            .decode_png(&encode_png(&rgb, 6, 4), &mut plain)
+            .unwrap();
+        let png = encode_png_of(ColorType::Rgba, &rgba, 6, 4);
+        decoder.decode_png(&png, &mut alpha).unwrap();
+        for plane in [Plane::Y, Plane::U, Plane::V] {
+            assert_eq!(plain.plane(plane), alpha.plane(plane));
+        }
+        let grey = encode_png_of(ColorType::Grayscale, &[0; 24], 6, 4);
+        assert!(decoder.decode_png(&grey, &mut alpha).is_err());
     }
 
     fn encode_jpeg(rgb: &[u8], width: usize, height: usize) -> Vec<u8> {
