@@ -1,6 +1,6 @@
 //! The stages that every picture goes through, at 1280x720, one after the other and on one thread:
 //! JPEG into I420, the ghost cursor onto it, H.264 out of it. Run with `cargo bench`; with
-//! `cargo bench -- --test` each runs once.
+//! `cargo bench -- --test` each runs once, with `cargo bench -- NAME` one of them and the reference.
 //!
 //! Each stage is told as a ratio to one copy of the same picture in memory, measured in the same
 //! run, since machines differ and shared ones differ by the minute. A checksum over all that came
@@ -10,11 +10,9 @@
 //! channels and threads, WebRTC and the network, and lossless stills, which come once per rest.
 //! What a viewer sees of the whole way is measured end to end, against a reference, elsewhere.
 
-use std::cell::RefCell;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use criterion::Criterion;
 use ghostcast::media::compose::Composer;
 use ghostcast::media::cursor::sprite::Scale;
 use ghostcast::media::cursor::{self, Cue, Cursor, Overlay};
@@ -30,58 +28,77 @@ const JPEG_QUALITY: i32 = 80;
 /// The page is scrolled by this much between two pictures, so that there is something to encode.
 const SCROLL_PX: usize = 24;
 
-/// Time and runs of each stage, in the order of their first run.
-#[derive(Default)]
-struct Times(RefCell<Vec<(&'static str, Duration, u64)>>);
+/// How long a stage is run before it counts, so that caches and clocks are what they will be.
+const WARM: Duration = Duration::from_millis(500);
+/// How long it is measured.
+const MEASURED: Duration = Duration::from_secs(3);
+/// The stage that the others are compared with.
+const REFERENCE: &str = "copy";
 
-impl Times {
-    /// Measures `work`, told its run's number, as criterion wants it, and keeps the times too.
-    fn measure(&self, criterion: &mut Criterion, name: &'static str, mut work: impl FnMut(usize)) {
-        let mut run = 0;
-        criterion.bench_function(name, |bencher| {
-            bencher.iter_custom(|count| {
-                let started = Instant::now();
-                for _ in 0..count {
-                    work(run);
-                    run += 1;
-                }
-                let took = started.elapsed();
-                self.add(name, took, count);
-                took
-            });
-        });
-    }
+/// What is to be measured, and the times of what has been.
+struct Bench {
+    /// Each stage runs once, unmeasured.
+    is_trial: bool,
+    /// Only the stage of this name, and the reference.
+    only: Option<String>,
+    /// The median of each stage's runs, in the order of the stages.
+    medians: Vec<(&'static str, Duration)>,
+}
 
-    fn add(&self, name: &'static str, took: Duration, count: u64) {
-        let mut times = self.0.borrow_mut();
-        match times.iter_mut().find(|(known, ..)| *known == name) {
-            Some((_, total, runs)) => (*total, *runs) = (*total + took, *runs + count),
-            None => times.push((name, took, count)),
+impl Bench {
+    /// By the program's arguments; cargo adds `--bench`.
+    fn from_args() -> Self {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        Self {
+            is_trial: arguments.iter().any(|argument| argument == "--test"),
+            only: arguments.into_iter().find(|a| !a.starts_with("--")),
+            medians: Vec::new(),
         }
     }
 
-    /// Tells each stage's mean as a multiple of the first one's. A filter may have left some out.
-    fn tell(&self) {
-        let times = self.0.borrow();
-        let mean = |took: Duration, runs: u64| took.as_secs_f64() / runs.max(1) as f64;
-        let Some((reference, took, runs)) = times.first() else {
+    /// Runs `work`, told its run's number, and tells its times.
+    fn measure(&mut self, name: &'static str, mut work: impl FnMut(usize)) {
+        let is_wanted = |only: &String| only == name || name == REFERENCE;
+        if !self.only.as_ref().is_none_or(is_wanted) {
             return;
-        };
-        let unit = mean(*took, *runs);
-        for (name, took, runs) in times.iter() {
-            let mean = mean(*took, *runs);
-            eprintln!(
-                "{name:10} {:8.3} ms  {:7.1} x {reference}",
-                mean * 1e3,
-                mean / unit
-            );
         }
+        let mut run = 0;
+        let mut timed = || {
+            let started = Instant::now();
+            work(run);
+            run += 1;
+            started.elapsed()
+        };
+        if self.is_trial {
+            timed();
+            return;
+        }
+        let began = Instant::now();
+        while began.elapsed() < WARM {
+            timed();
+        }
+        let (began, mut times) = (Instant::now(), Vec::new());
+        while began.elapsed() < MEASURED {
+            times.push(timed());
+        }
+        times.sort_unstable();
+        let at = |share: f64| times[(share * (times.len() - 1) as f64) as usize];
+        self.medians.push((name, at(0.5)));
+        let unit = self.medians[0].1.as_secs_f64();
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        eprintln!(
+            "{name:10} p50 {:8.3} ms  p5 {:8.3}  p95 {:8.3}  {:7.1} x {REFERENCE}  {} runs",
+            ms(at(0.5)),
+            ms(at(0.05)),
+            ms(at(0.95)),
+            at(0.5).as_secs_f64() / unit,
+            times.len(),
+        );
     }
 }
 
 fn main() {
-    let mut criterion = Criterion::default().configure_from_args();
-    let times = Times::default();
+    let mut bench = Bench::from_args();
     let jpegs = [0, SCROLL_PX].map(|scrolled| jpeg(&page(scrolled)));
     let mut decoder = Decoder::new().expect("a JPEG decoder");
     let mut pictures = [Picture::new(SIZE), Picture::new(SIZE)];
@@ -93,14 +110,14 @@ fn main() {
     let mut checksum = Checksum::default();
 
     let mut copy = vec![0; pictures[0].data_mut().len()];
-    times.measure(&mut criterion, "copy", |run| {
+    bench.measure(REFERENCE, |run| {
         copy.copy_from_slice(pictures[run % 2].data_mut());
         black_box(&mut copy);
     });
     checksum.add(&copy);
 
     let mut decoded = Picture::new(SIZE);
-    times.measure(&mut criterion, "decode", |run| {
+    bench.measure("decode", |run| {
         let jpeg = &jpegs[run % 2];
         decoder
             .decode_jpeg(jpeg, &mut decoded)
@@ -109,7 +126,7 @@ fn main() {
     checksum.add_picture(&pictures[1]);
 
     let (overlays, mut composer) = (overlays(), Composer::new());
-    times.measure(&mut criterion, "compose", |run| {
+    bench.measure("compose", |run| {
         let overlay = &overlays[run % overlays.len()];
         black_box(composer.draw(&mut pictures[0], Some(overlay), Scale::uniform(1.0)));
     });
@@ -118,7 +135,7 @@ fn main() {
     composer.erase(&mut pictures[0]);
 
     let mut encoder = new_encoder();
-    times.measure(&mut criterion, "encode", |run| {
+    bench.measure("encode", |run| {
         let media_ms = run as u64 * 1000 / u64::from(FPS);
         let encoded = encoder.encode(&pictures[run % 2], media_ms, false);
         black_box(encoded.expect("a picture can be encoded"));
@@ -129,9 +146,7 @@ fn main() {
         .expect("it is not skipped");
     checksum.add(&first.data);
 
-    times.tell();
     eprintln!("checksum   {:016x}", checksum.0);
-    criterion.final_summary();
 }
 
 fn new_encoder() -> Encoder {
