@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs what the tests need, then runs all of them on real parts. Stops at the first that fails.
 #
-#   deploy/test.sh                    everything
+#   deploy/test.sh                    everything but what takes long
 #   deploy/test.sh lint               formatting, clippy, docs, the scripts
 #   deploy/test.sh unit [ARG...]      cargo test; arguments go to it
 #   deploy/test.sh validate [ARG...]  ghostcast validate; arguments go to it (--step N, --json FILE)
 #   deploy/test.sh live [ARG...]      pytest of tests/live; arguments go to it (-k NAME, -x, ...)
-#   deploy/test.sh soak [N [SEED]]    N (200) random faults in a row on live sessions; not part of everything
+#   deploy/test.sh long [ARG...]      the live tests that are marked `long`, among them a soak of 200 faults
+#   deploy/test.sh soak [N [SEED]]    N (200) random faults in a row on live sessions
 #
 # Environment, optional: LIVEKIT_SERVER_BIN, a LiveKit server to test against instead of the pinned one.
 
@@ -17,6 +18,8 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$root"
 
+# How many live tests run at the same time.
+side_by_side=3
 # The bundle that the browser-side tests load.
 livekit_client=2.23.0
 # The official MCP SDK for TypeScript, the public conformance suite, and a Node.js that is new enough for it.
@@ -26,9 +29,9 @@ usage() { sed -n '2,/^$/{/^$/d;s/^# \{0,1\}//;p}' "$root/deploy/test.sh"; }
 what="${1:-all}"
 [ "$#" -eq 0 ] || shift
 case "$what" in
-  all) [ "$#" -eq 0 ] || die 'arguments go to one stage: deploy/test.sh unit|validate|live|soak ARG...' ;;
+  all) [ "$#" -eq 0 ] || die 'arguments go to one stage: deploy/test.sh unit|validate|live|long|soak ARG...' ;;
   lint) [ "$#" -eq 0 ] || die 'lint takes no arguments' ;;
-  unit | validate | live | soak) ;;
+  unit | validate | live | long | soak) ;;
   -h | --help)
     usage
     exit
@@ -38,11 +41,11 @@ case "$what" in
     exit 2
     ;;
 esac
-# The soak needs all that the live tests need, and is asked for by name only.
+# What takes long needs all that the live tests need, and is asked for by name only.
 wants() {
   case "$what" in
-    all) [ "$1" != soak ] ;;
-    soak) [ "$1" = live ] || [ "$1" = soak ] ;;
+    all) [ "$1" != long ] && [ "$1" != soak ] ;;
+    long | soak) [ "$1" = live ] || [ "$1" = "$what" ] ;;
     *) [ "$what" = "$1" ] ;;
   esac
 }
@@ -185,7 +188,8 @@ if wants unit; then
 fi
 
 if wants validate || wants live; then
-  begin 'building the binary that is validated and that the live tests start'
+  begin 'the binary that is validated and that the live tests start'
+  # The one that `cargo test` has built, when it has.
   cargo build --locked --bin ghostcast
   export GHOSTCAST_BIN="$target_dir/debug/ghostcast"
   [ -x "$GHOSTCAST_BIN" ] || die "cargo build left no $GHOSTCAST_BIN"
@@ -200,14 +204,26 @@ if wants validate; then
   fi
 fi
 
-if wants live; then
-  if wants soak; then
-    begin 'random faults in a row'
-    "$venv/bin/python" tests/live/soak_faults.py "$@"
-  else
-    begin 'live tests: a real Chromium, a real LiveKit server, official clients (pytest)'
-    "$venv/bin/python" -m pytest -o cache_dir="$env_dir/pytest" tests/live "$@"
-  fi
+# live_tests ARG...: a part of tests/live.
+live_tests() {
+  "$venv/bin/python" -m pytest -o cache_dir="$env_dir/pytest" tests/live "$@"
+}
+
+if wants soak; then
+  begin 'random faults in a row'
+  "$venv/bin/python" tests/live/soak_faults.py "$@"
+elif wants long; then
+  begin 'live tests that take long (pytest)'
+  live_tests --capture=no -m long "$@"
+elif wants live && [ "$#" -gt 0 ]; then
+  begin 'live tests of these arguments, one after the other (pytest)'
+  live_tests "$@"
+elif wants live; then
+  # A module stays in one process; most of a test's time is waiting.
+  begin 'live tests side by side: a real Chromium, a real LiveKit server, official clients (pytest)'
+  live_tests -m 'not alone and not long' --numprocesses "$side_by_side" --dist loadfile
+  begin 'live tests that measure time, one after the other (pytest)'
+  live_tests -m 'alone and not long'
 fi
 
 finish

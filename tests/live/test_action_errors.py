@@ -68,6 +68,7 @@ def test_connection_failures(lone_api, room, open_page):
     open_page("/still")
 
 
+@pytest.mark.alone
 def test_a_server_that_never_answers(lone_api, room, web, open_page):
     """The bound that the caller named holds."""
     start = time.monotonic()

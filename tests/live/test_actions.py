@@ -142,6 +142,7 @@ def test_scroll_in_four_directions(lone_api, room, open_page):
         print(f"scrolled {direction}: {seen}")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("seconds", [0, 0.2, 0.5])
 def test_wait_is_accurate(lone_api, room, seconds):
     """Never short, and over by little."""
@@ -194,6 +195,7 @@ def test_elements_follow_the_page(lone_api, room, open_page):
     assert "elements" not in lone_api.context(room)
 
 
+@pytest.mark.alone
 def test_latency_limits(lone_api, room, open_page):
     """The requirements' bounds, as the caller sees them; the table follows at the end."""
     before = {name: len(values) for name, values in lone_api.latencies.items()}

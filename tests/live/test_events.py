@@ -40,6 +40,7 @@ def test_schema_is_strict():
     assert set(types) == {*TYPES_ALL, "lagged"}
 
 
+@pytest.mark.alone
 def test_every_type_on_the_wire(lone_api, room, web):
     """Each kind of event is provoked, arrives soon, and has its shape (the socket checks it)."""
     form, chatty = web.visit("/form"), web.visit("/chatty")
@@ -162,6 +163,7 @@ def test_events_without_an_action(lone_api, web):
         events.wait("page_navigation", accept=lambda e: e["url"] == target.url)
 
 
+@pytest.mark.alone
 def test_dom_changes_are_coalesced(lone_api, room, web):
     """3000 insertions in 1.5 s are a handful of events."""
     visit = web.visit("/storm")
@@ -240,6 +242,7 @@ def test_dead_socket_is_removed(lone_api, room):
         wait_for(lambda: lone_api.connections(room) == 1, 25, "the dead one is not counted")
 
 
+@pytest.mark.alone
 def test_stalled_socket_disturbs_nobody(lone_api, room):
     """Megabytes of events wait for a socket that never reads; the other one hears all in time."""
     stalled = raw_socket(lone_api, room)

@@ -112,6 +112,7 @@ def test_every_listed_element_can_be_clicked(lone_api, room, open_page, name):
     visit.wait_note("click")
 
 
+@pytest.mark.alone
 def test_two_thousand_elements_in_small_parts(lone_api, room, open_page):
     """What is in view comes first, each element once, with an index that holds for all parts."""
     visit = open_page("/many")

@@ -226,6 +226,7 @@ def test_a_room_that_closes_for_want_of_people(ghostcast_bin, web):
         server.stop()
 
 
+@pytest.mark.alone
 def test_recover_of_a_healthy_session(livekit_ghostcast, own_livekit, web):
     """Nothing to do is a success, and the viewer notices nothing."""
     api = livekit_ghostcast.api

@@ -151,6 +151,7 @@ def test_recover_brings_livekit_back(livekit_ghostcast, own_livekit, web):
         assert_back(api, room, own_livekit)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("fault", faults.NETWORK_FAULTS, ids=str)
 def test_network(far_ghostcast, far_livekit, web, fault):
     """Told within its bound, healed by itself; actions go on meanwhile."""

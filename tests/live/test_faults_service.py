@@ -127,6 +127,7 @@ def test_killed_service_is_cleared_up_after(ghostcast_bin, web):
         service.remove_home()
 
 
+@pytest.mark.alone
 def test_sigterm_with_ten_sessions(ghostcast_bin, own_livekit, web):
     """Everybody who waits is answered, and within five seconds nothing is left."""
     service = Ghostcast(ghostcast_bin, env=own_livekit.env()).start()

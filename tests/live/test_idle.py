@@ -7,6 +7,8 @@ import pytest
 from support import essentials, procs
 from support.wait import wait_for
 
+pytestmark = pytest.mark.alone
+
 # Share of one core of the service's own process.
 UNWATCHED_PERCENT_MAX = 1.0
 STILL_PERCENT_MAX = 6.0

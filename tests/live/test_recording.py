@@ -182,6 +182,7 @@ def sees(film, seconds, colour):
     return pictures.colour_distance(seen, essentials.hex_rgb(colour)) <= 12
 
 
+@pytest.mark.alone
 def test_times_are_true(api, web):
     """The clock that the page paints runs as fast as the film's, and keyframes come to seek to."""
     with api.session(initial_url=web.url("/clock"), fps=30) as room:

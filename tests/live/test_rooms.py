@@ -4,6 +4,8 @@ import concurrent.futures
 import time
 import uuid
 
+import pytest
+
 from support import essentials, procs
 from support.api import assert_envelope, new_room
 from support.wait import holds_for, wait_for
@@ -235,6 +237,7 @@ def report(title, times):
         print(f"{title}: {what} min {low:.3f} mean {mean:.3f} max {high:.3f} s")
 
 
+@pytest.mark.alone
 def test_ten_in_a_row(ghostcast, web):
     """Sessions leave nothing behind, however many there were."""
     open_and_close(ghostcast.api, web, "warm")
@@ -245,6 +248,7 @@ def test_ten_in_a_row(ghostcast, web):
     assert_back_at(ghostcast, baseline)
 
 
+@pytest.mark.alone
 def test_ten_at_once(ghostcast, web):
     """Ten sessions live at the same time, all usable, and then all gone."""
     api, rooms = ghostcast.api, [new_room(f"crowd-{n}") for n in range(10)]

@@ -225,6 +225,7 @@ def test_popup_in_the_background(lone_api, room, web):
     assert lone_api.do(room, "switch_tab", tab=2)["url"] == target.url
 
 
+@pytest.mark.alone
 def test_crash_in_the_background(own_ghostcast, web):
     """It costs that tab and nothing else; the crash of the current one is a lost browser."""
     api = own_ghostcast.api
@@ -254,6 +255,7 @@ def test_last_tab_that_goes_is_replaced(lone_api, room, web):
     assert lone_api.do(room, "navigate", url=visit.url)["url"] == visit.url
 
 
+@pytest.mark.alone
 def test_bound(lone_ghostcast, room, web):
     """Tabs beyond the bound are refused to callers, closed to pages, and noted."""
     api = lone_ghostcast.api

@@ -63,6 +63,7 @@ def test_without_livekit_its_steps_fail_with_advice(ghostcast_bin, tmp_path):
     assert "LIVEKIT_SERVER_BIN=/no/such/server is no file" in done.stdout
 
 
+@pytest.mark.alone
 def test_livekit_step(ghostcast_bin):
     """With a server to start, the subscriber of step 11 sees the pages."""
     binary = os.environ["LIVEKIT_SERVER_BIN"]

@@ -30,6 +30,7 @@ def test_track_facts(api, web, watch_js):
         assert facts["attributes"]["lk.publish_on_behalf"] == facts["identity"]
 
 
+@pytest.mark.alone
 def test_clock(api, web, watch_js):
     """Frames drawn to a canvas show the painted clock."""
     with api.session(initial_url=web.url("/clock")) as room, watch_js(room) as viewer:

@@ -41,6 +41,7 @@ def test_track_is_what_livekit_expects(api, web, subscribe):
         assert record["livekit"] == "connected" and record["capturing"] is True
 
 
+@pytest.mark.alone
 def test_clock_is_read_from_decoded_frames(api, web, subscribe):
     """The whole way from the page's paint to the subscriber's pixels, with its latency."""
     with api.session(initial_url=web.url("/clock")) as room, subscribe(room) as viewer:
@@ -154,6 +155,7 @@ def test_odd_viewport(api, web, subscribe):
         assert api.record(room)["viewport"] == {"width": 1281, "height": 721}
 
 
+@pytest.mark.alone
 def test_frame_rate_is_capped(api, web, subscribe):
     """The asked rate is a ceiling: a page at 60 Hz with `fps: 10` gives about 10 pictures."""
     with api.session(initial_url=web.url("/clock"), fps=10) as room, subscribe(room) as viewer:
@@ -165,6 +167,7 @@ def test_frame_rate_is_capped(api, web, subscribe):
         assert 7.5 <= rate <= 11.5
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("fps", [30, 10, 5])
 def test_a_movement_ends_as_the_page_does(api, web, subscribe, fps):
     """The last frame of a movement is shown, at whatever rate; several times over."""
@@ -183,6 +186,7 @@ def test_a_movement_ends_as_the_page_does(api, web, subscribe, fps):
             print(f"{fps} fps: end seen after {(time.monotonic() - start) * 1000:.0f} ms")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("page", ["photos", "playing"])
 def test_bit_rate_is_kept(api, web, subscribe, page):
     """On a busy page any five seconds carry the set bit rate, within 15 %."""

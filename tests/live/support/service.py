@@ -1,6 +1,7 @@
 """A running `ghostcast serve`: started on a free port, stopped, and searched for leftovers."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -23,11 +24,32 @@ TOKEN_ENV = "GHOSTCAST_SERVER__TOKEN"
 TOKEN = "a-token-of-the-live-tests"
 
 
+# Ports below those that the system gives to whoever asks for any. Each process of the suite has a
+# share of its own, so that a port that is found free is not taken by a neighbour before its use.
+PORTS_FROM, PORTS_PER_PROCESS, SHARES = 12_000, 1_500, 12
+
+
+def our_ports():
+    """The ports of this process of the suite, one after the other, over and over."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    # A worker that died is followed by one with a higher number.
+    first = PORTS_FROM + worker % SHARES * PORTS_PER_PROCESS
+    return itertools.cycle(range(first, first + PORTS_PER_PROCESS))
+
+
+PORTS = our_ports()
+
+
 def free_port(kind=socket.SOCK_STREAM):
-    """A port nobody listens on at this moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port nobody listens on at this moment, and that is not given out again for long."""
+    for port in itertools.islice(PORTS, PORTS_PER_PROCESS):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("every port of this process of the suite is taken")
 
 
 def clean_env():
