@@ -166,11 +166,24 @@ fi
 
 # ---- the tests --------------------------------------------------------------------------------
 
+# features EDGES: every package that is built for this machine, with its features. Cargo marks what it
+# has shown before, and what is a macro.
+features() {
+  cargo tree --locked --edges "$1" --prefix none --format '{p} [{f}]' |
+    sed 's/ ([*]) / /; s/ (proc-macro) / /; s/ ([*])$//' | sort -u
+}
+
 if wants lint; then
   begin 'formatting (cargo fmt --check)'
   cargo fmt --check
   begin 'the scripts (shellcheck)'
   shellcheck -x deploy/*.sh deploy/livekit-server/build.sh .ci/run
+  begin 'one set of features, with tests and without'
+  # Else all that depends on such a package is built twice: for the tests, and for the binary alone.
+  without="$(features normal,build)"
+  with="$(features normal,build,dev)"
+  more="$(comm -23 <(printf '%s\n' "$without") <(printf '%s\n' "$with"))"
+  [ -z "$more" ] || die "dev-dependencies change the features of these packages; name the features in [dependencies] too: $more"
   begin 'clippy, warnings are errors'
   cargo clippy --all-targets --locked -- -D warnings
   begin 'docs, warnings are errors'
