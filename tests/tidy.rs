@@ -382,7 +382,7 @@ fn documents_name_what_exists() {
 #[test]
 fn the_readme_lists_every_action_event_and_error() {
     assert_eq!(unlisted("`click`", &["click", "type"]), ["type"]);
-    let command = read("src/model/command.rs");
+    let command = read("src/model/command/error.rs");
     let kinds = wire_names(&command);
     assert!(kinds.contains(&"stale_element"), "{kinds:?}");
     let mut wanted = [
