@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::command::ActionRequest;
+use super::outcome::{DialogAnswer, DownloadState};
 use super::recording::RecordingState;
 use super::time::UnixTime;
 
@@ -81,12 +82,27 @@ pub enum EventBody {
         /// Whether it came to rest, or its bound was reached.
         settled: bool,
     },
-    /// Opt-in: the page opened a dialog, which is answered at once.
+    /// Opt-in: the page opened a dialog, or one was answered.
     Dialog {
         /// `alert`, `confirm`, `prompt` or `beforeunload`.
         kind: String,
         /// The dialog's text.
         message: String,
+        /// What the field of a `prompt` holds; null for the others.
+        default_value: Option<String>,
+        /// How it was answered; null while it is open.
+        handled: Option<DialogAnswer>,
+    },
+    /// Opt-in: a download began or ended.
+    Download {
+        /// Names it in the session.
+        id: String,
+        /// The file's name.
+        name: String,
+        /// How far it is.
+        state: DownloadState,
+        /// Bytes that have come.
+        bytes: u64,
     },
     /// Opt-in: the page wrote to its console.
     Console {
@@ -137,11 +153,12 @@ pub const EVENT_TYPES_DEFAULT: [&str; 6] = [
 ];
 
 /// The event types that come only on request by `?types=`.
-pub const EVENT_TYPES_OPTIONAL: [&str; 6] = [
+pub const EVENT_TYPES_OPTIONAL: [&str; 7] = [
     "stream_state",
     "action_started",
     "settled",
     "dialog",
+    "download",
     "console",
     "recording",
 ];
@@ -160,6 +177,7 @@ impl EventBody {
             Self::ActionStarted { .. } => "action_started",
             Self::Settled { .. } => "settled",
             Self::Dialog { .. } => "dialog",
+            Self::Download { .. } => "download",
             Self::Console { .. } => "console",
             Self::Recording { .. } => "recording",
             Self::Lagged { .. } => "lagged",

@@ -5,7 +5,10 @@ pub mod command;
 pub mod event;
 pub mod geometry;
 pub mod ids;
+pub mod keys;
 pub(crate) mod likeness;
+pub mod outcome;
+pub mod reading;
 pub mod recording;
 pub mod secret;
 pub mod secrets;
@@ -19,9 +22,14 @@ pub use command::{ActionErrorKind, ActionResult, Command};
 pub use event::{Event, EventBody};
 pub use geometry::{Point, Size};
 pub use ids::{RecordingId, RoomName, SessionId, ViewerId};
+pub use outcome::{
+    BlockedRequest, Change, ChangeKind, Delivery, DialogAnswer, DialogInfo, DownloadInfo,
+    DownloadState, Effect, EffectKind, HandledBy, Outcome, Rest, Retry, Struck,
+};
+pub use reading::Unreadable;
 pub use recording::{FileState, RecordingFile, RecordingState, RecordingStatus};
 pub use secret::Secret;
 pub use secrets::Secrets;
-pub use session::{SessionRecord, SessionSpec, SessionState};
+pub use session::{DialogPolicy, SessionRecord, SessionSpec, SessionState};
 pub use tab::TabInfo;
 pub use time::UnixTime;

@@ -44,6 +44,9 @@ pub struct SessionSpec {
     pub allowed_domains: Vec<String>,
     /// How to capture: `auto` or `screencast`.
     pub capture: Option<CaptureMode>,
+    /// What becomes of the dialogs that the page opens: `ask`, `accept` or `dismiss`.
+    #[serde(default)]
+    pub dialogs: DialogPolicy,
     /// Anything of the caller's own, returned as it came.
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -63,6 +66,30 @@ pub enum CaptureMode {
     Auto,
     /// CDP `Page.startScreencast`.
     Screencast,
+}
+
+/// What becomes of the dialogs that a page opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DialogPolicy {
+    /// They stay open until an action `handle_dialog` answers them.
+    #[default]
+    Ask,
+    /// They are accepted at once, a `prompt` with what it holds.
+    Accept,
+    /// They are dismissed at once.
+    Dismiss,
+}
+
+impl DialogPolicy {
+    /// The wire name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ask => "ask",
+            Self::Accept => "accept",
+            Self::Dismiss => "dismiss",
+        }
+    }
 }
 
 /// Bounds of the numbers in a [`SessionSpec`].
@@ -97,6 +124,7 @@ impl SessionSpec {
             bitrate_bps: None,
             allowed_domains: Vec::new(),
             capture: None,
+            dialogs: DialogPolicy::default(),
             metadata: Map::new(),
             secrets: BTreeMap::new(),
         }

@@ -4,6 +4,7 @@
 //! is its parsed form; every front door parses by [`Command::parse`], so all accept the same.
 
 mod error;
+mod files;
 mod page;
 mod parse;
 mod pointer;
@@ -20,17 +21,21 @@ use self::parse::{NoParams, decode, unknown_action};
 use super::wait::Wait;
 
 pub use error::{ActionError, ActionErrorKind};
+pub use files::{UPLOAD_BYTES_MAX, UPLOAD_FILES_MAX, Upload, UploadFile};
 pub use page::{CloseTab, Navigate, NewTab, SwitchTab, TIMEOUT_MS_MAX};
-pub use pointer::{Click, Direction, MouseButton, SCROLL_AMOUNT_DEFAULT, Scroll, Target};
+pub use pointer::{Click, Direction, Drag, MouseButton, SCROLL_AMOUNT_DEFAULT, Scroll, Target};
 pub use result::ActionResult;
-pub use text::{TEXT_CHARS_MAX, Type};
+pub use text::{
+    Choice, ClipboardWrite, HandleDialog, PRESS_MAX, Press, Select, TEXT_CHARS_MAX, Type,
+};
 
 /// An action as it arrives and as events echo it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActionRequest {
-    /// One of `navigate`, `click`, `type`, `scroll`, `wait`, `go_back`, `go_forward`, `refresh`,
-    /// `new_tab`, `switch_tab`, `close_tab`.
+    /// One of `navigate`, `click`, `hover`, `type`, `press`, `select`, `scroll`, `drag`, `upload`,
+    /// `wait`, `go_back`, `go_forward`, `refresh`, `handle_dialog`, `clipboard_write`,
+    /// `clipboard_read`, `new_tab`, `switch_tab`, `close_tab`.
     #[schema(example = "click")]
     pub action_type: String,
     /// The action's parameters; see the README's table.
@@ -40,6 +45,25 @@ pub struct ActionRequest {
     /// The `action_id` of a failed action that this one tries to put right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correction_of: Option<String>,
+    /// What must still be so for the action to be carried out; else it is refused as
+    /// `page_changed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expects: Option<Expects>,
+}
+
+/// The page that an action is meant for. What is left out is not looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expects {
+    /// The page's URL, exactly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The number of the current tab.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tab: Option<u32>,
+    /// The number of the page's document, as the context tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<u64>,
 }
 
 impl ActionRequest {
@@ -49,6 +73,7 @@ impl ActionRequest {
             action_type: action_type.to_owned(),
             params,
             correction_of: None,
+            expects: None,
         }
     }
 }
@@ -60,10 +85,20 @@ pub enum Command {
     Navigate(Navigate),
     /// Press a mouse button on an element or at a point.
     Click(Click),
+    /// Move the pointer over an element or a point.
+    Hover(Target),
     /// Type text into an element, or into whatever has the focus.
     Type(Type),
+    /// Press keys.
+    Press(Press),
+    /// Choose from a list.
+    Select(Select),
     /// Scroll the page, or the scroller that holds an element.
     Scroll(Scroll),
+    /// Drag something somewhere.
+    Drag(Drag),
+    /// Give files to a file field.
+    Upload(Upload),
     /// Let time pass, or wait until something is so.
     Wait(Wait),
     /// One step back in the page's history.
@@ -72,6 +107,12 @@ pub enum Command {
     GoForward,
     /// Load the page again.
     Refresh,
+    /// Answer the dialog that is open.
+    HandleDialog(HandleDialog),
+    /// Put a text on the session's clipboard.
+    ClipboardWrite(ClipboardWrite),
+    /// Read the session's clipboard.
+    ClipboardRead,
     /// Open a tab and make it the current one.
     NewTab(NewTab),
     /// Make another tab the current one.
@@ -81,15 +122,23 @@ pub enum Command {
 }
 
 /// Every `action_type` there is, in the order of the documentation.
-pub const ACTION_TYPES: [&str; 11] = [
+pub const ACTION_TYPES: [&str; 19] = [
     "navigate",
     "click",
+    "hover",
     "type",
+    "press",
+    "select",
     "scroll",
+    "drag",
+    "upload",
     "wait",
     "go_back",
     "go_forward",
     "refresh",
+    "handle_dialog",
+    "clipboard_write",
+    "clipboard_read",
     "new_tab",
     "switch_tab",
     "close_tab",
@@ -106,22 +155,65 @@ impl Command {
             "click" => decode(params, &[])
                 .and_then(Click::checked)
                 .map(Self::Click),
+            "hover" => decode(params, &[]).and_then(Target::hover).map(Self::Hover),
             "type" => decode(params, &["text"])
                 .and_then(Type::checked)
                 .map(Self::Type),
+            "press" => decode(params, &["keys"])
+                .and_then(Press::checked)
+                .map(Self::Press),
+            "select" => decode(params, &["index"])
+                .and_then(Select::checked)
+                .map(Self::Select),
             "scroll" => decode(params, &["direction"])
                 .and_then(Scroll::checked)
                 .map(Self::Scroll),
+            "drag" => decode(params, &["from", "to"])
+                .and_then(Drag::checked)
+                .map(Self::Drag),
+            "upload" => decode(params, &["index"])
+                .and_then(Upload::checked)
+                .map(Self::Upload),
             "wait" => decode(params, &[]).and_then(page::wait).map(Self::Wait),
             "go_back" => decode::<NoParams>(params, &[]).map(|_| Self::GoBack),
             "go_forward" => decode::<NoParams>(params, &[]).map(|_| Self::GoForward),
             "refresh" => decode::<NoParams>(params, &[]).map(|_| Self::Refresh),
+            "handle_dialog" => decode(params, &["accept"])
+                .and_then(HandleDialog::checked)
+                .map(Self::HandleDialog),
+            "clipboard_write" => decode(params, &["text"])
+                .and_then(ClipboardWrite::checked)
+                .map(Self::ClipboardWrite),
+            "clipboard_read" => decode::<NoParams>(params, &[]).map(|_| Self::ClipboardRead),
             "new_tab" => decode(params, &[])
                 .and_then(NewTab::checked)
                 .map(Self::NewTab),
             "switch_tab" => decode(params, &["tab"]).map(Self::SwitchTab),
             "close_tab" => decode(params, &[]).map(Self::CloseTab),
             other => Err(unknown_action(other)),
+        }
+    }
+
+    /// Whether it is aimed at an element of the list, whose number means nothing on another page.
+    pub fn is_by_index(&self) -> bool {
+        match self {
+            Self::Click(Click { target, .. }) | Self::Hover(target) => target.is_index(),
+            Self::Drag(Drag { from, to }) => from.is_index() || to.is_index(),
+            Self::Type(Type { index, .. })
+            | Self::Press(Press { index, .. })
+            | Self::Scroll(Scroll { index, .. }) => index.is_some(),
+            Self::Select(_) | Self::Upload(_) => true,
+            Self::Navigate(_)
+            | Self::Wait(_)
+            | Self::GoBack
+            | Self::GoForward
+            | Self::Refresh
+            | Self::HandleDialog(_)
+            | Self::ClipboardWrite(_)
+            | Self::ClipboardRead
+            | Self::NewTab(_)
+            | Self::SwitchTab(_)
+            | Self::CloseTab(_) => false,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::model::geometry::Point;
 /// Pixels scrolled when the caller names no amount, CSS px.
 pub const SCROLL_AMOUNT_DEFAULT: f64 = 500.0;
 
-/// Where a click goes.
+/// What the pointer goes to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Target {
     /// An element of the indexed list.
@@ -100,11 +100,53 @@ pub(super) struct ClickParams {
     count: Option<u8>,
 }
 
-impl Click {
-    pub(super) fn checked(params: ClickParams) -> Result<Self, ActionError> {
-        let target = match (params.index, params.x, params.y) {
-            (Some(index), None, None) => Target::Index(index),
-            (None, Some(x), Some(y)) => Target::Point(Point::new(x, y)),
+/// The parameters of `hover`, and each end of a `drag`, as they arrive.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PlaceParams {
+    index: Option<u32>,
+    #[serde(alias = "coordinate_x")]
+    x: Option<f64>,
+    #[serde(alias = "coordinate_y")]
+    y: Option<f64>,
+}
+
+/// Parameters of `drag`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Drag {
+    /// Where the button goes down.
+    pub from: Target,
+    /// Where it goes up.
+    pub to: Target,
+}
+
+/// The parameters of `drag` as they arrive.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DragParams {
+    from: PlaceParams,
+    to: PlaceParams,
+}
+
+impl Target {
+    /// Whether it is an element of the list.
+    pub const fn is_index(self) -> bool {
+        matches!(self, Self::Index(_))
+    }
+
+    pub(super) fn hover(params: PlaceParams) -> Result<Self, ActionError> {
+        params.target("A hover")
+    }
+
+    fn of(
+        what: &str,
+        index: Option<u32>,
+        x: Option<f64>,
+        y: Option<f64>,
+    ) -> Result<Self, ActionError> {
+        let target = match (index, x, y) {
+            (Some(index), None, None) => Self::Index(index),
+            (None, Some(x), Some(y)) => Self::Point(Point::new(x, y)),
             (None, Some(_), None) => return Err(missing("y")),
             (None, None, Some(_)) => return Err(missing("x")),
             (Some(_), _, _) => {
@@ -113,11 +155,13 @@ impl Click {
             (None, None, None) => {
                 return Err(ActionError::new(
                     ActionErrorKind::MissingParameter,
-                    "A click needs \"index\", or \"x\" and \"y\". Send one of them in params.",
+                    format!(
+                        "{what} needs \"index\", or \"x\" and \"y\". Send one of them in params."
+                    ),
                 ));
             }
         };
-        if let Target::Point(point) = target
+        if let Self::Point(point) = target
             && !(point.x.is_finite() && point.y.is_finite() && point.x >= 0.0 && point.y >= 0.0)
         {
             return Err(invalid(
@@ -125,6 +169,28 @@ impl Click {
                 "a point inside the viewport has x and y of 0 or more",
             ));
         }
+        Ok(target)
+    }
+}
+
+impl PlaceParams {
+    fn target(self, what: &str) -> Result<Target, ActionError> {
+        Target::of(what, self.index, self.x, self.y)
+    }
+}
+
+impl Drag {
+    pub(super) fn checked(params: DragParams) -> Result<Self, ActionError> {
+        Ok(Self {
+            from: params.from.target("The \"from\" of a drag")?,
+            to: params.to.target("The \"to\" of a drag")?,
+        })
+    }
+}
+
+impl Click {
+    pub(super) fn checked(params: ClickParams) -> Result<Self, ActionError> {
+        let target = Target::of("A click", params.index, params.x, params.y)?;
         let count = params.count.unwrap_or(1);
         if !(1..=3).contains(&count) {
             return Err(invalid("count", "it must be 1, 2 or 3"));
