@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::command::ActionRequest;
-use super::outcome::{DialogAnswer, DownloadState};
+use super::outcome::{DownloadState, HandledBy};
 use super::recording::RecordingState;
 use super::time::UnixTime;
 
@@ -90,8 +90,10 @@ pub enum EventBody {
         message: String,
         /// What the field of a `prompt` holds; null for the others.
         default_value: Option<String>,
-        /// How it was answered; null while it is open.
-        handled: Option<DialogAnswer>,
+        /// Whether it was accepted (OK) or dismissed (Cancel); null while it is open.
+        accepted: Option<bool>,
+        /// Who answered it: `agent`, `policy` or `timeout`; null while it is open.
+        handled_by: Option<HandledBy>,
     },
     /// Opt-in: a download began or ended.
     Download {

@@ -23,13 +23,13 @@ pub use event::{Event, EventBody};
 pub use geometry::{Point, Size};
 pub use ids::{RecordingId, RoomName, SessionId, ViewerId};
 pub use outcome::{
-    BlockedRequest, Change, ChangeKind, Delivery, DialogAnswer, DialogInfo, DownloadInfo,
-    DownloadState, Effect, EffectKind, HandledBy, Outcome, Rest, Retry, Struck,
+    BlockedRequest, Change, Delivery, DialogInfo, DialogPolicy, DownloadInfo, DownloadState,
+    Effect, EffectKind, HandledBy, Outcome, Rest, Retry, Struck,
 };
 pub use reading::Unreadable;
 pub use recording::{FileState, RecordingFile, RecordingState, RecordingStatus};
 pub use secret::Secret;
 pub use secrets::Secrets;
-pub use session::{DialogPolicy, SessionRecord, SessionSpec, SessionState};
+pub use session::{SessionRecord, SessionSpec, SessionState};
 pub use tab::TabInfo;
 pub use time::UnixTime;

@@ -1,7 +1,7 @@
 //! What an action did: what was sent, what was seen of it, and what that means for a second try.
 
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 /// How much of an action's input reached the page.
@@ -143,6 +143,30 @@ impl Retry {
     }
 }
 
+/// What becomes of the dialogs that a page opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DialogPolicy {
+    /// They stay open until an action `handle_dialog` answers them.
+    #[default]
+    Ask,
+    /// They are accepted at once, a `prompt` with what it holds.
+    Accept,
+    /// They are dismissed at once.
+    Dismiss,
+}
+
+impl DialogPolicy {
+    /// The wire name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ask => "ask",
+            Self::Accept => "accept",
+            Self::Dismiss => "dismiss",
+        }
+    }
+}
+
 /// Who answered a dialog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -166,15 +190,6 @@ impl HandledBy {
     }
 }
 
-/// How a dialog was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
-pub struct DialogAnswer {
-    /// Whether it was accepted (OK) or dismissed (Cancel).
-    pub accept: bool,
-    /// By whom.
-    pub by: HandledBy,
-}
-
 /// A dialog of the page's scripts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DialogInfo {
@@ -185,8 +200,10 @@ pub struct DialogInfo {
     pub message: String,
     /// What the field of a `prompt` holds; null for the others.
     pub default_value: Option<String>,
-    /// How it was answered; null while it is open.
-    pub handled: Option<DialogAnswer>,
+    /// Whether it was accepted (OK) or dismissed (Cancel); null while it is open.
+    pub accepted: Option<bool>,
+    /// Who answered it; null while it is open.
+    pub handled_by: Option<HandledBy>,
 }
 
 /// How far a download is.
@@ -233,52 +250,15 @@ pub struct DownloadInfo {
 pub struct BlockedRequest {
     /// Where to.
     pub host: String,
-    /// The whole URL, where it is known.
-    pub url: Option<String>,
     /// Why, in a sentence.
     pub reason: String,
-}
-
-/// What kind of thing a person would notice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeKind {
-    /// The page raised an alert.
-    Alert,
-    /// The page tells how it stands (a live region).
-    Status,
-    /// A field says why it does not take what it holds.
-    Validation,
-    /// A dialog of the page's own content opened.
-    Dialog,
-    /// A menu or a list of choices opened.
-    Menu,
-    /// The server answered a navigation with an HTTP status that is a failure.
-    HttpStatus,
-    /// Anything else.
-    Other,
-}
-
-impl ChangeKind {
-    /// The wire name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Alert => "alert",
-            Self::Status => "status",
-            Self::Validation => "validation",
-            Self::Dialog => "dialog",
-            Self::Menu => "menu",
-            Self::HttpStatus => "http_status",
-            Self::Other => "other",
-        }
-    }
 }
 
 /// Something that a person would notice after an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Change {
-    /// What kind of thing.
-    pub kind: ChangeKind,
+    /// What kind of thing: `alert`, `status`, `validation`, `dialog`, `menu`, `navigation` …
+    pub kind: String,
     /// Its words, as the page shows them.
     pub text: String,
     /// The element that it belongs to, if that is listed.
@@ -342,7 +322,29 @@ impl Outcome {
         self.dialogs
             .iter()
             .rev()
-            .find(|dialog| dialog.handled.is_none())
+            .find(|dialog| dialog.handled_by.is_none())
+    }
+
+    /// The same, with the facts that `data` repeats for every action: the effect's name, the dialog
+    /// that is open (or was last answered) and the last download.
+    #[must_use]
+    pub fn told(mut self) -> Self {
+        let dialog = self
+            .open_dialog()
+            .or(self.dialogs.last())
+            .map(|it| json!(it));
+        let download = self.downloads.last().map(|it| json!(it));
+        let effect = Some(Value::from(self.effect.kind.as_str()));
+        for (key, fact) in [
+            ("effect", effect),
+            ("dialog", dialog),
+            ("download", download),
+        ] {
+            if let Some(fact) = fact {
+                self.data.insert(key.to_owned(), fact);
+            }
+        }
+        self
     }
 }
 
@@ -377,26 +379,27 @@ mod tests {
     }
 
     #[test]
-    fn an_open_dialog_is_the_last_that_nobody_answered() {
-        let dialog = |message: &str, handled| DialogInfo {
+    fn the_open_dialog_is_the_one_that_nobody_answered() {
+        let dialog = |message: &str, handled_by| DialogInfo {
             dialog_type: "confirm".to_owned(),
             message: message.to_owned(),
             default_value: None,
-            handled,
-        };
-        let answered = DialogAnswer {
-            accept: true,
-            by: HandledBy::Agent,
+            accepted: handled_by.map(|_| true),
+            handled_by,
         };
         let mut outcome = Outcome::sent();
-        outcome.dialogs.push(dialog("first", Some(answered)));
+        outcome
+            .dialogs
+            .push(dialog("first", Some(HandledBy::Agent)));
         assert_eq!(outcome.open_dialog(), None);
+        assert_eq!(outcome.clone().told().data["dialog"]["message"], "first");
         outcome.dialogs.push(dialog("second", None));
-        let open = outcome.open_dialog().map(|dialog| dialog.message.as_str());
-        assert_eq!(open, Some("second"));
-        let json = serde_json::to_value(&outcome).unwrap();
-        assert_eq!(json["dialogs"][0]["type"], "confirm");
-        assert_eq!(json["dialogs"][0]["handled"]["by"], "agent");
-        assert_eq!(json["dialogs"][1]["handled"], Value::Null);
+        let told = outcome.told();
+        assert_eq!(told.data["dialog"]["type"], "confirm");
+        assert_eq!(told.data["dialog"]["message"], "second");
+        assert_eq!(told.data["effect"], "none");
+        let json = serde_json::to_value(&told).unwrap();
+        assert_eq!(json["dialogs"][0]["handled_by"], "agent");
+        assert_eq!(json["dialogs"][1]["handled_by"], Value::Null);
     }
 }

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::geometry::Size;
 use super::ids::{RoomName, SessionId};
+use super::outcome::DialogPolicy;
 use super::recording::RecordingStatus;
 use super::secret::Secret;
 use super::secrets;
@@ -66,30 +67,6 @@ pub enum CaptureMode {
     Auto,
     /// CDP `Page.startScreencast`.
     Screencast,
-}
-
-/// What becomes of the dialogs that a page opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DialogPolicy {
-    /// They stay open until an action `handle_dialog` answers them.
-    #[default]
-    Ask,
-    /// They are accepted at once, a `prompt` with what it holds.
-    Accept,
-    /// They are dismissed at once.
-    Dismiss,
-}
-
-impl DialogPolicy {
-    /// The wire name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ask => "ask",
-            Self::Accept => "accept",
-            Self::Dismiss => "dismiss",
-        }
-    }
 }
 
 /// Bounds of the numbers in a [`SessionSpec`].
@@ -286,6 +263,8 @@ pub struct SessionRecord {
     pub recording: Option<RecordingStatus>,
     /// The ghost cursor's place, CSS px; null before its first move.
     pub cursor: Option<super::geometry::Point>,
+    /// What becomes of the dialogs that the page opens.
+    pub dialogs: DialogPolicy,
     /// Patterns of hosts that the page may reach.
     pub allowed_domains: Vec<String>,
     /// Event subscribers of the room.
