@@ -1,6 +1,6 @@
 //! What leaves a session, without the values of its secrets.
 
-use super::handle::PageContext;
+use super::look::PageContext;
 use crate::browser::PageEvent;
 use crate::browser::elements::ElementList;
 use crate::model::ActionResult;

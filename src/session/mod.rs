@@ -12,6 +12,7 @@
 mod actor;
 mod corrections;
 mod handle;
+mod look;
 pub mod machine;
 mod manager;
 mod masking;
@@ -22,5 +23,6 @@ pub mod studio;
 
 pub use crate::browser::elements::ElementList;
 pub use crate::vision::Analysis;
-pub use handle::{ContextOptions, Order, PageContext, SessionHandle};
+pub use handle::{Order, SessionHandle};
+pub use look::{ContextOptions, PageContext};
 pub use manager::Manager;
