@@ -38,7 +38,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
     (
         "api",
         &[
-            "browser::screenshot",
+            "browser::capture::screenshot",
             "config",
             "error",
             "events",
@@ -56,7 +56,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
         "validate",
         &[
             "app",
-            "browser::screenshot",
+            "browser::capture::screenshot",
             "config",
             "error",
             "livekit",
@@ -76,9 +76,10 @@ const LAYERS: [(&str, &[&str]); 17] = [
 ];
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
-const ENGINES: [(&str, &[&str]); 26] = [
+const ENGINES: [(&str, &[&str]); 27] = [
     ("axum", &["api/", "app.rs", "demo.rs", "validate/pages.rs"]),
-    ("chromiumoxide", &["browser/"]),
+    ("chromiumoxide_cdp", &["browser/"]),
+    ("chromiumoxide_types", &["browser/"]),
     ("clap", &["cli/"]),
     ("figment", &["config/load.rs"]),
     ("http_body_util", &["browser/gate/"]),
@@ -114,7 +115,7 @@ const SCHEMAS: [&str; 5] = ["browser/", "error.rs", "model/", "session/", "visio
 /// Code that takes the time as an argument and does no I/O. `model/time.rs` is where the wall clock
 /// is read for people.
 const PURE: [&str; 8] = [
-    "browser/loading.rs",
+    "browser/target/loading.rs",
     "media/",
     "model/",
     "rtc/clock.rs",

@@ -1,6 +1,6 @@
 //! Screenshots as the doors take them.
 
-use crate::browser::screenshot::Format;
+use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
 use crate::media::marks::Output;
 use crate::session::{ElementList, SessionHandle};

@@ -13,7 +13,7 @@ use super::Doors;
 use super::body::{JsonBody, OptionalJsonBody, Params};
 use super::picture::{PictureOptions, take};
 use super::status::ErrorBody;
-use crate::browser::screenshot::Format;
+use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
 use crate::model::command::ActionRequest;
 use crate::model::{ActionResult, Secret, SessionRecord, SessionSpec};

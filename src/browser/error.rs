@@ -1,7 +1,5 @@
 //! What can go wrong between us and Chromium, by operation.
 
-use chromiumoxide::error::CdpError;
-
 use crate::error::{BoxError, Error as ServiceError};
 
 /// An operation on Chromium that failed.
@@ -56,41 +54,30 @@ pub enum Error {
         /// What was tried.
         operation: &'static str,
     },
+    /// Our script in the page threw.
+    #[error("our script in the page failed: {message}")]
+    Script {
+        /// The exception's text.
+        message: String,
+    },
+    /// The document that was asked is no more, or there is none at this moment.
+    #[error("the document was replaced")]
+    Replaced,
+    /// The page, or the frame's process, that was asked is no more.
+    #[error("the page is gone")]
+    Detached,
     /// The process is gone.
     #[error("the browser is gone")]
     Gone,
 }
 
 impl Error {
-    /// Wraps a failed command.
-    pub(crate) fn command(operation: &'static str) -> impl FnOnce(CdpError) -> Self {
-        move |source| match source {
-            CdpError::Timeout => Self::Timeout { operation },
-            CdpError::ChannelSendError(_) | CdpError::NoResponse => Self::Gone,
-            other => Self::Command {
-                operation,
-                source: Box::new(other),
-            },
-        }
-    }
-
     /// Wraps parameters that could not be put together.
     pub(crate) fn builder(operation: &'static str) -> impl FnOnce(String) -> Self {
         move |text| Self::Command {
             operation,
             source: text.into(),
         }
-    }
-
-    /// Whether the page was replaced under the command, so that trying again makes sense.
-    pub(crate) fn is_stale_context(&self) -> bool {
-        let Self::Command { source, .. } = self else {
-            return false;
-        };
-        let text = source.to_string();
-        ["context", "Context", "navigated", "-32000"]
-            .iter()
-            .any(|word| text.contains(word))
     }
 }
 
@@ -129,7 +116,11 @@ impl Error {
                 .hint("Try again; if it persists, close the session and start it anew."),
             Self::Gone => Words::unavailable("the session's browser is gone")
                 .hint("Start a new session on the room."),
-            Self::Command { .. } => Words::unavailable("the browser refused the request")
+            Self::Replaced => Words::unavailable("the page went to another document meanwhile")
+                .hint("Try again in a moment."),
+            Self::Detached => Words::unavailable("the tab was closed meanwhile")
+                .hint("Get the context to see the tab that is current now, and try again."),
+            Self::Script { .. } | Self::Command { .. } => Words::unavailable("the browser refused the request")
                 .hint("Try again; the log has the details under the request id."),
         }
     }

@@ -1,26 +1,32 @@
-//! Chromium: processes, pages, input, elements and capture. The only module that names
-//! chromiumoxide; no `CdpError` leaves it.
+//! Chromium: processes, pages, what they show, what is done to them, and capture. The only module
+//! that names chromiumoxide; no error of Chromium's leaves it.
+//!
+//! A folder uses only those above it in this list.
 
-pub mod accessibility;
-pub mod actions;
-pub mod capture;
-pub mod elements;
 mod error;
+mod text;
+
+mod scripts;
+
+mod cdp;
+
 pub mod gate;
-mod input;
-pub mod loading;
-pub mod page;
-pub mod pool;
-pub mod process;
-pub mod screenshot;
-mod snapshot;
-mod socket;
+
+pub mod host;
+
+pub mod target;
+
 pub mod tabs;
-mod workdir;
-mod world;
+
+pub mod sight;
+
+mod hand;
+
+pub mod act;
+
+pub mod capture;
 
 pub use error::Error;
-pub use page::{Page, PageEvent};
-pub use pool::{Lease, Pool};
-pub use process::Loss;
-pub use tabs::{TabEvent, Tabs};
+pub use host::{Lease, Loss, Pool};
+pub use tabs::Tabs;
+pub use target::{Page, PageEvent, TabEvent};

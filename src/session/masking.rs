@@ -2,7 +2,7 @@
 
 use super::look::PageContext;
 use crate::browser::PageEvent;
-use crate::browser::elements::ElementList;
+use crate::browser::sight::elements::ElementList;
 use crate::model::ActionResult;
 use crate::model::command::ActionRequest;
 use crate::model::secrets::Secrets;
@@ -37,8 +37,9 @@ pub(super) fn page_event(secrets: &Secrets, event: &mut PageEvent) {
     match event {
         PageEvent::Navigated { url } | PageEvent::Loaded { url } => secrets.mask_text(url),
         PageEvent::Console { text, .. } => secrets.mask_text(text),
-        PageEvent::Dialog { message, .. } => secrets.mask_text(message),
+        PageEvent::Dialog(info) | PageEvent::DialogLeft(info) => secrets.mask_text(&mut info.message),
         PageEvent::Titled(title) => secrets.mask_text(title),
+        PageEvent::Download(info) => secrets.mask_text(&mut info.name),
         PageEvent::Dom(_)
         | PageEvent::PageCount(_)
         | PageEvent::Shown { .. }

@@ -21,7 +21,7 @@ mod perform;
 mod start;
 pub mod studio;
 
-pub use crate::browser::elements::ElementList;
+pub use crate::browser::sight::elements::ElementList;
 pub use crate::vision::Analysis;
 pub use handle::{Order, SessionHandle};
 pub use look::{ContextOptions, PageContext};

@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 use super::handle::refused;
 use super::masking;
 use super::studio::Studio;
-use crate::browser::actions::{self, Cues, Done, Settled, Stage};
-use crate::browser::elements;
+use crate::browser::act::{self, Cues, Done, Settled, Stage};
+use crate::browser::sight::elements;
 use crate::browser::gate::Gate;
-use crate::browser::page::{Page, PageState};
+use crate::browser::target::{Page, PageState};
 use crate::browser::tabs::Tabs;
 use crate::config;
 use crate::media::cursor::Cue;
@@ -80,7 +80,7 @@ pub(super) async fn perform(
                 if current.tab() != page.tab() {
                     page.stop_loading().await;
                 }
-                Err(actions::cancelled())
+                Err(act::cancelled())
             }
         },
         Err(error) => Err(error),
@@ -212,7 +212,7 @@ async fn bounded(
             .map_or(stage.navigate_timeout, Duration::from_millis),
         _ => stage.navigate_timeout,
     };
-    let acting = actions::execute(stage, command);
+    let acting = act::execute(stage, command);
     tokio::time::timeout(own_bound + OVERTIME, acting)
         .await
         .unwrap_or_else(|_| {

@@ -17,6 +17,7 @@ use crate::browser::{Pool, Tabs};
 use crate::config::{self, Config};
 use crate::error::Error;
 use crate::events;
+use crate::model::outcome::DialogPolicy;
 use crate::model::allowlist::Allowlist;
 use crate::model::session::{LiveKitStatus, VideoStats, Viewers};
 use crate::model::{Secrets, SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
@@ -144,7 +145,7 @@ pub(super) async fn start(
     let gate = gate.await.map_err(no_port)?;
     let lease = pool.acquire(&gate.proxy_url()).await?;
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
-    let tabs = Tabs::open_first(&lease, record.viewport, page_events, &tracker)
+    let tabs = Tabs::open_first(&lease, record.viewport, DialogPolicy::Ask, page_events, &tracker)
         .instrument(span.clone())
         .await?;
     let studio = start_studio(&config, &record)?;

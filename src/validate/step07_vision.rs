@@ -7,7 +7,7 @@ use super::bench::{Bench, Session};
 use super::outcome::{Expect, Failure, Outcome, ensure};
 use super::runner::Runner;
 use super::viewer::is_like;
-use crate::browser::screenshot::Format;
+use crate::browser::capture::screenshot::Format;
 use crate::error::ErrorKind;
 use crate::media::Picture;
 use crate::media::decode::Decoder;

@@ -10,7 +10,7 @@ use super::super::Doors;
 use super::super::picture::{PictureOptions, take};
 use super::super::subscribe::{Wanted, lagged};
 use super::{convert, proto, status};
-use crate::browser::screenshot::Format;
+use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
 use crate::events::Next;
 use crate::session::{ContextOptions, Manager, Order, SessionHandle};

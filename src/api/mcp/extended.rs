@@ -10,7 +10,7 @@ use super::answer;
 use super::arguments::{self, Analyze, Record, RecordOperation, Screenshot, Tabs, WaitFor};
 use super::calls::Call;
 use super::pace::Expected;
-use crate::browser::screenshot::Format;
+use crate::browser::capture::screenshot::Format;
 use crate::error::{Error, ErrorKind};
 use crate::model::RecordingStatus;
 use crate::model::command::ActionRequest;

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::Error;
 use super::gate::Gate;
-use super::page::Page;
+use super::target::Page;
 use super::tabs::Tabs;
 use crate::error::Chain;
 use crate::media::cursor::Cue;

@@ -2,22 +2,29 @@
 
 use std::time::{Duration, Instant};
 
-use chromiumoxide::cdp::browser_protocol::page::{
-    GetNavigationHistoryParams, NavigateToHistoryEntryParams, ReloadParams,
+use chromiumoxide_cdp::cdp::browser_protocol::page::{
+    GetNavigationHistoryParams, NavigateReturns, NavigateToHistoryEntryParams, ReloadParams,
 };
+use chromiumoxide_types::Command;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::super::error::Error;
-use super::super::gate::Outcome;
-use super::super::loading::{Failure, Loading};
-use super::super::page::{COMMAND_TIMEOUT, Page};
-use super::settle::{Landing, Settled, landing};
-use super::{Done, Stage, browser_failed, browser_lost};
+use super::super::gate;
+use super::super::target::Page;
+use super::super::target::loading::{Failure, Loading};
+use super::super::text::without_password;
+use super::settle::{self, Landing, landing};
+use super::{Stage, browser_failed, renderer_crashed};
+use crate::model::Outcome;
 use crate::model::allowlist::{Denial, DenialRule};
 use crate::model::command::{ActionError, ActionErrorKind, Navigate};
+use crate::model::outcome::{Delivery, Effect, EffectKind, Rest, Retry};
 
-pub(super) async fn to(stage: Stage<'_>, params: &Navigate) -> Result<Done, ActionError> {
+/// A download that a navigation led to is told of within this time.
+const DOWNLOAD_WITHIN: Duration = Duration::from_millis(300);
+
+pub(super) async fn to(stage: Stage<'_>, params: &Navigate) -> Result<Outcome, ActionError> {
     let url = allowed(stage, &params.url)?;
     let bound = params
         .timeout_ms
@@ -37,32 +44,21 @@ pub(super) async fn load(
     stage: Stage<'_>,
     bound: Duration,
     url: &str,
-) -> Result<Done, ActionError> {
-    go(stage, bound, url, stage.page.navigate(url)).await
+) -> Result<Outcome, ActionError> {
+    let sent = async { stage.page.navigate(url).await.map(Some) };
+    go(stage, bound, url, sent).await
 }
 
-pub(super) async fn refresh(stage: Stage<'_>) -> Result<Done, ActionError> {
+pub(super) async fn refresh(stage: Stage<'_>) -> Result<Outcome, ActionError> {
     let url = stage.page.loading().url;
     let command = send(stage.page, ReloadParams::default(), "reload the page");
     go(stage, stage.navigate_timeout, &url, command).await
 }
 
-pub(super) async fn history(stage: Stage<'_>, step: i64) -> Result<Done, ActionError> {
-    let history = timeout(
-        COMMAND_TIMEOUT,
-        stage
-            .page
-            .cdp()
-            .execute(GetNavigationHistoryParams::default()),
-    )
-    .await
-    .map_err(|_| {
-        browser_failed(Error::Timeout {
-            operation: "read the history",
-        })
-    })?
-    .map_err(|error| browser_failed(Error::command("read the history")(error)))?
-    .result;
+pub(super) async fn history(stage: Stage<'_>, step: i64) -> Result<Outcome, ActionError> {
+    let session = stage.page.session();
+    let history = session.execute("read the history", GetNavigationHistoryParams::default());
+    let history = history.await.map_err(browser_failed)?;
     let wanted = history.current_index + step;
     let entry = usize::try_from(wanted)
         .ok()
@@ -85,64 +81,170 @@ async fn go(
     stage: Stage<'_>,
     bound: Duration,
     url: &str,
-    send: impl Future<Output = Result<(), Error>>,
-) -> Result<Done, ActionError> {
+    send: impl Future<Output = Result<Option<NavigateReturns>, Error>>,
+) -> Result<Outcome, ActionError> {
     let started = Instant::now();
+    let deadline = started + bound;
     let before = stage.page.loading();
-    let mut watch = stage.page.watch_loading();
+    let marks = Marks::of(stage);
     let landed = {
-        let landing = landing(&mut watch, &before, started + bound);
-        tokio::pin!(landing, send);
+        let mut watch = stage.page.watch_loading();
+        let landing = landing(&mut watch, &before, deadline);
+        let asked = asked(stage.page);
+        tokio::pin!(landing, asked, send);
         // The answer to the command may come long after the landing, or only with it.
         tokio::select! {
             biased;
             landed = &mut landing => landed,
-            refused = &mut send => match refused {
-                Err(error) => return Err(browser_failed(error)),
-                Ok(()) => landing.await,
+            () = &mut asked => Landing::Asked,
+            answer = &mut send => match answer.map_err(browser_failed)? {
+                Some(answer) if answer.is_download == Some(true) => Landing::Download,
+                // How it went is told by events as well, which explain more.
+                _ => tokio::select! {
+                    biased;
+                    landed = landing => landed,
+                    () = asked => Landing::Asked,
+                },
             }
         }
     };
-    let after = stage.page.loading();
-    let took = started.elapsed();
-    let settled = |settled| Settled {
-        settled,
-        navigated: after.committed > before.committed,
-        failure: None,
-        took,
-        state: None,
-    };
-    let done = match landed {
-        Landing::Loaded | Landing::WithinDocument => Done::settled(settled(true)),
-        Landing::StillLoading => Done::settled(settled(false)),
-        Landing::Failed(failure) => return Err(explain(stage, &failure)),
-        Landing::NoDocument => return Err(no_document(url).context(status_of(&after))),
+    let rest = match landed {
+        Landing::Loaded | Landing::WithinDocument => {
+            settle::last_document(stage.page, deadline).await
+        }
+        Landing::StillLoading => Rest {
+            reached: false,
+            waits_for: Some("navigation".to_owned()),
+        },
+        Landing::Asked => Rest {
+            reached: false,
+            waits_for: Some("dialog".to_owned()),
+        },
+        Landing::Download => {
+            marks.download(stage).await;
+            Rest {
+                reached: true,
+                waits_for: None,
+            }
+        }
+        Landing::Failed(failure) => return Err(sent(explain(stage, &failure))),
+        Landing::NoDocument => {
+            if marks.download(stage).await {
+                Rest {
+                    reached: true,
+                    waits_for: None,
+                }
+            } else {
+                let facts = status_of(&stage.page.loading());
+                return Err(sent(no_document(url).context(facts)));
+            }
+        }
         Landing::TimedOut => {
             stage.page.stop_loading().await;
-            return Err(timed_out(url, bound).context(status_of(&after)));
+            let facts = status_of(&stage.page.loading());
+            return Err(sent(timed_out(url, bound).context(facts)));
         }
-        Landing::Crashed => return Err(browser_lost()),
+        Landing::Crashed => return Err(sent(renderer_crashed())),
     };
-    Ok(with_status(done, &after))
+    Ok(marks.outcome(stage, &before, rest, started.elapsed()))
 }
 
-async fn send<C: chromiumoxide::types::Command>(
+/// What was reached before a failure: the navigation itself.
+fn sent(error: ActionError) -> ActionError {
+    error.delivery(Delivery::Sent)
+}
+
+/// Returns when the page asks something by a dialog, such as whether it may be left.
+async fn asked(page: &Page) {
+    let mut dialog = page.watch_dialog();
+    // A page that is gone asks nothing.
+    if dialog.wait_for(Option::is_some).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Where counters stood before the navigation.
+#[derive(Debug, Clone, Copy)]
+struct Marks {
+    dialogs: u64,
+    downloads: usize,
+}
+
+impl Marks {
+    fn of(stage: Stage<'_>) -> Self {
+        Self {
+            dialogs: stage.page.dialogs_count(),
+            downloads: stage.tabs.downloads().count(),
+        }
+    }
+
+    /// Whether a download has begun, or begins in a moment.
+    async fn download(self, stage: Stage<'_>) -> bool {
+        let downloads = stage.tabs.downloads();
+        let mut changed = downloads.watch();
+        let began = changed.wait_for(|_| downloads.count() > self.downloads);
+        timeout(DOWNLOAD_WITHIN, began).await.is_ok()
+    }
+
+    fn outcome(
+        self,
+        stage: Stage<'_>,
+        before: &Loading,
+        rest: Rest,
+        took: Duration,
+    ) -> Outcome {
+        let after = stage.page.loading();
+        let dialogs = stage.page.dialogs_since(self.dialogs);
+        let downloads = stage.tabs.downloads().since(self.downloads);
+        let navigated = after.committed > before.committed;
+        let moved = navigated || after.within_document > before.within_document;
+        let kind = if !downloads.is_empty() {
+            EffectKind::Download
+        } else if stage.page.dialog().is_some() {
+            EffectKind::Dialog
+        } else if moved {
+            EffectKind::Navigation
+        } else {
+            EffectKind::None
+        };
+        let mut outcome = Outcome {
+            delivery: Delivery::Sent,
+            effect: Effect {
+                kind,
+                verified: Some(true),
+                before: Some(without_password(&before.url).into()),
+                after: Some(without_password(&after.url).into()),
+            },
+            retry: Retry::Unsafe,
+            ..Outcome::default()
+        }
+        .with("effect", kind.as_str())
+        .with("settled", rest.reached)
+        .with("settle_ms", took.as_millis() as u64)
+        .with("navigated", navigated);
+        if let Some(status) = after.http_status.filter(|_| navigated) {
+            outcome = outcome.with("http_status", status);
+        }
+        if let Some(dialog) = stage.page.dialog() {
+            outcome = outcome.with("dialog", json!(dialog.info));
+        }
+        if let Some(download) = downloads.last() {
+            outcome = outcome.with("download", json!(download));
+        }
+        outcome.rest = Some(rest);
+        outcome.dialogs = dialogs;
+        outcome.downloads = downloads;
+        outcome
+    }
+}
+
+async fn send<C: Command>(
     page: &Page,
     command: C,
     operation: &'static str,
-) -> Result<(), Error> {
-    let answer = timeout(COMMAND_TIMEOUT, page.cdp().execute(command)).await;
-    answer
-        .map_err(|_| Error::Timeout { operation })?
-        .map_err(Error::command(operation))?;
-    Ok(())
-}
-
-fn with_status(done: Done, loading: &Loading) -> Done {
-    match loading.http_status {
-        Some(status) => done.with("http_status", status),
-        None => done,
-    }
+) -> Result<Option<NavigateReturns>, Error> {
+    page.session().execute_unbounded(operation, command).await?;
+    Ok(None)
 }
 
 fn status_of(loading: &Loading) -> Value {
@@ -150,6 +252,7 @@ fn status_of(loading: &Loading) -> Value {
 }
 
 fn no_document(url: &str) -> ActionError {
+    let url = without_password(url);
     ActionError::new(
         ActionErrorKind::NavigationFailed,
         format!(
@@ -159,6 +262,7 @@ fn no_document(url: &str) -> ActionError {
 }
 
 fn timed_out(url: &str, bound: Duration) -> ActionError {
+    let url = without_password(url);
     ActionError::new(
         ActionErrorKind::Timeout,
         format!(
@@ -184,26 +288,27 @@ fn kind(denial: &Denial) -> ActionErrorKind {
 /// connection that ended.
 pub(super) fn explain(stage: Stage<'_>, failure: &Failure) -> ActionError {
     let Failure { url, error, .. } = failure;
+    let shown = without_password(url);
     let host = url::Url::parse(url)
         .ok()
         .and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)));
     let verdict = host.and_then(|(host, port)| stage.gate.verdict(&host, port));
     let (kind, message) = match (verdict, error.as_str()) {
-        (Some(Outcome::Denied(denial)), _) => (kind(&denial), blocked(&denial)),
-        (Some(Outcome::DnsFailed), _) | (None, "net::ERR_NAME_NOT_RESOLVED") => (
+        (Some(gate::Outcome::Denied(denial)), _) => (kind(&denial), blocked(&denial)),
+        (Some(gate::Outcome::DnsFailed), _) | (None, "net::ERR_NAME_NOT_RESOLVED") => (
             ActionErrorKind::DnsFailed,
-            format!("The host name of {url} could not be found. Check its spelling."),
+            format!("The host name of {shown} could not be found. Check its spelling."),
         ),
-        (Some(Outcome::TimedOut), _)
+        (Some(gate::Outcome::TimedOut), _)
         | (None, "net::ERR_TIMED_OUT" | "net::ERR_CONNECTION_TIMED_OUT") => (
             ActionErrorKind::Timeout,
-            format!("The host of {url} did not accept a connection in time. Try again later."),
+            format!("The host of {shown} did not accept a connection in time. Try again later."),
         ),
         (_, name) if name.contains("CERT") || name.contains("SSL") => (
             ActionErrorKind::TlsFailed,
-            format!("The certificate of {url} is not trusted. Use another URL."),
+            format!("The certificate of {shown} is not trusted. Use another URL."),
         ),
-        (Some(Outcome::Refused | Outcome::Reset | Outcome::Unreachable), _) => {
+        (Some(gate::Outcome::Refused | gate::Outcome::Reset | gate::Outcome::Unreachable), _) => {
             connection_failed(url)
         }
         (None, name) if name.contains("CONNECTION") || name.contains("EMPTY_RESPONSE") => {
@@ -211,19 +316,19 @@ pub(super) fn explain(stage: Stage<'_>, failure: &Failure) -> ActionError {
         }
         (None, "net::ERR_BLOCKED_BY_CLIENT" | "net::ERR_BLOCKED_BY_ADMINISTRATOR") => (
             ActionErrorKind::Blocked,
-            format!("{url} is blocked. Use a URL that the session allows."),
+            format!("{shown} is blocked. Use a URL that the session allows."),
         ),
         (None, "net::ERR_UNSAFE_PORT") => (
             ActionErrorKind::NavigationFailed,
-            format!("Browsers never open the port of {url}. Use another port."),
+            format!("Browsers never open the port of {shown}. Use another port."),
         ),
         (None, "net::ERR_HTTP_RESPONSE_CODE_FAILURE") => (
             ActionErrorKind::NavigationFailed,
-            format!("{url} answered with an error and without a page. Try another URL."),
+            format!("{shown} answered with an error and without a page. Try another URL."),
         ),
         (None, _) => (
             ActionErrorKind::NavigationFailed,
-            format!("{url} could not be loaded. Check the URL and try again."),
+            format!("{shown} could not be loaded. Check the URL and try again."),
         ),
     };
     let http_status = stage.page.loading().http_status;
@@ -232,6 +337,7 @@ pub(super) fn explain(stage: Stage<'_>, failure: &Failure) -> ActionError {
 }
 
 fn connection_failed(url: &str) -> (ActionErrorKind, String) {
+    let url = without_password(url);
     let message = format!(
         "The host of {url} refused or broke the connection. Check that it is up, then try again."
     );

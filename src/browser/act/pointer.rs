@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::super::elements::{self, Located};
-use super::super::input::{self, Key};
+use super::super::hand::{self, Key};
+use super::super::sight::elements::{self, Located};
 use super::navigate::explain;
 use super::settle::{Settled, after_input};
 use super::{Done, Stage, browser_failed};
@@ -34,7 +34,7 @@ pub(super) async fn click(stage: Stage<'_>, params: &Click) -> Result<Done, Acti
     let before = stage.page.loading();
     // What the middle button opens is for later.
     let behind = Behind::of(stage, button == MouseButton::Middle);
-    input::click(stage.page, at, button, count)
+    hand::click(stage.page, at, button, count)
         .await
         .map_err(browser_failed)?;
     let settled = rest(stage, &before).await?;
@@ -111,15 +111,15 @@ pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, A
     }
     let before = stage.page.loading();
     if params.clear && text.is_empty() {
-        input::press(stage.page, Key::Delete)
+        hand::press(stage.page, Key::Delete)
             .await
             .map_err(browser_failed)?;
     }
-    input::type_text(stage.page, &text)
+    hand::type_text(stage.page, &text)
         .await
         .map_err(browser_failed)?;
     if params.submit {
-        input::press(stage.page, Key::Enter)
+        hand::press(stage.page, Key::Enter)
             .await
             .map_err(browser_failed)?;
     }
@@ -146,7 +146,7 @@ pub(super) async fn scroll(stage: Stage<'_>, params: &Scroll) -> Result<Done, Ac
     };
     if offsets.moved == Some(false) {
         // Some pages (maps, canvases) scroll by the wheel only.
-        input::wheel(stage.page, middle, by)
+        hand::wheel(stage.page, middle, by)
             .await
             .map_err(browser_failed)?;
         let again = elements::scroll(stage.page, None, Point::new(0.0, 0.0)).await;
@@ -175,7 +175,7 @@ struct Focused {
 /// action's failure.
 async fn rest(
     stage: Stage<'_>,
-    before: &super::super::loading::Loading,
+    before: &super::super::target::loading::Loading,
 ) -> Result<Settled, ActionError> {
     let settled = after_input(stage.page, before, stage.settle_max).await;
     match &settled.failure {

@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout, timeout_at};
 
 use super::super::error::Error;
-use super::super::loading::{Failure, Loading};
-use super::super::page::{Page, PageState};
+use super::super::target::loading::{Failure, Loading};
+use super::super::target::{Page, PageState};
 
 /// A navigation that ends without a document (a download, HTTP 204) is given up after this.
 const NO_DOCUMENT_GRACE: Duration = Duration::from_millis(300);

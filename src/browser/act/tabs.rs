@@ -5,18 +5,20 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::super::loading::Loading;
-use super::super::page::Page;
-use super::{Done, Stage, browser_failed, navigate};
+use super::super::target::loading::Loading;
+use super::super::target::Page;
+use super::{Stage, browser_failed, navigate};
 use crate::media::cursor::Cue;
+use crate::model::Outcome;
 use crate::model::command::{ActionError, ActionErrorKind, Command};
+use crate::model::outcome::{Delivery, Effect, EffectKind, Retry};
 use crate::model::tab::TABS_MAX;
 use crate::model::wait::Wait;
 
 /// A page that a page opened goes somewhere within this, or stays empty.
 const BLANK_GRACE: Duration = Duration::from_millis(300);
 
-pub(super) async fn open(stage: Stage<'_>, url: Option<&str>) -> Result<Done, ActionError> {
+pub(super) async fn open(stage: Stage<'_>, url: Option<&str>) -> Result<Outcome, ActionError> {
     let url = url.map(|url| navigate::allowed(stage, url)).transpose()?;
     if !stage.tabs.has_room() {
         return Err(ActionError::new(
@@ -37,16 +39,33 @@ pub(super) async fn open(stage: Stage<'_>, url: Option<&str>) -> Result<Done, Ac
     };
     let done = match url {
         Some(url) => navigate::load(stage, stage.navigate_timeout, &url).await,
-        None => Ok(Done::default()),
+        None => Ok(Outcome::default()),
     };
     if done.is_err() {
         stage.tabs.tell_empty(&page).await;
     }
-    let done = done?;
-    Ok(done.with("tab", page.tab()))
+    let mut done = done?;
+    done.delivery = Delivery::Sent;
+    done.retry = Retry::Unsafe;
+    Ok(in_tab(done, page.tab()))
 }
 
-pub(super) async fn switch(stage: Stage<'_>, tab: u32) -> Result<Done, ActionError> {
+/// Another tab is the current one.
+fn in_tab(mut done: Outcome, tab: u32) -> Outcome {
+    if done.effect.kind < EffectKind::Tab {
+        done.effect = Effect {
+            kind: EffectKind::Tab,
+            verified: Some(true),
+            before: None,
+            after: Some(tab.into()),
+        };
+    }
+    done.tab = Some(tab);
+    let effect = done.effect.kind.as_str();
+    done.with("effect", effect).with("tab", tab)
+}
+
+pub(super) async fn switch(stage: Stage<'_>, tab: u32) -> Result<Outcome, ActionError> {
     let was_there = stage.tabs.is_current(tab);
     if !was_there && !stage.tabs.show(tab).await {
         return Err(no_tab(stage, tab));
@@ -54,17 +73,24 @@ pub(super) async fn switch(stage: Stage<'_>, tab: u32) -> Result<Done, ActionErr
     if !was_there {
         stage.hint(Cue::Hide);
     }
-    Ok(Done::default().with("tab", tab))
+    let done = Outcome {
+        delivery: Delivery::Sent,
+        ..Outcome::default()
+    };
+    Ok(match was_there {
+        true => done.with("effect", EffectKind::None.as_str()).with("tab", tab),
+        false => in_tab(done, tab),
+    })
 }
 
-pub(super) async fn close(stage: Stage<'_>, tab: Option<u32>) -> Result<Done, ActionError> {
+pub(super) async fn close(stage: Stage<'_>, tab: Option<u32>) -> Result<Outcome, ActionError> {
     let page = match tab {
         Some(tab) => stage.tabs.find(tab).ok_or_else(|| no_tab(stage, tab))?,
         None => stage.tabs.current(),
     };
     if stage.tabs.list().len() < 2 {
         return Err(ActionError::new(
-            ActionErrorKind::InvalidParameter,
+            ActionErrorKind::OnlyTab,
             "This is the only tab, and a session has at least one. Navigate it elsewhere, open \
              another one with new_tab first, or close the session.",
         ));
@@ -73,16 +99,19 @@ pub(super) async fn close(stage: Stage<'_>, tab: Option<u32>) -> Result<Done, Ac
         stage.hint(Cue::Hide);
     }
     stage.tabs.close(&page).await.map_err(browser_failed)?;
-    Ok(Done::default()
-        .with("tab", stage.tabs.current().tab())
-        .with("closed", page.tab()))
+    let done = Outcome {
+        delivery: Delivery::Sent,
+        retry: Retry::Useless,
+        ..Outcome::default()
+    };
+    Ok(in_tab(done, stage.tabs.current().tab()).with("closed", page.tab()))
 }
 
 fn no_tab(stage: Stage<'_>, tab: u32) -> ActionError {
     let tabs = stage.tabs.list();
     let numbers: Vec<String> = tabs.iter().map(|tab| tab.tab.to_string()).collect();
     ActionError::new(
-        ActionErrorKind::InvalidParameter,
+        ActionErrorKind::TabNotFound,
         format!(
             "There is no tab {tab}; the tabs are {}. Get the context, and use a tab that it lists.",
             numbers.join(", ")
@@ -95,8 +124,8 @@ fn no_tab(stage: Stage<'_>, tab: u32) -> ActionError {
 pub(super) async fn on_page(
     stage: Stage<'_>,
     command: &Command,
-    acting: impl Future<Output = Result<Done, ActionError>>,
-) -> Result<Done, ActionError> {
+    acting: impl Future<Output = Result<Outcome, ActionError>>,
+) -> Result<Outcome, ActionError> {
     let done = tokio::select! {
         biased;
         done = acting => done,
@@ -111,7 +140,7 @@ pub(super) async fn on_page(
     match stage.tabs.other_than(stage.page, deadline).await {
         Some(page) => {
             arrive(&page, deadline).await;
-            Ok(done.with("tab", page.tab()))
+            Ok(in_tab(done, page.tab()))
         }
         None => Ok(done),
     }
@@ -137,9 +166,12 @@ async fn is_gone(page: &Page, kind: ActionErrorKind) -> bool {
 }
 
 /// Input may close its page, which is then what it was for. Anything else wants the page.
-fn closed(command: &Command) -> Result<Done, ActionError> {
+fn closed(command: &Command) -> Result<Outcome, ActionError> {
     match command {
-        Command::Click(_) | Command::Type(_) => Ok(Done::default()),
+        Command::Click(_) | Command::Type(_) => Ok(Outcome {
+            delivery: Delivery::Sent,
+            ..Outcome::default()
+        }),
         _ => Err(ActionError::new(
             ActionErrorKind::Cancelled,
             "The tab closed before the action ended. Get the context to see the tab that is \

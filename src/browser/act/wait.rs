@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, sleep_until};
 
 use super::super::error::Error;
-use super::super::loading::Loading;
+use super::super::target::loading::Loading;
 use super::{Done, Stage, browser_failed};
 use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::wait::{Awaited, Wait, is_like};

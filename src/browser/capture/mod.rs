@@ -4,6 +4,7 @@
 //! dropped, and nothing after the seam knows which way it was.
 
 mod screencast;
+pub mod screenshot;
 mod still;
 
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::error::Error;
-use super::page::Page;
+use super::target::Page;
 use crate::media::Shot;
 
 pub use still::still;

@@ -15,18 +15,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use chromiumoxide::cdp::browser_protocol::page::{
+use chromiumoxide_cdp::cdp::browser_protocol::page::{
     EventScreencastFrame, ScreencastFrameAckParams, StartScreencastFormat, StartScreencastParams,
     StopScreencastParams,
 };
-use chromiumoxide::listeners::EventStream;
 use futures::future::{BoxFuture, OptionFuture};
-use futures::{FutureExt, StreamExt};
-use tokio::time::{sleep_until, timeout};
+use futures::FutureExt;
+use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
+use super::super::cdp::{Events, Told};
 use super::super::error::Error;
-use super::super::page::{COMMAND_TIMEOUT, Page};
+use super::super::target::Page;
 use super::{Options, ShotSink};
 use crate::media::{Pixels, Shot};
 use crate::model::Size;
@@ -69,7 +69,7 @@ enum Flow {
 
 pub(super) struct Screencast {
     page: Page,
-    frames: EventStream<EventScreencastFrame>,
+    frames: Events,
     interval: Duration,
     sink: Arc<dyn ShotSink>,
     params: StartScreencastParams,
@@ -93,11 +93,7 @@ impl Screencast {
         sink: Arc<dyn ShotSink>,
     ) -> Result<Self, Error> {
         const OPERATION: &str = "start the screencast";
-        let frames = page
-            .cdp()
-            .event_listener()
-            .await
-            .map_err(Error::command(OPERATION))?;
+        let frames = page.session().tap(&["Page.screencastFrame"]);
         let viewport = page.viewport();
         let params = StartScreencastParams::builder()
             .format(StartScreencastFormat::Jpeg)
@@ -106,12 +102,7 @@ impl Screencast {
             .max_height(i64::from(viewport.height))
             .every_nth_frame(EVERY_FRAME)
             .build();
-        timeout(COMMAND_TIMEOUT, page.cdp().execute(params.clone()))
-            .await
-            .map_err(|_| Error::Timeout {
-                operation: OPERATION,
-            })?
-            .map_err(Error::command(OPERATION))?;
+        page.session().execute(OPERATION, params.clone()).await?;
         Ok(Self {
             page,
             frames,
@@ -142,8 +133,13 @@ impl Screencast {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                frame = self.frames.next() => match frame {
-                    Some(frame) => self.take(frame),
+                told = self.frames.next() => match told {
+                    Some(Told::Event(event)) => {
+                        if let Some(frame) = event.parse() {
+                            self.take(frame);
+                        }
+                    }
+                    Some(Told::Lost(_)) => (),
                     None => break,
                 },
                 Some(()) = sent => sending = None,
@@ -151,7 +147,7 @@ impl Screencast {
             }
         }
         // The page may be gone, and then so is its screencast.
-        let _ = timeout(COMMAND_TIMEOUT, send_stop(&page)).await;
+        send_stop(&page).await;
     }
 
     /// When to [`Self::advance`].
@@ -240,7 +236,7 @@ impl Screencast {
         }
     }
 
-    fn take(&mut self, frame: Arc<EventScreencastFrame>) {
+    fn take(&mut self, frame: EventScreencastFrame) {
         let now = Instant::now();
         self.book(now, frame.session_id);
         let metadata = &frame.metadata;
@@ -255,14 +251,9 @@ impl Screencast {
         let captured_at = metadata.timestamp.as_ref().map_or(now, |swapped| {
             now.checked_sub(age(*swapped.inner())).unwrap_or(now)
         });
-        // Usually nobody else holds the event, and then its text is moved and not copied.
-        let data = match Arc::try_unwrap(frame) {
-            Ok(frame) => String::from(frame.data),
-            Err(shared) => String::from(shared.data.clone()),
-        };
         metrics::counter!("ghostcast_frames_captured_total").increment(1);
         self.sink.put(Shot {
-            pixels: Pixels::JpegBase64(data),
+            pixels: Pixels::JpegBase64(String::from(frame.data)),
             viewport,
             captured_at,
         });
@@ -283,7 +274,7 @@ impl Screencast {
         params.every_nth_frame = Some(every_nth_frame);
         async move {
             // An unanswered command ends with the page.
-            let _ = page.cdp().execute(params).await;
+            let _ = page.session().execute("start the screencast", params).await;
         }
         .boxed()
     }
@@ -303,10 +294,8 @@ impl Screencast {
         Some(
             async move {
                 // An unanswered acknowledgement ends with the page.
-                let _ = page
-                    .cdp()
-                    .execute(ScreencastFrameAckParams::new(session))
-                    .await;
+                let params = ScreencastFrameAckParams::new(session);
+                let _ = page.session().execute("acknowledge a frame", params).await;
             }
             .boxed(),
         )
@@ -316,7 +305,8 @@ impl Screencast {
 fn send_stop(page: &Page) -> BoxFuture<'_, ()> {
     async move {
         // An unanswered command ends with the page.
-        let _ = page.cdp().execute(StopScreencastParams::default()).await;
+        let stop = StopScreencastParams::default();
+        let _ = page.session().execute("stop the screencast", stop).await;
     }
     .boxed()
 }

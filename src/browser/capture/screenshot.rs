@@ -2,14 +2,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chromiumoxide::cdp::browser_protocol::page::{
+use chromiumoxide_cdp::cdp::browser_protocol::page::{
     CaptureScreenshotFormat, CaptureScreenshotParams,
 };
 use serde::Deserialize;
-use tokio::time::timeout;
 
-use super::error::Error;
-use super::page::{COMMAND_TIMEOUT, Page};
+use super::super::error::Error;
+use super::super::target::Page;
 
 /// A picture file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, utoipa::ToSchema)]
@@ -53,14 +52,9 @@ pub async fn screenshot(
         params = params.quality(i64::from(quality));
     }
     let params = params.capture_beyond_viewport(full_page).build();
-    let answer = timeout(COMMAND_TIMEOUT, page.cdp().execute(params))
-        .await
-        .map_err(|_| Error::Timeout {
-            operation: OPERATION,
-        })?
-        .map_err(Error::command(OPERATION))?;
+    let answer = page.session().execute(OPERATION, params).await?;
     STANDARD
-        .decode(answer.result.data.as_ref() as &[u8])
+        .decode(answer.data.as_ref() as &[u8])
         .map_err(|error| Error::Command {
             operation: OPERATION,
             source: error.into(),

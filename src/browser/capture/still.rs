@@ -2,13 +2,12 @@
 
 use std::time::Instant;
 
-use chromiumoxide::cdp::browser_protocol::page::{
+use chromiumoxide_cdp::cdp::browser_protocol::page::{
     CaptureScreenshotFormat, CaptureScreenshotParams,
 };
-use tokio::time::timeout;
 
 use super::super::error::Error;
-use super::super::page::{COMMAND_TIMEOUT, Page};
+use super::super::target::Page;
 use crate::media::{Pixels, Shot};
 
 /// Takes a lossless shot of what the viewport shows.
@@ -19,13 +18,8 @@ pub async fn still(page: &Page) -> Result<Shot, Error> {
         .optimize_for_speed(true)
         .build();
     let captured_at = Instant::now();
-    let answer = timeout(COMMAND_TIMEOUT, page.cdp().execute(params))
-        .await
-        .map_err(|_| Error::Timeout {
-            operation: OPERATION,
-        })?
-        .map_err(Error::command(OPERATION))?;
-    let pixels = Pixels::PngBase64(String::from(answer.result.data));
+    let answer = page.session().execute(OPERATION, params).await?;
+    let pixels = Pixels::PngBase64(String::from(answer.data));
     Ok(Shot {
         pixels,
         viewport: page.viewport(),

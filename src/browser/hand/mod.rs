@@ -3,16 +3,14 @@
 //! The events of one gesture are sent without waiting for each answer: Chromium keeps their
 //! order, and a mouse move is answered only with the next frame.
 
-use chromiumoxide::cdp::browser_protocol::input::{
+use chromiumoxide_cdp::cdp::browser_protocol::input::{
     DispatchKeyEventParams, DispatchKeyEventType, DispatchMouseEventParams, DispatchMouseEventType,
     InsertTextParams, MouseButton as CdpButton,
 };
-use chromiumoxide::types::Command;
-use futures::future::try_join_all;
-use tokio::time::timeout;
+use chromiumoxide_types::Command;
 
 use super::error::Error;
-use super::page::{COMMAND_TIMEOUT, Page};
+use super::target::Page;
 use crate::model::Point;
 use crate::model::command::MouseButton;
 
@@ -86,12 +84,7 @@ async fn send<C: Command>(
     operation: &'static str,
     gesture: Vec<C>,
 ) -> Result<(), Error> {
-    let answers = try_join_all(gesture.into_iter().map(|event| page.cdp().execute(event)));
-    timeout(COMMAND_TIMEOUT, answers)
-        .await
-        .map_err(|_| Error::Timeout { operation })?
-        .map_err(Error::command(operation))?;
-    Ok(())
+    page.session().execute_all(operation, gesture).await
 }
 
 fn mouse(

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use super::error::Error;
-use super::gate::OwnAddresses;
+use super::super::error::Error;
+use super::super::gate::OwnAddresses;
+use super::files::Files;
 use super::process::{self, Loss, Process};
 use super::workdir::{self, Swept, WorkDir};
 use crate::config;
@@ -47,8 +48,9 @@ struct Slot {
 #[derive(Debug)]
 pub struct Lease {
     pool: Pool,
-    pub(super) process: Arc<Process>,
-    pub(super) context: String,
+    pub(in crate::browser) process: Arc<Process>,
+    pub(in crate::browser) context: String,
+    pub(in crate::browser) files: Files,
     released: bool,
 }
 
@@ -111,13 +113,26 @@ impl Pool {
     /// Makes an isolated context whose traffic goes by `proxy_url`.
     pub async fn acquire(&self, proxy_url: &str) -> Result<Lease, Error> {
         let process = self.take_place().await?;
-        let mut lease = Lease {
-            pool: self.clone(),
-            process,
-            context: String::new(),
-            released: false,
+        let files = self.inner.work_dir.subdirectory().and_then(Files::create);
+        let files = files.map_err(|error| Error::Command {
+            operation: "make a directory for the session's files",
+            source: error.into(),
+        });
+        let mut lease = match files {
+            Ok(files) => Lease {
+                pool: self.clone(),
+                process,
+                context: String::new(),
+                files,
+                released: false,
+            },
+            Err(error) => {
+                self.give_back(&process);
+                return Err(error);
+            }
         };
-        lease.context = lease.process.create_context(proxy_url).await?;
+        let context = lease.process.create_context(proxy_url, &lease.files.downloads());
+        lease.context = context.await?;
         Ok(lease)
     }
 

@@ -10,15 +10,13 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chromiumoxide::Browser as Cdp;
-use chromiumoxide::cdp::browser_protocol::browser::{
+use chromiumoxide_cdp::cdp::browser_protocol::browser::{
     BrowserContextId, GetVersionParams, SetDownloadBehaviorBehavior, SetDownloadBehaviorParams,
 };
-use chromiumoxide::cdp::browser_protocol::target::{
+use chromiumoxide_cdp::cdp::browser_protocol::target::{
     CloseTargetParams, CreateBrowserContextParams, DisposeBrowserContextParams, GetTargetsParams,
+    SetDiscoverTargetsParams,
 };
-use chromiumoxide::handler::{Handler, HandlerConfig};
-use futures::StreamExt;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{AccessFlags, Pid};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -29,9 +27,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use super::error::Error;
-use super::gate::{BROWSER_ARGUMENTS, OwnAddresses, PROXY_BYPASS_LIST};
-use super::socket::send_at_once;
+use super::super::cdp::{COMMAND_TIMEOUT, Connection, Session};
+use super::super::error::Error;
+use super::super::gate::{BROWSER_ARGUMENTS, OwnAddresses, PROXY_BYPASS_LIST};
 use super::workdir::WorkDir;
 use crate::config;
 use crate::error::BoxError;
@@ -83,9 +81,6 @@ const FLAGS: [&str; 23] = [
     "password-store=basic",
 ];
 
-/// Longest wait for one answer of the browser itself (not of a page).
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How a browser was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
@@ -108,9 +103,7 @@ impl Loss {
 /// A running Chromium.
 #[derive(Debug)]
 pub(crate) struct Process {
-    pub(super) cdp: Cdp,
-    /// The debugging socket.
-    pub(super) debugger: SocketAddr,
+    pub(in crate::browser) cdp: Connection,
     profile: PathBuf,
     loss: watch::Receiver<Option<Loss>>,
     stop: CancellationToken,
@@ -158,22 +151,16 @@ impl Process {
         let debugger = socket_address(&url).ok_or_else(|| launch(format!("{url}?").into()))?;
         own.add(debugger);
         unfinished.debugger = Some(debugger);
-        let (cdp, mut handler) = connect(url, debugger).await.map_err(launch)?;
-        let stop = CancellationToken::new();
         let span = tracing::info_span!("chromium", pid = child.id());
-        let stopped = stop.clone();
-        tracker.spawn(
-            async move {
-                let pump = async { while handler.next().await.is_some() {} };
-                tokio::select! { () = stopped.cancelled() => (), () = pump => () }
-            }
-            .instrument(span.clone()),
-        );
-        close_first_page(&cdp).await;
+        let cdp = connect(&url, debugger, tracker)
+            .instrument(span.clone())
+            .await
+            .map_err(launch)?;
+        let stop = CancellationToken::new();
+        close_first_page(&cdp.browser()).await;
         let (lost, loss) = watch::channel(None);
         let process = Arc::new(Self {
             cdp,
-            debugger,
             profile,
             loss,
             stop,
@@ -205,35 +192,42 @@ impl Process {
         self.loss.borrow().is_none() && !self.stop.is_cancelled()
     }
 
+    /// The browser itself, to be spoken to.
+    pub(in crate::browser) fn browser(&self) -> Session {
+        self.cdp.browser()
+    }
+
     /// Makes an isolated context whose traffic goes by `proxy_url`.
-    pub(crate) async fn create_context(&self, proxy_url: &str) -> Result<String, Error> {
+    /// What its pages download goes to `downloads`.
+    pub(crate) async fn create_context(
+        &self,
+        proxy_url: &str,
+        downloads: &Path,
+    ) -> Result<String, Error> {
         let operation = "create a browser context";
         let params = CreateBrowserContextParams::builder()
             .dispose_on_detach(true)
             .proxy_server(proxy_url)
             .proxy_bypass_list(PROXY_BYPASS_LIST)
             .build();
-        let answer = timeout(COMMAND_TIMEOUT, self.cdp.execute(params))
-            .await
-            .map_err(|_| Error::Timeout { operation })?
-            .map_err(Error::command(operation))?;
+        let answer = self.browser().execute(operation, params).await?;
         metrics::gauge!("ghostcast_contexts").increment(1.0);
-        let context = answer.result.browser_context_id;
-        self.deny_downloads(&context).await;
+        let context = answer.browser_context_id;
+        self.keep_downloads(&context, downloads).await?;
         Ok(context.inner().to_owned())
     }
 
-    /// A page could fill the disk, and leave files that outlive the session.
-    async fn deny_downloads(&self, context: &BrowserContextId) {
+    async fn keep_downloads(&self, context: &BrowserContextId, to: &Path) -> Result<(), Error> {
+        const OPERATION: &str = "keep downloads";
         let params = SetDownloadBehaviorParams::builder()
-            .behavior(SetDownloadBehaviorBehavior::Deny)
+            .behavior(SetDownloadBehaviorBehavior::AllowAndName)
             .browser_context_id(context.clone())
-            .build();
-        let Ok(params) = params else { return };
-        let answer = timeout(COMMAND_TIMEOUT, self.cdp.execute(params)).await;
-        if !matches!(answer, Ok(Ok(_))) {
-            tracing::warn!("downloads could not be denied");
-        }
+            .download_path(to.display().to_string())
+            .events_enabled(true)
+            .build()
+            .map_err(Error::builder(OPERATION))?;
+        self.browser().execute(OPERATION, params).await?;
+        Ok(())
     }
 
     /// Closes a context and all its pages.
@@ -242,7 +236,7 @@ impl Process {
         let params = DisposeBrowserContextParams::new(context.to_owned());
         if self.is_alive() {
             // A context that cannot be closed goes with its process.
-            let _ = timeout(COMMAND_TIMEOUT, self.cdp.execute(params)).await;
+            let _ = self.browser().execute("close a browser context", params).await;
         }
     }
 
@@ -258,18 +252,17 @@ impl Drop for Process {
     }
 }
 
-async fn connect(url: String, debugger: SocketAddr) -> Result<(Cdp, Handler), BoxError> {
-    let config = HandlerConfig {
-        ignore_https_errors: false,
-        viewport: None,
-        ..HandlerConfig::default()
-    };
-    let connecting = Cdp::connect_with_config(url, config);
-    let connected = timeout(COMMAND_TIMEOUT, connecting).await??;
-    if let Err(error) = send_at_once(debugger) {
-        tracing::warn!(%error, "input reaches Chromium late: its socket could not be set up");
-    }
-    Ok(connected)
+async fn connect(
+    url: &str,
+    debugger: SocketAddr,
+    tracker: &TaskTracker,
+) -> Result<Connection, BoxError> {
+    let connecting = Connection::open(url, debugger, tracker);
+    let cdp = timeout(COMMAND_TIMEOUT, connecting).await??;
+    // What pages come and go is told from now on.
+    let discover = SetDiscoverTargetsParams::new(true);
+    cdp.browser().execute("hear of pages", discover).await?;
+    Ok(cdp)
 }
 
 /// A launch that has not come to its end: clears up when it is given up.
@@ -361,7 +354,9 @@ async fn probe(process: std::sync::Weak<Process>, interval: Duration, limit: Dur
         let Some(process) = process.upgrade() else {
             return std::future::pending().await;
         };
-        let answer = timeout(limit, process.cdp.execute(GetVersionParams::default())).await;
+        let asking = process.browser();
+        let asking = asking.execute_unbounded("probe the browser", GetVersionParams::default());
+        let answer = timeout(limit, asking).await;
         if !matches!(answer, Ok(Ok(_))) {
             return;
         }
@@ -369,14 +364,14 @@ async fn probe(process: std::sync::Weak<Process>, interval: Duration, limit: Dur
 }
 
 /// Closes the blank page that Chromium begins with: its renderer alone takes 30 MB.
-async fn close_first_page(cdp: &Cdp) {
-    let targets = timeout(COMMAND_TIMEOUT, cdp.execute(GetTargetsParams::default())).await;
-    let Ok(Ok(targets)) = targets else { return };
-    for target in &targets.result.target_infos {
+async fn close_first_page(browser: &Session) {
+    let targets = browser.execute("list the pages", GetTargetsParams::default());
+    let Ok(targets) = targets.await else { return };
+    for target in targets.target_infos {
         if target.r#type == "page" {
             // A page that cannot be closed only costs memory.
-            let close = CloseTargetParams::new(target.target_id.clone());
-            let _ = timeout(COMMAND_TIMEOUT, cdp.execute(close)).await;
+            let close = CloseTargetParams::new(target.target_id);
+            let _ = browser.execute("close the first page", close).await;
         }
     }
 }

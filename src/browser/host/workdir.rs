@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -38,7 +39,8 @@ impl WorkDir {
         let base = base_or_temp(base);
         fs::create_dir_all(&base)?;
         let path = base.join(format!("{PREFIX}{}", uuid::Uuid::new_v4().simple()));
-        fs::create_dir(&path)?;
+        // What lies in it is for this service and its browsers alone.
+        fs::DirBuilder::new().mode(0o700).create(&path)?;
         let file = File::create(path.join(LOCK))?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|(_, errno)| io::Error::from(errno))?;

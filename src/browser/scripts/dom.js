@@ -32,6 +32,7 @@
     const root = d.getRootNode(inside);
     closedRoots.set(d.shadowHost(root), root);
   };
+  d.adoptAll = (nodes) => { for (const node of nodes) d.adopt(node); };
   const either = (key, shadowProto = ShadowRoot.prototype) => {
     const [ofDocument, ofShadow] = [captured(Document.prototype, key), captured(shadowProto, key)];
     return (root, ...args) => (d.nodeType(root) === 9 ? ofDocument : ofShadow)(root, ...args);

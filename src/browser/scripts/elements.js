@@ -203,5 +203,6 @@
   gc._.expose('readList', readList, () => []);
   gc._.expose('nodes', nodes, () => []);
   gc._.expose('allIndices', allIndices, () => []);
-  gc._.expose('adopt', d.adopt, () => {});
+  gc._.expose("adopt", d.adopt, () => {});
+  gc._.expose("adoptAll", d.adoptAll, () => {});
 })();

@@ -7,14 +7,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use chromiumoxide::cdp::browser_protocol::accessibility::{AxNode, AxValue, GetFullAxTreeParams};
+use chromiumoxide_cdp::cdp::browser_protocol::accessibility::{AxNode, AxValue, GetFullAxTreeParams};
 use futures::future::join_all;
 use serde_json::{Map, Value, json};
-use tokio::time::timeout;
 
+use super::super::error::Error;
+use super::super::target::Page;
 use super::elements::{self, BYTES_MAX, Cursor};
-use super::error::Error;
-use super::page::{COMMAND_TIMEOUT, Page};
 use super::snapshot::{Frame, Snapshot};
 
 /// Nodes kept at most.
@@ -67,24 +66,8 @@ pub async fn tree(page: &Page, more: Option<&str>) -> Result<Option<TreePart>, E
     };
     let document = page.loading().committed;
     let epoch = format!("tree{document}");
-    let (told, start) = match cursor {
-        Some(cursor) => {
-            let told = page.told().filter(|told| {
-                told.document == document && told.number == cursor.version && cursor.epoch == epoch
-            });
-            let Some(told) = told else { return Ok(None) };
-            (told, cursor.start)
-        }
-        None => {
-            let nodes = draw(page).await?;
-            let told = page.tell(|number| Told {
-                document,
-                number,
-                nodes,
-            });
-            (told, 0)
-        }
-    };
+    let start = cursor.map_or(0, |cursor| cursor.start);
+    let told = Told { document, number: 0, nodes: draw(page).await? };
     let rest = told.nodes.get(start..).unwrap_or_default();
     let taken = elements::fitting(rest, BYTES_MAX);
     let next = start + taken;
@@ -124,13 +107,8 @@ impl AxTree {
                 .frame_id(frame.id.clone())
                 .build();
             async {
-                timeout(COMMAND_TIMEOUT, page.cdp().execute(params))
-                    .await
-                    .map_err(|_| Error::Timeout {
-                        operation: OPERATION,
-                    })?
-                    .map(|answer| answer.result.nodes)
-                    .map_err(Error::command(OPERATION))
+                let answer = page.session().execute(OPERATION, params).await;
+                answer.map(|answer| answer.nodes)
             }
         };
         let mut answers = join_all(frames.iter().map(ask)).await.into_iter();
@@ -400,21 +378,6 @@ fn text(value: Option<&AxValue>) -> Option<String> {
     match value?.value.as_ref()? {
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
-    }
-}
-
-impl Page {
-    fn told(&self) -> Option<Arc<Told>> {
-        self.kept_tree().clone()
-    }
-
-    /// Keeps a tree in the place of the one before it, under a number of its own.
-    fn tell(&self, make: impl FnOnce(u64) -> Told) -> Arc<Told> {
-        let mut kept = self.kept_tree();
-        let number = kept.as_ref().map_or(1, |told| told.number + 1);
-        let told = Arc::new(make(number));
-        *kept = Some(Arc::clone(&told));
-        told
     }
 }
 

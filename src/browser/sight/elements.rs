@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::super::error::Error;
+use super::super::target::Page;
 use super::accessibility::AxTree;
-use super::error::Error;
-use super::page::Page;
 use super::snapshot::Snapshot;
 use crate::error::Chain;
 use crate::model::Point;
@@ -222,7 +222,9 @@ pub(super) async fn whole(page: &Page, snapshot: &Snapshot) -> Result<Vec<Listed
 async fn open(page: &Page, snapshot: &Snapshot, cursor: Option<&Cursor>) -> Result<Opened, Error> {
     let of = match cursor {
         None => {
-            page.adopt(&snapshot.inside_closed).await?;
+            let frame = page.main_frame().await?;
+            let ids = &snapshot.inside_closed;
+            frame.call_on_nodes::<Value>("adoptAll", ids, json!([])).await?;
             Value::Null
         }
         Some(Cursor { epoch, version, .. }) => json!({ "epoch": epoch, "version": version }),
@@ -230,7 +232,6 @@ async fn open(page: &Page, snapshot: &Snapshot, cursor: Option<&Cursor>) -> Resu
     let opened = page
         .evaluate(&format!("__ghostcast.openList({of})"))
         .await?;
-    page.note_listed();
     Ok(opened)
 }
 
@@ -241,8 +242,11 @@ async fn read(page: &Page, start: usize, count: usize) -> Result<Vec<Listed>, Er
     let index = |element: &Map<String, Value>| element.get("index").and_then(Value::as_u64);
     let indices: Vec<u64> = elements.iter().filter_map(index).collect();
     let subjects = page
-        .node_ids(&format!("__ghostcast.nodes({})", json!(indices)))
+        .main_frame()
+        .await?
+        .nodes("nodes", json!([indices]))
         .await?;
+    let subjects = subjects.into_iter().map(|node| node.map(|node| node.backend));
     let labels: Vec<u64> = elements
         .iter_mut()
         .filter_map(|element| element.remove("is_label").and_then(|_| index(element)))
@@ -250,8 +254,9 @@ async fn read(page: &Page, start: usize, count: usize) -> Result<Vec<Listed>, Er
     let own = match labels.is_empty() {
         true => Vec::new(),
         false => {
-            let nodes = format!("__ghostcast.nodes({}, true)", json!(labels));
-            page.node_ids(&nodes).await?
+            let frame = page.main_frame().await?;
+            let own = frame.nodes("nodes", json!([labels, true])).await?;
+            own.into_iter().map(|node| node.map(|node| node.backend)).collect()
         }
     };
     let own: HashMap<u64, i64> = labels
@@ -277,13 +282,13 @@ pub async fn asks_for_password(page: &Page) -> Result<bool, Error> {
 
 /// Finds an element and brings it into view.
 pub(super) async fn locate(page: &Page, index: u32) -> Result<Located, Error> {
-    let rule = page.index_rule();
+    let rule = "{build: true}";
     look(page, format!("__ghostcast.locate({index}, {rule})")).await
 }
 
 /// Finds a field, focuses it, and selects its content when it shall be cleared.
 pub(super) async fn prepare_typing(page: &Page, index: u32, clear: bool) -> Result<Located, Error> {
-    let rule = page.index_rule();
+    let rule = "{build: true}";
     look(
         page,
         format!("__ghostcast.prepareTyping({index}, {clear}, {rule})"),
@@ -293,7 +298,7 @@ pub(super) async fn prepare_typing(page: &Page, index: u32, clear: bool) -> Resu
 
 /// Scrolls what there is to scroll.
 pub(super) async fn scroll(page: &Page, index: Option<u32>, by: Point) -> Result<Located, Error> {
-    let rule = page.index_rule();
+    let rule = "{build: true}";
     let index = index.map_or_else(|| "null".to_owned(), |index| index.to_string());
     let (dx, dy) = (by.x, by.y);
     look(
@@ -307,8 +312,7 @@ async fn look(page: &Page, expression: String) -> Result<Located, Error> {
     let located: Located = page.evaluate(&expression).await?;
     if !located.ok {
         // A refusal carries candidates of the present document, whose indices count from now on.
-        page.note_listed();
-    }
+        }
     Ok(located)
 }
 

@@ -3,14 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chromiumoxide::cdp::browser_protocol::dom::BackendNodeId;
-use chromiumoxide::cdp::browser_protocol::dom_snapshot::{
+use chromiumoxide_cdp::cdp::browser_protocol::dom::BackendNodeId;
+use chromiumoxide_cdp::cdp::browser_protocol::dom_snapshot::{
     CaptureSnapshotParams, CaptureSnapshotReturns, DocumentSnapshot, StringIndex,
 };
-use chromiumoxide::cdp::browser_protocol::page::FrameId;
+use chromiumoxide_cdp::cdp::browser_protocol::page::FrameId;
 
-use super::error::Error;
-use super::page::{COMMAND_TIMEOUT, Page};
+use super::super::error::Error;
+use super::super::target::Page;
 
 /// Frames looked into at most.
 const FRAMES_MAX: usize = 64;
@@ -42,13 +42,8 @@ impl Snapshot {
         const OPERATION: &str = "take a snapshot of the layout";
         // Chromium wants the list of styles, and the client leaves an empty one out.
         let params = CaptureSnapshotParams::new(vec!["display".to_owned()]);
-        let answer = tokio::time::timeout(COMMAND_TIMEOUT, page.cdp().execute(params))
-            .await
-            .map_err(|_| Error::Timeout {
-                operation: OPERATION,
-            })?
-            .map_err(Error::command(OPERATION))?;
-        Ok(Self::of(&answer.result))
+        let answer = page.session().execute(OPERATION, params).await?;
+        Ok(Self::of(&answer))
     }
 
     fn of(answer: &CaptureSnapshotReturns) -> Self {

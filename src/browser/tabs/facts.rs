@@ -1,8 +1,8 @@
 //! What Chromium says of a page, as a strip of tabs shows it.
 
-use chromiumoxide::cdp::browser_protocol::target::TargetInfo;
+use chromiumoxide_cdp::cdp::browser_protocol::target::TargetInfo;
 
-use super::super::page::cut;
+use super::super::text::{cut, shown};
 
 /// What a strip of tabs shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(super) struct Facts {
 impl Facts {
     pub(super) fn of(info: &TargetInfo) -> Self {
         Self {
-            url: cut(&info.url),
+            url: shown(&info.url),
             title: cut(&info.title),
         }
     }

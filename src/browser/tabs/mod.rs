@@ -12,60 +12,26 @@ mod order;
 mod targets;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
-use chromiumoxide::Page as CdpPage;
-use chromiumoxide::cdp::browser_protocol::browser::GetVersionParams;
-use chromiumoxide::cdp::browser_protocol::target::{
-    CloseTargetParams, CreateTargetParams, TargetId,
-};
-use chromiumoxide::error::CdpError;
+use chromiumoxide_cdp::cdp::browser_protocol::target::TargetId;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use self::facts::Facts;
 use self::order::Order;
+use super::cdp::COMMAND_TIMEOUT;
 use super::error::Error;
-use super::page::{COMMAND_TIMEOUT, Listed, Page, PageEvent, Prepared};
-use super::pool::Lease;
-use super::process::Process;
+use super::host::Lease;
+use super::target::{Downloads, Ground, Page, PageEvent, Prepared, TabEvent};
 use crate::error::Chain;
+use crate::model::outcome::DialogPolicy;
 use crate::model::tab::TABS_MAX;
 use crate::model::{Size, TabInfo};
-
-/// Between two looks whether Chromium has let us in to a page that a page opened.
-const ATTACH_POLL: Duration = Duration::from_millis(5);
-
-/// What subscribers shall hear of a tab.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TabEvent {
-    /// The tab.
-    pub tab: u32,
-    /// What it does.
-    pub event: PageEvent,
-}
-
-/// What the pages of one session are made on.
-#[derive(Debug)]
-pub(super) struct Ground {
-    process: Weak<Process>,
-    pub(super) debugger: SocketAddr,
-    context: String,
-    pub(super) viewport: Size,
-    pub(super) events: mpsc::Sender<TabEvent>,
-    pub(super) tracker: TaskTracker,
-    pub(super) stop: CancellationToken,
-    /// Pages of which nothing is heard any more.
-    pub(super) gone: mpsc::Sender<String>,
-    /// Whose elements were last listed.
-    pub(super) listed: Arc<Mutex<Option<Listed>>>,
-}
 
 /// The tabs of one session. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -120,78 +86,21 @@ impl Drop for Inner {
     }
 }
 
-impl Ground {
-    fn process(&self) -> Result<Arc<Process>, Error> {
-        self.process.upgrade().ok_or(Error::Gone)
-    }
-
-    /// Opens an empty page in the session's context.
-    async fn create(&self) -> Result<CdpPage, Error> {
-        const OPERATION: &str = "open a page";
-        let target = CreateTargetParams::builder()
-            .url("about:blank")
-            .browser_context_id(self.context.clone())
-            .width(i64::from(self.viewport.width))
-            .height(i64::from(self.viewport.height))
-            .build()
-            .map_err(Error::builder(OPERATION))?;
-        let process = self.process()?;
-        timeout(COMMAND_TIMEOUT, process.cdp.new_page(target))
-            .await
-            .map_err(|_| Error::Timeout {
-                operation: OPERATION,
-            })?
-            .map_err(Error::command(OPERATION))
-    }
-
-    /// Whether the browser answers.
-    async fn answers(&self) -> bool {
-        let Ok(process) = self.process() else {
-            return false;
-        };
-        let asking = process.cdp.execute(GetVersionParams::default());
-        matches!(timeout(COMMAND_TIMEOUT, asking).await, Ok(Ok(_)))
-    }
-
-    /// Closes a page, however it is.
-    async fn close(&self, target: TargetId) -> Result<(), Error> {
-        const OPERATION: &str = "close a page";
-        let process = self.process()?;
-        let closing = process.cdp.execute(CloseTargetParams::new(target));
-        timeout(COMMAND_TIMEOUT, closing)
-            .await
-            .map_err(|_| Error::Timeout {
-                operation: OPERATION,
-            })?
-            .map_err(Error::command(OPERATION))?;
-        Ok(())
-    }
-}
-
 impl Tabs {
     /// Opens the first page in the lease's context, and reports to `events`.
     pub async fn open_first(
         lease: &Lease,
         viewport: Size,
+        dialogs: DialogPolicy,
         events: mpsc::Sender<TabEvent>,
         tracker: &TaskTracker,
     ) -> Result<Self, Error> {
-        let (gone, goners) = mpsc::channel(TABS_MAX);
-        let ground = Ground {
-            process: Arc::downgrade(&lease.process),
-            debugger: lease.process.debugger,
-            context: lease.context.clone(),
-            viewport,
-            events,
-            tracker: tracker.clone(),
-            stop: CancellationToken::new(),
-            gone,
-            listed: Arc::default(),
-        };
-        let targets = targets::Targets::subscribe(&lease.process.cdp).await?;
-        let cdp = ground.create().await?;
-        let known = HashMap::from([(cdp.target_id().inner().clone(), Facts::default())]);
-        let page = Page::prepare(&ground, 1, cdp, false).await?.listen(&ground);
+        let ground = Ground::new(lease, viewport, dialogs, events, tracker);
+        let targets = targets::Targets::subscribe(&lease.process);
+        let target = ground.create().await?;
+        let known = HashMap::from([(target.inner().clone(), Facts::default())]);
+        let prepared = Page::prepare(&ground, 1, &target, false).await?;
+        let page = prepared.listen(&ground);
         let mut order = Order::default();
         order.add(1, true);
         let state = State {
@@ -208,7 +117,7 @@ impl Tabs {
             opening: tokio::sync::Mutex::new(()),
             opens_behind: AtomicBool::new(false),
         });
-        let following = targets.follow(Arc::downgrade(&inner), goners, inner.ground.stop.clone());
+        let following = targets.follow(Arc::downgrade(&inner), inner.ground.stop.clone());
         tracker.spawn(following.in_current_span());
         Ok(Self { inner })
     }
@@ -255,7 +164,7 @@ impl Tabs {
     pub fn note_title(&self, tab: u32, title: &str) {
         let Some(page) = self.find(tab) else { return };
         let mut state = self.inner.state();
-        if let Some(known) = state.known.get_mut(page.cdp().target_id().inner()) {
+        if let Some(known) = state.known.get_mut(page.target()) {
             title.clone_into(&mut known.title);
         }
     }
@@ -266,13 +175,22 @@ impl Tabs {
         let inner = Arc::clone(&self.inner);
         self.inner.ground.tracker.spawn(
             async move {
-                let target = page.cdp().target_id().clone();
-                if let Err(error) = inner.ground.close(target).await {
+                if let Err(error) = inner.ground.close(page.target()).await {
                     tracing::warn!(error = %Chain(&error), tab, "a tab could not be closed");
                 }
             }
             .in_current_span(),
         );
+    }
+
+    /// What the session's pages have downloaded.
+    pub fn downloads(&self) -> &Arc<Downloads> {
+        &self.inner.ground.downloads
+    }
+
+    /// Where files lie that are uploaded to pages.
+    pub(super) fn uploads(&self) -> &Path {
+        &self.inner.ground.uploads
     }
 
     /// Takes no notice of pages any more: the session ends.
@@ -326,8 +244,7 @@ impl Tabs {
         if was_current {
             self.inner.see_shown().await;
         }
-        let target = page.cdp().target_id().clone();
-        self.inner.ground.close(target).await?;
+        self.inner.ground.close(page.target()).await?;
         timeout(COMMAND_TIMEOUT, page.closed())
             .await
             .map_err(|_| Error::Timeout {
@@ -352,7 +269,7 @@ impl Tabs {
 
 impl State {
     fn facts(&self, page: &Page) -> Facts {
-        let target = page.cdp().target_id().inner();
+        let target = page.target();
         let mut facts = self.known.get(target).cloned().unwrap_or_default();
         if facts.url.is_empty() {
             facts.url = page.loading().url;
@@ -416,19 +333,17 @@ impl Inner {
     }
 
     async fn open(&self, is_news: bool) -> Result<Page, Error> {
-        let (cdp, tab) = {
+        let (target, tab) = {
             let _opening = self.opening.lock().await;
-            let cdp = self.ground.create().await?;
+            let target = self.ground.create().await?;
             let mut state = self.state();
-            let target = cdp.target_id().inner().clone();
-            state.known.insert(target, Facts::default());
-            (cdp, state.next_number())
+            state.known.insert(target.inner().clone(), Facts::default());
+            (target, state.next_number())
         };
-        let target = cdp.target_id().clone();
-        match Page::prepare(&self.ground, tab, cdp, false).await {
+        match Page::prepare(&self.ground, tab, &target, false).await {
             Ok(prepared) => self.add(prepared, true, is_news).await.ok_or(Error::Gone),
             Err(error) => {
-                self.forget(target).await;
+                self.forget(target.inner()).await;
                 Err(error)
             }
         }
@@ -439,7 +354,7 @@ impl Inner {
         let page = prepared.page.clone();
         {
             let mut state = self.state();
-            if !state.known.contains_key(page.cdp().target_id().inner()) {
+            if !state.known.contains_key(page.target()) {
                 return None;
             }
             state.pages.push(page.clone());
@@ -464,7 +379,7 @@ impl Inner {
     async fn adopt(&self, target: TargetId, opener: Option<TargetId>, facts: Facts) {
         let is_behind = self.opens_behind.load(Ordering::Relaxed) || {
             let state = self.state();
-            opener.is_some_and(|opener| opener != *state.current.cdp().target_id())
+            opener.is_some_and(|opener| opener.inner() != state.current.target())
         };
         let (is_full, tab) = {
             let _opening = self.opening.lock().await;
@@ -481,51 +396,30 @@ impl Inner {
                 tabs = TABS_MAX,
                 "a page opened one tab too many; it is closed"
             );
-            self.forget(target).await;
+            self.forget(target.inner()).await;
             return;
         }
-        let taken = async {
-            let cdp = self.attached(&target).await?;
-            Page::prepare(&self.ground, tab, cdp, true).await
-        };
-        match taken.await {
+        match Page::prepare(&self.ground, tab, &target, true).await {
             Ok(prepared) => drop(self.add(prepared, !is_behind, true).await),
             Err(error) => {
                 if self.state().known.contains_key(target.inner()) {
                     tracing::warn!(error = %Chain(&error), "a page that a page opened is closed");
                 }
-                self.forget(target).await;
+                self.forget(target.inner()).await;
             }
         }
-    }
-
-    /// Chromium's handle of a page that is there, once it lets us in.
-    async fn attached(&self, target: &TargetId) -> Result<CdpPage, Error> {
-        const OPERATION: &str = "take over a page";
-        let process = self.ground.process()?;
-        let deadline = Instant::now() + COMMAND_TIMEOUT;
-        while Instant::now() < deadline && self.state().known.contains_key(target.inner()) {
-            match process.cdp.get_page(target.clone()).await {
-                Ok(page) => return Ok(page),
-                Err(CdpError::NotFound) => sleep(ATTACH_POLL).await,
-                Err(error) => return Err(Error::command(OPERATION)(error)),
-            }
-        }
-        Err(Error::Timeout {
-            operation: OPERATION,
-        })
     }
 
     /// Closes what did not become a tab.
-    async fn forget(&self, target: TargetId) {
-        self.state().known.remove(target.inner());
+    async fn forget(&self, target: &str) {
+        self.state().known.remove(target);
         // It may be gone already.
         let _ = self.ground.close(target).await;
     }
 
     fn note_facts(&self, target: &str, mut facts: Facts) -> Option<(u32, String)> {
         let mut state = self.state();
-        let is_current = state.current.cdp().target_id().inner() == target;
+        let is_current = state.current.target() == target;
         let tab = state.current.tab();
         let known = state.known.get_mut(target)?;
         if facts.is_nameless() && facts.url == known.url {
@@ -541,7 +435,7 @@ impl Inner {
         let (was_current, instead) = {
             let mut state = self.state();
             state.known.remove(target);
-            let is_it = |page: &Page| page.cdp().target_id().inner() == target;
+            let is_it = |page: &Page| page.target() == target;
             let Some(at) = state.pages.iter().position(is_it) else {
                 return;
             };

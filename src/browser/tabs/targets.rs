@@ -2,94 +2,79 @@
 
 use std::sync::{Arc, Weak};
 
-use chromiumoxide::Browser as CdpBrowser;
-use chromiumoxide::cdp::browser_protocol::target::{
+use chromiumoxide_cdp::cdp::browser_protocol::target::{
     EventTargetCreated, EventTargetDestroyed, EventTargetInfoChanged, TargetInfo,
 };
-use futures::StreamExt;
-use futures::stream::{BoxStream, SelectAll};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::super::error::Error;
-use super::super::page::PageEvent;
+use super::super::cdp::{Event, Events, Told};
+use super::super::host::process::Process;
 use super::facts::Facts;
 use super::{Arrival, Inner};
+use crate::browser::target::PageEvent;
 
 /// Pages that come, change and go, of the whole browser.
-pub(super) struct Targets(SelectAll<BoxStream<'static, Told>>);
-
-enum Told {
-    Created(Arc<EventTargetCreated>),
-    Changed(Arc<EventTargetInfoChanged>),
-    Destroyed(Arc<EventTargetDestroyed>),
-    Gone(String),
-}
+pub(super) struct Targets(Events);
 
 impl Targets {
-    pub(super) async fn subscribe(browser: &CdpBrowser) -> Result<Self, Error> {
-        const OPERATION: &str = "listen to the browser's pages";
-        let created = browser.event_listener().await;
-        let changed = browser.event_listener().await;
-        let destroyed = browser.event_listener().await;
-        let mut all = SelectAll::new();
-        all.push(
-            created
-                .map_err(Error::command(OPERATION))?
-                .map(Told::Created)
-                .boxed(),
-        );
-        all.push(
-            changed
-                .map_err(Error::command(OPERATION))?
-                .map(Told::Changed)
-                .boxed(),
-        );
-        all.push(
-            destroyed
-                .map_err(Error::command(OPERATION))?
-                .map(Told::Destroyed)
-                .boxed(),
-        );
-        Ok(Self(all))
+    pub(super) fn subscribe(process: &Process) -> Self {
+        Self(process.cdp.events(&["Target.target", "Browser.download"]))
     }
 
     /// Keeps the tabs as they are, until they are dropped or stopped.
-    ///
-    /// chromiumoxide passes on what happens in the browser only while there is a page in it; that
-    /// the last one is gone shows by its own events, which end.
-    pub(super) async fn follow(
-        mut self,
-        tabs: Weak<Inner>,
-        mut gone: mpsc::Receiver<String>,
-        stop: CancellationToken,
-    ) {
+    pub(super) async fn follow(mut self, tabs: Weak<Inner>, stop: CancellationToken) {
         loop {
             let told = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                Some(target) = gone.recv() => Some(Told::Gone(target)),
                 told = self.0.next() => told,
             };
             let (Some(told), Some(tabs)) = (told, tabs.upgrade()) else {
                 return;
             };
-            match told {
-                Told::Created(event) => created(&tabs, &event.target_info),
-                Told::Changed(event) => {
-                    let info = &event.target_info;
-                    let titled = tabs.note_facts(info.target_id.inner(), Facts::of(info));
-                    if let Some((tab, title)) = titled {
-                        tabs.tell(tab, PageEvent::Titled(title)).await;
-                    }
-                }
-                // All pages fall silent with their browser, whose loss is told by itself.
-                Told::Gone(target) if tabs.ground.answers().await => tabs.remove(&target).await,
-                Told::Gone(_) => (),
-                Told::Destroyed(event) => tabs.remove(event.target_id.inner()).await,
+            if let Told::Event(event) = told {
+                hear(&tabs, &event).await;
             }
         }
+    }
+}
+
+async fn hear(tabs: &Arc<Inner>, event: &Event) {
+    match event.method.as_str() {
+        "Target.targetCreated" => {
+            if let Some(event) = event.parse::<EventTargetCreated>() {
+                created(tabs, &event.target_info);
+            }
+        }
+        "Target.targetInfoChanged" => {
+            let Some(event) = event.parse::<EventTargetInfoChanged>() else {
+                return;
+            };
+            let info = &event.target_info;
+            let titled = tabs.note_facts(info.target_id.inner(), Facts::of(info));
+            if let Some((tab, title)) = titled {
+                tabs.tell(tab, PageEvent::Titled(title)).await;
+            }
+        }
+        "Target.targetDestroyed" => {
+            if let Some(event) = event.parse::<EventTargetDestroyed>() {
+                tabs.remove(event.target_id.inner()).await;
+            }
+        }
+        _ => hear_download(tabs, event).await,
+    }
+}
+
+async fn hear_download(tabs: &Arc<Inner>, event: &Event) {
+    let Ok(process) = tabs.ground.process() else {
+        return;
+    };
+    let is_ours = |frame: &str| tabs.state().pages.iter().any(|page| page.has_frame(frame));
+    let told = tabs.ground.downloads.hear(event, &process.browser(), is_ours);
+    if let Some(told) = told {
+        let tab = tabs.state().current.tab();
+        tabs.tell(tab, PageEvent::Download(told)).await;
     }
 }
 

@@ -1,17 +1,19 @@
 //! What a page is when it is taken over: one that another page opened has lived for a moment by
 //! then, and nobody has heard what it did.
 
-use chromiumoxide::Page as CdpPage;
-use chromiumoxide::cdp::browser_protocol::network;
-use chromiumoxide::cdp::browser_protocol::page::{self, GetFrameTreeParams};
-use chromiumoxide::cdp::js_protocol::runtime;
+use chromiumoxide_cdp::cdp::browser_protocol::page::{
+    CreateIsolatedWorldParams, FrameTree, GetFrameTreeParams,
+};
+use chromiumoxide_cdp::cdp::js_protocol::runtime::EvaluateParams;
 use serde::Deserialize;
 
+use super::super::cdp::Session;
 use super::super::error::Error;
-use super::super::loading::Loading;
-use super::super::world::World;
+use super::super::text::{cut, shown};
 use super::PageEvent;
-use super::listen::cut;
+use super::frames::Frames;
+use super::loading::Loading;
+use super::world::WORLD;
 
 /// The document that a page is taken over with.
 #[derive(Debug, Clone)]
@@ -31,21 +33,6 @@ struct Document {
     ready_state: String,
 }
 
-/// Asks for the page's events. Twice does no harm.
-pub(super) async fn enable(cdp: &CdpPage) -> Result<(), Error> {
-    const OPERATION: &str = "listen to a page that a page opened";
-    cdp.execute(page::EnableParams::default())
-        .await
-        .map_err(Error::command(OPERATION))?;
-    cdp.execute(network::EnableParams::default())
-        .await
-        .map_err(Error::command(OPERATION))?;
-    cdp.execute(runtime::EnableParams::default())
-        .await
-        .map_err(Error::command(OPERATION))?;
-    Ok(())
-}
-
 impl First {
     /// The empty page that we open.
     pub(super) fn blank() -> Self {
@@ -59,15 +46,18 @@ impl First {
 
     /// Looks at a page that is there already. Its events are on by now, so what changes after this
     /// is heard.
-    pub(super) async fn read(cdp: &CdpPage, world: &World) -> Result<Self, Error> {
-        let tree = cdp.execute(GetFrameTreeParams::default()).await;
-        let tree = tree.map_err(Error::command("read a page that a page opened"))?;
-        let frame = &tree.result.frame_tree.frame;
+    pub(super) async fn read(session: &Session, frames: &mut Frames) -> Result<Self, Error> {
+        const OPERATION: &str = "read a page that a page opened";
+        let tree = session
+            .execute(OPERATION, GetFrameTreeParams::default())
+            .await?
+            .frame_tree;
+        seed(frames, &tree);
+        let frame = &tree.frame;
         let fragment = frame.url_fragment.as_deref().unwrap_or_default();
         let url = frame.unreachable_url.as_ref().unwrap_or(&frame.url);
-        let document = "({url: location.href, ready_state: document.readyState})";
         // One that is replaced at this moment tells of itself.
-        let document = world.evaluate::<Document>(cdp, 0, document).await;
+        let document = document(session, &tree).await;
         let is_complete = document.is_ok_and(|document| {
             document.ready_state == "complete" && document.url == format!("{}{fragment}", frame.url)
         });
@@ -75,7 +65,7 @@ impl First {
             loader: Some(frame.loader_id.inner().clone()),
             url: match url.is_empty() {
                 true => "about:blank".to_owned(),
-                false => cut(&format!("{url}{fragment}")),
+                false => shown(&format!("{url}{fragment}")),
             },
             is_complete,
             is_error: frame.unreachable_url.is_some(),
@@ -107,6 +97,37 @@ impl First {
         (is_page && self.is_complete).then(|| PageEvent::Loaded {
             url: cut(&self.url),
         })
+    }
+}
+
+/// Asks the document itself, in our world of it.
+async fn document(session: &Session, tree: &FrameTree) -> Result<Document, Error> {
+    const OPERATION: &str = "ask a page that a page opened";
+    let world = CreateIsolatedWorldParams::builder()
+        .frame_id(tree.frame.id.clone())
+        .world_name(WORLD)
+        .build()
+        .map_err(Error::builder(OPERATION))?;
+    let context = session.execute(OPERATION, world).await?.execution_context_id;
+    let facts = "({url: location.href, ready_state: document.readyState})";
+    let mut params = EvaluateParams::new(facts);
+    params.context_id = Some(context);
+    params.return_by_value = Some(true);
+    let answer = session.execute(OPERATION, params).await?;
+    let value = answer.result.value.unwrap_or_default();
+    serde_json::from_value(value).map_err(|error| Error::Command {
+        operation: OPERATION,
+        source: error.into(),
+    })
+}
+
+/// Notes the frames that are there.
+fn seed(frames: &mut Frames, tree: &FrameTree) {
+    let frame = &tree.frame;
+    frames.attach(&frame.id, frame.parent_id.as_ref());
+    frames.note_url(&frame.id, &shown(&frame.url));
+    for child in tree.child_frames.iter().flatten() {
+        seed(frames, child);
     }
 }
 

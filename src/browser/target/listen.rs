@@ -1,88 +1,41 @@
-//! The listener of one page: CDP events in, [`Loading`] and [`PageEvent`]s out.
+//! The listener of one page: Chromium's events in, [`Loading`], frames, dialogs and [`PageEvent`]s
+//! out. One task owns the page's stream, in which the page and its frames tell in order.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use chromiumoxide::Page as CdpPage;
-use chromiumoxide::cdp::browser_protocol::inspector::EventTargetCrashed;
-use chromiumoxide::cdp::browser_protocol::network::{
+use chromiumoxide_cdp::cdp::browser_protocol::network::{
     EventLoadingFailed, EventLoadingFinished, EventRequestWillBeSent, EventResponseReceived,
     ResourceType,
 };
-use chromiumoxide::cdp::browser_protocol::page::{
-    EventFrameNavigated, EventFrameStartedLoading, EventFrameStoppedLoading,
-    EventJavascriptDialogOpening, EventLoadEventFired, EventNavigatedWithinDocument, FrameId,
-    HandleJavaScriptDialogParams,
+use chromiumoxide_cdp::cdp::browser_protocol::page::{
+    EventFrameAttached, EventFrameDetached, EventFrameNavigated, EventFrameStartedLoading,
+    EventFrameStoppedLoading, EventJavascriptDialogOpening, EventNavigatedWithinDocument,
+    FrameDetachedReason, FrameId,
 };
-use chromiumoxide::cdp::browser_protocol::target::GetTargetInfoParams;
-use chromiumoxide::cdp::js_protocol::runtime::{EventBindingCalled, EventConsoleApiCalled};
-use futures::StreamExt;
-use futures::stream::{BoxStream, SelectAll};
+use chromiumoxide_cdp::cdp::browser_protocol::target::{
+    EventAttachedToTarget, EventDetachedFromTarget, GetTargetInfoParams,
+};
+use chromiumoxide_cdp::cdp::js_protocol::runtime::{
+    EventBindingCalled, EventConsoleApiCalled, EventExecutionContextCreated,
+    EventExecutionContextDestroyed,
+};
 use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
-use super::super::error::Error;
-use super::super::loading::{Loading, Signal, Tracker};
-use super::super::world::BINDING;
+use super::super::cdp::{Event, Session, Stream, Told};
+use super::super::text::{TEXT_CHARS_MAX, cut, shown};
+use super::dialogs::{self, Dialogs};
 use super::first::First;
-use super::{COMMAND_TIMEOUT, Ground, PageEvent, TabEvent};
+use super::frames::World;
+use super::loading::{Loading, Signal, Tracker};
+use super::world::{BINDING, WORLD};
+use super::{Ground, PageEvent, Shared, TabEvent, join};
+use crate::error::Chain;
 use crate::model::event::DomChange;
-
-/// Longest console text passed on, characters.
-const TEXT_CHARS_MAX: usize = 4_096;
-
-/// Everything a page listens to, as one stream.
-pub(super) struct Streams(SelectAll<BoxStream<'static, Heard>>);
-
-/// One CDP event, by its type.
-enum Heard {
-    Navigated(Arc<EventFrameNavigated>),
-    WithinDocument(Arc<EventNavigatedWithinDocument>),
-    Started(Arc<EventFrameStartedLoading>),
-    Stopped(Arc<EventFrameStoppedLoading>),
-    Loaded,
-    Request(Arc<EventRequestWillBeSent>),
-    Response(Arc<EventResponseReceived>),
-    RequestDone(Arc<EventLoadingFinished>),
-    RequestFailed(Arc<EventLoadingFailed>),
-    Notified(Arc<EventBindingCalled>),
-    Console(Arc<EventConsoleApiCalled>),
-    Dialog(Arc<EventJavascriptDialogOpening>),
-    Crashed,
-}
-
-macro_rules! streams {
-    ($operation:expr, $($source:ident : $event:ty => $map:expr;)*) => {{
-        let mut all: SelectAll<BoxStream<'static, Heard>> = SelectAll::new();
-        $(
-            let stream = $source.event_listener::<$event>().await.map_err(Error::command($operation))?;
-            all.push(stream.map($map).boxed());
-        )*
-        all
-    }};
-}
-
-impl Streams {
-    pub(super) async fn subscribe(page: &CdpPage) -> Result<Self, Error> {
-        Ok(Self(streams! { "listen to the page",
-            page: EventFrameNavigated => Heard::Navigated;
-            page: EventNavigatedWithinDocument => Heard::WithinDocument;
-            page: EventFrameStartedLoading => Heard::Started;
-            page: EventFrameStoppedLoading => Heard::Stopped;
-            page: EventLoadEventFired => |_| Heard::Loaded;
-            page: EventRequestWillBeSent => Heard::Request;
-            page: EventResponseReceived => Heard::Response;
-            page: EventLoadingFinished => Heard::RequestDone;
-            page: EventLoadingFailed => Heard::RequestFailed;
-            page: EventBindingCalled => Heard::Notified;
-            page: EventConsoleApiCalled => Heard::Console;
-            page: EventJavascriptDialogOpening => Heard::Dialog;
-            page: EventTargetCrashed => |_| Heard::Crashed;
-        }))
-    }
-}
+use crate::model::outcome::HandledBy;
 
 /// Asks whether all is dealt with that was heard before.
 pub(super) type Mark = oneshot::Sender<()>;
@@ -90,8 +43,9 @@ pub(super) type Mark = oneshot::Sender<()>;
 /// The task that listens to one page.
 pub(super) struct Listener {
     tab: u32,
-    page: CdpPage,
+    session: Session,
     main_frame: FrameId,
+    shared: Arc<Shared>,
     tracker: Tracker,
     loading: watch::Sender<Loading>,
     events: mpsc::Sender<TabEvent>,
@@ -100,27 +54,38 @@ pub(super) struct Listener {
     first: Option<First>,
     on_error_page: bool,
     tasks: TaskTracker,
+    documents: Arc<std::sync::atomic::AtomicU64>,
 }
 
+/// What our scripts report.
 #[derive(Debug, Deserialize)]
 struct Notification {
     kind: String,
     change_type: Option<DomChange>,
 }
 
+/// What Chromium says of a context of its own making.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AuxData {
+    frame_id: String,
+}
+
 impl Listener {
     pub(super) fn new(
         ground: &Ground,
         tab: u32,
-        page: CdpPage,
+        session: Session,
+        shared: Arc<Shared>,
         first: First,
         loading: watch::Sender<Loading>,
         marks: mpsc::Receiver<Mark>,
     ) -> Self {
         Self {
             tab,
-            main_frame: FrameId::new(page.target_id().inner().clone()),
-            page,
+            session,
+            main_frame: FrameId::new(shared.target.clone()),
+            shared,
             tracker: Tracker::from(first.loading()),
             loading,
             events: ground.events.clone(),
@@ -128,34 +93,37 @@ impl Listener {
             on_error_page: first.is_error(),
             first: Some(first),
             tasks: ground.tracker.clone(),
+            documents: Arc::clone(&ground.documents),
         }
     }
 
-    pub(super) async fn run(mut self, mut streams: Streams) {
+    /// Listens until the connection is gone, or nobody hears what is told.
+    pub(super) async fn run(mut self, mut stream: Stream) {
         let missed = self.first.as_ref().and_then(First::missed);
         if let Some(event) = missed
-            && self.tell(event).await.is_err()
+            && !self.tell(event).await
         {
             return;
         }
         loop {
-            let heard = tokio::select! {
+            let told = tokio::select! {
                 biased;
-                heard = streams.0.next() => heard,
+                told = stream.events.next() => told,
                 Some(mark) = self.marks.recv() => {
                     // Whoever asked may have gone.
                     let _ = mark.send(());
                     continue;
                 }
             };
-            let Some(heard) = heard else { return };
-            if let Some(signal) = self.signal(&heard) {
-                self.tracker.apply(&signal, Instant::now());
-            }
-            // Subscribers hear of a navigation before the action that waits for it can complete.
-            if let Some(event) = self.event(&heard)
-                && self.tell(event).await.is_err()
-            {
+            let goes_on = match told {
+                None => false,
+                Some(Told::Lost(_)) => {
+                    self.signal(&Signal::Forgotten);
+                    true
+                }
+                Some(Told::Event(event)) => self.hear(&event, &stream).await,
+            };
+            if !goes_on {
                 return;
             }
             let loading = self.tracker.loading();
@@ -169,55 +137,200 @@ impl Listener {
         }
     }
 
-    async fn tell(&self, event: PageEvent) -> Result<(), mpsc::error::SendError<TabEvent>> {
+    /// Takes in one event. False when nobody hears what is told.
+    async fn hear(&mut self, event: &Event, stream: &Stream) -> bool {
+        let news = match event.method.as_str() {
+            "Page.frameNavigated" => event.parse().and_then(|event| self.navigated(&event)),
+            "Page.navigatedWithinDocument" => event.parse().and_then(|event| self.moved(&event)),
+            "Page.loadEventFired" if self.is_page(event) => self.loaded(),
+            "Page.javascriptDialogOpening" => event.parse().map(|event| self.dialog_opened(&event)),
+            "Page.javascriptDialogClosed" => {
+                self.shared.dialogs.note_closed();
+                None
+            }
+            "Runtime.bindingCalled" => event.parse().and_then(|event| notification(&event)),
+            "Runtime.consoleAPICalled" => event.parse().map(|event| console(&event)),
+            "Inspector.targetCrashed" if self.is_page(event) => {
+                self.signal(&Signal::Crashed);
+                Some(PageEvent::Crashed)
+            }
+            _ => {
+                self.take(event, stream);
+                None
+            }
+        };
+        match news {
+            None => true,
+            // What a page can make any number of waits for nobody, and takes nobody's place.
+            Some(news @ PageEvent::Console { .. }) => self.tell_if_possible(news),
+            // Subscribers hear of a navigation before the action that waits for it can complete.
+            Some(news) => self.tell(news).await,
+        }
+    }
+
+    /// Takes in an event of which subscribers hear nothing.
+    fn take(&mut self, event: &Event, stream: &Stream) {
+        match event.method.as_str() {
+            "Page.frameStartedLoading" => {
+                let started = event.parse::<EventFrameStartedLoading>();
+                if started.is_some_and(|event| self.is_main(&event.frame_id)) {
+                    self.signal(&Signal::LoadingStarted);
+                }
+            }
+            "Page.frameStoppedLoading" => {
+                let stopped = event.parse::<EventFrameStoppedLoading>();
+                if stopped.is_some_and(|event| self.is_main(&event.frame_id)) {
+                    self.signal(&Signal::LoadingStopped);
+                }
+            }
+            "Network.requestWillBeSent" => {
+                if let Some(signal) = event.parse().and_then(|event| self.request(&event)) {
+                    self.signal(&signal);
+                }
+            }
+            "Network.responseReceived" => {
+                if let Some(signal) = event.parse().and_then(|event| self.response(&event)) {
+                    self.signal(&signal);
+                }
+            }
+            "Network.loadingFinished" => {
+                if let Some(event) = event.parse::<EventLoadingFinished>() {
+                    let id = event.request_id.inner().clone();
+                    self.signal(&Signal::RequestDone { id });
+                }
+            }
+            "Network.loadingFailed" => {
+                if let Some(event) = event.parse::<EventLoadingFailed>() {
+                    self.signal(&Signal::RequestFailed {
+                        id: event.request_id.inner().clone(),
+                        cancelled: event.canceled.unwrap_or(false),
+                        error: event.error_text,
+                    });
+                }
+            }
+            _ => self.frame(event, stream),
+        }
+    }
+
+    /// Takes in what becomes of frames, their worlds and their sessions.
+    fn frame(&mut self, event: &Event, stream: &Stream) {
+        let id = event.session.as_deref();
+        match event.method.as_str() {
+            "Page.frameAttached" => {
+                if let Some(event) = event.parse::<EventFrameAttached>() {
+                    let parent = Some(&event.parent_frame_id);
+                    self.shared.frames().attach(&event.frame_id, parent);
+                }
+            }
+            "Page.frameDetached" => {
+                if let Some(event) = event.parse::<EventFrameDetached>() {
+                    let is_swapped = event.reason == FrameDetachedReason::Swap;
+                    self.shared.frames().detach(&event.frame_id, id, is_swapped);
+                }
+            }
+            "Runtime.executionContextCreated" => {
+                if let Some(event) = event.parse() {
+                    self.enter(id, event);
+                }
+            }
+            "Runtime.executionContextDestroyed" => {
+                if let Some(event) = event.parse::<EventExecutionContextDestroyed>() {
+                    let unique = event.execution_context_unique_id;
+                    self.shared.frames().leave(&unique);
+                }
+            }
+            "Runtime.executionContextsCleared" => self.shared.frames().leave_all(id),
+            "Target.attachedToTarget" => {
+                if let Some(event) = event.parse() {
+                    self.join(&event, stream);
+                }
+            }
+            "Target.detachedFromTarget" => {
+                if let Some(event) = event.parse::<EventDetachedFromTarget>() {
+                    let gone = event.session_id.inner();
+                    self.shared.frames().leave_all(Some(gone));
+                    self.session.forget(gone);
+                }
+            }
+            _ => (),
+        }
+    }
+
+    fn signal(&mut self, signal: &Signal) {
+        self.tracker.apply(signal);
+    }
+
+    async fn tell(&self, event: PageEvent) -> bool {
         let tab = self.tab;
-        self.events.send(TabEvent { tab, event }).await
+        self.events.send(TabEvent { tab, event }).await.is_ok()
+    }
+
+    fn tell_if_possible(&self, event: PageEvent) -> bool {
+        let tab = self.tab;
+        match self.events.try_send(TabEvent { tab, event }) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                metrics::counter!("ghostcast_console_lost_total").increment(1);
+                true
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        }
+    }
+
+    /// Whether an event is the page's own, and not that of a frame in another process.
+    fn is_page(&self, event: &Event) -> bool {
+        event.session.as_deref() == self.session.id()
     }
 
     fn is_main(&self, frame: &FrameId) -> bool {
         *frame == self.main_frame
     }
 
-    /// What an event says about loading.
-    fn signal(&self, heard: &Heard) -> Option<Signal> {
-        match heard {
-            Heard::Navigated(event) if event.frame.parent_id.is_none() => {
-                let loader = event.frame.loader_id.inner();
-                let is_known = self.first.as_ref().is_some_and(|first| first.is(loader));
-                (!is_known).then(|| Signal::Committed {
-                    url: document_url(event),
-                    is_error_page: event.frame.unreachable_url.is_some(),
-                })
-            }
-            Heard::WithinDocument(event) if self.is_main(&event.frame_id) => {
-                Some(Signal::WithinDocument {
-                    url: cut(&event.url),
-                })
-            }
-            Heard::Started(event) if self.is_main(&event.frame_id) => Some(Signal::LoadingStarted),
-            Heard::Stopped(event) if self.is_main(&event.frame_id) => Some(Signal::LoadingStopped),
-            Heard::Loaded => Some(Signal::Loaded),
-            Heard::Request(event) => self.request(event),
-            Heard::Response(event) => {
-                let in_main = event
-                    .frame_id
-                    .as_ref()
-                    .is_some_and(|frame| self.is_main(frame));
-                let status = u16::try_from(event.response.status).ok()?;
-                (in_main && event.r#type == ResourceType::Document)
-                    .then_some(Signal::Response { status })
-            }
-            Heard::RequestDone(event) => Some(Signal::RequestDone {
-                id: event.request_id.inner().clone(),
-            }),
-            Heard::RequestFailed(event) => Some(Signal::RequestFailed {
-                id: event.request_id.inner().clone(),
-                error: event.error_text.clone(),
-                cancelled: event.canceled.unwrap_or(false),
-            }),
-            Heard::Crashed => Some(Signal::Crashed),
-            _ => None,
+    /// A frame shows another document.
+    fn navigated(&mut self, event: &EventFrameNavigated) -> Option<PageEvent> {
+        let frame = &event.frame;
+        let mut frames = self.shared.frames();
+        frames.attach(&frame.id, frame.parent_id.as_ref());
+        frames.note_url(&frame.id, &shown(&frame.url));
+        drop(frames);
+        if !self.is_main(&frame.id) {
+            return None;
         }
+        // Chromium's own error page is told by the action or load that led there.
+        self.on_error_page = frame.unreachable_url.is_some();
+        let loader = frame.loader_id.inner();
+        if self.first.as_ref().is_some_and(|first| first.is(loader)) {
+            return None;
+        }
+        self.first = None;
+        let url = document_url(event);
+        self.signal(&Signal::Committed {
+            url: url.clone(),
+            is_error_page: self.on_error_page,
+        });
+        (!self.on_error_page).then_some(PageEvent::Navigated { url })
+    }
+
+    /// A frame moved inside its document.
+    fn moved(&mut self, event: &EventNavigatedWithinDocument) -> Option<PageEvent> {
+        self.shared.frames().note_url(&event.frame_id, &shown(&event.url));
+        if !self.is_main(&event.frame_id) {
+            return None;
+        }
+        let url = shown(&event.url);
+        self.signal(&Signal::WithinDocument { url: url.clone() });
+        Some(PageEvent::Navigated { url })
+    }
+
+    fn loaded(&mut self) -> Option<PageEvent> {
+        self.signal(&Signal::Loaded);
+        if self.on_error_page || self.is_told_loaded() {
+            return None;
+        }
+        self.ask_title();
+        Some(PageEvent::Loaded {
+            url: self.tracker.loading().url.clone(),
+        })
     }
 
     fn request(&self, event: &EventRequestWillBeSent) -> Option<Signal> {
@@ -241,7 +354,7 @@ impl Listener {
         let is_document = in_main && event.r#type == Some(ResourceType::Document);
         // Those of others are not asked for, and may be whole pictures.
         let url = match is_document {
-            true => cut(&event.request.url),
+            true => shown(&event.request.url),
             false => String::new(),
         };
         Some(Signal::RequestStarted {
@@ -251,51 +364,55 @@ impl Listener {
         })
     }
 
-    /// What subscribers shall hear of an event.
-    fn event(&mut self, heard: &Heard) -> Option<PageEvent> {
-        match heard {
-            Heard::Navigated(event) if event.frame.parent_id.is_none() => {
-                // Chromium's own error page is told by the action or load that led there.
-                self.on_error_page = event.frame.unreachable_url.is_some();
-                let loader = event.frame.loader_id.inner();
-                let is_known = self.first.as_ref().is_some_and(|first| first.is(loader));
-                if is_known {
-                    return None;
+    fn response(&self, event: &EventResponseReceived) -> Option<Signal> {
+        let in_main = event
+            .frame_id
+            .as_ref()
+            .is_some_and(|frame| self.is_main(frame));
+        let status = u16::try_from(event.response.status).ok()?;
+        (in_main && event.r#type == ResourceType::Document).then_some(Signal::Response { status })
+    }
+
+    /// A document has our world.
+    fn enter(&self, session: Option<&str>, event: EventExecutionContextCreated) {
+        let context = event.context;
+        let aux = context.aux_data.map(serde_json::from_value::<AuxData>);
+        let (WORLD, Some(Ok(aux)), Some(id)) = (context.name.as_str(), aux, session) else {
+            return;
+        };
+        let world = World {
+            session: self.session.beside(id),
+            context: context.id,
+            unique: context.unique_id,
+            document: self.documents.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1,
+        };
+        let frame = FrameId::new(aux.frame_id);
+        self.shared.frames().enter(&frame, world);
+    }
+
+    /// A frame of the page lives in a process of its own from now on; it waits until it is prepared.
+    fn join(&self, event: &EventAttachedToTarget, stream: &Stream) {
+        let session = stream.join(&self.session, event.session_id.inner());
+        self.tasks.spawn(
+            async move {
+                if let Err(error) = join(&session).await {
+                    tracing::debug!(error = %Chain(&error), "a frame is gone before it was prepared");
                 }
-                self.first = None;
-                let url = document_url(event);
-                (!self.on_error_page).then_some(PageEvent::Navigated { url })
             }
-            Heard::WithinDocument(event) if self.is_main(&event.frame_id) => {
-                Some(PageEvent::Navigated {
-                    url: cut(&event.url),
-                })
-            }
-            Heard::Loaded if !self.on_error_page && !self.is_told_loaded() => {
-                self.ask_title();
-                Some(PageEvent::Loaded {
-                    url: self.tracker.loading().url.clone(),
-                })
-            }
-            Heard::Notified(event) => notification(event),
-            Heard::Console(event) => Some(console(event)),
-            Heard::Dialog(event) => Some(self.answer_dialog(event)),
-            Heard::Crashed => Some(PageEvent::Crashed),
-            _ => None,
-        }
+            .in_current_span(),
+        );
     }
 
     /// Asks for the title of a page that has loaded: Chromium tells it at the commit, while the
     /// page is still called by its URL, and may not tell it again.
     fn ask_title(&self) {
-        let (tab, page, events) = (self.tab, self.page.clone(), self.events.clone());
+        let (tab, session, events) = (self.tab, self.session.clone(), self.events.clone());
+        let target = self.shared.target.clone();
         self.tasks.spawn(async move {
-            let params = GetTargetInfoParams::builder()
-                .target_id(page.target_id().clone())
-                .build();
+            let params = GetTargetInfoParams::builder().target_id(target).build();
             // A page that is gone or hangs has no title to tell.
-            if let Ok(Ok(answer)) = timeout(COMMAND_TIMEOUT, page.execute(params)).await {
-                let event = PageEvent::Titled(cut(&answer.result.target_info.title));
+            if let Ok(answer) = session.execute("ask for a title", params).await {
+                let event = PageEvent::Titled(cut(&answer.target_info.title));
                 let _ = events.send(TabEvent { tab, event }).await;
             }
         });
@@ -308,22 +425,38 @@ impl Listener {
             .is_some_and(|first| first.missed().is_some())
     }
 
-    /// Answers a dialog at once, since it blocks the page and no screencast shows it: an alert or
-    /// a leave question with yes, a question with no.
-    fn answer_dialog(&self, event: &EventJavascriptDialogOpening) -> PageEvent {
-        let kind = event.r#type.as_ref().to_owned();
-        let accept = matches!(kind.as_str(), "alert" | "beforeunload");
-        let page = self.page.clone();
+    /// A dialog has opened: it is answered by the session's policy, or left for somebody to answer,
+    /// within bounds.
+    fn dialog_opened(&self, event: &EventJavascriptDialogOpening) -> PageEvent {
+        let (opened, answer) = self.shared.dialogs.note_opened(event);
+        let (session, shared) = (self.session.clone(), Arc::clone(&self.shared));
+        let (tab, events) = (self.tab, self.events.clone());
+        let told = opened.info.clone();
         self.tasks.spawn(async move {
-            // A dialog that is gone already needs no answer.
-            let _ = page
-                .execute(HandleJavaScriptDialogParams::new(accept))
-                .await;
+            let Some(accept) = answer else {
+                if is_left(&shared.dialogs, opened.number).await {
+                    shared.dialogs.note_answer(opened.number, false, HandledBy::Timeout);
+                    // One that is gone meanwhile needs no answer.
+                    let _ = dialogs::answer(&session, false, None).await;
+                    let event = PageEvent::DialogLeft(opened.info);
+                    let _ = events.send(TabEvent { tab, event }).await;
+                }
+                return;
+            };
+            // As above.
+            let _ = dialogs::answer(&session, accept, None).await;
         });
-        PageEvent::Dialog {
-            kind,
-            message: cut(&event.message),
-        }
+        PageEvent::Dialog(told)
+    }
+}
+
+/// Whether a dialog is still open, and nobody has answered it, when it has been so for long enough.
+async fn is_left(dialogs: &Dialogs, number: u64) -> bool {
+    let mut open = dialogs.watch();
+    let is_gone = open.wait_for(|open| open.as_ref().is_none_or(|open| open.number != number));
+    tokio::select! {
+        _ = is_gone => false,
+        () = sleep(dialogs::PATIENCE) => true,
     }
 }
 
@@ -332,7 +465,7 @@ fn document_url(event: &EventFrameNavigated) -> String {
     let frame = &event.frame;
     let url = frame.unreachable_url.as_ref().unwrap_or(&frame.url);
     let fragment = frame.url_fragment.as_deref().unwrap_or_default();
-    cut(&format!("{url}{fragment}"))
+    shown(&format!("{url}{fragment}"))
 }
 
 fn notification(event: &EventBindingCalled) -> Option<PageEvent> {
@@ -360,9 +493,4 @@ fn console(event: &EventConsoleApiCalled) -> PageEvent {
         level: event.r#type.as_ref().to_owned(),
         text: cut(&text),
     }
-}
-
-/// Bounds a text of the page's making: events are kept, and go to every subscriber.
-pub(in crate::browser) fn cut(text: &str) -> String {
-    text.chars().take(TEXT_CHARS_MAX).collect()
 }

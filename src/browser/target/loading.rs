@@ -1,20 +1,10 @@
 //! [`Loading`]: what the browser tells of a page's loads, folded into one value that can be
 //! waited on. Pure.
-//!
-//! What Chromium tells at almost the same time may be heard in another order, for each kind of event
-//! comes its own way through the CDP library: an end may be heard before its beginning.
 
-use std::collections::{HashSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::collections::HashSet;
 
 /// Requests counted at once; a page with more in flight is busy whatever the exact number.
 const IN_FLIGHT_MAX: usize = 4096;
-
-/// Ends without a beginning that are kept; most are of requests that are not counted.
-const EARLY_ENDS_MAX: usize = 64;
-
-/// An end that comes sooner before its beginning was heard in the wrong order.
-const SWAPPED_WITHIN: Duration = Duration::from_millis(20);
 
 /// The loading state of the page's main frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,6 +96,8 @@ pub enum Signal {
         /// Whether the page, or a newer navigation, cancelled it.
         cancelled: bool,
     },
+    /// What was told of requests is lost in part; which of them are in flight is not known.
+    Forgotten,
     /// The renderer crashed.
     Crashed,
 }
@@ -117,10 +109,6 @@ pub struct Tracker {
     requests: HashSet<String>,
     document: Option<(String, String)>,
     failures: u64,
-    /// Ends of requests that have not begun yet.
-    early_ends: VecDeque<(String, Signal)>,
-    /// When the frame stopped loading without having begun.
-    early_stop: Option<Instant>,
 }
 
 impl Tracker {
@@ -137,22 +125,15 @@ impl Tracker {
         &self.loading
     }
 
-    /// Takes one signal in, which was heard at `now`.
-    pub fn apply(&mut self, signal: &Signal, now: Instant) {
+    /// Takes one signal in.
+    pub fn apply(&mut self, signal: &Signal) {
         let loading = &mut self.loading;
         match signal {
             Signal::LoadingStarted => {
                 loading.started += 1;
-                let stopped = self.early_stop.take();
-                loading.is_loading =
-                    stopped.is_none_or(|at| now.duration_since(at) > SWAPPED_WITHIN);
+                loading.is_loading = true;
             }
-            Signal::LoadingStopped => {
-                if !loading.is_loading {
-                    self.early_stop = Some(now);
-                }
-                loading.is_loading = false;
-            }
+            Signal::LoadingStopped => loading.is_loading = false,
             Signal::Committed { url, is_error_page } => {
                 loading.committed += 1;
                 loading.is_error_page = *is_error_page;
@@ -182,36 +163,27 @@ impl Tracker {
                     self.requests.insert(id.clone());
                 }
                 loading.in_flight = self.requests.len();
-                self.end_early(id, now);
             }
             Signal::Response { status } => loading.http_status = Some(*status),
-            Signal::RequestDone { id } => self.end_request(id, signal),
+            Signal::RequestDone { id } => self.end_request(id),
             Signal::RequestFailed {
                 id,
                 error,
                 cancelled,
             } => {
                 self.fail_document(id, error, *cancelled);
-                self.end_request(id, signal);
+                self.end_request(id);
+            }
+            Signal::Forgotten => {
+                self.requests.clear();
+                loading.in_flight = 0;
             }
             Signal::Crashed => loading.crashed = true,
         }
     }
 
-    fn end_early(&mut self, id: &str, now: Instant) {
-        let place = self.early_ends.iter().position(|(early, _)| early == id);
-        if let Some((_, end)) = place.and_then(|place| self.early_ends.remove(place)) {
-            self.apply(&end, now);
-        }
-    }
-
-    fn end_request(&mut self, id: &str, end: &Signal) {
-        if !self.requests.remove(id) {
-            if self.early_ends.len() == EARLY_ENDS_MAX {
-                self.early_ends.pop_front();
-            }
-            self.early_ends.push_back((id.to_owned(), end.clone()));
-        }
+    fn end_request(&mut self, id: &str) {
+        self.requests.remove(id);
         if self
             .document
             .as_ref()
@@ -246,8 +218,7 @@ mod tests {
 
     fn folded(signals: &[Signal]) -> Loading {
         let mut tracker = Tracker::default();
-        let now = Instant::now();
-        signals.iter().for_each(|signal| tracker.apply(signal, now));
+        signals.iter().for_each(|signal| tracker.apply(signal));
         tracker.loading().clone()
     }
 
@@ -281,44 +252,9 @@ mod tests {
     }
 
     #[test]
-    fn an_end_may_be_heard_before_its_beginning() {
-        let done = |id: &str| Signal::RequestDone { id: id.to_owned() };
-        let loading = folded(&[
-            Signal::LoadingStopped,
-            done("a"),
-            request("a", false),
-            Signal::LoadingStarted,
-        ]);
-        assert_eq!(
-            (loading.started, loading.is_loading, loading.in_flight),
-            (1, false, 0)
-        );
-        let refused = Signal::RequestFailed {
-            id: "d".to_owned(),
-            error: "net::ERR_CONNECTION_REFUSED".to_owned(),
-            cancelled: false,
-        };
-        let failed = folded(&[refused, request("d", true)]);
-        assert!(failed.failure.is_some() && !failed.awaits_document);
-        let again = folded(&[
-            Signal::LoadingStarted,
-            Signal::LoadingStopped,
-            Signal::LoadingStarted,
-        ]);
-        assert!(again.is_loading);
-    }
-
-    #[test]
-    fn a_stray_end_does_not_end_a_later_load() {
-        let is_loading_after = |pause: Duration| {
-            let mut tracker = Tracker::default();
-            let now = Instant::now();
-            tracker.apply(&Signal::LoadingStopped, now);
-            tracker.apply(&Signal::LoadingStarted, now + pause);
-            tracker.loading().is_loading
-        };
-        assert!(!is_loading_after(SWAPPED_WITHIN));
-        assert!(is_loading_after(SWAPPED_WITHIN + Duration::from_millis(1)));
+    fn a_loss_leaves_no_request_in_flight_for_ever() {
+        let loading = folded(&[request("a", false), Signal::Forgotten]);
+        assert_eq!(loading.in_flight, 0);
     }
 
     #[test]

@@ -3,18 +3,29 @@
 //! A listener task owns the page's event streams. It folds them into [`Loading`], which anybody
 //! can wait on, and passes on what subscribers shall hear as [`PageEvent`]s.
 
-mod direct;
+mod dialogs;
+pub mod downloads;
 mod first;
+pub(super) mod frames;
+mod ground;
 mod listen;
+pub mod loading;
+mod world;
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chromiumoxide::Page as CdpPage;
-use chromiumoxide::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
-use chromiumoxide::cdp::browser_protocol::page::{BringToFrontParams, FrameId, StopLoadingParams};
-use futures::future::join_all;
+use chromiumoxide_cdp::cdp::browser_protocol::emulation::{
+    SetDeviceMetricsOverrideParams, SetFocusEmulationEnabledParams,
+};
+use chromiumoxide_cdp::cdp::browser_protocol::page::{
+    BringToFrontParams, FrameId, NavigateParams, NavigateReturns, StopLoadingParams,
+};
+use chromiumoxide_cdp::cdp::browser_protocol::target::{
+    AttachToTargetParams, FilterEntry, SetAutoAttachParams, TargetFilter, TargetId,
+};
+use chromiumoxide_cdp::cdp::browser_protocol::{inspector, network, page as page_domain};
+use chromiumoxide_cdp::cdp::js_protocol::runtime;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -22,18 +33,21 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::accessibility::Told;
+pub use self::dialogs::Opened;
+pub use self::downloads::Downloads;
+pub(super) use self::ground::Ground;
+pub use self::ground::TabEvent;
+use self::dialogs::Dialogs;
+pub(super) use self::frames::Frame;
+use self::frames::Frames;
+use self::loading::Loading;
+use super::cdp::{COMMAND_TIMEOUT, Session, Stream};
 use super::error::Error;
-use super::loading::Loading;
-use super::tabs::{Ground, TabEvent};
-use super::world::World;
+use super::text::shown;
 use crate::model::Size;
 use crate::model::event::DomChange;
+use crate::model::outcome::{DialogInfo, DownloadInfo, HandledBy};
 
-pub(super) use self::listen::cut;
-
-/// Longest wait for one answer of a page.
-pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Chromium may refuse what was asked of a page a moment before it says that the page is gone.
 const GOING_WITHIN: Duration = Duration::from_millis(300);
 /// Longest wait for a page to come to the front; its video is not kept waiting by one that hangs.
@@ -63,13 +77,12 @@ pub enum PageEvent {
         /// The text.
         text: String,
     },
-    /// The page opened a dialog; it is answered at once.
-    Dialog {
-        /// `alert`, `confirm`, `prompt` or `beforeunload`.
-        kind: String,
-        /// The dialog's text.
-        message: String,
-    },
+    /// The page opened a dialog.
+    Dialog(DialogInfo),
+    /// A dialog was dismissed because nobody answered it.
+    DialogLeft(DialogInfo),
+    /// A page's download began or ended.
+    Download(DownloadInfo),
     /// The page has another title.
     Titled(String),
     /// The page's renderer crashed.
@@ -114,31 +127,34 @@ pub struct Page {
 #[derive(Debug)]
 struct Inner {
     tab: u32,
-    cdp: CdpPage,
-    debugger: SocketAddr,
-    world: World,
+    session: Session,
+    shared: Arc<Shared>,
     viewport: Size,
     loading: watch::Receiver<Loading>,
     marks: mpsc::Sender<listen::Mark>,
-    /// Whose elements were last listed, of all pages of the session.
-    listed: Arc<Mutex<Option<Listed>>>,
-    /// The accessibility tree that is being read.
-    tree: Mutex<Option<Arc<Told>>>,
     stop: CancellationToken,
 }
 
-/// A document whose elements somebody has seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Listed {
-    tab: u32,
-    document: u64,
+/// What the listener keeps and everybody reads.
+#[derive(Debug)]
+struct Shared {
+    target: String,
+    frames: Mutex<Frames>,
+    dialogs: Dialogs,
+}
+
+impl Shared {
+    fn frames(&self) -> MutexGuard<'_, Frames> {
+        // Every change is whole when the lock is let go, whoever panicked.
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A page that is ready, and not listened to yet.
 pub(super) struct Prepared {
     pub(super) page: Page,
     listener: listen::Listener,
-    streams: listen::Streams,
+    stream: Stream,
 }
 
 impl Drop for Inner {
@@ -147,17 +163,57 @@ impl Drop for Inner {
     }
 }
 
+/// Prepares a session, of a page or of a frame in another process, before its documents run: our
+/// scripts, the events that are listened to, and the frames below it.
+async fn prepare(session: &Session) -> Result<(), Error> {
+    const OPERATION: &str = "prepare a page";
+    let frames_only = TargetFilter::new(vec![
+        FilterEntry::builder().r#type("iframe").exclude(false).build(),
+        FilterEntry::builder().exclude(true).build(),
+    ]);
+    let attach = SetAutoAttachParams::builder()
+        .auto_attach(true)
+        .wait_for_debugger_on_start(true)
+        .flatten(true)
+        .filter(frames_only)
+        .build()
+        .map_err(Error::builder(OPERATION))?;
+    // Sent in this order, without waiting for each answer.
+    let (enabled, heard, network, crashes, attached, installed) = tokio::join!(
+        session.execute(OPERATION, page_domain::EnableParams::default()),
+        session.execute(OPERATION, runtime::EnableParams::default()),
+        session.execute(OPERATION, network::EnableParams::default()),
+        session.execute(OPERATION, inspector::EnableParams::default()),
+        session.execute(OPERATION, attach),
+        world::install(session),
+    );
+    enabled?;
+    heard?;
+    network?;
+    crashes?;
+    attached?;
+    installed
+}
+
+/// Prepares a frame that waits for it in a process of its own, and lets it run.
+async fn join(session: &Session) -> Result<(), Error> {
+    let prepared = prepare(session).await;
+    let run = runtime::RunIfWaitingForDebuggerParams::default();
+    session.execute("let a frame run", run).await?;
+    prepared
+}
+
 impl Page {
     /// Makes a page of a target: ours from its beginning, or one that a page opened and that may
     /// have loaded already.
     pub(super) async fn prepare(
         ground: &Ground,
         tab: u32,
-        cdp: CdpPage,
+        target: &TargetId,
         is_popup: bool,
     ) -> Result<Prepared, Error> {
         const OPERATION: &str = "prepare a page";
-        let preparing = Self::prepared(ground, tab, cdp, is_popup);
+        let preparing = Self::prepared(ground, tab, target, is_popup);
         timeout(COMMAND_TIMEOUT, preparing)
             .await
             .map_err(|_| Error::Timeout {
@@ -168,14 +224,17 @@ impl Page {
     async fn prepared(
         ground: &Ground,
         tab: u32,
-        cdp: CdpPage,
+        target: &TargetId,
         is_popup: bool,
     ) -> Result<Prepared, Error> {
-        let frame = FrameId::new(cdp.target_id().inner().clone());
-        let streams = listen::Streams::subscribe(&cdp).await?;
-        if is_popup {
-            first::enable(&cdp).await?;
-        }
+        let process = ground.process()?;
+        let attach = AttachToTargetParams::builder()
+            .target_id(target.clone())
+            .flatten(true)
+            .build()
+            .map_err(Error::builder("attach to a page"))?;
+        let attached = process.browser().execute("attach to a page", attach).await?;
+        let (session, stream) = process.cdp.session(attached.session_id.inner());
         let viewport = ground.viewport;
         let metrics = SetDeviceMetricsOverrideParams::new(
             i64::from(viewport.width),
@@ -183,42 +242,69 @@ impl Page {
             1.0,
             false,
         );
-        cdp.execute(metrics)
-            .await
-            .map_err(Error::command("set the viewport"))?;
-        let world = World::install(&cdp, frame.clone()).await?;
+        // Each tab behaves as one that a person looks at.
+        let focus = SetFocusEmulationEnabledParams::new(true);
+        let (prepared, sized, focused) = tokio::join!(
+            prepare(&session),
+            session.execute("set the viewport", metrics),
+            session.execute("give a page the focus", focus),
+        );
+        prepared?;
+        sized?;
+        focused?;
+        let mut frames = Frames::default();
+        frames.attach(&FrameId::new(target.inner().clone()), None);
         let first = match is_popup {
-            true => first::First::read(&cdp, &world).await?,
+            true => first::First::read(&session, &mut frames).await?,
             false => first::First::blank(),
         };
+        let shared = Arc::new(Shared {
+            target: target.inner().clone(),
+            frames: Mutex::new(frames),
+            dialogs: Dialogs::new(ground.dialogs),
+        });
         let (loading_sender, loading) = watch::channel(first.loading());
         let (marks, asked) = mpsc::channel(MARKS_MAX);
-        let listener =
-            listen::Listener::new(ground, tab, cdp.clone(), first, loading_sender, asked);
+        let listener = listen::Listener::new(
+            ground,
+            tab,
+            session.clone(),
+            Arc::clone(&shared),
+            first,
+            loading_sender,
+            asked,
+        );
         let page = Self {
             inner: Arc::new(Inner {
                 tab,
-                cdp,
-                debugger: ground.debugger,
-                world,
+                session,
+                shared,
                 viewport,
                 loading,
                 marks,
-                listed: Arc::clone(&ground.listed),
-                tree: Mutex::default(),
                 stop: ground.stop.child_token(),
             }),
         };
         Ok(Prepared {
             page,
             listener,
-            streams,
+            stream,
         })
     }
 
     /// Names the page among those of its session.
     pub fn tab(&self) -> u32 {
         self.inner.tab
+    }
+
+    /// Chromium's name of it.
+    pub(super) fn target(&self) -> &str {
+        &self.inner.shared.target
+    }
+
+    /// The page's CDP session. Input goes here: Chromium passes it on to frames in other processes.
+    pub(super) fn session(&self) -> &Session {
+        &self.inner.session
     }
 
     /// Returns when the page is gone, or its session is.
@@ -243,12 +329,11 @@ impl Page {
 
     /// Lets the page be the one that has the focus.
     pub(super) async fn bring_to_front(&self) {
+        let front = self
+            .session()
+            .execute("bring a page to the front", BringToFrontParams::default());
         // A page that does not answer is shown as it is.
-        let _ = timeout(
-            FRONT_WITHIN,
-            self.cdp().execute(BringToFrontParams::default()),
-        )
-        .await;
+        let _ = timeout(FRONT_WITHIN, front).await;
     }
 
     /// The viewport, CSS px.
@@ -266,127 +351,105 @@ impl Page {
         self.inner.loading.clone()
     }
 
-    /// Returns when the loading state holds all that Chromium told before this call, or cannot.
+    /// Returns when the loading state holds all that Chromium told before this call, or cannot. An
+    /// answer of Chromium's comes after the events that it sent before it.
     pub(super) async fn catch_up(&self) {
-        // chromiumoxide completes a command before it hands on the events that came before its
-        // answer, and does that by its next turn: the second question is taken up after that turn,
-        // unless the page's other commands crowd both into one.
-        for _ in 0..2 {
-            let _ = self.cdp().url().await;
-        }
         let (mark, passed) = oneshot::channel();
         if self.inner.marks.send(mark).await.is_ok() {
             let _ = passed.await;
         }
     }
 
-    /// URL, title, ready state, scroll offsets and viewport.
-    pub async fn state(&self) -> Result<PageState, Error> {
-        self.evaluate("__ghostcast.state()").await
+    /// The page's frames that have a document, the main one first, each after the one that holds it.
+    pub(super) fn frames(&self) -> Vec<Frame> {
+        let main = FrameId::new(self.target());
+        self.inner.shared.frames().all(&main)
     }
 
-    /// Asks for a URL. Returns when its document is committed or has failed; how it went is told
-    /// by [`Self::watch_loading`].
-    pub(super) async fn navigate(&self, url: &str) -> Result<(), Error> {
-        direct::navigate(self.inner.debugger, self.cdp().target_id().inner(), url).await
+    /// Whether this is one of the page's frames.
+    pub(super) fn has_frame(&self, id: &str) -> bool {
+        self.inner.shared.frames().has(id)
+    }
+
+    /// The page's document. Between two documents there is none for a moment, which is waited for.
+    pub(super) async fn main_frame(&self) -> Result<Frame, Error> {
+        for pause in [0, 1, 5, 20, 50, 100] {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            self.catch_up().await;
+            let frame = self.inner.shared.frames().frame(self.target());
+            if let Some(frame) = frame {
+                return Ok(frame);
+            }
+            if self.is_closed() {
+                return Err(Error::Detached);
+            }
+        }
+        Err(Error::Replaced)
+    }
+
+    /// URL, title, ready state, scroll offsets and viewport.
+    pub async fn state(&self) -> Result<PageState, Error> {
+        let mut state: PageState = self.evaluate("__ghostcast.state()").await?;
+        state.url = shown(&state.url);
+        Ok(state)
+    }
+
+    /// Asks for a URL. Answers when its document is committed or has failed, with Chromium's word on
+    /// how it went.
+    pub(super) async fn navigate(&self, url: &str) -> Result<NavigateReturns, Error> {
+        let session = self.session();
+        session
+            .execute_unbounded("navigate", NavigateParams::new(url))
+            .await
     }
 
     /// Stops whatever the page loads.
     pub async fn stop_loading(&self) {
+        let stop = StopLoadingParams::default();
         // Nothing is lost when a page that does not answer cannot be stopped either.
-        let _ = timeout(
-            COMMAND_TIMEOUT,
-            self.cdp().execute(StopLoadingParams::default()),
-        )
-        .await;
+        let _ = self.session().execute("stop loading", stop).await;
     }
 
     /// Evaluates an expression in our world of the main frame; tries once more when the document
     /// was replaced meanwhile.
     pub(super) async fn evaluate<T: DeserializeOwned>(&self, expression: &str) -> Result<T, Error> {
-        let document = self.inner.loading.borrow().committed;
-        match self.evaluate_once(document, expression).await {
-            Err(error) if error.is_stale_context() => {
-                let document = self.inner.loading.borrow().committed;
-                self.evaluate_once(document, expression).await
-            }
+        match self.main_frame().await?.evaluate(expression).await {
+            Err(Error::Replaced) => self.main_frame().await?.evaluate(expression).await,
             outcome => outcome,
         }
     }
 
-    async fn evaluate_once<T: DeserializeOwned>(
+    /// The dialog that is open.
+    pub fn dialog(&self) -> Option<Opened> {
+        self.inner.shared.dialogs.open()
+    }
+
+    /// The dialog that is open, to wait on.
+    pub(super) fn watch_dialog(&self) -> watch::Receiver<Option<Opened>> {
+        self.inner.shared.dialogs.watch()
+    }
+
+    /// How many dialogs the page has opened so far.
+    pub(super) fn dialogs_count(&self) -> u64 {
+        self.inner.shared.dialogs.count()
+    }
+
+    /// The dialogs that were opened since there had been so many.
+    pub(super) fn dialogs_since(&self, count: u64) -> Vec<DialogInfo> {
+        self.inner.shared.dialogs.since(count)
+    }
+
+    /// Answers the dialog that is open.
+    pub(super) async fn answer_dialog(
         &self,
-        document: u64,
-        expression: &str,
-    ) -> Result<T, Error> {
-        let run = self.inner.world.evaluate(self.cdp(), document, expression);
-        timeout(COMMAND_TIMEOUT, run)
-            .await
-            .map_err(|_| Error::Timeout {
-                operation: "run our script in the page",
-            })?
-    }
-
-    /// Chromium's numbers of the nodes in the list that an expression makes.
-    pub(super) async fn node_ids(&self, expression: &str) -> Result<Vec<Option<i64>>, Error> {
-        let document = self.inner.loading.borrow().committed;
-        let asking = self.inner.world.node_ids(self.cdp(), document, expression);
-        timeout(COMMAND_TIMEOUT, asking)
-            .await
-            .map_err(|_| Error::Timeout {
-                operation: "tell nodes apart",
-            })?
-    }
-
-    /// Hands the shadow roots around some nodes to our scripts. One that is gone meanwhile is no
-    /// loss.
-    pub(super) async fn adopt(&self, nodes: &[i64]) -> Result<(), Error> {
-        const NODES_MAX: usize = 300;
-        let document = self.inner.loading.borrow().committed;
-        let adopting = nodes
-            .iter()
-            .take(NODES_MAX)
-            .map(|node| self.inner.world.adopt(self.cdp(), document, *node));
-        timeout(COMMAND_TIMEOUT, join_all(adopting))
-            .await
-            .map_err(|_| Error::Timeout {
-                operation: "open shadow roots",
-            })?;
+        opened: &Opened,
+        accept: bool,
+        text: Option<&str>,
+    ) -> Result<(), Error> {
+        dialogs::answer(self.session(), accept, text).await?;
+        let dialogs = &self.inner.shared.dialogs;
+        dialogs.note_answer(opened.number, accept, HandledBy::Agent);
         Ok(())
-    }
-
-    /// The accessibility tree that is being read.
-    pub(super) fn kept_tree(&self) -> MutexGuard<'_, Option<Arc<Told>>> {
-        let tree = self.inner.tree.lock();
-        tree.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes that the elements of the current document are listed.
-    pub(super) fn note_listed(&self) {
-        *self.listed() = Some(Listed {
-            tab: self.tab(),
-            document: self.loading().committed,
-        });
-    }
-
-    /// How an index is to be understood, for our scripts: a list may be made for it unless the
-    /// caller has seen the elements of another document, whose indices it would mean; and a list
-    /// that is there does not count when those of another tab were seen since.
-    pub(super) fn index_rule(&self) -> &'static str {
-        match *self.listed() {
-            Some(listed) if listed.tab != self.tab() => "{build: false, version: -1}",
-            Some(listed) if listed.document != self.loading().committed => "{build: false}",
-            _ => "{build: true}",
-        }
-    }
-
-    fn listed(&self) -> MutexGuard<'_, Option<Listed>> {
-        let listed = self.inner.listed.lock();
-        listed.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn cdp(&self) -> &CdpPage {
-        &self.inner.cdp
     }
 }
 
@@ -396,18 +459,14 @@ impl Prepared {
         let Self {
             page,
             listener,
-            streams,
+            stream,
         } = self;
         let stopped = page.inner.stop.clone();
-        let (gone, target) = (ground.gone.clone(), page.cdp().target_id().inner().clone());
         ground.tracker.spawn(
             async move {
                 tokio::select! {
                     () = stopped.cancelled() => (),
-                    () = listener.run(streams) => {
-                        // A session that has ended has no tabs to keep.
-                        let _ = gone.send(target).await;
-                    }
+                    () = listener.run(stream) => (),
                 }
             }
             .in_current_span(),

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::Work;
-use crate::browser::actions;
+use crate::browser::act as actions;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
 use crate::model::{ActionResult, EventBody};
 use crate::session::handle::{Order, cancelled, refused};

@@ -50,7 +50,11 @@ impl Work {
             PageEvent::Loaded { url } => EventBody::PageLoadComplete { url },
             PageEvent::Dom(change_type) => EventBody::DomChange { change_type },
             PageEvent::Console { level, text } => EventBody::Console { level, text },
-            PageEvent::Dialog { kind, message } => EventBody::Dialog { kind, message },
+            PageEvent::Dialog(info) => EventBody::Dialog {
+                kind: info.dialog_type,
+                message: info.message,
+            },
+            PageEvent::DialogLeft(_) | PageEvent::Download(_) => return,
         };
         self.actor.room.publish(body);
     }

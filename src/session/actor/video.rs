@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::Work;
 use crate::browser::Error;
 use crate::browser::capture::{self, Capture};
-use crate::browser::page::Page;
+use crate::browser::target::Page;
 use crate::config::Config;
 use crate::error::Chain;
 use crate::media::Shot;

@@ -1,0 +1,98 @@
+//! What the pages of one session are made on, and what they tell.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Weak};
+
+use chromiumoxide_cdp::cdp::browser_protocol::target::{
+    CloseTargetParams, CreateTargetParams, TargetId,
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::super::error::Error;
+use super::super::host::Lease;
+use super::super::host::process::Process;
+use super::PageEvent;
+use super::downloads::Downloads;
+use crate::model::Size;
+use crate::model::outcome::DialogPolicy;
+
+/// What subscribers shall hear of a tab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TabEvent {
+    /// The tab.
+    pub tab: u32,
+    /// What it does.
+    pub event: PageEvent,
+}
+
+/// What the pages of one session are made on.
+#[derive(Debug)]
+pub(in crate::browser) struct Ground {
+    process: Weak<Process>,
+    pub(in crate::browser) context: String,
+    pub(in crate::browser) viewport: Size,
+    pub(in crate::browser) events: mpsc::Sender<TabEvent>,
+    pub(in crate::browser) tracker: TaskTracker,
+    pub(in crate::browser) stop: CancellationToken,
+    /// What becomes of dialogs.
+    pub(in crate::browser) dialogs: DialogPolicy,
+    /// Counts the documents of all frames of all pages.
+    pub(in crate::browser) documents: Arc<AtomicU64>,
+    pub(in crate::browser) downloads: Arc<Downloads>,
+    /// Where files lie that are uploaded to pages.
+    pub(in crate::browser) uploads: PathBuf,
+}
+
+impl Ground {
+    /// What pages in the lease's context are made on; they report to `events`.
+    pub(in crate::browser) fn new(
+        lease: &Lease,
+        viewport: Size,
+        dialogs: DialogPolicy,
+        events: mpsc::Sender<TabEvent>,
+        tracker: &TaskTracker,
+    ) -> Self {
+        Self {
+            process: Arc::downgrade(&lease.process),
+            context: lease.context.clone(),
+            viewport,
+            events,
+            tracker: tracker.clone(),
+            stop: CancellationToken::new(),
+            dialogs,
+            documents: Arc::default(),
+            downloads: Arc::new(Downloads::new(lease.files.downloads(), &lease.context)),
+            uploads: lease.files.uploads(),
+        }
+    }
+
+    /// The session's browser.
+    pub(in crate::browser) fn process(&self) -> Result<Arc<Process>, Error> {
+        self.process.upgrade().ok_or(Error::Gone)
+    }
+
+    /// Opens an empty page in the session's context.
+    pub(in crate::browser) async fn create(&self) -> Result<TargetId, Error> {
+        const OPERATION: &str = "open a page";
+        let target = CreateTargetParams::builder()
+            .url("about:blank")
+            .browser_context_id(self.context.clone())
+            .width(i64::from(self.viewport.width))
+            .height(i64::from(self.viewport.height))
+            .build()
+            .map_err(Error::builder(OPERATION))?;
+        let browser = self.process()?.browser();
+        Ok(browser.execute(OPERATION, target).await?.target_id)
+    }
+
+    /// Closes a page, however it is.
+    pub(in crate::browser) async fn close(&self, target: &str) -> Result<(), Error> {
+        let close = CloseTargetParams::new(target.to_owned());
+        let browser = self.process()?.browser();
+        browser.execute("close a page", close).await?;
+        Ok(())
+    }
+}
