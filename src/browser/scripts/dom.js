@@ -1,7 +1,7 @@
-// dom.js (1 of 9): safe access to the DOM, the flat tree and string hygiene.
+// dom.js: safe access to the DOM, the flat tree, the identity of elements and string hygiene.
 //
-// Runs in an isolated world, so page scripts cannot reach these objects. Markup still can:
-// `<form><input name="parentNode">` and `<img name="body">` shadow built-ins of forms and
+// Runs in an isolated world of one document, so page scripts cannot reach these objects. Markup
+// still can: `<form><input name="parentNode">` and `<img name="body">` shadow built-ins of forms and
 // documents in every world, hence the accessors captured from the prototypes.
 (() => {
   // An own property: `<div id="__ghostcast">` is reachable by name but inherited.
@@ -15,13 +15,15 @@
   /** Accessors and methods under their own names, as functions of the node: `d.parentNode(el)`. */
   const d = {};
   const capture = (proto, keys) => { for (const key of keys.split(' ')) d[key] = captured(proto, key); };
-  capture(Node.prototype, 'parentNode nodeType nodeValue firstChild nextSibling isConnected ownerDocument getRootNode');
-  capture(Element.prototype, 'localName namespaceURI firstElementChild nextElementSibling shadowRoot assignedSlot getAttribute hasAttribute'
-    + ' matches querySelector querySelectorAll checkVisibility getBoundingClientRect getClientRects scrollIntoView scrollBy'
-    + ' scrollTop scrollLeft scrollWidth scrollHeight clientWidth clientHeight');
-  capture(HTMLElement.prototype, 'focus isContentEditable');
+  capture(Node.prototype, 'parentNode nodeType nodeValue firstChild nextSibling isConnected ownerDocument getRootNode contains');
+  capture(Element.prototype, 'localName namespaceURI className firstElementChild nextElementSibling previousElementSibling childElementCount shadowRoot assignedSlot'
+    + ' getAttribute hasAttribute matches closest querySelector querySelectorAll checkVisibility getBoundingClientRect getClientRects'
+    + ' scrollIntoView scrollBy scrollTop scrollLeft scrollWidth scrollHeight clientWidth clientHeight clientTop clientLeft');
+  capture(HTMLElement.prototype, 'focus isContentEditable innerText offsetWidth offsetHeight');
   capture(Document.prototype, 'documentElement body title readyState designMode defaultView scrollingElement execCommand');
   d.labelControl = captured(HTMLLabelElement.prototype, 'control');
+  const [anchorHref, areaHref] = [captured(HTMLAnchorElement.prototype, 'href'), captured(HTMLAreaElement.prototype, 'href')];
+  d.linkHref = (el) => (d.localName(el) === 'area' ? areaHref : anchorHref)(el);
   d.shadowHost = captured(ShadowRoot.prototype, 'host');
   d.shadowFirst = captured(DocumentFragment.prototype, 'firstElementChild');
   /** Closed shadow roots, which only the debugger can hand over, by their hosts. */
@@ -32,7 +34,6 @@
     const root = d.getRootNode(inside);
     closedRoots.set(d.shadowHost(root), root);
   };
-  d.adoptAll = (nodes) => { for (const node of nodes) d.adopt(node); };
   const either = (key, shadowProto = ShadowRoot.prototype) => {
     const [ofDocument, ofShadow] = [captured(Document.prototype, key), captured(shadowProto, key)];
     return (root, ...args) => (d.nodeType(root) === 9 ? ofDocument : ofShadow)(root, ...args);
@@ -43,9 +44,6 @@
   const assignedNodes = captured(HTMLSlotElement.prototype, 'assignedNodes');
 
   const HTML = 'http://www.w3.org/1999/xhtml';
-  const frameDocument = captured(HTMLIFrameElement.prototype, 'contentDocument');
-  const oldFrameDocument = captured(HTMLFrameElement.prototype, 'contentDocument');
-
   d.isHtml = (el) => d.namespaceURI(el) === HTML;
   d.isTag = (el, name) => d.localName(el) === name && d.isHtml(el);
   d.style = (el) => getComputedStyle(el);
@@ -58,19 +56,27 @@
     if (type !== 11) return type === 1 ? parent : null;
     try { return d.shadowHost(parent); } catch { return null; } // a plain fragment
   };
-  d.isFrame = (el) => d.isTag(el, 'iframe') || d.isTag(el, 'frame');
-  /** The document inside a frame element, or null when it is another origin's. */
-  d.contentDocument = (el) => {
-    if (!d.isFrame(el)) return null;
-    try {
-      const doc = (d.localName(el) === 'iframe' ? frameDocument : oldFrameDocument)(el);
-      return doc && d.defaultView(doc) && d.documentElement(doc) ? doc : null;
-    } catch { return null; }
+  /** Whether `el` is `outer` or inside it in the flat tree. */
+  d.isWithin = (el, outer) => {
+    for (let at = el, i = 0; at && i < 2000; at = d.flatParent(at), i++) if (at === outer) return true;
+    return false;
   };
+  d.isFrame = (el) => d.isTag(el, 'iframe') || d.isTag(el, 'frame');
   /** The nodes a slot shows, or null when it shows its own fallback content. */
   d.slotContent = (el) => {
     const nodes = d.isTag(el, 'slot') ? assignedNodes(el) : null;
     return nodes?.length ? nodes : null;
+  };
+  /** The element that has the focus, through shadow roots; null when it is the page as a whole. */
+  d.focused = () => {
+    let at = d.activeElement(document);
+    for (let depth = 0; at && depth < 64; depth++) {
+      const root = d.shadowRoot(at);
+      const inner = root && d.activeElement(root);
+      if (!inner) break;
+      at = inner;
+    }
+    return at === d.body(document) || at === d.documentElement(document) ? null : at;
   };
 
   /** Cuts to `max` UTF-16 units, never inside a pair. */
@@ -79,26 +85,41 @@
     if (s.length > max) s = s.slice(0, /[\uD800-\uDBFF]/.test(s[max - 1]) ? max - 1 : max);
     return s.toWellFormed();
   };
-  /** Collapses white space, drops invisible and direction-override characters. */
-  d.clean = (text, max) => d.cut(
-    d.cut(text, max * 8).replace(/[\u00AD\u200B\u2060\uFEFF\u202A-\u202E\u2066-\u2069]/g, '').replace(/\s+/g, ' ').trim(), max);
-
-  /** The top frame of this world and a frame inside it: {doc, host, parent, label}. */
-  d.top = { doc: document, host: null, parent: null, label: null };
-  d.childFrame = (host, doc, parent) => ({
-    doc, host, parent,
-    label: d.clean(d.getAttribute(host, 'name') || d.getAttribute(host, 'id') || doc.URL, 120),
-  });
-  /** Whether a frame's document is still the one on show. */
-  d.frameAlive = (frame) => !frame.host
-    || (d.isConnected(frame.host) && d.contentDocument(frame.host) === frame.doc && d.frameAlive(frame.parent));
-
-  const api = { _: { d } };
-  /** Publishes a function that never throws: on an odd page it answers `fallback(error)`. */
-  api._.expose = (name, fn, fallback) => {
-    api[name] = (...args) => {
-      try { return fn(...args); } catch (error) { return fallback(d.cut(error, 200)); }
-    };
+  /** As `cut`, and a cut is said by an ellipsis, which counts. */
+  d.brief = (text, max) => {
+    const s = String(text ?? '');
+    return s.length > max ? `${d.cut(s, max - 1).trimEnd()}…` : s.toWellFormed();
   };
+  /** Collapses white space, drops invisible and direction-override characters; a cut is said. */
+  d.clean = (text, max) => (text && text.length <= max && /^[!-~]+( [!-~]+)*$/.test(text) ? text : d.brief(
+    d.cut(text, max * 8).replace(/[\u00AD\u200B\u2060\uFEFF\u202A-\u202E\u2066-\u2069]/g, '').replace(/\s+/g, ' ').trim(), max));
+
+  /** Elements by a number of their own, from 1, which this document never gives again. */
+  const ids = new WeakMap();
+  const refs = new Map();
+  let lastId = 0;
+  const collected = new FinalizationRegistry((id) => refs.delete(id));
+  function idOf(el) {
+    let id = ids.get(el);
+    if (!id) {
+      ids.set(el, (id = ++lastId));
+      refs.set(id, new WeakRef(el));
+      collected.register(el, id);
+    }
+    return id;
+  }
+  /** The number of an element that has one already. */
+  const knownId = (el) => ids.get(el);
+  /** The element of a number, or null when it is gone or in another document now. */
+  function node(id) {
+    const el = refs.get(id)?.deref();
+    return el && d.isConnected(el) && d.ownerDocument(el) === document ? el : null;
+  }
+
+  const api = { _: { d, idOf, knownId, node } };
+  /** Publishes a function: `__ghostcast.<name>(...)`. It throws what goes wrong. */
+  api._.expose = (name, fn) => { api[name] = fn; };
+  api._.expose('adopt', (insides) => { for (const inside of insides) d.adopt(inside); return insides.length; });
+  api._.expose('ids', (elements) => elements.map(idOf));
   Object.defineProperty(globalThis, '__ghostcast', { value: api });
 })();

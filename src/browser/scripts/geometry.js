@@ -1,12 +1,14 @@
-// geometry.js (2 of 9): where things are on screen, in CSS px of the top viewport.
+// geometry.js: where things are on screen, in CSS px of this document's own viewport.
 (() => {
-  const { _ } = globalThis.__ghostcast;
+  const gc = globalThis.__ghostcast;
+  const { _ } = gc;
   if (_.geometry) return;
   const { d } = _;
   const ALL = { l: -1e9, t: -1e9, r: 1e9, b: 1e9 };
 
   /** @typedef {{l:number,t:number,r:number,b:number,dead?:boolean}} Rect */
   const fromDom = (q) => ({ l: q.left, t: q.top, r: q.right, b: q.bottom });
+  const fromBox = (q) => ({ l: q.x, t: q.y, r: q.x + q.width, b: q.y + q.height });
   const width = (a) => Math.max(0, a.r - a.l);
   const height = (a) => Math.max(0, a.b - a.t);
   const area = (a) => width(a) * height(a);
@@ -17,38 +19,15 @@
   const round = (n) => Math.round(n * 100) / 100 || 0;
   const toBox = (a) => ({ x: round(a.l), y: round(a.t), width: round(width(a)), height: round(height(a)) });
   const distance = (a, b) => Math.hypot((a.l + a.r - b.l - b.r) / 2, (a.t + a.b - b.t - b.b) / 2);
+  const viewport = () => ({ l: 0, t: 0, r: innerWidth, b: innerHeight });
 
-  /** Measurements that hold for one call: layout may differ in the next. */
-  const survey = () => ({ frames: new Map(), clips: new Map() });
+  /**
+   * Measurements that hold for one call: layout may differ in the next.
+   * @param {{x,y,width,height}} [clip]  what the frames around this document let show of it, in its own px
+   */
+  const survey = (clip) => ({ clip: clip ? meet(viewport(), fromBox(clip)) : viewport(), clips: new Map() });
 
-  /** Scale, offset and visible area of a frame's content in the top viewport. */
-  function frameGeometry(sv, frame) {
-    let g = sv.frames.get(frame);
-    if (!g) sv.frames.set(frame, (g = frame.host ? measureFrame(sv, frame) : topGeometry()));
-    return g;
-  }
-  const topGeometry = () => ({ x: 0, y: 0, sx: 1, sy: 1, clip: { l: 0, t: 0, r: innerWidth, b: innerHeight } });
-
-  function measureFrame(sv, { host, parent }) {
-    const outer = frameGeometry(sv, parent);
-    const rect = fromDom(d.getBoundingClientRect(host));
-    const style = d.style(host);
-    const px = (name) => parseFloat(style[name]) || 0;
-    const sx = host.offsetWidth ? width(rect) / host.offsetWidth : 1;
-    const sy = host.offsetHeight ? height(rect) / host.offsetHeight : 1;
-    const inner = {
-      l: rect.l + sx * (px('borderLeftWidth') + px('paddingLeft')), t: rect.t + sy * (px('borderTopWidth') + px('paddingTop')),
-      r: rect.r - sx * (px('borderRightWidth') + px('paddingRight')), b: rect.b - sy * (px('borderBottomWidth') + px('paddingBottom')),
-    };
-    const place = mapRect(outer, inner);
-    const clip = meet(meet(place, mapRect(outer, clipOf(sv, host))), outer.clip);
-    return { x: place.l, y: place.t, sx: sx * outer.sx, sy: sy * outer.sy, clip };
-  }
-  const mapRect = (g, a) => ({
-    l: g.x + g.sx * a.l, t: g.y + g.sy * a.t, r: g.x + g.sx * a.r, b: g.y + g.sy * a.b, dead: a.dead,
-  });
-
-  /** The clip laid on `el` by its ancestors, in its own frame's px. `dead`: a clip of no size. */
+  /** The clip laid on `el` by its ancestors. `dead`: a clip of no size. */
   function clipOf(sv, el) {
     const parent = d.flatParent(el);
     return parent ? pick(d.style(el).position, clipsInside(sv, parent)) : ALL;
@@ -72,10 +51,16 @@
     const name = d.localName(el);
     if (name === 'html' || name === 'body') return outer; // their overflow is the viewport's
     const s = d.style(el);
-    const own = pick(s.position, outer);
+    const overflow = s.overflow;
+    // Nothing clips around it, and it does not clip.
+    if (overflow === 'visible' && outer.normal === ALL && outer.absolute === ALL && outer.fixed === ALL) return outer;
+    const position = s.position;
+    // In the top layer an element starts anew.
+    const own = d.matches(el, ':modal,:popover-open') ? ALL : pick(position, outer);
     const holdsFixed = s.transform !== 'none' || s.filter !== 'none' || s.contain !== 'none';
-    const holdsAbsolute = holdsFixed || s.position !== 'static';
-    const clips = s.overflow !== 'visible' && s.display !== 'inline' && s.display !== 'contents';
+    const clips = overflow !== 'visible' && !/^(inline|contents)$/.test(s.display);
+    if (!clips && !holdsFixed && position === 'static' && own === outer.normal) return outer;
+    const holdsAbsolute = holdsFixed || position !== 'static';
     const normal = clips ? meet(own, clipBox(el)) : own;
     return { normal, absolute: holdsAbsolute ? normal : outer.absolute, fixed: holdsFixed ? normal : outer.fixed };
   }
@@ -87,51 +72,129 @@
 
   /** The rectangles an element paints; for a boxless wrapper those of what it wraps. */
   function fragments(el) {
+    if (d.isTag(el, 'area')) return areaFragments(el);
     const own = solid(d.getClientRects(el));
     if (own.length) return own;
     return Array.from(d.querySelectorAll(el, '*')).slice(0, 16).flatMap((child) => (d.checkVisibility(child) ? solid(d.getClientRects(child)) : []));
   }
-  const solid = (list) => Array.from(list).slice(0, 64).map(fromDom).filter((a) => width(a) >= 1 && height(a) >= 1);
+  function solid(list) {
+    if (list.length !== 1) return solidOf(list);
+    const a = fromDom(list[0]);
+    return a.r - a.l >= 1 && a.b - a.t >= 1 ? [a] : [];
+  }
+  const solidOf = (list) => Array.from(list).slice(0, 64).map(fromDom).filter((a) => width(a) >= 1 && height(a) >= 1);
+
+  /** An area of an image map lies on the image that uses the map. */
+  function areaFragments(el) {
+    const image = imageOf(el);
+    const [whole] = image ? solid(d.getClientRects(image)) : [];
+    if (!whole) return [];
+    const n = (d.getAttribute(el, 'coords') || '').split(/[\s,]+/).map(Number).filter(Number.isFinite);
+    const shape = (d.getAttribute(el, 'shape') || 'rect').toLowerCase();
+    let at = whole;
+    if (shape.startsWith('circ') && n.length >= 3) at = { l: n[0] - n[2], t: n[1] - n[2], r: n[0] + n[2], b: n[1] + n[2] };
+    else if (shape.startsWith('poly') && n.length >= 6) {
+      const [xs, ys] = [n.filter((_v, i) => i % 2 === 0), n.filter((_v, i) => i % 2 === 1)];
+      at = { l: Math.min(...xs), t: Math.min(...ys), r: Math.max(...xs), b: Math.max(...ys) };
+    } else if (n.length >= 4 && shape !== 'default') at = { l: n[0], t: n[1], r: n[2], b: n[3] };
+    else return [whole];
+    return [meet({ l: whole.l + at.l, t: whole.t + at.t, r: whole.l + at.r, b: whole.t + at.b }, whole)].filter((a) => area(a) > 0);
+  }
+  /** The drawn image that uses the map an `<area>` is in. */
+  function imageOf(el) {
+    const map = d.closest(el, 'map');
+    const key = map && (d.getAttribute(map, 'name') || d.getAttribute(map, 'id'));
+    if (!key) return null;
+    const users = d.querySelectorAll(d.documentElement(document), `[usemap="#${CSS.escape(key)}"]`);
+    return Array.from(users).find((image) => d.isDrawn(image)) || null;
+  }
 
   /**
    * What shows of an element: the whole box, its visible parts (largest first) and their union.
    * @returns {{full:Rect, parts:Rect[], seen:Rect|null}|null} null when it has no box at all
    */
-  function visibleQuad(sv, el, frame) {
+  function visibleQuad(sv, el) {
     const pieces = fragments(el);
     if (!pieces.length) return null;
-    const g = frameGeometry(sv, frame);
-    const own = clipOf(sv, el);
-    if (own.dead || g.clip.dead) return null;
-    const clip = meet(mapRect(g, own), g.clip);
-    const placed = pieces.map((a) => mapRect(g, a));
-    const parts = placed.map((a) => meet(a, clip)).filter((a) => a.r - a.l >= 1 && a.b - a.t >= 1).sort((a, b) => area(b) - area(a));
-    return { full: placed.reduce(join), parts, seen: parts.length ? parts.reduce(join) : null };
+    const own = clipOf(sv, d.isTag(el, 'area') ? imageOf(el) || el : el);
+    if (own.dead) return null;
+    const clip = meet(own, sv.clip);
+    if (pieces.length === 1) {
+      const seen = meet(pieces[0], clip);
+      const shows = seen.r - seen.l >= 1 && seen.b - seen.t >= 1;
+      return { full: pieces[0], parts: shows ? [seen] : [], seen: shows ? seen : null };
+    }
+    const parts = pieces.map((a) => meet(a, clip)).filter((a) => a.r - a.l >= 1 && a.b - a.t >= 1).sort((a, b) => area(b) - area(a));
+    return { full: pieces.reduce(join), parts, seen: parts.length ? parts.reduce(join) : null };
   }
 
   /** The box to report: the visible part, else the whole box wherever it lies. */
-  const boxOf = (sv, el, frame) => {
-    const quad = visibleQuad(sv, el, frame);
-    return quad ? quad.seen || quad.full : mapRect(frameGeometry(sv, frame), fromDom(d.getBoundingClientRect(el)));
+  const boxOf = (sv, el) => {
+    const quad = visibleQuad(sv, el);
+    return quad ? quad.seen || quad.full : fromDom(d.getBoundingClientRect(el));
   };
 
-  /** The innermost element at a point, through open shadow roots and same-origin frames. */
-  function hitTest(sv, x, y) {
-    let frame = d.top;
-    let root = frame.doc;
+  /** The innermost element at a point of this document's viewport, through shadow roots; null outside. */
+  function hitTest(x, y) {
+    let root = document;
     let found = null;
     for (let depth = 0; depth < 64; depth++) {
-      const g = frameGeometry(sv, frame);
-      const el = d.elementFromPoint(root, (x - g.x) / g.sx, (y - g.y) / g.sy);
-      if (!el || (found && el === found.el)) break;
-      found = { el, frame };
+      const el = d.elementFromPoint(root, x, y);
+      if (!el || el === found) break;
+      found = el;
       const shadow = d.shadowRoot(el);
-      const doc = shadow ? null : d.contentDocument(el);
-      if (shadow) root = shadow;
-      else if (doc) { frame = d.childFrame(el, doc, frame); root = doc; } else break;
+      if (!shadow) break;
+      root = shadow;
     }
     return found;
   }
 
-  _.geometry = { survey, visibleQuad, boxOf, hitTest, toBox, round, width, height, area, distance, join };
+  /**
+   * Where the content of a frame element lies: offset, scale and what shows of it.
+   * @returns {{x:number, y:number, scale_x:number, scale_y:number, clip:object|null}} clip: in this document's px
+   */
+  function frameBox(el, clip) {
+    const sv = survey(clip);
+    const rect = fromDom(d.getBoundingClientRect(el));
+    const s = d.style(el);
+    const px = (name) => parseFloat(s[name]) || 0;
+    const [w, h] = [d.offsetWidth(el), d.offsetHeight(el)];
+    const [sx, sy] = [w ? width(rect) / w : 1, h ? height(rect) / h : 1];
+    const inner = {
+      l: rect.l + sx * (px('borderLeftWidth') + px('paddingLeft')), t: rect.t + sy * (px('borderTopWidth') + px('paddingTop')),
+      r: rect.r - sx * (px('borderRightWidth') + px('paddingRight')), b: rect.b - sy * (px('borderBottomWidth') + px('paddingBottom')),
+    };
+    const seen = d.isDrawn(el) ? meet(meet(inner, clipOf(sv, el)), sv.clip) : { ...inner, dead: true };
+    return { x: round(inner.l), y: round(inner.t), scale_x: sx, scale_y: sy, clip: seen.dead || !area(seen) ? null : toBox(seen) };
+  }
+
+  _.geometry = {
+    survey, clipOf, clipsInside, visibleQuad, boxOf, frameBox, hitTest, imageOf, toBox, fromDom, round, width, height, area, meet, distance, join, viewport,
+  };
+  /** The frame element of this number, measured; null when it is gone. */
+  gc._.expose('frameBox', (id, clip) => { const el = _.node(id); return el ? frameBox(el, clip) : null; });
+
+  /**
+   * What is at a point of this document's viewport: the innermost element through shadow roots, and the
+   * numbers of those around it that have one, innermost first.
+   * @returns {{id:number, is_frame:boolean, tag:string, role:string, name:string, box:object, around:number[]}|null}
+   */
+  function hit(x, y) {
+    const el = hitTest(x, y);
+    if (!el) return null;
+    const around = [];
+    for (let at = el, i = 0; at && i < 200; at = d.flatParent(at), i++) {
+      const id = _.knownId(at);
+      if (id) around.push(id);
+      // A press on a label counts for its control.
+      const control = _.names.controlOf(at);
+      const of = control && _.knownId(control);
+      if (of) around.push(of);
+    }
+    return {
+      id: _.idOf(el), is_frame: d.isFrame(el), tag: d.cut(d.localName(el), 60), role: _.names.role(el), name: _.names.label(el),
+      box: toBox(boxOf(survey(), el)), around,
+    };
+  }
+  gc._.expose('hit', hit);
 })();

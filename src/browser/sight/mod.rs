@@ -1,5 +1,22 @@
-//! What a page shows, as data; never acts.
+//! What a page shows, as data: its elements and their numbers, its outline, its text, and where
+//! things lie. Nothing here acts.
 
-pub mod accessibility;
-pub mod elements;
-mod snapshot;
+mod awaited;
+pub mod list;
+mod look;
+mod place;
+pub mod text;
+pub mod tree;
+mod unreadable;
+mod which;
+
+pub use self::list::{ElementList, Part, asks_for_password};
+pub(in crate::browser) use self::awaited::{Awaited, awaited};
+pub(in crate::browser) use self::place::{Area, Placement, placement};
+pub use self::text::{Found, TextPart};
+pub use self::tree::TreePart;
+pub use self::unreadable::Unreadable;
+pub(in crate::browser) use self::which::{
+    Known, candidates, resolve, stale, under, with_candidates,
+};
+pub(in crate::browser) use super::numbers::Print;
