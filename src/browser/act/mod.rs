@@ -1,8 +1,15 @@
-//! Carries out a [`Command`] on a page: the ghost cursor first, then Chromium's input, then the
-//! wait until the page has come to rest.
+//! Carries out a [`Command`] on a page: aim, do, observe. Each action ends in an [`Outcome`] that says
+//! what reached the page and what was seen of it.
 
+mod aim;
+mod click;
+mod deliver;
+mod dialog;
+mod drag;
+mod hover;
 mod navigate;
-mod pointer;
+mod observe;
+mod scroll;
 mod settle;
 mod tabs;
 mod wait;
@@ -10,18 +17,20 @@ mod wait;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::error::Error;
 use super::gate::Gate;
-use super::target::Page;
 use super::tabs::Tabs;
+use super::target::Page;
 use crate::error::Chain;
 use crate::media::cursor::Cue;
-use crate::model::Secrets;
-use crate::model::command::{ActionError, ActionErrorKind, Command};
+use crate::model::command::{ActionError, ActionErrorKind, Command, Expects};
+use crate::model::outcome::{Delivery, Outcome, Retry};
+use crate::model::{Secrets, wait::Wait};
 
-pub use settle::Settled;
+/// What an action that did what was asked has found out. A failure carries its own in the error.
+pub type Done = Outcome;
 
 /// Shows what is done to whoever watches.
 pub trait Cues: Send + Sync {
@@ -58,42 +67,20 @@ impl std::fmt::Debug for Stage<'_> {
     }
 }
 
-/// What an action found out, for [`crate::model::ActionResult`].
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Done {
-    /// More facts.
-    pub data: Map<String, Value>,
-    /// Whether and how the page came to rest.
-    pub settled: Option<Settled>,
-}
-
-impl Done {
-    fn settled(settled: Settled) -> Self {
-        let mut data = Map::new();
-        data.insert("settled".to_owned(), json!(settled.settled));
-        data.insert(
-            "settle_ms".to_owned(),
-            json!(settled.took.as_millis() as u64),
-        );
-        data.insert("navigated".to_owned(), json!(settled.navigated));
-        Self {
-            data,
-            settled: Some(settled),
-        }
-    }
-
-    fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.data.insert(key.to_owned(), value.into());
-        self
-    }
-}
-
 /// Carries out one action.
 pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
+    refuse_while_dialog_open(stage, command)?;
     let acting = act(stage, command);
-    match tabs::is_of_page(command) {
+    let done = match tabs::is_of_page(command) {
         true => tabs::on_page(stage, command, acting).await,
         false => acting.await,
+    };
+    match done {
+        Ok(done) => Ok(told(done)),
+        Err(mut error) => {
+            *error.outcome = told(std::mem::take(&mut error.outcome));
+            Err(error)
+        }
     }
 }
 
@@ -103,14 +90,56 @@ async fn act(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
         Command::GoBack => navigate::history(stage, -1).await,
         Command::GoForward => navigate::history(stage, 1).await,
         Command::Refresh => navigate::refresh(stage).await,
-        Command::Click(params) => pointer::click(stage, params).await,
-        Command::Type(params) => pointer::type_text(stage, params).await,
-        Command::Scroll(params) => pointer::scroll(stage, params).await,
+        Command::Click(params) => click::click(stage, params).await,
+        Command::Hover(target) => hover::hover(stage, target).await,
+        Command::Drag(params) => drag::drag(stage, params).await,
+        Command::Scroll(params) => scroll::scroll(stage, params).await,
         Command::Wait(params) => wait::wait(stage, params).await,
+        Command::HandleDialog(params) => dialog::handle(stage, params).await,
         Command::NewTab(params) => tabs::open(stage, params.url.as_deref()).await,
         Command::SwitchTab(params) => tabs::switch(stage, params.tab).await,
         Command::CloseTab(params) => tabs::close(stage, params.tab).await,
     }
+}
+
+/// A dialog stops its page: nothing but its answer gets through.
+fn refuse_while_dialog_open(stage: Stage<'_>, command: &Command) -> Result<(), ActionError> {
+    let gets_through = !tabs::is_of_page(command)
+        || matches!(
+            command,
+            Command::HandleDialog(_) | Command::Wait(Wait::Seconds(_))
+        );
+    let opened = stage.page.dialog();
+    let Some(opened) = opened.filter(|opened| !gets_through && opened.info.handled.is_none())
+    else {
+        return Ok(());
+    };
+    Err(ActionError::new(
+        ActionErrorKind::DialogOpen,
+        format!(
+            "The page has a dialog open ({}) that says \"{}\", and does nothing until it is \
+             answered. Answer it with handle_dialog first.",
+            opened.info.dialog_type, opened.info.message
+        ),
+    )
+    .delivery(Delivery::NotSent)
+    .retry(Retry::Safe)
+    .context(json!({ "dialog": opened.info })))
+}
+
+/// An outcome with the facts that every action tells.
+fn told(outcome: Outcome) -> Outcome {
+    let kind = outcome.effect.kind.as_str();
+    let open = outcome.dialogs.iter().rfind(|dialog| dialog.handled.is_none());
+    let dialog = open.or(outcome.dialogs.last()).map(|dialog| json!(dialog));
+    let download = outcome.downloads.last().map(|download| json!(download));
+    let mut outcome = outcome.with("effect", kind);
+    for (key, fact) in [("dialog", dialog), ("download", download)] {
+        if let Some(fact) = fact {
+            outcome = outcome.with(key, fact);
+        }
+    }
+    outcome
 }
 
 impl Stage<'_> {
@@ -134,8 +163,9 @@ fn browser_failed(error: Error) -> ActionError {
     tracing::info!(error = %Chain(&error), "an action failed in the browser");
     match error {
         Error::Timeout { .. } => ActionError::new(
-            ActionErrorKind::Timeout,
-            "The page did not answer in time. Wait a moment and try again, or navigate elsewhere.",
+            ActionErrorKind::PageUnresponsive,
+            "The page does not answer: its scripts are busy. Wait a moment and try again, or \
+             navigate elsewhere.",
         ),
         Error::Gone
         | Error::NoExecutable
@@ -143,6 +173,15 @@ fn browser_failed(error: Error) -> ActionError {
         | Error::Ended { .. }
         | Error::Mute { .. }
         | Error::Launch { .. } => browser_lost(),
+        Error::Replaced | Error::Detached => ActionError::new(
+            ActionErrorKind::PageChanged,
+            "The page went to another document meanwhile. Get the context to see what is there \
+             now, and try again.",
+        ),
+        Error::Script { .. } => ActionError::new(
+            ActionErrorKind::Internal,
+            "The page could not be examined. Get the page's context and try again.",
+        ),
         Error::Command { operation, .. } => ActionError::new(
             ActionErrorKind::Internal,
             format!("The browser refused to {operation}. Get the page's context and try again."),
@@ -164,4 +203,92 @@ pub fn cancelled() -> ActionError {
         ActionErrorKind::Cancelled,
         "The action was cancelled. What it had done until then stays done.",
     )
+}
+
+/// Refuses when something came between what the caller has seen and the action.
+pub fn check(page: &Page, expects: &Expects) -> Result<(), ActionError> {
+    let now = Now {
+        url: page.loading().url,
+        tab: page.tab(),
+        document: page.frames().first().map(super::target::Frame::document),
+    };
+    match now.differs(expects) {
+        None => Ok(()),
+        Some(message) => Err(ActionError::new(ActionErrorKind::PageChanged, message)
+            .delivery(Delivery::NotSent)
+            .retry(Retry::Safe)
+            .context(now.told())),
+    }
+}
+
+/// What is there at the moment.
+struct Now {
+    url: String,
+    tab: u32,
+    document: Option<u64>,
+}
+
+impl Now {
+    fn told(&self) -> Value {
+        json!({ "now": { "url": self.url, "tab": self.tab, "document": self.document } })
+    }
+
+    /// In which way it is not what was expected.
+    fn differs(&self, expects: &Expects) -> Option<String> {
+        let advice = "Nothing was done. Get the context, and act on what is there now.";
+        if let Some(tab) = expects.tab.filter(|tab| *tab != self.tab) {
+            return Some(format!(
+                "The current tab is {}, not {tab} as expected. {advice}",
+                self.tab
+            ));
+        }
+        if let Some(url) = expects.url.as_ref().filter(|url| **url != self.url) {
+            return Some(format!(
+                "The page is at {}, not at {url} as expected. {advice}",
+                self.url
+            ));
+        }
+        let document = expects.document.filter(|wanted| Some(*wanted) != self.document);
+        document.map(|_| format!("The page shows another document than expected. {advice}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_between_is_told() {
+        let now = Now {
+            url: "https://shop.test/pay".to_owned(),
+            tab: 2,
+            document: Some(7),
+        };
+        assert_eq!(now.differs(&Expects::default()), None);
+        let same = Expects {
+            url: Some("https://shop.test/pay".to_owned()),
+            tab: Some(2),
+            document: Some(7),
+        };
+        assert_eq!(now.differs(&same), None);
+        let (mut tab, mut url, mut document) = (same.clone(), same.clone(), same);
+        tab.tab = Some(1);
+        url.url = Some("https://shop.test/".to_owned());
+        document.document = Some(6);
+        for (expects, named) in [
+            (tab, "not 1"),
+            (url, "https://shop.test/ as"),
+            (document, "another document"),
+        ] {
+            let said = now.differs(&expects).unwrap_or_default();
+            assert!(said.contains(named), "{said}");
+        }
+    }
+
+    #[test]
+    fn every_outcome_names_its_effect() {
+        let data = told(Outcome::default()).data;
+        assert_eq!(data.get("effect"), Some(&json!("none")));
+        assert!(!data.contains_key("dialog"));
+    }
 }

@@ -2,46 +2,67 @@
 //!
 //! After input: what the page puts off to its next turn, and to the next frame if it asked for one,
 //! is done, and then either the navigation that the input began has ended, or the requests it began
-//! have. After a navigation: the document is there and has loaded. Always bounded; the result says
-//! whether the page came to rest or the bound did.
+//! have. After a navigation: the document is there, has loaded, and does not send the page on by
+//! itself. Always bounded; the result says whether the page came to rest or the bound did.
 
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use futures::future::join_all;
+use serde_json::json;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout, timeout_at};
+use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 
 use super::super::error::Error;
 use super::super::target::loading::{Failure, Loading};
-use super::super::target::{Page, PageState};
+use super::super::target::{Frame, Page};
+use super::deliver::is_open;
+use super::observe::After;
 
 /// A navigation that ends without a document (a download, HTTP 204) is given up after this.
 const NO_DOCUMENT_GRACE: Duration = Duration::from_millis(300);
-
 /// A page that says that the bound was reached says so within this time.
 const ANSWER_WITHIN: Duration = Duration::from_millis(200);
+/// A document says within this time whether it sends the page on.
+const PASSING_WITHIN: Duration = Duration::from_millis(500);
+/// Documents that send the page on are followed so many times; browsers themselves give up at 20.
+const HOPS_MAX: usize = 20;
 
-/// How a page came to rest.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settled {
-    /// Whether it did, before the bound.
-    pub settled: bool,
-    /// Whether another document is shown than before.
-    pub navigated: bool,
-    /// The document that could not be loaded.
-    pub failure: Option<Failure>,
-    /// How long it took.
-    pub took: Duration,
-    /// The page at rest, where it is known without asking again.
-    pub state: Option<PageState>,
+/// What a page that has not come to rest waits for.
+pub(super) mod waits {
+    /// A document that is on its way.
+    pub(in super::super) const NAVIGATION: &str = "navigation";
+    /// Requests that the action began.
+    pub(in super::super) const REQUESTS: &str = "requests";
+    /// Its content still changes.
+    pub(in super::super) const CHANGES: &str = "changes";
+    /// Somebody has to answer its dialog.
+    pub(in super::super) const DIALOG: &str = "dialog";
+    /// Its scripts are busy.
+    pub(in super::super) const ANSWER: &str = "answer";
 }
 
-#[derive(Debug, Deserialize)]
-struct AtRest {
-    settled: bool,
-    /// Whether the page is about to close itself.
-    is_closing: bool,
-    state: PageState,
+/// How long rest is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// At most.
+    pub(super) most: Duration,
+    /// Where nothing has changed at once, so long for a change.
+    pub(super) patience: Duration,
+}
+
+/// How a page came to rest.
+#[derive(Debug)]
+pub(super) struct Settled {
+    /// What it still waits for; none when it is at rest.
+    pub(super) waits_for: Option<&'static str>,
+    /// Whether another document is shown than before.
+    pub(super) navigated: bool,
+    /// The document that could not be loaded.
+    pub(super) failure: Option<Failure>,
+    /// How long it took.
+    pub(super) took: Duration,
+    /// What the frames that were asked say, as far as they still can.
+    pub(super) seen: Vec<(Frame, After)>,
 }
 
 /// How a navigation ended.
@@ -63,46 +84,27 @@ pub(super) enum Landing {
     Crashed,
 }
 
-/// Waits for the page to come to rest after input; `before` is its state before the input.
-pub(super) async fn after_input(page: &Page, before: &Loading, bound: Duration) -> Settled {
+/// Waits for the page to come to rest after input; `before` is its state before the input, `frames`
+/// are those that tell what they see, the main one first.
+pub(super) async fn after_input(
+    page: &Page,
+    before: &Loading,
+    frames: &[Frame],
+    bounds: Bounds,
+) -> Settled {
     let started = Instant::now();
-    let deadline = started + bound;
-    let mut watch = page.watch_loading();
-    let went = |loading: &Loading| {
-        loading.started > before.started || loading.committed > before.committed
-    };
-    let (state, is_calm) = match done(page, bound).await {
-        Answer::AtRest(done) => (Some(done.state), done.settled),
-        Answer::Closing => {
-            let _ = timeout_at(deadline.into(), page.closed()).await;
-            (None, true)
-        }
-        Answer::Replaced => {
-            // By another document, which is waited for instead, or by nothing.
-            tokio::select! {
-                Ok(_) = watch.wait_for(went) => (),
-                _ = page.is_going() => (),
-            }
-            (None, true)
-        }
-        Answer::Mute => (None, false),
-    };
-    // Requests and navigations that the page began by now.
-    let _ = timeout_at(deadline.into(), page.catch_up()).await;
-    let now = page.loading();
-    let is_quiet = |loading: &Loading| loading.in_flight <= before.in_flight || loading.crashed;
-    let settled = if went(&now) {
-        !matches!(
-            landing(&mut watch, before, deadline).await,
-            Landing::StillLoading | Landing::TimedOut
-        )
-    } else {
-        let rest = watch.wait_for(|loading| is_quiet(loading) || went(loading));
-        is_calm && timeout_at(deadline.into(), rest).await.is_ok()
+    let resting = rest(page, before, frames, started + bounds.most, bounds.patience);
+    let mut dialogs = page.watch_dialog();
+    let (waits_for, seen) = tokio::select! {
+        biased;
+        // Nothing of the page runs until it is answered.
+        Ok(_) = dialogs.wait_for(is_open) => (Some(waits::DIALOG), Vec::new()),
+        rested = resting => rested,
+        () = page.closed() => (None, Vec::new()),
     };
     let after = page.loading();
     Settled {
-        settled,
+        waits_for,
         navigated: after.committed > before.committed,
         failure: after.failure.filter(|failure| {
             before
@@ -111,13 +113,85 @@ pub(super) async fn after_input(page: &Page, before: &Loading, bound: Duration) 
                 .is_none_or(|old| old.number < failure.number)
         }),
         took: started.elapsed(),
-        state: state.filter(|_| is_quiet(&now) && !went(&now)),
+        seen,
     }
 }
 
-/// What a page says that shall come to rest.
-enum Answer {
-    AtRest(AtRest),
+async fn rest(
+    page: &Page,
+    before: &Loading,
+    frames: &[Frame],
+    deadline: Instant,
+    patience: Duration,
+) -> (Option<&'static str>, Vec<(Frame, After)>) {
+    let mut watch = page.watch_loading();
+    let went = |loading: &Loading| {
+        loading.started > before.started || loading.committed > before.committed
+    };
+    let answers = ask(frames, deadline, patience).await;
+    let mut waits_for = None;
+    match answers.main {
+        Word::AtRest => (),
+        Word::Changing => waits_for = Some(waits::CHANGES),
+        Word::Mute => waits_for = Some(waits::ANSWER),
+        Word::Closing => {
+            let _ = timeout_at(deadline.into(), page.closed()).await;
+        }
+        // By another document, which is waited for instead, or by nothing.
+        Word::Replaced => tokio::select! {
+            Ok(_) = watch.wait_for(went) => (),
+            _ = page.is_going() => (),
+        },
+    }
+    // Requests and navigations that the page began by now.
+    let _ = timeout_at(deadline.into(), page.catch_up()).await;
+    let now = page.loading();
+    if went(&now) {
+        let landing = follow(page, &mut watch, before, deadline).await;
+        let is_late = matches!(landing, Landing::StillLoading | Landing::TimedOut);
+        // Without a new document the old one is still what is seen.
+        let seen = match page.loading().committed > before.committed {
+            true => Vec::new(),
+            false => answers.seen,
+        };
+        return (is_late.then_some(waits::NAVIGATION), seen);
+    }
+    let is_quiet = |loading: &Loading| loading.in_flight <= before.in_flight || loading.crashed;
+    if is_quiet(&now) {
+        return (waits_for, answers.seen);
+    }
+    let quiet = watch.wait_for(|loading| is_quiet(loading) || went(loading));
+    if timeout_at(deadline.into(), quiet).await.is_err() {
+        return (Some(waits::REQUESTS), answers.seen);
+    }
+    if went(&page.loading()) {
+        let landing = follow(page, &mut watch, before, deadline).await;
+        let is_late = matches!(landing, Landing::StillLoading | Landing::TimedOut);
+        return (is_late.then_some(waits::NAVIGATION), Vec::new());
+    }
+    // What the answers have changed. On what the press landed was told before.
+    let mut later = ask(frames, deadline, Duration::ZERO).await;
+    for (frame, after) in &mut later.seen {
+        let first = answers
+            .seen
+            .iter()
+            .find(|(other, _)| other.id() == frame.id());
+        after.pressed = first.and_then(|(_, first)| first.pressed.clone());
+    }
+    let waits_for = match later.main {
+        Word::Changing => Some(waits::CHANGES),
+        Word::Mute => Some(waits::ANSWER),
+        _ => None,
+    };
+    (waits_for, later.seen)
+}
+
+/// What the page says that shall come to rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    AtRest,
+    /// It did not within the bound.
+    Changing,
     /// It closes itself.
     Closing,
     /// Its document is gone, and took its timers along.
@@ -126,18 +200,91 @@ enum Answer {
     Mute,
 }
 
-/// Waits until the page has done what the input led to.
-async fn done(page: &Page, bound: Duration) -> Answer {
-    let bound_ms = bound.as_millis();
-    let quiet = format!("__ghostcast.quiet(0, {bound_ms})");
-    let facts = "is_closing: window.closed, state: __ghostcast.state()";
-    let expression = format!("{quiet}.then((quiet) => ({{ ...quiet, {facts} }}))");
-    match timeout(bound + ANSWER_WITHIN, page.evaluate::<AtRest>(&expression)).await {
-        Ok(Ok(done)) if done.is_closing => Answer::Closing,
-        Ok(Ok(done)) => Answer::AtRest(done),
-        Ok(Err(Error::Timeout { .. })) | Err(_) => Answer::Mute,
-        Ok(Err(_)) => Answer::Replaced,
+struct Answers {
+    main: Word,
+    seen: Vec<(Frame, After)>,
+}
+
+/// Waits until the frames have done what the input led to.
+async fn ask(frames: &[Frame], deadline: Instant, patience: Duration) -> Answers {
+    let bound = deadline.saturating_duration_since(Instant::now());
+    let (bound_ms, patience_ms) = (bound.as_millis() as u64, patience.as_millis() as u64);
+    let asking = frames.iter().map(|frame| {
+        let after = frame.call::<After>("after", json!([0, bound_ms, patience_ms]));
+        timeout(bound + patience + ANSWER_WITHIN, after)
+    });
+    let mut answers = Answers {
+        main: Word::Replaced,
+        seen: Vec::new(),
+    };
+    for (at, (frame, answer)) in frames.iter().zip(join_all(asking).await).enumerate() {
+        let word = match &answer {
+            Ok(Ok(after)) if after.is_closing => Word::Closing,
+            Ok(Ok(after)) if after.settled => Word::AtRest,
+            Ok(Ok(_)) => Word::Changing,
+            Ok(Err(Error::Timeout { .. })) | Err(_) => Word::Mute,
+            Ok(Err(_)) => Word::Replaced,
+        };
+        if at == 0 {
+            answers.main = word;
+        }
+        if let Ok(Ok(after)) = answer {
+            answers.seen.push((frame.clone(), after));
+        }
     }
+    answers
+}
+
+/// Waits for a navigation to end, and for those that its document begins by itself: by markup, by a
+/// form that posts itself, by a timer of up to a second.
+pub(super) async fn follow(
+    page: &Page,
+    watch: &mut watch::Receiver<Loading>,
+    before: &Loading,
+    deadline: Instant,
+) -> Landing {
+    let mut from = before.clone();
+    let mut landed = landing(watch, &from, deadline).await;
+    for _ in 0..HOPS_MAX {
+        if landed != Landing::Loaded {
+            break;
+        }
+        from = watch.borrow().clone();
+        if !goes_on(page, watch, &from, deadline).await {
+            break;
+        }
+        landed = match landing(watch, &from, deadline).await {
+            // There is a document, if not the last one.
+            Landing::TimedOut => Landing::StillLoading,
+            Landing::NoDocument => return Landing::Loaded,
+            landed => landed,
+        };
+    }
+    landed
+}
+
+/// Whether the document that has loaded sends the page on.
+async fn goes_on(
+    page: &Page,
+    watch: &mut watch::Receiver<Loading>,
+    at: &Loading,
+    deadline: Instant,
+) -> bool {
+    let asked = async {
+        let frame = page.main_frame().await?;
+        frame.call::<u64>("passing", json!([])).await
+    };
+    let grace = match timeout(PASSING_WITHIN, asked).await {
+        Ok(Ok(grace)) => Duration::from_millis(grace),
+        // A document that goes while it is asked has been left.
+        Ok(Err(Error::Replaced)) => NO_DOCUMENT_GRACE,
+        _ => Duration::ZERO,
+    };
+    let went = |loading: &Loading| {
+        loading.started > at.started || loading.committed > at.committed || loading.awaits_document
+    };
+    let until = deadline.min(Instant::now() + grace);
+    went(&watch.borrow()) || timeout_at(until.into(), watch.wait_for(went)).await.is_ok()
 }
 
 /// Waits for a navigation to end; `before` is the page's state before it.
@@ -181,7 +328,7 @@ pub(super) async fn landing(
             biased;
             changed = watch.changed() => if changed.is_err() { return Landing::Crashed },
             () = grace => return Landing::NoDocument,
-            () = tokio::time::sleep_until(deadline.into()) => {
+            () = sleep_until(deadline.into()) => {
                 let committed = watch.borrow().committed > before.committed;
                 return if committed { Landing::StillLoading } else { Landing::TimedOut };
             }
@@ -191,123 +338,77 @@ pub(super) async fn landing(
 
 #[cfg(test)]
 mod tests {
-    use std::slice::from_ref;
-
-    use super::super::super::loading::{Signal, Tracker};
     use super::*;
 
-    /// How long the page of a test is waited for.
-    const BOUND: Duration = Duration::from_millis(500);
-    /// How long the wait is seen to go on before the page tells what ends it.
-    const PAUSE: Duration = Duration::from_millis(50);
-
-    /// A page that has shown a document, and what it then tells.
-    struct Told {
-        tracker: Tracker,
-        sender: watch::Sender<Loading>,
-        before: Loading,
-    }
-
-    impl Told {
-        fn new() -> Self {
-            let before = Loading {
-                committed: 1,
-                started: 1,
-                ..Loading::default()
-            };
-            Self {
-                tracker: Tracker::from(before.clone()),
-                sender: watch::Sender::new(before.clone()),
-                before,
-            }
-        }
-
-        fn tell(&mut self, signals: &[Signal]) {
-            for signal in signals {
-                self.tracker.apply(signal, Instant::now());
-            }
-            self.sender.send_replace(self.tracker.loading().clone());
-        }
-
-        /// Waits for the landing, while the page tells `first` at once and `last` later, and holds
-        /// that nothing ended the wait in between.
-        async fn lands(mut self, first: &[Signal], last: &[Signal]) -> Landing {
-            let mut watch = self.sender.subscribe();
-            let before = self.before.clone();
-            self.tell(first);
-            let mut wait = Box::pin(landing(&mut watch, &before, Instant::now() + BOUND));
-            if !last.is_empty() {
-                let early = timeout(PAUSE, wait.as_mut()).await;
-                assert!(early.is_err(), "{early:?} before {last:?} was told");
-                self.tell(last);
-            }
-            wait.await
+    fn before() -> Loading {
+        Loading {
+            committed: 1,
+            started: 1,
+            ..Loading::default()
         }
     }
 
-    fn document(url: &str) -> Signal {
-        Signal::RequestStarted {
-            id: "d".to_owned(),
-            is_document: true,
-            url: url.to_owned(),
-        }
-    }
-
-    fn committed(is_error_page: bool) -> Signal {
-        Signal::Committed {
-            url: "http://h/".to_owned(),
-            is_error_page,
-        }
+    /// The change comes while it is waited for, as it does in life.
+    async fn check(change: impl FnOnce(&mut Loading), expected: Landing) {
+        let (sender, mut receiver) = watch::channel(before());
+        let deadline = Instant::now() + Duration::from_millis(600);
+        let before = before();
+        let waiting = landing(&mut receiver, &before, deadline);
+        let changing = async {
+            tokio::task::yield_now().await;
+            sender.send_modify(change);
+            std::future::pending::<()>().await;
+        };
+        let landed = tokio::select! {
+            landed = waiting => landed,
+            () = changing => unreachable!("it waits for ever"),
+        };
+        assert_eq!(landed, expected);
     }
 
     #[tokio::test]
     async fn each_way_a_navigation_ends() {
-        use Signal::{Crashed, LoadingStarted, LoadingStopped};
-        let begun = [document("http://h/"), LoadingStarted];
-        let shown = [document("http://h/"), LoadingStarted, committed(false)];
-        let refused = Signal::RequestFailed {
-            id: "d".to_owned(),
-            error: "net::ERR_CONNECTION_REFUSED".to_owned(),
-            cancelled: false,
-        };
         let failure = Failure {
             number: 1,
-            url: "http://h/".to_owned(),
-            error: "net::ERR_CONNECTION_REFUSED".to_owned(),
+            url: "u".to_owned(),
+            error: "e".to_owned(),
         };
-        let inside = Signal::WithinDocument {
-            url: "http://h/#b".to_owned(),
-        };
-        // What it tells at once, what later, and how that is understood.
-        let cases: [(&[Signal], &[Signal], Landing); 10] = [
-            (&shown, &[LoadingStopped], Landing::Loaded),
-            (&begun, &[committed(false), LoadingStopped], Landing::Loaded),
-            (&shown, &[], Landing::StillLoading),
-            (&begun, &[], Landing::TimedOut),
-            (&begun, &[LoadingStopped], Landing::NoDocument),
-            (&[], &[inside], Landing::WithinDocument),
-            (&begun, &[Crashed], Landing::Crashed),
-            (&begun, from_ref(&refused), Landing::Failed(failure.clone())),
-            // The error page is heard of first.
-            (
-                &[begun.as_slice(), &[committed(true), LoadingStopped]].concat(),
-                from_ref(&refused),
-                Landing::Failed(failure),
-            ),
-            (&[], &[], Landing::TimedOut),
-        ];
-        for (first, last, expected) in cases {
-            let landed = Told::new().lands(first, last).await;
-            assert_eq!(landed, expected, "after {first:?}, then {last:?}");
-        }
+        check(|l| (l.started, l.committed) = (2, 2), Landing::Loaded).await;
+        check(
+            |l| (l.started, l.committed, l.is_loading) = (2, 2, true),
+            Landing::StillLoading,
+        )
+        .await;
+        check(|l| (l.started, l.is_loading) = (2, true), Landing::TimedOut).await;
+        check(|l| l.started = 2, Landing::NoDocument).await;
+        check(
+            |l| (l.started, l.committed, l.is_error_page) = (2, 2, true),
+            Landing::NoDocument,
+        )
+        .await;
+        check(|l| l.within_document = 1, Landing::WithinDocument).await;
+        check(|l| l.crashed = true, Landing::Crashed).await;
+        check(
+            |l| l.failure = Some(failure.clone()),
+            Landing::Failed(failure.clone()),
+        )
+        .await;
     }
 
     #[tokio::test]
-    async fn a_new_beginning_within_the_grace_is_waited_for() {
-        let mut told = Told::new();
-        told.tell(&[Signal::LoadingStarted, Signal::LoadingStopped]);
-        let again = [Signal::LoadingStarted, committed(false)];
-        let landed = told.lands(&again, &[Signal::LoadingStopped]).await;
-        assert_eq!(landed, Landing::Loaded);
+    async fn what_ended_before_is_no_end() {
+        let mut old = before();
+        old.within_document = 3;
+        old.failure = Some(Failure {
+            number: 4,
+            url: "u".to_owned(),
+            error: "e".to_owned(),
+        });
+        let (_sender, mut receiver) = watch::channel(old.clone());
+        let deadline = Instant::now() + Duration::from_millis(30);
+        assert_eq!(
+            landing(&mut receiver, &old, deadline).await,
+            Landing::TimedOut
+        );
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{sleep, sleep_until};
 
 use super::super::error::Error;
+use super::super::sight;
 use super::super::target::loading::Loading;
 use super::{Done, Stage, browser_failed};
 use crate::model::command::{ActionError, ActionErrorKind};
@@ -49,7 +51,7 @@ async fn until(stage: Stage<'_>, what: &Awaited, bound: Duration) -> Result<Done
             biased;
             look = look(stage, what, deadline, is_stuck) => look?,
             // A page that does not answer is no reason to wait longer.
-            () = sleep_until(deadline.into()) => return Err(timed_out(what, bound, &seen)),
+            () = sleep_until(deadline.into()) => return Err(not_met(what, bound, &seen)),
         };
         match look {
             Look::There(found) => {
@@ -62,7 +64,7 @@ async fn until(stage: Stage<'_>, what: &Awaited, bound: Duration) -> Result<Done
         }
         if Instant::now() + LOOK_EVERY >= deadline {
             sleep_until(deadline.into()).await;
-            return Err(timed_out(what, bound, &seen));
+            return Err(not_met(what, bound, &seen));
         }
         sleep(LOOK_EVERY).await;
     }
@@ -73,15 +75,6 @@ enum Look {
     There(Value),
     /// What is there instead.
     Instead(Value),
-}
-
-/// What our script says of a selector or a text.
-#[derive(Debug, Deserialize)]
-struct Finding {
-    found: Option<Value>,
-    instead: Value,
-    #[serde(default)]
-    invalid: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,25 +96,24 @@ async fn look(
                 false => Look::Instead(json!({ "url": url })),
             })
         }
-        Awaited::Selector(_) | Awaited::Text(_) => {
-            let looked = stage
-                .page
-                .evaluate::<Finding>(&format!("__ghostcast.finds({})", what.to_json()))
-                .await;
-            match looked {
-                Ok(Finding { invalid: true, .. }) => Err(ActionError::new(
-                    ActionErrorKind::InvalidParameter,
-                    "The parameter \"for\" is not valid: selector is no CSS selector. Correct it \
-                     and try again.",
-                )),
-                Ok(Finding {
-                    found: Some(found), ..
-                }) => Ok(Look::There(found)),
-                Ok(Finding { instead, .. }) => Ok(Look::Instead(instead)),
-                Err(error) => replaced(error),
-            }
-        }
+        Awaited::Selector(_) | Awaited::Text(_) => find(stage, what).await,
         Awaited::Idle(_) => idle(stage, deadline, is_stuck).await,
+    }
+}
+
+/// Looks in all frames: a person sees no border between them.
+async fn find(stage: Stage<'_>, what: &Awaited) -> Result<Look, ActionError> {
+    match sight::awaited(stage.page, &what.to_json()).await {
+        Ok(looked) if looked.is_invalid => Err(ActionError::new(
+            ActionErrorKind::InvalidParameter,
+            "The parameter \"for\" is not valid: selector is no CSS selector. Correct it and try \
+             again.",
+        )),
+        Ok(looked) => Ok(match looked.found {
+            Some(found) => Look::There(found),
+            None => Look::Instead(Value::Object(looked.instead)),
+        }),
+        Err(error) => replaced(error),
     }
 }
 
@@ -140,32 +132,48 @@ async fn idle(stage: Stage<'_>, deadline: Instant, is_stuck: bool) -> Result<Loo
     }
     let left = deadline.saturating_duration_since(Instant::now());
     // What is seen has to be told before the bound.
-    let most = left.saturating_sub(ANSWER_WITHIN).as_millis().min(2_000);
-    let quiet = stage
-        .page
-        .evaluate::<Quiet>(&format!("__ghostcast.quiet({IDLE_MS}, {most})"))
-        .await;
+    let most = left.saturating_sub(ANSWER_WITHIN).as_millis().min(2_000) as u64;
+    let frames = stage.page.frames();
+    let asking = frames
+        .iter()
+        .map(|frame| frame.call::<Quiet>("quiet", json!([IDLE_MS, most])));
+    let answers = join_all(asking).await;
+    // A document may be about to send the page on.
+    let passing = match frames.first() {
+        Some(frame) => frame.call::<u64>("passing", json!([])).await.unwrap_or(0),
+        None => 0,
+    };
+    let passing = Duration::from_millis(passing).saturating_sub(Duration::from_millis(IDLE_MS));
+    tokio::time::sleep_until((Instant::now() + passing).min(deadline).into()).await;
     let after = stage.page.loading();
-    let is_still = !is_busy(&after) && after.started == loading.started;
-    match quiet {
-        Ok(Quiet { settled: true }) if is_still => Ok(Look::There(Value::Null)),
-        Ok(_) => Ok(Look::Instead(busy(true))),
-        Err(error) => replaced(error),
+    let mut is_quiet = !frames.is_empty() && !is_busy(&after) && after.started == loading.started;
+    for answer in answers {
+        match answer {
+            Ok(Quiet { settled }) => is_quiet &= settled,
+            Err(error) => {
+                replaced(error)?;
+                is_quiet = false;
+            }
+        }
     }
+    Ok(match is_quiet {
+        true => Look::There(Value::Null),
+        false => Look::Instead(busy(true)),
+    })
 }
 
 /// A document that is replaced while it is looked at is no failure of the wait.
 fn replaced(error: Error) -> Result<Look, ActionError> {
     match error {
-        Error::Command { .. } => Ok(Look::Instead(Value::Null)),
+        Error::Replaced | Error::Command { .. } => Ok(Look::Instead(Value::Null)),
         other => Err(browser_failed(other)),
     }
 }
 
-fn timed_out(what: &Awaited, bound: Duration, seen: &Value) -> ActionError {
+fn not_met(what: &Awaited, bound: Duration, seen: &Value) -> ActionError {
     let context = json!({ "waited_for": what.to_json(), "seen": seen });
     ActionError::new(
-        ActionErrorKind::Timeout,
+        ActionErrorKind::ConditionNotMet,
         format!(
             "{} did not come within {} ms. Look at what is there instead, or wait longer with \
              timeout_ms.",

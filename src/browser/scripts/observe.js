@@ -1,4 +1,4 @@
-// observe.js (8 of 9): tells significant DOM changes, coalesced, and waits for quiet.
+// observe.js: tells significant DOM changes, coalesced, and waits for quiet.
 //
 // Told by `__ghostcastNotify('{"kind":"dom","change_type":…}')`: the first change of a type at once,
 // then at most one per window. Style and class are not observed at all, so an animation costs nothing.
@@ -14,7 +14,7 @@
   const OPTIONS = {
     subtree: true, childList: true, characterData: true, characterDataOldValue: true, attributeOldValue: true,
     attributeFilter: ['disabled', 'hidden', 'checked', 'selected', 'open', 'value', 'href', 'src', 'aria-expanded', 'aria-hidden',
-      'aria-checked', 'aria-selected', 'aria-disabled', 'aria-label', 'role', 'title', 'alt'],
+      'aria-checked', 'aria-selected', 'aria-disabled', 'aria-label', 'aria-invalid', 'aria-modal', 'role', 'title', 'alt'],
   };
   const TYPES = ['element_added', 'element_removed', 'attributes', 'text'];
 
@@ -26,7 +26,34 @@
   let observing = false;
   const observer = new MutationObserver(onMutations);
 
+  /** What changes by itself again and again, with no action under way: a clock, a ticker. */
+  const restless = new WeakMap();
+  const RESTLESS_RECORDS = 40;
+  const RESTLESS_TIMES = 3;
+  const RESTLESS_MS = 3000;
+  function noteRestless(target, at) {
+    const was = restless.get(target);
+    if (was && was.at === at) return;
+    restless.set(target, { at, times: was && at - was.at < RESTLESS_MS ? was.times + 1 : 1 });
+  }
+  function isRestless(target) {
+    const was = restless.get(target);
+    return was !== undefined && was.times >= RESTLESS_TIMES && performance.now() - was.at < RESTLESS_MS;
+  }
+
+  let version = 0;
+  /** Another number when the document may hold other elements than before. */
+  function domVersion() {
+    if (!observing) return ++version;
+    const records = observer.takeRecords();
+    if (records.length) onMutations(records);
+    return version;
+  }
+
   function onMutations(records) {
+    version++;
+    const at = performance.now();
+    if (!gc._.changes?.isWatching()) for (let i = 0; i < Math.min(records.length, RESTLESS_RECORDS); i++) noteRestless(records[i].target, at);
     const seen = new Set();
     const wanted = new Set(TYPES.filter((type) => waiters > 0 || !windows.get(type).more));
     const end = Math.min(records.length, MAX_RECORDS);
@@ -102,10 +129,13 @@
 
   /** Open shadow roots are observed too: when met by a scan, as a fresh element, or by a walk of the list. */
   const watched = new WeakSet();
+  const kept = [];
+  const shadowRoots = () => kept.map((ref) => ref.deref()).filter((root) => root && d.isConnected(root));
   gc._.watchRoot = (root) => {
     if (!observing || watched.has(root) || roots >= MAX_ROOTS) return;
     roots++;
     watched.add(root);
+    kept.push(new WeakRef(root));
     observer.observe(root, OPTIONS);
     scanForRoots(d.shadowFirst(root));
   };
@@ -134,7 +164,6 @@
     requestIdleCallback(scan, { timeout: 2000 });
   }
 
-  const nextFrame = () => new Promise((done) => { requestAnimationFrame(done); });
   const sleep = (ms) => new Promise((done) => { setTimeout(done, ms); });
   const clamp = (n, low, high, other) => (Number.isFinite(n) ? Math.min(Math.max(n, low), high) : other);
 
@@ -143,6 +172,12 @@
     port1.onmessage = () => { port1.close(); done(); };
     port2.postMessage(0);
   });
+  /** The next frame, or a moment later where none is drawn. */
+  const nextFrame = () => new Promise((done) => { requestAnimationFrame(done); setTimeout(done, 100); });
+  /** By frames too: a page that clears all timers clears ours. */
+  async function pause(ms) {
+    for (const end = performance.now() + ms; performance.now() < end;) await nextFrame();
+  }
 
   /**
    * Whether the page may be about to change with the next frame. The numbers of animation frame requests
@@ -155,10 +190,18 @@
     cancelAnimationFrame(lastRequest);
     return lastRequest;
   }
-  function awaitsFrame() {
+  function requested() {
     const before = lastRequest;
-    return mark() !== before + 1 || window.length > 0;
+    return mark() !== before + 1;
   }
+  /** Asked once the frames of our own are counted. */
+  async function next() {
+    await nextFrame();
+    mark();
+  }
+  let lastScroll = -Infinity;
+  const scrolledWithin = (ms) => performance.now() - lastScroll < ms;
+  addEventListener('scroll', () => { lastScroll = performance.now(); }, { capture: true, passive: true });
 
   /**
    * Waits until no significant change came for `quietMs`, and a frame was drawn if one was asked for, at
@@ -180,7 +223,7 @@
     // What handlers put off to the next turn, as frameworks do when they draw.
     await turn();
     await turn();
-    if (awaitsFrame()) {
+    if (requested() || window.length > 0) {
       // Requests of the page were made before ours, and so are served before it.
       await nextFrame();
       await turn();
@@ -196,7 +239,9 @@
   }
 
   mark();
-  gc.quiet = quiet;
+  gc._.frames = { next, pause, requested, scrolledWithin };
+  Object.assign(gc._, { isRestless, domVersion, shadowRoots });
+  gc._.expose('quiet', quiet);
   document.addEventListener('DOMContentLoaded', observe, { once: true });
   addEventListener('load', observe, { once: true });
   observe();

@@ -1,13 +1,15 @@
-// scroll.js (7 of 9): scrolling the right thing, and the state of the page.
+// scroll.js: scrolling what a person would have scrolled, and the state of the page.
 (() => {
   const gc = globalThis.__ghostcast;
-  if (gc.scrollTarget) return;
-  const { d, geometry: geo, names, list, locating } = gc._;
+  if (gc.scroll) return;
+  const { d, geometry: geo, names, node, idOf } = gc._;
   const URL_MAX = 32768;
   const TITLE_MAX = 4096;
   const SLACK = 1; // fractional layouts leave a pixel that cannot be scrolled
+  const REST_MS = 2000;
+  const LARGE = 0.6; // of the viewport: a pane that is the page, whatever scrolls around it
 
-  const isRoot = (el) => el === d.scrollingElement(d.ownerDocument(el));
+  const isRoot = (el) => el === d.scrollingElement(document);
   const range = (el) => ({
     x: Math.max(0, d.scrollWidth(el) - d.clientWidth(el)), y: Math.max(0, d.scrollHeight(el) - d.clientHeight(el)),
   });
@@ -17,7 +19,7 @@
   function scrolls(el, dx, dy) {
     const most = range(el);
     if (!((dx && most.x > SLACK) || (dy && most.y > SLACK))) return false;
-    const holders = isRoot(el) ? [d.documentElement(d.ownerDocument(el)), d.body(d.ownerDocument(el))] : [el];
+    const holders = isRoot(el) ? [d.documentElement(document), d.body(document)] : [el];
     const allowed = (key) => holders.every((at) => !at || permits(d.style(at)[key], isRoot(el)));
     return Boolean((dx && most.x > SLACK && allowed('overflowX')) || (dy && most.y > SLACK && allowed('overflowY')));
   }
@@ -32,75 +34,107 @@
     return room(dy, at.y, most.y) || (rtl ? room(-dx, -at.x, most.x) : room(dx, at.x, most.x));
   }
 
-  /** The nearest scroller around an element that has room; else the nearest; up through its frames. */
-  function around(entry, dx, dy) {
-    let nearest = null;
-    for (let { el, frame } = entry, i = 0; el && i < 5000; i++) {
-      if (scrolls(el, dx, dy)) {
-        if (hasRoom(el, dx, dy)) return el;
-        nearest ||= el;
-      }
-      const parent = d.flatParent(el);
-      if (!parent && frame.host) ({ host: el, parent: frame } = frame);
-      else el = parent;
+  /** The scrollers around an element that go along that axis, from inside out; the page itself last. */
+  function around(el, dx, dy) {
+    const found = [];
+    const root = d.scrollingElement(document);
+    for (const at of gc._.locating.upwards(el)) if (at !== root && scrolls(at, dx, dy)) found.push(at);
+    if (root && scrolls(root, dx, dy)) found.push(root);
+    return found;
+  }
+  /** The nearest that can move; else the nearest. */
+  const nearest = (list, dx, dy) => list.find((el) => hasRoom(el, dx, dy)) || list[0] || null;
+
+  const part = (el) => geo.area(geo.meet(geo.fromDom(d.getBoundingClientRect(el)), geo.viewport())) / (innerWidth * innerHeight || 1);
+  const isInFront = (el) => {
+    for (const at of gc._.locating.upwards(el)) if (d.matches(at, ':modal,[aria-modal=true],[role=dialog],[role=alertdialog]')) return true;
+    return false;
+  };
+
+  /**
+   * The scroller that is meant when none is named: of those under the middle of the window the page
+   * itself before a box in it, unless that is most of what is seen or lies in front as a dialog.
+   */
+  function meant(middle, dx, dy) {
+    const hit = geo.hitTest(middle.x, middle.y);
+    const list = around(hit || d.documentElement(document), dx, dy);
+    const root = list.find(isRoot);
+    const inner = nearest(list.filter((el) => !isRoot(el)), dx, dy);
+    if (inner && hasRoom(inner, dx, dy) && (!root || isInFront(hit) || part(inner) >= LARGE)) return inner;
+    if (root && hasRoom(root, dx, dy)) return root;
+    if (hit && d.isFrame(hit)) return null;
+    return inner && hasRoom(inner, dx, dy) && !root ? inner : largest(dx, dy) || root || inner;
+  }
+  /** The largest scroller on show that can move, wherever it is. */
+  function largest(dx, dy) {
+    const root = d.scrollingElement(document);
+    if (root && scrolls(root, dx, dy)) return null;
+    let best = null;
+    let most = 0;
+    let left = 20000;
+    const walker = document.createTreeWalker(d.documentElement(document), NodeFilter.SHOW_ELEMENT);
+    for (let el = walker.nextNode(); el && left > 0; el = walker.nextNode(), left--) {
+      if (d.scrollHeight(el) <= d.clientHeight(el) && d.scrollWidth(el) <= d.clientWidth(el)) continue;
+      if (!scrolls(el, dx, dy) || !hasRoom(el, dx, dy) || !d.isDrawn(el)) continue;
+      const size = part(el);
+      if (size > most) { best = el; most = size; }
     }
-    return nearest || d.scrollingElement(document);
+    return best;
   }
 
-  /** The document if it scrolls along that axis, else the largest visible scroller that does. */
-  function pageScroller(dx, dy) {
-    const root = d.scrollingElement(document) || d.documentElement(document);
-    if (root && scrolls(root, dx, dy)) return root;
-    return largest(dx, dy) || root;
-  }
-  function largest(dx, dy) {
-    const sv = geo.survey();
-    const best = { el: null, area: 0 };
-    list.walk({ each: (el, frame) => consider(sv, best, el, frame, dx, dy) });
-    return best.el;
-  }
-  function consider(sv, best, el, frame, dx, dy) {
-    if (el === d.scrollingElement(document) || !scrolls(el, dx, dy) || !hasRoom(el, dx, dy)) return;
-    const quad = isRoot(el) && frame.host ? geo.visibleQuad(sv, frame.host, frame.parent) : geo.visibleQuad(sv, el, frame);
-    if (!quad?.seen || !d.isDrawn(el)) return;
-    const size = geo.area(quad.seen);
-    if (size > best.area) Object.assign(best, { el, area: size });
+  const told = (el) => (isRoot(el)
+    ? { node: null, role: 'page', name: '' }
+    : { node: idOf(el), role: names.role(el), name: d.clean(d.getAttribute(el, 'aria-label') || '', 80) });
+  const facts = (el) => { const most = range(el); return { ...offset(el), max_x: most.x, max_y: most.y }; };
+
+  /** Until the offset stays: pages glide, snap, and draw more. */
+  async function rested(el) {
+    const end = performance.now() + REST_MS;
+    let before = offset(el);
+    for (let still = 0; still < 2 && performance.now() < end;) {
+      await gc._.frames.next();
+      const now = offset(el);
+      still = now.x === before.x && now.y === before.y ? still + 1 : 0;
+      before = now;
+    }
   }
 
   /**
-   * Scrolls at once by dx, dy what a user would have scrolled.
-   * @param {number|null} index  around this element of the list, or null for the page
-   * @returns {{ok:true, x, y, max_x, max_y, moved, from:{x,y}, target:{tag,role,name}}} offsets after; or a refusal as `locate`'s
+   * Scrolls by dx, dy, and waits until that has come to rest.
+   * @param {{index?:number, middle?:{x,y}}} where  an element in the scroller that is meant, or the middle of what is seen
+   * @returns {Promise<{is:'scrolled'|'none'|'gone', moved?:boolean, from?, scroll?:{x,y,max_x,max_y}, target?:object, inside?:number}>}
+   *   none: nothing here goes that way; inside: the frame element under the middle
    */
-  function scrollTarget(index, dx, dy, options) {
-    const found = index === null || index === undefined ? {} : locating.resolve(index, { build: true, ...options });
-    if (found.refusal) return found.refusal;
-    const el = found.entry ? around(found.entry, dx, dy) : pageScroller(dx, dy);
-    if (!el) return { ok: true, x: 0, y: 0, max_x: 0, max_y: 0, moved: false, from: { x: 0, y: 0 }, target: null };
-    const from = offset(el);
-    if (!isRoot(el) || scrolls(el, dx, dy)) d.scrollBy(el, { left: dx, top: dy, behavior: 'instant' });
+  async function scroll({ id, middle, inner_done: innerDone = false }, dx, dy) {
+    const from = id ? node(id) : null;
+    if (id && !from) return { is: 'gone' };
+    if (!from && !innerDone && middle) {
+      const hit = geo.hitTest(middle.x, middle.y);
+      if (hit && d.isFrame(hit)) {
+        const root = d.scrollingElement(document);
+        const isPage = root && scrolls(root, dx, dy) && hasRoom(root, dx, dy) && part(hit) < LARGE;
+        if (!isPage) return { is: 'none', inside: idOf(hit) };
+      }
+    }
+    const el = from ? nearest(around(from, dx, dy), dx, dy) : meant(middle || { x: innerWidth / 2, y: innerHeight / 2 }, dx, dy);
+    if (!el) return { is: 'none', inside: null, scroll: facts(d.scrollingElement(document) || d.documentElement(document)) };
+    const before = offset(el);
+    d.scrollBy(el, { left: dx, top: dy, behavior: 'instant' });
+    await rested(el);
     const at = offset(el);
-    const most = range(el);
-    return {
-      ok: true, ...at, max_x: most.x, max_y: most.y, moved: at.x !== from.x || at.y !== from.y, from,
-      target: { tag: d.localName(el), role: names.role(el), name: isRoot(el) ? '' : names.name(el) },
-    };
+    return { is: 'scrolled', moved: at.x !== before.x || at.y !== before.y, has_room: hasRoom(el, dx, dy), from: before, scroll: facts(el), target: told(el) };
   }
 
   /** @returns {{url, title, ready_state, scroll:{x,y,max_x,max_y}, viewport:{width,height,scale}}} */
   function state() {
     const root = d.scrollingElement(document) || d.documentElement(document);
-    const at = root ? offset(root) : { x: 0, y: 0 };
-    const most = root ? range(root) : { x: 0, y: 0 };
     return {
-      url: d.cut(location.href, URL_MAX), title: d.cut(d.title(document), TITLE_MAX), ready_state: d.readyState(document),
-      scroll: { ...at, max_x: most.x, max_y: most.y }, viewport: { width: innerWidth, height: innerHeight, scale: devicePixelRatio },
+      url: d.cut(location.href, URL_MAX), title: d.clean(d.title(document), TITLE_MAX), ready_state: d.readyState(document),
+      scroll: root ? facts(root) : { x: 0, y: 0, max_x: 0, max_y: 0 },
+      viewport: { width: innerWidth, height: innerHeight, scale: devicePixelRatio },
     };
   }
 
-  const none = { x: 0, y: 0, max_x: 0, max_y: 0 };
-  gc._.expose('scrollTarget', scrollTarget, (error) => ({ ok: true, ...none, moved: false, from: { x: 0, y: 0 }, target: null, error }));
-  gc._.expose('state', state, (error) => ({
-    url: d.cut(location.href, URL_MAX), title: '', ready_state: d.readyState(document), scroll: none, viewport: { width: innerWidth, height: innerHeight, scale: 1 }, error,
-  }));
+  gc._.expose('scroll', scroll);
+  gc._.expose('state', state);
 })();

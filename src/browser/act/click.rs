@@ -1,0 +1,237 @@
+//! click: aim, press, and see on what the press landed.
+
+use serde_json::{Value, json};
+
+use super::super::hand::pointer;
+use super::super::sight;
+use super::super::target::Frame;
+use super::aim::{self, Aim, Cover, For, aim};
+use super::deliver::{Sent, deliver};
+use super::observe::{self, Before, Observed, Pressed};
+use super::{Done, Stage};
+use crate::media::cursor::Cue;
+use crate::model::Point;
+use crate::model::command::{ActionError, ActionErrorKind, Click, MouseButton, Target};
+use crate::model::outcome::{Delivery, Retry, Struck};
+
+pub(super) async fn click(stage: Stage<'_>, params: &Click) -> Result<Done, ActionError> {
+    // What the middle button opens is for later.
+    let behind = Behind::of(stage, params.button == MouseButton::Middle);
+    let done = match params.target {
+        Target::Index(index) => on_element(stage, index, params).await,
+        Target::Point(point) => at_point(stage, inside(stage, point)?, params).await,
+    };
+    drop(behind);
+    done
+}
+
+async fn on_element(stage: Stage<'_>, index: u32, params: &Click) -> Result<Done, ActionError> {
+    let mut aimed = aim(stage, index, For::Press).await?;
+    if stage.show(Cue::MoveTo { at: aimed.at }).await {
+        // The page may have moved while the cursor was on its way.
+        aimed = aim(stage, index, For::Press).await?;
+    }
+    match press(stage, &aimed, params).await? {
+        Landed::OnIt(done) => Ok(done),
+        Landed::Elsewhere(_) => {
+            // It moved away under the pointer, and no page heard of the press: followed once.
+            aimed = aim(stage, index, For::Press).await?;
+            match press(stage, &aimed, params).await? {
+                Landed::OnIt(done) => Ok(done),
+                Landed::Elsewhere(at) => Err(missed(stage, &aimed, at).await),
+            }
+        }
+    }
+}
+
+/// Where a press landed.
+enum Landed {
+    OnIt(Done),
+    /// On something else, which was kept from hearing of it; or on nothing.
+    Elsewhere(Option<(Frame, Cover)>),
+}
+
+async fn press(stage: Stage<'_>, aimed: &Aim, params: &Click) -> Result<Landed, ActionError> {
+    let Click { button, count, .. } = *params;
+    stage.hint(Cue::Press {
+        at: aimed.at,
+        count,
+    });
+    let before = observe::before_in(stage, &aimed.known.frame, &aimed.guarded).await;
+    let gesture = pointer::click(stage.page, aimed.at, button, count);
+    let observed = send(stage, before, gesture, Some(&aimed.struck)).await?;
+    let verdict = Verdict::of(&observed);
+    if verdict.presses == 0 && verdict.is_known && !observed.is_elsewhere() {
+        return Ok(Landed::Elsewhere(verdict.blocked));
+    }
+    let mut done = observed.outcome;
+    done.target = Some(aimed.struck.clone());
+    let pressed = u64::from(count).min(verdict.presses.max(1));
+    if verdict.is_known && verdict.presses < u64::from(count) && verdict.blocked.is_some() {
+        done.delivery = Delivery::Partly;
+        let blocked = verdict.blocked.as_ref().map(|(_, cover)| cover.in_words());
+        return Err(ActionError::new(
+            ActionErrorKind::PageChanged,
+            format!(
+                "Only {pressed} of {count} presses reached {}: then {} was under the pointer, and \
+                 was not pressed. Get the context to see what the page shows now.",
+                aim::in_words(&aimed.struck.role, &aimed.struck.name),
+                blocked.unwrap_or_default()
+            ),
+        )
+        .outcome(done)
+        .retry(Retry::Unsafe));
+    }
+    if let Some(error) = observed.error {
+        return Err(error.outcome(done));
+    }
+    let element = json!({ "role": aimed.struck.role, "name": aimed.struck.name });
+    let done = done.with("x", aimed.at.x).with("y", aimed.at.y);
+    Ok(Landed::OnIt(done.with("element", element)))
+}
+
+async fn at_point(stage: Stage<'_>, at: Point, params: &Click) -> Result<Done, ActionError> {
+    let Click { button, count, .. } = *params;
+    stage.show(Cue::MoveTo { at }).await;
+    stage.hint(Cue::Press { at, count });
+    let armed = aim::note_presses(stage).await;
+    let before = observe::before_at(stage, &armed).await;
+    let gesture = pointer::click(stage.page, at, button, count);
+    let observed = send(stage, before, gesture, None).await?;
+    let struck = struck(stage, &observed, at).await;
+    let mut done = observed.outcome;
+    let element = struck
+        .as_ref()
+        .map(|struck| json!({ "role": struck.role, "name": struck.name }));
+    done.target = struck;
+    if let Some(error) = observed.error {
+        return Err(error.outcome(done));
+    }
+    let done = done.with("x", at.x).with("y", at.y);
+    Ok(done.with("element", element.unwrap_or(Value::Null)))
+}
+
+/// What was under the press: as our scripts saw it then, else what is there now in the same document.
+async fn struck(stage: Stage<'_>, observed: &Observed, at: Point) -> Option<Struck> {
+    let on = observed
+        .pressed
+        .iter()
+        .find_map(|(frame, pressed)| Some((frame, pressed.on.as_ref()?)));
+    match on {
+        Some((frame, on)) => Some(Struck {
+            index: aim::index_of(stage.page, frame, on.node),
+            role: on.role.clone(),
+            name: on.name.clone(),
+            frame: aim::frame_of(frame),
+        }),
+        None if observed.is_elsewhere() => None,
+        None => sight::under(stage.page, at).await,
+    }
+}
+
+/// Sends a gesture, and sees what came of it.
+pub(super) async fn send(
+    stage: Stage<'_>,
+    before: Before,
+    gesture: impl Future<Output = Result<(), super::super::error::Error>>,
+    target: Option<&Struck>,
+) -> Result<Observed, ActionError> {
+    match deliver(stage, gesture).await? {
+        Sent::Answered | Sent::Dialog => Ok(observe::observe(stage, before, Delivery::Sent).await),
+        Sent::Unanswered => Err(unknown(target)),
+    }
+}
+
+/// The press was sent, and the page did not answer.
+pub(super) fn unknown(target: Option<&Struck>) -> ActionError {
+    let what = target.map_or_else(
+        || "what is there".to_owned(),
+        |struck| aim::in_words(&struck.role, &struck.name),
+    );
+    let mut error = ActionError::new(
+        ActionErrorKind::OutcomeUnknown,
+        format!(
+            "{what} was pressed, and the page has not answered since. Do not press it again: get \
+             the context to see what came of it."
+        ),
+    )
+    .delivery(Delivery::Unknown)
+    .retry(Retry::Unsafe);
+    error.outcome.target = target.cloned();
+    error
+}
+
+/// What the frames say of the presses.
+struct Verdict {
+    presses: u64,
+    blocked: Option<(Frame, Cover)>,
+    /// Whether all frames could say.
+    is_known: bool,
+}
+
+impl Verdict {
+    fn of(observed: &Observed) -> Self {
+        let blocked =
+            |(frame, pressed): &(Frame, Pressed)| Some((frame.clone(), pressed.blocked.clone()?));
+        Self {
+            presses: observed
+                .pressed
+                .iter()
+                .map(|(_, pressed)| pressed.presses)
+                .sum(),
+            blocked: observed.pressed.iter().find_map(blocked),
+            is_known: observed.is_whole,
+        }
+    }
+}
+
+/// Twice something else came under the pointer.
+async fn missed(stage: Stage<'_>, aimed: &Aim, at: Option<(Frame, Cover)>) -> ActionError {
+    let what = aim::in_words(&aimed.struck.role, &aimed.struck.name);
+    match at {
+        Some((frame, cover)) => aim::covered(stage, &aimed.known, &frame, Some(cover)).await,
+        None => ActionError::new(
+            ActionErrorKind::PageChanged,
+            format!(
+                "{what} moved away under the pointer twice, and was not pressed. Get the context \
+                 and try again when the page is at rest."
+            ),
+        ),
+    }
+    .delivery(Delivery::NotSent)
+    .retry(Retry::Safe)
+}
+
+/// Pages that are opened while this lives stay behind the current one.
+struct Behind<'a>(Option<Stage<'a>>);
+
+impl<'a> Behind<'a> {
+    fn of(stage: Stage<'a>, is_behind: bool) -> Self {
+        stage.tabs.open_behind(is_behind);
+        Self(is_behind.then_some(stage))
+    }
+}
+
+impl Drop for Behind<'_> {
+    fn drop(&mut self) {
+        if let Some(stage) = self.0 {
+            stage.tabs.open_behind(false);
+        }
+    }
+}
+
+/// The point, if it lies in the viewport.
+pub(super) fn inside(stage: Stage<'_>, point: Point) -> Result<Point, ActionError> {
+    let viewport = stage.page.viewport();
+    let (width, height) = (f64::from(viewport.width), f64::from(viewport.height));
+    if (0.0..width).contains(&point.x) && (0.0..height).contains(&point.y) {
+        return Ok(point);
+    }
+    Err(ActionError::new(
+        ActionErrorKind::InvalidParameter,
+        format!(
+            "The point {},{} lies outside the viewport of {}x{} CSS px. Scroll, or use an index.",
+            point.x, point.y, viewport.width, viewport.height
+        ),
+    ))
+}

@@ -1,0 +1,176 @@
+//! drag: by the pointer, held from one place to another. Chromium itself turns it into drag events
+//! where the page says that something can be dragged.
+
+use serde_json::{Value, json};
+
+use super::super::error::Error;
+use super::super::hand::pointer;
+use super::aim::{self, Aim, For, aim};
+use super::click::{inside, unknown};
+use super::deliver::{Sent, deliver};
+use super::observe::{self, Before};
+use super::{Done, Stage};
+use crate::media::cursor::Cue;
+use crate::model::Point;
+use crate::model::command::{ActionError, ActionErrorKind, Drag, Target};
+use crate::model::outcome::{Delivery, Retry};
+
+pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, ActionError> {
+    let (mut start, mut end) = places(stage, params).await?;
+    if stage.show(Cue::MoveTo { at: start.at() }).await {
+        // The page may have moved while the cursor was on its way.
+        (start, end) = places(stage, params).await?;
+    }
+    let from = start.at();
+    let before = match &start {
+        Place::Element(aimed) => {
+            observe::before_in(stage, &aimed.known.frame, &aimed.guarded).await
+        }
+        Place::Point(_) => {
+            let armed = aim::note_presses(stage).await;
+            observe::before_at(stage, &armed).await
+        }
+    };
+    stage.hint(Cue::Press { at: from, count: 1 });
+    let to = end.at();
+    let taken = deliver(stage, pointer::take(stage.page, from, to)).await?;
+    // What is taken up may make room, and so move where it shall go.
+    let to = match taken {
+        Sent::Answered => end.now().await.unwrap_or(to),
+        Sent::Dialog => return finish(stage, before, &start, &end, to).await,
+        Sent::Unanswered => return Err(unknown(start.struck())),
+    };
+    stage.show(Cue::MoveTo { at: to }).await;
+    let carried = deliver(stage, carry(stage, from, to)).await;
+    match carried {
+        Ok(Sent::Answered | Sent::Dialog) => (),
+        Ok(Sent::Unanswered) => return Err(unknown(start.struck())),
+        Err(error) => return Err(error.delivery(Delivery::Partly)),
+    }
+    finish(stage, before, &start, &end, to).await
+}
+
+async fn carry(stage: Stage<'_>, from: Point, to: Point) -> Result<(), Error> {
+    let carried = pointer::carry(stage.page, from, to).await;
+    // Whatever came in between: nothing stays held.
+    let dropped = pointer::drop_at(stage.page, to).await;
+    carried.and(dropped)
+}
+
+async fn finish(
+    stage: Stage<'_>,
+    before: Before,
+    start: &Place,
+    end: &Place,
+    to: Point,
+) -> Result<Done, ActionError> {
+    let observed = observe::observe(stage, before, Delivery::Sent).await;
+    let by_events = observed.pressed.iter().any(|(_, pressed)| pressed.is_drag);
+    let presses: u64 = observed
+        .pressed
+        .iter()
+        .map(|(_, pressed)| pressed.presses)
+        .sum();
+    let blocked = observed
+        .pressed
+        .iter()
+        .find_map(|(frame, pressed)| Some((frame, pressed.blocked.as_ref()?)));
+    if presses == 0
+        && let Some((frame, cover)) = blocked
+        && let Place::Element(aimed) = start
+    {
+        let missed = aim::covered(stage, &aimed.known, frame, Some(cover.clone())).await;
+        return Err(missed.delivery(Delivery::NotSent).retry(Retry::Safe));
+    }
+    let mut done = observed.outcome;
+    done.target = match start.struck() {
+        Some(struck) => Some(struck.clone()),
+        None => super::super::sight::under(stage.page, start.at()).await,
+    };
+    if let Some(error) = observed.error {
+        return Err(error.outcome(done));
+    }
+    let from = start.at();
+    Ok(done
+        .with("from", json!({ "x": from.x, "y": from.y }))
+        .with("to", json!({ "x": to.x, "y": to.y }))
+        .with("onto", end.told())
+        .with("by", if by_events { "drag_events" } else { "pointer" }))
+}
+
+/// Where a drag begins or ends.
+enum Place {
+    Element(Box<Aim>),
+    Point(Point),
+}
+
+impl Place {
+    fn at(&self) -> Point {
+        match self {
+            Self::Element(aimed) => aimed.at,
+            Self::Point(point) => *point,
+        }
+    }
+
+    async fn now(&self) -> Option<Point> {
+        match self {
+            Self::Element(aimed) => aimed.now().await,
+            Self::Point(point) => Some(*point),
+        }
+    }
+
+    fn struck(&self) -> Option<&crate::model::outcome::Struck> {
+        match self {
+            Self::Element(aimed) => Some(&aimed.struck),
+            Self::Point(_) => None,
+        }
+    }
+
+    fn told(&self) -> Value {
+        let struck = self.struck();
+        struck.map_or(
+            Value::Null,
+            |struck| json!({ "index": struck.index, "role": struck.role, "name": struck.name }),
+        )
+    }
+
+    fn has_scrolled(&self) -> bool {
+        matches!(self, Self::Element(aimed) if aimed.scrolled)
+    }
+}
+
+/// Both ends, on show at the same time; the start guarded.
+async fn places(stage: Stage<'_>, params: &Drag) -> Result<(Place, Place), ActionError> {
+    let end = place(stage, params.to, For::End).await?;
+    let start = place(stage, params.from, For::Press).await?;
+    if !start.has_scrolled() {
+        return Ok((start, end));
+    }
+    // To show the start something was scrolled, perhaps the end out of sight.
+    let end = match &end {
+        Place::Point(point) => Place::Point(*point),
+        Place::Element(_) => place(stage, params.to, For::End).await?,
+    };
+    if !end.has_scrolled() {
+        return Ok((start, end));
+    }
+    let Place::Element(aimed) = &start else {
+        return Ok((start, end));
+    };
+    let start = place(stage, Target::Index(aimed.known.index), For::Press).await?;
+    if !start.has_scrolled() {
+        return Ok((start, end));
+    }
+    Err(ActionError::new(
+        ActionErrorKind::ElementNotVisible,
+        "The two ends of the drag cannot be seen at the same time. Drag to something nearer first, \
+         or use the page's own way to move it, such as a menu.",
+    ))
+}
+
+async fn place(stage: Stage<'_>, target: Target, why: For) -> Result<Place, ActionError> {
+    match target {
+        Target::Index(index) => Ok(Place::Element(Box::new(aim(stage, index, why).await?))),
+        Target::Point(point) => Ok(Place::Point(inside(stage, point)?)),
+    }
+}

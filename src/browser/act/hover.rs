@@ -1,0 +1,70 @@
+//! hover: the pointer over an element or a point, without a press.
+
+use serde_json::json;
+
+use super::super::hand::pointer;
+use super::super::sight;
+use super::aim::{self, Aim, For, aim};
+use super::click::{inside, send};
+use super::observe::{self, Observed};
+use super::{Done, Stage};
+use crate::media::cursor::Cue;
+use crate::model::Point;
+use crate::model::command::{ActionError, Target};
+use crate::model::outcome::{Delivery, Retry};
+
+pub(super) async fn hover(stage: Stage<'_>, target: &Target) -> Result<Done, ActionError> {
+    match *target {
+        Target::Index(index) => over_element(stage, index).await,
+        Target::Point(point) => over_point(stage, inside(stage, point)?).await,
+    }
+}
+
+async fn over_element(stage: Stage<'_>, index: u32) -> Result<Done, ActionError> {
+    let mut aimed = aim(stage, index, For::Hover).await?;
+    if stage.show(Cue::MoveTo { at: aimed.at }).await {
+        aimed = aim(stage, index, For::Hover).await?;
+    }
+    let mut observed = point_at(stage, &aimed).await?;
+    if !was_over(&observed, &aimed).await {
+        // It moved away under the pointer: followed once.
+        aimed = aim(stage, index, For::Hover).await?;
+        observed = point_at(stage, &aimed).await?;
+        if !was_over(&observed, &aimed).await {
+            let missed = aim::covered(stage, &aimed.known, &aimed.known.frame, None).await;
+            return Err(missed.delivery(Delivery::Sent).retry(Retry::Safe));
+        }
+    }
+    let mut done = observed.outcome;
+    done.target = Some(aimed.struck.clone());
+    if let Some(error) = observed.error {
+        return Err(error.outcome(done));
+    }
+    let element = json!({ "role": aimed.struck.role, "name": aimed.struck.name });
+    let done = done.with("x", aimed.at.x).with("y", aimed.at.y);
+    Ok(done.with("element", element))
+}
+
+async fn point_at(stage: Stage<'_>, aimed: &Aim) -> Result<Observed, ActionError> {
+    let before = observe::before_in(stage, &aimed.known.frame, &aimed.guarded).await;
+    let moving = pointer::hover(stage.page, aimed.at);
+    send(stage, before, moving, Some(&aimed.struck)).await
+}
+
+/// Whether the pointer was on the element, even if something has opened over it since.
+async fn was_over(observed: &Observed, aimed: &Aim) -> bool {
+    let was_over = observed.pressed.iter().any(|(_, pressed)| pressed.is_over);
+    was_over || observed.is_elsewhere() || aimed.is_hit().await
+}
+
+async fn over_point(stage: Stage<'_>, at: Point) -> Result<Done, ActionError> {
+    stage.show(Cue::MoveTo { at }).await;
+    let before = observe::before(stage, None).await;
+    let observed = send(stage, before, pointer::hover(stage.page, at), None).await?;
+    let mut done = observed.outcome;
+    done.target = sight::under(stage.page, at).await;
+    match observed.error {
+        Some(error) => Err(error.outcome(done)),
+        None => Ok(done.with("x", at.x).with("y", at.y)),
+    }
+}

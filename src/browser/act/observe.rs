@@ -1,0 +1,583 @@
+//! What a person would notice between before and after an action.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::super::sight::Known;
+use super::super::target::loading::Loading;
+use super::super::target::{Frame, PageState};
+use super::aim::{Cover, in_words, index_of};
+use super::navigate::explain;
+use super::settle::{self, Settled, waits};
+use super::{Done, Stage};
+use crate::model::command::{ActionError, ActionErrorKind};
+use crate::model::outcome::{
+    Change, ChangeKind, Delivery, DialogInfo, DownloadInfo, Effect, EffectKind, Rest, Retry,
+};
+
+/// Where nothing has changed at once, a change is waited for so long: pages put off what they do by
+/// timers of their own.
+const PATIENCE: Duration = Duration::from_millis(150);
+/// A download that input began is told a moment later, by another part of the browser.
+const DOWNLOAD_GRACE: Duration = Duration::from_millis(15);
+/// The same, where a navigation that began brought no document.
+const DOWNLOAD_INSTEAD_GRACE: Duration = Duration::from_millis(300);
+
+/// The state of things before an action.
+#[derive(Debug)]
+pub(super) struct Before {
+    loading: Loading,
+    dialogs: u64,
+    downloads: usize,
+    /// Those that tell what they see, the main one first.
+    watched: Vec<Frame>,
+    /// Others whose presses are guarded or noted.
+    armed: Vec<Frame>,
+    /// How long a change is waited for where there is none at once.
+    patience: Duration,
+}
+
+/// What came of an action.
+#[derive(Debug)]
+pub(super) struct Observed {
+    /// As far as it goes into the result.
+    pub(super) outcome: Done,
+    /// Why it is a failure all the same.
+    pub(super) error: Option<ActionError>,
+    /// What presses landed on, by frame.
+    pub(super) pressed: Vec<(Frame, Pressed)>,
+    /// Whether all frames could say so.
+    pub(super) is_whole: bool,
+    navigated: bool,
+}
+
+impl Observed {
+    /// Whether the page is another one now, or stopped by a dialog, so that what was pressed cannot
+    /// be asked of it any more; something was.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.navigated || self.outcome.effect.kind >= EffectKind::Navigation
+    }
+}
+
+/// What `after` of our scripts answers.
+#[derive(Debug, Deserialize)]
+pub(super) struct After {
+    pub(super) settled: bool,
+    pub(super) is_closing: bool,
+    pub(super) pressed: Option<Pressed>,
+    changes: Option<Changes>,
+    #[serde(rename = "state")]
+    _state: PageState,
+}
+
+/// What became of the presses in one frame.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Pressed {
+    /// Presses that the page heard of.
+    pub(super) presses: u64,
+    /// What was under one that it did not hear of.
+    pub(super) blocked: Option<Cover>,
+    /// What the last one landed on.
+    pub(super) on: Option<On>,
+    /// Whether the pointer was on the element that is guarded.
+    pub(super) is_over: bool,
+    /// Whether it became a drag by the page's own drag events.
+    pub(super) is_drag: bool,
+}
+
+/// Something that a press landed on.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct On {
+    pub(super) node: u64,
+    pub(super) role: String,
+    pub(super) name: String,
+}
+
+/// What has changed in one document.
+#[derive(Debug, Clone, Default, Deserialize)]
+struct Changes {
+    page: bool,
+    value: Option<Span>,
+    focus: Option<Span>,
+    scroll: Option<Span>,
+    stopped: Vec<Stopped>,
+    told: Vec<Told>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Span {
+    before: Value,
+    after: Value,
+}
+
+/// A field for whose sake the browser stopped a form.
+#[derive(Debug, Clone, Deserialize)]
+struct Stopped {
+    node: u64,
+    role: String,
+    name: String,
+    message: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Told {
+    kind: String,
+    text: String,
+    node: Option<u64>,
+}
+
+/// Marks what there is now, in the page and in the frame of what shall be acted on.
+pub(super) async fn before(stage: Stage<'_>, target: Option<&Known>) -> Before {
+    let mut before = Before::now(stage);
+    let main = stage.page.main_frame().await.ok();
+    let own = target.filter(|known| known.frame.parent().is_some());
+    before.watched = main
+        .into_iter()
+        .chain(own.map(|known| known.frame.clone()))
+        .collect();
+    // A page that is stopped by a dialog cannot answer; it was marked before the dialog opened.
+    if stage.page.dialog().is_some() {
+        return before;
+    }
+    let marking = before.watched.iter().map(|frame| {
+        let node = target.filter(|known| known.frame.id() == frame.id());
+        let node = node.map(|known| known.node);
+        frame.call::<Value>("mark", json!([node]))
+    });
+    // A document that is going has nothing to compare with.
+    join_all(marking).await;
+    before
+}
+
+/// As [`before`], where aiming has marked the element's own frame and guards these.
+pub(super) async fn before_in(stage: Stage<'_>, own: &Frame, guarded: &[Frame]) -> Before {
+    let mut before = Before::now(stage);
+    before.watched = vec![own.clone()];
+    if own.parent().is_some()
+        && let Ok(main) = stage.page.main_frame().await
+    {
+        // What cannot be marked has nothing to compare with.
+        let _ = main.call::<Value>("mark", json!([null])).await;
+        before.watched.insert(0, main);
+    }
+    before.armed = without(guarded, &before.watched);
+    before
+}
+
+/// As [`before`], where presses are noted in these frames.
+pub(super) async fn before_at(stage: Stage<'_>, armed: &[Frame]) -> Before {
+    let mut before = before(stage, None).await;
+    before.armed = without(armed, &before.watched);
+    before
+}
+
+fn without(frames: &[Frame], others: &[Frame]) -> Vec<Frame> {
+    let is_other = |frame: &&Frame| !others.iter().any(|other| other.id() == frame.id());
+    frames.iter().filter(is_other).cloned().collect()
+}
+
+impl Before {
+    fn now(stage: Stage<'_>) -> Self {
+        Self {
+            loading: stage.page.loading(),
+            dialogs: stage.page.dialogs_count(),
+            downloads: stage.tabs.downloads().count(),
+            watched: Vec::new(),
+            armed: Vec::new(),
+            patience: PATIENCE,
+        }
+    }
+
+    /// For an action that sees to its effect itself.
+    pub(super) fn impatient(mut self) -> Self {
+        self.patience = Duration::ZERO;
+        self
+    }
+}
+
+/// Waits for rest, and tells what has changed. A navigation that failed, or a form that the browser
+/// did not send, is the action's failure.
+pub(super) async fn after(stage: Stage<'_>, before: Before) -> Result<Done, ActionError> {
+    let observed = observe(stage, before, Delivery::Sent).await;
+    match observed.error {
+        Some(error) => Err(error.outcome(observed.outcome)),
+        None => Ok(observed.outcome),
+    }
+}
+
+/// As [`after`], with all that was seen.
+pub(super) async fn observe(stage: Stage<'_>, before: Before, delivery: Delivery) -> Observed {
+    let page = stage.page;
+    let bounds = settle::Bounds {
+        most: stage.settle_max,
+        patience: before.patience,
+    };
+    let settled = settle::after_input(page, &before.loading, &before.watched, bounds);
+    let settled = settled.await;
+    let is_stopped = settled.waits_for == Some(waits::DIALOG);
+    let (others, is_whole) = match is_stopped {
+        true => (Vec::new(), false),
+        false => pressed_in(&before.armed).await,
+    };
+    let told = |(frame, after): &(Frame, After)| Some((frame.clone(), after.pressed.clone()?));
+    let mut pressed: Vec<(Frame, Pressed)> = settled.seen.iter().filter_map(told).collect();
+    let is_whole = is_whole && pressed.len() == before.watched.len();
+    pressed.extend(others);
+    let now = page.loading();
+    let facts = Facts {
+        dialogs: page.dialogs_since(before.dialogs),
+        downloads: downloads(stage, &before, &now, &settled).await,
+        from: before.loading,
+        to: now,
+        changes: settled
+            .seen
+            .iter()
+            .filter_map(|(_, after)| after.changes.as_ref())
+            .collect(),
+        is_looked: !settled.seen.is_empty(),
+    };
+    let effect = facts.effect();
+    let error = failed(stage, &settled, &facts);
+    let mut outcome = Done {
+        delivery,
+        effect,
+        changes: changes(stage, &settled, &facts),
+        rest: Some(Rest {
+            reached: settled.waits_for.is_none(),
+            waits_for: settled.waits_for.map(str::to_owned),
+        }),
+        retry: Retry::Unsafe,
+        tab: Some(page.tab()),
+        dialogs: facts.dialogs,
+        downloads: facts.downloads,
+        ..Done::default()
+    };
+    if settled.navigated
+        && let Some(status) = facts.to.http_status
+    {
+        outcome = outcome.with("http_status", status);
+    }
+    let outcome = outcome
+        .with("settled", settled.waits_for.is_none())
+        .with("settle_ms", settled.took.as_millis() as u64)
+        .with("navigated", settled.navigated);
+    Observed {
+        outcome,
+        error,
+        pressed,
+        is_whole,
+        navigated: settled.navigated,
+    }
+}
+
+/// Says that more was seen than what was observed so far.
+pub(super) fn raise(outcome: &mut Done, kind: EffectKind, before: Value, after: Value) {
+    if kind >= outcome.effect.kind {
+        outcome.effect = Effect {
+            kind,
+            verified: Some(true),
+            before: Some(before).filter(|value| !value.is_null()),
+            after: Some(after).filter(|value| !value.is_null()),
+        };
+    }
+}
+
+/// What presses landed on in frames that tell nothing else, and whether all could say.
+async fn pressed_in(frames: &[Frame]) -> (Vec<(Frame, Pressed)>, bool) {
+    let asking = frames
+        .iter()
+        .map(|frame| frame.call::<Option<Pressed>>("pressed", json!([])));
+    let answers = join_all(asking).await;
+    let is_whole = answers.iter().all(|answer| matches!(answer, Ok(Some(_))));
+    let told = frames.iter().zip(answers);
+    let told = told.filter_map(|(frame, answer)| Some((frame.clone(), answer.ok()??)));
+    (told.collect(), is_whole)
+}
+
+/// The downloads that began, waited for where nothing else seems to have come of the action.
+async fn downloads(
+    stage: Stage<'_>,
+    before: &Before,
+    now: &Loading,
+    settled: &Settled,
+) -> Vec<DownloadInfo> {
+    let downloads = stage.tabs.downloads();
+    let mut watch = downloads.watch();
+    let came_empty =
+        now.started > before.loading.started && now.committed == before.loading.committed;
+    let is_weak = settled.waits_for.is_none()
+        && settled.seen.iter().all(|(_, after)| {
+            let changes = after.changes.as_ref();
+            changes.is_none_or(|changes| !changes.page && changes.value.is_none())
+        });
+    let grace = match (came_empty, is_weak && !settled.navigated) {
+        (true, _) => DOWNLOAD_INSTEAD_GRACE,
+        (false, true) => DOWNLOAD_GRACE,
+        (false, false) => Duration::ZERO,
+    };
+    let begun = watch.wait_for(|_| downloads.count() > before.downloads);
+    // Without one, none is told.
+    let _ = timeout(grace, begun).await;
+    downloads.since(before.downloads)
+}
+
+/// Why an action that was carried out is a failure all the same.
+fn failed(stage: Stage<'_>, settled: &Settled, facts: &Facts<'_>) -> Option<ActionError> {
+    if let Some(failure) = &settled.failure {
+        return Some(explain(stage, failure));
+    }
+    if facts.to.crashed && !facts.from.crashed {
+        return Some(ActionError::new(
+            ActionErrorKind::RendererCrashed,
+            "The page crashed. Use refresh to load it again, or navigate elsewhere.",
+        ));
+    }
+    let (frame, stopped) = settled.seen.iter().find_map(|(frame, after)| {
+        let stopped = &after.changes.as_ref()?.stopped;
+        (!stopped.is_empty()).then_some((frame, stopped))
+    })?;
+    let fields: Vec<Value> = stopped
+        .iter()
+        .map(|field| {
+            json!({
+                "index": index_of(stage.page, frame, field.node),
+                "role": field.role, "name": field.name, "message": field.message,
+            })
+        })
+        .collect();
+    let why: Vec<String> = stopped.iter().map(Stopped::in_words).collect();
+    let message = format!(
+        "The form was not sent, because of what its fields hold. {} Correct them and send it \
+         again.",
+        why.join(" ")
+    );
+    Some(
+        ActionError::new(ActionErrorKind::NotAccepted, message)
+            .context(json!({ "fields": fields })),
+    )
+}
+
+impl Stopped {
+    fn in_words(&self) -> String {
+        let what = in_words(&self.role, &self.name);
+        let mut letters = what.chars();
+        let first = letters.next().map(|c| c.to_ascii_uppercase());
+        let what: String = first.into_iter().chain(letters).collect();
+        format!("{what}: {}", self.message)
+    }
+}
+
+/// All that is known of what came of an action.
+struct Facts<'a> {
+    from: Loading,
+    to: Loading,
+    dialogs: Vec<DialogInfo>,
+    downloads: Vec<DownloadInfo>,
+    changes: Vec<&'a Changes>,
+    /// Whether the page could be looked at.
+    is_looked: bool,
+}
+
+impl Facts<'_> {
+    /// The strongest effect.
+    fn effect(&self) -> Effect {
+        let found = |kind, before: Value, after: Value| Effect {
+            kind,
+            verified: Some(true),
+            before: Some(before).filter(|value| !value.is_null()),
+            after: Some(after).filter(|value| !value.is_null()),
+        };
+        if let Some(download) = self.downloads.first() {
+            return found(EffectKind::Download, Value::Null, json!(download.name));
+        }
+        if let Some(dialog) = self.dialogs.first() {
+            return found(EffectKind::Dialog, Value::Null, json!(dialog.message));
+        }
+        let is_moved = self.to.committed > self.from.committed
+            || self.to.within_document > self.from.within_document;
+        if is_moved {
+            let (from, to) = (json!(self.from.url), json!(self.to.url));
+            return found(EffectKind::Navigation, from, to);
+        }
+        let first = |pick: fn(&Changes) -> Option<&Span>| {
+            self.changes
+                .iter()
+                .find_map(|changes| pick(changes))
+                .cloned()
+        };
+        let spans = [
+            (EffectKind::Scroll, first(|changes| changes.scroll.as_ref())),
+            (EffectKind::Focus, first(|changes| changes.focus.as_ref())),
+            (EffectKind::Value, first(|changes| changes.value.as_ref())),
+        ];
+        for (kind, span) in spans {
+            if let Some(Span { before, after }) = span {
+                return found(kind, before, after);
+            }
+        }
+        if self.changes.iter().any(|changes| changes.page) {
+            return found(EffectKind::Page, Value::Null, Value::Null);
+        }
+        Effect {
+            verified: self.is_looked.then_some(false),
+            ..Effect::default()
+        }
+    }
+}
+
+/// What has changed, in words.
+fn changes(stage: Stage<'_>, settled: &Settled, facts: &Facts<'_>) -> Vec<Change> {
+    let mut list = Vec::new();
+    for dialog in &facts.dialogs {
+        list.push(Change {
+            kind: ChangeKind::Dialog,
+            text: format!(
+                "A dialog ({}) says: \"{}\"",
+                dialog.dialog_type, dialog.message
+            ),
+            index: None,
+        });
+    }
+    if settled.navigated
+        && let Some(status) = facts.to.http_status.filter(|status| *status >= 400)
+    {
+        list.push(Change {
+            kind: ChangeKind::HttpStatus,
+            text: format!("The page that opened is an error of the site: HTTP {status}."),
+            index: None,
+        });
+    }
+    for (frame, after) in &settled.seen {
+        let told = after
+            .changes
+            .as_ref()
+            .map(|changes| changes.told.as_slice());
+        list.extend(told.unwrap_or_default().iter().map(|told| Change {
+            kind: change_kind(&told.kind),
+            text: told.text.clone(),
+            index: told.node.and_then(|node| index_of(stage.page, frame, node)),
+        }));
+    }
+    list
+}
+
+fn change_kind(name: &str) -> ChangeKind {
+    match name {
+        "alert" => ChangeKind::Alert,
+        "status" => ChangeKind::Status,
+        "validation" => ChangeKind::Validation,
+        "dialog" => ChangeKind::Dialog,
+        "menu" => ChangeKind::Menu,
+        _ => ChangeKind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts<'a>(changes: &'a Changes, change: impl FnOnce(&mut Facts<'a>)) -> Facts<'a> {
+        let mut facts = Facts {
+            from: Loading::default(),
+            to: Loading::default(),
+            dialogs: Vec::new(),
+            downloads: Vec::new(),
+            changes: vec![changes],
+            is_looked: true,
+        };
+        change(&mut facts);
+        facts
+    }
+
+    fn span() -> Option<Span> {
+        Some(Span {
+            before: json!("a"),
+            after: json!("b"),
+        })
+    }
+
+    #[test]
+    fn the_strongest_effect_is_told() {
+        let all = Changes {
+            page: true,
+            value: span(),
+            focus: span(),
+            scroll: span(),
+            ..Changes::default()
+        };
+        let weaker = |weaken: fn(&mut Changes)| {
+            let mut changes = all.clone();
+            weaken(&mut changes);
+            facts(&changes, |_| ()).effect().kind
+        };
+        assert_eq!(weaker(|_| ()), EffectKind::Scroll);
+        assert_eq!(weaker(|changes| changes.scroll = None), EffectKind::Focus);
+        let only_value = |changes: &mut Changes| (changes.scroll, changes.focus) = (None, None);
+        assert_eq!(weaker(only_value), EffectKind::Value);
+        let only_page = |changes: &mut Changes| {
+            *changes = Changes {
+                page: true,
+                ..Changes::default()
+            }
+        };
+        assert_eq!(weaker(only_page), EffectKind::Page);
+        let moved = facts(&all, |facts| facts.to.committed = 1);
+        assert_eq!(moved.effect().kind, EffectKind::Navigation);
+        let within = facts(&all, |facts| facts.to.within_document = 1);
+        assert_eq!(within.effect().kind, EffectKind::Navigation);
+    }
+
+    #[test]
+    fn nothing_seen_is_told_apart_from_not_looked() {
+        let none = Changes::default();
+        let looked = facts(&none, |_| ()).effect();
+        assert_eq!(
+            (looked.kind, looked.verified),
+            (EffectKind::None, Some(false))
+        );
+        let blind = facts(&none, |facts| facts.is_looked = false).effect();
+        assert_eq!((blind.kind, blind.verified), (EffectKind::None, None));
+    }
+
+    #[test]
+    fn an_effect_says_what_was_and_what_is() {
+        let changes = Changes {
+            value: span(),
+            ..Changes::default()
+        };
+        let effect = facts(&changes, |_| ()).effect();
+        assert_eq!(
+            (effect.before, effect.after),
+            (Some(json!("a")), Some(json!("b")))
+        );
+        assert_eq!(effect.verified, Some(true));
+    }
+
+    #[test]
+    fn a_weaker_effect_does_not_hide_a_stronger_one() {
+        let mut outcome = Done::default();
+        raise(&mut outcome, EffectKind::Navigation, json!("a"), json!("b"));
+        raise(&mut outcome, EffectKind::Scroll, Value::Null, Value::Null);
+        assert_eq!(outcome.effect.kind, EffectKind::Navigation);
+        raise(&mut outcome, EffectKind::Tab, Value::Null, json!(2));
+        assert_eq!(outcome.effect.after, Some(json!(2)));
+    }
+
+    #[test]
+    fn a_field_that_stops_a_form_is_named_with_its_message() {
+        let field = Stopped {
+            node: 1,
+            role: "textbox".to_owned(),
+            name: "Mail".to_owned(),
+            message: "Please fill out this field.".to_owned(),
+        };
+        assert_eq!(
+            field.in_words(),
+            "The textbox \"Mail\": Please fill out this field."
+        );
+    }
+}

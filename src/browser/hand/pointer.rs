@@ -1,0 +1,182 @@
+//! The mouse, as Chromium's own input events.
+//!
+//! The events of one gesture are sent without waiting for each answer: Chromium keeps their order,
+//! and a mouse move is answered only with the next frame.
+
+use chromiumoxide_cdp::cdp::browser_protocol::input::{
+    DispatchMouseEventParams, DispatchMouseEventType, MouseButton as CdpButton,
+};
+
+use super::super::error::Error;
+use super::super::target::Page;
+use crate::model::Point;
+use crate::model::command::MouseButton;
+
+/// The first moves of a drag: pages take a press that moves less for a click.
+const FIRST_MOVES: [f64; 3] = [2.0, 6.0, 12.0];
+/// Moves on the way from there to the end.
+const STEPS: u32 = 8;
+
+/// Moves the pointer to a point; answered when the page has seen it there.
+pub(in crate::browser) async fn hover(page: &Page, at: Point) -> Result<(), Error> {
+    send(page, "move the pointer", vec![moved(at, None)]).await
+}
+
+/// Moves to a point, and presses and releases a button there, `count` times.
+pub(in crate::browser) async fn click(
+    page: &Page,
+    at: Point,
+    button: MouseButton,
+    count: u8,
+) -> Result<(), Error> {
+    let mut gesture = vec![moved(at, None)];
+    for clicks in 1..=i64::from(count) {
+        gesture.push(pressed(at, button, clicks));
+        gesture.push(released(at, button, clicks));
+    }
+    send(page, "click", gesture).await
+}
+
+/// Presses the primary button at a point and keeps it down, moving away a little towards `to`.
+pub(in crate::browser) async fn take(page: &Page, at: Point, to: Point) -> Result<(), Error> {
+    const OPERATION: &str = "take hold with the pointer";
+    let taken = vec![moved(at, None), pressed(at, MouseButton::Left, 1)];
+    send(page, OPERATION, taken).await?;
+    for point in first_moves(at, to) {
+        send(page, OPERATION, vec![moved(point, Some(MouseButton::Left))]).await?;
+    }
+    Ok(())
+}
+
+/// Carries what is held from one point to another, at the pace at which the page draws, and rests
+/// there for a moment.
+pub(in crate::browser) async fn carry(page: &Page, from: Point, to: Point) -> Result<(), Error> {
+    for point in way(from, to) {
+        let step = vec![moved(point, Some(MouseButton::Left))];
+        send(page, "drag with the pointer", step).await?;
+    }
+    Ok(())
+}
+
+/// Lets go of what is held.
+pub(in crate::browser) async fn drop_at(page: &Page, at: Point) -> Result<(), Error> {
+    let drop = vec![released(at, MouseButton::Left, 1)];
+    send(page, "let go with the pointer", drop).await
+}
+
+/// Turns the wheel over a point.
+pub(in crate::browser) async fn wheel(page: &Page, at: Point, by: Point) -> Result<(), Error> {
+    let mut event = event(DispatchMouseEventType::MouseWheel, at);
+    event.delta_x = Some(by.x);
+    event.delta_y = Some(by.y);
+    send(page, "turn the wheel", vec![event]).await
+}
+
+async fn send(
+    page: &Page,
+    operation: &'static str,
+    gesture: Vec<DispatchMouseEventParams>,
+) -> Result<(), Error> {
+    page.session().execute_all(operation, gesture).await
+}
+
+fn event(kind: DispatchMouseEventType, at: Point) -> DispatchMouseEventParams {
+    DispatchMouseEventParams::new(kind, at.x, at.y)
+}
+
+fn moved(at: Point, held: Option<MouseButton>) -> DispatchMouseEventParams {
+    let mut params = event(DispatchMouseEventType::MouseMoved, at);
+    if let Some(held) = held {
+        let (button, bit) = names(held);
+        params.button = Some(button);
+        params.buttons = Some(bit);
+    }
+    params
+}
+
+fn pressed(at: Point, button: MouseButton, clicks: i64) -> DispatchMouseEventParams {
+    let (button, bit) = names(button);
+    let mut params = event(DispatchMouseEventType::MousePressed, at);
+    params.button = Some(button);
+    params.buttons = Some(bit);
+    params.click_count = Some(clicks);
+    params
+}
+
+fn released(at: Point, button: MouseButton, clicks: i64) -> DispatchMouseEventParams {
+    let mut params = event(DispatchMouseEventType::MouseReleased, at);
+    params.button = Some(names(button).0);
+    params.buttons = Some(0);
+    params.click_count = Some(clicks);
+    params
+}
+
+/// A button's name, and its bit among those that are held.
+const fn names(button: MouseButton) -> (CdpButton, i64) {
+    match button {
+        MouseButton::Left => (CdpButton::Left, 1),
+        MouseButton::Right => (CdpButton::Right, 2),
+        MouseButton::Middle => (CdpButton::Middle, 4),
+    }
+}
+
+/// Where the first moves of a drag go, in its direction.
+fn first_moves(from: Point, to: Point) -> Vec<Point> {
+    let length = from.distance(to);
+    let towards = |step: f64| match length > step {
+        true => between(from, to, step / length),
+        // Too near for that: a little aside, so that it is a drag at all.
+        false => Point::new(from.x + step, from.y),
+    };
+    FIRST_MOVES.into_iter().map(towards).collect()
+}
+
+/// The points from one to the other; the last twice, for pages that look where a drag rests.
+fn way(from: Point, to: Point) -> Vec<Point> {
+    let steps = (1..=STEPS).map(|step| between(from, to, f64::from(step) / f64::from(STEPS)));
+    steps.chain([to]).collect()
+}
+
+fn between(from: Point, to: Point, part: f64) -> Point {
+    Point::new(
+        from.x + (to.x - from.x) * part,
+        from.y + (to.y - from.y) * part,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drag_begins_with_moves_that_no_page_takes_for_a_click() {
+        let (from, to) = (Point::new(10.0, 10.0), Point::new(110.0, 10.0));
+        let moves = first_moves(from, to);
+        let far: Vec<f64> = moves.iter().map(|point| point.distance(from)).collect();
+        assert_eq!(far, FIRST_MOVES);
+        assert!(moves.iter().all(|point| point.x > from.x));
+        let short = first_moves(from, Point::new(11.0, 10.0));
+        assert!(
+            short.iter().all(|point| point.distance(from) > 1.0),
+            "{short:?}"
+        );
+    }
+
+    #[test]
+    fn a_drag_ends_at_its_end_and_rests_there() {
+        let to = Point::new(3.0, 400.0);
+        let way = way(Point::new(90.0, 20.0), to);
+        assert_eq!(way.last(), Some(&to));
+        assert_eq!(way.iter().filter(|point| **point == to).count(), 2);
+        assert_eq!(way.len(), 9);
+    }
+
+    #[test]
+    fn buttons_are_said_to_be_held_while_they_are() {
+        let at = Point::new(1.0, 2.0);
+        assert_eq!(pressed(at, MouseButton::Middle, 2).buttons, Some(4));
+        assert_eq!(released(at, MouseButton::Middle, 2).buttons, Some(0));
+        assert_eq!(moved(at, Some(MouseButton::Left)).buttons, Some(1));
+        assert_eq!(moved(at, None).buttons, None);
+    }
+}

@@ -1,0 +1,275 @@
+// changes.js: what a person would notice between before and after an action.
+(() => {
+  const gc = globalThis.__ghostcast;
+  if (gc.changes) return;
+  const { d, geometry: geo, names, node, idOf } = gc._;
+  const MAX_TOLD = 8;
+  const MAX_LIVE = 60;
+  const MAX_RECORDS = 500;
+  const TEXT_MAX = 200;
+  const DRAG_END_MS = 600;
+  const ENDS_MS = 10000; // after which an action that was told of is no longer asked about
+  /** What may be noticed, in one walk of the document; what it is, is told apart afterwards. */
+  const NOTABLE = '[role],[aria-live],output,dialog,[aria-modal],[popover],[aria-invalid]';
+  const KINDS = {
+    live: '[role=alert],[role=status],[role=log],[aria-live]:not([aria-live=off]),output',
+    front: 'dialog[open],[role=dialog],[role=alertdialog],[aria-modal=true]',
+    menu: '[role=menu],[role=listbox],[role=tooltip],[popover]',
+    bad: '[aria-invalid]:not([aria-invalid=false])',
+  };
+  const WAYS_MAX = 3;
+  const LEAVES = /location\s*=|location\.(href\s*=|assign|replace|reload)|\.submit\(|requestSubmit\(/;
+  const LATER = /setTimeout|setInterval|addEventListener|onload|then\(|await /;
+  const UNSEEN = new Set(['script', 'style', 'link', 'meta', 'head', 'title', 'base', 'noscript', 'template']);
+  /** Where a thing lies says little: what moves by itself is moved by these. */
+  const MOVES = /^\s*(transform|translate|rotate|scale|left|top|right|bottom|background-position)\s*:/i;
+
+  /** The state when the action began, and what came since. */
+  let since = null;
+  const watcher = new MutationObserver((records) => since && count(records));
+
+  const drawn = (el) => d.isDrawn(el) && geo.area(geo.fromDom(d.getBoundingClientRect(el))) > 1;
+  const all = (selector) => (d.documentElement(document) ? Array.from(d.querySelectorAll(d.documentElement(document), selector)) : []);
+  let notable = [];
+  let notableOf = -1;
+  /** Elements of a kind. The walk is spared while nothing was added, taken away or given another role. */
+  function those(kind) {
+    const version = gc._.domVersion();
+    if (version !== notableOf) {
+      notable = [];
+      for (const root of [document, ...gc._.shadowRoots()]) notable.push(...root.querySelectorAll(NOTABLE));
+      notableOf = version;
+    }
+    return notable.filter((el) => d.matches(el, KINDS[kind]));
+  }
+  const textOf = (el) => names.textOf(el, undefined, TEXT_MAX);
+  const inWords = (el) => {
+    const [role, name] = [names.role(el), names.label(el)];
+    return `the ${role === 'generic' ? 'part' : role}${name ? ` "${d.brief(name, 80)}"` : ''}`;
+  };
+  const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+  const offset = (el) => ({ x: geo.round(d.scrollLeft(el)), y: geo.round(d.scrollTop(el)) });
+  const range = (el) => ({ max_x: Math.max(0, d.scrollWidth(el) - d.clientWidth(el)), max_y: Math.max(0, d.scrollHeight(el) - d.clientHeight(el)) });
+  const root = () => d.scrollingElement(document) || d.documentElement(document);
+
+  /** What a field or a switch holds, to compare; and whether it may be told. */
+  function held(el) {
+    if (!el) return null;
+    if (d.isHtml(el) && names.isPassword(el)) return { raw: String(el.value), told: null };
+    const told = names.checked(el) ?? state(el) ?? names.value(el, TEXT_MAX) ?? null;
+    const raw = d.isTag(el, 'input') || d.isTag(el, 'textarea') ? `${el.value}|${el.checked}` : JSON.stringify(told);
+    return { raw, told };
+  }
+  function state(el) {
+    for (const key of ['aria-pressed', 'aria-selected', 'aria-expanded']) {
+      const value = d.getAttribute(el, key);
+      if (value === 'true' || value === 'false') return value === 'true';
+    }
+    return undefined;
+  }
+
+  /** From now on, what changes is told. @param {Element|null} el  what the action is done to */
+  function mark(el) {
+    const focus = d.focused();
+    const subject = el ? names.subject(el) : null;
+    since = {
+      el, subject, focus, fields: new Map(), offset: offset(root()), scrolls: new Map(), live: new Map(), fronts: new Set(), menus: new Set(),
+      mutations: 0, inputs: new Set(), invalid: new Map(), submitted: new Set(), marked: new Set(), isOver: false,
+    };
+    for (const field of [subject, focus]) if (field) since.fields.set(field, held(field));
+    for (const live of those('live').slice(0, MAX_LIVE)) since.live.set(live, drawn(live) ? textOf(live) : '');
+    for (const front of those('front')) if (drawn(front)) since.fronts.add(front);
+    for (const menu of those('menu')) if (drawn(menu)) since.menus.add(menu);
+    for (const bad of those('bad')) since.marked.add(bad);
+    for (const at of el ? gc._.locating.upwards(el) : []) {
+      if (d.scrollHeight(at) > d.clientHeight(at) || d.scrollWidth(at) > d.clientWidth(at)) since.scrolls.set(at, offset(at));
+    }
+    watcher.disconnect();
+    const options = { subtree: true, childList: true, characterData: true, attributes: true, attributeOldValue: true };
+    watcher.observe(document, options);
+    for (const shadow of shadowsAround(el)) watcher.observe(shadow, options);
+    listen();
+    return { scroll: since.offset };
+  }
+  function* shadowsAround(el) {
+    for (let at = el, i = 0; at && i < 32; i++) {
+      const tree = d.getRootNode(at);
+      if (d.nodeType(tree) !== 11) return;
+      yield tree;
+      try { at = d.shadowHost(tree); } catch { return; }
+    }
+  }
+
+  function count(records) {
+    for (let i = 0; i < Math.min(records.length, MAX_RECORDS) && since.mutations < 50; i++) if (matters(records[i])) since.mutations++;
+  }
+  function matters({ type, target, attributeName, oldValue, addedNodes, removedNodes }) {
+    const el = d.nodeType(target) === 1 ? target : d.parentNode(target);
+    if (el && d.nodeType(el) === 1 && UNSEEN.has(d.localName(el))) return false;
+    if (gc._.isRestless(target)) return false;
+    if (type === 'childList') return [...addedNodes, ...removedNodes].some((n) => d.nodeType(n) === 3 || (d.nodeType(n) === 1 && !UNSEEN.has(d.localName(n))));
+    if (type === 'characterData') return true;
+    const now = d.getAttribute(target, attributeName);
+    if (now === oldValue) return false;
+    return attributeName !== 'style' || resting(now) !== resting(oldValue);
+  }
+  const resting = (style) => (style || '').split(';').filter((rule) => rule.trim() && !MOVES.test(rule)).map((rule) => rule.trim()).sort().join(';');
+
+  const realTarget = (event) => event.composedPath()[0];
+  const HEARD = {
+    input: (event) => since.inputs.add(realTarget(event)),
+    change: (event) => since.inputs.add(realTarget(event)),
+    invalid: (event) => since.invalid.set(realTarget(event), d.cut(realTarget(event).validationMessage, TEXT_MAX)),
+    submit: (event) => since.submitted.add(realTarget(event)),
+  };
+  const hear = (event) => { if (since) HEARD[event.type](event); };
+  const listen = () => { for (const kind of Object.keys(HEARD)) addEventListener(kind, hear, { capture: true, passive: true }); };
+
+  /** The fields for whose sake the browser stopped a form. */
+  function stopped() {
+    const fields = [];
+    for (const [field, message] of since.invalid) {
+      const form = field.form;
+      if (form && since.submitted.has(form)) continue;
+      fields.push({ field, form, message });
+    }
+    const isSubmit = since.subject && /^(input|button)$/.test(d.localName(since.subject)) && /^(submit|image)$/.test(since.subject.type);
+    const isTold = fields.some(({ field, form }) => d.focused() === field || (isSubmit && form && since.subject.form === form));
+    return isTold ? fields.slice(0, MAX_TOLD).map(({ field, message }) => ({ node: idOf(field), role: names.role(field), name: names.name(field), message })) : [];
+  }
+
+  function told(kind, text, el) { return { kind, text: d.brief(text, TEXT_MAX + 60), node: el ? idOf(el) : null }; }
+
+  function* notices() {
+    for (const live of those('live').slice(0, MAX_LIVE)) {
+      const now = drawn(live) ? textOf(live) : '';
+      if (!now || now === since.live.get(live) || gc._.isRestless(live)) continue;
+      const urgent = d.getAttribute(live, 'role') === 'alert' || d.getAttribute(live, 'aria-live') === 'assertive';
+      yield told(urgent ? 'alert' : 'status', `The page says: "${now}"`, null);
+    }
+    for (const bad of those('bad')) {
+      if (since.marked.has(bad) || !d.isDrawn(bad)) continue;
+      const why = whyBad(bad);
+      yield told('validation', `${capital(inWords(bad))} is marked as not valid${why ? `: "${why}"` : ''}.`, bad);
+    }
+    yield* openings('front', since.fronts, 'dialog');
+    yield* openings('menu', since.menus, 'menu');
+  }
+  function whyBad(el) {
+    const ids = `${d.getAttribute(el, 'aria-errormessage') || ''} ${d.getAttribute(el, 'aria-describedby') || ''}`.trim();
+    return ids ? d.clean(ids.split(/\s+/).slice(0, 3).map((id) => d.getElementById(d.getRootNode(el), id)).filter(Boolean).map(textOf).join(' '), TEXT_MAX) : '';
+  }
+  function* openings(which, before, kind) {
+    const now = new Set(those(which).filter(drawn));
+    for (const el of now) if (!before.has(el)) yield told(kind, `${capital(inWords(el))} opened${kind === 'dialog' ? saying(el) : ''}.`, el);
+    for (const el of before) if (!now.has(el)) yield told(kind, `${capital(inWords(el))} closed.`, null);
+  }
+  const saying = (el) => { const text = textOf(el); return text && text !== names.name(el) ? `: "${d.brief(text, 120)}"` : ''; };
+
+  function valueEffect() {
+    const changed = [];
+    for (const [field, before] of since.fields) {
+      const after = d.isConnected(field) ? held(field) : before;
+      if (after.raw !== before.raw) changed.push({ field, before: before.told, after: after.told });
+    }
+    for (const field of since.inputs) {
+      if (since.fields.has(field) || d.nodeType(field) !== 1) continue;
+      changed.push({ field, before: null, after: held(field)?.told ?? null });
+    }
+    return changed;
+  }
+  function scrollEffect() {
+    const at = offset(root());
+    if (at.x !== since.offset.x || at.y !== since.offset.y) return { before: since.offset, after: { ...at, ...range(root()) } };
+    for (const [el, before] of since.scrolls) {
+      const now = offset(el);
+      if (d.isConnected(el) && (now.x !== before.x || now.y !== before.y)) return { before, after: { ...now, ...range(el) } };
+    }
+    return null;
+  }
+  function focusEffect() {
+    const now = d.focused();
+    if (now === since.focus) return null;
+    const brief = (el) => el && { role: names.role(el), name: names.label(el) };
+    return { before: brief(since.focus), after: brief(now), node: now ? idOf(now) : null };
+  }
+
+  /**
+   * What has changed since the mark.
+   * @returns {null|{page:boolean, value:object|null, focus:object|null, scroll:object|null, stopped:object[], told:object[]}}
+   */
+  function changes() {
+    if (!since) return null;
+    count(watcher.takeRecords());
+    const list = [];
+    for (const notice of notices()) if (list.length < MAX_TOLD) list.push(notice);
+    const fields = valueEffect();
+    for (const { field, after } of fields.slice(0, 3)) {
+      if (after !== null && typeof after !== 'object') list.push(told('value', `${capital(inWords(field))} holds ${JSON.stringify(after)} now.`, field));
+    }
+    const focus = focusEffect();
+    if (focus?.after) list.push(told('focus', `The focus is on ${inWords(d.focused())} now.`, d.focused()));
+    return {
+      page: since.mutations > 0 || list.some(({ kind }) => kind !== 'focus' && kind !== 'value'),
+      value: fields.length ? { before: fields[0].before, after: fields[0].after } : null,
+      focus, scroll: scrollEffect(), stopped: stopped(), told: list,
+    };
+  }
+  /** Nobody asks any more. */
+  function end(one) {
+    if (since !== one) return;
+    watcher.disconnect();
+    since = null;
+  }
+
+  const isNothing = (seen) => !seen || !(seen.page || seen.value || seen.focus || seen.scroll || seen.stopped.length);
+
+  /**
+   * At rest after input: what the press landed on, what has changed, and the page's state.
+   * @param {number} [patienceMs]  how long a change is waited for where there is none at once
+   */
+  async function after(quietMs, maxMs, patienceMs = 0) {
+    const start = performance.now();
+    let quiet = await gc.quiet(quietMs, maxMs);
+    const until = start + Math.min(patienceMs, maxMs);
+    while (since && isNothing(changes()) && performance.now() < until) {
+      await gc._.frames.next();
+      if (!isNothing(changes())) quiet = await gc.quiet(quietMs, maxMs);
+    }
+    while (gc._.press.isDragging() && performance.now() - start < DRAG_END_MS) await gc._.frames.next();
+    const out = { ...quiet, is_closing: window.closed, pressed: gc._.press.pressed(), changes: changes(), state: gc.state() };
+    if (since && !since.isOver) {
+      since.isOver = true;
+      setTimeout(end, ENDS_MS, since);
+    }
+    return out;
+  }
+  /** Seconds after which the document sends the page elsewhere by markup, if it does. */
+  function refreshWithin() {
+    const meta = all('meta[http-equiv]').find((el) => /^refresh$/i.test(d.getAttribute(el, 'http-equiv')));
+    const match = meta && /^\s*(\d+(?:\.\d+)?)\s*[;,]\s*\S/.exec(d.getAttribute(meta, 'content') || '');
+    return match ? Number(match[1]) : null;
+  }
+
+  /**
+   * How long the document may still send the page elsewhere by itself: by markup within a second, or by a
+   * script, where there is hardly anything else to do on it. Milliseconds; 0 when it is there to stay.
+   */
+  function passing() {
+    const seconds = refreshWithin();
+    if (seconds !== null && seconds <= 1) return Math.round(seconds * 1000) + 500;
+    if (all('a[href],button,input:not([type=hidden]),select,textarea').length > WAYS_MAX) return 0;
+    const scripts = all('script');
+    const text = scripts.map((el) => d.cut(el.textContent, 20000)).join('\n') + (d.getAttribute(d.body(document) || d.documentElement(document), 'onload') || '');
+    if (LEAVES.test(text)) return LATER.test(text) ? 1200 : 100;
+    return scripts.some((el) => d.hasAttribute(el, 'src')) && !textOf(d.documentElement(document)) ? 50 : 0;
+  }
+
+  listen();
+  gc._.changes = { mark, isWatching: () => since !== null && !since.isOver };
+  gc._.expose('mark', (id) => mark(id ? node(id) : null));
+  gc._.expose('changes', changes);
+  gc._.expose('after', after);
+  gc._.expose('passing', passing);
+})();

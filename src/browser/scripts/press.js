@@ -1,0 +1,90 @@
+// press.js: lets a press land on what was aimed at, or nowhere, and remembers on what it did.
+//
+// Between aiming and pressing the page may move: a menu opens under the pointer, a row slips in. Our
+// listeners come first, in the capturing phase of the window, since they are there before any of the
+// page's. They look again under the very event, and keep one that lands elsewhere from everybody.
+(() => {
+  const gc = globalThis.__ghostcast;
+  if (gc.pressed) return;
+  const { d, geometry: geo, names, idOf, locating } = gc._;
+  const KINDS = ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click', 'auxclick', 'dblclick', 'contextmenu', 'dragstart'];
+  const DRAGS = ['dragstart', 'drop', 'dragend'];
+  /** Whoever takes the wheel meanwhile is not kept from pressing for longer. */
+  const ARMED_MS = 3000;
+  const OPTIONS = { capture: true, passive: false };
+
+  /** @type {{only:Element|null, any:boolean, nested:boolean, until:number, presses:number, blocked:object|null, on:object|null, isBlocking:boolean, isOver:boolean, drags:Set<string>}|null} */
+  let armed = null;
+
+  /**
+   * @param {{only?:Element|null, any?:boolean, nested?:boolean}} what  only: the one element that may be pressed, null
+   *   for none at all; any: whatever is there, which is noted
+   */
+  function arm({ only = null, any = false, nested = false }) {
+    armed = { only, any, nested, until: performance.now() + ARMED_MS, presses: 0, blocked: null, on: null, isBlocking: false, isOver: false, drags: new Set() };
+    // Once more: `document.open` takes listeners away.
+    listen();
+  }
+  function listen() {
+    for (const kind of KINDS) addEventListener(kind, onEvent, OPTIONS);
+    for (const kind of DRAGS) addEventListener(kind, onDrag, { capture: true, passive: true });
+    for (const kind of ['pointerover', 'pointermove']) addEventListener(kind, onMove, { capture: true, passive: true });
+  }
+  function onDrag(event) {
+    if (armed && event.isTrusted) armed.drags.add(event.type);
+  }
+  /** What was hovered stays so in memory when something opens over it. */
+  function onMove(event) {
+    if (!armed?.only || armed.isOver || !event.isTrusted) return;
+    const hit = geo.hitTest(event.clientX, event.clientY);
+    armed.isOver = Boolean(hit) && locating.judge(armed.only, hit) !== 'miss';
+  }
+
+  function onEvent(event) {
+    if (!armed || !event.isTrusted || event.timeStamp > armed.until) return;
+    if (event.type === 'pointerdown') decide(event);
+    if (!armed.isBlocking) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }
+  function decide({ clientX, clientY }) {
+    const hit = geo.hitTest(clientX, clientY);
+    const verdict = armed.any ? 'hit' : armed.only && hit ? locating.judge(armed.only, hit) : 'miss';
+    armed.isBlocking = verdict === 'miss' || (verdict === 'nested' && !armed.nested);
+    if (armed.isBlocking) { armed.blocked ||= hit ? locating.tell(hit, armed.only) : null; return; }
+    armed.presses++;
+    armed.on = locating.about(armed.only || meant(hit));
+  }
+  /** The nearest thing around what is hit that has a meaning of its own. */
+  function meant(hit) {
+    if (!hit) return d.documentElement(document);
+    for (const at of locating.upwards(hit)) {
+      if (gc._.knownId(at) && (names.role(at) !== 'generic' || names.name(at))) return at;
+      if (/^(button|link|checkbox|radio|tab|menuitem|option|switch|textbox|combobox|slider|searchbox)$/.test(names.role(at))) return at;
+    }
+    return hit;
+  }
+
+  /** What became of the presses since; nothing is kept back any more. */
+  function pressed() {
+    const was = armed;
+    armed = null;
+    return was && {
+      presses: was.presses, blocked: was.blocked, is_blocked: was.isBlocking, on: was.on, is_over: was.isOver, is_drag: was.drags.has('dragstart'),
+    };
+  }
+
+  /** What would be pressed at a point. */
+  function under(x, y) {
+    const hit = geo.hitTest(x, y);
+    return hit && { ...locating.about(meant(hit)), is_frame: d.isFrame(hit), host: d.isFrame(hit) ? idOf(hit) : null };
+  }
+
+  listen();
+  /** Whether a drag is under way that has begun and not ended: its end comes a moment after the release. */
+  const isDragging = () => Boolean(armed?.drags.has('dragstart') && !armed.drags.has('dragend') && !armed.isBlocking);
+  gc._.press = { arm, pressed, isDragging };
+  gc._.expose('arm', (any) => { arm({ any: Boolean(any) }); return true; });
+  gc._.expose('pressed', pressed);
+  gc._.expose('under', under);
+})();
