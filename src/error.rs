@@ -35,6 +35,8 @@ pub struct Error {
 pub enum ErrorKind {
     /// The caller, or a shutdown, ended the work.
     Cancelled,
+    /// The session has closed, or is closing.
+    Closed,
     /// The thing exists already, or is in a state that does not allow this.
     Conflict,
     /// A budget, queue or limit is full.
@@ -96,6 +98,8 @@ macro_rules! constructors {
 constructors! {
     /// See [`ErrorKind::Cancelled`].
     cancelled => Cancelled;
+    /// See [`ErrorKind::Closed`].
+    closed => Closed;
     /// See [`ErrorKind::Conflict`].
     conflict => Conflict;
     /// See [`ErrorKind::Exhausted`].

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::Doors;
 use crate::error::Error;
+use crate::model::command::{ActionRequest, UPLOAD_BYTES_MAX};
 
 /// A JSON body, whatever content type it was sent as: `curl -d` does not say JSON.
 pub(super) struct JsonBody<T>(pub(super) T);
@@ -20,6 +21,27 @@ impl<T: DeserializeOwned> FromRequest<Doors> for JsonBody<T> {
         let bytes = read(request, doors).await?;
         parse(&bytes).map(Self).map_err(Error::into_response)
     }
+}
+
+/// An action, which may bring files and is longer than other bodies then.
+pub(super) struct ActionBody(pub(super) ActionRequest);
+
+impl FromRequest<Doors> for ActionBody {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, doors: &Doors) -> Result<Self, Response> {
+        let bytes_max = action_bytes_max(doors.config.server.body_bytes_max);
+        let bytes = Bytes::from_request(request, doors)
+            .await
+            .map_err(|rejection| too_large(rejection.status(), bytes_max))?;
+        parse(&bytes).map(Self).map_err(Error::into_response)
+    }
+}
+
+/// Most bytes of an action, with the files of an upload as base64.
+pub(super) const fn action_bytes_max(body_bytes_max: usize) -> usize {
+    // Four characters for three bytes, and room for the names.
+    body_bytes_max + UPLOAD_BYTES_MAX / 3 * 4 + 4
 }
 
 /// A JSON body that may be left out.

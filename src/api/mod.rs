@@ -6,6 +6,7 @@
 mod auth;
 mod body;
 mod dashboard;
+mod downloads;
 mod grpc;
 mod health;
 mod mcp;
@@ -79,7 +80,15 @@ pub fn router(doors: Doors, cancel: CancellationToken) -> Result<Router, Error> 
         .route("/sessions/{room_name}/pause", post(sessions::pause))
         .route("/sessions/{room_name}/resume", post(sessions::resume))
         .route("/sessions/{room_name}/recover", post(sessions::recover))
-        .route("/sessions/{room_name}/actions", post(sessions::act))
+        .route(
+            "/sessions/{room_name}/actions",
+            post(sessions::act).layer(DefaultBodyLimit::max(body::action_bytes_max(body_bytes_max))),
+        )
+        .route("/sessions/{room_name}/downloads", get(downloads::list))
+        .route(
+            "/sessions/{room_name}/downloads/{id}",
+            get(downloads::fetch),
+        )
         .route("/sessions/{room_name}/context", get(sessions::context))
         .route(
             "/sessions/{room_name}/screenshot",

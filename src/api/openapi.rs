@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{health, metrics, recordings, sessions, status, watch, ws};
+use super::{downloads, health, metrics, recordings, sessions, status, watch, ws};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,6 +26,8 @@ use super::{health, metrics, recordings, sessions, status, watch, ws};
         sessions::context,
         sessions::screenshot,
         sessions::analyze,
+        downloads::list,
+        downloads::fetch,
         recordings::start,
         recordings::stop,
         recordings::show,

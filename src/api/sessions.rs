@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Doors;
-use super::body::{JsonBody, OptionalJsonBody, Params};
-use super::picture::{PictureOptions, take};
+use super::body::{ActionBody, JsonBody, OptionalJsonBody, Params};
+use super::picture::{AreaParams, PictureOptions, take};
 use super::status::ErrorBody;
 use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
@@ -159,7 +159,7 @@ pub(super) async fn recover(
 pub(super) async fn act(
     State(doors): State<Doors>,
     Path(room): Path<String>,
-    JsonBody(action): JsonBody<ActionRequest>,
+    ActionBody(action): ActionBody,
 ) -> Result<Json<ActionResult>, Error> {
     doors.manager.find(&room)?.act(action).await.map(Json)
 }
@@ -182,9 +182,24 @@ pub(super) struct ContextQuery {
     more: Option<String>,
     /// Reads on in the accessibility tree: the `accessibility_more` of the answer before.
     accessibility_more: Option<String>,
+    /// With the text of the page and its frames, in reading order.
+    #[serde(default)]
+    text: bool,
+    /// Reads on in the text: the `text_cursor` of the answer before.
+    text_cursor: Option<String>,
+    /// A phrase: answers in `found` where the page says it.
+    find: Option<String>,
+    /// Whether each element comes with its box.
+    #[serde(default = "yes")]
+    #[param(default = true)]
+    boxes: bool,
     /// The token, where no header can be set.
     #[serde(rename = "access_token")]
     _access_token: Option<String>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// The page as an agent needs it.
@@ -206,6 +221,10 @@ pub(super) async fn context(
         limit,
         more,
         accessibility_more,
+        text,
+        text_cursor,
+        find,
+        boxes,
         ..
     } = query;
     if limit == Some(0) {
@@ -217,6 +236,10 @@ pub(super) async fn context(
         limit,
         more,
         accessibility_more,
+        text,
+        text_cursor,
+        find,
+        boxes,
     };
     doors.manager.find(&room)?.context(options).await.map(Json)
 }
@@ -236,6 +259,16 @@ pub(super) struct ScreenshotQuery {
     /// The whole page and not the viewport only.
     #[serde(default)]
     full_page: bool,
+    /// An element of the list, and nothing else.
+    index: Option<u32>,
+    /// A part of the viewport, with y, width and height: CSS px from the left.
+    x: Option<f64>,
+    /// CSS px from the top.
+    y: Option<f64>,
+    /// CSS px.
+    width: Option<f64>,
+    /// CSS px.
+    height: Option<f64>,
     /// Draws a box with its index round each element; `png` and `jpeg` only.
     #[serde(default)]
     marks: bool,
@@ -283,15 +316,28 @@ pub(super) async fn screenshot(
         format,
         quality,
         full_page,
+        index,
+        x,
+        y,
+        width,
+        height,
         marks,
         json,
         ..
     } = query;
+    let area = AreaParams {
+        full_page,
+        index,
+        x,
+        y,
+        width,
+        height,
+    };
     let handle = doors.manager.find(&room)?;
     let wanted = PictureOptions {
         format,
         quality,
-        full_page,
+        area: area.area()?,
         marks,
     };
     let (picture, elements) = take(&handle, wanted).await?;

@@ -6,7 +6,9 @@
 mod error;
 mod text;
 
+mod numbers;
 mod scripts;
+mod told;
 
 mod cdp;
 

@@ -10,7 +10,8 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::{ConfigFile, daemon};
-use crate::browser::{self, Pool, process};
+use crate::browser::host::process;
+use crate::browser::{self, Pool};
 use crate::config::Config;
 use crate::error::Error;
 use crate::livekit::signal::host_and_port;

@@ -8,6 +8,7 @@ pub mod ids;
 pub mod keys;
 pub(crate) mod likeness;
 pub mod outcome;
+pub mod progress;
 pub mod reading;
 pub mod recording;
 pub mod secret;
@@ -26,6 +27,7 @@ pub use outcome::{
     BlockedRequest, Change, Delivery, DialogInfo, DialogPolicy, DownloadInfo, DownloadState,
     Effect, EffectKind, HandledBy, Outcome, Rest, Retry, Struck,
 };
+pub use progress::{ActionState, ActionStatus};
 pub use reading::Unreadable;
 pub use recording::{FileState, RecordingFile, RecordingState, RecordingStatus};
 pub use secret::Secret;

@@ -13,6 +13,8 @@ pub enum Unreadable {
     ScriptFailed,
     /// The page has more than can be read in time.
     TooLarge,
+    /// A dialog of the page is open, and nothing of it is answered until then.
+    DialogOpen,
 }
 
 impl Unreadable {
@@ -22,6 +24,7 @@ impl Unreadable {
             Self::BetweenDocuments => "between_documents",
             Self::ScriptFailed => "script_failed",
             Self::TooLarge => "too_large",
+            Self::DialogOpen => "dialog_open",
         }
     }
 
@@ -34,6 +37,9 @@ impl Unreadable {
             Self::ScriptFailed => {
                 "The page could not be read, though it may show something. Look at a screenshot, or refresh \
                  the page and read it again."
+            }
+            Self::DialogOpen => {
+                "A dialog of the page is open. Answer it with handle_dialog, then read again."
             }
             Self::TooLarge => {
                 "The page has more than can be read at once. Look at a screenshot, or find a phrase in it."

@@ -214,7 +214,7 @@ fn cut_at(text: &str, form: &str) -> Option<usize> {
 
 fn unknown(label: &str) -> ActionError {
     ActionError::new(
-        ActionErrorKind::InvalidParameter,
+        ActionErrorKind::UnknownSecret,
         format!(
             "The parameter \"text\" is not valid: there is no secret \"{label}\". Start the session \
              with it in secrets, set GHOSTCAST_SECRET_{}, or write {{{{{{{{ for two braces.",

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
 use crate::model::ids::action_id;
 use crate::model::{
-    ActionResult, RecordingStatus, Secret, Secrets, SessionRecord, SessionState, ViewerId,
+    ActionResult, ActionStatus, RecordingStatus, Secret, Secrets, SessionRecord, SessionState, ViewerId,
 };
 use crate::vision;
 
@@ -130,8 +130,12 @@ impl SessionHandle {
     /// A caller that only stops waiting does not cancel.
     pub async fn act_on(&self, order: Order, action: ActionRequest) -> Result<ActionResult, Error> {
         let (reply, answer) = oneshot::channel();
-        let full = |_| {
-            Error::exhausted("too many requests wait for this session").hint("Wait, then retry.")
+        let refused = |error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                Error::exhausted("too many requests wait for this session")
+                    .hint("Wait, then retry.")
+            }
+            mpsc::error::TrySendError::Closed(_) => closed(),
         };
         self.requests
             .try_send(Request::Act {
@@ -139,8 +143,14 @@ impl SessionHandle {
                 action,
                 reply,
             })
-            .map_err(full)?;
+            .map_err(refused)?;
         answer.await.map_err(|_| cut_short())
+    }
+
+    /// An action by its `action_id`: waiting, being carried out or done. Nothing for one that the
+    /// session does not know.
+    pub fn action(&self, _id: &str) -> Option<ActionStatus> {
+        None
     }
 
     /// Pauses the video; the browser, actions and events go on.
@@ -238,7 +248,7 @@ impl SessionHandle {
 }
 
 fn closed() -> Error {
-    Error::not_found("the session is closed").hint("Start a new session on this room.")
+    Error::closed("the session is closed").hint("Start a new session on this room.")
 }
 
 fn cut_short() -> Error {
@@ -247,11 +257,12 @@ fn cut_short() -> Error {
 }
 
 /// The result of an action that never reached the page.
-pub(super) fn refused(error: ActionError, url: &str, title: &str) -> ActionResult {
+pub(super) fn refused(error: ActionError, url: &str, title: Option<String>) -> ActionResult {
     let ActionError {
         kind,
         message,
         context,
+        outcome,
     } = error;
     ActionResult {
         action_id: String::new(),
@@ -260,17 +271,18 @@ pub(super) fn refused(error: ActionError, url: &str, title: &str) -> ActionResul
         error: Some(message),
         error_kind: Some(kind),
         context,
-        data: serde_json::Map::new(),
+        outcome: outcome.told(),
         duration_ms: 0.0,
         url: url.to_owned(),
-        title: title.to_owned(),
+        title,
+        ready_state: None,
     }
 }
 
 /// An action that the session's end cut short.
 pub(super) fn cancelled() -> ActionError {
     ActionError::new(
-        ActionErrorKind::Cancelled,
+        ActionErrorKind::Closed,
         "The session closed before the action ended. Start a new session and try again.",
     )
 }

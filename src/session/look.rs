@@ -5,14 +5,13 @@ use utoipa::ToSchema;
 
 use super::handle::SessionHandle;
 use super::masking;
-use crate::browser::accessibility;
-use crate::browser::elements::{self, ElementList, Part};
-use crate::browser::page::{Page, PageState};
-use crate::browser::screenshot::{self, Format};
+use crate::browser::capture::screenshot::{self, Clip, Format};
+use crate::browser::sight::{self, ElementList, Part};
+use crate::browser::target::{Page, PageState};
 use crate::error::{Error, ErrorKind};
 use crate::media::marks;
 use crate::model::session::LiveKitStatus;
-use crate::model::{SessionState, TabInfo};
+use crate::model::{DialogInfo, SessionState, TabInfo, Unreadable};
 use crate::vision::{self, Analysis};
 
 /// Elements marked on a picture of the viewport; beyond that nobody can tell them apart.
@@ -36,6 +35,37 @@ pub struct ContextOptions {
     pub more: Option<String>,
     /// Reads on in the accessibility tree.
     pub accessibility_more: Option<String>,
+    /// The text of the page, in reading order.
+    pub text: bool,
+    /// Reads on in the text.
+    pub text_cursor: Option<String>,
+    /// A phrase to look for on the page.
+    pub find: Option<String>,
+    /// Whether each element comes with its box.
+    pub boxes: bool,
+}
+
+/// How much of the page a picture shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum Area {
+    /// What is in view.
+    #[default]
+    Viewport,
+    /// The whole page.
+    FullPage,
+    /// An element of the list, scrolled into view.
+    Element(u32),
+    /// A part of the viewport, CSS px.
+    Region {
+        /// From the left.
+        x: f64,
+        /// From the top.
+        y: f64,
+        /// More than 0.
+        width: f64,
+        /// More than 0.
+        height: f64,
+    },
 }
 
 /// The page as an agent needs it (REQUIREMENTS A21, A55, D12).
@@ -43,10 +73,12 @@ pub struct ContextOptions {
 pub struct PageContext {
     /// The page's URL.
     pub url: String,
-    /// Its title.
-    pub title: String,
-    /// `loading`, `interactive` or `complete`.
-    pub ready_state: String,
+    /// Its title; null when it is not known.
+    pub title: Option<String>,
+    /// `loading`, `interactive` or `complete`; null when it is not known.
+    pub ready_state: Option<String>,
+    /// The number of the page's document, for `expects`; null when it is not known.
+    pub document: Option<u64>,
     /// Whether a navigation is under way.
     pub is_loading: bool,
     /// Where the session is in its life: `live` when all is well.
@@ -65,6 +97,8 @@ pub struct PageContext {
     pub cursor: Option<crate::model::Point>,
     /// The session's tabs, in the order in which they were opened.
     pub tabs: Vec<TabInfo>,
+    /// The dialog that is open; null when none is. Until it is handled, the rest is from before.
+    pub dialog: Option<DialogInfo>,
     /// The indexed elements, when asked for.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     #[schema(inline)]
@@ -80,6 +114,81 @@ pub struct PageContext {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub accessibility_more: Option<Option<String>>,
+    /// The text of the page and its frames in reading order, when asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Reads on in the text, as `?text_cursor=`; null at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub text_cursor: Option<Option<String>>,
+    /// Where the phrase stands that was looked for: `text` around it, `index` of the nearest
+    /// element, `in_viewport`, `box`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub found: Option<Vec<serde_json::Value>>,
+    /// What was asked for and could not be read.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    pub unread: Option<Unread>,
+}
+
+/// Parts of a page that could not be read: each is null, and `unreadable` says why. A part that is
+/// empty was read, and holds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Unread {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    elements: Option<()>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    accessibility: Option<()>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    text: Option<()>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    found: Option<()>,
+    /// Why.
+    pub unreadable: Unreadable,
+}
+
+impl Unread {
+    /// Everything that was asked for, which could not be read for the same reason; nothing when
+    /// nothing was.
+    fn all(options: &ContextOptions, unreadable: Unreadable) -> Option<Self> {
+        let all = Self {
+            elements: options.wants_elements().then_some(()),
+            accessibility: options.wants_tree().then_some(()),
+            text: options.wants_text().then_some(()),
+            found: options.find.is_some().then_some(()),
+            unreadable,
+        };
+        let parts = [all.elements, all.accessibility, all.text, all.found];
+        parts.iter().any(Option::is_some).then_some(all)
+    }
+}
+
+impl ContextOptions {
+    const fn wants_elements(&self) -> bool {
+        self.elements || self.more.is_some()
+    }
+
+    const fn wants_tree(&self) -> bool {
+        self.accessibility || self.accessibility_more.is_some()
+    }
+
+    /// The parameter that reads on, as it is called.
+    const fn cursor_name(&self) -> &'static str {
+        match (&self.more, &self.accessibility_more) {
+            (Some(_), _) => "more",
+            (None, Some(_)) => "accessibility_more",
+            (None, None) => "text_cursor",
+        }
+    }
+
+    const fn wants_text(&self) -> bool {
+        self.text || self.text_cursor.is_some()
+    }
 }
 
 impl SessionHandle {
@@ -112,8 +221,9 @@ impl SessionHandle {
         let viewport = page.viewport();
         let mut context = PageContext {
             url: page.loading().url,
-            title: record.title.clone(),
-            ready_state: "loading".to_owned(),
+            title: None,
+            ready_state: None,
+            document: None,
             is_loading: true,
             session_state: record.state,
             state_reason: record.state_reason.clone(),
@@ -122,41 +232,39 @@ impl SessionHandle {
             viewport: serde_json::json!({ "width": viewport.width, "height": viewport.height }),
             cursor: record.cursor,
             tabs: self.tabs.list(),
-            elements: options.elements.then(ElementList::default),
-            accessibility: options.accessibility.then(Vec::new),
-            accessibility_total: options.accessibility.then_some(0),
-            accessibility_more: options.accessibility.then_some(None),
+            dialog: None,
+            elements: None,
+            accessibility: None,
+            accessibility_total: None,
+            accessibility_more: None,
+            text: None,
+            text_cursor: None,
+            found: None,
+            unread: Unread::all(options, Unreadable::BetweenDocuments),
         };
         masking::context(&self.secrets, &mut context);
         context
     }
 
     async fn read(&self, page: &Page, options: ContextOptions) -> Result<PageContext, Error> {
-        let elements = match options.elements || options.more.is_some() {
-            true => {
-                let part = Part {
-                    limit: options.limit,
-                    more: options.more,
-                };
-                let list = elements::list(page, &part).await?;
-                Some(list.ok_or_else(|| read_anew("more"))?)
-            }
-            false => None,
+        if let Some(dialog) = page.dialog() {
+            return Ok(self.behind_dialog(page, &options, dialog.info));
+        }
+        let mut read = Read::default();
+        if let Err(unreadable) = read.all(page, &options).await {
+            let Some(unreadable) = reason(unreadable) else {
+                return Err(read_anew(options.cursor_name()));
+            };
+            read = Read {
+                unread: Unread::all(&options, unreadable),
+                ..Read::default()
+            };
+        }
+        // A dialog may have opened meanwhile, and then nothing more is answered.
+        let mut state = match page.dialog() {
+            None => page.state().await?,
+            Some(dialog) => return Ok(self.behind_dialog(page, &options, dialog.info)),
         };
-        let tree = match options.accessibility || options.accessibility_more.is_some() {
-            true => {
-                let more = options.accessibility_more.as_deref();
-                let tree = accessibility::tree(page, more).await?;
-                Some(tree.ok_or_else(|| read_anew("accessibility_more"))?)
-            }
-            false => None,
-        };
-        let (nodes, total, more) = tree
-            .map(|tree| (tree.nodes, tree.total, tree.more))
-            .map_or((None, None, None), |(nodes, total, more)| {
-                (Some(nodes), Some(total), Some(more))
-            });
-        let mut state = page.state().await?;
         let loading = page.loading();
         if state.is_error_page() {
             state.url = loading.url;
@@ -177,8 +285,9 @@ impl SessionHandle {
         let record = self.record();
         let mut context = PageContext {
             url,
-            title,
-            ready_state,
+            title: Some(title),
+            ready_state: Some(ready_state),
+            document: page.document(),
             is_loading,
             session_state: record.state,
             state_reason: record.state_reason,
@@ -187,13 +296,39 @@ impl SessionHandle {
             viewport,
             cursor: record.cursor,
             tabs,
-            elements,
-            accessibility: nodes,
-            accessibility_total: total,
-            accessibility_more: more,
+            dialog: None,
+            elements: read.elements,
+            accessibility: read.nodes,
+            accessibility_total: read.nodes_total,
+            accessibility_more: read.nodes_more,
+            text: read.text,
+            text_cursor: read.text_cursor,
+            found: read.found,
+            unread: read.unread,
         };
         masking::context(&self.secrets, &mut context);
         Ok(context)
+    }
+
+    /// What is known of a page that a dialog has stopped: what was so before it opened.
+    fn behind_dialog(
+        &self,
+        page: &Page,
+        options: &ContextOptions,
+        dialog: DialogInfo,
+    ) -> PageContext {
+        let title = Some(self.record.borrow().title.clone()).filter(|title| !title.is_empty());
+        let loading = page.loading();
+        let mut context = PageContext {
+            title,
+            document: page.document(),
+            is_loading: loading.is_loading || loading.awaits_document,
+            dialog: Some(dialog),
+            unread: Unread::all(options, Unreadable::DialogOpen),
+            ..self.between_documents(page, options)
+        };
+        masking::context(&self.secrets, &mut context);
+        context
     }
 
     /// A screenshot in a picture file format.
@@ -201,11 +336,32 @@ impl SessionHandle {
         &self,
         format: Format,
         quality: Option<u8>,
-        full_page: bool,
+        area: Area,
     ) -> Result<Vec<u8>, Error> {
         self.must_have_browser()?;
         let page = self.tabs.present().await;
-        Ok(screenshot::screenshot(&page, format, quality, full_page).await?)
+        let full_page = match area {
+            Area::Viewport => false,
+            Area::FullPage => true,
+            Area::Element(index) => {
+                let area = sight::area_of(&page, index).await;
+                let area = area.map_err(|error| {
+                    Error::invalid_input(error.message).hint("List the elements and use an index of it.")
+                })?;
+                let clip = Clip::Part(area);
+                return Ok(screenshot::screenshot(&page, format, quality, clip).await?);
+            }
+            Area::Region {
+                x,
+                y,
+                width,
+                height,
+            } => {
+                let clip = Clip::Part([x, y, width, height]);
+                return Ok(screenshot::screenshot(&page, format, quality, clip).await?);
+            }
+        };
+        Ok(screenshot::screenshot(&page, format, quality, Clip::of(full_page)).await?)
     }
 
     /// A screenshot on which every element that is in the picture has its box and its index; with
@@ -223,10 +379,14 @@ impl SessionHandle {
                 MARKS_MAX
             }),
             more: None,
+            boxes: true,
         };
         let page = self.tabs.present().await;
-        let list = elements::list(&page, &part).await?;
-        let mut list = list.ok_or_else(|| Error::internal("a fresh list is no older page's"))?;
+        let list = sight::list(&page, &part).await;
+        let mut list = list.map_err(|why| {
+            Error::unavailable(format!("the page could not be listed: {why}"))
+                .hint("Try without marks.")
+        })?;
         if !full_page {
             list.elements
                 .retain(|element| element["in_viewport"] == serde_json::Value::Bool(true));
@@ -241,7 +401,7 @@ impl SessionHandle {
             .iter()
             .filter_map(|element| mark(element, &offset))
             .collect::<Vec<_>>();
-        let png = screenshot::screenshot(&page, Format::Png, None, full_page).await?;
+        let png = screenshot::screenshot(&page, Format::Png, None, Clip::of(full_page)).await?;
         let drawing = move || marks::draw(&png, &marked, output);
         let drawn = tokio::task::spawn_blocking(drawing)
             .await
@@ -260,7 +420,7 @@ impl SessionHandle {
         self.vision.check(question)?;
         let bytes = match is_marked {
             true => self.marked_screenshot(marks::Output::Png, false).await?.0,
-            false => self.screenshot(Format::Png, None, false).await?,
+            false => self.screenshot(Format::Png, None, Area::Viewport).await?,
         };
         let picture = vision::Picture {
             bytes,
@@ -277,6 +437,58 @@ impl SessionHandle {
             return Err(crate::browser::Error::Gone.into());
         }
         Ok(())
+    }
+}
+
+/// What was read of a page beside its state.
+#[derive(Default)]
+struct Read {
+    elements: Option<ElementList>,
+    nodes: Option<Vec<serde_json::Value>>,
+    nodes_total: Option<u64>,
+    nodes_more: Option<Option<String>>,
+    text: Option<String>,
+    text_cursor: Option<Option<String>>,
+    found: Option<Vec<serde_json::Value>>,
+    unread: Option<Unread>,
+}
+
+impl Read {
+    async fn all(&mut self, page: &Page, options: &ContextOptions) -> Result<(), sight::Unreadable> {
+        if options.wants_text() {
+            let part = sight::text(page, options.text_cursor.as_deref()).await?;
+            self.text = Some(part.text);
+            self.text_cursor = Some(part.more);
+        }
+        if let Some(phrase) = &options.find {
+            let found = sight::find(page, phrase).await?;
+            self.found = Some(found.iter().map(|place| serde_json::json!(place)).collect());
+        }
+        if options.wants_elements() {
+            let part = Part {
+                limit: options.limit,
+                more: options.more.clone(),
+                boxes: options.boxes,
+            };
+            self.elements = Some(sight::list(page, &part).await?);
+        }
+        if options.wants_tree() {
+            let tree = sight::tree(page, options.accessibility_more.as_deref()).await?;
+            self.nodes = Some(tree.nodes);
+            self.nodes_total = Some(tree.total);
+            self.nodes_more = Some(tree.more);
+        }
+        Ok(())
+    }
+}
+
+/// Why a page could not be read, as it is told; none for a cursor that is no longer kept.
+fn reason(unreadable: sight::Unreadable) -> Option<Unreadable> {
+    match unreadable {
+        sight::Unreadable::BetweenDocuments => Some(Unreadable::BetweenDocuments),
+        sight::Unreadable::ScriptFailed => Some(Unreadable::ScriptFailed),
+        sight::Unreadable::TooLarge => Some(Unreadable::TooLarge),
+        sight::Unreadable::NotKept => None,
     }
 }
 

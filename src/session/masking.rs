@@ -2,8 +2,8 @@
 
 use super::look::PageContext;
 use crate::browser::PageEvent;
-use crate::browser::sight::elements::ElementList;
-use crate::model::ActionResult;
+use crate::browser::sight::ElementList;
+use crate::model::{ActionResult, DialogInfo, Outcome};
 use crate::model::command::ActionRequest;
 use crate::model::secrets::Secrets;
 
@@ -24,12 +24,54 @@ pub(super) fn result(secrets: &Secrets, result: &mut ActionResult) {
     if let Some(context) = &mut result.context {
         secrets.mask_value(context);
     }
-    result
-        .data
-        .values_mut()
-        .for_each(|value| secrets.mask_value(value));
+    outcome(secrets, &mut result.outcome);
     secrets.mask_text(&mut result.url);
-    secrets.mask_text(&mut result.title);
+    result
+        .title
+        .iter_mut()
+        .for_each(|title| secrets.mask_text(title));
+}
+
+/// What an action did.
+fn outcome(secrets: &Secrets, outcome: &mut Outcome) {
+    let Outcome {
+        effect,
+        target,
+        rest,
+        dialogs,
+        downloads,
+        blocked_requests,
+        changes,
+        data,
+        delivery: _,
+        retry: _,
+        tab: _,
+    } = outcome;
+    let values = effect.before.iter_mut().chain(&mut effect.after);
+    values.for_each(|value| secrets.mask_value(value));
+    let struck = target.iter_mut().flat_map(|target| {
+        [&mut target.role, &mut target.name]
+            .into_iter()
+            .chain(&mut target.frame)
+    });
+    let texts = struck
+        .chain(rest.iter_mut().flat_map(|rest| &mut rest.waits_for))
+        .chain(downloads.iter_mut().map(|download| &mut download.name))
+        .chain(blocked_requests.iter_mut().flat_map(|blocked| [&mut blocked.host, &mut blocked.reason]))
+        .chain(changes.iter_mut().map(|change| &mut change.text));
+    texts.for_each(|text| secrets.mask_text(text));
+    dialogs.iter_mut().for_each(|it| dialog(secrets, it));
+    data.values_mut()
+        .for_each(|value| secrets.mask_value(value));
+}
+
+/// A dialog.
+pub(super) fn dialog(secrets: &Secrets, dialog: &mut DialogInfo) {
+    secrets.mask_text(&mut dialog.message);
+    dialog
+        .default_value
+        .iter_mut()
+        .for_each(|value| secrets.mask_text(value));
 }
 
 /// What the page tells.
@@ -50,7 +92,11 @@ pub(super) fn page_event(secrets: &Secrets, event: &mut PageEvent) {
 /// What an agent sees of the page.
 pub(super) fn context(secrets: &Secrets, context: &mut PageContext) {
     secrets.mask_text(&mut context.url);
-    secrets.mask_text(&mut context.title);
+    let texts = [&mut context.title, &mut context.text].into_iter().flatten();
+    texts.for_each(|text| secrets.mask_text(text));
+    context.dialog.iter_mut().for_each(|it| dialog(secrets, it));
+    let found = context.found.iter_mut().flatten();
+    found.for_each(|place| secrets.mask_value(place));
     for tab in &mut context.tabs {
         secrets.mask_text(&mut tab.url);
         secrets.mask_text(&mut tab.title);

@@ -11,6 +11,7 @@
 
 mod actor;
 mod corrections;
+mod downloads;
 mod handle;
 mod look;
 pub mod machine;
@@ -21,8 +22,8 @@ mod perform;
 mod start;
 pub mod studio;
 
-pub use crate::browser::sight::elements::ElementList;
+pub use crate::browser::sight::ElementList;
 pub use crate::vision::Analysis;
 pub use handle::{Order, SessionHandle};
-pub use look::{ContextOptions, PageContext};
+pub use look::{Area, ContextOptions, PageContext, Unread};
 pub use manager::Manager;

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::handle::refused;
 use super::masking;
 use super::studio::Studio;
-use crate::browser::act::{self, Cues, Done, Settled, Stage};
-use crate::browser::sight::elements;
+use crate::browser::act::{self, Cues, Stage};
+use crate::browser::sight;
 use crate::browser::gate::Gate;
 use crate::browser::target::{Page, PageState};
 use crate::browser::tabs::Tabs;
@@ -18,7 +18,7 @@ use crate::config;
 use crate::media::cursor::Cue;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
 use crate::model::wait::Wait;
-use crate::model::{ActionResult, Command, Secrets};
+use crate::model::{ActionResult, Command, Outcome, Secrets};
 
 /// Beyond its own bound no action takes longer than this.
 const OVERTIME: Duration = Duration::from_secs(30);
@@ -28,6 +28,9 @@ const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
 /// Stands for a text that must not be repeated.
 const MASK: &str = "•••";
+
+/// Parameters that may hold a password, or a part of one.
+const TEXTS: [&str; 2] = ["text", "keys"];
 
 /// What actions of a session work with.
 #[derive(Debug, Clone)]
@@ -57,7 +60,6 @@ pub(super) struct Performed {
     pub(super) result: ActionResult,
     /// The action as it may be repeated to others.
     pub(super) echo: ActionRequest,
-    pub(super) settled: Option<Settled>,
 }
 
 /// Parses and performs an action, unless it is cancelled first.
@@ -90,62 +92,68 @@ pub(super) async fn perform(
     let known = is_password.into_inner().or(is_gone.then_some(true));
     let mut echo = match may_be_password(&page, &request, known).await {
         true => masked(&request),
-        false => request,
+        false => echo(&request),
     };
     masking::request(&kit.secrets, &mut echo);
-    let (shown, state) = at_end(&kit, &page, &outcome).await;
-    let (url, title) = match &state {
-        // Chromium's error page stands for the document that could not be loaded.
-        Some(state) if !state.is_error_page() => (state.url.clone(), state.title.clone()),
-        _ => (shown.loading().url, String::new()),
-    };
-    let (mut result, settled) = match outcome {
-        Ok(Done { data, settled }) => {
-            let result = ActionResult {
-                action_id: String::new(),
-                correction_of: None,
-                success: true,
-                error: None,
-                error_kind: None,
-                context: None,
-                data,
-                duration_ms: 0.0,
-                url,
-                title,
-            };
-            (result, settled)
-        }
+    let Ending {
+        url,
+        title,
+        ready_state,
+    } = ending(&kit).await;
+    let mut result = match outcome {
+        Ok(outcome) => ActionResult {
+            action_id: String::new(),
+            correction_of: None,
+            success: true,
+            error: None,
+            error_kind: None,
+            context: None,
+            outcome: outcome.told(),
+            duration_ms: 0.0,
+            url,
+            title,
+            ready_state,
+        },
         Err(mut error) => {
-            let ready_state = state.map(|state| state.ready_state);
             let detail = error.context.take();
-            error.context = Some(context(&echo, &url, &title, ready_state, detail));
-            (refused(error, &url, &title), None)
+            let title = title.as_deref();
+            let context = context(&echo, &url, title, ready_state.as_deref(), detail);
+            error.context = Some(context);
+            ActionResult {
+                ready_state,
+                ..refused(error, &url, title.map(str::to_owned))
+            }
         }
     };
     masking::result(&kit.secrets, &mut result);
     let took = started.elapsed();
     result.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
-    Performed {
-        result,
-        echo,
-        settled,
-    }
+    Performed { result, echo }
 }
 
-/// The page that is shown in the end, which may be that of another tab, and what it says of itself.
-async fn at_end(
-    kit: &Kit,
-    page: &Page,
-    outcome: &Result<Done, ActionError>,
-) -> (Page, Option<PageState>) {
+/// What is shown in the end, which may be another tab. What is not known is not made up.
+struct Ending {
+    url: String,
+    title: Option<String>,
+    ready_state: Option<String>,
+}
+
+async fn ending(kit: &Kit) -> Ending {
     let shown = kit.tabs.present().await;
-    let done = outcome.as_ref().ok();
-    let at_rest = done.and_then(|done| done.settled.as_ref()?.state.clone());
-    let state = match at_rest.filter(|_| shown.tab() == page.tab()) {
-        Some(state) => Some(state),
-        None => told(shown.state()).await,
-    };
-    (shown, state)
+    let state: Option<PageState> = told(shown.state()).await;
+    match state {
+        // Chromium's error page stands for the document that could not be loaded.
+        Some(state) if !state.is_error_page() => Ending {
+            url: state.url,
+            title: Some(state.title),
+            ready_state: Some(state.ready_state),
+        },
+        _ => Ending {
+            url: shown.loading().url,
+            title: None,
+            ready_state: None,
+        },
+    }
 }
 
 /// What a page says of itself; nothing when it hangs or is gone, for an action ends all the same.
@@ -159,9 +167,9 @@ async fn told<T, E>(asking: impl Future<Output = Result<T, E>>) -> Option<T> {
 async fn may_be_password(page: &Page, request: &ActionRequest, known: Option<bool>) -> bool {
     match known {
         Some(is_password) => is_password,
-        None if !request.params.contains_key("text") => false,
+        None if !TEXTS.iter().any(|name| request.params.contains_key(*name)) => false,
         None => {
-            let asks = told(elements::asks_for_password(page)).await;
+            let asks = told(sight::asks_for_password(page)).await;
             asks.unwrap_or(true)
         }
     }
@@ -169,11 +177,25 @@ async fn may_be_password(page: &Page, request: &ActionRequest, known: Option<boo
 
 /// The action without the text that it types.
 pub(super) fn masked(request: &ActionRequest) -> ActionRequest {
-    let mut masked = request.clone();
-    if let Some(text) = masked.params.get_mut("text") {
-        *text = MASK.into();
+    let mut masked = echo(request);
+    for name in TEXTS {
+        if let Some(text) = masked.params.get_mut(name) {
+            *text = MASK.into();
+        }
     }
     masked
+}
+
+/// The action as it is repeated to others: as it was sent, but for the contents of files.
+pub(super) fn echo(request: &ActionRequest) -> ActionRequest {
+    let mut echo = ActionRequest::new(&request.action_type, request.params.clone());
+    let files = echo.params.get_mut("files").and_then(Value::as_array_mut);
+    for file in files.into_iter().flatten().filter_map(Value::as_object_mut) {
+        if let Some(data) = file.get_mut("data_base64") {
+            *data = MASK.into();
+        }
+    }
+    echo
 }
 
 /// Counts an action that has ended, whatever its end.
@@ -193,7 +215,7 @@ async fn bounded(
     page: &Page,
     command: &Command,
     is_password: &OnceLock<bool>,
-) -> Result<Done, ActionError> {
+) -> Result<Outcome, ActionError> {
     let stage = Stage {
         tabs: &kit.tabs,
         page,
@@ -217,8 +239,9 @@ async fn bounded(
         .await
         .unwrap_or_else(|_| {
             Err(ActionError::new(
-                ActionErrorKind::Timeout,
-                "The action took too long and was given up. Get the page's context and try again.",
+                ActionErrorKind::OutcomeUnknown,
+                "The action took too long and was given up, and it is not known what it did. Get the page's \
+                 context and look before doing it again.",
             ))
         })
 }
@@ -235,8 +258,8 @@ fn known_type(action_type: &str) -> &'static str {
 pub(super) fn context(
     request: &ActionRequest,
     url: &str,
-    title: &str,
-    ready_state: Option<String>,
+    title: Option<&str>,
+    ready_state: Option<&str>,
     detail: Option<Value>,
 ) -> Value {
     let mut context = json!({

@@ -66,6 +66,7 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
         video: VideoStats::default(),
         recording: None,
         cursor: None,
+        dialogs: spec.dialogs,
         allowed_domains: spec.allowed_domains.clone(),
         connections: 0,
         metadata: spec.metadata.clone(),

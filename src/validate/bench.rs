@@ -233,6 +233,7 @@ impl Session {
             action_type: action_type.to_owned(),
             params: params.as_object().cloned().unwrap_or_default(),
             correction_of,
+            expects: None,
         };
         Ok(self.handle.act(action).await?)
     }

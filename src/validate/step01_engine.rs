@@ -121,7 +121,7 @@ async fn test_step1_navigation_and_page_information(bench: Bench) -> Outcome {
     session.navigate(&url).await?;
     let context = session.context().await?;
     ensure!(context.url == url, "the page is at {}", context.url);
-    let title = context.title;
+    let title = context.title.unwrap_or_default();
     ensure!(title == "Example Domain", "the title is {title}");
     ensure!(
         pages.arrivals_at("/example") == 1,

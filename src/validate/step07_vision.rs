@@ -13,6 +13,7 @@ use crate::media::Picture;
 use crate::media::decode::Decoder;
 use crate::media::playback::rgb_at;
 use crate::model::Size;
+use crate::session::Area;
 
 const COLOUR: [u8; 3] = [0xcc, 0x33, 0x33];
 const QUESTION: &str = "What colour is the page?";
@@ -54,12 +55,12 @@ fn check_picture(png: &[u8]) -> Outcome {
 async fn test_step7_screenshot_capture(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
     let session = bench.session(Some(pages.url("/flat/cc3333"))).await?;
-    let png = session.handle.screenshot(Format::Png, None, false).await?;
+    let png = session.handle.screenshot(Format::Png, None, Area::Viewport).await?;
     bench.say(format!("{} bytes of PNG", png.len()));
     check_picture(&png)?;
     let jpeg = session
         .handle
-        .screenshot(Format::Jpeg, Some(80), false)
+        .screenshot(Format::Jpeg, Some(80), Area::Viewport)
         .await?;
     let mut picture = Picture::new(Size::new(2, 2));
     Decoder::new()?.decode_jpeg(&jpeg, &mut picture)?;

@@ -7,8 +7,11 @@ use serde_json::{Map, Number, Value};
 
 use super::proto;
 use crate::error::Error;
-use crate::model::command::ActionRequest;
-use crate::model::{ActionResult, RecordingStatus, RoomName, SessionRecord, SessionSpec};
+use crate::model::command::{ActionRequest, Expects};
+use crate::model::{
+    ActionResult, DialogInfo, DialogPolicy, DownloadInfo, Effect, Outcome, RecordingStatus, RoomName,
+    SessionRecord, SessionSpec,
+};
 use crate::session::PageContext;
 
 /// Deepest nesting of a struct that is taken in; prost stops at a hundred messages by itself.
@@ -123,6 +126,14 @@ pub(super) fn spec(request: proto::StartSessionRequest) -> Result<SessionSpec, E
             })?,
         ),
     };
+    let dialogs = match request.dialogs {
+        None => DialogPolicy::default(),
+        Some(name) => serde_json::from_value(Value::String(name)).map_err(|error| {
+            Error::invalid_input("dialogs is not valid")
+                .hint("Use ask, accept or dismiss.")
+                .source(error)
+        })?,
+    };
     Ok(SessionSpec {
         livekit_url: request.livekit_url,
         livekit_token: request.livekit_token,
@@ -133,6 +144,7 @@ pub(super) fn spec(request: proto::StartSessionRequest) -> Result<SessionSpec, E
         bitrate_bps: request.bitrate_bps,
         allowed_domains: request.allowed_domains,
         capture,
+        dialogs,
         metadata: from_struct(request.metadata.unwrap_or_default())?,
         secrets: request
             .secrets
@@ -179,6 +191,11 @@ pub(super) fn action(request: proto::ExecuteActionRequest) -> Result<ActionReque
         action_type: action.action_type,
         params: from_struct(action.params.unwrap_or_default())?,
         correction_of: request.correction_of,
+        expects: request.expects.map(|expects| Expects {
+            url: expects.url,
+            tab: expects.tab,
+            document: expects.document,
+        }),
     })
 }
 
@@ -193,12 +210,92 @@ pub(super) fn result(result: ActionResult) -> proto::ActionResult {
         error: result.error,
         error_kind: result.error_kind.map(|kind| kind.as_str().to_owned()),
         context,
-        data: Some(to_struct(result.data)),
         duration_ms: result.duration_ms,
         url: result.url,
         title: result.title,
+        ready_state: result.ready_state,
         action_id: result.action_id,
         correction_of: result.correction_of,
+        ..outcome(result.outcome)
+    }
+}
+
+/// What an action did.
+fn outcome(outcome: Outcome) -> proto::ActionResult {
+    let Outcome {
+        delivery,
+        effect:
+            Effect {
+                kind,
+                verified,
+                before,
+                after,
+            },
+        target,
+        rest,
+        retry,
+        tab,
+        dialogs,
+        downloads,
+        blocked_requests,
+        changes,
+        data,
+    } = outcome;
+    let blocked = blocked_requests.into_iter().map(|blocked| proto::BlockedRequest {
+        host: blocked.host,
+        reason: blocked.reason,
+    });
+    let changes = changes.into_iter().map(|change| proto::Change {
+        kind: change.kind,
+        text: change.text,
+        index: change.index,
+    });
+    proto::ActionResult {
+        delivery: delivery.as_str().to_owned(),
+        effect: Some(proto::Effect {
+            kind: kind.as_str().to_owned(),
+            verified,
+            before: before.map(to_value),
+            after: after.map(to_value),
+        }),
+        target: target.map(|target| proto::Struck {
+            index: target.index,
+            role: target.role,
+            name: target.name,
+            frame: target.frame,
+        }),
+        rest: rest.map(|rest| proto::Rest {
+            reached: rest.reached,
+            waits_for: rest.waits_for,
+        }),
+        retry: retry.as_str().to_owned(),
+        tab,
+        dialogs: dialogs.into_iter().map(dialog).collect(),
+        downloads: downloads.into_iter().map(download).collect(),
+        blocked_requests: blocked.collect(),
+        changes: changes.collect(),
+        data: Some(to_struct(data)),
+        ..proto::ActionResult::default()
+    }
+}
+
+fn dialog(dialog: DialogInfo) -> proto::Dialog {
+    proto::Dialog {
+        r#type: dialog.dialog_type,
+        message: dialog.message,
+        default_value: dialog.default_value,
+        accepted: dialog.accepted,
+        handled_by: dialog.handled_by.map(|by| by.as_str().to_owned()),
+    }
+}
+
+/// A download.
+pub(super) fn download(info: DownloadInfo) -> proto::Download {
+    proto::Download {
+        id: info.id,
+        name: info.name,
+        state: info.state.as_str().to_owned(),
+        bytes: info.bytes,
     }
 }
 
@@ -207,9 +304,21 @@ pub(super) fn context(page: PageContext) -> proto::BrowserContext {
     let mut details = facts(&page);
     let elements = structs(list(details.remove("elements")));
     let accessibility = structs(list(details.remove("accessibility")));
-    for name in ["url", "title", "ready_state", "is_loading"] {
+    let found = structs(list(details.remove("found")));
+    for name in [
+        "url",
+        "title",
+        "ready_state",
+        "is_loading",
+        "text",
+        "text_cursor",
+        "unreadable",
+        "document",
+        "dialog",
+    ] {
         details.remove(name);
     }
+    let unreadable = page.unread.map(|unread| unread.unreadable.as_str().to_owned());
     proto::BrowserContext {
         url: page.url,
         title: page.title,
@@ -217,6 +326,12 @@ pub(super) fn context(page: PageContext) -> proto::BrowserContext {
         is_loading: page.is_loading,
         elements,
         accessibility,
+        text: page.text,
+        text_cursor: page.text_cursor.flatten(),
+        found,
+        unreadable,
+        document: page.document,
+        dialog: page.dialog.map(dialog),
         details: Some(to_struct(details)),
     }
 }

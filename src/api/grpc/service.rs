@@ -3,11 +3,12 @@
 use std::pin::Pin;
 
 use futures::Stream;
+use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::super::Doors;
-use super::super::picture::{PictureOptions, take};
+use super::super::picture::{AreaParams, PictureOptions, take};
 use super::super::subscribe::{Wanted, lagged};
 use super::{convert, proto, status};
 use crate::browser::capture::screenshot::Format;
@@ -16,6 +17,9 @@ use crate::events::Next;
 use crate::session::{ContextOptions, Manager, Order, SessionHandle};
 
 type Answer<T> = Result<Response<T>, Status>;
+
+/// Bytes of one piece of a download.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// The service.
 #[derive(Debug, Clone)]
@@ -41,6 +45,12 @@ impl Service {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature is map_err's")]
+fn unreadable(error: std::io::Error) -> Error {
+    Error::unavailable("the download cannot be read")
+        .hint("Download it again.")
+        .source(error)
+}
+
 fn refused(error: Error) -> Status {
     status(&error)
 }
@@ -145,6 +155,10 @@ impl proto::browser_service_server::BrowserService for Service {
             limit: request.limit,
             more: request.more,
             accessibility_more: request.accessibility_more,
+            text: request.text,
+            text_cursor: request.text_cursor,
+            find: request.find,
+            boxes: request.boxes.unwrap_or(true),
         };
         let handle = self.find(&request.room_name)?;
         let page = handle.context(options).await.map_err(refused)?;
@@ -164,10 +178,19 @@ impl proto::browser_service_server::BrowserService for Service {
                 refused(error.hint("Use png, jpeg or webp."))
             })?,
         };
+        let region = request.region;
+        let area = AreaParams {
+            full_page: request.full_page,
+            index: request.index,
+            x: region.map(|region| region.x),
+            y: region.map(|region| region.y),
+            width: region.map(|region| region.width),
+            height: region.map(|region| region.height),
+        };
         let wanted = PictureOptions {
             format,
             quality: request.quality,
-            full_page: request.full_page,
+            area: area.area().map_err(refused)?,
             marks: request.marks,
         };
         let (data, elements) = take(&handle, wanted).await.map_err(refused)?;
@@ -192,6 +215,44 @@ impl proto::browser_service_server::BrowserService for Service {
             model: analysis.model,
             took_ms: analysis.took_ms,
         }))
+    }
+
+    async fn list_downloads(
+        &self,
+        request: Request<proto::ListDownloadsRequest>,
+    ) -> Answer<proto::ListDownloadsResponse> {
+        let downloads = self.find(&request.get_ref().room_name)?.downloads();
+        let downloads = downloads.map_err(refused)?.into_iter();
+        Ok(Response::new(proto::ListDownloadsResponse {
+            downloads: downloads.map(convert::download).collect(),
+        }))
+    }
+
+    type GetDownloadStream = Pin<Box<dyn Stream<Item = Result<proto::DownloadPiece, Status>> + Send>>;
+
+    async fn get_download(
+        &self,
+        request: Request<proto::GetDownloadRequest>,
+    ) -> Answer<Self::GetDownloadStream> {
+        let request = request.into_inner();
+        let handle = self.find(&request.room_name)?;
+        let (info, path) = handle.download(&request.id).map_err(refused)?;
+        let opened = tokio::fs::File::open(path).await;
+        let file = opened.map_err(|error| refused(unreadable(error)))?;
+        let pieces = futures::stream::try_unfold(
+            (file, Some(convert::download(info))),
+            |(mut file, download)| async move {
+                let mut data = vec![0; PIECE_BYTES];
+                let read = file.read(&mut data).await;
+                let count = read.map_err(|error| refused(unreadable(error)))?;
+                data.truncate(count);
+                let piece = proto::DownloadPiece { download, data };
+                // An empty file is told by its first piece as well.
+                let is_end = count == 0 && piece.download.is_none();
+                Ok((!is_end).then_some((piece, (file, None))))
+            },
+        );
+        Ok(Response::new(Box::pin(pieces)))
     }
 
     async fn start_recording(

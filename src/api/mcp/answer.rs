@@ -5,14 +5,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::status::log;
+use super::words::{self, place};
 use crate::error::{Error, ErrorKind};
-use crate::model::command::ActionRequest;
 use crate::model::session::LiveKitStatus;
-use crate::model::{ActionResult, RoomName, SessionRecord, SessionState};
-use crate::session::PageContext;
-
-/// Longest piece of a page's text within a sentence, characters.
-const SPOKEN_CHARS_MAX: usize = 80;
+use crate::model::{ActionResult, ActionState, ActionStatus, RoomName, SessionRecord, SessionState};
 
 /// An answer: the sentence first, then the facts, for clients that read text only.
 pub(super) fn answer(message: &str, mut facts: Map<String, Value>) -> CallToolResult {
@@ -113,7 +109,7 @@ pub(super) fn started(record: &SessionRecord) -> String {
         (None, false) if record.current_url == "about:blank" => "The browser is open.".to_owned(),
         (None, false) => format!(
             "The browser is open and shows {}.",
-            place(&record.title, &record.current_url)
+            place(Some(&record.title), &record.current_url)
         ),
     };
     match record.livekit {
@@ -148,137 +144,45 @@ pub(super) fn running(record: &SessionRecord, action_id: String) -> Map<String, 
     }))
 }
 
-/// What is said of an action that ended.
-pub(super) fn told(action: &ActionRequest, result: &ActionResult) -> String {
-    if let Some(error) = &result.error {
-        return error.clone();
-    }
-    let place = || place(&result.title, &result.url);
-    match action.action_type.as_str() {
-        "navigate" => format!("Opened {}.", place()),
-        "go_back" => format!("Went back to {}.", place()),
-        "go_forward" => format!("Went forward to {}.", place()),
-        "refresh" => format!("Loaded {} again.", place()),
-        "click" => {
-            let clicked = format!("Clicked {}.", element(&result.data));
-            match result.data.get("navigated") == Some(&Value::Bool(true)) {
-                _ if result.data.contains_key("tab") => {
-                    format!("{clicked} Another tab is shown now, with {}.", place())
-                }
-                true => format!("{clicked} The page is now {}.", place()),
-                false => clicked,
-            }
-        }
-        "type" => "Typed the text.".to_owned(),
-        "scroll" => match result.data.get("moved") == Some(&Value::Bool(false)) {
-            true => "The page does not scroll any further that way.".to_owned(),
-            false => format!("Scrolled {}.", param(action, "direction").unwrap_or("on")),
+/// How far an action has come, and what came of it.
+pub(super) fn progress(room: &RoomName, status: &ActionStatus) -> CallToolResult {
+    let message = match (status.state, &status.result) {
+        (ActionState::Queued, _) => match status.position {
+            Some(1) | None => "The action waits for its turn; it is next.".to_owned(),
+            Some(position) => format!("The action waits for its turn, in place {position}."),
         },
-        "wait" => match action.params.contains_key("for") {
-            true => "It is there.".to_owned(),
-            false => "Done waiting.".to_owned(),
-        },
-        "new_tab" => format!("Opened a new tab with {}.", place()),
-        "switch_tab" => format!("Switched to the tab with {}.", place()),
-        "close_tab" => format!("Closed the tab. The current one shows {}.", place()),
-        _ => "Done.".to_owned(),
-    }
-}
-
-/// What is said while an action takes its time.
-pub(super) fn under_way(action: &ActionRequest) -> String {
-    match action.action_type.as_str() {
-        "navigate" => {
-            let url = param(action, "url").unwrap_or_default();
-            format!("Opening {}, one moment.", host(url))
-        }
-        "go_back" => "Going back, one moment.".to_owned(),
-        "go_forward" => "Going forward, one moment.".to_owned(),
-        "refresh" => "Loading the page again, one moment.".to_owned(),
-        "wait" => "Waiting.".to_owned(),
-        "new_tab" => match param(action, "url") {
-            Some(url) => format!("Opening {} in a new tab, one moment.", host(url)),
-            None => "Opening a new tab.".to_owned(),
-        },
-        "switch_tab" => "Switching tabs.".to_owned(),
-        "close_tab" => "Closing the tab.".to_owned(),
-        _ => "Working on it, one moment.".to_owned(),
-    }
-}
-
-/// What is said of an action that outlasts its answer.
-pub(super) fn late(action: &ActionRequest) -> String {
-    let what = match action.action_type.as_str() {
-        "navigate" | "new_tab" => {
-            let url = param(action, "url").unwrap_or_default();
-            format!("{} is still loading.", host(url))
-        }
-        "go_back" | "go_forward" | "refresh" => "The page is still loading.".to_owned(),
-        "wait" => "The wait goes on.".to_owned(),
-        _ => "The action is still under way.".to_owned(),
+        (ActionState::Running, _) => "The action is still under way.".to_owned(),
+        (ActionState::Done, Some(result)) => words::told(&status.action, result),
+        (ActionState::Done, None) => "The action is done.".to_owned(),
     };
-    format!("{what} An event tells when it is done; meanwhile get_browser_context shows the page.")
+    let mut facts = status.result.as_ref().map(|it| result(room, it)).unwrap_or_default();
+    let state = serde_json::to_value(status.state).unwrap_or_default();
+    facts.extend([
+        ("room_name".to_owned(), room.as_str().into()),
+        ("action_id".to_owned(), status.action_id.as_str().into()),
+        ("status".to_owned(), state),
+        ("position".to_owned(), json!(status.position)),
+        ("action".to_owned(), json!(status.action)),
+    ]);
+    answer(&message, facts)
 }
 
-/// What is said of a page.
-pub(super) fn seen(context: &PageContext, elements: Option<u64>) -> String {
-    let place = place(&context.title, &context.url);
-    let state = match context.is_loading {
-        true => " and is still loading",
-        false => "",
-    };
-    let page = match elements {
-        Some(0) => format!("The page is {place}{state}; nothing can be used on it."),
-        Some(1) => format!("The page is {place}{state}; one thing can be used on it."),
-        Some(count) => format!("The page is {place}{state}; {count} things can be used on it."),
-        None => format!("The page is {place}{state}."),
-    };
-    match context.tabs.len() {
-        0 | 1 => page,
-        count => format!("{page} There are {count} tabs."),
-    }
-}
-
-fn element(data: &Map<String, Value>) -> String {
-    let part = |name| {
-        data.get("element")
-            .and_then(|element| element.get(name)?.as_str())
-    };
-    match (part("role"), part("name").map(str::trim)) {
-        (Some(role), Some(name)) if !name.is_empty() => format!("the {role} \"{}\"", cut(name)),
-        (Some(role), _) if !role.is_empty() => format!("the {role}"),
-        _ => "there".to_owned(),
-    }
-}
-
-fn param<'a>(action: &'a ActionRequest, name: &str) -> Option<&'a str> {
-    action.params.get(name)?.as_str()
-}
-
-/// A page by its title, or by its host when it has none.
-fn place(title: &str, url: &str) -> String {
-    match title.trim() {
-        "" => host(url),
-        title => format!("\"{}\"", cut(title)),
-    }
-}
-
-fn host(url: &str) -> String {
-    let parsed = url::Url::parse(url).ok();
-    let host = parsed.as_ref().and_then(url::Url::host_str);
-    match host {
-        Some(host) => cut(host),
-        None if url.starts_with("about:") || url.is_empty() => "an empty page".to_owned(),
-        None => cut(url),
-    }
-}
-
-fn cut(text: &str) -> String {
-    let mut short: String = text.chars().take(SPOKEN_CHARS_MAX).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
+/// The same answer, beginning with the session that was made for it.
+pub(super) fn just_started(mut result: CallToolResult, room: &RoomName) -> CallToolResult {
+    let said = spoken(&result).unwrap_or_default();
+    let message = format!(
+        "A browser was just started for you in the room \"{room}\", for there was none. {said}"
+    );
+    let facts = result.structured_content.take();
+    let mut facts = into_map(facts.unwrap_or_default());
+    facts.insert("just_started".to_owned(), true.into());
+    facts.insert("room_name".to_owned(), room.as_str().into());
+    let rest = result.content.split_off(result.content.len().min(2));
+    let mut again = answer(&message, facts);
+    // Pictures stay.
+    again.content.extend(rest);
+    again.is_error = result.is_error;
+    again
 }
 
 pub(super) fn into_map(value: Value) -> Map<String, Value> {
@@ -293,6 +197,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_session_that_was_made_is_told_first() {
+        let room = RoomName::parse("default-1").unwrap();
+        let plain = answer("Opened it.", Map::new());
+        let told = just_started(failed(plain), &room);
+        assert!(spoken(&told).unwrap().starts_with("A browser was just started"));
+        assert!(spoken(&told).unwrap().ends_with("Opened it."));
+        assert_eq!(told.is_error, Some(true));
+        let facts = told.structured_content.unwrap();
+        assert_eq!(facts["just_started"], true);
+        assert_eq!(facts["room_name"], "default-1");
+        assert!(facts["message"].as_str().unwrap().ends_with("Opened it."));
+    }
+
+    #[test]
     fn errors_are_sentences_that_say_what_to_call() {
         let result = error(&Error::not_found("there is no session \"x\""));
         let text = result.content[0].as_text().unwrap().text.clone();
@@ -301,13 +219,5 @@ mod tests {
             "There is no session \"x\". Call start_browser_session to start one."
         );
         assert_eq!(result.is_error, Some(true));
-    }
-
-    #[test]
-    fn pages_are_named_briefly() {
-        assert_eq!(place("", "https://example.com/a?b"), "example.com");
-        assert_eq!(place(" A page ", "https://example.com/"), "\"A page\"");
-        assert_eq!(host("about:blank"), "an empty page");
-        assert!(cut(&"x".repeat(500)).chars().count() == SPOKEN_CHARS_MAX + 1);
     }
 }

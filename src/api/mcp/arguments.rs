@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
-use crate::model::Secret;
-use crate::model::command::ActionRequest;
+use crate::model::{DialogPolicy, Secret};
+use crate::model::command::{ActionRequest, Expects};
 
 /// Of `start_browser_session`.
 #[derive(Debug, Deserialize)]
@@ -19,6 +19,8 @@ pub(super) struct Start {
     pub(super) viewport_width: Option<u32>,
     pub(super) viewport_height: Option<u32>,
     pub(super) fps: Option<u32>,
+    #[serde(default)]
+    pub(super) dialogs: DialogPolicy,
 }
 
 /// Of the tools that need nothing but a room.
@@ -45,6 +47,7 @@ pub(super) struct Act {
     #[serde(default)]
     pub(super) params: Option<Map<String, Value>>,
     pub(super) correction_of: Option<String>,
+    pub(super) expects: Option<Expects>,
 }
 
 impl Act {
@@ -54,6 +57,7 @@ impl Act {
             action_type: self.action_type,
             params: self.params.unwrap_or_default(),
             correction_of: self.correction_of,
+            expects: self.expects,
         };
         (self.room_name, action)
     }
@@ -70,6 +74,13 @@ pub(super) struct Look {
     pub(super) accessibility: bool,
     pub(super) more: Option<String>,
     pub(super) accessibility_more: Option<String>,
+    #[serde(default)]
+    pub(super) text: bool,
+    pub(super) text_cursor: Option<String>,
+    pub(super) find: Option<String>,
+    #[serde(default)]
+    pub(super) boxes: bool,
+    pub(super) action_id: Option<String>,
 }
 
 /// Of `screenshot`.
@@ -81,6 +92,11 @@ pub(super) struct Screenshot {
     pub(super) marks: bool,
     #[serde(default)]
     pub(super) full_page: bool,
+    pub(super) index: Option<u32>,
+    pub(super) x: Option<f64>,
+    pub(super) y: Option<f64>,
+    pub(super) width: Option<f64>,
+    pub(super) height: Option<f64>,
 }
 
 /// Of `analyze`.

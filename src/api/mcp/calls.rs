@@ -1,19 +1,23 @@
 //! What the default tools do: each parses, asks the manager or a session, and answers.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rmcp::model::CallToolResult;
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Server;
 use super::answer;
 use super::arguments::{self, Act, Look, Recover, Room, Start};
 use super::catalog::{FPS_DEFAULT, ToolName};
+use super::meant::Want;
+use super::memory::Begun;
 use super::pace::{Expected, Pace, Paced};
-use crate::error::{Chain, Error, ErrorKind};
+use super::words;
+use crate::error::{Chain, Error};
 use crate::model::command::ActionRequest;
 use crate::model::session::LiveKitStatus;
 use crate::model::{EventBody, RoomName, SessionRecord, SessionSpec, SessionState};
@@ -21,8 +25,6 @@ use crate::session::{ContextOptions, Order, SessionHandle};
 
 /// A start waits this long for LiveKit beyond its first page.
 const LIVEKIT_PATIENCE: Duration = Duration::from_millis(1_000);
-/// How often a start by somebody else is looked after.
-const STARTED_POLL: Duration = Duration::from_millis(20);
 /// A wait shorter than this needs no announcement, seconds.
 const WAIT_ANNOUNCED: f64 = 1.0;
 
@@ -37,6 +39,7 @@ pub(super) async fn call(
         server,
         context,
         pace: Pace::new(context),
+        made: OnceLock::new(),
     };
     let outcome = match tool {
         ToolName::Start => call.start(arguments).await,
@@ -52,23 +55,20 @@ pub(super) async fn call(
         ToolName::Record => call.record(arguments).await,
         ToolName::WaitFor => call.wait_for(arguments).await,
     };
-    outcome.unwrap_or_else(|error| answer::error(&error))
+    let result = outcome.unwrap_or_else(|error| answer::error(&error));
+    match call.made.into_inner() {
+        Some(room) => answer::just_started(result, &room),
+        None => result,
+    }
 }
 
 /// One call of one tool.
 pub(super) struct Call<'a> {
-    server: &'a Server,
-    context: &'a RequestContext<RoleServer>,
+    pub(super) server: &'a Server,
+    pub(super) context: &'a RequestContext<RoleServer>,
     pace: Pace<'a>,
-}
-
-/// What becomes of a session whose starter no longer wants it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Abandoned {
-    /// It was the caller's.
-    Closed,
-    /// It is everybody's, and another call may use it by then.
-    Kept,
+    /// The room of the session that this call has made without being asked for it.
+    pub(super) made: OnceLock<RoomName>,
 }
 
 impl Call<'_> {
@@ -81,6 +81,7 @@ impl Call<'_> {
             viewport_width,
             viewport_height,
             fps,
+            dialogs,
         } = arguments::parse(arguments)?;
         let room_name = RoomName::parse(&room_name)?;
         let spec = SessionSpec {
@@ -90,14 +91,19 @@ impl Call<'_> {
             viewport_width,
             viewport_height,
             fps: Some(fps.unwrap_or(FPS_DEFAULT)),
+            dialogs,
             ..SessionSpec::of(room_name.clone())
         };
-        let handle = match self.begin(spec, Abandoned::Closed).await? {
+        let handle = match self.begin(spec).await? {
             Paced::Done(handle) => handle,
             Paced::Late => return self.still_starting(&room_name),
             Paced::Cancelled => return Err(cancelled()),
         };
-        self.server.memory.remember(room_name.as_str());
+        self.server.memory.remember(Begun {
+            room: room_name,
+            session: Some(handle.record().session_id),
+            is_automatic: false,
+        });
         let ready = self
             .pace
             .wait(Expected::Slow, "Opening the page.", ready(&handle));
@@ -115,11 +121,7 @@ impl Call<'_> {
     }
 
     /// Starts a session, for as long as a conversation can wait; its events tell the rest.
-    async fn begin(
-        &self,
-        spec: SessionSpec,
-        abandoned: Abandoned,
-    ) -> Result<Paced<SessionHandle>, Error> {
+    pub(super) async fn begin(&self, spec: SessionSpec) -> Result<Paced<SessionHandle>, Error> {
         let room = spec.room_name.clone();
         let manager = self.server.doors.manager.clone();
         let mut starting = {
@@ -141,7 +143,7 @@ impl Call<'_> {
         };
         tokio::spawn(async move {
             match starting.await {
-                Ok(Ok(handle)) if is_cancelled && abandoned == Abandoned::Closed => {
+                Ok(Ok(handle)) if is_cancelled => {
                     let id = handle.record().session_id.to_string();
                     // Somebody else may have closed it already.
                     let _ = manager.close(&id).await;
@@ -163,7 +165,11 @@ impl Call<'_> {
     }
 
     fn still_starting(&self, room: &RoomName) -> Result<CallToolResult, Error> {
-        self.server.memory.remember(room.as_str());
+        self.server.memory.remember(Begun {
+            room: room.clone(),
+            session: None,
+            is_automatic: false,
+        });
         let record = self.server.doors.manager.record(room.as_str())?;
         let message = "The browser is still starting. An event tells when it is there.";
         Ok(self.session(&record, message))
@@ -199,7 +205,7 @@ impl Call<'_> {
                 let record = closed.map_err(broken)??;
                 self.server
                     .memory
-                    .forget(record.room_name.as_str(), record.session_id);
+                    .forget(&record.room_name, record.session_id);
                 Ok(self.session(&record, "The browser is closed and has left the room."))
             }
             Paced::Late | Paced::Cancelled => {
@@ -244,7 +250,7 @@ impl Call<'_> {
 
     async fn act(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
         let (room, action) = arguments::parse::<Act>(arguments)?.into_request();
-        let handle = self.meant(room.as_deref()).await?;
+        let handle = self.meant(room.as_deref(), Want::Act).await?;
         self.perform(&handle, action).await
     }
 
@@ -264,12 +270,12 @@ impl Call<'_> {
         let order = Order::new(cancel.clone());
         let id = order.id.clone();
         let acting = handle.act_on(order, action.clone());
-        let message = answer::under_way(&action);
+        let message = words::under_way(&action);
         match self.pace.wait(expected(&action), &message, acting).await {
             Paced::Done(result) => {
                 let result = result?;
                 let facts = answer::result(&handle.record().room_name, &result);
-                let answer = answer::answer(&answer::told(&action, &result), facts);
+                let answer = answer::answer(&words::told(&action, &result), facts);
                 Ok(match result.success {
                     true => answer,
                     false => answer::failed(answer),
@@ -278,7 +284,7 @@ impl Call<'_> {
             Paced::Late => {
                 memory.keep_unfinished(session, cancel);
                 let facts = answer::running(&handle.record(), id);
-                Ok(answer::answer(&answer::late(&action), facts))
+                Ok(answer::answer(&words::late(&action), facts))
             }
             Paced::Cancelled => {
                 cancel.cancel();
@@ -294,14 +300,26 @@ impl Call<'_> {
             accessibility,
             more,
             accessibility_more,
+            text,
+            text_cursor,
+            find,
+            boxes,
+            action_id,
         } = arguments::parse(arguments)?;
-        let handle = self.meant(room_name.as_deref()).await?;
+        let handle = self.meant(room_name.as_deref(), Want::Read).await?;
+        if let Some(id) = action_id {
+            return progress(&handle, &id);
+        }
         let options = ContextOptions {
             elements,
             accessibility,
             limit: None,
             more,
             accessibility_more,
+            text,
+            text_cursor,
+            find,
+            boxes,
         };
         let late = || {
             Error::timeout("the page does not answer")
@@ -312,7 +330,7 @@ impl Call<'_> {
         let page = page.await?;
         let facts = answer::of_room(&handle.record().room_name, &page);
         let total = facts.get("total").and_then(Value::as_u64);
-        let message = answer::seen(&page, total);
+        let message = words::seen(&page, total);
         Ok(answer::answer(&message, facts))
     }
 
@@ -335,47 +353,6 @@ impl Call<'_> {
     fn named(&self, arguments: Map<String, Value>) -> Result<SessionHandle, Error> {
         let Room { room_name } = arguments::parse(arguments)?;
         self.server.doors.manager.find(&room_name)
-    }
-
-    /// The session that is meant: the one named, the one that this client started last, or the
-    /// default one, which is started when it is not there (REQUIREMENTS D4).
-    pub(super) async fn meant(&self, named: Option<&str>) -> Result<SessionHandle, Error> {
-        let manager = &self.server.doors.manager;
-        if let Some(name) = named {
-            return manager.find(name);
-        }
-        let last = self.server.memory.last_room();
-        if let Some(handle) = last.and_then(|room| manager.find(&room).ok()) {
-            return Ok(handle);
-        }
-        let room = RoomName::parse(&self.server.doors.config.mcp.default_room)?;
-        if let Ok(handle) = manager.find(room.as_str())
-            && !handle.record().state.is_dead()
-        {
-            return Ok(handle);
-        }
-        match self
-            .begin(SessionSpec::of(room.clone()), Abandoned::Kept)
-            .await
-        {
-            Ok(Paced::Done(handle)) => Ok(handle),
-            Ok(Paced::Late) => Err(still_starting()),
-            Ok(Paced::Cancelled) => Err(cancelled()),
-            // Another call was faster.
-            Err(error) if error.kind == ErrorKind::Conflict => self.started(&room).await,
-            Err(error) => Err(error),
-        }
-    }
-
-    /// A session that somebody else is starting at this moment.
-    async fn started(&self, room: &RoomName) -> Result<SessionHandle, Error> {
-        while Instant::now() < self.pace.deadline() {
-            if let Ok(handle) = self.server.doors.manager.find(room.as_str()) {
-                return Ok(handle);
-            }
-            sleep(STARTED_POLL).await;
-        }
-        Err(still_starting())
     }
 
     fn session(&self, record: &SessionRecord, message: &str) -> CallToolResult {
@@ -413,11 +390,18 @@ async fn ready(handle: &SessionHandle) {
     let _ = timeout(LIVEKIT_PATIENCE, joined).await;
 }
 
-fn still_starting() -> Error {
-    Error::timeout("the browser is still starting").hint("Try again in a moment.")
+/// How far an action has come.
+fn progress(handle: &SessionHandle, id: &str) -> Result<CallToolResult, Error> {
+    let status = handle.action(id).ok_or_else(|| {
+        let shown: String = id.chars().take(64).collect();
+        Error::not_found(format!("this session knows no action \"{shown}\""))
+            .hint("Pass an action_id that execute_action gave, or leave it out to see the page.")
+    })?;
+    let room = handle.record().room_name;
+    Ok(answer::progress(&room, &status))
 }
 
-fn cancelled() -> Error {
+pub(super) fn cancelled() -> Error {
     Error::cancelled("the call was cancelled")
 }
 

@@ -5,10 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
 
-use super::super::picture::{PictureOptions, take};
+use super::super::picture::{AreaParams, PictureOptions, take};
 use super::answer;
 use super::arguments::{self, Analyze, Record, RecordOperation, Screenshot, Tabs, WaitFor};
 use super::calls::Call;
+use super::meant::Want;
 use super::pace::Expected;
 use crate::browser::capture::screenshot::Format;
 use crate::error::{Error, ErrorKind};
@@ -28,12 +29,26 @@ impl Call<'_> {
             room_name,
             marks,
             full_page,
+            index,
+            x,
+            y,
+            width,
+            height,
         } = arguments::parse(arguments)?;
-        let handle = self.meant(room_name.as_deref()).await?;
+        let area = AreaParams {
+            full_page,
+            index,
+            x,
+            y,
+            width,
+            height,
+        };
+        let area = area.area()?;
+        let handle = self.meant(room_name.as_deref(), Want::Read).await?;
         let wanted = PictureOptions {
             format: Format::Jpeg,
             quality: Some(JPEG_QUALITY),
-            full_page,
+            area,
             marks,
         };
         let taking = take(&handle, wanted);
@@ -66,7 +81,7 @@ impl Call<'_> {
             question,
             marks,
         } = arguments::parse(arguments)?;
-        let handle = self.meant(room_name.as_deref()).await?;
+        let handle = self.meant(room_name.as_deref(), Want::Read).await?;
         let late =
             || Error::timeout("the model has not answered yet").hint("Ask again, or ask for less.");
         let asking = handle.analyze(&question, marks);
@@ -84,7 +99,7 @@ impl Call<'_> {
             room_name,
             operation,
         } = arguments::parse(arguments)?;
-        let handle = self.meant(room_name.as_deref()).await?;
+        let handle = self.meant(room_name.as_deref(), Want::Exists).await?;
         let (status, message) = match operation {
             RecordOperation::Start => {
                 let starting = handle.start_recording();
@@ -122,7 +137,11 @@ impl Call<'_> {
             tab,
             url,
         } = arguments::parse(arguments)?;
-        let handle = self.meant(room_name.as_deref()).await?;
+        let want = match operation.action_type() {
+            Some(_) => Want::Act,
+            None => Want::Read,
+        };
+        let handle = self.meant(room_name.as_deref(), want).await?;
         let mut message = None;
         let mut facts = Map::new();
         if let Some(action_type) = operation.action_type() {
@@ -173,7 +192,7 @@ impl Call<'_> {
             condition,
             timeout_ms,
         } = arguments::parse(arguments)?;
-        let handle = self.meant(room_name.as_deref()).await?;
+        let handle = self.meant(room_name.as_deref(), Want::Read).await?;
         let mut params = Map::from_iter([("for".to_owned(), Value::Object(condition))]);
         params.extend(timeout_ms.map(|timeout_ms| ("timeout_ms".to_owned(), timeout_ms.into())));
         self.perform(&handle, ActionRequest::new("wait", params))

@@ -4,18 +4,20 @@
 //! JSON-RPC message a frame, for `ghostcast mcp` to attach to), and on any other byte stream.
 //! [`catalog`] says what tools there are, [`arguments`] what they take, [`calls`] and [`extended`]
 //! what they do,
-//! [`pace`] keeps each of them within the patience of a conversation, and [`answer`] puts what
-//! came of it into words.
+//! [`meant`] finds the session that a call does not name, [`pace`] keeps each of them within the patience of a conversation, and [`words`] and [`answer`]
+//! put what came of it into sentences and facts.
 
 mod answer;
 mod arguments;
 mod calls;
 mod catalog;
 mod extended;
+mod meant;
 mod memory;
 mod pace;
 mod schemas;
 mod socket;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,11 +46,15 @@ const IDLE_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// What a client is told about this server.
 const INSTRUCTIONS: &str = "A browser that people watch in a LiveKit room while you drive it. \
-Start it with start_browser_session, look with get_browser_context (it lists what can be clicked, \
-each with an index), act with execute_action, and close it at the end. Without room_name, \
-execute_action and get_browser_context use the session that you started last, or a default one \
-that starts by itself; over a protocol without sessions, name the room in each call. Each answer begins with a sentence that can be spoken. Calls answer within \
-four seconds; a slower page goes on loading, and the events of the room tell how it ended.";
+Start it with start_browser_session, look with get_browser_context (it lists what can be used, \
+each thing with an index), act with execute_action, and close it at the end. Without room_name, the \
+one session that you started is meant; if you never started any, one is started for you alone, and \
+the answer says so. Over a protocol without conversations, name the room in each call. An index means \
+the thing that it was listed for, as long as that is there. Success means that it was seen to happen; \
+retry says whether a failed action may be sent again. When a dialog opens, answer it with \
+handle_dialog before anything else. Each answer begins with a sentence that can be spoken. Calls \
+answer within four seconds; a slower action goes on, and get_browser_context with its action_id, or \
+the events of the room, tell how it ended.";
 
 /// The MCP server of one client.
 #[derive(Debug, Clone)]
@@ -63,10 +69,11 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(doors: Doors, extended: bool) -> Self {
         let extended = extended || doors.config.mcp.extended;
+        let memory = Arc::new(Memory::new(doors.manager.clone()));
         Self {
             doors,
             extended,
-            memory: Arc::default(),
+            memory,
         }
     }
 

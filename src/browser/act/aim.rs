@@ -42,6 +42,8 @@ pub(super) struct Aim {
     pub(super) struck: Struck,
     /// Whether something had to be scrolled for it.
     pub(super) scrolled: bool,
+    /// Whether presses on it land in another document, which may tell nothing of them.
+    pub(super) is_frame: bool,
     /// The frames whose presses are guarded, that of the element first.
     pub(super) guarded: Vec<Frame>,
     offset: Point,
@@ -159,6 +161,7 @@ pub(super) async fn aim(stage: Stage<'_>, index: u32, why: For) -> Result<Aim, A
         offset: Point::new(at.x - inner.x, at.y - inner.y),
         struck,
         scrolled: spot.scrolled || scrolled,
+        is_frame: spot.is_frame,
         guarded,
         known,
     })

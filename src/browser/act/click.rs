@@ -61,7 +61,8 @@ async fn press(stage: Stage<'_>, aimed: &Aim, params: &Click) -> Result<Landed, 
     let gesture = pointer::click(stage.page, aimed.at, button, count);
     let observed = send(stage, before, gesture, Some(&aimed.struck)).await?;
     let verdict = Verdict::of(&observed);
-    if verdict.presses == 0 && verdict.is_known && !observed.is_elsewhere() {
+    let can_tell = verdict.is_known && !aimed.is_frame && !observed.is_elsewhere();
+    if verdict.presses == 0 && can_tell {
         return Ok(Landed::Elsewhere(verdict.blocked));
     }
     let mut done = observed.outcome;

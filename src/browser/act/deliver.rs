@@ -56,5 +56,5 @@ pub(super) async fn deliver(
 pub(super) fn is_open(dialog: &Option<Opened>) -> bool {
     dialog
         .as_ref()
-        .is_some_and(|opened| opened.info.handled.is_none())
+        .is_some_and(|opened| opened.info.handled_by.is_none())
 }

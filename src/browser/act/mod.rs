@@ -93,12 +93,16 @@ async fn act(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
         Command::Click(params) => click::click(stage, params).await,
         Command::Hover(target) => hover::hover(stage, target).await,
         Command::Drag(params) => drag::drag(stage, params).await,
+        Command::Type(_) | Command::Press(_) | Command::Select(_) => Err(ActionError::new(ActionErrorKind::Unsupported, "This action is not possible here.")),
         Command::Scroll(params) => scroll::scroll(stage, params).await,
         Command::Wait(params) => wait::wait(stage, params).await,
         Command::HandleDialog(params) => dialog::handle(stage, params).await,
         Command::NewTab(params) => tabs::open(stage, params.url.as_deref()).await,
         Command::SwitchTab(params) => tabs::switch(stage, params.tab).await,
         Command::CloseTab(params) => tabs::close(stage, params.tab).await,
+        Command::Upload(_) | Command::ClipboardWrite(_) | Command::ClipboardRead => {
+            Err(ActionError::new(ActionErrorKind::Unsupported, "This action is not possible here."))
+        }
     }
 }
 
@@ -110,7 +114,7 @@ fn refuse_while_dialog_open(stage: Stage<'_>, command: &Command) -> Result<(), A
             Command::HandleDialog(_) | Command::Wait(Wait::Seconds(_))
         );
     let opened = stage.page.dialog();
-    let Some(opened) = opened.filter(|opened| !gets_through && opened.info.handled.is_none())
+    let Some(opened) = opened.filter(|opened| !gets_through && opened.info.handled_by.is_none())
     else {
         return Ok(());
     };
@@ -130,7 +134,7 @@ fn refuse_while_dialog_open(stage: Stage<'_>, command: &Command) -> Result<(), A
 /// An outcome with the facts that every action tells.
 fn told(outcome: Outcome) -> Outcome {
     let kind = outcome.effect.kind.as_str();
-    let open = outcome.dialogs.iter().rfind(|dialog| dialog.handled.is_none());
+    let open = outcome.dialogs.iter().rfind(|dialog| dialog.handled_by.is_none());
     let dialog = open.or(outcome.dialogs.last()).map(|dialog| json!(dialog));
     let download = outcome.downloads.last().map(|download| json!(download));
     let mut outcome = outcome.with("effect", kind);
@@ -194,6 +198,14 @@ pub fn browser_lost() -> ActionError {
     ActionError::new(
         ActionErrorKind::BrowserLost,
         "The browser is gone. Start a new session on this room and try again.",
+    )
+}
+
+/// The page's renderer is gone.
+fn renderer_crashed() -> ActionError {
+    ActionError::new(
+        ActionErrorKind::RendererCrashed,
+        "The page's renderer crashed. Start a new session on this room and try again.",
     )
 }
 

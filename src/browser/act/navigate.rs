@@ -14,7 +14,7 @@ use super::super::gate;
 use super::super::target::Page;
 use super::super::target::loading::{Failure, Loading};
 use super::super::text::without_password;
-use super::settle::{self, Landing, landing};
+use super::settle::{self, Landing, waits};
 use super::{Stage, browser_failed, renderer_crashed};
 use crate::model::Outcome;
 use crate::model::allowlist::{Denial, DenialRule};
@@ -89,64 +89,62 @@ async fn go(
     let marks = Marks::of(stage);
     let landed = {
         let mut watch = stage.page.watch_loading();
-        let landing = landing(&mut watch, &before, deadline);
+        let landing = settle::follow(stage.page, &mut watch, &before, deadline);
         let asked = asked(stage.page);
         tokio::pin!(landing, asked, send);
         // The answer to the command may come long after the landing, or only with it.
         tokio::select! {
             biased;
-            landed = &mut landing => landed,
-            () = &mut asked => Landing::Asked,
+            landed = &mut landing => Came::To(landed),
+            () = &mut asked => Came::Asked,
             answer = &mut send => match answer.map_err(browser_failed)? {
-                Some(answer) if answer.is_download == Some(true) => Landing::Download,
+                Some(answer) if answer.is_download == Some(true) => Came::Download,
                 // How it went is told by events as well, which explain more.
                 _ => tokio::select! {
                     biased;
-                    landed = landing => landed,
-                    () = asked => Landing::Asked,
+                    landed = landing => Came::To(landed),
+                    () = asked => Came::Asked,
                 },
             }
         }
     };
-    let rest = match landed {
-        Landing::Loaded | Landing::WithinDocument => {
-            settle::last_document(stage.page, deadline).await
-        }
-        Landing::StillLoading => Rest {
-            reached: false,
-            waits_for: Some("navigation".to_owned()),
-        },
-        Landing::Asked => Rest {
-            reached: false,
-            waits_for: Some("dialog".to_owned()),
-        },
-        Landing::Download => {
+    let waits_for = match landed {
+        Came::To(Landing::Loaded | Landing::WithinDocument) => None,
+        Came::To(Landing::StillLoading) => Some(waits::NAVIGATION),
+        Came::Asked => Some(waits::DIALOG),
+        Came::Download => {
             marks.download(stage).await;
-            Rest {
-                reached: true,
-                waits_for: None,
-            }
+            None
         }
-        Landing::Failed(failure) => return Err(sent(explain(stage, &failure))),
-        Landing::NoDocument => {
-            if marks.download(stage).await {
-                Rest {
-                    reached: true,
-                    waits_for: None,
-                }
-            } else {
+        Came::To(Landing::Failed(failure)) => return Err(sent(explain(stage, &failure))),
+        Came::To(Landing::NoDocument) => {
+            if !marks.download(stage).await {
                 let facts = status_of(&stage.page.loading());
                 return Err(sent(no_document(url).context(facts)));
             }
+            None
         }
-        Landing::TimedOut => {
+        Came::To(Landing::TimedOut) => {
             stage.page.stop_loading().await;
             let facts = status_of(&stage.page.loading());
             return Err(sent(timed_out(url, bound).context(facts)));
         }
-        Landing::Crashed => return Err(sent(renderer_crashed())),
+        Came::To(Landing::Crashed) => return Err(sent(renderer_crashed())),
+    };
+    let rest = Rest {
+        reached: waits_for.is_none(),
+        waits_for: waits_for.map(str::to_owned),
     };
     Ok(marks.outcome(stage, &before, rest, started.elapsed()))
+}
+
+/// What a navigation came to.
+enum Came {
+    To(Landing),
+    /// The page asks something first.
+    Asked,
+    /// A file came instead of a document.
+    Download,
 }
 
 /// What was reached before a failure: the navigation itself.

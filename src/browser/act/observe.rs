@@ -16,7 +16,7 @@ use super::settle::{self, Settled, waits};
 use super::{Done, Stage};
 use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::outcome::{
-    Change, ChangeKind, Delivery, DialogInfo, DownloadInfo, Effect, EffectKind, Rest, Retry,
+    Change, Delivery, DialogInfo, DownloadInfo, Effect, EffectKind, Rest, Retry,
 };
 
 /// Where nothing has changed at once, a change is waited for so long: pages put off what they do by
@@ -106,6 +106,30 @@ struct Changes {
     scroll: Option<Span>,
     stopped: Vec<Stopped>,
     told: Vec<Told>,
+    /// Where what was clicked or submitted leads.
+    leads: Option<Way>,
+}
+
+/// Where a link or a form leads that the page let go its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Way {
+    /// To another document.
+    Away,
+    /// To a file that is saved.
+    File,
+}
+
+impl After {
+    /// Whether another document is on its way, whether or not the browser has told so.
+    pub(super) fn leads_away(&self) -> bool {
+        self.leads_to(Way::Away)
+    }
+
+    fn leads_to(&self, way: Way) -> bool {
+        let changes = self.changes.as_ref();
+        changes.is_some_and(|changes| changes.leads == Some(way))
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -314,7 +338,11 @@ async fn downloads(
             let changes = after.changes.as_ref();
             changes.is_none_or(|changes| !changes.page && changes.value.is_none())
         });
-    let grace = match (came_empty, is_weak && !settled.navigated) {
+    let is_saved = settled
+        .seen
+        .iter()
+        .any(|(_, after)| after.leads_to(Way::File));
+    let grace = match (came_empty || is_saved, is_weak && !settled.navigated) {
         (true, _) => DOWNLOAD_INSTEAD_GRACE,
         (false, true) => DOWNLOAD_GRACE,
         (false, false) => Duration::ZERO,
@@ -434,7 +462,7 @@ fn changes(stage: Stage<'_>, settled: &Settled, facts: &Facts<'_>) -> Vec<Change
     let mut list = Vec::new();
     for dialog in &facts.dialogs {
         list.push(Change {
-            kind: ChangeKind::Dialog,
+            kind: "dialog".to_owned(),
             text: format!(
                 "A dialog ({}) says: \"{}\"",
                 dialog.dialog_type, dialog.message
@@ -446,7 +474,7 @@ fn changes(stage: Stage<'_>, settled: &Settled, facts: &Facts<'_>) -> Vec<Change
         && let Some(status) = facts.to.http_status.filter(|status| *status >= 400)
     {
         list.push(Change {
-            kind: ChangeKind::HttpStatus,
+            kind: "http_status".to_owned(),
             text: format!("The page that opened is an error of the site: HTTP {status}."),
             index: None,
         });
@@ -457,23 +485,12 @@ fn changes(stage: Stage<'_>, settled: &Settled, facts: &Facts<'_>) -> Vec<Change
             .as_ref()
             .map(|changes| changes.told.as_slice());
         list.extend(told.unwrap_or_default().iter().map(|told| Change {
-            kind: change_kind(&told.kind),
+            kind: told.kind.clone(),
             text: told.text.clone(),
             index: told.node.and_then(|node| index_of(stage.page, frame, node)),
         }));
     }
     list
-}
-
-fn change_kind(name: &str) -> ChangeKind {
-    match name {
-        "alert" => ChangeKind::Alert,
-        "status" => ChangeKind::Status,
-        "validation" => ChangeKind::Validation,
-        "dialog" => ChangeKind::Dialog,
-        "menu" => ChangeKind::Menu,
-        _ => ChangeKind::Other,
-    }
 }
 
 #[cfg(test)]

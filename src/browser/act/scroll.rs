@@ -217,7 +217,8 @@ async fn inside(stage: Stage<'_>, frame: &Frame, at: Point) -> Point {
 /// The number, in the frame around it, of the element that holds a frame.
 async fn host(frame: &Frame, holder: &Frame) -> Option<u64> {
     let owner = frame.owner().await.ok()??;
-    let ids = holder.call_on_nodes::<Vec<u64>>("ids", &[owner], json!([]));
+    let owner = [owner];
+    let ids = holder.call_on_nodes::<Vec<u64>>("ids", &owner, json!([]));
     ids.await.ok()?.first().copied()
 }
 

@@ -22,6 +22,8 @@ use super::observe::After;
 const NO_DOCUMENT_GRACE: Duration = Duration::from_millis(300);
 /// A page that says that the bound was reached says so within this time.
 const ANSWER_WITHIN: Duration = Duration::from_millis(200);
+/// A navigation that was let go its way is told by the browser within this time.
+const LEADS_GRACE: Duration = Duration::from_millis(400);
 /// A document says within this time whether it sends the page on.
 const PASSING_WITHIN: Duration = Duration::from_millis(500);
 /// Documents that send the page on are followed so many times; browsers themselves give up at 20.
@@ -145,6 +147,13 @@ async fn rest(
     }
     // Requests and navigations that the page began by now.
     let _ = timeout_at(deadline.into(), page.catch_up()).await;
+    let is_led = answers.seen.iter().any(|(_, after)| after.leads_away());
+    if is_led && !went(&page.loading()) {
+        // The browser tells it a moment later, if it does not refuse it.
+        let until = deadline.min(Instant::now() + LEADS_GRACE);
+        let told = watch.wait_for(|loading| went(loading) || loading.awaits_document);
+        let _ = timeout_at(until.into(), told).await;
+    }
     let now = page.loading();
     if went(&now) {
         let landing = follow(page, &mut watch, before, deadline).await;

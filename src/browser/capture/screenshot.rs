@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chromiumoxide_cdp::cdp::browser_protocol::page::{
-    CaptureScreenshotFormat, CaptureScreenshotParams,
+    CaptureScreenshotFormat, CaptureScreenshotParams, Viewport,
 };
 use serde::Deserialize;
 
@@ -35,12 +35,33 @@ impl Format {
     }
 }
 
+/// How much of the page is in the picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Clip {
+    /// What is in view.
+    Viewport,
+    /// All of it.
+    FullPage,
+    /// A part of the viewport: left, top, width and height, CSS px.
+    Part([f64; 4]),
+}
+
+impl Clip {
+    /// All of the page, or what is in view.
+    pub const fn of(full_page: bool) -> Self {
+        match full_page {
+            true => Self::FullPage,
+            false => Self::Viewport,
+        }
+    }
+}
+
 /// Takes a screenshot.
 pub async fn screenshot(
     page: &Page,
     format: Format,
     quality: Option<u8>,
-    full_page: bool,
+    clip: Clip,
 ) -> Result<Vec<u8>, Error> {
     const OPERATION: &str = "take a screenshot";
     let mut params = CaptureScreenshotParams::builder().format(match format {
@@ -51,7 +72,18 @@ pub async fn screenshot(
     if let Some(quality) = quality.filter(|_| format != Format::Png) {
         params = params.quality(i64::from(quality));
     }
-    let params = params.capture_beyond_viewport(full_page).build();
+    if let Clip::Part([x, y, width, height]) = clip {
+        params = params.clip(Viewport {
+            x,
+            y,
+            width,
+            height,
+            scale: 1.0,
+        });
+    }
+    let params = params
+        .capture_beyond_viewport(clip == Clip::FullPage)
+        .build();
     let answer = page.session().execute(OPERATION, params).await?;
     STANDARD
         .decode(answer.data.as_ref() as &[u8])

@@ -11,7 +11,7 @@
 mod connection;
 mod stream;
 
-pub(super) use self::connection::{Connection, Session};
+pub(super) use self::connection::{Connection, Session, Stream};
 pub(super) use self::stream::{Event, Events, Told};
 
 use std::time::Duration;

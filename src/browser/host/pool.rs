@@ -131,8 +131,8 @@ impl Pool {
                 return Err(error);
             }
         };
-        let context = lease.process.create_context(proxy_url, &lease.files.downloads());
-        lease.context = context.await?;
+        let downloads = lease.files.downloads();
+        lease.context = lease.process.create_context(proxy_url, &downloads).await?;
         Ok(lease)
     }
 

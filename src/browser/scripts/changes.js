@@ -75,7 +75,7 @@
     const subject = el ? names.subject(el) : null;
     since = {
       el, subject, focus, fields: new Map(), offset: offset(root()), scrolls: new Map(), live: new Map(), fronts: new Set(), menus: new Set(),
-      mutations: 0, inputs: new Set(), invalid: new Map(), submitted: new Set(), marked: new Set(), isOver: false,
+      mutations: 0, inputs: new Set(), invalid: new Map(), submitted: new Set(), marked: new Set(), leads: [], isOver: false,
     };
     for (const field of [subject, focus]) if (field) since.fields.set(field, held(field));
     for (const live of those('live').slice(0, MAX_LIVE)) since.live.set(live, drawn(live) ? textOf(live) : '');
@@ -121,7 +121,8 @@
     input: (event) => since.inputs.add(realTarget(event)),
     change: (event) => since.inputs.add(realTarget(event)),
     invalid: (event) => since.invalid.set(realTarget(event), d.cut(realTarget(event).validationMessage, TEXT_MAX)),
-    submit: (event) => since.submitted.add(realTarget(event)),
+    submit: (event) => { since.submitted.add(realTarget(event)); since.leads.push(event); },
+    click: (event) => { if (since.leads.length < MAX_TOLD) since.leads.push(event); },
   };
   const hear = (event) => { if (since) HEARD[event.type](event); };
   const listen = () => { for (const kind of Object.keys(HEARD)) addEventListener(kind, hear, { capture: true, passive: true }); };
@@ -213,7 +214,7 @@
     return {
       page: since.mutations > 0 || list.some(({ kind }) => kind !== 'focus' && kind !== 'value'),
       value: fields.length ? { before: fields[0].before, after: fields[0].after } : null,
-      focus, scroll: scrollEffect(), stopped: stopped(), told: list,
+      focus, scroll: scrollEffect(), stopped: stopped(), told: list, leads: since.leads.map(leadsTo).find(Boolean) || null,
     };
   }
   /** Nobody asks any more. */
@@ -222,6 +223,23 @@
     watcher.disconnect();
     since = null;
   }
+
+  /** Where a click or a submission leads that the page has not kept from it: 'away', 'file' or null. */
+  function leadsTo(event) {
+    if (event.defaultPrevented) return null;
+    const path = event.composedPath().filter((el) => d.nodeType(el) === 1);
+    if (event.type === 'submit') {
+      const form = path[0];
+      return form && !/^dialog$/i.test(d.getAttribute(form, 'method') || '') && staysHere(d.getAttribute(form, 'target')) ? 'away' : null;
+    }
+    const link = path.find((el) => /^(a|area)$/.test(d.localName(el)) && d.hasAttribute(el, 'href'));
+    if (!link || event.button !== 0) return null;
+    if (d.hasAttribute(link, 'download')) return 'file';
+    const [to, here] = [String(link.href), location.href.split('#')[0]];
+    const isAway = /^(https?|file|data|blob|about):/i.test(to) && !(to.includes('#') && to.split('#')[0] === here);
+    return isAway && staysHere(d.getAttribute(link, 'target')) ? 'away' : null;
+  }
+  const staysHere = (target) => !target || /^_(self|top|parent)$/i.test(target);
 
   const isNothing = (seen) => !seen || !(seen.page || seen.value || seen.focus || seen.scroll || seen.stopped.length);
 

@@ -196,5 +196,13 @@
       box: toBox(boxOf(survey(), el)), around,
     };
   }
+  /** Where an element lies in its document's viewport, brought into view; null when it is gone or has no box. */
+  gc._.expose('areaOf', (id) => {
+    const el = _.node(id);
+    if (!el) return null;
+    d.scrollIntoView(el, { block: 'nearest', inline: 'nearest', behavior: 'instant' });
+    const { x, y, width, height } = d.getBoundingClientRect(el);
+    return width && height ? { x, y, width, height } : null;
+  });
   gc._.expose('hit', hit);
 })();

@@ -261,7 +261,7 @@
     const quad = measure(shown);
     return {
       is: 'ready', ...shot.point, ...about(el), box: geo.toBox(quad.seen), scrolled: scrolled || Boolean(shot.scrolled), rested,
-      is_frame: d.isFrame(shown), is_field: names.isEditable(names.subject(el)), centre: centreOf(quad),
+      is_frame: d.isFrame(shown) || /^(embed|object)$/.test(d.localName(shown)), is_field: names.isEditable(names.subject(el)), centre: centreOf(quad),
     };
   }
   const centreOf = ({ full }) => ({ x: geo.round((full.l + full.r) / 2), y: geo.round((full.t + full.b) / 2) });

@@ -2,20 +2,21 @@
 //! things lie. Nothing here acts.
 
 mod awaited;
-pub mod list;
+mod list;
 mod look;
 mod place;
-pub mod text;
-pub mod tree;
+mod text;
+mod tree;
 mod unreadable;
 mod which;
 
-pub use self::list::{ElementList, Part, asks_for_password};
+pub use self::list::{ElementList, Part, asks_for_password, list};
 pub(in crate::browser) use self::awaited::{Awaited, awaited};
 pub(in crate::browser) use self::place::{Area, Placement, placement};
-pub use self::text::{Found, TextPart};
-pub use self::tree::TreePart;
+pub use self::text::{Found, TextPart, find, text};
+pub use self::tree::{TreePart, tree};
 pub use self::unreadable::Unreadable;
+pub use self::which::area_of;
 pub(in crate::browser) use self::which::{
     Known, candidates, resolve, stale, under, with_candidates,
 };

@@ -66,6 +66,21 @@ pub(in crate::browser) fn resolve(page: &Page, index: u32) -> Result<Known, Acti
     })
 }
 
+/// Where the element of an index lies in the viewport, brought into view: left, top, width and
+/// height, CSS px.
+pub async fn area_of(page: &Page, index: u32) -> Result<[f64; 4], ActionError> {
+    let known = resolve(page, index)?;
+    let failed = |_| gone(index, None, "it is not there any more");
+    let frame = &known.frame;
+    let place = place::placement(page, frame).await.map_err(failed)?;
+    let area = frame.call::<Option<Area>>("areaOf", json!([known.node]));
+    let Some(area) = area.await.map_err(failed)? else {
+        return Err(stale(page, &known, None).await);
+    };
+    let area = place.area_to_page(area);
+    Ok([area.x, area.y, area.width.max(1.0), area.height.max(1.0)])
+}
+
 fn gone(index: u32, was: Option<&Meaning>, why: &str) -> ActionError {
     let what = was.map_or_else(String::new, |was| format!(" was {} and", was.print.words()));
     let message = format!(

@@ -80,7 +80,7 @@ impl Downloads {
 
     /// Takes in what Chromium tells of downloads; `is_ours` says whether a frame is one of the
     /// session's. Answers the download whose state is another one now.
-    pub(super) fn hear(
+    pub(in crate::browser) fn hear(
         self: &Arc<Self>,
         event: &Event,
         browser: &Session,

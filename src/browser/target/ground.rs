@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::super::error::Error;
 use super::super::host::Lease;
 use super::super::host::process::Process;
+use super::super::told::Told;
 use super::PageEvent;
 use super::downloads::Downloads;
 use crate::model::Size;
@@ -41,6 +42,8 @@ pub(in crate::browser) struct Ground {
     pub(in crate::browser) dialogs: DialogPolicy,
     /// Counts the documents of all frames of all pages.
     pub(in crate::browser) documents: Arc<AtomicU64>,
+    /// What has been told of the session's pages.
+    pub(in crate::browser) told: Arc<Told>,
     pub(in crate::browser) downloads: Arc<Downloads>,
     /// Where files lie that are uploaded to pages.
     pub(in crate::browser) uploads: PathBuf,
@@ -64,6 +67,7 @@ impl Ground {
             stop: CancellationToken::new(),
             dialogs,
             documents: Arc::default(),
+            told: Arc::default(),
             downloads: Arc::new(Downloads::new(lease.files.downloads(), &lease.context)),
             uploads: lease.files.uploads(),
         }

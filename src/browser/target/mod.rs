@@ -44,6 +44,7 @@ use self::loading::Loading;
 use super::cdp::{COMMAND_TIMEOUT, Session, Stream};
 use super::error::Error;
 use super::text::shown;
+use super::told::Told;
 use crate::model::Size;
 use crate::model::event::DomChange;
 use crate::model::outcome::{DialogInfo, DownloadInfo, HandledBy};
@@ -129,6 +130,7 @@ struct Inner {
     tab: u32,
     session: Session,
     shared: Arc<Shared>,
+    told: Arc<Told>,
     viewport: Size,
     loading: watch::Receiver<Loading>,
     marks: mpsc::Sender<listen::Mark>,
@@ -279,6 +281,7 @@ impl Page {
                 tab,
                 session,
                 shared,
+                told: Arc::clone(&ground.told),
                 viewport,
                 loading,
                 marks,
@@ -300,6 +303,11 @@ impl Page {
     /// Chromium's name of it.
     pub(super) fn target(&self) -> &str {
         &self.inner.shared.target
+    }
+
+    /// What has been told of the session's pages.
+    pub(super) fn told(&self) -> &Told {
+        &self.inner.told
     }
 
     /// The page's CDP session. Input goes here: Chromium passes it on to frames in other processes.
@@ -385,6 +393,12 @@ impl Page {
             }
         }
         Err(Error::Replaced)
+    }
+
+    /// The number of the document that is shown; none between two documents.
+    pub fn document(&self) -> Option<u64> {
+        let frame = self.inner.shared.frames().frame(self.target());
+        frame.map(|frame| frame.document())
     }
 
     /// URL, title, ready state, scroll offsets and viewport.

@@ -68,8 +68,10 @@ pub enum ActionErrorKind {
     RendererCrashed,
     /// The browser crashed or does not answer.
     BrowserLost,
-    /// The caller cancelled it, or its tab or the session closed before it ended.
+    /// The caller cancelled it, or its tab closed before it ended.
     Cancelled,
+    /// The session closed before it was carried out.
+    Closed,
     /// Too many actions wait already, or too many tabs are open.
     Exhausted,
     /// This page, element or build cannot do it.
@@ -112,6 +114,7 @@ impl ActionErrorKind {
             Self::RendererCrashed => "renderer_crashed",
             Self::BrowserLost => "browser_lost",
             Self::Cancelled => "cancelled",
+            Self::Closed => "closed",
             Self::Exhausted => "exhausted",
             Self::Unsupported => "unsupported",
             Self::Internal => "internal",
@@ -154,6 +157,7 @@ impl ActionErrorKind {
             | Self::TlsFailed
             | Self::NoHistory
             | Self::BrowserLost
+            | Self::Closed
             | Self::Unsupported => Retry::Useless,
         }
     }

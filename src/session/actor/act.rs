@@ -95,7 +95,7 @@ pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Opened> {
             Unopened { error, action }
         });
         Opened {
-            title: result.title,
+            title: result.title.unwrap_or_default(),
             problem,
         }
     }
@@ -175,16 +175,11 @@ impl Work {
         self.running = None;
         let Finished {
             ticket,
-            performed:
-                Performed {
-                    result,
-                    echo,
-                    settled,
-                },
+            performed: Performed { result, echo },
         } = finished;
-        if let Some(settled) = settled {
+        if let Some(rest) = &result.outcome.rest {
             let url = result.url.clone();
-            let settled = settled.settled;
+            let settled = rest.reached;
             self.actor.room.publish(EventBody::Settled { url, settled });
         }
         self.note_activity(None);
@@ -192,7 +187,7 @@ impl Work {
         let at = self.actor.kit.studio.cursor_target();
         self.actor.record.send_modify(|record| {
             record.cursor = at;
-            record.title.clone_from(&result.title);
+            record.title = result.title.clone().unwrap_or_default();
         });
         self.conclude(echo, ticket, result);
         self.run_next();
@@ -227,10 +222,11 @@ impl Work {
         let action = self.hidden(action);
         let (url, title) = {
             let record = self.actor.record.borrow();
-            (record.current_url.clone(), record.title.clone())
+            let title = Some(record.title.clone()).filter(|title| !title.is_empty());
+            (record.current_url.clone(), title)
         };
-        error.context = Some(context(&action, &url, &title, None, None));
-        let mut result = refused(error, &url, &title);
+        error.context = Some(context(&action, &url, title.as_deref(), None, None));
+        let mut result = refused(error, &url, title);
         masking::result(&self.actor.kit.secrets, &mut result);
         self.conclude(action, ticket, result);
     }

@@ -50,11 +50,19 @@ impl Work {
             PageEvent::Loaded { url } => EventBody::PageLoadComplete { url },
             PageEvent::Dom(change_type) => EventBody::DomChange { change_type },
             PageEvent::Console { level, text } => EventBody::Console { level, text },
-            PageEvent::Dialog(info) => EventBody::Dialog {
+            PageEvent::Dialog(info) | PageEvent::DialogLeft(info) => EventBody::Dialog {
                 kind: info.dialog_type,
                 message: info.message,
+                default_value: info.default_value,
+                accepted: info.accepted,
+                handled_by: info.handled_by,
             },
-            PageEvent::DialogLeft(_) | PageEvent::Download(_) => return,
+            PageEvent::Download(info) => EventBody::Download {
+                id: info.id,
+                name: info.name,
+                state: info.state,
+                bytes: info.bytes,
+            },
         };
         self.actor.room.publish(body);
     }

@@ -231,7 +231,10 @@ fn action_title(action: &ActionRequest, result: &ActionResult) -> String {
         found.and_then(Value::as_f64)
     };
     let element = || {
-        let name = result.data.get("element")?.get("name")?.as_str()?;
+        let data = &result.outcome.data;
+        let listed = || data.get("element")?.get("name")?.as_str();
+        let struck = result.outcome.target.as_ref().map(|target| target.name.as_str());
+        let name = struck.or_else(listed)?;
         (!name.is_empty()).then(|| format!("\"{}\"", words(name)))
     };
     let index = || Some(format!("element {}", number(["index"; 2])?));
@@ -245,8 +248,8 @@ fn action_title(action: &ActionRequest, result: &ActionResult) -> String {
     let object = match action.action_type.as_str() {
         "navigate" | "new_tab" => text("url"),
         "switch_tab" | "close_tab" => number(["tab"; 2]).map(|tab| tab.to_string()),
-        "click" => element().or_else(index).or_else(point),
-        "type" => index().map(|element| format!("into {element}")),
+        "click" | "hover" | "select" | "upload" => element().or_else(index).or_else(point),
+        "type" | "press" => index().map(|element| format!("into {element}")),
         "scroll" => text("direction"),
         "wait" => number(["seconds"; 2]).map(|seconds| format!("{seconds} s")),
         _ => None,
@@ -289,9 +292,9 @@ mod tests {
             panic!("both are objects")
         };
         let kind_or_any = kind.unwrap_or(ActionErrorKind::Internal);
-        let mut result = refused(ActionError::new(kind_or_any, "why"), "", "");
+        let mut result = refused(ActionError::new(kind_or_any, "why"), "", None);
         result.error_kind = kind;
-        result.data = data;
+        result.outcome.data = data;
         let action = ActionRequest::new(action_type, params);
         action_title(&action, &result)
     }

@@ -1,0 +1,75 @@
+//! What a session tells of the files that its pages gave.
+
+use std::path::PathBuf;
+
+use super::handle::SessionHandle;
+use crate::error::Error;
+use crate::model::{DownloadInfo, DownloadState};
+
+impl SessionHandle {
+    /// The session's downloads, oldest first.
+    pub fn downloads(&self) -> Result<Vec<DownloadInfo>, Error> {
+        let mut all = self.tabs.downloads().list();
+        for download in &mut all {
+            self.secrets.mask_text(&mut download.name);
+        }
+        Ok(all)
+    }
+
+    /// A download that is whole, and where its file is.
+    pub fn download(&self, id: &str) -> Result<(DownloadInfo, PathBuf), Error> {
+        let (mut info, file) = self.tabs.downloads().find(id).ok_or_else(|| {
+            let shown: String = id.chars().take(64).collect();
+            Error::not_found(format!("this session has no download \"{shown}\""))
+                .hint("GET /sessions/{room_name}/downloads lists them.")
+        })?;
+        self.secrets.mask_text(&mut info.name);
+        match file {
+            Some(file) => Ok((info, file)),
+            None => Err(not_whole(&info)),
+        }
+    }
+}
+
+/// Why there is no file, and what to do about it.
+fn not_whole(info: &DownloadInfo) -> Error {
+    let (why, hint) = match info.state {
+        DownloadState::InProgress => ("is still coming", "Try again when its state is completed."),
+        DownloadState::Completed => ("is no longer kept", "Download it again."),
+        DownloadState::Failed => (
+            "broke off, and what came of it is not kept",
+            "Download it again.",
+        ),
+        DownloadState::Refused => (
+            "was refused",
+            "It is too large, one too many, or its host is not allowed.",
+        ),
+    };
+    Error::conflict(format!("the download \"{}\" {why}", info.name)).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn what_is_not_whole_is_never_given() {
+        for (state, words) in [
+            (DownloadState::InProgress, "still coming"),
+            (DownloadState::Failed, "broke off"),
+            (DownloadState::Refused, "was refused"),
+        ] {
+            let info = DownloadInfo {
+                id: "a".to_owned(),
+                name: "archive.zip".to_owned(),
+                state,
+                bytes: 30_000,
+            };
+            let error = not_whole(&info);
+            assert_eq!(error.kind, ErrorKind::Conflict);
+            assert!(error.message.contains(words), "{error}");
+            assert!(error.message.contains("archive.zip"), "{error}");
+        }
+    }
+}
