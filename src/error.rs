@@ -57,6 +57,8 @@ pub enum ErrorKind {
     Unauthenticated,
     /// Something the service depends on (browser, LiveKit) is not there.
     Unavailable,
+    /// The request makes sense, and lacks what only its caller can add to it.
+    Unprocessable,
 }
 
 impl Error {
@@ -120,6 +122,8 @@ constructors! {
     unauthenticated => Unauthenticated;
     /// See [`ErrorKind::Unavailable`].
     unavailable => Unavailable;
+    /// See [`ErrorKind::Unprocessable`].
+    unprocessable => Unprocessable;
 }
 
 /// Prints an error and its whole chain of causes on one line, for the log.

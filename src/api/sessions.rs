@@ -32,6 +32,8 @@ pub(super) struct SessionList {
     (status = 400, description = "A field is not valid", body = ErrorBody),
     (status = 403, description = "initial_url is refused", body = ErrorBody),
     (status = 409, description = "The room has a live session", body = ErrorBody),
+    (status = 422, description = "livekit_url names another server than the service's own, and no \
+        livekit_token came", body = ErrorBody),
     (status = 429, description = "The budget of sessions is used up", body = ErrorBody),
     (status = 503, description = "No browser could be started", body = ErrorBody),
 ))]

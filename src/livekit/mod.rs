@@ -3,6 +3,7 @@
 
 pub mod audience;
 pub mod conventions;
+pub mod place;
 pub mod signal;
 pub mod token;
 

@@ -21,9 +21,10 @@ pub struct SessionSpec {
     /// The LiveKit room; one session per room.
     #[schema(value_type = String, example = "demo")]
     pub room_name: RoomName,
-    /// `ws://` or `wss://` URL of a LiveKit server; without it the service's own.
+    /// `ws://` or `wss://` URL of a LiveKit server; without it the service's own. Any other server
+    /// than that needs `livekit_token`.
     pub livekit_url: Option<String>,
-    /// A JWT that may join and publish; without it the service mints one from its own key.
+    /// A JWT that may join and publish; without it the service mints one for its own server.
     pub livekit_token: Option<String>,
     /// The first page; `about:blank` without it.
     pub initial_url: Option<String>,
@@ -105,6 +106,13 @@ impl SessionSpec {
             metadata: Map::new(),
             secrets: BTreeMap::new(),
         }
+    }
+
+    /// The caller's token, if one came; an empty text is none.
+    pub fn own_livekit_token(&self) -> Option<&str> {
+        self.livekit_token
+            .as_deref()
+            .filter(|token| !token.is_empty())
     }
 
     /// The viewport, with its default.

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::studio::Studio;
 use crate::config;
 use crate::error::Error;
-use crate::livekit::Minter;
+use crate::livekit::{Minter, place};
 use crate::model::session::LiveKitStatus;
 use crate::model::{Secret, SessionSpec, Size, ViewerId};
 use crate::publish::{FeedId, livekit, whep};
@@ -219,15 +219,15 @@ pub(super) fn no_viewer() -> Error {
     Error::not_found("there is no such viewer").hint("It ended already; POST a new offer.")
 }
 
-/// The server and the way in: the caller's, or the service's own.
+/// The server and the way in: the caller's, or the service's own. A token of the service's key goes to
+/// the server that the service was configured with and to no other.
 fn credentials(
     spec: &SessionSpec,
     own: &config::LiveKit,
 ) -> Option<(String, livekit::Credentials)> {
     let given = spec
-        .livekit_token
-        .as_ref()
-        .map(|token| livekit::Credentials::Given(Secret::from(token.clone())));
+        .own_livekit_token()
+        .map(|token| livekit::Credentials::Given(Secret::from(token.to_owned())));
     let minted = || {
         livekit::Credentials::Minted(Minter {
             api_key: own.api_key.clone(),
@@ -239,10 +239,15 @@ fn credentials(
     };
     match (&spec.livekit_url, given) {
         (Some(url), Some(given)) => Some((url.clone(), given)),
-        (Some(url), None) if own.is_configured() => Some((url.clone(), minted())),
-        (None, _) if own.is_configured() => Some((own.url.clone(), minted())),
+        (Some(url), None) if !is_own(own, url) => None,
+        _ if own.is_configured() => Some((own.url.clone(), minted())),
         _ => None,
     }
+}
+
+/// Whether an address is that of the service's own LiveKit server.
+pub(super) fn is_own(own: &config::LiveKit, url: &str) -> bool {
+    own.is_configured() && place::is_same(&own.url, url)
 }
 
 /// The publisher's state as a session shows it.

@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use super::actor::Actor;
 use super::handle::{REQUESTS_MAX, SessionHandle};
-use super::outlets::{Outlets, Settings};
+use super::outlets::{self, Outlets, Settings};
 use super::perform::Kit;
 use super::studio::{self, Studio};
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
@@ -87,14 +87,15 @@ pub(super) fn shelf(config: &config::Recording) -> Shelf {
     })
 }
 
-/// A room that was named shall not silently stay without its browser.
+/// A server that the service was not configured with needs a token of the caller's: one of the
+/// service's own would hand its key's power to whoever listens there.
 pub(super) fn check_livekit(config: &Config, spec: &SessionSpec) -> Result<(), Error> {
-    let can_join = spec.livekit_token.is_some() || config.livekit.is_configured();
-    if spec.livekit_url.is_some() && !can_join {
+    let is_foreign = |url: &String| !outlets::is_own(&config.livekit, url);
+    if spec.own_livekit_token().is_none() && spec.livekit_url.as_ref().is_some_and(is_foreign) {
         return Err(
-            Error::invalid_input("livekit_url came without livekit_token").hint(
-                "Send a token for the room, or give the service LIVEKIT_URL, LIVEKIT_API_KEY and \
-                 LIVEKIT_API_SECRET so that it makes its own.",
+            Error::unprocessable("livekit_url came without livekit_token").hint(
+                "Send a token for the room; the service makes one only for the server of its own \
+                 LIVEKIT_URL, which needs no livekit_url.",
             ),
         );
     }

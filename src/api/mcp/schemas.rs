@@ -97,7 +97,7 @@ fn start_input() -> Value {
         "room_name": room_name("The LiveKit room that shall see the browser."),
         "livekit_url": {
             "type": "string", "description": "WebSocket URL of the LiveKit server; without it the \
-                service's own.",
+                service's own. Any other server needs livekit_token.",
             "pattern": "^wss?://", "examples": ["ws://127.0.0.1:7880", "wss://example.livekit.cloud"],
         },
         "livekit_token": {
