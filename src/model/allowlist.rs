@@ -20,10 +20,12 @@
 //! empty list restricts nothing.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use url::{Host, Url};
 
+use super::networks::is_metadata_address;
+use super::patterns::{Hosts, Pattern};
 use crate::error::{Error, ErrorKind};
 
 /// Characters of a refused URL that are repeated in the message; a `data:` URL may be megabytes.
@@ -190,23 +192,6 @@ impl From<Denial> for Error {
     }
 }
 
-/// What is wrong with one pattern.
-#[derive(Debug, thiserror::Error)]
-enum PatternError {
-    #[error("it is empty")]
-    Empty,
-    #[error("only http:// and https:// may stand before the host")]
-    Scheme,
-    #[error("it has a path, a query or a user name, and only hosts and ports are restricted")]
-    MoreThanAHost,
-    #[error("\"*\" stands alone or as the whole first label, as in *.example.com")]
-    Wildcard,
-    #[error("the port is not a number from 1 to 65535")]
-    Port,
-    #[error("it has no valid host name or address")]
-    Host,
-}
-
 impl Allowlist {
     /// Parses the patterns of one session; the error names the first bad one.
     pub fn parse(patterns: &[String]) -> Result<Self, Error> {
@@ -214,9 +199,9 @@ impl Allowlist {
             restricted: !patterns.is_empty(),
             ..Self::default()
         };
-        for pattern in patterns {
-            list.add(pattern.trim()).map_err(|problem| {
-                let shown = shorten(pattern);
+        for text in patterns {
+            let pattern = Pattern::parse(text.trim()).map_err(|problem| {
+                let shown = shorten(text);
                 Error::invalid_input(format!(
                     "allowed_domains has a bad pattern, {shown:?}: {problem}"
                 ))
@@ -226,6 +211,7 @@ impl Allowlist {
                 )
                 .source(problem)
             })?;
+            list.add(pattern);
         }
         Ok(list)
     }
@@ -304,25 +290,13 @@ impl Allowlist {
                 .any(|(dot, _)| has(&self.below, &name[dot + 1..], port))
     }
 
-    fn add(&mut self, pattern: &str) -> Result<(), PatternError> {
-        let (host, port) = split_pattern(pattern)?;
-        if host == "*" {
-            self.anywhere.add(port);
-            return Ok(());
+    fn add(&mut self, pattern: Pattern) {
+        let Pattern { hosts, port } = pattern;
+        match hosts {
+            Hosts::All => self.anywhere.add(port),
+            Hosts::Below(name) => self.below.entry(name).or_default().add(port),
+            Hosts::One(name) => self.exact.entry(name).or_default().add(port),
         }
-        let (wildcard, name) = match host.strip_prefix("*.") {
-            Some(name) => (true, name),
-            None => (false, host),
-        };
-        if name.contains('*') {
-            return Err(PatternError::Wildcard);
-        }
-        match (canonical_host(name).ok_or(PatternError::Host)?, wildcard) {
-            (Host::Domain(name), true) => self.below.entry(name).or_default().add(port),
-            (Host::Ipv4(_) | Host::Ipv6(_), true) => return Err(PatternError::Wildcard),
-            (host, false) => self.exact.entry(host.to_string()).or_default().add(port),
-        }
-        Ok(())
     }
 }
 
@@ -357,84 +331,11 @@ fn has(patterns: &HashMap<String, Ports>, name: &str, port: u16) -> bool {
     patterns.get(name).is_some_and(|ports| ports.contains(port))
 }
 
-/// Splits a pattern into its host and its port, and refuses whatever else is in it.
-fn split_pattern(pattern: &str) -> Result<(&str, Option<u16>), PatternError> {
-    let (rest, default_port) = match pattern.split_once("://") {
-        None => (pattern, None),
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (rest, Some(443)),
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (rest, Some(80)),
-        Some(_) => return Err(PatternError::Scheme),
-    };
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    if rest.is_empty() {
-        return Err(PatternError::Empty);
-    }
-    if rest.contains(['/', '\\', '?', '#', '@']) {
-        return Err(PatternError::MoreThanAHost);
-    }
-    if rest.parse::<Ipv6Addr>().is_ok() || rest.ends_with(']') {
-        return Ok((rest, default_port));
-    }
-    let Some((host, digits)) = rest.rsplit_once(':') else {
-        return Ok((rest, default_port));
-    };
-    match digits.parse::<u16>() {
-        Ok(port) if port > 0 && !digits.starts_with('+') => Ok((host, Some(port))),
-        _ => Err(PatternError::Port),
-    }
-}
-
 fn is_metadata_host(host: &Host) -> bool {
     match host {
         Host::Domain(name) => METADATA_NAMES.contains(&name.as_str()),
         Host::Ipv4(address) => is_metadata_address((*address).into()),
         Host::Ipv6(address) => is_metadata_address((*address).into()),
-    }
-}
-
-/// Whether an address is one of a cloud metadata service, or link-local.
-pub fn is_metadata_address(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => is_metadata_v4(address),
-        IpAddr::V6(address) => {
-            // AWS keeps its instance services in fd00:ec2::/32, Google at fd20:ce::254.
-            let segments = address.segments();
-            address.is_unicast_link_local()
-                || (segments[0], segments[1]) == (0xfd00, 0x0ec2)
-                || address == Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)
-                || embedded_v4(address).is_some_and(is_metadata_v4)
-        }
-    }
-}
-
-/// 169.254.0.0/16 for nearly every cloud; the others are Alibaba's, Azure's and Oracle's own.
-fn is_metadata_v4(address: Ipv4Addr) -> bool {
-    address.is_link_local()
-        || [
-            Ipv4Addr::new(100, 100, 100, 200),
-            Ipv4Addr::new(168, 63, 129, 16),
-            Ipv4Addr::new(192, 0, 0, 192),
-        ]
-        .contains(&address)
-}
-
-/// The IPv4 address that a translator or tunnel would take out of an IPv6 one.
-fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let v4 = |high: u16, low: u16| {
-        let [a, b] = high.to_be_bytes();
-        let [c, d] = low.to_be_bytes();
-        Ipv4Addr::new(a, b, c, d)
-    };
-    match [a, b, c, d, e, f] {
-        // NAT64, well-known prefix and local-use prefix.
-        [0x64, 0xff9b, 0, 0, 0, 0] => Some(v4(g, h)),
-        [0x64, 0xff9b, 1, ..] => Some(v4(g, h)),
-        // 6to4.
-        [0x2002, high, low, ..] => Some(v4(high, low)),
-        // IPv4-compatible, and the translated form ::ffff:0:a.b.c.d.
-        [0, 0, 0, 0, 0, 0] | [0, 0, 0, 0, 0xffff, 0] => Some(v4(g, h)),
-        _ => None,
     }
 }
 

@@ -10,6 +10,8 @@ pub(crate) mod likeness;
 pub mod outcome;
 pub mod progress;
 pub mod reading;
+mod networks;
+mod patterns;
 pub mod recording;
 pub mod secret;
 pub mod secrets;
