@@ -41,8 +41,14 @@ mod tests {
     fn spellings_of_one_server_are_the_same_and_all_else_is_not() {
         for (one, other) in [
             ("ws://127.0.0.1:7880", "ws://127.0.0.1:7880/"),
-            ("wss://Project.LiveKit.cloud", "wss://project.livekit.cloud:443"),
-            ("wss://project.livekit.cloud", "https://project.livekit.cloud./"),
+            (
+                "wss://Project.LiveKit.cloud",
+                "wss://project.livekit.cloud:443",
+            ),
+            (
+                "wss://project.livekit.cloud",
+                "https://project.livekit.cloud./",
+            ),
             ("ws://livekit.test", "http://livekit.test:80"),
             ("wss://a.test/livekit/", "wss://a.test/livekit"),
         ] {
@@ -62,7 +68,10 @@ mod tests {
             ("", ""),
             ("no url", "no url"),
         ] {
-            assert!(!is_same(one, other) && !is_same(other, one), "{one} {other}");
+            assert!(
+                !is_same(one, other) && !is_same(other, one),
+                "{one} {other}"
+            );
         }
     }
 }
