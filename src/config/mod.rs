@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::media::cursor;
-use crate::model::Secret;
 use crate::model::secrets;
 use crate::model::session::limits;
+use crate::model::{Allowlist, Secret};
 
 pub use load::{Flags, data_directory, load, parse};
 
@@ -106,6 +106,11 @@ pub struct Browser {
     pub work_dir: PathBuf,
     /// Refuse cloud metadata addresses (169.254.169.254 and the like).
     pub deny_metadata: bool,
+    /// Host patterns that any session's page may reach; empty for no restriction. A session's own
+    /// list can only narrow them.
+    pub allowed_domains: Vec<String>,
+    /// Refuse this machine and private networks to every session's page.
+    pub block_private_networks: bool,
 }
 
 /// Chromium's own sandbox.
@@ -297,6 +302,8 @@ impl Default for Browser {
             probe_timeout_ms: 5_000,
             work_dir: PathBuf::new(),
             deny_metadata: true,
+            allowed_domains: Vec::new(),
+            block_private_networks: false,
         }
     }
 }
@@ -403,9 +410,26 @@ impl Config {
             )
             .hint("List each one, such as \"https://app.example.com\"."));
         }
+        self.browser.check()?;
         self.vision.check()?;
         secrets::check(&self.secrets)?;
         self.rtc.port_range().map(drop)
+    }
+}
+
+impl Browser {
+    fn check(&self) -> Result<(), Error> {
+        if self.allowed_domains.len() > limits::ALLOWED_DOMAINS {
+            return Err(
+                Error::invalid_input("browser.allowed_domains has too many patterns")
+                    .hint(format!("Use at most {}.", limits::ALLOWED_DOMAINS)),
+            );
+        }
+        Allowlist::parse(&self.allowed_domains).map_err(|mut error| {
+            error.message = format!("browser.{}", error.message).into();
+            error
+        })?;
+        Ok(())
     }
 }
 

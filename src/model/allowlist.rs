@@ -18,14 +18,18 @@
 //! is what is restricted. Names are compared in lower case, in their ASCII (IDNA) form, without
 //! the trailing dot. A path, a user name, another scheme, or a `*` elsewhere is an error. An
 //! empty list restricts nothing.
+//!
+//! The operator may have a list as well. A session's own can only narrow it: what holds is what
+//! both permit ([`narrowed`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use super::networks::is_metadata_address;
+use super::networks::{is_metadata_address, is_private_address};
 use super::patterns::{Hosts, Pattern};
+use super::session::limits;
 use crate::error::{Error, ErrorKind};
 
 /// Characters of a refused URL that are repeated in the message; a `data:` URL may be megabytes.
@@ -69,6 +73,7 @@ pub struct Allowlist {
     /// Wildcard patterns, by the canonical domain below which they match.
     below: HashMap<String, Ports>,
     metadata_permitted: bool,
+    private_blocked: bool,
 }
 
 /// The ports one pattern's host may be reached on. The default is none.
@@ -107,6 +112,8 @@ pub enum DenialRule {
     NotListed,
     /// A cloud metadata service, or a link-local address where such services live.
     Metadata,
+    /// An address of this machine or of a private network, while those are blocked.
+    PrivateNetwork,
     /// A scheme that reads local files, runs script or reaches into the browser itself.
     Scheme,
     /// An address of the service itself.
@@ -121,6 +128,7 @@ impl DenialRule {
         match self {
             Self::NotListed => "not_listed",
             Self::Metadata => "metadata",
+            Self::PrivateNetwork => "private_network",
             Self::Scheme => "scheme",
             Self::ServiceAddress => "service_address",
             Self::NotAUrl => "not_a_url",
@@ -149,6 +157,9 @@ impl Denial {
                 "Use another address; only the operator of the service can permit this one."
                     .to_owned()
             }
+            DenialRule::PrivateNetwork => {
+                "Go to a public address; block_private_networks holds for this session.".to_owned()
+            }
             DenialRule::Scheme => "Use an http:// or https:// URL.".to_owned(),
             DenialRule::ServiceAddress => {
                 "Call the service's API directly; pages do not reach it.".to_owned()
@@ -166,6 +177,10 @@ impl std::fmt::Display for Denial {
             DenialRule::Metadata => write!(
                 f,
                 "{target} is a cloud metadata or link-local address, which is refused"
+            ),
+            DenialRule::PrivateNetwork => write!(
+                f,
+                "{target} is an address of this machine or of a private network, which is refused"
             ),
             DenialRule::Scheme => write!(f, "{target} has a scheme that is refused"),
             DenialRule::ServiceAddress => {
@@ -185,6 +200,7 @@ impl From<Denial> for Error {
             DenialRule::NotAUrl => ErrorKind::InvalidInput,
             DenialRule::NotListed
             | DenialRule::Metadata
+            | DenialRule::PrivateNetwork
             | DenialRule::Scheme
             | DenialRule::ServiceAddress => ErrorKind::Forbidden,
         };
@@ -199,21 +215,18 @@ impl Allowlist {
             restricted: !patterns.is_empty(),
             ..Self::default()
         };
-        for text in patterns {
-            let pattern = Pattern::parse(text.trim()).map_err(|problem| {
-                let shown = shorten(text);
-                Error::invalid_input(format!(
-                    "allowed_domains has a bad pattern, {shown:?}: {problem}"
-                ))
-                .hint(
-                    "Use a host (example.com), a wildcard (*.example.com), an IP address or *, \
-                     each with an optional :port.",
-                )
-                .source(problem)
-            })?;
+        for pattern in parsed(patterns)? {
             list.add(pattern);
         }
         Ok(list)
+    }
+
+    /// The same list, with every address refused that is not public: this machine, private and
+    /// link-local networks. No pattern lifts that.
+    #[must_use]
+    pub fn block_private_networks(mut self) -> Self {
+        self.private_blocked = true;
+        self
     }
 
     /// The same list without the default denial of metadata and link-local addresses: for
@@ -247,6 +260,9 @@ impl Allowlist {
         if self.restricted && !self.matches(&canonical, port) {
             return Err(Denial::new(DenialRule::NotListed, &target()));
         }
+        if self.private_blocked && is_private_host(&canonical) {
+            return Err(Denial::new(DenialRule::PrivateNetwork, &target()));
+        }
         Ok(())
     }
 
@@ -255,6 +271,10 @@ impl Allowlist {
     pub fn address_verdict(&self, address: IpAddr) -> Result<(), Denial> {
         if !self.metadata_permitted && is_metadata_address(address) {
             return Err(Denial::new(DenialRule::Metadata, &address.to_string()));
+        }
+        if self.private_blocked && is_private_address(address) {
+            let target = address.to_string();
+            return Err(Denial::new(DenialRule::PrivateNetwork, &target));
         }
         Ok(())
     }
@@ -300,6 +320,67 @@ impl Allowlist {
     }
 }
 
+/// The patterns of what both lists permit: a caller's own and the operator's. An empty list restricts
+/// nothing, so two lists that have nothing in common are an error and no empty list.
+pub fn narrowed(own: &[String], outer: &[String]) -> Result<Vec<String>, Error> {
+    let (own_parsed, outer_parsed) = (parsed(own)?, parsed(outer)?);
+    if outer.is_empty() || own.is_empty() {
+        return Ok([own, outer].concat());
+    }
+    let mut seen = HashSet::new();
+    let mut common = Vec::new();
+    for (pattern, text) in own_parsed.iter().zip(own) {
+        let shared = outer_parsed
+            .iter()
+            .filter_map(|outer| pattern.common(outer));
+        let shared: Vec<Pattern> = shared.collect();
+        if shared.contains(pattern) {
+            // All of it is permitted, so it is told as it was written.
+            if seen.insert(pattern.clone()) {
+                common.push(text.clone());
+            }
+            continue;
+        }
+        for pattern in shared {
+            if !seen.contains(&pattern) {
+                common.push(pattern.to_string());
+                seen.insert(pattern);
+            }
+        }
+        if common.len() > limits::ALLOWED_DOMAINS {
+            return Err(Error::invalid_input(
+                "allowed_domains, narrowed by the service's own list, has too many patterns",
+            )
+            .hint("Name fewer hosts."));
+        }
+    }
+    if common.is_empty() {
+        let shown: Vec<&str> = outer.iter().take(8).map(String::as_str).collect();
+        return Err(Error::forbidden(
+            "allowed_domains has nothing that the service itself permits",
+        )
+        .hint(format!("The service permits {}.", shown.join(", "))));
+    }
+    Ok(common)
+}
+
+fn parsed(patterns: &[String]) -> Result<Vec<Pattern>, Error> {
+    let parse = |text: &String| {
+        Pattern::parse(text.trim()).map_err(|problem| {
+            let shown = shorten(text);
+            Error::invalid_input(format!(
+                "allowed_domains has a bad pattern, {shown:?}: {problem}"
+            ))
+            .hint(
+                "Use a host (example.com), a wildcard (*.example.com), an IP address or *, each \
+                 with an optional :port.",
+            )
+            .source(problem)
+        })
+    };
+    patterns.iter().map(parse).collect()
+}
+
 /// The one spelling of a host under which it is compared: lower case, IDNA, no trailing dot;
 /// numbers in any base as an IPv4 address; IPv4 out of its IPv6 mapping. `None` for what is no
 /// host at all.
@@ -336,6 +417,14 @@ fn is_metadata_host(host: &Host) -> bool {
         Host::Domain(name) => METADATA_NAMES.contains(&name.as_str()),
         Host::Ipv4(address) => is_metadata_address((*address).into()),
         Host::Ipv6(address) => is_metadata_address((*address).into()),
+    }
+}
+
+fn is_private_host(host: &Host) -> bool {
+    match host {
+        Host::Domain(name) => is_localhost(name),
+        Host::Ipv4(address) => is_private_address((*address).into()),
+        Host::Ipv6(address) => is_private_address((*address).into()),
     }
 }
 
@@ -480,6 +569,81 @@ mod tests {
         }
     }
 
+    fn texts(patterns: &[&str]) -> Vec<String> {
+        patterns.iter().map(|&pattern| pattern.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_callers_list_only_narrows_the_operators() {
+        for (own, outer, common) in [
+            (&[][..], &["*.a.test"][..], &["*.a.test"][..]),
+            (&["b.test"], &[], &["b.test"]),
+            (&["X.a.test"], &["*.a.test"], &["X.a.test"]),
+            (
+                &["*"],
+                &["*.a.test", "b.test:443"],
+                &["*.a.test", "b.test:443"],
+            ),
+            (&["*:443"], &["*.a.test"], &["*.a.test:443"]),
+            (
+                &["*.x.a.test", "*.test"],
+                &["*.a.test"],
+                &["*.x.a.test", "*.a.test"],
+            ),
+            (
+                &["https://a.test", "c.test"],
+                &["a.test"],
+                &["https://a.test"],
+            ),
+            (
+                &["a.test"],
+                &["a.test:80", "a.test:81"],
+                &["a.test:80", "a.test:81"],
+            ),
+            (&["*.a.test", "*"], &["*.a.test"], &["*.a.test"]),
+        ] {
+            let found = narrowed(&texts(own), &texts(outer)).unwrap();
+            assert_eq!(found, texts(common), "{own:?} in {outer:?}");
+        }
+        for (own, outer) in [
+            ("b.test", "a.test"),
+            ("a.test", "*.a.test"),
+            ("*.a.test", "a.test"),
+            ("a.test:80", "a.test:443"),
+            ("bada.test", "*.a.test"),
+            ("10.0.0.1", "*.0.0.1.test"),
+        ] {
+            let error = narrowed(&texts(&[own]), &texts(&[outer])).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Forbidden, "{own} in {outer}");
+            assert!(error.hint.unwrap().contains(outer));
+        }
+    }
+
+    #[test]
+    fn private_networks_are_blocked_by_name_and_by_address() {
+        let blocking = list(&["*"]).block_private_networks();
+        for host in [
+            "localhost",
+            "app.localhost",
+            "127.0.0.1",
+            "[::1]",
+            "10.1.2.3",
+            "0",
+        ] {
+            let denial = blocking.verdict(host, 80).expect_err(host);
+            assert_eq!(denial.rule, DenialRule::PrivateNetwork, "{host}");
+            assert_eq!(list(&["*"]).verdict(host, 80), Ok(()), "{host}");
+        }
+        let inside = "192.168.1.1".parse().unwrap();
+        assert!(blocking.address_verdict(inside).is_err());
+        assert!(list(&["*"]).address_verdict(inside).is_ok());
+        assert!(
+            blocking
+                .address_verdict("192.0.2.1".parse().unwrap())
+                .is_ok()
+        );
+    }
+
     #[test]
     fn a_bad_pattern_is_named() {
         for pattern in [
@@ -622,6 +786,10 @@ mod tests {
         }
     }
 
+    fn some_pattern() -> impl Strategy<Value = String> {
+        "(\\*|(\\*\\.)?(a\\.|b\\.){0,2}(test|a))(:1|:2)?"
+    }
+
     proptest! {
         #[test]
         fn a_wildcard_matches_exactly_what_ends_in_it(
@@ -632,6 +800,25 @@ mod tests {
             prop_assert!(!allowed || name.ends_with(".x.test"), "{host}");
             if let Some(Host::Domain(name)) = canonical_host(&host) {
                 prop_assert_eq!(allowed, name.ends_with(".x.test"));
+            }
+        }
+
+        #[test]
+        fn what_is_narrowed_permits_what_both_permit_and_no_more(
+            own in prop::collection::vec(some_pattern(), 1..4),
+            outer in prop::collection::vec(some_pattern(), 1..4),
+            host in "(a\\.|b\\.){0,2}(test|a)",
+            port in 1u16..3,
+        ) {
+            let both = Allowlist::parse(&own).unwrap().allows(&host, port)
+                && Allowlist::parse(&outer).unwrap().allows(&host, port);
+            match narrowed(&own, &outer) {
+                Ok(common) => {
+                    let list = Allowlist::parse(&common).unwrap();
+                    prop_assert!(list.is_restricted());
+                    prop_assert_eq!(list.allows(&host, port), both);
+                }
+                Err(_) => prop_assert!(!both),
             }
         }
 

@@ -28,6 +28,42 @@ fn is_metadata_v4(address: Ipv4Addr) -> bool {
         .contains(&address)
 }
 
+/// Whether an address is not one of the public internet: this machine, a private network (RFC 1918,
+/// shared address space, unique local), link-local, or one that no single host has.
+pub(super) fn is_private_address(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => is_private_v4(address),
+        IpAddr::V6(address) => {
+            // Site-local is deprecated (RFC 3879), and still routed by some.
+            let is_site_local = address.segments()[0] & 0xffc0 == 0xfec0;
+            // The local-use prefix of NAT64 is an operator's own, whatever lies behind it.
+            let is_local_nat64 = address.segments()[..3] == [0x64, 0xff9b, 1];
+            address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+                || address.is_multicast()
+                || is_site_local
+                || is_local_nat64
+                || embedded_v4(address).is_some_and(is_private_v4)
+        }
+    }
+}
+
+fn is_private_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_multicast()
+        // "This network", shared address space (RFC 6598), IETF's own, benchmarks, reserved.
+        || a == 0
+        || (a == 100 && (64..128).contains(&b))
+        || (a, b, c) == (192, 0, 0)
+        || (a == 198 && matches!(b, 18 | 19))
+        || a >= 240
+}
+
 /// The IPv4 address that a translator or tunnel would take out of an IPv6 one.
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [a, b, c, d, e, f, g, h] = address.segments();
@@ -45,5 +81,54 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
         // IPv4-compatible, and the translated form ::ffff:0:a.b.c.d.
         [0, 0, 0, 0, 0, 0] | [0, 0, 0, 0, 0xffff, 0] => Some(v4(g, h)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_private_address;
+
+    #[test]
+    fn private_and_public_addresses_are_told_apart() {
+        for (address, is_private) in [
+            ("10.0.0.1", true),
+            ("172.15.255.255", false),
+            ("172.16.0.0", true),
+            ("172.31.255.255", true),
+            ("172.32.0.0", false),
+            ("192.168.0.1", true),
+            ("192.169.0.1", false),
+            ("127.9.9.9", true),
+            ("169.254.1.1", true),
+            ("100.63.255.255", false),
+            ("100.64.0.0", true),
+            ("100.127.255.255", true),
+            ("100.128.0.0", false),
+            ("0.0.0.0", true),
+            ("198.18.0.1", true),
+            ("198.20.0.1", false),
+            ("224.0.0.251", true),
+            ("255.255.255.255", true),
+            ("8.8.8.8", false),
+            ("::", true),
+            ("::1", true),
+            ("fe80::1", true),
+            ("fec0::1", true),
+            ("fc00::1", true),
+            ("fdff::1", true),
+            ("fe00::1", false),
+            ("ff02::1", true),
+            ("::ffff:10.0.0.1", true),
+            ("::ffff:8.8.8.8", false),
+            ("64:ff9b::a00:1", true),
+            ("64:ff9b::808:808", false),
+            ("64:ff9b:1::808:808", true),
+            ("2002:a00:1::1", true),
+            ("2002:808:808::1", false),
+            ("2606:4700::1111", false),
+        ] {
+            let found = is_private_address(address.parse().unwrap());
+            assert_eq!(found, is_private, "{address}");
+        }
     }
 }

@@ -66,6 +66,51 @@ impl Pattern {
         };
         Ok(Self { hosts, port })
     }
+
+    /// What both patterns name; `None` for nothing.
+    pub(super) fn common(&self, other: &Self) -> Option<Self> {
+        let port = match (self.port, other.port) {
+            (None, port) | (port, None) => port,
+            (Some(one), Some(two)) => (one == two).then_some(Some(one))?,
+        };
+        let hosts = self.hosts.common(&other.hosts)?;
+        Some(Self { hosts, port })
+    }
+}
+
+impl Hosts {
+    fn common(&self, other: &Self) -> Option<Self> {
+        let narrower = match (self, other) {
+            (Self::All, narrower) | (narrower, Self::All) => narrower,
+            (Self::One(one), Self::One(two)) => (one == two).then_some(self)?,
+            (Self::One(name), Self::Below(domain)) => is_below(name, domain).then_some(self)?,
+            (Self::Below(domain), Self::One(name)) => is_below(name, domain).then_some(other)?,
+            (Self::Below(one), Self::Below(two)) if one == two || is_below(one, two) => self,
+            (Self::Below(one), Self::Below(two)) => is_below(two, one).then_some(other)?,
+        };
+        Some(narrower.clone())
+    }
+}
+
+/// Whether a host is a name below a domain. An address is below none: domains that end like one are
+/// no names.
+fn is_below(name: &str, domain: &str) -> bool {
+    name.strip_suffix(domain)
+        .is_some_and(|rest| rest.ends_with('.'))
+}
+
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.hosts {
+            Hosts::All => f.write_str("*")?,
+            Hosts::Below(name) => write!(f, "*.{name}")?,
+            Hosts::One(name) => f.write_str(name)?,
+        }
+        match self.port {
+            None => Ok(()),
+            Some(port) => write!(f, ":{port}"),
+        }
+    }
 }
 
 /// Splits a pattern into its host and its port, and refuses whatever else is in it.

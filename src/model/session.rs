@@ -41,9 +41,12 @@ pub struct SessionSpec {
     #[schema(default = 2_000_000, minimum = 100_000, maximum = 20_000_000)]
     pub bitrate_bps: Option<u32>,
     /// Host patterns that the page may reach (`example.com`, `*.example.com`); absent or empty
-    /// for no restriction.
+    /// for no restriction of its own. It can only narrow what the operator permits.
     #[serde(default)]
     pub allowed_domains: Vec<String>,
+    /// Refuse this machine and private networks to the page; on anyway where the operator says so.
+    #[serde(default)]
+    pub block_private_networks: bool,
     /// How to capture: `auto` or `screencast`.
     pub capture: Option<CaptureMode>,
     /// What becomes of the dialogs that the page opens: `ask`, `accept` or `dismiss`.
@@ -101,6 +104,7 @@ impl SessionSpec {
             fps: None,
             bitrate_bps: None,
             allowed_domains: Vec::new(),
+            block_private_networks: false,
             capture: None,
             dialogs: DialogPolicy::default(),
             metadata: Map::new(),
@@ -273,8 +277,10 @@ pub struct SessionRecord {
     pub cursor: Option<super::geometry::Point>,
     /// What becomes of the dialogs that the page opens.
     pub dialogs: DialogPolicy,
-    /// Patterns of hosts that the page may reach.
+    /// Patterns of hosts that the page may reach: what the session and the operator both permit.
     pub allowed_domains: Vec<String>,
+    /// Whether this machine and private networks are refused to the page.
+    pub block_private_networks: bool,
     /// Event subscribers of the room.
     pub connections: u32,
     /// The caller's own.

@@ -93,8 +93,9 @@ impl Manager {
     }
 
     /// Starts a session in a room that has none, or whose session is dead.
-    pub async fn start(&self, spec: SessionSpec) -> Result<SessionHandle, Error> {
+    pub async fn start(&self, mut spec: SessionSpec) -> Result<SessionHandle, Error> {
         spec.check()?;
+        start::narrow(&self.ground.config.browser, &mut spec)?;
         start::check_livekit(&self.ground.config, &spec)?;
         start::policy(&self.ground.config, &spec, self.ground.pool.own_addresses())?;
         let record = start::first_record(&self.ground.config, &spec);

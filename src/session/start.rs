@@ -17,8 +17,8 @@ use crate::browser::{Pool, Tabs};
 use crate::config::{self, Config};
 use crate::error::Error;
 use crate::events;
+use crate::model::allowlist::{self, Allowlist};
 use crate::model::outcome::DialogPolicy;
-use crate::model::allowlist::Allowlist;
 use crate::model::session::{LiveKitStatus, VideoStats, Viewers};
 use crate::model::{Secrets, SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
 use crate::publish::record::{self, Shelf};
@@ -68,6 +68,7 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
         cursor: None,
         dialogs: spec.dialogs,
         allowed_domains: spec.allowed_domains.clone(),
+        block_private_networks: spec.block_private_networks,
         connections: 0,
         metadata: spec.metadata.clone(),
     }
@@ -102,18 +103,27 @@ pub(super) fn check_livekit(config: &Config, spec: &SessionSpec) -> Result<(), E
     Ok(())
 }
 
+/// Puts into a specification what holds of its fence: a caller narrows what the operator permits, and
+/// widens nothing.
+pub(super) fn narrow(config: &config::Browser, spec: &mut SessionSpec) -> Result<(), Error> {
+    spec.allowed_domains = allowlist::narrowed(&spec.allowed_domains, &config.allowed_domains)?;
+    spec.block_private_networks |= config.block_private_networks;
+    Ok(())
+}
+
 /// The policy of a session's way out.
 pub(super) fn policy(
     config: &Config,
     spec: &SessionSpec,
     own: OwnAddresses,
 ) -> Result<Policy, Error> {
-    let allowlist = Allowlist::parse(&spec.allowed_domains)?;
-    let allowlist = if config.browser.deny_metadata {
-        allowlist
-    } else {
-        allowlist.permit_metadata()
-    };
+    let mut allowlist = Allowlist::parse(&spec.allowed_domains)?;
+    if !config.browser.deny_metadata {
+        allowlist = allowlist.permit_metadata();
+    }
+    if spec.block_private_networks {
+        allowlist = allowlist.block_private_networks();
+    }
     if let Some(url) = &spec.initial_url {
         allowlist.url_verdict(url)?;
     }

@@ -32,6 +32,7 @@ TOOLS = {
         "viewport_width",
         "viewport_height",
         "fps",
+        "allowed_domains",
     },
     "pause_browser_session": {"room_name"},
     "resume_browser_session": {"room_name"},

@@ -143,6 +143,7 @@ pub(super) fn spec(request: proto::StartSessionRequest) -> Result<SessionSpec, E
         fps: request.fps,
         bitrate_bps: request.bitrate_bps,
         allowed_domains: request.allowed_domains,
+        block_private_networks: request.block_private_networks,
         capture,
         dialogs,
         metadata: from_struct(request.metadata.unwrap_or_default())?,

@@ -82,6 +82,7 @@ impl Call<'_> {
             viewport_height,
             fps,
             dialogs,
+            allowed_domains,
         } = arguments::parse(arguments)?;
         let room_name = RoomName::parse(&room_name)?;
         let spec = SessionSpec {
@@ -92,6 +93,7 @@ impl Call<'_> {
             viewport_height,
             fps: Some(fps.unwrap_or(FPS_DEFAULT)),
             dialogs,
+            allowed_domains,
             ..SessionSpec::of(room_name.clone())
         };
         let handle = match self.begin(spec).await? {

@@ -111,6 +111,12 @@ fn start_input() -> Value {
         "viewport_width": number("Width of the page in CSS pixels.", &limits::VIEWPORT_WIDTH, 1280),
         "viewport_height": number("Height of the page in CSS pixels.", &limits::VIEWPORT_HEIGHT, 720),
         "fps": number("Most pictures a second.", &limits::FPS, FPS_DEFAULT),
+        "allowed_domains": {
+            "type": "array", "items": {"type": "string"}, "maxItems": limits::ALLOWED_DOMAINS,
+            "description": "Hosts that the page may reach, as patterns; without it all that the \
+                service permits.",
+            "examples": [["example.com", "*.example.com"]],
+        },
     });
     input(properties, &["room_name"])
 }
