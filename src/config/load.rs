@@ -11,8 +11,8 @@ use figment::providers::{Env, Format, Serialized, Toml};
 
 use super::Config;
 use crate::error::Error;
-use crate::model::Secret;
 use crate::model::likeness::{likeness, meant, nearest};
+use crate::model::secrets::Entry;
 
 /// Keys whose variables are taken as they are, and the names by which LiveKit's own tools know
 /// them. Any other variable is read as TOML, and `0123` as a number.
@@ -61,7 +61,7 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, Error> {
     if let Some(listen) = flags.listen {
         config.server.listen = listen;
     }
-    config.secrets = secrets();
+    config.secrets = secrets()?;
     config.check()?;
     Ok(config)
 }
@@ -73,12 +73,17 @@ fn text(name: &str) -> Option<String> {
 }
 
 /// The secrets of the environment, by their labels.
-fn secrets() -> BTreeMap<String, Secret> {
+fn secrets() -> Result<BTreeMap<String, Entry>, Error> {
     let prefix = format!("GHOSTCAST_{SECRET}");
     let given = std::env::vars_os().filter_map(|(name, value)| {
-        let label = name.to_str()?.strip_prefix(&prefix)?.to_lowercase();
+        let name = name.into_string().ok()?;
+        let label = name.strip_prefix(&prefix)?.to_lowercase();
         let value = value.into_string().ok().filter(|value| !value.is_empty())?;
-        Some((label, Secret::from(value)))
+        let entry = Entry::of_variable(value).map_err(|mut error| {
+            error.message = format!("the variable {name} is not valid: {}", error.message).into();
+            error
+        });
+        Some(entry.map(|entry| (label, entry)))
     });
     given.collect()
 }

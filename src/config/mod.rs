@@ -47,7 +47,7 @@ pub struct Config {
     pub vision: Vision,
     /// Values that every session may type by label; from the environment only.
     #[serde(skip)]
-    pub secrets: BTreeMap<String, Secret>,
+    pub secrets: BTreeMap<String, secrets::Entry>,
     /// Recordings.
     pub recording: Recording,
 }

@@ -11,6 +11,7 @@ pub mod outcome;
 pub mod progress;
 pub mod reading;
 mod networks;
+pub mod origins;
 mod patterns;
 pub mod recording;
 pub mod secret;

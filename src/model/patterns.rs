@@ -79,6 +79,15 @@ impl Pattern {
 }
 
 impl Hosts {
+    /// Whether a host in its canonical spelling is among them.
+    pub(super) fn has(&self, host: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Below(domain) => is_below(host, domain),
+            Self::One(name) => host == name,
+        }
+    }
+
     fn common(&self, other: &Self) -> Option<Self> {
         let narrower = match (self, other) {
             (Self::All, narrower) | (narrower, Self::All) => narrower,

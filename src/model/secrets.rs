@@ -1,15 +1,19 @@
 //! [`Secrets`]: values that are typed by their labels and told to nobody.
 //!
 //! `{{label}}` in a text to type stands for the value; on the way out every value that the
-//! session knows becomes its placeholder again, wherever it turns up.
+//! session knows becomes its placeholder again, wherever it turns up. A secret may name the origins
+//! that it is typed into, and is refused everywhere else.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::command::{ActionError, ActionErrorKind};
+use super::origins::Origins;
 use super::secret::Secret;
 use crate::error::Error;
 
@@ -28,6 +32,74 @@ const EDGE_CHARS_MIN: usize = 8;
 /// What stands for `{{` itself.
 const ESCAPE: &str = "{{{{";
 
+/// A value, and where it may be typed. Written as a text, for any page, or as an object with `value` and
+/// `origins`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// What is typed.
+    pub value: Secret,
+    /// The pages that it may be typed into.
+    pub origins: Origins,
+}
+
+impl From<Secret> for Entry {
+    fn from(value: Secret) -> Self {
+        Self {
+            value,
+            origins: Origins::default(),
+        }
+    }
+}
+
+impl Entry {
+    /// A value with its origins.
+    pub fn new(value: Secret, origins: &[String]) -> Result<Self, Error> {
+        let origins = Origins::parse(origins)?;
+        Ok(Self { value, origins })
+    }
+
+    /// Reads what a variable holds: the value itself, or the object as JSON where it has `origins`.
+    pub fn of_variable(text: String) -> Result<Self, Error> {
+        if !text.trim_start().starts_with('{') || !text.contains("\"origins\"") {
+            return Ok(Secret::from(text).into());
+        }
+        // The source is left out: it would repeat what was given.
+        serde_json::from_str(&text).map_err(|_| {
+            Error::invalid_input("it has origins, and is not the JSON of a secret").hint(
+                "Write it as {\"value\": \"…\", \"origins\": [\"https://shop.example.com\"]}.",
+            )
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Errors of the format itself would repeat what was given.
+        let wrong = || {
+            D::Error::custom(
+                "a secret is a text, or an object with a text value and a list origins",
+            )
+        };
+        let mut fields = match Value::deserialize(deserializer).map_err(|_| wrong())? {
+            Value::String(value) => return Ok(Secret::from(value).into()),
+            Value::Object(fields) => fields,
+            _ => return Err(wrong()),
+        };
+        let Some(Value::String(value)) = fields.remove("value") else {
+            return Err(wrong());
+        };
+        let value = Secret::from(value);
+        let entry = match fields.remove("origins") {
+            None => Self::from(value),
+            Some(origins) => {
+                let origins: Vec<String> = serde_json::from_value(origins).map_err(|_| wrong())?;
+                Self::new(value, &origins).map_err(D::Error::custom)?
+            }
+        };
+        fields.is_empty().then_some(entry).ok_or_else(wrong)
+    }
+}
+
 /// The secrets that a session knows. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
@@ -36,24 +108,24 @@ pub struct Secrets {
 
 #[derive(Default)]
 struct Known {
-    values: BTreeMap<String, Secret>,
+    entries: BTreeMap<String, Entry>,
     /// Each way that a value may be written, and what stands for it; the longest first.
     forms: Vec<(String, String)>,
 }
 
 impl std::fmt::Debug for Known {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.values.keys()).finish()
+        f.debug_set().entries(self.entries.keys()).finish()
     }
 }
 
 /// Checks the secrets that came with a session.
-pub fn check(secrets: &BTreeMap<String, Secret>) -> Result<(), Error> {
+pub fn check(secrets: &BTreeMap<String, Entry>) -> Result<(), Error> {
     if secrets.len() > COUNT_MAX {
         return Err(Error::invalid_input("secrets has too many labels")
             .hint(format!("Use at most {COUNT_MAX}.")));
     }
-    for (label, value) in secrets {
+    for (label, Entry { value, .. }) in secrets {
         if !is_label(label) {
             return Err(
                 Error::invalid_input("secrets has a label that is not valid").hint(format!(
@@ -83,23 +155,24 @@ fn key(label: &str) -> String {
 
 impl Secrets {
     /// The service's own secrets and a session's, which win.
-    pub fn new(common: &BTreeMap<String, Secret>, own: &BTreeMap<String, Secret>) -> Self {
-        let mut values = BTreeMap::new();
+    pub fn new(common: &BTreeMap<String, Entry>, own: &BTreeMap<String, Entry>) -> Self {
+        let mut entries = BTreeMap::new();
         let mut forms = Vec::new();
-        for (label, value) in common.iter().chain(own) {
+        for (label, entry) in common.iter().chain(own) {
             let shown = format!("{{{{{label}}}}}");
-            forms.extend(written(value.reveal()).map(|form| (form, shown.clone())));
-            values.insert(key(label), value.clone());
+            forms.extend(written(entry.value.reveal()).map(|form| (form, shown.clone())));
+            entries.insert(key(label), entry.clone());
         }
         forms.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
         forms.dedup_by(|a, b| a.0 == b.0);
         Self {
-            known: Arc::new(Known { values, forms }),
+            known: Arc::new(Known { entries, forms }),
         }
     }
 
-    /// The text with every placeholder replaced by its value.
-    pub fn resolve(&self, text: &str) -> Result<String, ActionError> {
+    /// The text with every placeholder replaced by its value, to be typed into a page of the URL or
+    /// origin `page`; `None` for a page that has none.
+    pub fn resolve(&self, text: &str, page: Option<&str>) -> Result<String, ActionError> {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(at) = rest.find("{{") {
@@ -114,8 +187,12 @@ impl Secrets {
             let label = end.map(|end| rest[2..end].trim());
             match (label.filter(|label| is_label(label)), end) {
                 (Some(label), Some(end)) => {
-                    let value = self.known.values.get(&key(label));
-                    out.push_str(value.ok_or_else(|| unknown(label))?.reveal());
+                    let entry = self.known.entries.get(&key(label));
+                    let entry = entry.ok_or_else(|| unknown(label))?;
+                    if !entry.origins.permit(page) {
+                        return Err(out_of_place(label, &entry.origins, page));
+                    }
+                    out.push_str(entry.value.reveal());
                     rest = &rest[end + 2..];
                 }
                 // Braces around anything else are text.
@@ -212,6 +289,24 @@ fn cut_at(text: &str, form: &str) -> Option<usize> {
     Some(text.len() - longest)
 }
 
+fn out_of_place(label: &str, origins: &Origins, page: Option<&str>) -> ActionError {
+    let origin = page
+        .and_then(|page| url::Url::parse(page).ok())
+        .map(|url| url.origin())
+        .filter(url::Origin::is_tuple);
+    let page = match origin {
+        Some(origin) => format!("this page is of {}", origin.ascii_serialization()),
+        None => "this page has no origin".to_owned(),
+    };
+    ActionError::new(
+        ActionErrorKind::Blocked,
+        format!(
+            "The secret \"{label}\" may be typed into pages of {origins} only, and {page}. Nothing was \
+             typed. Go to such a page first."
+        ),
+    )
+}
+
 fn unknown(label: &str) -> ActionError {
     ActionError::new(
         ActionErrorKind::UnknownSecret,
@@ -230,7 +325,7 @@ mod tests {
     fn secrets(pairs: &[(&str, &str)]) -> Secrets {
         let own = pairs.iter().map(|(label, value)| {
             let value = Secret::from((*value).to_owned());
-            ((*label).to_owned(), value)
+            ((*label).to_owned(), value.into())
         });
         Secrets::new(&BTreeMap::new(), &own.collect())
     }
@@ -245,9 +340,9 @@ mod tests {
             ("{{not a label}} {{", "{{not a label}} {{"),
             ("plain", "plain"),
         ] {
-            assert_eq!(secrets.resolve(text).unwrap(), typed, "{text}");
+            assert_eq!(secrets.resolve(text, None).unwrap(), typed, "{text}");
         }
-        let error = secrets.resolve("{{nobody.knows}}").unwrap_err();
+        let error = secrets.resolve("{{nobody.knows}}", None).unwrap_err();
         assert_eq!(error.kind, ActionErrorKind::InvalidParameter);
         for word in ["nobody.knows", "GHOSTCAST_SECRET_NOBODY_KNOWS", "{{{{"] {
             assert!(error.message.contains(word), "{error} says {word}");
@@ -279,9 +374,64 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_stays_with_its_origins() {
+        let entry = Entry::of_variable(
+            r#"{"value": "hunter22", "origins": ["https://shop.test"]}"#.to_owned(),
+        );
+        let common = BTreeMap::from([("shop_pw".to_owned(), entry.unwrap())]);
+        let secrets = Secrets::new(&common, &BTreeMap::new());
+        let typed = secrets.resolve("a{{shop-pw}}", Some("https://shop.test/login"));
+        assert_eq!(typed.unwrap(), "ahunter22");
+        for (page, word) in [
+            (
+                Some("https://evil.test/https://shop.test"),
+                "https://evil.test",
+            ),
+            (Some("data:text/html,x"), "no origin"),
+            (None, "no origin"),
+        ] {
+            let error = secrets.resolve("a{{shop-pw}}", page).unwrap_err();
+            assert_eq!(error.kind, ActionErrorKind::Blocked);
+            for word in [word, "\"shop-pw\"", "https://shop.test"] {
+                assert!(error.message.contains(word), "{error} says {word}");
+            }
+            assert!(!error.message.contains("hunter22"));
+        }
+        assert_eq!(secrets.resolve("plain", None).unwrap(), "plain");
+        assert_eq!(secrets.mask("hunter22"), "{{shop_pw}}");
+    }
+
+    #[test]
+    fn entries_are_texts_or_objects_and_errors_repeat_no_value() {
+        let read = |json: &str| serde_json::from_str::<Entry>(json);
+        let plain = read("\"v7391\"").unwrap();
+        assert_eq!(plain, read(r#"{"value": "v7391"}"#).unwrap());
+        assert!(plain.origins.permit(None));
+        assert_eq!(Entry::of_variable("v7391".to_owned()).unwrap(), plain);
+        let json = r#"{"user": "v7391"}"#;
+        let odd = Entry::of_variable(json.to_owned()).unwrap();
+        assert_eq!(odd.value.reveal(), json, "a value may be JSON itself");
+        for json in [
+            "7391",
+            r#"{"value": 7391}"#,
+            r#"{"value": "v7391", "origins": []}"#,
+            r#"{"value": "v7391", "origins": "https://a.test"}"#,
+            r#"{"value": "v7391", "origins": ["a b"]}"#,
+            r#"{"value": "v7391", "origins": ["https://a.test"], "more": 1}"#,
+            r#"["v7391"]"#,
+        ] {
+            let error = read(json).unwrap_err().to_string();
+            assert!(!error.contains("7391"), "{error}");
+        }
+        let broken = r#"{"value": "v7391" "origins": ["https://a.test"]}"#.to_owned();
+        let error = Entry::of_variable(broken).unwrap_err();
+        assert!(!format!("{error:?}").contains("7391") && error.hint.is_some());
+    }
+
+    #[test]
     fn labels_and_values_have_bounds() {
         let with = |label: &str, value: &str| {
-            let secrets = [(label.to_owned(), Secret::from(value.to_owned()))];
+            let secrets = [(label.to_owned(), Secret::from(value.to_owned()).into())];
             check(&BTreeMap::from(secrets))
         };
         assert!(with("a.b-C_1", "x").is_ok());

@@ -10,7 +10,6 @@ use super::geometry::Size;
 use super::ids::{RoomName, SessionId};
 use super::outcome::DialogPolicy;
 use super::recording::RecordingStatus;
-use super::secret::Secret;
 use super::secrets;
 use crate::error::Error;
 
@@ -56,10 +55,12 @@ pub struct SessionSpec {
     #[serde(default)]
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
-    /// Values by label, typed where a text says `{{label}}` and never told again.
+    /// Values by label, typed where a text says `{{label}}` and never told again: each a text, or an
+    /// object with `value` and the `origins` of the pages that it may be typed into.
     #[serde(default)]
-    #[schema(value_type = Object, write_only, example = json!({"shop-password": "…"}))]
-    pub secrets: BTreeMap<String, Secret>,
+    #[schema(value_type = Object, write_only, example = json!({"shop-password":
+        {"value": "…", "origins": ["https://shop.example.com"]}}))]
+    pub secrets: BTreeMap<String, secrets::Entry>,
 }
 
 /// How pictures are taken from the browser.

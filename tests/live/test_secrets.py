@@ -1,21 +1,28 @@
 """Secrets are typed by their labels, and are found nowhere in what the service says."""
 
 import json
+import subprocess
 
 import pytest
 
 from support.api import assert_envelope, new_room
-from support.service import running_service
+from support.service import clean_env, running_service
 
 OWN = "Tr0ub4dor &3 geheim"
 COMMON = "env-Wert-7391"
+BOUND = "bound-Wert-7391"
 FORMS = [OWN, "Tr0ub4dor+%263+geheim", "Tr0ub4dor%20%263%20geheim", "Tr0ub4dor%20&3", COMMON]
 
 
 @pytest.fixture(scope="module")
-def keeper(ghostcast_bin):
-    """A service that has a secret in its environment, and says in its log all that it can."""
-    env = {"GHOSTCAST_SECRET_COMMON_KEY": COMMON, "GHOSTCAST_LOG": "debug"}
+def keeper(ghostcast_bin, web):
+    """A service that has secrets in its environment, and says in its log all that it can."""
+    bound = {"value": BOUND, "origins": [f"http://127.0.0.1:{web.port}"]}
+    env = {
+        "GHOSTCAST_SECRET_COMMON_KEY": COMMON,
+        "GHOSTCAST_SECRET_BOUND_KEY": json.dumps(bound),
+        "GHOSTCAST_LOG": "debug",
+    }
     with running_service(ghostcast_bin, env=env) as service:
         yield service
 
@@ -93,6 +100,40 @@ def test_unknown_labels_are_named(opened):
     assert not visit.notes("typed")
 
 
+@pytest.mark.parametrize("label", ["bound-key", "own-key"])
+def test_a_secret_stays_with_its_origins(keeper, web, label):
+    """Into a page of another origin it is not typed, whoever gave it."""
+    api = keeper.api
+    own = {"own-key": {"value": BOUND, "origins": [f"http://127.0.0.1:{web.port}"]}}
+    elsewhere = web.visit("/parrot", host="localhost")
+    with api.session(new_room("bound"), initial_url=elsewhere.url, secrets=own) as room:
+        index = api.index_of(room, "Field")
+        failed = api.fail(room, "type", "blocked", index=index, text=f"a{{{{{label}}}}}")
+        for word in (label, f"http://127.0.0.1:{web.port}", f"http://localhost:{web.port}"):
+            assert word in failed["error"], failed
+        assert BOUND not in json.dumps(failed)
+        # What is typed next is noted after whatever would have been typed before.
+        typed(api, room, "Field", "plain")
+        elsewhere.wait_note("typed", lambda value: value == "plain")
+        assert elsewhere.notes("typed")[-1:] == ["plain"], elsewhere.notes("typed")
+        assert not any("bound" in note for note in elsewhere.notes("typed"))
+        home = web.visit("/parrot")
+        api.do(room, "navigate", url=home.url)
+        typed(api, room, "Field", f"a{{{{{label}}}}}")
+        home.wait_note("typed", lambda value: value == f"a{BOUND}")
+
+
+def test_broken_secrets_of_the_environment_stop_the_start(ghostcast_bin):
+    """A bound that cannot be read is no bound, so the service does not start without it."""
+    for value in (f'{{"value": "{BOUND}" "origins": []}}', f'{{"value": "{BOUND}", "origins": []}}'):
+        env = {**clean_env(), "GHOSTCAST_SECRET_BROKEN": value}
+        command = [ghostcast_bin, "serve", "--listen", "127.0.0.1:0"]
+        ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=20)
+        said = ended.stdout + ended.stderr
+        assert ended.returncode != 0 and "GHOSTCAST_SECRET_BROKEN" in said, said
+        assert BOUND not in said
+
+
 def test_braces_can_be_typed(opened):
     """Doubled braces are braces, and braces around anything else are text."""
     api, room, visit, _ = opened
@@ -102,7 +143,13 @@ def test_braces_can_be_typed(opened):
 
 def test_refused_specs_repeat_no_value(keeper):
     """A mistyped secret is refused without being told."""
-    for secrets in ({"a": 73917391}, {"bad label": "x-7391-x"}, {"a": ""}):
+    for secrets in (
+        {"a": 73917391},
+        {"bad label": "x-7391-x"},
+        {"a": ""},
+        {"a": {"value": "x-7391-x", "origins": []}},
+        {"a": {"value": "x-7391-x", "origin": "https://a.test"}},
+    ):
         answer = keeper.api.request(
             "POST", "/sessions", json={"room_name": "never", "secrets": secrets}
         )

@@ -1,5 +1,7 @@
 //! Between the service's own words and the contract's messages.
 
+use std::collections::{BTreeMap, HashMap};
+
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value as ProtoValue};
 use serde::Serialize;
@@ -8,9 +10,10 @@ use serde_json::{Map, Number, Value};
 use super::proto;
 use crate::error::Error;
 use crate::model::command::{ActionRequest, Expects};
+use crate::model::secrets::Entry;
 use crate::model::{
     ActionResult, DialogInfo, DialogPolicy, DownloadInfo, Effect, Outcome, RecordingStatus, RoomName,
-    SessionRecord, SessionSpec,
+    Secret, SessionRecord, SessionSpec,
 };
 use crate::session::PageContext;
 
@@ -147,13 +150,31 @@ pub(super) fn spec(request: proto::StartSessionRequest) -> Result<SessionSpec, E
         capture,
         dialogs,
         metadata: from_struct(request.metadata.unwrap_or_default())?,
-        secrets: request
-            .secrets
-            .into_iter()
-            .map(|(label, value)| (label, value.into()))
-            .collect(),
+        secrets: secrets(request.secrets, request.secret_origins)?,
         ..SessionSpec::of(RoomName::parse(&request.room_name)?)
     })
+}
+
+fn secrets(
+    values: HashMap<String, String>,
+    mut origins: HashMap<String, proto::Origins>,
+) -> Result<BTreeMap<String, Entry>, Error> {
+    let bound = values.into_iter().map(|(label, value)| {
+        let value = Secret::from(value);
+        let entry = match origins.remove(&label) {
+            None => value.into(),
+            Some(proto::Origins { origins }) => Entry::new(value, &origins)?,
+        };
+        Ok((label, entry))
+    });
+    let bound = bound.collect::<Result<_, Error>>()?;
+    match origins.is_empty() {
+        true => Ok(bound),
+        false => Err(
+            Error::invalid_input("secret_origins has a label that secrets has not")
+                .hint("Use the same labels in both."),
+        ),
+    }
 }
 
 /// The record of a session.
