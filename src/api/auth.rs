@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::place::Place;
 use super::{Doors, grpc};
 use crate::error::Error;
 use crate::model::Secret;
@@ -18,11 +19,13 @@ const OPEN_PREFIX: &str = "/assets/";
 pub(super) async fn guard(State(doors): State<Doors>, request: Request, next: Next) -> Response {
     let server = &doors.config.server;
     let headers = request.headers();
-    let checks = origin(headers, &server.allowed_origins)
+    let place = Place::of(server, headers, request.extensions());
+    let checks = origin(headers, &server.allowed_origins, place.origin().as_deref())
         .and_then(|()| {
             host(
                 &request,
                 server.listen.ip().is_loopback() && server.token.is_empty(),
+                place.host(),
             )
         })
         .and_then(|()| token(&request, &server.token));
@@ -34,8 +37,8 @@ pub(super) async fn guard(State(doors): State<Doors>, request: Request, next: Ne
 }
 
 /// A browser's request must come from our own pages or from an allowed origin: else any web page
-/// could drive the browsers of whoever visits it.
-fn origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Error> {
+/// could drive the browsers of whoever visits it. `public` is the origin of our own pages outside.
+fn origin(headers: &HeaderMap, allowed: &[String], public: Option<&str>) -> Result<(), Error> {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return not_from_elsewhere(headers);
     };
@@ -47,7 +50,7 @@ fn origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Error> {
     let own = origin
         .split_once("://")
         .is_some_and(|(_, authority)| authority == host);
-    if own || allowed.iter().any(|other| other == origin) {
+    if own || public == Some(origin) || allowed.iter().any(|other| other == origin) {
         return Ok(());
     }
     Err(Error::forbidden("this origin may not call the service")
@@ -71,8 +74,8 @@ fn not_from_elsewhere(headers: &HeaderMap) -> Result<(), Error> {
 }
 
 /// On loopback without a token, the Host must be loopback too: else a name that a web page
-/// controls could be pointed here.
-fn host(request: &Request, is_open: bool) -> Result<(), Error> {
+/// controls could be pointed here. `public` is the operator's own name for it.
+fn host(request: &Request, is_open: bool, public: Option<&str>) -> Result<(), Error> {
     let headers = request.headers().get(header::HOST);
     // HTTP/2 says it in the request's own URI.
     let authority = request.uri().authority().map(Authority::as_str);
@@ -89,7 +92,9 @@ fn host(request: &Request, is_open: bool) -> Result<(), Error> {
         || name
             .parse::<std::net::IpAddr>()
             .is_ok_and(|ip| ip.is_loopback());
-    if !is_open || host.is_empty() || is_loopback {
+    let is_public =
+        public.is_some_and(|public| public.trim_matches(['[', ']']).eq_ignore_ascii_case(name));
+    if !is_open || host.is_empty() || is_loopback || is_public {
         return Ok(());
     }
     Err(
@@ -144,9 +149,15 @@ mod tests {
     fn only_our_own_pages_call() {
         let from = |origin: &str| {
             let headers = headers(&[(header::ORIGIN, origin), (header::HOST, "127.0.0.1:8765")]);
-            super::origin(&headers, &["https://app.example.com".to_owned()]).is_ok()
+            super::origin(
+                &headers,
+                &["https://app.example.com".to_owned()],
+                Some("https://b.test"),
+            )
+            .is_ok()
         };
         assert!(from("http://127.0.0.1:8765") && from("https://app.example.com"));
+        assert!(from("https://b.test") && !from("http://b.test"));
         assert!(!from("http://127.0.0.1:1") && !from("https://evil.test") && !from("null"));
     }
 
@@ -158,21 +169,22 @@ mod tests {
                 (name("sec-fetch-site"), site),
                 (name("sec-fetch-mode"), mode),
             ]);
-            super::origin(&headers, &[]).is_ok()
+            super::origin(&headers, &[], None).is_ok()
         };
         assert!(fetch("same-origin", "cors") && fetch("none", "navigate"));
         assert!(fetch("cross-site", "navigate") && !fetch("cross-site", "no-cors"));
-        assert!(super::origin(&HeaderMap::new(), &[]).is_ok());
+        assert!(super::origin(&HeaderMap::new(), &[], None).is_ok());
     }
 
     #[test]
     fn rebound_names_are_refused() {
-        let ask = |request: Request| super::host(&request, true).is_ok();
+        let ask = |request: Request| super::host(&request, true, Some("b.test")).is_ok();
         let to = |host: &str| {
             let request = Request::builder().header(header::HOST, host);
             ask(request.body(axum::body::Body::empty()).unwrap())
         };
         assert!(to("127.0.0.1:8765") && to("localhost") && to("[::1]:8765"));
+        assert!(to("b.test") && to("B.test:443"));
         assert!(!to("evil.test:8765") && !to("192.168.1.5"));
         let by_uri = |uri: &str| {
             let request = Request::builder().uri(uri);

@@ -13,6 +13,7 @@ mod mcp;
 mod metrics;
 mod openapi;
 mod picture;
+mod place;
 mod recordings;
 mod sessions;
 mod status;

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Doors;
 use super::body::{ActionBody, JsonBody, OptionalJsonBody, Params};
 use super::picture::{AreaParams, PictureOptions, take};
+use super::place::Place;
 use super::status::ErrorBody;
 use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
@@ -39,11 +40,14 @@ pub(super) struct SessionList {
 ))]
 pub(super) async fn start(
     State(doors): State<Doors>,
+    extensions: Extensions,
+    headers: HeaderMap,
     JsonBody(spec): JsonBody<SessionSpec>,
 ) -> Result<Response, Error> {
     let handle = doors.manager.start(spec).await?;
     let record = handle.opened().await;
-    let location = format!("/sessions/{}", record.session_id);
+    let place = Place::of(&doors.config.server, &headers, &extensions);
+    let location = place.location(&["sessions", &record.session_id.to_string()]);
     Ok((
         StatusCode::CREATED,
         [(header::LOCATION, location)],

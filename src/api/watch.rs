@@ -1,13 +1,12 @@
 //! WHEP (draft-ietf-wish-whep): offer in, answer and Location out, DELETE ends it.
 
-use std::net::SocketAddr;
-
 use axum::extract::rejection::StringRejection;
-use axum::extract::{ConnectInfo, Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Path, State};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::Doors;
+use super::place::Place;
 use super::status::ErrorBody;
 use crate::error::Error;
 use crate::model::ViewerId;
@@ -28,7 +27,7 @@ const SDP: &str = "application/sdp";
 pub(super) async fn offer(
     State(doors): State<Doors>,
     Path(room): Path<String>,
-    ConnectInfo(remote): ConnectInfo<SocketAddr>,
+    extensions: Extensions,
     headers: HeaderMap,
     offer: Result<String, StringRejection>,
 ) -> Result<Response, Error> {
@@ -47,9 +46,10 @@ pub(super) async fn offer(
         Err(rejection) => return Ok(unreadable(rejection)),
     };
     let handle = doors.manager.find(&room)?;
-    let (viewer, answer) = handle.add_viewer(offer, Some(remote.ip())).await?;
-    let session = handle.record().session_id;
-    let location = format!("/whep/{session}/{viewer}");
+    let place = Place::of(&doors.config.server, &headers, &extensions);
+    let (viewer, answer) = handle.add_viewer(offer, place.client).await?;
+    let session = handle.record().session_id.to_string();
+    let location = place.location(&["whep", &session, &viewer.to_string()]);
     let headers = [
         (header::CONTENT_TYPE, SDP.to_owned()),
         (header::LOCATION, location),

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::media::cursor;
 use crate::model::secrets;
 use crate::model::session::limits;
-use crate::model::{Allowlist, Secret};
+use crate::model::{Allowlist, Network, Secret};
 
 pub use load::{Flags, data_directory, load, parse};
 
@@ -64,6 +64,10 @@ pub struct Server {
     pub allowed_origins: Vec<String>,
     /// Largest request body, bytes.
     pub body_bytes_max: usize,
+    /// Where the service is found outside, behind a proxy; empty where it is found as it listens.
+    pub public_url: String,
+    /// Proxies whose `Forwarded` and `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// The service's own LiveKit server.
@@ -243,6 +247,8 @@ impl Default for Server {
             token: Secret::default(),
             allowed_origins: Vec::new(),
             body_bytes_max: 256 * 1024,
+            public_url: String::new(),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -399,21 +405,37 @@ impl Config {
                 "events.heartbeat_ms must be at least 1",
             ));
         }
-        if self
-            .server
-            .allowed_origins
-            .iter()
-            .any(|origin| origin == "*")
-        {
+        self.server.check()?;
+        self.browser.check()?;
+        self.vision.check()?;
+        secrets::check(&self.secrets)?;
+        self.rtc.port_range().map(drop)
+    }
+}
+
+impl Server {
+    fn check(&self) -> Result<(), Error> {
+        if self.allowed_origins.iter().any(|origin| origin == "*") {
             return Err(Error::invalid_input(
                 "server.allowed_origins takes whole origins, not \"*\"",
             )
             .hint("List each one, such as \"https://app.example.com\"."));
         }
-        self.browser.check()?;
-        self.vision.check()?;
-        secrets::check(&self.secrets)?;
-        self.rtc.port_range().map(drop)
+        let is_plain = |url: &url::Url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        };
+        let public = url::Url::parse(&self.public_url);
+        if !self.public_url.is_empty() && !public.as_ref().is_ok_and(is_plain) {
+            return Err(
+                Error::invalid_input("server.public_url is not a URL of a service")
+                    .hint("Write it as \"https://browser.example.com\"."),
+            );
+        }
+        Ok(())
     }
 }
 

@@ -54,7 +54,7 @@ export function recordingUrl(file) {
 export async function watch(room, offer) {
   const headers = { 'Content-Type': 'application/sdp' };
   const response = await request(`/whep/${encodeURIComponent(room)}`, { method: 'POST', headers, body: offer });
-  return { answer: await response.text(), resource: response.headers.get('Location') };
+  return { answer: await response.text(), resource: new URL(response.headers.get('Location'), location.href).pathname };
 }
 
 /** Ends a watching. Works while the page is being left; nobody waits for the result. */

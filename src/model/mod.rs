@@ -32,6 +32,7 @@ pub use outcome::{
 };
 pub use progress::{ActionState, ActionStatus};
 pub use reading::Unreadable;
+pub use networks::Network;
 pub use recording::{FileState, RecordingFile, RecordingState, RecordingStatus};
 pub use secret::Secret;
 pub use secrets::Secrets;

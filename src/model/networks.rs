@@ -1,6 +1,64 @@
-//! Which networks an address belongs to, as far as that decides whether a page may reach it.
+//! Which networks an address belongs to, as far as that decides what may be reached, or believed.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// One address or a network in CIDR notation, such as `10.0.0.0/8`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// Whether an address is in it.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let ((own, width), (other, other_width)) = (bits(self.address), bits(address));
+        let shift = u32::from(width - self.prefix);
+        width == other_width && own.checked_shr(shift) == other.checked_shr(shift)
+    }
+}
+
+/// An address as a number, and how many bits it has.
+fn bits(address: IpAddr) -> (u128, u8) {
+    match address.to_canonical() {
+        IpAddr::V4(address) => (address.to_bits().into(), 32),
+        IpAddr::V6(address) => (address.to_bits(), 128),
+    }
+}
+
+impl FromStr for Network {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "an address such as 10.0.0.1, or a network such as 10.0.0.0/8, is needed";
+        let (address, prefix) = text.split_once('/').unzip();
+        let address: IpAddr = address.unwrap_or(text).parse().map_err(|_| wrong)?;
+        let address = address.to_canonical();
+        let (_, width) = bits(address);
+        let prefix = prefix.map_or(Ok(width), str::parse).map_err(|_| wrong)?;
+        (prefix <= width)
+            .then_some(Self { address, prefix })
+            .ok_or(wrong)
+    }
+}
+
+impl TryFrom<String> for Network {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Network> for String {
+    fn from(network: Network) -> Self {
+        format!("{}/{}", network.address, network.prefix)
+    }
+}
 
 /// Whether an address is one of a cloud metadata service, or link-local.
 pub(super) fn is_metadata_address(address: IpAddr) -> bool {
@@ -86,7 +144,39 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_private_address;
+    use super::{Network, is_private_address};
+
+    #[test]
+    fn networks_hold_their_addresses() {
+        for (network, address, expected) in [
+            ("10.0.0.0/8", "10.255.0.1", true),
+            ("10.0.0.0/8", "11.0.0.1", false),
+            ("10.0.0.0/8", "::ffff:10.0.0.1", true),
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.1", "127.0.0.2", false),
+            ("0.0.0.0/0", "8.8.8.8", true),
+            ("0.0.0.0/0", "::1", false),
+            ("::/0", "2001:db8::1", true),
+            ("2001:db8::/33", "2001:db8:8000::1", false),
+            ("2001:db8::/33", "2001:db8:7000::1", true),
+            ("::1", "::1", true),
+        ] {
+            let network: Network = network.parse().unwrap();
+            let found = network.contains(address.parse().unwrap());
+            assert_eq!(found, expected, "{address}");
+        }
+        for text in [
+            "",
+            "host",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0.0/x",
+            "10/8",
+        ] {
+            assert!(text.parse::<Network>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn private_and_public_addresses_are_told_apart() {

@@ -17,7 +17,8 @@ use super::meant::Want;
 use super::memory::Begun;
 use super::pace::{Expected, Pace, Paced};
 use super::words;
-use crate::error::{Chain, Error};
+use crate::api::place::Place;
+use crate::error::{Chain, Error, ErrorKind};
 use crate::model::command::ActionRequest;
 use crate::model::session::LiveKitStatus;
 use crate::model::{EventBody, RoomName, SessionRecord, SessionSpec, SessionState};
@@ -369,13 +370,12 @@ impl Call<'_> {
             .and_then(|parts| parts.headers.get(axum::http::header::HOST)?.to_str().ok())
             .map(str::to_owned)
             .unwrap_or_else(|| self.server.doors.config.server.listen.to_string());
-        let Ok(mut url) = url::Url::parse(&format!("ws://{host}/")) else {
-            return format!("/mcp/events/{room}");
-        };
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.clear().extend(["mcp", "events", room]);
-        }
-        url.to_string()
+        let server = &self.server.doors.config.server;
+        let place = parts.map(|parts| Place::of(server, &parts.headers, &parts.extensions));
+        let place = place.unwrap_or_else(|| Place::unasked(server));
+        place
+            .socket(&host, &["mcp", "events", room])
+            .unwrap_or_else(|| format!("/mcp/events/{room}"))
     }
 }
 
