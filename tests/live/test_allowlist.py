@@ -2,15 +2,19 @@
 
 import pytest
 
-from support.api import new_room
+from support.api import assert_envelope, new_room
 from support.wait import wait_for
 
 # Chromium resolves every name under `localhost` to loopback, without DNS.
 ALLOWED, BLOCKED = "a.allowed.localhost", "blocked.localhost"
 PATTERNS = ["*.allowed.localhost", "exact.localhost"]
 
-# How a page, or the automation, may try to get somewhere; and what sets it off.
-WAYS = ["script", "frame", "fetch", "image", "beacon", "socket", "worker"]
+# How a page, or the automation, may try to get somewhere. The first ones take the page along.
+TRAVELS = ["link", "script", "redirect", "meta", "form"]
+WAYS = [
+    *TRAVELS, "popup", "frame", "object", "fetch", "image", "beacon", "socket", "events", "module",
+    "style", "preload", "prefetch", "download", "worker", "shared", "service",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -32,34 +36,54 @@ def arrivals(other_web, mark):
     return [request for request in other_web.requests() if request.query.get("mark") == mark]
 
 
-def try_it(api, room, web, other_web, how, mark):
+def try_it(api, room, web, other_web, how, mark, host=ALLOWED, blocked=BLOCKED):
     """Makes a page of the allowed host try to reach the other server; returns when it has."""
-    to = other_web.url("/still", host=BLOCKED, mark=mark)
-    visit = web.visit("/attempt", host=ALLOWED, how=how, to=to)
-    api.do(room, "navigate", url=visit.url)
+    to = other_web.url("/still", host=blocked, mark=mark)
+    visit = web.visit("/attempt", host=host, how=how, to=to)
+    # A page that leaves at once may have left before it has come to rest.
+    result = api.act(room, "navigate", url=visit.url)
+    assert result["success"] or how in TRAVELS, result
+    visit.wait_note("loaded")
     if how == "link":
         api.act(room, "click", index=api.index_of(room, "Follow"))
     elif how == "popup":
         api.act(room, "click", index=api.index_of(room, "Pop up"))
-    return visit
+    if how not in TRAVELS:
+        visit.wait_note("over")
 
 
-@pytest.mark.parametrize("how", ["link", "popup", *WAYS])
-def test_no_way_out(lone_api, fenced, free, web, other_web, how):
-    """The same page gets through without the list and does not with it."""
+# What is listed, the page's host, and the host of the other server. The last but one has the same
+# host on another port, and the last one the same address under another name.
+FENCES = {
+    "wildcard": (["*.allowed.localhost"], ALLOWED, BLOCKED),
+    "exact": ([ALLOWED], ALLOWED, f"b.{ALLOWED}"),
+    "port": (["{host}:{port}"], ALLOWED, ALLOWED),
+    "address": (["127.0.0.1"], "127.0.0.1", "localhost"),
+}
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_each_way_works_without_a_list(lone_api, free, web, other_web, how):
+    """What is blocked below would arrive, were it not blocked."""
     control = f"control-{how}"
     try_it(lone_api, free, web, other_web, how, control)
     wait_for(lambda: arrivals(other_web, control), 5, f"{how} works without a list")
-    mark = f"fenced-{how}"
-    visit = try_it(lone_api, fenced, web, other_web, how, mark)
-    if how not in ("link", "script"):
-        visit.wait_note("over")
-    # Whatever was still on its way has been sent once a later action is done.
-    lone_api.do(fenced, "wait", seconds=0.5)
-    home = web.visit("/still", host=ALLOWED)
-    lone_api.do(fenced, "navigate", url=home.url)
-    home.wait_note("loaded")
-    assert not arrivals(other_web, mark), f"{how} reached the blocked host"
+
+
+@pytest.mark.parametrize("fence", FENCES)
+def test_no_way_out(lone_api, web, other_web, fence):
+    """The same pages do not get through a list, whatever its patterns say."""
+    patterns, host, blocked = FENCES[fence]
+    patterns = [pattern.format(host=host, port=web.port) for pattern in patterns]
+    with lone_api.session(new_room("fence"), allowed_domains=patterns) as room:
+        for how in WAYS:
+            mark = f"{fence}-{how}"
+            try_it(lone_api, room, web, other_web, how, mark, host, blocked)
+            # Whatever was still on its way is sent before the next page takes its place.
+            lone_api.do(room, "wait", seconds=0.3)
+        lone_api.do(room, "wait", seconds=1)
+    reached = [how for how in WAYS if arrivals(other_web, f"{fence}-{how}")]
+    assert not reached, f"these reached the blocked host: {reached}"
 
 
 def test_action(lone_api, fenced, other_web):
@@ -91,15 +115,22 @@ def test_redirect_of_a_subresource(lone_api, fenced, web, other_web):
     assert not arrivals(other_web, "sub")
 
 
-def test_initial_url(lone_api, other_web):
-    """The first page is no exception, whichever way the service says so."""
+def test_initial_url(lone_api, web, other_web):
+    """The first page is no exception: refused at once, or when it turns out where it leads."""
     url = other_web.url("/still", host=BLOCKED, mark="initial")
     room = new_room("fenced")
     body = {"room_name": room, "initial_url": url, "allowed_domains": PATTERNS}
-    response = lone_api.request("POST", "/sessions", json=body)
-    if response.status_code == 201:
-        lone_api.close(room)
+    error = assert_envelope(lone_api.request("POST", "/sessions", json=body), 403, "forbidden")
+    assert BLOCKED in error["message"]
+    assert lone_api.request("GET", f"/sessions/{room}").status_code == 404
+    lent = web.url("/redirect", host=ALLOWED, to=url)
+    with lone_api.session(room, initial_url=lent, allowed_domains=PATTERNS):
+        record = lone_api.wait_record(room, lambda r: r["page_error"], 5, "the page's error")
+        assert BLOCKED in record["page_error"] and record["state"] == "live"
     assert not arrivals(other_web, "initial")
+    # Where it is listed, the same page is opened.
+    with lone_api.session(room, initial_url=lent, allowed_domains=[*PATTERNS, BLOCKED]):
+        wait_for(lambda: arrivals(other_web, "initial"), 5, "the listed page is asked for")
 
 
 @pytest.mark.parametrize(

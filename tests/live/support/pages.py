@@ -314,6 +314,31 @@ def attempt(query):
         "worker": "const w = new Worker(URL.createObjectURL(new Blob(["
         "`fetch(${JSON.stringify(to)}, {mode: 'no-cors'}).finally(() => postMessage(1))`])));"
         "w.onmessage = w.onerror = over;",
+        "shared": "const w = new SharedWorker(URL.createObjectURL(new Blob(["
+        "`onconnect = (e) => fetch(${JSON.stringify(to)}, {mode: 'no-cors'})"
+        ".finally(() => e.ports[0].postMessage(1))`])));"
+        "w.port.onmessage = over; w.port.start();",
+        "service": "navigator.serviceWorker.register('/fetching-worker.js?to='"
+        " + encodeURIComponent(to)).then((r) => { const w = r.installing || r.active;"
+        "w.onstatechange = over; setTimeout(over, 3000); }, over);",
+        "prefetch": "const l = document.createElement('link'); l.rel = 'prefetch'; l.href = to;"
+        "l.onload = l.onerror = over; document.head.append(l); setTimeout(over, 1500);",
+        "preload": "const l = document.createElement('link'); l.rel = 'preload'; l.as = 'image';"
+        "l.onload = l.onerror = over; l.href = to; document.head.append(l);",
+        "style": "const l = document.createElement('link'); l.rel = 'stylesheet';"
+        "l.onload = l.onerror = over; l.href = to; document.head.append(l);",
+        "module": "import(to).then(over, over);",
+        "events": "const s = new EventSource(to); s.onopen = s.onerror = () => { s.close(); over(); };",
+        "object": "const o = document.createElement('object'); o.onload = o.onerror = over;"
+        "o.data = to; document.body.append(o); setTimeout(over, 1500);",
+        "redirect": "setTimeout(() => { location = '/redirect?to=' + encodeURIComponent(to); }, 50);",
+        "meta": "const m = document.createElement('meta'); m.httpEquiv = 'refresh';"
+        "m.content = `0;url=${to}`; document.head.append(m);",
+        "form": "const f = document.createElement('form'); f.method = 'post'; f.action = to;"
+        "f.innerHTML = '<input name=a value=b>'; document.body.append(f);"
+        "setTimeout(() => f.submit(), 50);",
+        "download": "const a = document.createElement('a'); a.href = to; a.download = 'x';"
+        "document.body.append(a); setTimeout(() => a.click(), 50); setTimeout(over, 700);",
     }
     body = "<p style='margin-top:60px'><a id=link>Follow</a> <button id=popup>Pop up</button></p>"
     script = f"""
@@ -326,6 +351,15 @@ note('loaded');
 {ways[query.get("how", "link")]}
 """
     return page("Attempt", body, script)
+
+
+# A service worker that reaches for `to` before it is installed.
+FETCHING_WORKER = """
+const to = new URL(location.href).searchParams.get('to');
+addEventListener('install', (event) => {
+  event.waitUntil(fetch(to, {mode: 'no-cors'}).catch(() => {}).then(() => skipWaiting()));
+});
+"""
 
 
 def opener(query):

@@ -111,7 +111,7 @@ class Web:
     def __init__(self, tls=None):
         self.log = []
         self.note_list = []
-        self.files = {}
+        self.files = {"/fetching-worker.js": pages.FETCHING_WORKER.encode()}
         self.released = threading.Event()
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.web = self
