@@ -4,12 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{self, Doors, Metrics};
+use crate::api::{self, Doors, Life, Metrics};
 use crate::browser::Pool;
 use crate::config::Config;
 use crate::error::Error;
@@ -67,9 +66,18 @@ impl App {
             tracker.clone(),
             cancel.clone(),
         );
-        let doors = Doors::new(manager.clone(), Arc::clone(&config), metrics.clone());
-        let router = api::router(doors.clone(), cancel.child_token())?;
-        tracker.spawn(serve(listener, router, cancel.clone()));
+        let life = Life {
+            tracker: tracker.clone(),
+            cancel: cancel.clone(),
+        };
+        let doors = Doors::new(manager.clone(), Arc::clone(&config), metrics.clone(), life);
+        let router = api::router(doors.clone())?;
+        tracker.spawn(api::serve(
+            listener,
+            router,
+            config.server.clone(),
+            cancel.clone(),
+        ));
         let tidying = cancel.clone();
         tracker.spawn(async move {
             while tidying
@@ -117,23 +125,5 @@ impl App {
         if tokio::time::timeout(SHUTDOWN_MAX, ending).await.is_err() {
             tracing::warn!("some tasks did not end in time and are cut off");
         }
-    }
-}
-
-/// Answers requests until the service ends.
-async fn serve(listener: TcpListener, router: Router, cancel: CancellationToken) {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let serving =
-        axum::serve(listener, service).with_graceful_shutdown(cancel.clone().cancelled_owned());
-    // Sockets that stay open (events) are cut off a moment later.
-    let cut_off = async {
-        cancel.cancelled().await;
-        tokio::time::sleep(SHUTDOWN_MAX / 5).await;
-    };
-    tokio::select! {
-        served = serving => if let Err(error) = served {
-            tracing::error!(%error, "the listener failed");
-        },
-        () = cut_off => (),
     }
 }

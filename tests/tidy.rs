@@ -77,14 +77,14 @@ const LAYERS: [(&str, &[&str]); 17] = [
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
 const ENGINES: [(&str, &[&str]); 27] = [
-    ("axum", &["api/", "app.rs", "demo.rs", "validate/pages.rs"]),
+    ("axum", &["api/", "demo.rs", "validate/pages.rs"]),
     ("chromiumoxide_cdp", &["browser/"]),
     ("chromiumoxide_types", &["browser/"]),
     ("clap", &["cli/"]),
     ("figment", &["config/load.rs"]),
     ("http_body_util", &["browser/gate/"]),
-    ("hyper", &["browser/gate/"]),
-    ("hyper_util", &["browser/gate/"]),
+    ("hyper", &["api/serve.rs", "browser/gate/"]),
+    ("hyper_util", &["api/serve.rs", "browser/gate/"]),
     ("livekit_api", &["livekit/"]),
     ("livekit_protocol", &["livekit/"]),
     ("livekit_signaling", &["livekit/"]),

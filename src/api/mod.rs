@@ -7,6 +7,7 @@ mod auth;
 mod body;
 mod dashboard;
 mod downloads;
+mod farewell;
 mod grpc;
 mod health;
 mod mcp;
@@ -15,6 +16,7 @@ mod openapi;
 mod picture;
 mod place;
 mod recordings;
+mod serve;
 mod sessions;
 mod status;
 mod subscribe;
@@ -30,6 +32,7 @@ use axum::middleware;
 use axum::routing::{delete, get, post};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -38,6 +41,7 @@ use crate::error::Error;
 use crate::session::Manager;
 
 pub use metrics::Metrics;
+pub use serve::serve;
 
 /// What every door leads to.
 #[derive(Debug, Clone)]
@@ -45,15 +49,26 @@ pub struct Doors {
     manager: Manager,
     config: Arc<Config>,
     metrics: Metrics,
+    life: Life,
+}
+
+/// How long the service lives: what ends with it, and what it waits for.
+#[derive(Debug, Clone)]
+pub struct Life {
+    /// The service waits for what is tracked here.
+    pub tracker: TaskTracker,
+    /// The end; streams that stay open say goodbye then.
+    pub cancel: CancellationToken,
 }
 
 impl Doors {
     /// Doors to the sessions of `manager`.
-    pub fn new(manager: Manager, config: Arc<Config>, metrics: Metrics) -> Self {
+    pub fn new(manager: Manager, config: Arc<Config>, metrics: Metrics, life: Life) -> Self {
         Self {
             manager,
             config,
             metrics,
+            life,
         }
     }
 
@@ -67,8 +82,8 @@ impl Doors {
     }
 }
 
-/// All routes of the service. Streams that stay open end with `cancel`.
-pub fn router(doors: Doors, cancel: CancellationToken) -> Result<Router, Error> {
+/// All routes of the service. Streams that stay open end with its life.
+pub fn router(doors: Doors) -> Result<Router, Error> {
     let body_bytes_max = doors.config.server.body_bytes_max;
     let cors = cors(&doors.config.server.allowed_origins);
     let grpc = grpc::routes(&doors)?;
@@ -114,7 +129,7 @@ pub fn router(doors: Doors, cancel: CancellationToken) -> Result<Router, Error> 
             "/whep/{room_name}/{viewer_id}",
             delete(watch::end).patch(watch::trickle),
         )
-        .merge(mcp::routes(&doors, cancel))
+        .merge(mcp::routes(&doors))
         .merge(grpc)
         .route("/health", get(health::health))
         .route("/metrics", get(metrics::metrics))
@@ -125,6 +140,7 @@ pub fn router(doors: Doors, cancel: CancellationToken) -> Result<Router, Error> 
         .layer(middleware::from_fn_with_state(doors.clone(), auth::guard))
         .layer(DefaultBodyLimit::max(body_bytes_max))
         .layer(CatchPanicLayer::custom(status::panicked))
+        .layer(middleware::from_fn(status::enveloped))
         .layer(cors)
         .layer(middleware::from_fn(status::request_id))
         .with_state(doors))

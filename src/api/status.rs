@@ -3,7 +3,9 @@
 use std::any::Any;
 
 use axum::Json;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -16,6 +18,9 @@ use crate::error::{Chain, Error, ErrorKind};
 
 /// The header that carries the request's id.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// So much of a library's own words is kept.
+const BARE_BYTES_MAX: usize = 4 * 1024;
 
 /// Every error response.
 #[derive(Debug, Serialize, ToSchema)]
@@ -100,7 +105,12 @@ impl IntoResponse for Error {
             hint: self.hint.map(std::borrow::Cow::into_owned),
             request_id,
         };
-        (status, Json(ErrorBody { error: detail })).into_response()
+        let mut response = (status, Json(ErrorBody { error: detail })).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer realm=\"ghostcast\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+        }
+        response
     }
 }
 
@@ -112,6 +122,96 @@ pub(super) async fn request_id(request: Request, next: Next) -> Response {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// Puts every refusal into the one form of the protocol that was asked in, also those of the libraries
+/// beneath: a method, a path, a body or a range that they refuse themselves.
+pub(super) async fn enveloped(request: Request, next: Next) -> Response {
+    let speaks_grpc = grpc::speaks(&request);
+    let response = next.run(request).await;
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    if speaks_grpc {
+        return match grpc::is_own(&response) {
+            true => response,
+            false => grpc::refuse(&of_status(status, None)),
+        };
+    }
+    let content_type = response.headers().get(CONTENT_TYPE);
+    let starts = |kind: &[u8]| content_type.is_some_and(|value| value.as_bytes().starts_with(kind));
+    if starts(b"application/json") || starts(b"text/event-stream") {
+        return response;
+    }
+    let is_text = starts(b"text/plain");
+    let (mut parts, body) = response.into_parts();
+    let text = match is_text {
+        true => to_bytes(body, BARE_BYTES_MAX).await.unwrap_or_default(),
+        false => Bytes::new(),
+    };
+    let text = String::from_utf8_lossy(&text).trim().to_owned();
+    let mut refused = of_status(status, Some(text)).into_response();
+    *refused.status_mut() = status;
+    // What belongs to the status (Allow, Content-Range) is kept; what belongs to the body is not.
+    for name in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING] {
+        parts.headers.remove(name);
+    }
+    for (name, value) in &parts.headers {
+        refused.headers_mut().append(name, value.clone());
+    }
+    refused
+}
+
+/// The error that a status stands for, in its own words if it has any.
+fn of_status(status: StatusCode, words: Option<String>) -> Error {
+    let kind = match status {
+        StatusCode::UNAUTHORIZED => ErrorKind::Unauthenticated,
+        StatusCode::FORBIDDEN => ErrorKind::Forbidden,
+        StatusCode::NOT_FOUND | StatusCode::GONE => ErrorKind::NotFound,
+        StatusCode::CONFLICT => ErrorKind::Conflict,
+        StatusCode::UNPROCESSABLE_ENTITY => ErrorKind::Unprocessable,
+        StatusCode::TOO_MANY_REQUESTS => ErrorKind::Exhausted,
+        StatusCode::NOT_IMPLEMENTED => ErrorKind::NotConfigured,
+        StatusCode::SERVICE_UNAVAILABLE => ErrorKind::Unavailable,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => ErrorKind::Timeout,
+        _ if status.is_client_error() => ErrorKind::InvalidInput,
+        _ => ErrorKind::Internal,
+    };
+    let own = match status {
+        StatusCode::METHOD_NOT_ALLOWED => "this path does not take this method",
+        StatusCode::NOT_ACCEPTABLE => "there is no answer of the kind that Accept asks for",
+        StatusCode::PAYLOAD_TOO_LARGE => "the body is too large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "the body is of a kind that is not taken here",
+        StatusCode::RANGE_NOT_SATISFIABLE => "the range lies outside the file",
+        StatusCode::NOT_FOUND => "there is no such path",
+        _ if status.is_client_error() => "the request is not valid",
+        _ => "the service has a defect; this request failed",
+    };
+    let error = match words.filter(|words| !words.is_empty() && status.is_client_error()) {
+        Some(words) => Error::new(kind, words),
+        None => Error::new(kind, own),
+    };
+    error.hint("GET /openapi.json describes every path.")
+}
+
+/// A whole HTTP answer to a connection beyond the bound.
+pub(super) fn full(connections_max: usize) -> String {
+    let detail = ErrorDetail {
+        kind: ErrorKind::Exhausted,
+        message: "too many connections are open".to_owned(),
+        hint: Some(format!(
+            "Close some, or raise server.connections_max (now {connections_max})."
+        )),
+        request_id: Uuid::new_v4().to_string(),
+    };
+    // An error of four texts always serialises.
+    let body = serde_json::to_string(&ErrorBody { error: detail }).unwrap_or_default();
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// A path that is none.

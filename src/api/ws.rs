@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Doors;
 use super::body::Params;
+use super::farewell::Farewell;
 use super::status::ErrorBody;
 use super::subscribe::{Wanted, lagged};
 use crate::error::Error;
@@ -89,26 +90,40 @@ pub(super) async fn events(
     let room = doors.manager.bus().room(&doors.manager.room(&room)?)?;
     let subscription = room.subscribe(query.since)?;
     let heartbeat = doors.config.events.heartbeat();
+    let tracked = doors.life.tracker.token();
+    let cancel = doors.life.cancel;
     Ok(upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
-        .on_upgrade(move |socket| serve(socket, subscription, wanted, heartbeat)))
+        .max_frame_size(MESSAGE_BYTES_MAX)
+        .on_upgrade(async move |mut socket| {
+            let serving = serve(&mut socket, subscription, wanted, heartbeat);
+            let farewell = match cancel.run_until_cancelled(serving).await {
+                None => Some(Farewell::GoingAway),
+                Some(farewell) => farewell,
+            };
+            if let Some(farewell) = farewell {
+                farewell.say(&mut socket).await;
+            }
+            drop(tracked);
+        }))
 }
 
-/// Sends events until either side ends it. A socket that answers no ping, or takes nothing for
-/// two heartbeats, is dead.
+/// Sends events until either side ends it, and answers what is left to say then. A socket that
+/// answers no ping, or takes nothing for two heartbeats, is dead.
 async fn serve(
-    mut socket: WebSocket,
+    socket: &mut WebSocket,
     mut subscription: Subscription,
     wanted: Wanted,
     heartbeat: Duration,
-) {
+) -> Option<Farewell> {
     let mut pings = interval_at(Instant::now() + heartbeat, heartbeat);
     let mut unanswered = 0;
     loop {
         let message = tokio::select! {
             biased;
             received = socket.recv() => match received {
-                None | Some(Err(_) | Ok(Message::Close(_))) => return,
+                None | Some(Ok(Message::Close(_))) => return None,
+                Some(Err(error)) => return Farewell::of(error),
                 Some(Ok(Message::Pong(_) | Message::Ping(_) | Message::Text(_) | Message::Binary(_))) => {
                     unanswered = 0;
                     continue;
@@ -117,12 +132,12 @@ async fn serve(
             _ = pings.tick() => {
                 unanswered += 1;
                 if unanswered > 2 {
-                    return;
+                    return None;
                 }
                 Message::Ping(bytes::Bytes::new())
             }
             next = subscription.next() => match next {
-                None => return,
+                None => return Some(Farewell::GoingAway),
                 Some(Next::Event(event)) => {
                     if !wanted.has(event.type_name) {
                         continue;
@@ -136,7 +151,7 @@ async fn serve(
             timeout(heartbeat * 2, socket.send(message)).await,
             Ok(Ok(()))
         ) {
-            return;
+            return None;
         }
     }
 }

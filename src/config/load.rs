@@ -16,7 +16,8 @@ use crate::model::secrets::Entry;
 
 /// Keys whose variables are taken as they are, and the names by which LiveKit's own tools know
 /// them. Any other variable is read as TOML, and `0123` as a number.
-const VERBATIM: [(&str, Option<&str>); 7] = [
+const VERBATIM: [(&str, Option<&str>); 8] = [
+    ("server.public_url", None),
     ("server.token", None),
     ("livekit.url", Some("LIVEKIT_URL")),
     ("livekit.api_key", Some("LIVEKIT_API_KEY")),

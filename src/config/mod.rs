@@ -64,6 +64,10 @@ pub struct Server {
     pub allowed_origins: Vec<String>,
     /// Largest request body, bytes.
     pub body_bytes_max: usize,
+    /// Connections at one time, open WebSockets among them; a further one is closed at once.
+    pub connections_max: usize,
+    /// A connection that does not send a whole request's head for this long is closed, milliseconds.
+    pub header_timeout_ms: u64,
     /// Where the service is found outside, behind a proxy; empty where it is found as it listens.
     pub public_url: String,
     /// Proxies whose `Forwarded` and `X-Forwarded-*` are believed.
@@ -196,6 +200,10 @@ pub struct Mcp {
     pub extended: bool,
     /// The room of the session that starts by itself for calls that name none.
     pub default_room: String,
+    /// Conversations over streamable HTTP that are kept at one time.
+    pub sessions_max: usize,
+    /// One that has been silent for this long has to begin anew, seconds.
+    pub session_idle_s: u64,
 }
 
 /// The model that is asked about pictures.
@@ -247,6 +255,8 @@ impl Default for Server {
             token: Secret::default(),
             allowed_origins: Vec::new(),
             body_bytes_max: 256 * 1024,
+            connections_max: 1_024,
+            header_timeout_ms: 10_000,
             public_url: String::new(),
             trusted_proxies: Vec::new(),
         }
@@ -279,6 +289,8 @@ impl Default for Mcp {
         Self {
             extended: false,
             default_room: "default".to_owned(),
+            sessions_max: 256,
+            session_idle_s: 3_600,
         }
     }
 }
@@ -421,6 +433,11 @@ impl Server {
             )
             .hint("List each one, such as \"https://app.example.com\"."));
         }
+        if self.connections_max == 0 || self.header_timeout_ms == 0 {
+            return Err(Error::invalid_input(
+                "server.connections_max and server.header_timeout_ms must be at least 1",
+            ));
+        }
         let is_plain = |url: &url::Url| {
             matches!(url.scheme(), "http" | "https")
                 && url.username().is_empty()
@@ -511,6 +528,10 @@ macro_rules! durations {
 }
 
 durations! {
+    Server {
+        /// See [`Server::header_timeout_ms`].
+        header_timeout = header_timeout_ms;
+    }
     Browser {
         /// See [`Browser::launch_timeout_ms`].
         launch_timeout = launch_timeout_ms;

@@ -4,12 +4,13 @@
 //! by its preface. [`service`] answers, [`convert`] knows both languages.
 
 mod convert;
+mod deadline;
 mod service;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, map_response};
 use axum::response::Response;
 use tonic::service::Routes;
 use tonic::{Code, Status};
@@ -59,7 +60,9 @@ pub(super) fn routes(doors: &Doors) -> Result<Router<Doors>, Error> {
         reporter.set_service_status(name, serving).await;
     });
     let router = routes.into_axum_router().reset_fallback().with_state(());
-    Ok(router.layer(map_response(blame_the_caller)))
+    Ok(router
+        .layer(map_response(blame_the_caller))
+        .layer(from_fn(deadline::keep)))
 }
 
 /// The library calls a message that it cannot decode a defect of the service; it is the caller's.
@@ -74,6 +77,12 @@ async fn blame_the_caller(mut response: Response) -> Response {
         headers.insert(Status::GRPC_STATUS, HeaderValue::from(code));
     }
     response
+}
+
+/// Whether an answer is gRPC's own.
+pub(super) fn is_own(response: &Response) -> bool {
+    let content_type = response.headers().get(axum::http::header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// Whether a request came by gRPC, and so has to be refused in its way.

@@ -1,16 +1,18 @@
 //! The methods of `ghostcast.v1.BrowserService`: each asks the manager or a session, and answers.
 
 use std::pin::Pin;
+use std::time::Duration;
 
-use futures::Stream;
+use futures::{FutureExt, Stream};
 use tokio::io::AsyncReadExt;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::super::Doors;
 use super::super::picture::{AreaParams, PictureOptions, take};
 use super::super::subscribe::{Wanted, lagged};
-use super::{convert, proto, status};
+use super::{convert, deadline, proto, status};
 use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
 use crate::events::Next;
@@ -25,12 +27,14 @@ const PIECE_BYTES: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub(super) struct Service {
     manager: Manager,
+    cancel: CancellationToken,
 }
 
 impl Service {
     pub(super) fn new(doors: &Doors) -> Self {
         Self {
             manager: doors.manager.clone(),
+            cancel: doors.life.cancel.clone(),
         }
     }
 
@@ -279,17 +283,23 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::StreamEventsRequest>,
     ) -> Answer<Self::StreamEventsStream> {
+        let ended = ended(deadline::of(request.metadata()), self.cancel.clone()).boxed();
         let request = request.into_inner();
         let names = request.types.iter().map(String::as_str);
         let wanted = Wanted::parse(names).map_err(refused)?;
         let room = self.manager.room(&request.room_name).map_err(refused)?;
         let room = self.manager.bus().room(&room).map_err(refused)?;
         let subscription = room.subscribe(request.since).map_err(refused)?;
-        let events = futures::stream::unfold(
-            (subscription, wanted),
-            |(mut subscription, wanted)| async move {
+        let events =
+            futures::stream::unfold(Some((subscription, wanted, ended)), |state| async move {
+                let (mut subscription, wanted, mut ended) = state?;
                 loop {
-                    let event = match subscription.next().await? {
+                    let next = tokio::select! {
+                        biased;
+                        status = &mut ended => return Some((Err(status), None)),
+                        next = subscription.next() => next?,
+                    };
+                    let event = match next {
                         Next::Lagged { missed, seq } => convert::event(&lagged(missed, seq)),
                         Next::Event(event) => {
                             if !wanted.has(event.type_name) {
@@ -298,10 +308,24 @@ impl proto::browser_service_server::BrowserService for Service {
                             convert::event(&event.json)
                         }
                     };
-                    return Some((Ok(event), (subscription, wanted)));
+                    return Some((Ok(event), Some((subscription, wanted, ended))));
                 }
-            },
-        );
+            });
         Ok(Response::new(Box::pin(events)))
+    }
+}
+
+/// Why a stream ends that would go on: its caller's bound, which is on all of it and not only on its
+/// beginning, or the end of the service.
+async fn ended(bound: Option<Duration>, cancel: CancellationToken) -> Status {
+    let passing = async {
+        match bound {
+            Some(bound) => sleep(bound).await,
+            None => std::future::pending().await,
+        }
+    };
+    match cancel.run_until_cancelled(passing).await {
+        Some(()) => deadline::passed(),
+        None => Status::unavailable("The service ends. Subscribe again."),
     }
 }

@@ -16,6 +16,7 @@ mod meant;
 mod memory;
 mod pace;
 mod schemas;
+mod sessions;
 mod socket;
 mod words;
 
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::request::Parts;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use rmcp::ErrorData;
 use rmcp::handler::server::ServerHandler;
@@ -32,17 +34,13 @@ use rmcp::model::{
     PaginatedRequestParams, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::{RequestContext, RoleServer, serve_server};
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::sync::CancellationToken;
 
 use self::memory::Memory;
+use self::sessions::Sessions;
 use super::Doors;
 use crate::error::Chain;
-
-/// A conversation may fall silent for long; after this the client has to initialize again.
-const IDLE_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// What a client is told about this server.
 const INSTRUCTIONS: &str = "A browser that people watch in a LiveKit room while you drive it. \
@@ -129,15 +127,17 @@ impl ServerHandler for Server {
 }
 
 /// The routes of this door. Who may come in is decided before them, as for every door.
-pub(super) fn routes(doors: &Doors, cancel: CancellationToken) -> Router<Doors> {
-    let mut sessions = LocalSessionManager::default();
-    sessions.session_config.keep_alive = Some(IDLE_MAX);
+pub(super) fn routes(doors: &Doors) -> Router<Doors> {
+    let settings = &doors.config.mcp;
+    let idle_max = Duration::from_secs(settings.session_idle_s);
+    let sessions = Sessions::new(settings.sessions_max, idle_max);
     let config = StreamableHttpServerConfig::default()
         // Host and Origin are checked for all doors alike.
         .disable_allowed_hosts()
         .disable_allowed_origins()
         .with_max_request_body_bytes(doors.config.server.body_bytes_max)
-        .with_cancellation_token(cancel);
+        .with_sse_keep_alive(Some(doors.config.events.heartbeat()))
+        .with_cancellation_token(doors.life.cancel.child_token());
     let server = doors.clone();
     let service = StreamableHttpService::new(
         move || Ok(Server::new(server.clone(), false)),
@@ -146,6 +146,7 @@ pub(super) fn routes(doors: &Doors, cancel: CancellationToken) -> Router<Doors> 
     );
     Router::new()
         .route_service("/mcp", service)
+        .route_layer(from_fn_with_state(doors.clone(), sessions::explain))
         .route("/mcp/socket", get(socket::socket))
 }
 

@@ -1,5 +1,8 @@
 //! `GET /mcp/socket`: MCP over a WebSocket, one JSON-RPC message a text frame.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -10,9 +13,12 @@ use serde::Deserialize;
 use tokio::io::{
     AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf, duplex, split,
 };
+use tokio::time::{Instant, interval_at, timeout};
+use tokio_util::sync::CancellationToken;
 
-use super::super::Doors;
 use super::super::body::Params;
+use super::super::farewell::Farewell;
+use super::super::{Doors, Life};
 use super::{Server, serve};
 use crate::error::Error;
 
@@ -43,46 +49,92 @@ pub(in super::super) async fn socket(
             .hint("Connect with a WebSocket client, or POST to /mcp.")
     })?;
     let bytes_max = doors.config.server.body_bytes_max;
+    let heartbeat = doors.config.events.heartbeat();
+    let Life { tracker, cancel } = doors.life.clone();
+    let tracked = tracker.token();
     let server = Server::new(doors, query.extended);
     Ok(upgrade
         .protocols([SUBPROTOCOL])
         .max_message_size(bytes_max)
-        .on_upgrade(move |socket| async move {
+        .max_frame_size(bytes_max)
+        .on_upgrade(async move |socket| {
             let (ours, theirs) = duplex(PIPE_BYTES);
-            tokio::join!(serve(server, theirs), pump(socket, ours));
+            let pumping = async {
+                pump(socket, ours, heartbeat, cancel).await;
+                drop(tracked);
+            };
+            tokio::join!(serve(server, theirs), pumping);
         }))
 }
 
-/// Carries frames to lines and lines to frames, each way at its own pace.
-async fn pump(socket: WebSocket, stream: DuplexStream) {
+/// Carries frames to lines and lines to frames, each way at its own pace. A socket that answers no
+/// ping, or takes nothing for two heartbeats, is dead.
+async fn pump(
+    socket: WebSocket,
+    stream: DuplexStream,
+    heartbeat: Duration,
+    cancel: CancellationToken,
+) {
     let (reading, writing) = split(stream);
-    let (sink, frames) = socket.split();
-    tokio::select! {
-        () = inwards(frames, writing) => (),
-        () = outwards(reading, sink) => (),
+    let (mut sink, frames) = socket.split();
+    let unanswered = AtomicU32::new(0);
+    let farewell = tokio::select! {
+        farewell = inwards(frames, writing, &unanswered) => farewell,
+        () = outwards(reading, &mut sink, heartbeat, &unanswered) => None,
+        () = cancel.cancelled() => Some(Farewell::GoingAway),
+    };
+    if let Some(farewell) = farewell {
+        farewell.say(&mut sink).await;
     }
 }
 
-async fn inwards(mut frames: SplitStream<WebSocket>, mut writing: WriteHalf<DuplexStream>) {
-    while let Some(Ok(message)) = frames.next().await {
+async fn inwards(
+    mut frames: SplitStream<WebSocket>,
+    mut writing: WriteHalf<DuplexStream>,
+    unanswered: &AtomicU32,
+) -> Option<Farewell> {
+    loop {
+        let message = match frames.next().await? {
+            Ok(message) => message,
+            Err(error) => return Farewell::of(error),
+        };
+        unanswered.store(0, Ordering::Relaxed);
         let text = match message {
             Message::Text(text) => text,
-            Message::Close(_) => return,
+            Message::Close(_) => return None,
             Message::Binary(_) | Message::Ping(_) | Message::Pong(_) => continue,
         };
         // Within JSON a line end is mere space.
         let mut line = text.replace(['\n', '\r'], " ");
         line.push('\n');
         if writing.write_all(line.as_bytes()).await.is_err() {
-            return;
+            return None;
         }
     }
 }
 
-async fn outwards(reading: ReadHalf<DuplexStream>, mut sink: SplitSink<WebSocket, Message>) {
+async fn outwards(
+    reading: ReadHalf<DuplexStream>,
+    sink: &mut SplitSink<WebSocket, Message>,
+    heartbeat: Duration,
+    unanswered: &AtomicU32,
+) {
     let mut lines = BufReader::new(reading).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        if sink.send(Message::text(line)).await.is_err() {
+    let mut pings = interval_at(Instant::now() + heartbeat, heartbeat);
+    loop {
+        let message = tokio::select! {
+            line = lines.next_line() => match line {
+                Ok(Some(line)) => Message::text(line),
+                Ok(None) | Err(_) => return,
+            },
+            _ = pings.tick() => {
+                if unanswered.fetch_add(1, Ordering::Relaxed) >= 2 {
+                    return;
+                }
+                Message::Ping(bytes::Bytes::new())
+            }
+        };
+        if !matches!(timeout(heartbeat * 2, sink.send(message)).await, Ok(Ok(()))) {
             return;
         }
     }

@@ -1,0 +1,196 @@
+//! The listener: how many may be connected, how long a connection may stay without a word, and how all
+//! of them end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::status;
+use crate::config;
+
+/// Pause after a failed accept, which means that the process is out of file descriptors: without it
+/// the loop would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What every HTTP/2 connection begins with.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Pause before the first bytes are looked at again, when they do not tell yet.
+const PEEK_PAUSE: Duration = Duration::from_millis(10);
+/// An HTTP/2 connection, which may be silent for as long as its calls take, is pinged this often.
+const PING_EVERY: Duration = Duration::from_secs(20);
+/// A ping that is not answered for this long ends it.
+const PING_PATIENCE: Duration = Duration::from_secs(10);
+/// Calls at one time on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 256;
+/// How long answers under way may still take when the service ends.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Answers requests until `cancel`, and then lets the answers under way end.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    config: config::Server,
+    cancel: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(config.connections_max));
+    let connections = TaskTracker::new();
+    let cut_off = CancellationToken::new();
+    let header_timeout = config.header_timeout();
+    while let Some(accepted) = cancel.run_until_cancelled(listener.accept()).await {
+        let Ok((stream, peer)) = accepted else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            metrics::counter!("ghostcast_connections_refused_total").increment(1);
+            // Whoever cannot take it at once only sees the end.
+            let _ = stream.try_write(status::full(config.connections_max).as_bytes());
+            continue;
+        };
+        let serving = connection(
+            Held {
+                stream,
+                _place: place,
+            },
+            peer,
+            router.clone(),
+            header_timeout,
+            cancel.clone(),
+        );
+        let cut_off = cut_off.clone();
+        connections.spawn(async move { cut_off.run_until_cancelled(serving).await });
+    }
+    drop(listener);
+    connections.close();
+    let _ = timeout(LAST_WORDS, connections.wait()).await;
+    cut_off.cancel();
+}
+
+/// Serves one connection to its end.
+async fn connection(
+    held: Held,
+    peer: SocketAddr,
+    router: Router,
+    header_timeout: Duration,
+    cancel: CancellationToken,
+) {
+    // Events and video signalling are small writes that somebody waits for.
+    let _ = held.stream.set_nodelay(true);
+    let beginning = timeout(header_timeout, speaks_http2(&held.stream));
+    let Some(Ok(Ok(is_http2))) = cancel.run_until_cancelled(beginning).await else {
+        return;
+    };
+    let builder = Builder::new(TokioExecutor::new());
+    let mut builder = match is_http2 {
+        true => builder.http2_only(),
+        false => builder.http1_only(),
+    };
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_PATIENCE)
+        .max_concurrent_streams(STREAMS_MAX)
+        .enable_connect_protocol();
+    let router = TowerToHyperService::new(router);
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.call(request)
+    });
+    let serving = builder.serve_connection_with_upgrades(TokioIo::new(held), service);
+    tokio::pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = cancel.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection ended");
+    }
+}
+
+/// Whether the connection begins as HTTP/2 without TLS does. Nothing is taken from it.
+async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
+    let mut beginning = [0; PREFACE.len()];
+    loop {
+        let length = stream.peek(&mut beginning).await?;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if !PREFACE.starts_with(&beginning[..length]) {
+            return Ok(false);
+        }
+        if length == PREFACE.len() {
+            return Ok(true);
+        }
+        sleep(PEEK_PAUSE).await;
+    }
+}
+
+/// A connection with its place among those that may be open, which it keeps as a WebSocket too.
+struct Held {
+    stream: TcpStream,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsyncRead for Held {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Held {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
