@@ -75,6 +75,12 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("main", &["cli"]),
 ];
 
+/// The parts of `browser` from the bottom up: each may use those above it in this list, and itself.
+const BROWSER: [&str; 14] = [
+    "error", "text", "numbers", "told", "scripts", "cdp", "gate", "host", "target", "tabs", "sight",
+    "hand", "act", "capture",
+];
+
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
 const ENGINES: [(&str, &[&str]); 27] = [
     ("axum", &["api/", "demo.rs", "validate/pages.rs"]),
@@ -216,6 +222,29 @@ fn modules_use_only_what_is_below_them() {
         assert_eq!(layering(path, text), [""; 0], "{text}");
     }
     check_sources(layering);
+}
+
+#[test]
+fn the_parts_of_the_browser_are_an_order() {
+    let wrong = [
+        ("browser/sight/list.rs", "use super::super::act;"),
+        ("browser/target/mod.rs", "use super::tabs::Tabs;"),
+        ("browser/cdp/stream.rs", "use crate::browser::target::Page;"),
+        ("browser/error.rs", "use super::text::cut;"),
+    ];
+    for (path, text) in wrong {
+        assert_eq!(browser_order(path, text).len(), 1, "{text}");
+    }
+    let right = [
+        ("browser/act/click.rs", "use super::super::sight;\nuse super::aim;"),
+        ("browser/tabs/mod.rs", "use super::target::{Page, Ground};"),
+        ("browser/mod.rs", "mod act;"),
+        ("session/start.rs", "use super::act;"),
+    ];
+    for (path, text) in right {
+        assert_eq!(browser_order(path, text), [""; 0], "{text}");
+    }
+    check_sources(browser_order);
 }
 
 #[test]
@@ -437,6 +466,29 @@ fn layering(path: &str, text: &str) -> Vec<String> {
             found.push(format!(
                 "{path}:{line}: super reaches the root; write crate::"
             ));
+        }
+    }
+    found
+}
+
+fn browser_order(path: &str, text: &str) -> Vec<String> {
+    let Some(inside) = path.strip_prefix("browser/") else {
+        return Vec::new();
+    };
+    let place = |part: &str| BROWSER.iter().position(|known| *known == part);
+    let Some(own) = place(module_of(inside)) else {
+        return Vec::new();
+    };
+    let code = without_tests(&code_of(text));
+    // From a file of a part, so many supers reach `browser`.
+    let up = "super::".repeat(depth(path) - 1);
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices(&up).chain(code.match_indices("crate::browser::")) {
+        let is_whole = !code[..at].ends_with("super::");
+        let after = code[at..].trim_start_matches("super::").trim_start_matches("crate::browser::");
+        let used: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        if is_whole && place(&used).is_some_and(|used| used > own) {
+            found.push(format!("{path}:{}: {} may not use {used}", line_of(&code, at), BROWSER[own]));
         }
     }
     found
