@@ -98,7 +98,9 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .route("/sessions/{room_name}/recover", post(sessions::recover))
         .route(
             "/sessions/{room_name}/actions",
-            post(sessions::act).layer(DefaultBodyLimit::max(body::action_bytes_max(body_bytes_max))),
+            post(sessions::act).layer(DefaultBodyLimit::max(body::action_bytes_max(
+                body_bytes_max,
+            ))),
         )
         .route("/sessions/{room_name}/downloads", get(downloads::list))
         .route(

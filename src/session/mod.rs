@@ -12,6 +12,7 @@
 mod actor;
 mod corrections;
 mod downloads;
+mod expects;
 mod handle;
 mod look;
 pub mod machine;

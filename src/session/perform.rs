@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::expects::{self, Present};
 use super::handle::refused;
 use super::masking;
 use super::studio::Studio;
@@ -71,7 +72,19 @@ pub(super) async fn perform(
     let started = Instant::now();
     let is_password = OnceLock::new();
     let page = kit.tabs.present().await;
-    let outcome = match Command::parse(&request) {
+    let wanted = Command::parse(&request).and_then(|command| {
+        let present = Present {
+            // As it was told.
+            url: kit.secrets.mask(&page.loading().url).into_owned(),
+            tab: page.tab(),
+            document: page.document(),
+        };
+        match &request.expects {
+            Some(expects) => expects::check(expects, &present).map(|()| command),
+            None => Ok(command),
+        }
+    });
+    let outcome = match wanted {
         Ok(command) => tokio::select! {
             biased;
             outcome = bounded(&kit, &page, &command, &is_password) => outcome,
@@ -140,7 +153,11 @@ struct Ending {
 
 async fn ending(kit: &Kit) -> Ending {
     let shown = kit.tabs.present().await;
-    let state: Option<PageState> = told(shown.state()).await;
+    // A page that a dialog has stopped says nothing of itself.
+    let state: Option<PageState> = match shown.dialog() {
+        None => told(shown.state()).await,
+        Some(_) => None,
+    };
     match state {
         // Chromium's error page stands for the document that could not be loaded.
         Some(state) if !state.is_error_page() => Ending {

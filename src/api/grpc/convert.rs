@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::model::command::{ActionRequest, Expects};
 use crate::model::secrets::Entry;
 use crate::model::{
-    ActionResult, DialogInfo, DialogPolicy, DownloadInfo, Effect, Outcome, RecordingStatus, RoomName,
-    Secret, SessionRecord, SessionSpec,
+    ActionResult, DialogInfo, DialogPolicy, DownloadInfo, Effect, Outcome, RecordingStatus,
+    RoomName, Secret, SessionRecord, SessionSpec,
 };
 use crate::session::PageContext;
 
@@ -263,10 +263,12 @@ fn outcome(outcome: Outcome) -> proto::ActionResult {
         changes,
         data,
     } = outcome;
-    let blocked = blocked_requests.into_iter().map(|blocked| proto::BlockedRequest {
-        host: blocked.host,
-        reason: blocked.reason,
-    });
+    let blocked = blocked_requests
+        .into_iter()
+        .map(|blocked| proto::BlockedRequest {
+            host: blocked.host,
+            reason: blocked.reason,
+        });
     let changes = changes.into_iter().map(|change| proto::Change {
         kind: change.kind,
         text: change.text,
@@ -340,7 +342,9 @@ pub(super) fn context(page: PageContext) -> proto::BrowserContext {
     ] {
         details.remove(name);
     }
-    let unreadable = page.unread.map(|unread| unread.unreadable.as_str().to_owned());
+    let unreadable = page
+        .unread
+        .map(|unread| unread.unreadable.as_str().to_owned());
     proto::BrowserContext {
         url: page.url,
         title: page.title,

@@ -232,7 +232,8 @@ impl proto::browser_service_server::BrowserService for Service {
         }))
     }
 
-    type GetDownloadStream = Pin<Box<dyn Stream<Item = Result<proto::DownloadPiece, Status>> + Send>>;
+    type GetDownloadStream =
+        Pin<Box<dyn Stream<Item = Result<proto::DownloadPiece, Status>> + Send>>;
 
     async fn get_download(
         &self,

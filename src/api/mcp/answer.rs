@@ -8,7 +8,9 @@ use super::super::status::log;
 use super::words::{self, place};
 use crate::error::{Error, ErrorKind};
 use crate::model::session::LiveKitStatus;
-use crate::model::{ActionResult, ActionState, ActionStatus, RoomName, SessionRecord, SessionState};
+use crate::model::{
+    ActionResult, ActionState, ActionStatus, RoomName, SessionRecord, SessionState,
+};
 
 /// An answer: the sentence first, then the facts, for clients that read text only.
 pub(super) fn answer(message: &str, mut facts: Map<String, Value>) -> CallToolResult {
@@ -155,7 +157,11 @@ pub(super) fn progress(room: &RoomName, status: &ActionStatus) -> CallToolResult
         (ActionState::Done, Some(result)) => words::told(&status.action, result),
         (ActionState::Done, None) => "The action is done.".to_owned(),
     };
-    let mut facts = status.result.as_ref().map(|it| result(room, it)).unwrap_or_default();
+    let mut facts = status
+        .result
+        .as_ref()
+        .map(|it| result(room, it))
+        .unwrap_or_default();
     let state = serde_json::to_value(status.state).unwrap_or_default();
     facts.extend([
         ("room_name".to_owned(), room.as_str().into()),
@@ -201,7 +207,11 @@ mod tests {
         let room = RoomName::parse("default-1").unwrap();
         let plain = answer("Opened it.", Map::new());
         let told = just_started(failed(plain), &room);
-        assert!(spoken(&told).unwrap().starts_with("A browser was just started"));
+        assert!(
+            spoken(&told)
+                .unwrap()
+                .starts_with("A browser was just started")
+        );
         assert!(spoken(&told).unwrap().ends_with("Opened it."));
         assert_eq!(told.is_error, Some(true));
         let facts = told.structured_content.unwrap();

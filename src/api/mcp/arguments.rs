@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
-use crate::model::{DialogPolicy, Secret};
 use crate::model::command::{ActionRequest, Expects};
+use crate::model::{DialogPolicy, Secret};
 
 /// Of `start_browser_session`.
 #[derive(Debug, Deserialize)]

@@ -7,7 +7,7 @@
 use super::calls::{Call, cancelled};
 use super::memory::Begun;
 use super::pace::Paced;
-use crate::error::{Chain, Error};
+use crate::error::Error;
 use crate::model::{RoomName, SessionId, SessionRecord, SessionSpec};
 use crate::session::SessionHandle;
 
@@ -128,7 +128,11 @@ impl Call<'_> {
     /// Starts a session that nobody asked for by name, and notes that the answer has to say so.
     async fn make(&self) -> Result<SessionHandle, Error> {
         let prefix = &self.server.doors.config.mcp.default_room;
-        let number: String = SessionId::new().to_string().chars().take(ROOM_DIGITS).collect();
+        let number: String = SessionId::new()
+            .to_string()
+            .chars()
+            .take(ROOM_DIGITS)
+            .collect();
         let room = RoomName::parse(&format!("{prefix}-{number}"))?;
         let begun = |session| Begun {
             room: room.clone(),
@@ -209,7 +213,10 @@ mod tests {
         let lost = [known("a", Some("The browser crashed"))];
         for want in [Want::Act, Want::Read, Want::Exists] {
             let words = refusal(&lost, true, want, true);
-            assert!(words.contains("\"a\"") && words.contains("crashed"), "{words}");
+            assert!(
+                words.contains("\"a\"") && words.contains("crashed"),
+                "{words}"
+            );
         }
         let error = choose(&lost, true, Want::Act, true).expect_err("refused");
         assert_eq!(error.kind, ErrorKind::Unavailable);

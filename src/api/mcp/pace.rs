@@ -52,11 +52,6 @@ impl<'a> Pace<'a> {
         }
     }
 
-    /// When the call has to be answered.
-    pub(super) fn deadline(&self) -> Instant {
-        self.deadline
-    }
-
     /// Waits for `work` as long as a conversation can; says `message` when that is long.
     pub(super) async fn wait<T>(
         &self,

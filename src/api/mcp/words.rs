@@ -1,7 +1,7 @@
 //! What is said of an action and of a page, in sentences that can be spoken. They name things, and
 //! tell what a person would notice.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::model::command::ActionRequest;
 use crate::model::keys::Chord;
@@ -104,7 +104,12 @@ fn struck(result: &ActionResult) -> Option<String> {
         return named(&target.role, &target.name);
     }
     let element = result.outcome.data.get("element")?;
-    let part = |name| element.get(name).and_then(Value::as_str).unwrap_or_default();
+    let part = |name| {
+        element
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     named(part("role"), part("name"))
 }
 
@@ -144,7 +149,10 @@ fn pressed(action: &ActionRequest) -> String {
         Some(Value::Array(keys)) => keys.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
     };
-    let chords: Vec<_> = keys.iter().filter_map(|keys| Chord::parse(keys).ok()).collect();
+    let chords: Vec<_> = keys
+        .iter()
+        .filter_map(|keys| Chord::parse(keys).ok())
+        .collect();
     // Single characters may spell a password.
     let is_told = |chord: &Chord| {
         chord.modifiers.is_command() || chord.key.chars().count() > 1 || chord.key == " "
@@ -175,7 +183,9 @@ fn chosen(action: &ActionRequest, result: &ActionResult) -> String {
             _ => None,
         }
     };
-    let labels = ["label", "labels", "value", "values"].iter().find_map(|name| texts(name));
+    let labels = ["label", "labels", "value", "values"]
+        .iter()
+        .find_map(|name| texts(name));
     let labels = labels.unwrap_or_default();
     let within = match struck(result) {
         Some(list) => format!(" in {list}"),
@@ -191,7 +201,10 @@ fn chosen(action: &ActionRequest, result: &ActionResult) -> String {
 fn dragged(result: &ActionResult) -> String {
     let what = struck(result).unwrap_or_else(|| "it".to_owned());
     let onto = result.outcome.data.get("onto");
-    let part = |name: &str| onto.and_then(|onto| onto.get(name)?.as_str()).unwrap_or_default();
+    let part = |name: &str| {
+        onto.and_then(|onto| onto.get(name)?.as_str())
+            .unwrap_or_default()
+    };
     match named(part("role"), part("name")) {
         Some(onto) => format!("Dragged {what} onto {onto}."),
         None => format!("Dragged {what}."),
@@ -254,7 +267,8 @@ fn led(action: &ActionRequest, result: &ActionResult) -> Vec<String> {
             said.push(format!("Another tab is shown now, with {}.", place()));
         } else if navigated {
             said.push(format!("The page is now {}.", place()));
-        } else if outcome.effect.kind == EffectKind::None && outcome.effect.verified == Some(false) {
+        } else if outcome.effect.kind == EffectKind::None && outcome.effect.verified == Some(false)
+        {
             said.push("Nothing was seen to change.".to_owned());
         }
     }
@@ -265,7 +279,10 @@ fn led(action: &ActionRequest, result: &ActionResult) -> Vec<String> {
     if let Some(rest) = &outcome.rest
         && let Some(awaited) = rest.waits_for.as_deref().filter(|_| !rest.reached)
     {
-        said.push(format!("The page is not at rest yet; it waits for {}.", cut(awaited)));
+        said.push(format!(
+            "The page is not at rest yet; it waits for {}.",
+            cut(awaited)
+        ));
     }
     said
 }
@@ -292,18 +309,29 @@ fn noticed(result: &ActionResult) -> Vec<String> {
         _ => true,
     };
     let changes: Vec<_> = outcome.changes.iter().filter(is_told).collect();
-    said.extend(changes.iter().take(CHANGES_MAX).map(|change| changed(change)));
+    said.extend(
+        changes
+            .iter()
+            .take(CHANGES_MAX)
+            .map(|change| changed(change)),
+    );
     match changes.len().saturating_sub(CHANGES_MAX) {
         0 => (),
         1 => said.push("One more thing changed.".to_owned()),
         more => said.push(format!("{more} more things changed.")),
     }
     said.extend(outcome.downloads.iter().map(download));
-    let mut hosts: Vec<_> = outcome.blocked_requests.iter().map(|blocked| cut(&blocked.host)).collect();
+    let mut hosts: Vec<_> = outcome
+        .blocked_requests
+        .iter()
+        .map(|blocked| cut(&blocked.host))
+        .collect();
     hosts.dedup();
     match hosts.as_slice() {
         [] => (),
-        [host] => said.push(format!("A request to {host} was stopped: the session may not reach it.")),
+        [host] => said.push(format!(
+            "A request to {host} was stopped: the session may not reach it."
+        )),
         hosts => said.push(format!(
             "Requests to {} hosts were stopped, {} among them: the session may not reach them.",
             hosts.len(),
@@ -410,7 +438,7 @@ pub(super) fn late(action: &ActionRequest) -> String {
         "wait" => "The wait goes on.".to_owned(),
         _ => "The action is still under way.".to_owned(),
     };
-    format!("{what} An event tells when it is done; meanwhile get_browser_context shows the page.")
+    format!("{what} get_browser_context shows the page meanwhile, and with action_id how it ended.")
 }
 
 /// What is said of a page.
@@ -426,7 +454,11 @@ pub(super) fn seen(context: &PageContext, elements: Option<u64>) -> String {
         Some(count) => format!("The page is {place}{state}; {count} things can be used on it."),
         None => format!("The page is {place}{state}."),
     }];
-    said.extend(context.unread.map(|unread| unread.unreadable.sentence().to_owned()));
+    said.extend(
+        context
+            .unread
+            .map(|unread| unread.unreadable.sentence().to_owned()),
+    );
     said.extend(context.dialog.as_ref().and_then(dialog));
     said.extend(context.found.as_ref().map(|found| match found.len() {
         0 => "The phrase is not on it.".to_owned(),
@@ -528,14 +560,24 @@ mod tests {
     #[test]
     fn things_are_named() {
         for (action_type, params, outcome, words) in [
-            ("click", json!({"index": 3}), on("button", "Pay"), "Clicked the button \"Pay\"."),
+            (
+                "click",
+                json!({"index": 3}),
+                on("button", "Pay"),
+                "Clicked the button \"Pay\".",
+            ),
             (
                 "click",
                 json!({"index": 3, "count": 2}),
                 on("link", ""),
                 "Double-clicked the link.",
             ),
-            ("click", json!({"x": 5, "y": 7}), Outcome::sent(), "Clicked the point 5, 7."),
+            (
+                "click",
+                json!({"x": 5, "y": 7}),
+                Outcome::sent(),
+                "Clicked the point 5, 7.",
+            ),
             (
                 "hover",
                 json!({"index": 3}),
@@ -548,7 +590,12 @@ mod tests {
                 on("textbox", "Phone").with("value", "(555) 123-4567"),
                 "Typed the text into the textbox \"Phone\"; it holds \"(555) 123-4567\".",
             ),
-            ("press", json!({"keys": "ctrl+a"}), Outcome::sent(), "Pressed Control+A."),
+            (
+                "press",
+                json!({"keys": "ctrl+a"}),
+                Outcome::sent(),
+                "Pressed Control+A.",
+            ),
             (
                 "press",
                 json!({"keys": ["ArrowRight"], "count": 5}),
@@ -582,14 +629,20 @@ mod tests {
     #[test]
     fn what_is_pressed_key_by_key_is_not_spelled_out() {
         let press = action("press", json!({"keys": ["s", "3", "c"]}));
-        assert_eq!(told(&press, &result(Outcome::sent(), None)), "Pressed 3 keys.");
+        assert_eq!(
+            told(&press, &result(Outcome::sent(), None)),
+            "Pressed 3 keys."
+        );
     }
 
     #[test]
     fn an_open_dialog_is_told_with_what_to_do() {
         let mut outcome = on("button", "Delete Ana");
         outcome.dialogs.push(dialog_of(None));
-        let said = told(&action("click", json!({"index": 1})), &result(outcome, None));
+        let said = told(
+            &action("click", json!({"index": 1})),
+            &result(outcome, None),
+        );
         assert_eq!(
             said,
             "Clicked the button \"Delete Ana\". The page waits with the question \"Delete Ana for \
@@ -597,20 +650,32 @@ mod tests {
         );
         let mut outcome = Outcome::sent();
         outcome.dialogs.push(dialog_of(Some(HandledBy::Agent)));
-        let said = told(&action("handle_dialog", json!({"accept": true})), &result(outcome, None));
+        let said = told(
+            &action("handle_dialog", json!({"accept": true})),
+            &result(outcome, None),
+        );
         assert_eq!(said, "Accepted the question \"Delete Ana for good?\".");
         let mut outcome = on("button", "Delete Ana");
         outcome.dialogs.push(dialog_of(Some(HandledBy::Policy)));
-        let said = told(&action("click", json!({"index": 1})), &result(outcome, None));
+        let said = told(
+            &action("click", json!({"index": 1})),
+            &result(outcome, None),
+        );
         assert!(said.contains("accepted as the session is set"), "{said}");
     }
 
     #[test]
     fn a_missing_page_is_told_as_one() {
         let opened = Outcome::sent().with("http_status", 404);
-        let said = told(&action("navigate", json!({"url": "x"})), &result(opened, None));
+        let said = told(
+            &action("navigate", json!({"url": "x"})),
+            &result(opened, None),
+        );
         assert!(said.starts_with("Opened \"Shop\"."), "{said}");
-        assert!(said.contains("404") && said.contains("no such page"), "{said}");
+        assert!(
+            said.contains("404") && said.contains("no such page"),
+            "{said}"
+        );
     }
 
     #[test]
@@ -635,7 +700,10 @@ mod tests {
             host: "ads.test".to_owned(),
             reason: "not allowed".to_owned(),
         });
-        let said = told(&action("click", json!({"index": 1})), &result(outcome, None));
+        let said = told(
+            &action("click", json!({"index": 1})),
+            &result(outcome, None),
+        );
         for words in [
             "The page warns: \"Only a draft was saved\".",
             "Field 4 is not right: \"Please fill out this field.\".",
@@ -646,7 +714,10 @@ mod tests {
         }
         let mut outcome = on("button", "Save");
         outcome.changes = (0..7).map(|_| change("status", "Saved", None)).collect();
-        let said = told(&action("click", json!({"index": 1})), &result(outcome, None));
+        let said = told(
+            &action("click", json!({"index": 1})),
+            &result(outcome, None),
+        );
         assert!(said.ends_with("3 more things changed."), "{said}");
     }
 
@@ -657,8 +728,14 @@ mod tests {
             verified: Some(false),
             ..Effect::default()
         };
-        let said = told(&action("click", json!({"index": 1})), &result(outcome, None));
-        assert_eq!(said, "Clicked the button \"Pay\". Nothing was seen to change.");
+        let said = told(
+            &action("click", json!({"index": 1})),
+            &result(outcome, None),
+        );
+        assert_eq!(
+            said,
+            "Clicked the button \"Pay\". Nothing was seen to change."
+        );
     }
 
     #[test]
@@ -670,14 +747,20 @@ mod tests {
             &action("click", json!({"index": 1})),
             &result(outcome, Some(error)),
         );
-        assert!(said.starts_with("A dialog is open. The page waits with"), "{said}");
+        assert!(
+            said.starts_with("A dialog is open. The page waits with"),
+            "{said}"
+        );
     }
 
     #[test]
     fn pages_are_named_briefly() {
         assert_eq!(place(None, "https://example.com/a?b"), "example.com");
         assert_eq!(place(Some(""), "https://example.com/a?b"), "example.com");
-        assert_eq!(place(Some(" A page "), "https://example.com/"), "\"A page\"");
+        assert_eq!(
+            place(Some(" A page "), "https://example.com/"),
+            "\"A page\""
+        );
         assert_eq!(host("about:blank"), "an empty page");
         assert!(cut(&"x".repeat(500)).chars().count() == SPOKEN_CHARS_MAX + 1);
     }

@@ -17,7 +17,7 @@ mod wait;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::error::Error;
 use super::gate::Gate;
@@ -25,7 +25,7 @@ use super::tabs::Tabs;
 use super::target::Page;
 use crate::error::Chain;
 use crate::media::cursor::Cue;
-use crate::model::command::{ActionError, ActionErrorKind, Command, Expects};
+use crate::model::command::{ActionError, ActionErrorKind, Command};
 use crate::model::outcome::{Delivery, Outcome, Retry};
 use crate::model::{Secrets, wait::Wait};
 
@@ -215,92 +215,4 @@ pub fn cancelled() -> ActionError {
         ActionErrorKind::Cancelled,
         "The action was cancelled. What it had done until then stays done.",
     )
-}
-
-/// Refuses when something came between what the caller has seen and the action.
-pub fn check(page: &Page, expects: &Expects) -> Result<(), ActionError> {
-    let now = Now {
-        url: page.loading().url,
-        tab: page.tab(),
-        document: page.frames().first().map(super::target::Frame::document),
-    };
-    match now.differs(expects) {
-        None => Ok(()),
-        Some(message) => Err(ActionError::new(ActionErrorKind::PageChanged, message)
-            .delivery(Delivery::NotSent)
-            .retry(Retry::Safe)
-            .context(now.told())),
-    }
-}
-
-/// What is there at the moment.
-struct Now {
-    url: String,
-    tab: u32,
-    document: Option<u64>,
-}
-
-impl Now {
-    fn told(&self) -> Value {
-        json!({ "now": { "url": self.url, "tab": self.tab, "document": self.document } })
-    }
-
-    /// In which way it is not what was expected.
-    fn differs(&self, expects: &Expects) -> Option<String> {
-        let advice = "Nothing was done. Get the context, and act on what is there now.";
-        if let Some(tab) = expects.tab.filter(|tab| *tab != self.tab) {
-            return Some(format!(
-                "The current tab is {}, not {tab} as expected. {advice}",
-                self.tab
-            ));
-        }
-        if let Some(url) = expects.url.as_ref().filter(|url| **url != self.url) {
-            return Some(format!(
-                "The page is at {}, not at {url} as expected. {advice}",
-                self.url
-            ));
-        }
-        let document = expects.document.filter(|wanted| Some(*wanted) != self.document);
-        document.map(|_| format!("The page shows another document than expected. {advice}"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_came_between_is_told() {
-        let now = Now {
-            url: "https://shop.test/pay".to_owned(),
-            tab: 2,
-            document: Some(7),
-        };
-        assert_eq!(now.differs(&Expects::default()), None);
-        let same = Expects {
-            url: Some("https://shop.test/pay".to_owned()),
-            tab: Some(2),
-            document: Some(7),
-        };
-        assert_eq!(now.differs(&same), None);
-        let (mut tab, mut url, mut document) = (same.clone(), same.clone(), same);
-        tab.tab = Some(1);
-        url.url = Some("https://shop.test/".to_owned());
-        document.document = Some(6);
-        for (expects, named) in [
-            (tab, "not 1"),
-            (url, "https://shop.test/ as"),
-            (document, "another document"),
-        ] {
-            let said = now.differs(&expects).unwrap_or_default();
-            assert!(said.contains(named), "{said}");
-        }
-    }
-
-    #[test]
-    fn every_outcome_names_its_effect() {
-        let data = told(Outcome::default()).data;
-        assert_eq!(data.get("effect"), Some(&json!("none")));
-        assert!(!data.contains_key("dialog"));
-    }
 }

@@ -6,8 +6,9 @@ use rmcp::model::JsonObject;
 use serde_json::{Value, json};
 
 use super::catalog::{FPS_DEFAULT, ToolName};
-use crate::model::command::ACTION_TYPES;
 use crate::model::session::limits;
+
+mod action;
 
 /// What a tool takes.
 pub(super) fn takes(tool: ToolName) -> Arc<JsonObject> {
@@ -15,7 +16,7 @@ pub(super) fn takes(tool: ToolName) -> Arc<JsonObject> {
         ToolName::Start => start_input(),
         ToolName::Pause | ToolName::Resume | ToolName::Close => room_input(),
         ToolName::Recover => recover_input(),
-        ToolName::Act => act_input(),
+        ToolName::Act => action::input(),
         ToolName::Look => look_input(),
         ToolName::Screenshot => screenshot_input(),
         ToolName::Analyze => analyze_input(),
@@ -81,9 +82,9 @@ fn recover_input() -> Value {
     input(properties, &["room_name"])
 }
 
-const ROOM_OR_DEFAULT: &str = "The LiveKit room whose browser is meant; without it the one you \
-    started last, or a default one that starts by itself. Name it always where the protocol keeps no \
-    session, as over HTTP since 2026-07-28.";
+const ROOM_OR_DEFAULT: &str = "The LiveKit room whose browser is meant; without it the one browser that \
+    you started. If you never started any, one starts for you alone. Name it always where the protocol \
+    keeps no conversation, as over HTTP since 2026-07-28.";
 
 fn number(description: &str, range: &std::ops::RangeInclusive<u32>, default: u32) -> Value {
     json!({
@@ -97,7 +98,7 @@ fn start_input() -> Value {
         "room_name": room_name("The LiveKit room that shall see the browser."),
         "livekit_url": {
             "type": "string", "description": "WebSocket URL of the LiveKit server; without it the \
-                service's own. Any other server needs livekit_token.",
+                service's own.",
             "pattern": "^wss?://", "examples": ["ws://127.0.0.1:7880", "wss://example.livekit.cloud"],
         },
         "livekit_token": {
@@ -111,104 +112,13 @@ fn start_input() -> Value {
         "viewport_width": number("Width of the page in CSS pixels.", &limits::VIEWPORT_WIDTH, 1280),
         "viewport_height": number("Height of the page in CSS pixels.", &limits::VIEWPORT_HEIGHT, 720),
         "fps": number("Most pictures a second.", &limits::FPS, FPS_DEFAULT),
-        "allowed_domains": {
-            "type": "array", "items": {"type": "string"}, "maxItems": limits::ALLOWED_DOMAINS,
-            "description": "Hosts that the page may reach, as patterns; without it all that the \
-                service permits.",
-            "examples": [["example.com", "*.example.com"]],
+        "dialogs": {
+            "type": "string", "enum": ["ask", "accept", "dismiss"], "default": "ask",
+            "description": "What becomes of dialogs that the page opens: ask leaves them to \
+                execute_action handle_dialog; accept and dismiss answer at once.",
         },
     });
     input(properties, &["room_name"])
-}
-
-fn act_input() -> Value {
-    let properties = json!({
-        "room_name": room_name(ROOM_OR_DEFAULT),
-        "action_type": {
-            "type": "string", "enum": ACTION_TYPES,
-            "description": "What to do. navigate needs url; click needs index, or x and y; type \
-                needs text; scroll needs direction; wait needs seconds or for; switch_tab needs \
-                tab; the others need nothing.",
-        },
-        "params": params(),
-        "correction_of": {
-            "type": "string",
-            "description": "The action_id of a failed action that this one corrects.",
-        },
-    });
-    let mut schema = input(properties, &["action_type"]);
-    if let Some(schema) = schema.as_object_mut() {
-        schema.insert(
-            "examples".to_owned(),
-            json!([
-                {"action_type": "navigate", "params": {"url": "https://example.com"}},
-                {"action_type": "click", "params": {"index": 5}},
-                {"action_type": "type", "params": {"index": 2, "text": "hello", "submit": true}},
-            ]),
-        );
-    }
-    schema
-}
-
-fn params() -> Value {
-    json!({
-        "type": "object",
-        "description": "The action's parameters.",
-        "default": {},
-        "properties": {
-            "url": {
-                "type": "string",
-                "description": "navigate: where to; a bare host gets https://. new_tab: what the \
-                    tab shows; nothing without it.",
-            },
-            "tab": {
-                "type": "integer", "minimum": 1,
-                "description": "switch_tab, close_tab: the tab, by its number in \
-                    get_browser_context; close_tab without it closes the current one.",
-            },
-            "timeout_ms": {
-                "type": "integer", "minimum": 1, "maximum": 120_000, "default": 15_000,
-                "description": "navigate, wait for: give up after this many milliseconds; wait for by \
-                    itself after 10000.",
-            },
-            "index": {
-                "type": "integer", "minimum": 0,
-                "description": "click, type, scroll: the element, by its index in \
-                    get_browser_context.",
-            },
-            "x": {"type": "number", "minimum": 0, "description": "click: CSS pixels from the left."},
-            "y": {"type": "number", "minimum": 0, "description": "click: CSS pixels from the top."},
-            "coordinate_x": {"type": "number", "minimum": 0, "description": "The same as x."},
-            "coordinate_y": {"type": "number", "minimum": 0, "description": "The same as y."},
-            "button": {
-                "type": "string", "enum": ["left", "middle", "right"], "default": "left",
-                "description": "click: which button.",
-            },
-            "count": {
-                "type": "integer", "minimum": 1, "maximum": 3, "default": 1,
-                "description": "click: 2 for a double click.",
-            },
-            "text": {"type": "string", "description": "type: what to type."},
-            "clear": {
-                "type": "boolean", "default": false, "description": "type: empty the field first.",
-            },
-            "submit": {
-                "type": "boolean", "default": false, "description": "type: press Enter afterwards.",
-            },
-            "direction": {
-                "type": "string", "enum": ["up", "down", "left", "right"],
-                "description": "scroll: which way the view moves.",
-            },
-            "amount": {
-                "type": "number", "exclusiveMinimum": 0, "maximum": 100_000, "default": 500,
-                "description": "scroll: how far, CSS pixels.",
-            },
-            "seconds": {
-                "type": "number", "minimum": 0, "maximum": 300, "description": "wait: how long.",
-            },
-            "for": wait_for("wait: until this holds, instead of seconds."),
-        },
-    })
 }
 
 fn wait_for(description: &str) -> Value {
@@ -243,6 +153,28 @@ fn look_input() -> Value {
             "type": "string",
             "description": "Reads on in the accessibility tree, likewise.",
         },
+        "text": {
+            "type": "boolean", "default": false,
+            "description": "With the text that the page shows, in reading order.",
+        },
+        "text_cursor": {
+            "type": "string",
+            "description": "Reads on in the text: the value of text_cursor in the answer before.",
+        },
+        "find": {
+            "type": "string", "minLength": 1, "maxLength": 1000,
+            "description": "A phrase to look for: answers where it stands and the nearest index.",
+            "examples": ["Order number"],
+        },
+        "boxes": {
+            "type": "boolean", "default": false,
+            "description": "With the place of each element, CSS pixels.",
+        },
+        "action_id": {
+            "type": "string",
+            "description": "Tells how an action of execute_action stands, and what came of it, \
+                instead of the page.",
+        },
     });
     input(properties, &[])
 }
@@ -258,6 +190,17 @@ fn screenshot_input() -> Value {
             "type": "boolean", "default": false,
             "description": "The whole page and not only what is in view.",
         },
+        "index": {
+            "type": "integer", "minimum": 0, "description": "Only this element.",
+        },
+        "x": {
+            "type": "number", "minimum": 0,
+            "description": "Only a part of what is in view, with y, width and height: CSS pixels from \
+                the left.",
+        },
+        "y": {"type": "number", "minimum": 0, "description": "CSS pixels from the top."},
+        "width": {"type": "number", "minimum": 1, "description": "CSS pixels."},
+        "height": {"type": "number", "minimum": 1, "description": "CSS pixels."},
     });
     input(properties, &[])
 }
@@ -372,12 +315,13 @@ static RESULT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
         json!({
             "status": {
                 "type": "string", "enum": ["done", "running"],
-                "description": "running: the action goes on after this answer; an \
-                    action_completed or action_error event tells its end.",
+                "description": "running: the action goes on after this answer; \
+                    get_browser_context with action_id tells its end, and so does an \
+                    action_completed or action_error event.",
             },
             "success": {
                 "type": ["boolean", "null"],
-                "description": "Whether the action did what was asked; null while it runs.",
+                "description": "Whether it was done and seen to be done; null while it runs.",
             },
             "error": text_or_null("What went wrong and what to do next."),
             "error_kind": text_or_null("The error's kind, for a program to branch on."),
@@ -385,46 +329,119 @@ static RESULT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
                 "type": ["object", "null"],
                 "description": "On failure: the attempted action, the page, the nearest elements.",
             },
-            "data": {"type": "object", "description": "What the action found out."},
-            "action_id": text("What this action is called, for correction_of."),
+            "data": {"type": "object", "description": "What the action found out, such as value."},
+            "delivery": {
+                "type": "string", "enum": ["not_sent", "sent", "partly", "unknown"],
+                "description": "How much of the input reached the page.",
+            },
+            "effect": {
+                "type": "object",
+                "description": "What was seen to come of it: kind (none, page, value, focus, scroll, \
+                    navigation, tab, dialog, download), verified, before, after.",
+            },
+            "target": {
+                "type": ["object", "null"],
+                "description": "What was hit: index, role, name, frame.",
+            },
+            "rest": {
+                "type": ["object", "null"],
+                "description": "Whether the page came to rest: reached, waits_for.",
+            },
+            "retry": {
+                "type": "string", "enum": ["safe", "unsafe", "useless"],
+                "description": "safe: may be sent again; unsafe: may have been done already, look \
+                    first; useless: would fail again.",
+            },
+            "tab": {"type": ["integer", "null"], "description": "The tab that was acted on."},
+            "dialogs": list("Dialogs that opened or were answered: type, message, default_value, \
+                accepted, handled_by."),
+            "downloads": list("Downloads that began or ended: id, name, state, bytes."),
+            "blocked_requests": list("Requests that were stopped: host, reason."),
+            "changes": list("What a person would notice: kind, text, index."),
+            "action_id": text("What this action is called, to ask for it and for correction_of."),
             "correction_of": text_or_null("The failed action that this one corrects."),
             "duration_ms": {"type": "number", "description": "How long it took."},
             "url": text("The page's URL afterwards."),
-            "title": text("The page's title afterwards."),
+            "title": text_or_null("The page's title afterwards; null when it is not known."),
+            "ready_state": text_or_null("How far the document is; null when it is not known."),
+            "just_started": {
+                "type": "boolean", "description": "A browser was started for this call.",
+            },
         }),
         &["status", "success", "error", "url", "title"],
     )
 });
 
-/// What `get_browser_context` answers.
+fn list(description: &str) -> Value {
+    json!({"type": "array", "items": {"type": "object"}, "description": description})
+}
+
+/// What `get_browser_context` answers: the page, or how far an action has come.
 static CONTEXT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
-    output(
+    let read = json!({"type": ["array", "null"], "items": {"type": "object"}});
+    let described = |description: &str| {
+        let mut schema = read.clone();
+        schema["description"] = description.into();
+        schema
+    };
+    let schema = output(
         json!({
             "url": text("The page's URL."),
-            "title": text("The page's title."),
+            "title": text_or_null("The page's title; null when it is not known."),
             "ready_state": {
-                "type": "string", "enum": ["loading", "interactive", "complete"],
-                "description": "How far the document is.",
+                "enum": ["loading", "interactive", "complete", null],
+                "description": "How far the document is; null when it is not known.",
             },
             "is_loading": {"type": "boolean", "description": "Whether a navigation is under way."},
-            "tabs": {
-                "type": "array", "items": {"type": "object"},
-                "description": "The session's tabs: tab, url, title, current.",
+            "document": {
+                "type": ["integer", "null"],
+                "description": "The number of the page's document, for expects.",
+            },
+            "tabs": list("The session's tabs: tab, url, title, current."),
+            "dialog": {
+                "type": ["object", "null"],
+                "description": "The dialog that is open: type, message, default_value. Until \
+                    handle_dialog answers it, the rest is from before.",
             },
             "total": {"type": "integer", "description": "How many elements the page has."},
             "more": text_or_null("Pass it as more to read on; null at the end."),
-            "elements": {
-                "type": "array", "items": {"type": "object"},
-                "description": "What can be clicked or typed into: index, role, name, box.",
+            "elements": described("What can be used: index, role, name, value; null when it could \
+                not be read."),
+            "accessibility": described("The accessibility tree; null when it could not be read."),
+            "text": text_or_null("The page's text; null when it could not be read."),
+            "text_cursor": text_or_null("Pass it as text_cursor to read on; null at the end."),
+            "found": described("Where the phrase stands: text, index, in_viewport; null when it \
+                could not be looked for."),
+            "unreadable": {
+                "type": "string", "enum": ["between_documents", "script_failed", "too_large"],
+                "description": "Why what is null could not be read.",
             },
-            "accessibility": {
-                "type": "array", "items": {"type": "object"},
-                "description": "The accessibility tree.",
+            "status": {
+                "type": "string", "enum": ["queued", "running", "done"],
+                "description": "With action_id: how far the action has come.",
+            },
+            "action": {"type": "object", "description": "With action_id: the action."},
+            "position": {
+                "type": ["integer", "null"],
+                "description": "With action_id: its place among those that wait.",
+            },
+            "just_started": {
+                "type": "boolean", "description": "A browser was started for this call.",
             },
         }),
         &["url", "title", "ready_state"],
-    )
+    );
+    with_way(&schema, &["message", "room_name", "status", "action_id"])
 });
+
+/// The schema with another set of fields that may be all there is.
+fn with_way(schema: &JsonObject, required: &[&str]) -> Arc<JsonObject> {
+    let mut schema = schema.clone();
+    if let Some(Value::Array(ways)) = schema.get_mut("anyOf") {
+        ways.push(json!({ "required": required }));
+    }
+    Arc::new(schema)
+}
 
 /// What `screenshot` answers, besides the picture.
 static PICTURE: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
