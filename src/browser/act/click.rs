@@ -95,11 +95,13 @@ async fn at_point(stage: Stage<'_>, at: Point, params: &Click) -> Result<Done, A
     let Click { button, count, .. } = *params;
     stage.show(Cue::MoveTo { at }).await;
     stage.hint(Cue::Press { at, count });
+    // A document that the press replaces can say nothing of it any more.
+    let there = sight::under(stage.page, at).await;
     let armed = aim::note_presses(stage).await;
     let before = observe::before_at(stage, &armed).await;
     let gesture = pointer::click(stage.page, at, button, count);
     let observed = send(stage, before, gesture, None).await?;
-    let struck = struck(stage, &observed, at).await;
+    let struck = struck(stage, &observed).or(there);
     let mut done = observed.outcome;
     let element = struck
         .as_ref()
@@ -112,22 +114,17 @@ async fn at_point(stage: Stage<'_>, at: Point, params: &Click) -> Result<Done, A
     Ok(done.with("element", element.unwrap_or(Value::Null)))
 }
 
-/// What was under the press: as our scripts saw it then, else what is there now in the same document.
-async fn struck(stage: Stage<'_>, observed: &Observed, at: Point) -> Option<Struck> {
-    let on = observed
-        .pressed
-        .iter()
-        .find_map(|(frame, pressed)| Some((frame, pressed.on.as_ref()?)));
-    match on {
-        Some((frame, on)) => Some(Struck {
-            index: aim::index_of(stage.page, frame, on.node),
-            role: on.role.clone(),
-            name: on.name.clone(),
-            frame: aim::frame_of(frame),
-        }),
-        None if observed.is_elsewhere() => None,
-        None => sight::under(stage.page, at).await,
-    }
+/// What was under the press, as our scripts saw it then.
+fn struck(stage: Stage<'_>, observed: &Observed) -> Option<Struck> {
+    let pressed = observed.pressed.iter();
+    let mut on = pressed.filter_map(|(frame, pressed)| Some((frame, pressed.on.as_ref()?)));
+    let (frame, on) = on.next()?;
+    Some(Struck {
+        index: aim::index_of(stage.page, frame, on.node),
+        role: on.role.clone(),
+        name: on.name.clone(),
+        frame: aim::frame_of(frame),
+    })
 }
 
 /// Sends a gesture, and sees what came of it.

@@ -3,15 +3,22 @@
 
 mod aim;
 mod click;
+mod clipboard;
 mod deliver;
 mod dialog;
 mod drag;
+mod form;
 mod hover;
 mod navigate;
 mod observe;
+mod press;
+mod reach;
 mod scroll;
+mod select;
 mod settle;
 mod tabs;
+mod upload;
+mod value;
 mod wait;
 
 use std::sync::OnceLock;
@@ -93,16 +100,18 @@ async fn act(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
         Command::Click(params) => click::click(stage, params).await,
         Command::Hover(target) => hover::hover(stage, target).await,
         Command::Drag(params) => drag::drag(stage, params).await,
-        Command::Type(_) | Command::Press(_) | Command::Select(_) => Err(ActionError::new(ActionErrorKind::Unsupported, "This action is not possible here.")),
+        Command::Type(params) => form::type_text(stage, params).await,
+        Command::Press(params) => press::press(stage, params).await,
+        Command::Select(params) => select::select(stage, params).await,
+        Command::Upload(params) => upload::upload(stage, params).await,
+        Command::ClipboardWrite(params) => clipboard::write(stage, params).await,
+        Command::ClipboardRead => Ok(clipboard::read(stage)),
         Command::Scroll(params) => scroll::scroll(stage, params).await,
         Command::Wait(params) => wait::wait(stage, params).await,
         Command::HandleDialog(params) => dialog::handle(stage, params).await,
         Command::NewTab(params) => tabs::open(stage, params.url.as_deref()).await,
         Command::SwitchTab(params) => tabs::switch(stage, params.tab).await,
         Command::CloseTab(params) => tabs::close(stage, params.tab).await,
-        Command::Upload(_) | Command::ClipboardWrite(_) | Command::ClipboardRead => {
-            Err(ActionError::new(ActionErrorKind::Unsupported, "This action is not possible here."))
-        }
     }
 }
 

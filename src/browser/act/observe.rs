@@ -257,9 +257,11 @@ pub(super) async fn observe(stage: Stage<'_>, before: Before, delivery: Delivery
         downloads: downloads(stage, &before, &now, &settled).await,
         from: before.loading,
         to: now,
+        // Those of an inner frame say more than those of the page around it.
         changes: settled
             .seen
             .iter()
+            .rev()
             .filter_map(|(_, after)| after.changes.as_ref())
             .collect(),
         is_looked: !settled.seen.is_empty(),

@@ -1,4 +1,5 @@
 //! Input only: what a hand does, as Chromium's own input events. It neither looks nor decides.
 
-pub(in crate::browser) mod pointer;
+pub(in crate::browser) mod files;
 pub(in crate::browser) mod keys;
+pub(in crate::browser) mod pointer;

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chromiumoxide_cdp::cdp::browser_protocol::browser::{
-    BrowserContextId, GetVersionParams, SetDownloadBehaviorBehavior, SetDownloadBehaviorParams,
+    BrowserContextId, GetVersionParams, PermissionDescriptor, PermissionSetting,
+    SetDownloadBehaviorBehavior, SetDownloadBehaviorParams, SetPermissionParams,
 };
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
     CloseTargetParams, CreateBrowserContextParams, DisposeBrowserContextParams, GetTargetsParams,
@@ -213,8 +214,25 @@ impl Process {
         let answer = self.browser().execute(operation, params).await?;
         metrics::gauge!("ghostcast_contexts").increment(1.0);
         let context = answer.browser_context_id;
-        self.keep_downloads(&context, downloads).await?;
+        tokio::try_join!(
+            self.keep_downloads(&context, downloads),
+            self.let_copy(&context)
+        )?;
         Ok(context.inner().to_owned())
+    }
+
+    /// Lets pages copy by a press of their own buttons, as a browser with windows does. What other
+    /// sessions have copied they cannot read.
+    async fn let_copy(&self, context: &BrowserContextId) -> Result<(), Error> {
+        const OPERATION: &str = "let pages copy";
+        let params = SetPermissionParams::builder()
+            .permission(PermissionDescriptor::new("clipboard-write"))
+            .setting(PermissionSetting::Granted)
+            .browser_context_id(context.clone())
+            .build()
+            .map_err(Error::builder(OPERATION))?;
+        self.browser().execute(OPERATION, params).await?;
+        Ok(())
     }
 
     async fn keep_downloads(&self, context: &BrowserContextId, to: &Path) -> Result<(), Error> {

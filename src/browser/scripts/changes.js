@@ -210,7 +210,7 @@
       if (after !== null && typeof after !== 'object') list.push(told('value', `${capital(inWords(field))} holds ${JSON.stringify(after)} now.`, field));
     }
     const focus = focusEffect();
-    if (focus?.after) list.push(told('focus', `The focus is on ${inWords(d.focused())} now.`, d.focused()));
+    if (focus?.after && !d.isFrame(d.focused())) list.push(told('focus', `The focus is on ${inWords(d.focused())} now.`, d.focused()));
     return {
       page: since.mutations > 0 || list.some(({ kind }) => kind !== 'focus' && kind !== 'value'),
       value: fields.length ? { before: fields[0].before, after: fields[0].after } : null,
@@ -251,7 +251,7 @@
     const start = performance.now();
     let quiet = await gc.quiet(quietMs, maxMs);
     const until = start + Math.min(patienceMs, maxMs);
-    while (since && isNothing(changes()) && performance.now() < until) {
+    while (since && !gc._.press.isBlocked() && isNothing(changes()) && performance.now() < until) {
       await gc._.frames.next();
       if (!isNothing(changes())) quiet = await gc.quiet(quietMs, maxMs);
     }

@@ -2,7 +2,7 @@
 (() => {
   const gc = globalThis.__ghostcast;
   if (gc.prepareField) return;
-  const { d, names, node, idOf } = gc._;
+  const { d, geometry: geo, names, node, idOf } = gc._;
   const HELD_MAX = 300000;
   /** Fields whose value is picked, not typed: keys alone do not make it. */
   const PICKED = new Set(['date', 'time', 'datetime-local', 'month', 'week', 'color', 'range']);
@@ -191,7 +191,30 @@
   /** @returns {boolean} whether keys would go to a password field of this document */
   const activeIsPassword = () => { const at = document.hasFocus() && d.focused(); return Boolean(at) && names.isPassword(at); };
 
+  /**
+   * Whether an element can be used by focus and keys, and where it is; a cover does not keep them out.
+   * Scrolls to it.
+   * @param {object} known  what it was when it was listed
+   * @returns {{is:'gone'|'other'|'disabled'|'hidden'|'reached', now?:object, by?:string, x?:number, y?:number}}
+   */
+  function reach(id, known) {
+    const el = node(id);
+    if (!el) return { is: 'gone' };
+    const now = gc._.print(el);
+    if (['role', 'name', 'row', 'href'].some((key) => (now[key] || '') !== (known[key] || ''))) return { is: 'other', now };
+    const by = gc._.locating.disabledBy(el);
+    if (by) return { is: 'disabled', by };
+    const subject = names.subject(el);
+    const shown = [el, subject, ...(d.isHtml(subject) && subject.labels ? Array.from(subject.labels) : [])].find((at) => d.isDrawn(at));
+    if (!shown) return { is: 'hidden' };
+    const seen = () => geo.visibleQuad(geo.survey(), shown)?.seen;
+    if (!seen()) d.scrollIntoView(shown, { block: 'center', inline: 'nearest', behavior: 'instant' });
+    const at = seen() || geo.fromDom(d.getBoundingClientRect(shown));
+    return { is: 'reached', x: geo.round((at.l + at.r) / 2), y: geo.round((at.t + at.b) / 2) };
+  }
+
   gc._.field = { fieldOf, wayOf, held, facts, hasFocus, PICKED };
+  gc._.expose('reach', reach);
   gc._.expose('prepareField', prepareField);
   gc._.expose('focusedField', focusedField);
   gc._.expose('typed', typed);

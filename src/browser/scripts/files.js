@@ -28,9 +28,17 @@
   gc._.expose('fileFieldOf', ([el]) => (el && isFileField(el) ? about(el) : { is: 'gone' }));
   /** The element itself, for Chromium. */
   gc._.expose('element', (id) => node(id));
-  /** What a field holds: [{name, type, size}]; null when it is gone. */
+  const tell = (el) => Array.from(filesOf.call(el)).map(({ name, type, size }) => ({ name, type, size }));
+  /** What the page heard last, since many pages empty the field as soon as they have taken its files. */
+  let heard = [];
+  addEventListener('change', (event) => {
+    const at = event.composedPath()[0];
+    if (at && d.nodeType(at) === 1 && isFileField(at)) heard = tell(at);
+  }, true);
+  /** @returns {{now:object[]|null, heard:object[]}} what a field holds, null when it is gone, and what the page heard of */
   gc._.expose('heldFiles', (id) => {
     const el = node(id);
-    return el && isFileField(el) ? Array.from(filesOf.call(el)).map(({ name, type, size }) => ({ name, type, size })) : null;
+    return { now: el && isFileField(el) ? tell(el) : null, heard };
   });
+  gc._.expose('forgetFiles', () => { heard = []; return true; });
 })();

@@ -1,7 +1,7 @@
 //! The scripts that run in our world of every document. They throw; Rust decides.
 
 /// In the order in which they depend on each other.
-const SCRIPTS: [&str; 16] = [
+const SCRIPTS: [&str; 17] = [
     include_str!("dom.js"),
     include_str!("geometry.js"),
     include_str!("names.js"),
@@ -18,7 +18,11 @@ const SCRIPTS: [&str; 16] = [
     include_str!("value.js"),
     include_str!("choose.js"),
     include_str!("files.js"),
+    include_str!("clipboard.js"),
 ];
+
+/// What has to run in the page's own world, to hear what it copies by `navigator.clipboard`.
+pub(in crate::browser) const IN_PAGE: &str = include_str!("clipboard_page.js");
 
 /// All of them, as one.
 pub(in crate::browser) fn all() -> String {

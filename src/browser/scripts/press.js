@@ -83,7 +83,7 @@
   listen();
   /** Whether a drag is under way that has begun and not ended: its end comes a moment after the release. */
   const isDragging = () => Boolean(armed?.drags.has('dragstart') && !armed.drags.has('dragend') && !armed.isBlocking);
-  gc._.press = { arm, pressed, isDragging };
+  gc._.press = { arm, pressed, isDragging, isBlocked: () => Boolean(armed?.isBlocking) };
   gc._.expose('arm', (any) => { arm({ any: Boolean(any) }); return true; });
   gc._.expose('pressed', pressed);
   gc._.expose('under', under);

@@ -16,6 +16,7 @@ use super::super::host::Lease;
 use super::super::host::process::Process;
 use super::super::told::Told;
 use super::PageEvent;
+use super::clipboard::Clipboard;
 use super::downloads::Downloads;
 use crate::model::Size;
 use crate::model::outcome::DialogPolicy;
@@ -44,6 +45,8 @@ pub(in crate::browser) struct Ground {
     pub(in crate::browser) documents: Arc<AtomicU64>,
     /// What has been told of the session's pages.
     pub(in crate::browser) told: Arc<Told>,
+    /// What its pages have copied.
+    pub(in crate::browser) clipboard: Arc<Clipboard>,
     pub(in crate::browser) downloads: Arc<Downloads>,
     /// Where files lie that are uploaded to pages.
     pub(in crate::browser) uploads: PathBuf,
@@ -68,6 +71,7 @@ impl Ground {
             dialogs,
             documents: Arc::default(),
             told: Arc::default(),
+            clipboard: Arc::default(),
             downloads: Arc::new(Downloads::new(lease.files.downloads(), &lease.context)),
             uploads: lease.files.uploads(),
         }

@@ -27,6 +27,7 @@ use tracing::Instrument;
 
 use super::super::cdp::{Event, Session, Stream, Told};
 use super::super::text::{TEXT_CHARS_MAX, cut, shown};
+use super::clipboard::Clipboard;
 use super::dialogs::{self, Dialogs};
 use super::first::First;
 use super::frames::World;
@@ -55,6 +56,7 @@ pub(super) struct Listener {
     on_error_page: bool,
     tasks: TaskTracker,
     documents: Arc<std::sync::atomic::AtomicU64>,
+    clipboard: Arc<Clipboard>,
 }
 
 /// What our scripts report.
@@ -62,6 +64,7 @@ pub(super) struct Listener {
 struct Notification {
     kind: String,
     change_type: Option<DomChange>,
+    text: Option<String>,
 }
 
 /// What Chromium says of a context of its own making.
@@ -94,6 +97,7 @@ impl Listener {
             first: Some(first),
             tasks: ground.tracker.clone(),
             documents: Arc::clone(&ground.documents),
+            clipboard: Arc::clone(&ground.clipboard),
         }
     }
 
@@ -137,6 +141,23 @@ impl Listener {
         }
     }
 
+    /// What our scripts report. A page cannot reach the binding, but a compromised renderer can: what
+    /// does not parse is dropped.
+    fn notified(&self, event: &EventBindingCalled) -> Option<PageEvent> {
+        if event.name != BINDING {
+            return None;
+        }
+        let notification: Notification = serde_json::from_str(&event.payload).ok()?;
+        match (notification.kind.as_str(), notification.text) {
+            ("dom", _) => notification.change_type.map(PageEvent::Dom),
+            ("copied", Some(text)) => {
+                self.clipboard.set(text);
+                None
+            }
+            _ => None,
+        }
+    }
+
     /// Takes in one event. False when nobody hears what is told.
     async fn hear(&mut self, event: &Event, stream: &Stream) -> bool {
         let news = match event.method.as_str() {
@@ -148,7 +169,7 @@ impl Listener {
                 self.shared.dialogs.note_closed();
                 None
             }
-            "Runtime.bindingCalled" => event.parse().and_then(|event| notification(&event)),
+            "Runtime.bindingCalled" => event.parse().and_then(|event| self.notified(&event)),
             "Runtime.consoleAPICalled" => event.parse().map(|event| console(&event)),
             "Inspector.targetCrashed" if self.is_page(event) => {
                 self.signal(&Signal::Crashed);
@@ -466,17 +487,6 @@ fn document_url(event: &EventFrameNavigated) -> String {
     let url = frame.unreachable_url.as_ref().unwrap_or(&frame.url);
     let fragment = frame.url_fragment.as_deref().unwrap_or_default();
     shown(&format!("{url}{fragment}"))
-}
-
-fn notification(event: &EventBindingCalled) -> Option<PageEvent> {
-    if event.name != BINDING {
-        return None;
-    }
-    // A page cannot reach the binding, but a compromised renderer can: what does not parse is
-    // dropped.
-    let notification: Notification = serde_json::from_str(&event.payload).ok()?;
-    (notification.kind == "dom").then_some(())?;
-    notification.change_type.map(PageEvent::Dom)
 }
 
 fn console(event: &EventConsoleApiCalled) -> PageEvent {

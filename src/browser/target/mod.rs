@@ -3,6 +3,7 @@
 //! A listener task owns the page's event streams. It folds them into [`Loading`], which anybody
 //! can wait on, and passes on what subscribers shall hear as [`PageEvent`]s.
 
+mod clipboard;
 mod dialogs;
 pub mod downloads;
 mod first;
@@ -12,6 +13,7 @@ mod listen;
 pub mod loading;
 mod world;
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +39,7 @@ pub use self::dialogs::Opened;
 pub use self::downloads::Downloads;
 pub(super) use self::ground::Ground;
 pub use self::ground::TabEvent;
+use self::clipboard::Clipboard;
 use self::dialogs::Dialogs;
 pub(super) use self::frames::Frame;
 use self::frames::Frames;
@@ -131,6 +134,8 @@ struct Inner {
     session: Session,
     shared: Arc<Shared>,
     told: Arc<Told>,
+    clipboard: Arc<Clipboard>,
+    uploads: PathBuf,
     viewport: Size,
     loading: watch::Receiver<Loading>,
     marks: mpsc::Sender<listen::Mark>,
@@ -282,6 +287,8 @@ impl Page {
                 session,
                 shared,
                 told: Arc::clone(&ground.told),
+                clipboard: Arc::clone(&ground.clipboard),
+                uploads: ground.uploads.clone(),
                 viewport,
                 loading,
                 marks,
@@ -303,6 +310,16 @@ impl Page {
     /// Chromium's name of it.
     pub(super) fn target(&self) -> &str {
         &self.inner.shared.target
+    }
+
+    /// What the session's pages have copied.
+    pub(super) fn clipboard(&self) -> &Clipboard {
+        &self.inner.clipboard
+    }
+
+    /// Where files lie that are uploaded to the session's pages.
+    pub(super) fn uploads(&self) -> &Path {
+        &self.inner.uploads
     }
 
     /// What has been told of the session's pages.

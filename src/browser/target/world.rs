@@ -27,9 +27,15 @@ pub(super) async fn install(session: &Session) -> Result<(), Error> {
         .run_immediately(true)
         .build()
         .map_err(Error::builder(OPERATION))?;
-    let (bound, installed) = tokio::join!(
+    let in_page = AddScriptToEvaluateOnNewDocumentParams::builder()
+        .source(scripts::IN_PAGE)
+        .run_immediately(true)
+        .build()
+        .map_err(Error::builder(OPERATION))?;
+    let (bound, installed, beside) = tokio::join!(
         session.execute(OPERATION, binding),
-        session.execute(OPERATION, on_new_document)
+        session.execute(OPERATION, on_new_document),
+        session.execute(OPERATION, in_page)
     );
-    bound.and(installed.map(drop)).map(drop)
+    bound.and(installed.map(drop)).and(beside.map(drop))
 }
