@@ -1,5 +1,6 @@
 //! The nouns of the service. No I/O, no clock, nothing of any protocol.
 
+pub mod address;
 pub mod allowlist;
 pub mod command;
 pub mod event;

@@ -251,7 +251,12 @@ impl SessionHandle {
             return Ok(self.behind_dialog(page, &options, dialog.info));
         }
         let mut read = Read::default();
-        if let Err(unreadable) = read.all(page, &options).await {
+        let mut told = read.all(page, &options).await;
+        if matches!(told, Err(sight::Unreadable::BetweenDocuments)) {
+            // The next document is usually there at once.
+            told = read.all(page, &options).await;
+        }
+        if let Err(unreadable) = told {
             let Some(unreadable) = reason(unreadable) else {
                 return Err(read_anew(options.cursor_name()));
             };

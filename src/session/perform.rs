@@ -17,6 +17,7 @@ use crate::browser::target::{Page, PageState};
 use crate::browser::tabs::Tabs;
 use crate::config;
 use crate::media::cursor::Cue;
+use crate::model::address::without_password;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
 use crate::model::wait::Wait;
 use crate::model::{ActionResult, Command, Outcome, Secrets};
@@ -206,6 +207,10 @@ pub(super) fn masked(request: &ActionRequest) -> ActionRequest {
 /// The action as it is repeated to others: as it was sent, but for the contents of files.
 pub(super) fn echo(request: &ActionRequest) -> ActionRequest {
     let mut echo = ActionRequest::new(&request.action_type, request.params.clone());
+    // What opens a page is in nothing that is said of it.
+    if let Some(Value::String(url)) = echo.params.get_mut("url") {
+        *url = without_password(url).into_owned();
+    }
     let files = echo.params.get_mut("files").and_then(Value::as_array_mut);
     for file in files.into_iter().flatten().filter_map(Value::as_object_mut) {
         if let Some(data) = file.get_mut("data_base64") {

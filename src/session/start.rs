@@ -18,7 +18,6 @@ use crate::config::{self, Config};
 use crate::error::Error;
 use crate::events;
 use crate::model::allowlist::{self, Allowlist};
-use crate::model::outcome::DialogPolicy;
 use crate::model::session::{LiveKitStatus, VideoStats, Viewers};
 use crate::model::{Secrets, SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
 use crate::publish::record::{self, Shelf};
@@ -157,7 +156,7 @@ pub(super) async fn start(
     let gate = gate.await.map_err(no_port)?;
     let lease = pool.acquire(&gate.proxy_url()).await?;
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
-    let tabs = Tabs::open_first(&lease, record.viewport, DialogPolicy::Ask, page_events, &tracker)
+    let tabs = Tabs::open_first(&lease, record.viewport, record.dialogs, page_events, &tracker)
         .instrument(span.clone())
         .await?;
     let studio = start_studio(&config, &record)?;

@@ -24,6 +24,11 @@ use crate::model::outcome::{Delivery, Effect, EffectKind, Retry, Struck};
 
 /// Steps of typing that are under way at once.
 const BATCH: usize = 32;
+/// A text of more characters begins by keys, which pages listen for, and goes on in larger pieces:
+/// a page that does much at each key would not keep up.
+const KEYS_MAX: usize = 200;
+/// So many of its characters come by keys.
+const KEYS_FIRST: usize = 32;
 /// How long a text is typed key by key; what is left then is committed line by line.
 const BY_KEYS_WITHIN: Duration = Duration::from_secs(4);
 /// Fields that take so few characters may be the boxes of one code.
@@ -348,7 +353,7 @@ async fn enter(
     let until = Instant::now() + BY_KEYS_WITHIN;
     let mut done = 0;
     while done < strokes.len() {
-        if Instant::now() > until {
+        if Instant::now() > until || (done >= KEYS_FIRST && strokes.len() > KEYS_MAX) {
             let rest = keys::joined(&strokes[done..]);
             strokes.splice(done.., rest);
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::error::Error;
+use crate::error::Chain;
 
 /// Why a page could not be read. It is never told as a page that shows nothing.
 #[derive(
@@ -31,7 +32,10 @@ impl From<Error> for Unreadable {
         match error {
             Error::Replaced | Error::Detached => Self::BetweenDocuments,
             Error::Timeout { .. } => Self::TooLarge,
-            _ => Self::ScriptFailed,
+            error => {
+                tracing::info!(error = %Chain(&error), "a page could not be read");
+                Self::ScriptFailed
+            }
         }
     }
 }

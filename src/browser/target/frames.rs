@@ -227,7 +227,7 @@ impl Frame {
             ..self.expression(expression)
         };
         let answer = self.session().execute(SCRIPT, params).await?;
-        value(answer.result.value, answer.exception_details)
+        value(expression, answer.result.value, answer.exception_details)
     }
 
     /// As [`Self::call`], with the nodes of these numbers as an array before the other arguments.
@@ -268,7 +268,7 @@ impl Frame {
         // A document that is gone has let everything go.
         let _ = self.session().execute("let nodes go", release).await;
         let answer = answer?;
-        value(answer.result.value, answer.exception_details)
+        value(function, answer.result.value, answer.exception_details)
     }
 
     /// Runs a function that makes an array of elements; answers Chromium's number of each, and of its
@@ -290,7 +290,7 @@ impl Frame {
             ..self.expression(&format!("__ghostcast.{function}(...{args})"))
         };
         let answer = self.session().execute(SCRIPT, params).await?;
-        thrown(answer.exception_details)?;
+        thrown(function, answer.exception_details)?;
         let list = answer.result.deep_serialized_value.and_then(|deep| deep.value);
         let nodes = list.as_ref().and_then(Value::as_array);
         Ok(nodes.into_iter().flatten().map(node).collect())
@@ -307,7 +307,7 @@ impl Frame {
             ..self.expression(&format!("__ghostcast.{function}(...{args})"))
         };
         let answer: EvaluateReturns = self.session().execute(SCRIPT, params).await?;
-        thrown(answer.exception_details)?;
+        thrown(function, answer.exception_details)?;
         answer.result.object_id.ok_or(Error::Replaced)
     }
 
@@ -332,23 +332,29 @@ impl Frame {
 const SCRIPT: &str = "run our script in the page";
 
 fn value<T: DeserializeOwned>(
+    asked: &str,
     value: Option<Value>,
     exception: Option<ExceptionDetails>,
 ) -> Result<T, Error> {
-    thrown(exception)?;
+    thrown(asked, exception)?;
     serde_json::from_value(value.unwrap_or(Value::Null)).map_err(|error| Error::Command {
         operation: SCRIPT,
         source: error.into(),
     })
 }
 
-fn thrown(exception: Option<ExceptionDetails>) -> Result<(), Error> {
+fn thrown(asked: &str, exception: Option<ExceptionDetails>) -> Result<(), Error> {
     let Some(exception) = exception else {
         return Ok(());
     };
     let said = exception.exception.and_then(|thrown| thrown.description);
     let message = said.unwrap_or(exception.text);
-    Err(Error::Script { message })
+    // What was asked may hold what is typed: its name alone is told.
+    let name = asked.trim_start_matches("__ghostcast.").split('(').next();
+    let name = name.unwrap_or_default();
+    Err(Error::Script {
+        message: format!("{name}: {message}"),
+    })
 }
 
 fn node(value: &Value) -> Option<Seen> {

@@ -17,9 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chromiumoxide_cdp::cdp::browser_protocol::emulation::{
-    SetDeviceMetricsOverrideParams, SetFocusEmulationEnabledParams,
-};
+use chromiumoxide_cdp::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
 use chromiumoxide_cdp::cdp::browser_protocol::page::{
     BringToFrontParams, FrameId, NavigateParams, NavigateReturns, StopLoadingParams,
 };
@@ -249,16 +247,12 @@ impl Page {
             1.0,
             false,
         );
-        // Each tab behaves as one that a person looks at.
-        let focus = SetFocusEmulationEnabledParams::new(true);
-        let (prepared, sized, focused) = tokio::join!(
+        let (prepared, sized) = tokio::join!(
             prepare(&session),
             session.execute("set the viewport", metrics),
-            session.execute("give a page the focus", focus),
         );
         prepared?;
         sized?;
-        focused?;
         let mut frames = Frames::default();
         frames.attach(&FrameId::new(target.inner().clone()), None);
         let first = match is_popup {

@@ -16,7 +16,7 @@ use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
 use crate::model::{ActionResult, EventBody};
 use crate::session::handle::{Order, cancelled, refused};
 use crate::session::masking;
-use crate::session::perform::{Kit, Performed, context, count, masked, perform};
+use crate::session::perform::{echo, Kit, Performed, context, count, masked, perform};
 
 /// An initial page that is slower than this goes on loading while the session is used.
 const OPENING_MAX: Duration = Duration::from_secs(60);
@@ -90,7 +90,7 @@ pub(super) fn open(kit: Kit, url: String) -> BoxFuture<'static, Opened> {
             .await
             .result;
         let problem = result.error.map(|error| {
-            let mut action = action;
+            let mut action = echo(&action);
             masking::request(&secrets, &mut action);
             Unopened { error, action }
         });
