@@ -5,87 +5,20 @@ use std::net::IpAddr;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::request::{Order, Reply, Request};
 use crate::browser::tabs::Tabs;
 use crate::error::Error;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
-use crate::model::ids::action_id;
 use crate::model::{
     ActionResult, ActionStatus, RecordingStatus, Secret, Secrets, SessionRecord, SessionState, ViewerId,
 };
 use crate::vision;
-
-/// Requests that may wait for a session's actor.
-pub(super) const REQUESTS_MAX: usize = 128;
 
 /// How long a caller of recover waits for LiveKit.
 const RECOVER_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// How long a caller waits for the disk of a recording.
 const DISK_MAX: std::time::Duration = std::time::Duration::from_secs(10);
-
-/// What the caller of an action knows before it ends.
-#[derive(Debug)]
-pub struct Order {
-    /// What the action is called.
-    pub id: String,
-    /// The caller no longer wants it.
-    pub cancel: CancellationToken,
-}
-
-impl Order {
-    /// A new name, for an action that `cancel` ends.
-    pub fn new(cancel: CancellationToken) -> Self {
-        let id = action_id();
-        Self { id, cancel }
-    }
-}
-
-/// The answer to a request.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
-
-/// What a session's actor can be asked.
-#[derive(Debug)]
-pub(super) enum Request {
-    Act {
-        order: Order,
-        action: ActionRequest,
-        reply: oneshot::Sender<ActionResult>,
-    },
-    Pause {
-        reply: Reply<()>,
-    },
-    Resume {
-        reply: Reply<()>,
-    },
-    Recover {
-        /// Replaces the token that LiveKit was joined with.
-        new_token: Option<Secret>,
-        reply: Reply<()>,
-    },
-    AddViewer {
-        offer: String,
-        remote: Option<IpAddr>,
-        reply: Reply<(ViewerId, String)>,
-    },
-    TrickleViewer {
-        viewer: ViewerId,
-        candidates: String,
-        reply: Reply<()>,
-    },
-    RemoveViewer {
-        viewer: ViewerId,
-        reply: Reply<()>,
-    },
-    StartRecording {
-        reply: Reply<RecordingStatus>,
-    },
-    StopRecording {
-        reply: Reply<RecordingStatus>,
-    },
-    Close {
-        reply: oneshot::Sender<()>,
-    },
-}
 
 /// A session, to hold and to ask. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -20,11 +20,13 @@ mod manager;
 mod masking;
 mod outlets;
 mod perform;
+mod request;
 mod start;
 pub mod studio;
 
 pub use crate::browser::sight::ElementList;
 pub use crate::vision::Analysis;
-pub use handle::{Order, SessionHandle};
+pub use handle::SessionHandle;
 pub use look::{Area, ContextOptions, PageContext, Unread};
 pub use manager::Manager;
+pub use request::Order;

@@ -8,9 +8,10 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::actor::Actor;
-use super::handle::{REQUESTS_MAX, SessionHandle};
+use super::handle::SessionHandle;
 use super::outlets::{self, Outlets, Settings};
 use super::perform::Kit;
+use super::request::REQUESTS_MAX;
 use super::studio::{self, Studio};
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
 use crate::browser::{Pool, Tabs};

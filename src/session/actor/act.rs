@@ -14,9 +14,10 @@ use super::Work;
 use crate::browser::act as actions;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
 use crate::model::{ActionResult, EventBody};
-use crate::session::handle::{Order, cancelled, refused};
+use crate::session::handle::{cancelled, refused};
 use crate::session::masking;
-use crate::session::perform::{echo, Kit, Performed, context, count, masked, perform};
+use crate::session::perform::{Kit, Performed, context, count, echo, masked, perform};
+use crate::session::request::Order;
 
 /// An initial page that is slower than this goes on loading while the session is used.
 const OPENING_MAX: Duration = Duration::from_secs(60);

@@ -21,10 +21,10 @@ use self::act::{Running, Task};
 use self::record::Recording;
 use self::video::Filming;
 use super::corrections::Failed;
-use super::handle::Request;
 use super::machine::{Effect, Input, Machine};
 use super::outlets::{self, Outlets};
 use super::perform::Kit;
+use super::request::{Reply, Request};
 use crate::browser::{Lease, Loss, TabEvent};
 use crate::config::Config;
 use crate::error::Error;
@@ -68,7 +68,7 @@ struct Work {
     recording: Recording,
     opening: Option<BoxFuture<'static, act::Opened>>,
     closers: Vec<oneshot::Sender<()>>,
-    recoveries: Vec<super::handle::Reply<()>>,
+    recoveries: Vec<Reply<()>>,
 }
 
 impl Actor {
@@ -241,7 +241,7 @@ impl Work {
         }
     }
 
-    async fn recover(&mut self, new_token: Option<Secret>, reply: super::handle::Reply<()>) {
+    async fn recover(&mut self, new_token: Option<Secret>, reply: Reply<()>) {
         if let Some(token) = new_token
             && let Err(error) = self.actor.outlets.set_token(token)
         {

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::model::command::ActionRequest;
 use crate::model::{ActionResult, EventBody, RecordingState, RecordingStatus, SessionState};
 use crate::publish::record::{self, Recorder, Shelf};
-use crate::session::handle::Reply;
+use crate::session::request::Reply;
 
 /// Longest wait for a file to be completed when the session ends; a disk may hang.
 const COMPLETE_MAX: Duration = Duration::from_secs(3);

@@ -1,0 +1,78 @@
+//! What a session's actor can be asked, and how it answers.
+
+use std::net::IpAddr;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Error;
+use crate::model::command::ActionRequest;
+use crate::model::ids::action_id;
+use crate::model::{ActionResult, RecordingStatus, Secret, ViewerId};
+
+/// Requests that may wait for a session's actor.
+pub(super) const REQUESTS_MAX: usize = 128;
+
+/// What the caller of an action knows before it ends.
+#[derive(Debug)]
+pub struct Order {
+    /// What the action is called.
+    pub id: String,
+    /// The caller no longer wants it.
+    pub cancel: CancellationToken,
+}
+
+impl Order {
+    /// A new name, for an action that `cancel` ends.
+    pub fn new(cancel: CancellationToken) -> Self {
+        let id = action_id();
+        Self { id, cancel }
+    }
+}
+
+/// The answer to a request.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+/// What a session's actor can be asked.
+#[derive(Debug)]
+pub(super) enum Request {
+    Act {
+        order: Order,
+        action: ActionRequest,
+        reply: oneshot::Sender<ActionResult>,
+    },
+    Pause {
+        reply: Reply<()>,
+    },
+    Resume {
+        reply: Reply<()>,
+    },
+    Recover {
+        /// Replaces the token that LiveKit was joined with.
+        new_token: Option<Secret>,
+        reply: Reply<()>,
+    },
+    AddViewer {
+        offer: String,
+        remote: Option<IpAddr>,
+        reply: Reply<(ViewerId, String)>,
+    },
+    TrickleViewer {
+        viewer: ViewerId,
+        candidates: String,
+        reply: Reply<()>,
+    },
+    RemoveViewer {
+        viewer: ViewerId,
+        reply: Reply<()>,
+    },
+    StartRecording {
+        reply: Reply<RecordingStatus>,
+    },
+    StopRecording {
+        reply: Reply<RecordingStatus>,
+    },
+    Close {
+        reply: oneshot::Sender<()>,
+    },
+}
