@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use crate::error::Error;
+use crate::events::Types;
 use crate::model::event::{EVENT_TYPES_DEFAULT, EVENT_TYPES_OPTIONAL};
 use crate::model::{Event, EventBody, UnixTime};
 
 /// The event types that a subscriber wants; `None` for all.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wanted(Option<HashSet<&'static str>>);
+pub(super) struct Wanted(Types);
 
 impl Wanted {
     /// Parses a list of names; an empty one means the six default types.
@@ -40,11 +41,9 @@ impl Wanted {
         Ok(Self(Some(wanted)))
     }
 
-    /// Whether an event of this type is sent.
-    pub(super) fn has(&self, type_name: &str) -> bool {
+    /// The types, as the bus takes them.
+    pub(super) fn types(self) -> Types {
         self.0
-            .as_ref()
-            .is_none_or(|wanted| wanted.contains(type_name))
     }
 }
 
@@ -59,15 +58,16 @@ fn unknown_type(name: &str) -> Error {
         .hint(format!("The types are {}, and all.", all.join(", ")))
 }
 
-/// Tells how many events were missed, the last of them numbered `seq`, as JSON.
-pub(super) fn lagged(missed: u64, seq: u64) -> String {
-    let body = EventBody::Lagged { missed };
+/// Tells how many events were missed, the last of them numbered `seq`, as JSON. `epoch` is the room's,
+/// where it is to be told.
+pub(super) fn lagged(missed: u64, seq: u64, epoch: Option<&str>) -> String {
+    let epoch = epoch.map(str::to_owned);
     let event = Event {
-        body,
+        body: EventBody::Lagged { missed, epoch },
         timestamp: UnixTime::now(),
         seq,
     };
-    // An event of two numbers always serialises.
+    // An event of numbers and a text always serialises.
     serde_json::to_string(&event).unwrap_or_default()
 }
 
@@ -78,7 +78,10 @@ mod tests {
     #[test]
     fn which_types_are_wanted() {
         let parse = |types: &str| Wanted::parse(types.split(','));
-        let has = |types: &str, name: &str| parse(types).unwrap().has(name);
+        let has = |types: &str, name: &str| {
+            let types = parse(types).unwrap().types();
+            types.is_none_or(|types| types.contains(name))
+        };
         assert!(has("", "dom_change") && !has("", "console"));
         assert!(has("console", "dom_change") && has("console", "console"));
         let exact = "dom_change,settled";

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, interval_at, timeout};
@@ -17,11 +18,14 @@ use super::farewell::Farewell;
 use super::status::ErrorBody;
 use super::subscribe::{Wanted, lagged};
 use crate::error::Error;
-use crate::events::{Next, Subscription};
+use crate::events::{Next, Since, Subscription};
 use crate::model::RoomName;
 
 /// A subscriber sends nothing but pongs and closes.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+
+/// Names the counting that an event's number is of.
+pub(super) const EVENTS_EPOCH: HeaderName = HeaderName::from_static("x-events-epoch");
 
 /// Which events, and from where on.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -33,6 +37,13 @@ pub(super) struct EventsQuery {
     types: Option<String>,
     /// Replay the kept events after this number first.
     since: Option<u64>,
+    /// The epoch that `since` is of, as the header `X-Events-Epoch` of an earlier answer named it.
+    /// If the room's is another by now, a `lagged` with the new one comes first, and then all that
+    /// is kept.
+    epoch: Option<String>,
+    /// Each event also says its `epoch`, and its `session_id`, `tab` and `action_id` where they apply.
+    #[serde(default)]
+    details: bool,
     /// The token, where no header can be set.
     #[serde(rename = "access_token")]
     _access_token: Option<String>,
@@ -70,7 +81,8 @@ pub(super) async fn connections(
 #[utoipa::path(get, path = "/mcp/events/{room_name}", tag = "events",
     params(("room_name" = String, Path, description = "Room name or session id"), EventsQuery),
     responses(
-    (status = 101, description = "Text frames follow, each one event"),
+    (status = 101, description = "Text frames follow, each one event. The header X-Events-Epoch names \
+        the room's epoch"),
     (status = 400, description = "No WebSocket handshake, an unknown type, or not a room name",
         body = ErrorBody),
     (status = 429, description = "Too many sockets on this room", body = ErrorBody),
@@ -86,17 +98,23 @@ pub(super) async fn events(
             .hint("Connect with a WebSocket client to ws://… instead of http://….")
     })?;
     let types = query.types.as_deref().unwrap_or_default();
-    let wanted = Wanted::parse(types.split(','))?;
-    let room = doors.manager.bus().room(&doors.manager.room(&room)?)?;
-    let subscription = room.subscribe(query.since)?;
+    let types = Wanted::parse(types.split(','))?.types();
+    let from = Since {
+        seq: query.since,
+        epoch: query.epoch,
+    };
+    let room = doors.manager.room(&room)?;
+    let subscription = doors.manager.bus().subscribe(&room, &from, types)?;
+    let epoch = HeaderValue::from_str(subscription.epoch());
     let heartbeat = doors.config.events.heartbeat();
+    let details = query.details;
     let tracked = doors.life.tracker.token();
     let cancel = doors.life.cancel;
-    Ok(upgrade
+    let mut response = upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
         .on_upgrade(async move |mut socket| {
-            let serving = serve(&mut socket, subscription, wanted, heartbeat);
+            let serving = serve(&mut socket, subscription, details, heartbeat);
             let farewell = match cancel.run_until_cancelled(serving).await {
                 None => Some(Farewell::GoingAway),
                 Some(farewell) => farewell,
@@ -105,7 +123,11 @@ pub(super) async fn events(
                 farewell.say(&mut socket).await;
             }
             drop(tracked);
-        }))
+        });
+    if let Ok(epoch) = epoch {
+        response.headers_mut().insert(EVENTS_EPOCH, epoch);
+    }
+    Ok(response)
 }
 
 /// Sends events until either side ends it, and answers what is left to say then. A socket that
@@ -113,7 +135,7 @@ pub(super) async fn events(
 async fn serve(
     socket: &mut WebSocket,
     mut subscription: Subscription,
-    wanted: Wanted,
+    details: bool,
     heartbeat: Duration,
 ) -> Option<Farewell> {
     let mut pings = interval_at(Instant::now() + heartbeat, heartbeat);
@@ -137,14 +159,11 @@ async fn serve(
                 Message::Ping(bytes::Bytes::new())
             }
             next = subscription.next() => match next {
-                None => return Some(Farewell::GoingAway),
-                Some(Next::Event(event)) => {
-                    if !wanted.has(event.type_name) {
-                        continue;
-                    }
-                    Message::Text(Utf8Bytes::from(event.json.as_str()))
+                Next::Event(event) => Message::Text(Utf8Bytes::from(event.json(details))),
+                Next::Lagged { missed, seq, epoch } => {
+                    let epoch = epoch.as_deref().or(details.then(|| subscription.epoch()));
+                    Message::text(lagged(missed, seq, epoch))
                 }
-                Some(Next::Lagged { missed, seq }) => Message::text(lagged(missed, seq)),
             },
         };
         if !matches!(

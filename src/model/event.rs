@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::command::ActionRequest;
+use super::ids::SessionId;
 use super::outcome::{DownloadState, HandledBy};
 use super::recording::RecordingState;
 use super::time::UnixTime;
@@ -18,8 +19,22 @@ pub struct Event {
     pub body: EventBody,
     /// When, Unix seconds.
     pub timestamp: UnixTime,
-    /// Counts the room's events from 1, without gaps.
+    /// Counts the events of the room's epoch from 1, without gaps.
     pub seq: u64,
+}
+
+/// Where an event comes from; told to subscribers that ask for details.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    /// The session; none where there is none yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<SessionId>,
+    /// The tab, of what a page does and of what is done to one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tab: Option<u32>,
+    /// The action's name, of an action's end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action_id: Option<String>,
 }
 
 /// What happened. The first six reach every subscriber; the others only who asks for them.
@@ -125,8 +140,12 @@ pub enum EventBody {
     },
     /// This subscriber was too slow and missed events; sent whether asked for or not.
     Lagged {
-        /// How many events were missed.
+        /// How many events were missed; at least so many where the number asked for was of
+        /// another epoch.
         missed: u64,
+        /// The room's epoch, where the number asked for was of another one, or details are wanted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        epoch: Option<String>,
     },
 }
 

@@ -53,6 +53,11 @@ impl<'de> Deserialize<'de> for RoomName {
     }
 }
 
+/// A new name for a run of the service, unlike that of any other run.
+pub fn run_id() -> String {
+    action_id()
+}
+
 /// A new name for an action: short, since it is sent back and forth by language models.
 pub fn action_id() -> String {
     let mut id = Uuid::new_v4().simple().to_string();

@@ -10,12 +10,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from support.api import SCHEMA_PATH, TYPES_ALL, TYPES_DEFAULT, VALIDATOR, new_room
+from support.service import running_service
 from support.wait import holds_for, wait_for
 
 # Events are to be heard within this time of what they tell (A136).
 DELAY_S_MAX = 0.5
 # A page that changes without end says so no more often than this.
 DOM_EVENTS_PER_S_MAX = 20
+# What a page writes to its console in one go.
+FLOOD_LINES = 100_000
 
 
 @pytest.fixture
@@ -209,6 +212,90 @@ def test_replay(lone_api, room, web):
     with lone_api.events(room, types=TYPES_ALL, since=heard[0]["seq"]) as events:
         wait_for(lambda: len(events.events) >= len(heard) - 1, 5, "the replay")
         assert events.events[: len(heard) - 1] == heard[1:]
+
+
+def test_console_flood_takes_nothing_from_the_six(lone_api, room, web):
+    """100,000 lines beside the actions: each outcome is heard at once, by who hears the lines as well,
+    and kept for who comes later."""
+    visit = web.visit("/flood", lines=FLOOD_LINES)
+    lone_api.do(room, "navigate", url=visit.url)
+    types = ["console", *TYPES_DEFAULT]
+    with (
+        lone_api.events(room, since=0) as calm,
+        lone_api.events(room, types=types, since=0) as all_ears,
+    ):
+        click(lone_api, room, "Let loose")
+        acted = 0
+        while not visit.notes("flooded"):
+            lone_api.do(room, "wait", seconds=0.05)
+            acted += 1
+        assert acted > 3, "the flood lasted for a while"
+        expected = ["navigate", "click", *["wait"] * acted]
+        for socket in (calm, all_ears):
+            wait_for(
+                lambda socket=socket: len(socket.of("action_completed")),
+                10,
+                "every outcome",
+                accept=lambda count: count == len(expected),
+            )
+            done = [e["action"]["action_type"] for e in socket.of("action_completed")]
+            assert done == expected
+        assert not calm.of("lagged"), "nothing that it listens to was lost"
+        assert len(all_ears.of("console")) > 1000
+        with lone_api.events(room, since=0) as late:
+            wait_for(
+                lambda: len(late.of("action_completed")),
+                5,
+                "the replay",
+                accept=lambda count: count == len(expected),
+            )
+            assert late.events[0]["type"] == "page_navigation" and not late.of("lagged")
+        with lone_api.events(room, types=["console"], since=0) as deep:
+            told = deep.wait("lagged")
+            lost = wait_for(
+                lambda: sum(e["missed"] for e in deep.of("lagged")) + len(deep.of("console")),
+                10,
+                "each line is heard or counted",
+                accept=lambda count: count >= FLOOD_LINES,
+            )
+            print(f"{acted} actions; of {lost} lines {told['missed']} are no longer kept")
+
+
+def test_details_by_wish(lone_api, room, web):
+    """Session, tab, epoch and action come beside the fields of the contract, and only on request."""
+    session = lone_api.record(room)["session_id"]
+    with lone_api.events(room, types=TYPES_ALL, details=True) as events, lone_api.events(room) as plain:
+        result = lone_api.do(room, "navigate", url=web.url("/still"))
+        done = events.wait("action_completed")
+        assert done["action_id"] == result["action_id"]
+        lone_api.do(room, "new_tab", url=web.url("/form"))
+        shown = events.wait("page_load_complete", accept=lambda e: "/form" in e["url"])
+        assert (done["tab"], shown["tab"]) == (1, 2)
+        assert {event["session_id"] for event in events.events} == {session}
+        assert {event["epoch"] for event in events.events} == {events.epoch}
+        heard = plain.wait("action_completed")
+        assert set(heard) == {"type", "timestamp", "seq", "action"}
+
+
+def test_number_of_another_run(ghostcast_bin, web):
+    """After a restart, a number of the run before is answered with a lagged and all there is."""
+    room = new_room("epoch")
+    with running_service(ghostcast_bin) as service:
+        with service.api.session(room), service.api.events(room, since=0) as events:
+            service.api.do(room, "navigate", url=web.url("/still"))
+            events.wait("action_completed")
+            epoch, since = events.epoch, events.events[0]["seq"]
+    with running_service(ghostcast_bin) as service, service.api.session(room):
+        for _ in range(since + 3):
+            service.api.do(room, "wait", seconds=0)
+        with service.api.events(room, types=TYPES_ALL, since=since, epoch=epoch) as back:
+            wait_for(lambda: len(back.of("action_completed")) == since + 3, 5, "all there is")
+            first, second = back.events[:2]
+            assert first["type"] == "lagged" and first["epoch"] == back.epoch != epoch
+            assert second["seq"] == 1
+        with service.api.events(room, types=TYPES_ALL, since=1, epoch=back.epoch) as same:
+            wait_for(lambda: len(same.of("action_completed")) == since + 3, 5, "the rest")
+            assert same.events[0]["seq"] == 2 and not same.of("lagged")
 
 
 def raw_socket(api, room):

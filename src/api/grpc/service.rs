@@ -15,7 +15,7 @@ use super::super::subscribe::{Wanted, lagged};
 use super::{convert, deadline, proto, status};
 use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
-use crate::events::Next;
+use crate::events::{Next, Since};
 use crate::session::{ContextOptions, Manager, Order, SessionHandle};
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -287,31 +287,29 @@ impl proto::browser_service_server::BrowserService for Service {
         let ended = ended(deadline::of(request.metadata()), self.cancel.clone()).boxed();
         let request = request.into_inner();
         let names = request.types.iter().map(String::as_str);
-        let wanted = Wanted::parse(names).map_err(refused)?;
+        let types = Wanted::parse(names).map_err(refused)?.types();
         let room = self.manager.room(&request.room_name).map_err(refused)?;
-        let room = self.manager.bus().room(&room).map_err(refused)?;
-        let subscription = room.subscribe(request.since).map_err(refused)?;
-        let events =
-            futures::stream::unfold(Some((subscription, wanted, ended)), |state| async move {
-                let (mut subscription, wanted, mut ended) = state?;
-                loop {
-                    let next = tokio::select! {
-                        biased;
-                        status = &mut ended => return Some((Err(status), None)),
-                        next = subscription.next() => next?,
-                    };
-                    let event = match next {
-                        Next::Lagged { missed, seq } => convert::event(&lagged(missed, seq)),
-                        Next::Event(event) => {
-                            if !wanted.has(event.type_name) {
-                                continue;
-                            }
-                            convert::event(&event.json)
-                        }
-                    };
-                    return Some((Ok(event), Some((subscription, wanted, ended))));
+        let from = Since {
+            seq: request.since,
+            epoch: None,
+        };
+        let subscription = self.manager.bus().subscribe(&room, &from, types);
+        let subscription = subscription.map_err(refused)?;
+        let events = futures::stream::unfold(Some((subscription, ended)), |state| async move {
+            let (mut subscription, mut ended) = state?;
+            let next = tokio::select! {
+                biased;
+                status = &mut ended => return Some((Err(status), None)),
+                next = subscription.next() => next,
+            };
+            let event = match next {
+                Next::Lagged { missed, seq, epoch } => {
+                    convert::event(&lagged(missed, seq, epoch.as_deref()))
                 }
-            });
+                Next::Event(event) => convert::event(event.json(false)),
+            };
+            Some((Ok(event), Some((subscription, ended))))
+        });
         Ok(Response::new(Box::pin(events)))
     }
 }

@@ -20,6 +20,7 @@ use super::words;
 use crate::api::place::Place;
 use crate::error::{Chain, Error, ErrorKind};
 use crate::model::command::ActionRequest;
+use crate::model::event::Origin;
 use crate::model::session::LiveKitStatus;
 use crate::model::{EventBody, RoomName, SessionRecord, SessionSpec, SessionState};
 use crate::session::{ContextOptions, Order, SessionHandle};
@@ -155,7 +156,7 @@ impl Call<'_> {
                     tracing::warn!(error = %Chain(&error), "a session could not be started");
                     if let Ok(room) = manager.bus().room(&room) {
                         let error = error.to_string();
-                        room.publish(EventBody::BrowserError { error });
+                        room.publish(EventBody::BrowserError { error }, Origin::default());
                     }
                 }
                 Ok(_) | Err(_) => (),

@@ -18,6 +18,26 @@ from .wait import wait_for
 SCHEMA_PATH = Path(__file__).parent.parent / "schemas" / "events.json"
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA_PATH.read_text()))
 
+
+
+def detailed():
+    """The same schema for a subscriber that asks for details: they come beside all else."""
+    schema = json.loads(SCHEMA_PATH.read_text())
+    more = {
+        "epoch": {"type": "string", "minLength": 1},
+        "session_id": {"type": "string", "format": "uuid"},
+        "tab": {"type": "integer", "minimum": 1},
+        "action_id": {"type": "string", "minLength": 1},
+    }
+    for name in (*TYPES_DEFAULT, *TYPES_OPTIONAL, "lagged"):
+        definition = schema["$defs"][name]
+        definition["properties"] = {**more, **definition["properties"]}
+        definition["required"] = [*definition["required"], "epoch"]
+        if name != "lagged":
+            definition["required"].append("session_id")
+    return schema
+
+
 TYPES_DEFAULT = (
     "page_navigation",
     "page_load_complete",
@@ -28,6 +48,7 @@ TYPES_DEFAULT = (
 )
 TYPES_OPTIONAL = ("stream_state", "action_started", "settled", "dialog", "console", "recording")
 TYPES_ALL = TYPES_DEFAULT + TYPES_OPTIONAL
+VALIDATOR_DETAILED = jsonschema.Draft202012Validator(detailed())
 
 RESULT_FIELDS = {
     "action_id",
@@ -158,6 +179,47 @@ class Api:
             assert result["error"] and result["error_kind"], result
         return result
 
+    def submit(self, room, action_type, **params):
+        """Asks for one action without waiting for its end; how far it is then."""
+        response = self.request(
+            "POST",
+            f"/sessions/{quote(room, safe='')}/actions",
+            params={"wait": "false"},
+            json={"action_type": action_type, "params": params},
+        )
+        assert response.status_code == 202, f"{response.status_code}: {response.text}"
+        status = self.checked(response.json())
+        assert response.headers["location"].endswith(f"/actions/{status['action_id']}")
+        return status
+
+    def action(self, room, action_id):
+        """How far an action is."""
+        return self.checked(self.get(f"/sessions/{quote(room, safe='')}/actions/{action_id}").json())
+
+    def cancel_action(self, room, action_id):
+        """Cancels an action; the caller judges the status."""
+        return self.request("DELETE", f"/sessions/{quote(room, safe='')}/actions/{action_id}")
+
+    def wait_action(self, room, action_id, state, within=10):
+        """Waits until an action is that far."""
+        return wait_for(
+            lambda: self.action(room, action_id),
+            within,
+            f"the action is {state}",
+            accept=lambda status: status["state"] == state,
+        )
+
+    @staticmethod
+    def checked(status):
+        """Checks that what is told of an action belongs together."""
+        fields = {"action_id", "state", "action"}
+        more = {"queued": {"position"}, "running": set(), "done": {"result"}}
+        assert set(status) == fields | more[status["state"]], status
+        if status["state"] == "done":
+            assert status["result"]["action_id"] == status["action_id"]
+            assert set(status["result"]) == RESULT_FIELDS
+        return status
+
     def do(self, room, action_type, **params):
         """One action that must succeed."""
         result = self.act(room, action_type, **params)
@@ -190,9 +252,9 @@ class Api:
         """How many event sockets the room has."""
         return self.get(f"/rooms/{quote(room, safe='')}/connections").json()["connections"]
 
-    def events_url(self, room, types=None, since=None):
+    def events_url(self, room, types=None, since=None, **more):
         """The address of a room's events."""
-        query = {}
+        query = dict(more)
         if types is not None:
             query["types"] = ",".join(types)
         if since is not None:
@@ -200,16 +262,20 @@ class Api:
         address = f"{self.base.replace('http', 'ws', 1)}/mcp/events/{quote(room, safe='')}"
         return f"{address}?{urlencode(query)}" if query else address
 
-    def events(self, room, types=None, since=None):
+    def events(self, room, types=None, since=None, epoch=None, details=False):
         """Opens an event socket and keeps what it says."""
-        return EventSocket(self.events_url(room, types, since), self.token)
+        more = {"epoch": epoch} if epoch else {}
+        more.update({"details": "true"} if details else {})
+        url = self.events_url(room, types, since, **more)
+        return EventSocket(url, self.token, VALIDATOR_DETAILED if details else VALIDATOR)
 
 
 class EventSocket:
     """One event subscriber; every frame is checked against the schema as it arrives."""
 
-    def __init__(self, url, token=None):
+    def __init__(self, url, token=None, validator=VALIDATOR):
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.validator = validator
         self.socket = connect(
             url, additional_headers=headers, open_timeout=10, proxy=None, legacy=True
         )
@@ -218,6 +284,11 @@ class EventSocket:
         self.violations = []
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
+
+    @property
+    def epoch(self):
+        """The counting that the numbers are of, as the handshake named it."""
+        return self.socket.response.headers["X-Events-Epoch"]
 
     def __enter__(self):
         return self
@@ -233,7 +304,7 @@ class EventSocket:
             for frame in self.socket:
                 now = time.time()
                 event = json.loads(frame)
-                problem = next(VALIDATOR.iter_errors(event), None)
+                problem = next(self.validator.iter_errors(event), None)
                 if problem or not isinstance(frame, str):
                     self.violations.append(f"{frame!r}: {problem and problem.message}")
                 self.delays_s.append(now - event.get("timestamp", 0))

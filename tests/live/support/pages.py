@@ -286,6 +286,22 @@ note('loaded');
     return page("Chatty", "<p style='margin-top:60px'><button id=ask>Ask</button> <button id=say>Say</button></p>", script)
 
 
+def flood(query):
+    """A button that writes `lines` to the console, in bouts that let the page breathe."""
+    lines = int(query.get("lines", 1000))
+    script = f"""
+document.getElementById('go').onclick = () => {{
+  let left = {lines};
+  (function bout() {{
+    for (let i = 0; i < 1000 && left > 0; i++) console.log('line ' + left--);
+    if (left > 0) setTimeout(bout, 0); else note('flooded');
+  }})();
+}};
+note('loaded');
+"""
+    return page("Flood", "<p style='margin-top:60px'><button id=go>Let loose</button></p>", script)
+
+
 def storage(_query):
     """Notes what it finds in the browser's stores, then leaves its own mark."""
     script = """
@@ -549,6 +565,7 @@ PAGES = {
     "/photos": photos,
     "/playing": playing,
     "/chatty": chatty,
+    "/flood": flood,
     "/storage": storage,
     "/attempt": attempt,
     "/blank": lambda query: page(query.get("title", "Blank"), ""),
