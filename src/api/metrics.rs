@@ -80,7 +80,7 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 18] = [
+const COUNTERS: [(&str, &str); 19] = [
     (
         "ghostcast_frames_captured_total",
         "Frames that came in from browsers",
@@ -107,6 +107,10 @@ const COUNTERS: [(&str, &str); 18] = [
         "Events that slow subscribers missed",
     ),
     ("ghostcast_actions_total", "Actions, by type and outcome"),
+    (
+        "ghostcast_panics_total",
+        "Panics that ended a session, by its part",
+    ),
     (
         "ghostcast_corrections_total",
         "Actions that were to put a failed one right",

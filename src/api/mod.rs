@@ -3,6 +3,7 @@
 //! Thin: each handler parses, asks [`Manager`], and answers. Wire formats and status codes live
 //! here and nowhere else.
 
+mod actions;
 mod auth;
 mod body;
 mod dashboard;
@@ -98,9 +99,13 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .route("/sessions/{room_name}/recover", post(sessions::recover))
         .route(
             "/sessions/{room_name}/actions",
-            post(sessions::act).layer(DefaultBodyLimit::max(body::action_bytes_max(
+            post(actions::act).layer(DefaultBodyLimit::max(body::action_bytes_max(
                 body_bytes_max,
             ))),
+        )
+        .route(
+            "/sessions/{room_name}/actions/{action_id}",
+            get(actions::show).delete(actions::cancel),
         )
         .route("/sessions/{room_name}/downloads", get(downloads::list))
         .route(
@@ -175,6 +180,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::LOCATION,
             HeaderName::from_static("mcp-session-id"),
             HeaderName::from_static("x-elements-version"),
+            ws::EVENTS_EPOCH,
             HeaderName::from_static("x-request-id"),
         ])
 }

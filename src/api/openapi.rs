@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{downloads, health, metrics, recordings, sessions, status, watch, ws};
+use super::{actions, downloads, health, metrics, recordings, sessions, status, watch, ws};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,7 +22,9 @@ use super::{downloads, health, metrics, recordings, sessions, status, watch, ws}
         sessions::pause,
         sessions::resume,
         sessions::recover,
-        sessions::act,
+        actions::act,
+        actions::show,
+        actions::cancel,
         sessions::context,
         sessions::screenshot,
         sessions::analyze,

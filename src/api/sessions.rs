@@ -16,8 +16,7 @@ use super::place::Place;
 use super::status::ErrorBody;
 use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
-use crate::model::command::ActionRequest;
-use crate::model::{ActionResult, Secret, SessionRecord, SessionSpec};
+use crate::model::{Secret, SessionRecord, SessionSpec};
 use crate::session::{Analysis, ContextOptions, ElementList, PageContext};
 
 /// The sessions of the service.
@@ -152,22 +151,6 @@ pub(super) async fn recover(
     let token = recovery.livekit_token.filter(|token| !token.is_empty());
     doors.manager.find(&room)?.recover(token).await?;
     doors.manager.record(&room).map(Json)
-}
-
-/// Perform an action. A failed action is a 200 with `success: false` and its `error_kind`.
-#[utoipa::path(post, path = "/sessions/{room_name}/actions", tag = "actions",
-    params(("room_name" = String, Path, description = "Room name or session id")),
-    request_body = ActionRequest, responses(
-    (status = 200, description = "What came of it", body = ActionResult),
-    (status = 400, description = "The body is no action", body = ErrorBody),
-    (status = 404, description = "No such session", body = ErrorBody),
-))]
-pub(super) async fn act(
-    State(doors): State<Doors>,
-    Path(room): Path<String>,
-    ActionBody(action): ActionBody,
-) -> Result<Json<ActionResult>, Error> {
-    doors.manager.find(&room)?.act(action).await.map(Json)
 }
 
 /// What the context shall hold.

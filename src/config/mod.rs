@@ -150,6 +150,8 @@ pub struct Session {
     pub settle_ms_max: u64,
     /// Actions that may wait behind the running one.
     pub action_queue_max: usize,
+    /// A session that has failed is kept for this long, so that it can be seen why, milliseconds.
+    pub failed_kept_ms: u64,
 }
 
 /// Capture and encoding.
@@ -335,6 +337,7 @@ impl Default for Session {
             navigate_timeout_ms: 15_000,
             settle_ms_max: 800,
             action_queue_max: 32,
+            failed_kept_ms: 600_000,
         }
     }
 }
@@ -545,6 +548,8 @@ durations! {
         navigate_timeout = navigate_timeout_ms;
         /// See [`Session::settle_ms_max`].
         settle_max = settle_ms_max;
+        /// See [`Session::failed_kept_ms`].
+        failed_kept = failed_kept_ms;
     }
     Video {
         /// See [`Video::still_after_ms`].

@@ -278,6 +278,10 @@ pub struct SessionRecord {
     pub cursor: Option<super::geometry::Point>,
     /// What becomes of the dialogs that the page opens.
     pub dialogs: DialogPolicy,
+    /// The `action_id` of the action under way; null when none is.
+    pub running_action: Option<String>,
+    /// Actions that wait behind it.
+    pub queued_actions: u32,
     /// Patterns of hosts that the page may reach: what the session and the operator both permit.
     pub allowed_domains: Vec<String>,
     /// Whether this machine and private networks are refused to the page.

@@ -20,22 +20,22 @@ impl Failed {
         self.0.push_back(id.to_owned());
     }
 
-    /// Whether there is something to correct.
-    pub(super) fn check(&self, correction_of: Option<&str>) -> Result<(), ActionError> {
-        match correction_of {
-            Some(id) if !self.0.iter().any(|failed| failed == id) => {
-                let shown: String = id.chars().take(64).collect();
-                Err(ActionError::new(
-                    ActionErrorKind::InvalidParameter,
-                    format!(
-                        "correction_of names no failed action of this session: \"{shown}\". Use the \
-                         action_id of one of its last {FAILED_MAX} failures, or leave it out."
-                    ),
-                ))
-            }
-            _ => Ok(()),
-        }
+    /// Whether this failure is known; none named is as good.
+    pub(super) fn holds(&self, correction_of: Option<&str>) -> bool {
+        correction_of.is_none_or(|id| self.0.iter().any(|failed| failed == id))
     }
+}
+
+/// What is said of a correction that names no failure.
+pub(super) fn unknown(correction_of: &str) -> ActionError {
+    let shown: String = correction_of.chars().take(64).collect();
+    ActionError::new(
+        ActionErrorKind::InvalidParameter,
+        format!(
+            "correction_of names no failed action of this session: \"{shown}\". Use the action_id of \
+             one of its last {FAILED_MAX} failures, or leave it out."
+        ),
+    )
 }
 
 #[cfg(test)]
@@ -45,13 +45,14 @@ mod tests {
     #[test]
     fn the_latest_failures_can_be_corrected_and_nothing_else() {
         let mut failed = Failed::default();
-        assert!(failed.check(None).is_ok());
+        assert!(failed.holds(None));
         for number in 0..=FAILED_MAX {
             failed.note(&number.to_string());
         }
-        assert!(failed.check(Some("1")).is_ok());
-        assert!(failed.check(Some(&FAILED_MAX.to_string())).is_ok());
-        let error = failed.check(Some("0")).unwrap_err();
+        assert!(failed.holds(Some("1")));
+        assert!(failed.holds(Some(&FAILED_MAX.to_string())));
+        assert!(!failed.holds(Some("0")));
+        let error = unknown("0");
         assert_eq!(error.kind, ActionErrorKind::InvalidParameter);
         assert!(error.message.contains("\"0\""), "{error}");
     }

@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_util::sync::CancellationToken;
 
-use super::request::{Order, Reply, Request};
+use super::ledger::Ledger;
+use super::request::{Reply, Request};
 use crate::browser::tabs::Tabs;
 use crate::error::Error;
-use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
+use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::{
-    ActionResult, ActionStatus, RecordingStatus, Secret, Secrets, SessionRecord, SessionState, ViewerId,
+    ActionResult, RecordingStatus, Secret, Secrets, SessionRecord, SessionState, ViewerId,
 };
 use crate::vision;
 
@@ -28,6 +28,7 @@ pub struct SessionHandle {
     pub(super) tabs: Tabs,
     pub(super) vision: vision::Client,
     pub(super) secrets: Secrets,
+    pub(super) ledger: Ledger,
 }
 
 impl SessionHandle {
@@ -50,40 +51,6 @@ impl SessionHandle {
         // A slow page goes on loading; its events tell.
         let _ = tokio::time::timeout(PATIENCE, opened).await;
         self.record()
-    }
-
-    /// Performs an action. Every outcome is an [`ActionResult`]; an error only says that the
-    /// session takes no action at all.
-    pub async fn act(&self, action: ActionRequest) -> Result<ActionResult, Error> {
-        let order = Order::new(CancellationToken::new());
-        self.act_on(order, action).await
-    }
-
-    /// Performs an action that its caller may cancel: it ends in the browser too, as `cancelled`.
-    /// A caller that only stops waiting does not cancel.
-    pub async fn act_on(&self, order: Order, action: ActionRequest) -> Result<ActionResult, Error> {
-        let (reply, answer) = oneshot::channel();
-        let refused = |error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                Error::exhausted("too many requests wait for this session")
-                    .hint("Wait, then retry.")
-            }
-            mpsc::error::TrySendError::Closed(_) => closed(),
-        };
-        self.requests
-            .try_send(Request::Act {
-                order,
-                action,
-                reply,
-            })
-            .map_err(refused)?;
-        answer.await.map_err(|_| cut_short())
-    }
-
-    /// An action by its `action_id`: waiting, being carried out or done. Nothing for one that the
-    /// session does not know.
-    pub fn action(&self, _id: &str) -> Option<ActionStatus> {
-        None
     }
 
     /// Pauses the video; the browser, actions and events go on.
@@ -180,11 +147,12 @@ impl SessionHandle {
     }
 }
 
-fn closed() -> Error {
+/// Of a session that is closed, or about to be.
+pub(super) fn closed() -> Error {
     Error::closed("the session is closed").hint("Start a new session on this room.")
 }
 
-fn cut_short() -> Error {
+pub(super) fn cut_short() -> Error {
     Error::cancelled("the session ended before it answered")
         .hint("Start a new session on this room.")
 }

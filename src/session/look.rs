@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::handle::SessionHandle;
+use super::handle::{SessionHandle, closed};
 use super::masking;
 use crate::browser::capture::screenshot::{self, Clip, Format};
 use crate::browser::sight::{self, ElementList, Part};
@@ -438,10 +438,14 @@ impl SessionHandle {
     }
 
     fn must_have_browser(&self) -> Result<(), Error> {
-        if self.record.borrow().state.is_dead() {
-            return Err(crate::browser::Error::Gone.into());
+        match self.record.borrow().state {
+            SessionState::Failed => Err(crate::browser::Error::Gone.into()),
+            SessionState::Closing | SessionState::Closed => Err(closed()),
+            SessionState::Starting
+            | SessionState::Live
+            | SessionState::Paused
+            | SessionState::Reconnecting => Ok(()),
         }
-        Ok(())
     }
 }
 

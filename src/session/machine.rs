@@ -197,7 +197,7 @@ impl Machine {
             Life::Failed => Err(Error::unavailable("the session's browser is gone")
                 .hint("It cannot be recovered. Start a new session on this room.")),
             Life::Closing | Life::Closed => {
-                Err(Error::not_found("the session is closed")
+                Err(Error::closed("the session is closed")
                     .hint("Start a new session on this room."))
             }
         }

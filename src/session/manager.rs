@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -129,6 +130,8 @@ impl Manager {
         let handle = start::start(self.ground.clone(), spec, record).await?;
         claim.is_kept = true;
         self.lock().insert(room.clone(), Slot::Held(handle.clone()));
+        let sweeping = self.clone().sweep(handle.record.clone());
+        self.ground.tracker.spawn(sweeping);
         metrics::gauge!("ghostcast_sessions").set(self.count_live() as f64);
         Ok(handle)
     }
@@ -180,6 +183,45 @@ impl Manager {
         }
         metrics::gauge!("ghostcast_sessions").set(self.count_live() as f64);
         Ok(record)
+    }
+
+    /// Puts a session away that has failed, once there was time to see why, and what its room
+    /// remembers.
+    async fn sweep(self, mut record: watch::Receiver<SessionRecord>) {
+        let cancel = self.ground.cancel.clone();
+        let kept = self.ground.config.session.failed_kept();
+        let sweeping = async {
+            // Whoever writes the record may be gone, and leaves it as it is.
+            let _ = record.wait_for(|record| record.state.is_dead()).await;
+            if record.borrow().state != SessionState::Failed {
+                return;
+            }
+            let closed = async {
+                if record
+                    .wait_for(|record| record.state != SessionState::Failed)
+                    .await
+                    .is_err()
+                {
+                    std::future::pending::<()>().await;
+                }
+            };
+            if tokio::time::timeout(kept, closed).await.is_ok() {
+                return;
+            }
+            let (id, room) = {
+                let record = record.borrow();
+                (record.session_id, record.room_name.clone())
+            };
+            // It may have made way for another one.
+            if self.close(&id.to_string()).await.is_ok() {
+                tracing::info!(%room, %id, "a failed session is put away");
+                let rooms = self.lock();
+                if !rooms.contains_key(&room) {
+                    self.ground.bus.forget(&room);
+                }
+            }
+        };
+        cancel.run_until_cancelled(sweeping).await;
     }
 
     /// The room that a path means: its name, or the room of the session with that id.

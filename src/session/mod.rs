@@ -5,27 +5,34 @@
 //!   SessionHandle    what everybody else holds: requests in, records out
 //!     Actor          the one task that owns the session's state
 //!       Machine      its life, pure
+//!       Queue        its actions, pure
 //!       Studio       shots in, access units out (an OS thread)
 //!       Outlets      the LiveKit publisher and the WHEP viewers
 //! ```
 
+mod acting;
 mod actor;
 mod corrections;
 mod downloads;
 mod expects;
 mod handle;
+mod ledger;
 mod look;
 pub mod machine;
 mod manager;
 mod masking;
 mod outlets;
 mod perform;
+pub mod queue;
+mod remains;
 mod request;
 mod start;
 pub mod studio;
+pub mod supervise;
 
 pub use crate::browser::sight::ElementList;
 pub use crate::vision::Analysis;
+pub use acting::no_action;
 pub use handle::SessionHandle;
 pub use look::{Area, ContextOptions, PageContext, Unread};
 pub use manager::Manager;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::studio::Studio;
+use super::supervise::Supervisor;
 use crate::config;
 use crate::error::Error;
 use crate::livekit::{Minter, place};
@@ -37,6 +38,7 @@ pub(super) struct Outlets {
     livekit_feed: Option<FeedId>,
     viewers: HashMap<ViewerId, whep::Viewer>,
     ended: mpsc::Sender<ViewerId>,
+    supervisor: Supervisor,
     tracker: TaskTracker,
     cancel: CancellationToken,
 }
@@ -47,6 +49,7 @@ impl Outlets {
         studio: Studio,
         settings: Settings,
         ended: mpsc::Sender<ViewerId>,
+        supervisor: Supervisor,
         tracker: TaskTracker,
         cancel: CancellationToken,
     ) -> Self {
@@ -57,6 +60,7 @@ impl Outlets {
             livekit_feed: None,
             viewers: HashMap::new(),
             ended,
+            supervisor,
             tracker,
             cancel,
         }
@@ -147,7 +151,7 @@ impl Outlets {
         let (answer, viewer) = whep::start(offer, &options, feed, &self.tracker, &self.cancel)?;
         let id = viewer.id();
         let (watched, ended) = (viewer.clone(), self.ended.clone());
-        self.tracker.spawn(async move {
+        self.supervisor.spawn(&self.tracker, "outlets", async move {
             watched.ended().await;
             // An actor that is gone has no viewers any more.
             let _ = ended.send(id).await;
@@ -187,14 +191,17 @@ impl Outlets {
         u32::try_from(self.viewers.len()).unwrap_or(u32::MAX)
     }
 
-    /// Leaves the room and ends every viewer.
-    pub(super) async fn close(&mut self) {
+    /// Ends every viewer and leaves the room; what is answered lasts until it is left.
+    pub(super) fn leave(&mut self) -> impl Future<Output = ()> + Send + use<> {
         let ids: Vec<ViewerId> = self.viewers.keys().copied().collect();
         for id in ids {
             self.remove_viewer(id);
         }
-        if let Some(publisher) = self.livekit.take() {
-            publisher.close().await;
+        let publisher = self.livekit.take();
+        async move {
+            if let Some(publisher) = publisher {
+                publisher.close().await;
+            }
         }
     }
 

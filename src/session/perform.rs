@@ -4,11 +4,11 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::expects::{self, Present};
 use super::handle::refused;
 use super::masking;
+use super::queue::Interrupt;
 use super::studio::Studio;
 use crate::browser::act::{self, Cues, Stage};
 use crate::browser::sight;
@@ -23,7 +23,7 @@ use crate::model::wait::Wait;
 use crate::model::{ActionResult, Command, Outcome, Secrets};
 
 /// Beyond its own bound no action takes longer than this.
-const OVERTIME: Duration = Duration::from_secs(30);
+pub(super) const OVERTIME: Duration = Duration::from_secs(30);
 
 /// What an action ends with is asked of the page within this time.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
@@ -64,11 +64,11 @@ pub(super) struct Performed {
     pub(super) echo: ActionRequest,
 }
 
-/// Parses and performs an action, unless it is cancelled first.
+/// Parses and performs an action, unless it is brought to its end first.
 pub(super) async fn perform(
     kit: Kit,
     request: ActionRequest,
-    cancel: &CancellationToken,
+    interrupted: impl Future<Output = Interrupt>,
 ) -> Performed {
     let started = Instant::now();
     let is_password = OnceLock::new();
@@ -88,15 +88,12 @@ pub(super) async fn perform(
     let outcome = match wanted {
         Ok(command) => tokio::select! {
             biased;
-            outcome = bounded(&kit, &page, &command, &is_password) => outcome,
-            () = cancel.cancelled() => {
-                // A page that was asked for and is no longer wanted must not arrive later.
-                let current = kit.tabs.current();
-                current.stop_loading().await;
-                if current.tab() != page.tab() {
-                    page.stop_loading().await;
+            outcome = carry_out(&kit, &page, &request, &command, &is_password) => outcome,
+            why = interrupted => {
+                if why != Interrupt::Yield {
+                    stop_loading(&kit, &page).await;
                 }
-                Err(act::cancelled())
+                Err(cut_short(why))
             }
         },
         Err(error) => Err(error),
@@ -143,6 +140,37 @@ pub(super) async fn perform(
     let took = started.elapsed();
     result.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     Performed { result, echo }
+}
+
+/// A page that was asked for and is no longer wanted must not arrive later.
+async fn stop_loading(kit: &Kit, page: &Page) {
+    let current = kit.tabs.current();
+    current.stop_loading().await;
+    if current.tab() != page.tab() {
+        page.stop_loading().await;
+    }
+}
+
+/// What is said of an action that was brought to its end.
+pub(super) fn cut_short(why: Interrupt) -> ActionError {
+    let (kind, message) = match why {
+        Interrupt::Cancelled => return act::cancelled(),
+        Interrupt::Superseded => (
+            ActionErrorKind::Cancelled,
+            "A newer navigation took the place of the first page.",
+        ),
+        Interrupt::Overdue => (
+            ActionErrorKind::OutcomeUnknown,
+            "The action took too long and was given up, and it is not known what it did. Get the page's \
+             context and look before doing it again.",
+        ),
+        Interrupt::Yield => (
+            ActionErrorKind::Timeout,
+            "The first page is still on its way. It goes on loading while the actions that waited for it \
+             are carried out.",
+        ),
+    };
+    ActionError::new(kind, message)
 }
 
 /// What is shown in the end, which may be another tab. What is not known is not made up.
@@ -232,12 +260,16 @@ pub(super) fn count(action_type: &str, result: &ActionResult) {
         .record(result.duration_ms / 1e3);
 }
 
-async fn bounded(
+async fn carry_out(
     kit: &Kit,
     page: &Page,
+    request: &ActionRequest,
     command: &Command,
     is_password: &OnceLock<bool>,
 ) -> Result<Outcome, ActionError> {
+    if let Some(expects) = &request.expects {
+        act::check(page, expects)?;
+    }
     let stage = Stage {
         tabs: &kit.tabs,
         page,
@@ -248,24 +280,30 @@ async fn bounded(
         secrets: &kit.secrets,
         is_password,
     };
-    let own_bound = match command {
-        Command::Wait(Wait::Seconds(seconds)) => Duration::from_secs_f64(*seconds),
-        Command::Wait(Wait::For { timeout_ms, .. }) => Duration::from_millis(*timeout_ms),
-        Command::Navigate(navigate) => navigate
-            .timeout_ms
-            .map_or(stage.navigate_timeout, Duration::from_millis),
-        _ => stage.navigate_timeout,
+    act::execute(stage, command).await
+}
+
+/// How long an action may take: its own bound and some time beyond it.
+pub(super) fn longest(kit: &Kit, request: &ActionRequest) -> Duration {
+    let otherwise = kit.config.navigate_timeout();
+    let own = match Command::parse(request) {
+        Ok(Command::Wait(Wait::Seconds(seconds))) => Duration::from_secs_f64(seconds),
+        Ok(Command::Wait(Wait::For { timeout_ms, .. })) => Duration::from_millis(timeout_ms),
+        Ok(Command::Navigate(navigate)) => {
+            navigate.timeout_ms.map_or(otherwise, Duration::from_millis)
+        }
+        Ok(_) | Err(_) => otherwise,
     };
-    let acting = act::execute(stage, command);
-    tokio::time::timeout(own_bound + OVERTIME, acting)
-        .await
-        .unwrap_or_else(|_| {
-            Err(ActionError::new(
-                ActionErrorKind::OutcomeUnknown,
-                "The action took too long and was given up, and it is not known what it did. Get the page's \
-                 context and look before doing it again.",
-            ))
-        })
+    own + OVERTIME
+}
+
+/// Whether a target of the action is an index, which means an element of the page that is shown.
+pub(super) fn is_of_index(request: &ActionRequest) -> bool {
+    let has_index = |params: &serde_json::Map<String, Value>| {
+        params.get("index").is_some_and(|index| !index.is_null())
+    };
+    let ends = ["from", "to"].map(|end| request.params.get(end).and_then(Value::as_object));
+    has_index(&request.params) || ends.into_iter().flatten().any(has_index)
 }
 
 /// A label of bounded cardinality: callers can send any text.
@@ -291,4 +329,25 @@ pub(super) fn context(
         context.extend(detail);
     }
     context
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_is_found_wherever_it_is_a_target() {
+        let is_of_index = |params: Value| {
+            let Value::Object(params) = params else {
+                panic!("an object")
+            };
+            is_of_index(&ActionRequest::new("click", params))
+        };
+        assert!(is_of_index(json!({"index": 3})));
+        assert!(is_of_index(
+            json!({"from": {"x": 1, "y": 2}, "to": {"index": 4}})
+        ));
+        assert!(!is_of_index(json!({"x": 1, "y": 2, "index": null})));
+        assert!(!is_of_index(json!({"text": "index"})));
+    }
 }

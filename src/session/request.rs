@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::queue::Found;
 use crate::error::Error;
 use crate::model::command::ActionRequest;
 use crate::model::ids::action_id;
-use crate::model::{ActionResult, RecordingStatus, Secret, ViewerId};
+use crate::model::{ActionResult, ActionStatus, RecordingStatus, Secret, ViewerId};
 
 /// Requests that may wait for a session's actor.
 pub(super) const REQUESTS_MAX: usize = 128;
@@ -33,13 +34,26 @@ impl Order {
 /// The answer to a request.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
+/// What the caller of an action waits for.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Its end.
+    End(oneshot::Sender<ActionResult>),
+    /// That it has been taken.
+    Entry(oneshot::Sender<ActionStatus>),
+}
+
 /// What a session's actor can be asked.
 #[derive(Debug)]
 pub(super) enum Request {
     Act {
         order: Order,
         action: ActionRequest,
-        reply: oneshot::Sender<ActionResult>,
+        answer: Answer,
+    },
+    Cancel {
+        id: String,
+        reply: oneshot::Sender<Option<(Found, ActionStatus)>>,
     },
     Pause {
         reply: Reply<()>,

@@ -9,10 +9,13 @@ use tracing::Instrument;
 
 use super::actor::Actor;
 use super::handle::SessionHandle;
+use super::ledger::Ledger;
 use super::outlets::{self, Outlets, Settings};
 use super::perform::Kit;
+use super::remains::Remains;
 use super::request::REQUESTS_MAX;
 use super::studio::{self, Studio};
+use super::supervise::{Supervisor, caught};
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
 use crate::browser::{Pool, Tabs};
 use crate::config::{self, Config};
@@ -67,6 +70,8 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
         recording: None,
         cursor: None,
         dialogs: spec.dialogs,
+        running_action: None,
+        queued_actions: 0,
         allowed_domains: spec.allowed_domains.clone(),
         block_private_networks: spec.block_private_networks,
         connections: 0,
@@ -160,12 +165,14 @@ pub(super) async fn start(
     let tabs = Tabs::open_first(&lease, record.viewport, record.dialogs, page_events, &tracker)
         .instrument(span.clone())
         .await?;
-    let studio = start_studio(&config, &record)?;
+    let (supervisor, panicked) = Supervisor::new();
+    let studio = start_studio(&config, &record, &supervisor)?;
     let (ended, viewers_ended) = mpsc::channel(ENDED_VIEWERS_MAX);
     let mut outlets = Outlets::new(
         studio.clone(),
         settings(&config, &record),
         ended,
+        supervisor,
         tracker.clone(),
         cancel.clone(),
     );
@@ -173,12 +180,14 @@ pub(super) async fn start(
     let secrets = Secrets::new(&config.secrets, &spec.secrets);
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (record_sender, record) = watch::channel(record);
+    let ledger = Ledger::default();
     let handle = SessionHandle {
         requests,
         record,
         tabs: tabs.clone(),
         vision,
         secrets: secrets.clone(),
+        ledger: ledger.clone(),
     };
     let fps = handle.record.borrow().fps;
     let kit = Kit {
@@ -195,9 +204,11 @@ pub(super) async fn start(
         page_heard,
         viewers_ended,
         loss: lease.loss(),
+        panicked,
         livekit_states: outlets.livekit_states(),
         record: record_sender,
         room,
+        ledger,
         kit,
         outlets,
         lease: Some(lease),
@@ -206,18 +217,42 @@ pub(super) async fn start(
         tracker: tracker.clone(),
         cancel,
     };
-    tracker.spawn(actor.run(spec.initial_url).instrument(span));
+    tracker.spawn(run(actor, spec.initial_url).instrument(span));
     Ok(handle)
 }
 
-fn start_studio(config: &Config, record: &SessionRecord) -> Result<Studio, Error> {
+/// Runs a session's actor, and fails the session if it breaks.
+async fn run(actor: Actor, initial_url: Option<String>) {
+    let (kit, cancel) = (actor.kit.clone(), actor.cancel.clone());
+    let remains = Remains {
+        record: actor.record.clone(),
+        room: Arc::clone(&actor.room),
+        ledger: actor.ledger.clone(),
+        secrets: kit.secrets.clone(),
+        put_away: Box::new(move || {
+            kit.studio.end();
+            kit.tabs.end();
+            kit.gate.end();
+            cancel.cancel();
+        }),
+    };
+    if let Err(panicked) = caught("actor", actor.run(initial_url)).await {
+        remains.fail(&panicked);
+    }
+}
+
+fn start_studio(
+    config: &Config,
+    record: &SessionRecord,
+    supervisor: &Supervisor,
+) -> Result<Studio, Error> {
     let options = studio::Options {
         fps: record.fps,
         bitrate_bps: record.bitrate_bps,
         video: config.video.clone(),
         cursor: config.cursor.clone(),
     };
-    Studio::start(record.room_name.as_str(), options)
+    Studio::start(record.room_name.as_str(), options, supervisor)
         .map_err(|error| Error::exhausted("no thread is free for the session").source(error))
 }
 

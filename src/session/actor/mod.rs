@@ -2,35 +2,39 @@
 //!
 //! Page events come before everything else, so that subscribers hear of a navigation before the
 //! action that waited for it completes. Actions run one after the other, each as a future that
-//! the actor polls beside its other work; nothing else ever waits for an action.
+//! the actor polls beside its other work; nothing else ever waits for an action. So is what puts
+//! the session away at its end, and whoever asks meanwhile is answered.
 
 mod act;
 mod page;
 mod record;
 mod video;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::future::{BoxFuture, OptionFuture};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::act::{Running, Task};
+use self::act::Acting;
 use self::record::Recording;
 use self::video::Filming;
-use super::corrections::Failed;
+use super::ledger::Ledger;
 use super::machine::{Effect, Input, Machine};
 use super::outlets::{self, Outlets};
 use super::perform::Kit;
+use super::queue::Why;
 use super::request::{Reply, Request};
+use super::supervise::Panicked;
 use crate::browser::{Lease, Loss, TabEvent};
 use crate::config::Config;
 use crate::error::Error;
 use crate::events;
 use crate::livekit::conventions;
-use crate::model::{EventBody, Secret, SessionRecord, ViewerId};
+use crate::model::event::Origin;
+use crate::model::{EventBody, Secret, SessionRecord, SessionState, ViewerId};
 use crate::publish::livekit;
 use crate::publish::record::Shelf;
 
@@ -41,10 +45,12 @@ pub(super) struct Actor {
     pub(super) page_heard: mpsc::Receiver<TabEvent>,
     pub(super) viewers_ended: mpsc::Receiver<ViewerId>,
     pub(super) loss: watch::Receiver<Option<Loss>>,
+    pub(super) panicked: mpsc::Receiver<Panicked>,
     pub(super) livekit_states: Option<watch::Receiver<livekit::State>>,
     // out
     pub(super) record: watch::Sender<SessionRecord>,
     pub(super) room: Arc<events::Room>,
+    pub(super) ledger: Ledger,
     // owned
     pub(super) kit: Kit,
     pub(super) outlets: Outlets,
@@ -59,76 +65,95 @@ pub(super) struct Actor {
 struct Work {
     actor: Actor,
     machine: Machine,
-    running: Option<Running>,
-    waiting: VecDeque<Task>,
-    failed: Failed,
+    acting: Acting,
     filming: Filming,
     /// The tab that subscribers hear of and viewers see.
     shown: u32,
     recording: Recording,
-    opening: Option<BoxFuture<'static, act::Opened>>,
+    teardown: Teardown,
     closers: Vec<oneshot::Sender<()>>,
     recoveries: Vec<Reply<()>>,
+}
+
+/// How far what the session holds is put away.
+enum Teardown {
+    NotBegun,
+    UnderWay(BoxFuture<'static, ()>),
+    Done,
 }
 
 impl Actor {
     /// Runs until the session is closed.
     pub(super) async fn run(self, initial_url: Option<String>) {
-        let filming = Filming::new(&self.kit, &self.config, &self.tracker);
-        let recording = Recording::new(self.shelf.clone());
-        let opening = initial_url.map(|url| act::open(self.kit.clone(), url));
         let mut work = Work {
             shown: self.kit.tabs.current().tab(),
-            actor: self,
             machine: Machine::new(),
-            running: None,
-            waiting: VecDeque::new(),
-            failed: Failed::default(),
-            filming,
-            recording,
-            opening,
+            acting: Acting::new(&self.config.session),
+            filming: Filming::new(&self.kit, &self.config, &self.tracker),
+            recording: Recording::new(self.shelf.clone()),
+            teardown: Teardown::NotBegun,
             closers: Vec::new(),
             recoveries: Vec::new(),
+            actor: self,
         };
-        work.step(Input::Ready).await;
+        work.step(Input::Ready);
         let id = work.actor.record.borrow().session_id.to_string();
         let attribute = (conventions::ATTRIBUTE_SESSION.to_owned(), id);
         work.actor.outlets.set_attributes([attribute]);
         if let Some(states) = &mut work.actor.livekit_states {
             let state = states.borrow_and_update().clone();
-            work.hear_livekit(&state).await;
+            work.hear_livekit(&state);
         }
-        while work.closers.is_empty() {
-            tokio::select! {
-                biased;
-                () = work.actor.cancel.cancelled() => break,
-                Some(event) = work.actor.page_heard.recv() => work.hear_page(event).await,
-                loss = lost(&mut work.actor.loss, work.actor.lease.is_some()) => {
-                    work.lose_browser(loss).await;
-                }
-                request = work.actor.requested.recv() => match request {
-                    Some(request) => work.answer(request).await,
-                    // Nobody could ever close it.
-                    None => break,
-                },
-                Some(state) = livekit_changed(&mut work.actor.livekit_states) => {
-                    work.hear_livekit(&state).await;
-                }
-                Some(viewer) = work.actor.viewers_ended.recv() => {
-                    work.actor.outlets.remove_viewer(viewer);
-                    work.update_viewers();
-                }
-                Some(performed) = OptionFuture::from(work.running.as_mut()) => {
-                    work.finish_action(performed);
-                }
-                Some(opened) = OptionFuture::from(work.opening.as_mut()) => {
-                    work.opened(opened);
-                }
-                change = work.recording.next() => work.hear_recording(change),
-                change = work.filming.next() => work.film(change),
+        if let Some(url) = initial_url {
+            work.open(url);
+        }
+        while !work.is_over() {
+            work.turn().await;
+        }
+        work.end();
+    }
+}
+
+impl Work {
+    /// Does the next thing there is to do.
+    async fn turn(&mut self) {
+        let is_closing = self.is_closing();
+        tokio::select! {
+            biased;
+            () = self.actor.cancel.cancelled(), if !is_closing => self.step(Input::Close),
+            Some(event) = self.actor.page_heard.recv() => self.hear_page(event),
+            loss = lost(&mut self.actor.loss, self.actor.lease.is_some()) => {
+                self.step(Input::BrowserLost(loss.describe().to_owned()));
             }
+            Some(panicked) = self.actor.panicked.recv() => {
+                self.step(Input::BrowserLost(panicked.describe()));
+            }
+            request = self.actor.requested.recv(), if !self.is_deserted() => match request {
+                Some(request) => self.answer(request),
+                // Nobody could ever close it.
+                None => self.step(Input::Close),
+            },
+            Some(state) = livekit_changed(&mut self.actor.livekit_states) => {
+                self.hear_livekit(&state);
+            }
+            Some(viewer) = self.actor.viewers_ended.recv() => {
+                self.actor.outlets.remove_viewer(viewer);
+                self.update_viewers();
+            }
+            change = self.acting.next() => self.act(change),
+            change = self.recording.next() => self.hear_recording(change),
+            change = self.filming.next() => self.film(change),
+            Some(()) = OptionFuture::from(self.teardown.under_way()) => self.torn_down(),
         }
-        work.close().await;
+    }
+}
+
+impl Teardown {
+    fn under_way(&mut self) -> Option<&mut BoxFuture<'static, ()>> {
+        match self {
+            Self::UnderWay(future) => Some(future),
+            Self::NotBegun | Self::Done => None,
+        }
     }
 }
 
@@ -152,20 +177,20 @@ async fn livekit_changed(
 }
 
 impl Work {
-    async fn step(&mut self, input: Input) {
+    fn step(&mut self, input: Input) {
         match self.machine.step(input) {
-            Ok(effects) => self.apply(effects).await,
+            Ok(effects) => self.apply(effects),
             Err(error) => tracing::debug!(%error, "an input that makes no sense in this state"),
         }
     }
 
-    async fn ask(&mut self, input: Input) -> Result<(), Error> {
+    fn ask(&mut self, input: Input) -> Result<(), Error> {
         let effects = self.machine.step(input)?;
-        self.apply(effects).await;
+        self.apply(effects);
         Ok(())
     }
 
-    async fn apply(&mut self, effects: Vec<Effect>) {
+    fn apply(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Announce { state, reason } => self.announce(state, reason),
@@ -173,9 +198,9 @@ impl Work {
                 Effect::ResumeVideo => self.actor.outlets.resume(),
                 Effect::ReconnectLiveKit => self.actor.outlets.reconnect(),
                 Effect::BroadcastBrowserError(error) => {
-                    self.actor.room.publish(EventBody::BrowserError { error });
+                    self.tell(EventBody::BrowserError { error });
                 }
-                Effect::TearDown => self.tear_down().await,
+                Effect::TearDown => self.tear_down(),
             }
         }
         let livekit = self.machine.livekit();
@@ -190,7 +215,7 @@ impl Work {
             record.state = state;
             record.state_reason = (!reason.is_empty()).then(|| reason.clone());
         });
-        self.actor.room.publish(EventBody::StreamState {
+        self.tell(EventBody::StreamState {
             state: state.as_str(),
             reason,
         });
@@ -201,16 +226,17 @@ impl Work {
         self.actor.outlets.set_attributes([attribute]);
     }
 
-    async fn answer(&mut self, request: Request) {
+    fn answer(&mut self, request: Request) {
         match request {
             Request::Act {
                 order,
                 action,
-                reply,
-            } => self.enqueue(order, action, reply),
-            Request::Pause { reply } => drop(reply.send(self.ask(Input::Pause).await)),
-            Request::Resume { reply } => drop(reply.send(self.ask(Input::Resume).await)),
-            Request::Recover { new_token, reply } => self.recover(new_token, reply).await,
+                answer,
+            } => self.enqueue(order, action, answer),
+            Request::Cancel { id, reply } => drop(reply.send(self.cancel(&id))),
+            Request::Pause { reply } => drop(reply.send(self.ask(Input::Pause))),
+            Request::Resume { reply } => drop(reply.send(self.ask(Input::Resume))),
+            Request::Recover { new_token, reply } => self.recover(new_token, reply),
             Request::AddViewer {
                 offer,
                 remote,
@@ -237,11 +263,14 @@ impl Work {
             }
             Request::StartRecording { reply } => self.start_recording(reply),
             Request::StopRecording { reply } => self.stop_recording(reply),
-            Request::Close { reply } => self.closers.push(reply),
+            Request::Close { reply } => {
+                self.closers.push(reply);
+                self.step(Input::Close);
+            }
         }
     }
 
-    async fn recover(&mut self, new_token: Option<Secret>, reply: Reply<()>) {
+    fn recover(&mut self, new_token: Option<Secret>, reply: Reply<()>) {
         if let Some(token) = new_token
             && let Err(error) = self.actor.outlets.set_token(token)
         {
@@ -250,7 +279,7 @@ impl Work {
             return;
         }
         let healthy = !self.machine.livekit().is_lost();
-        match self.ask(Input::Recover).await {
+        match self.ask(Input::Recover) {
             // The answer waits until LiveKit is back, or has refused for good.
             Ok(()) if !healthy => {
                 self.recoveries.retain(|waiting| !waiting.is_closed());
@@ -260,9 +289,9 @@ impl Work {
         }
     }
 
-    async fn hear_livekit(&mut self, state: &livekit::State) {
+    fn hear_livekit(&mut self, state: &livekit::State) {
         let (status, reason) = outlets::status(state);
-        self.step(Input::LiveKit(status, reason)).await;
+        self.step(Input::LiveKit(status, reason));
         let outcome = || {
             match state {
             livekit::State::Connected => Some(Ok(())),
@@ -283,70 +312,102 @@ impl Work {
         }
     }
 
-    /// The initial page is there, or could not be opened. Nobody asked for an action, yet agents
-    /// hear of the failure as of any other navigation's.
-    fn opened(&mut self, act::Opened { title, problem }: act::Opened) {
-        self.opening = None;
-        let error = problem.as_ref().map(|problem| problem.error.clone());
-        self.actor.record.send_modify(|record| {
-            record.is_opening = false;
-            record.title = title;
-            record.page_error = error;
-        });
-        if let Some(act::Unopened { error, action }) = problem {
-            tracing::warn!(error, "the initial page could not be opened");
-            self.actor
-                .room
-                .publish(EventBody::ActionError { error, action });
+    /// Puts away what needs the browser, and the rest of the video with it; once, whatever the
+    /// cause. What takes its time is left to a future.
+    fn tear_down(&mut self) {
+        if !matches!(self.teardown, Teardown::NotBegun) {
+            return;
         }
-    }
-
-    async fn lose_browser(&mut self, loss: Loss) {
-        self.step(Input::BrowserLost(loss.describe().to_owned()))
-            .await;
-    }
-
-    /// Puts away what needs the browser, and the rest of the video with it.
-    async fn tear_down(&mut self) {
-        self.opening = None;
         self.filming.stop();
-        self.drop_actions();
-        self.end_recording().await;
+        self.end_actions(match self.machine.state() {
+            SessionState::Failed => Why::Lost,
+            _ => Why::Closed,
+        });
+        let recorded = self.leave_recording();
         for reply in self.recoveries.drain(..) {
             // Whoever asked may have hung up.
             let _ = reply.send(Err(crate::browser::Error::Gone.into()));
         }
-        self.actor.outlets.close().await;
+        let left = self.actor.outlets.leave();
         self.update_viewers();
         self.actor.record.send_modify(|record| {
-            record.is_opening = false;
             record.capturing = false;
             record.video.fps = 0.0;
             record.video.bitrate_bps = 0;
             record.viewers.livekit = false;
         });
-        self.actor.kit.studio.end();
-        self.actor.kit.tabs.end();
-        self.actor.kit.gate.end();
-        if let Some(lease) = self.actor.lease.take() {
-            lease.release().await;
-        }
+        let (kit, lease) = (self.actor.kit.clone(), self.actor.lease.take());
+        let teardown = async move {
+            recorded.await;
+            left.await;
+            kit.studio.end();
+            kit.tabs.end();
+            kit.gate.end();
+            if let Some(lease) = lease {
+                lease.release().await;
+            }
+        };
+        self.teardown = Teardown::UnderWay(teardown.boxed());
     }
 
-    async fn close(mut self) {
-        self.step(Input::Close).await;
-        self.step(Input::Closed).await;
+    /// Everything is put away.
+    fn torn_down(&mut self) {
+        self.teardown = Teardown::Done;
+        self.give_up_recording();
+        self.update_viewers();
+    }
+
+    fn is_closing(&self) -> bool {
+        let state = self.machine.state();
+        matches!(state, SessionState::Closing | SessionState::Closed)
+    }
+
+    /// Whether nobody holds the session any more.
+    fn is_deserted(&self) -> bool {
+        self.actor.requested.is_closed() && self.actor.requested.is_empty()
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_closing() && matches!(self.teardown, Teardown::Done)
+    }
+
+    /// Says goodbye to whoever asks now.
+    fn end(mut self) {
+        self.step(Input::Closed);
         self.actor.cancel.cancel();
         self.actor.requested.close();
         // Requests that came meanwhile are answered too.
         while let Ok(request) = self.actor.requested.try_recv() {
-            self.answer(request).await;
+            self.answer(request);
         }
-        self.drop_actions();
+        self.end_actions(Why::Closed);
         for closer in self.closers.drain(..) {
             // Whoever asked may have hung up.
             let _ = closer.send(());
         }
+    }
+
+    /// Where the session's own events come from.
+    fn origin(&self) -> Origin {
+        Origin {
+            session_id: Some(self.actor.record.borrow().session_id),
+            ..Origin::default()
+        }
+    }
+
+    /// Tells what happens to the session.
+    fn tell(&self, body: EventBody) {
+        self.actor.room.publish(body, self.origin());
+    }
+
+    /// Tells what happens in a tab.
+    fn tell_of_tab(&self, tab: u32, body: EventBody) {
+        let tab = Some(tab);
+        let origin = Origin {
+            tab,
+            ..self.origin()
+        };
+        self.actor.room.publish(body, origin);
     }
 
     fn update_viewers(&self) {

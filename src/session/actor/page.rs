@@ -9,7 +9,7 @@ use crate::session::masking;
 
 impl Work {
     /// Hears a page. Subscribers hear of the current one only.
-    pub(super) async fn hear_page(&mut self, heard: TabEvent) {
+    pub(super) fn hear_page(&mut self, heard: TabEvent) {
         let TabEvent { tab, mut event } = heard;
         masking::page_event(&self.actor.kit.secrets, &mut event);
         let is_shown = tab == self.shown;
@@ -26,7 +26,7 @@ impl Work {
             }
             PageEvent::Crashed if self.actor.kit.tabs.is_current(tab) => {
                 let error = "The page's renderer crashed. Start a new session on this room.";
-                self.step(Input::BrowserLost(error.to_owned())).await;
+                self.step(Input::BrowserLost(error.to_owned()));
                 return;
             }
             PageEvent::Crashed => {
@@ -64,7 +64,7 @@ impl Work {
                 bytes: info.bytes,
             },
         };
-        self.actor.room.publish(body);
+        self.tell_of_tab(tab, body);
     }
 
     /// Turns video, events and record to the tab that is current now. An older word of the same
@@ -91,7 +91,7 @@ impl Work {
         self.note_place(&url);
         if is_news {
             self.note_page(&url);
-            self.actor.room.publish(EventBody::PageNavigation { url });
+            self.tell_of_tab(self.shown, EventBody::PageNavigation { url });
         }
     }
 

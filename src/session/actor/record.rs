@@ -6,6 +6,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, OptionFuture};
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::Work;
 use crate::error::Error;
@@ -26,6 +27,10 @@ pub(super) struct Recording {
     recorder: Option<Recorder>,
     status: Option<watch::Receiver<RecordingStatus>>,
     stops: Vec<Reply<RecordingStatus>>,
+    /// Why the session ends, once it does.
+    leaving: Option<&'static str>,
+    /// Nothing is recorded any more, now that the session ends.
+    is_over: CancellationToken,
 }
 
 type Started = Result<Recorder, Error>;
@@ -44,6 +49,8 @@ impl Recording {
             recorder: None,
             status: None,
             stops: Vec::new(),
+            leaving: None,
+            is_over: CancellationToken::new(),
         }
     }
 
@@ -130,8 +137,12 @@ impl Work {
                 self.tell_recording(&status);
                 // Whoever asked may have hung up.
                 let _ = reply.send(Ok(status));
+                self.end_recording();
             }
-            Change::Started(reply, Err(error)) => drop(reply.send(Err(error))),
+            Change::Started(reply, Err(error)) => {
+                let _ = reply.send(Err(error));
+                self.end_recording();
+            }
             Change::Status(status) => {
                 self.adopt_recording(&status);
                 if status.state == RecordingState::Recording {
@@ -143,38 +154,53 @@ impl Work {
                 for reply in self.recording.stops.drain(..) {
                     let _ = reply.send(Ok(status.clone()));
                 }
+                self.end_recording();
             }
         }
     }
 
-    /// Finishes the recording because the session ends.
-    pub(super) async fn end_recording(&mut self) {
-        if let Some((reply, starting)) = self.recording.starting.take() {
-            // Seen through, or its file would stay without anybody who completes it.
-            if let Ok(started) = tokio::time::timeout(COMPLETE_MAX, starting).await {
-                self.hear_recording(Change::Started(reply, started));
-            }
-        }
-        let (Some(recorder), Some(mut seen)) =
-            (&self.recording.recorder, self.recording.status.take())
-        else {
-            return;
-        };
-        let reason = match self.machine.state() {
+    /// Finishes the recording because the session ends. What is answered lasts until its file is
+    /// complete, or for as long as a disk may take.
+    pub(super) fn leave_recording(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        self.recording.leaving = Some(match self.machine.state() {
             SessionState::Failed => "the browser was lost",
             _ => "the session was closed",
-        };
-        recorder.stop(Some(reason.to_owned()));
-        let ended = async {
-            let ended = seen.wait_for(|status| status.state != RecordingState::Recording);
-            ended.await.ok().map(|status| status.clone())
-        };
-        let ended = tokio::time::timeout(COMPLETE_MAX, ended).await;
-        let status = ended.ok().flatten().unwrap_or_else(|| {
-            tracing::warn!("the recording's file was not completed in time");
-            broken(&seen.borrow(), "the disk did not answer in time")
         });
-        self.hear_recording(Change::Status(status));
+        self.end_recording();
+        let is_over = self.recording.is_over.clone();
+        async move {
+            if tokio::time::timeout(COMPLETE_MAX, is_over.cancelled())
+                .await
+                .is_err()
+            {
+                tracing::warn!("the recording's file was not completed in time");
+            }
+        }
+    }
+
+    /// Ends what is recorded, if the session ends. A recording that starts is seen through first, or
+    /// its file would stay without anybody who completes it.
+    fn end_recording(&self) {
+        let Some(reason) = self.recording.leaving else {
+            return;
+        };
+        match &self.recording.recorder {
+            Some(recorder) => recorder.stop(Some(reason.to_owned())),
+            None if self.recording.starting.is_none() => self.recording.is_over.cancel(),
+            None => (),
+        }
+    }
+
+    /// Waits no longer for a file.
+    pub(super) fn give_up_recording(&mut self) {
+        if let Some(seen) = self.recording.status.take() {
+            let status = seen.borrow().clone();
+            let status = match status.state {
+                RecordingState::Recording => broken(&status, "the disk did not answer in time"),
+                RecordingState::Finished | RecordingState::Failed => status,
+            };
+            self.hear_recording(Change::Status(status));
+        }
     }
 
     /// Names what an action did, in the film where it began.
@@ -189,7 +215,7 @@ impl Work {
 
     /// Names a page that came by itself: actions speak for those that they lead to.
     pub(super) fn note_page(&self, url: &str) {
-        if self.running.is_none() {
+        if !self.acting.is_busy() {
             self.recording.chapter(Instant::now(), page_title(url));
         }
     }
@@ -201,7 +227,7 @@ impl Work {
     }
 
     fn tell_recording(&self, status: &RecordingStatus) {
-        self.actor.room.publish(EventBody::Recording {
+        self.tell(EventBody::Recording {
             state: status.state,
             file: status.file.clone(),
             reason: status.reason.clone(),

@@ -17,6 +17,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use self::inbox::Inbox;
+use super::supervise::Supervisor;
 use crate::browser::capture::ShotSink;
 use crate::config;
 use crate::media::Shot;
@@ -84,8 +85,8 @@ impl Drop for Join {
 }
 
 impl Studio {
-    /// Starts the thread.
-    pub fn start(name: &str, options: Options) -> std::io::Result<Self> {
+    /// Starts the thread, whose panic the supervisor hears of.
+    pub fn start(name: &str, options: Options, supervisor: &Supervisor) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             inbox: Inbox::default(),
             fanout: Mutex::new(Fanout::default()),
@@ -95,9 +96,7 @@ impl Studio {
         let body = thread::Thread::new(Arc::clone(&shared), options, view_sender);
         // Linux keeps 15 bytes of a thread's name.
         let thread_name: String = format!("studio {name}").chars().take(15).collect();
-        let thread = std::thread::Builder::new()
-            .name(thread_name)
-            .spawn(move || body.run())?;
+        let thread = supervisor.thread(thread_name, "studio", move || body.run())?;
         let join = Join {
             shared: Arc::clone(&shared),
             thread: Some(thread),
