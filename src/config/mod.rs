@@ -200,7 +200,8 @@ pub struct Rtc {
 pub struct Mcp {
     /// Offer the extended tools besides the default seven.
     pub extended: bool,
-    /// The room of the session that starts by itself for calls that name none.
+    /// What the rooms' names begin with of sessions that start by themselves, for conversations
+    /// that never had one and name none.
     pub default_room: String,
     /// Conversations over streamable HTTP that are kept at one time.
     pub sessions_max: usize,
