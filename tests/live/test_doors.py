@@ -16,6 +16,12 @@ from support.wait import wait_for
 
 # What differs from one run of the same thing to the next, on a busy machine at least.
 PASSING = {"settle_ms", "settled"}
+# What all doors tell of an action, in the same words.
+TOLD = ("success", "error_kind", "error", "data", "delivery", "effect", "target", "retry", "changes")
+
+
+class Name(str):
+    """An element by its name, where an index goes."""
 
 
 class Rest:
@@ -130,14 +136,28 @@ def facts(session):
     return {"state": session["state"], "url": url, "fps": session["fps"]}
 
 
-def steps(visit, tall, index):
+def steps(visit, tall, hands):
     """Every action, and every way to fail that needs no accident."""
+    file = {"name": "a.txt", "mime_type": "text/plain", "data_base64": "aGVsbG8="}
     return [
         ("navigate", {"url": visit.url}),
-        ("click", {"index": index}),
+        ("click", {"index": Name("Press me")}),
         ("click", {"x": 5, "y": 5, "count": 2}),
-        ("type", {"text": "hello", "index": index + 5, "clear": True}),
+        ("type", {"text": "hello", "index": Name("Field"), "clear": True}),
         ("wait", {"seconds": 0.1}),
+        ("navigate", {"url": hands.url}),
+        ("hover", {"index": Name("Hover me")}),
+        ("press", {"keys": ["Control+A", "Delete"], "index": Name("Line")}),
+        ("select", {"index": Name("Size"), "label": "Large"}),
+        ("upload", {"index": Name("File"), "files": [file]}),
+        ("drag", {"from": {"index": Name("Card")}, "to": {"index": Name("Tray")}}),
+        ("click", {"index": Name("Ask me")}),
+        ("handle_dialog", {"accept": True}),
+        ("clipboard_write", {"text": "OTTER-77"}),
+        ("clipboard_read", {}),
+        ("click", {"index": Name("Not now")}),
+        ("press", {"keys": "Ctrl+Entr"}),
+        ("upload", {"index": 1, "files": []}),
         ("navigate", {"url": tall.url}),
         ("scroll", {"direction": "down", "amount": 300}),
         ("go_back", {}),
@@ -149,6 +169,8 @@ def steps(visit, tall, index):
         ("switch_tab", {"tab": 2}),
         ("close_tab", {}),
         ("click", {"index": 9999}),
+        ("click", {"index": "9999"}),
+        ("click", {"index": "nine"}),
         ("click", {}),
         ("scroll", {"direction": "sideways"}),
         ("bogus", {}),
@@ -161,7 +183,7 @@ def walk(door, service, web):
     """All commands by one door; what was answered and what subscribers heard."""
     room = new_room("doors")
     # The pages are the same for all, and so are their addresses.
-    visit, tall = web.visit("/form"), web.visit("/tall")
+    visit, tall, hands = (web.visit(path) for path in ("/form", "/tall", "/hands"))
     seen = {"start": door.start(room, initial_url=visit.url, fps=15)}
     with service.api.events(room) as events:
         seen["pause"] = door.verb(room, "pause")
@@ -173,15 +195,19 @@ def walk(door, service, web):
         seen["tabs"] = listed
         seen["elements"] = [(e["role"], e["name"], e["index"]) for e in context["elements"]]
         results = []
-        for action_type, params in steps(visit, tall, 0):
-            result = door.act(room, action_type, params)
-            result = {name: result.get(name) for name in ("success", "error_kind", "error", "data")}
+        walked = steps(visit, tall, hands)
+        for action_type, params in walked:
+            result = door.act(room, action_type, listed_as(door, room, params))
+            result = {name: result.get(name) for name in TOLD}
             # Protobuf knows one kind of number only.
             data = whole(result["data"]).items()
             result["data"] = {name: value for name, value in data if name not in PASSING}
+            for part, names in (("effect", ("kind", "verified")), ("target", ("role", "name"))):
+                whole_part = result[part] or {}
+                result[part] = {name: whole_part.get(name) for name in names}
             results.append((action_type, result))
         seen["results"] = results
-        outcomes = len(steps(visit, tall, 0))
+        outcomes = len(walked)
         events.wait(
             "action_error", accept=lambda e: "no-such-host" in str(e["action"]["params"])
         )
@@ -190,7 +216,17 @@ def walk(door, service, web):
         seen["ends"] = [(e["type"], e["action"]["action_type"], e.get("error")) for e in ends]
         seen["close"] = door.verb(room, "close")
     seen["refusal"] = door.refusal(room, "pause")
-    return anonymous(seen, visit, tall)
+    return anonymous(seen, visit, tall, hands)
+
+
+def listed_as(door, room, params):
+    """The parameters with the index of each element that they name."""
+    if isinstance(params, dict):
+        return {name: listed_as(door, room, value) for name, value in params.items()}
+    if isinstance(params, Name):
+        elements = door.context(room)["elements"]
+        return whole(next(e["index"] for e in elements if e["name"] == params))
+    return params
 
 
 def anonymous(seen, *visits):
@@ -213,6 +249,19 @@ def test_every_command_by_every_door(lone_ghostcast, web):
             door.close()
     assert walks["rest"] == walks["mcp"]
     assert walks["rest"] == walks["grpc"]
+
+
+def test_the_walk_leaves_no_action_out(lone_ghostcast, web):
+    """What the tools' own schema offers is what is walked."""
+    client = McpClient(http_server(lone_ghostcast), "auto")
+    try:
+        act = client.tools()["execute_action"].input_schema
+    finally:
+        client.close()
+    offered = set(act["properties"]["action_type"]["enum"])
+    visit = web.visit("/form")
+    walked = {action_type for action_type, _ in steps(visit, visit, visit)}
+    assert walked == offered | {"bogus"}
 
 
 @pytest.fixture(scope="module")

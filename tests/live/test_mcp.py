@@ -37,8 +37,8 @@ TOOLS = {
     "pause_browser_session": {"room_name"},
     "resume_browser_session": {"room_name"},
     "close_browser_session": {"room_name"},
-    "execute_action": {"room_name", "action_type", "params"},
-    "get_browser_context": {"room_name"},
+    "execute_action": {"room_name", "action_type", "params", "expects"},
+    "get_browser_context": {"room_name", "text", "find", "boxes", "action_id"},
     "recover_browser_session": {"room_name"},
 }
 READ_ONLY = {"get_browser_context"}
@@ -149,30 +149,88 @@ def test_actions_and_their_sentences(mcp, room, web):
     assert all(message.endswith(".") and len(message) < 120 for message in told), told
 
 
-def test_default_session(mcp, lone_api, web):
-    """Without a room a default session starts by itself, or the client's last one is meant."""
-    visit = web.visit("/form")
-    acted = mcp.act(None, "navigate", url=visit.url)
-    try:
-        look = mcp.do("get_browser_context")
-        assert look["url"] == visit.url and look["room_name"] == acted["room_name"] == "default"
-    finally:
-        mcp.do("close_browser_session", room_name="default")
+# By the newest protocol over HTTP each request is on its own.
+CONVERSATIONS = [door for door in DOORS if door != "http"]
 
 
-def test_last_session_is_meant(mcp, lone_api, door, room, web):
-    """A conversation knows what it started; single requests of the newest protocol cannot."""
-    visit = web.visit("/form")
-    acted = mcp.act(None, "navigate", url=visit.url)
-    try:
-        urls = {name: lone_api.record(name)["current_url"] for name in {room, acted["room_name"]}}
-        if door == "http":
-            assert urls == {room: "about:blank", "default": visit.url}
-        else:
-            assert urls == {room: visit.url}
-    finally:
-        if acted["room_name"] != room:
-            mcp.do("close_browser_session", room_name=acted["room_name"])
+def just_started(result):
+    """The room of the session that a call has made, which its first words tell."""
+    facts = result.structured_content
+    room = facts["room_name"]
+    assert facts["just_started"] and room.startswith("default-"), facts
+    told = spoken(result)
+    assert told.startswith(f'A browser was just started for you in the room "{room}"'), told
+    return room
+
+
+@pytest.mark.parametrize("door", CONVERSATIONS)
+def test_automatic_session(door, lone_ghostcast, ghostcast_bin, web):
+    """Without a room a session starts by itself once, is told first, and ends with its client."""
+    api, visit = lone_ghostcast.api, web.visit("/form")
+    navigate = {"action_type": "navigate", "params": {"url": visit.url}}
+    with conversation(door, lone_ghostcast, ghostcast_bin) as client:
+        room = just_started(client.call("execute_action", **navigate))
+        assert api.record(room)["current_url"] == visit.url
+        look = client.do("get_browser_context")
+        assert (look["url"], look["room_name"]) == (visit.url, room)
+        assert "just_started" not in look
+    wait_for(
+        lambda: api.request("GET", f"/sessions/{room}").status_code, 10, "the session's end",
+        accept=lambda status: status == 404,
+    )
+
+
+def test_requests_on_their_own(lone_ghostcast, ghostcast_bin):
+    """Where no conversation is kept, an action says where it was done, and looking needs a room."""
+    with conversation("http", lone_ghostcast, ghostcast_bin) as client:
+        assert client.client.protocol_version >= "2026"
+        room = just_started(client.call("execute_action", action_type="refresh"))
+        try:
+            sentence, _ = client.fail("get_browser_context")
+            assert "room_name" in sentence
+            assert client.do("get_browser_context", room_name=room)["url"] == "about:blank"
+        finally:
+            lone_ghostcast.api.close(room)
+
+
+@pytest.mark.parametrize("door", CONVERSATIONS)
+def test_automatic_sessions_are_never_shared(door, lone_ghostcast, ghostcast_bin):
+    """Two clients that name no room have two sessions."""
+    with (
+        conversation(door, lone_ghostcast, ghostcast_bin) as one,
+        conversation(door, lone_ghostcast, ghostcast_bin) as other,
+    ):
+        rooms = {just_started(client.call("get_browser_context")) for client in (one, other)}
+        assert len(rooms) == 2
+
+
+@pytest.mark.parametrize("door", CONVERSATIONS)
+def test_the_one_session_is_meant(door, lone_ghostcast, ghostcast_bin):
+    """A conversation means the one that it started; of several, and in place of a lost one, none."""
+    with conversation(door, lone_ghostcast, ghostcast_bin) as client:
+        rooms = [new_room("mcp"), new_room("mcp")]
+        client.do("start_browser_session", room_name=rooms[0])
+        look = client.do("get_browser_context")
+        assert look["room_name"] == rooms[0] and "just_started" not in look
+        client.do("start_browser_session", room_name=rooms[1])
+        for tool in ({"action_type": "refresh"}, None):
+            name = "execute_action" if tool else "get_browser_context"
+            sentence, facts = client.fail(name, **(tool or {}))
+            assert all(room in sentence for room in rooms), sentence
+            assert facts["error_kind"] == "invalid_input"
+        client.do("close_browser_session", room_name=rooms[1])
+        assert client.do("get_browser_context")["room_name"] == rooms[0]
+        # Somebody else ends it: it is lost to this client, and none is made in its place.
+        count = len(lone_ghostcast.api.get("/sessions").json()["sessions"])
+        lone_ghostcast.api.close(rooms[0])
+        sentence, facts = client.fail("execute_action", action_type="refresh")
+        assert rooms[0] in sentence and facts["error_kind"] == "unavailable"
+        assert len(lone_ghostcast.api.get("/sessions").json()["sessions"]) == count - 1
+        client.do("start_browser_session", room_name=rooms[0])
+        assert client.do("get_browser_context")["room_name"] == rooms[0]
+        client.do("close_browser_session", room_name=rooms[0])
+        sentence, _ = client.fail("get_browser_context")
+        assert "start_browser_session" in sentence
 
 
 def test_errors_are_told_and_the_server_goes_on(mcp, room):

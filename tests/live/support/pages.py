@@ -178,6 +178,32 @@ addEventListener('load', () => setTimeout(() => note('facts',
     return page("Form & more", body, script)
 
 
+def hands(_query):
+    """What keys, choices, files, drags, dialogs and the clipboard are for; whatever happens is noted."""
+    body = """
+<div style='padding:40px 20px'>
+<button id=over>Hover me</button> <button id=ask>Ask me</button> <button id=off disabled>Not now</button>
+<p><input id=line aria-label="Line" value="before">
+<p><select id=size aria-label="Size"><option value=s>Small</option><option value=l>Large</option></select>
+<p><input id=file type=file aria-label="File">
+<p><button id=card draggable=true>Card</button> <button id=tray style='width:200px;height:60px'>Tray</button>
+</div>
+"""
+    script = """
+const on = (id, event, then) => document.getElementById(id).addEventListener(event, then);
+on('over', 'mouseenter', () => note('hover', true));
+on('ask', 'click', () => note('answer', confirm('Really?')));
+on('off', 'click', () => note('off', true));
+on('line', 'input', (e) => note('line', e.target.value));
+on('size', 'change', (e) => note('size', e.target.value));
+on('file', 'change', async (e) => note('file', await e.target.files[0].text()));
+on('card', 'dragstart', (e) => e.dataTransfer.setData('text/plain', 'card'));
+on('tray', 'dragover', (e) => e.preventDefault());
+on('tray', 'drop', (e) => { e.preventDefault(); note('drop', e.dataTransfer.getData('text/plain')); });
+"""
+    return page("Hands", body, script)
+
+
 def inner(_query):
     """What lies in the frame of `form`."""
     script = "addEventListener('click', (e) => note('inner', e.target.id), true);"
@@ -559,6 +585,7 @@ PAGES = {
     "/bouts": bouts,
     "/patches": patches,
     "/form": form,
+    "/hands": hands,
     "/inner": inner,
     "/tall": tall,
     "/storm": storm,
