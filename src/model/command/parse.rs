@@ -189,7 +189,7 @@ fn understood(name: &str, value: &Value) -> String {
 }
 
 pub(super) fn missing(name: &str) -> ActionError {
-    let form = form(name).map(|form| format!(": {form}"));
+    let form = form(name).map(|form| format!(", {form},"));
     ActionError::new(
         ActionErrorKind::MissingParameter,
         format!(
