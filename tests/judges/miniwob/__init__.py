@@ -1,0 +1,1 @@
+"""MiniWoB++: public small tasks that reward themselves, solved by the same moves through both hands."""
