@@ -14,10 +14,10 @@ def row(h, name):
 
 
 def icons(h, name):
-    """What has no name at the height of a row, from left to right: the trash and the star."""
+    """What has no name at the height of a row, from left to right: the star and the trash."""
     at = row(h, name)
     top = at.box[1]
-    found = [t for t in h.elements() if not t.name and t.box and t.box[2] <= 24 and top - 6 <= t.middle[1] <= top + 45
+    found = [t for t in h.elements() if not t.name and t.box and t.box[2] < 20 and top - 6 <= t.middle[1] <= top + 45
              and 90 < t.box[0] < 165]  # fmt: skip
     if len(found) < 2:
         raise Gap(f"of the two icons beside {name} {len(found)} are listed")
@@ -34,12 +34,12 @@ def corner(h):
 
 def delete(h, name):
     """Presses the trash of a row."""
-    h.click(icons(h, name)[0])
+    h.click(icons(h, name)[1])
 
 
 def star(h, name):
     """Presses the star of a row."""
-    h.click(icons(h, name)[1])
+    h.click(icons(h, name)[0])
 
 
 def reply(h, name, text):
