@@ -3,6 +3,7 @@
 
 import argparse
 import importlib
+import signal
 import sys
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def main():
                          help="where fetched packages are kept (target/test-env/judges)")  # fmt: skip
         importlib.import_module(f"{name}.judge").options(one)
     given = parser.parse_args()
+    # An interrupted judge takes its service and browsers with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     return 0 if importlib.import_module(f"{given.judge}.judge").run(given) else 1
 
 

@@ -8,6 +8,7 @@ import time
 from .endings import Gap
 
 LISTED_S = 2.0
+ACTIONS = ("click", "hover", "type", "press", "select", "drag", "scroll")
 NO_TEXT = ("checkbox", "radio", "button", "submit", "reset", "range", "color", "file", "image")
 
 
@@ -47,6 +48,13 @@ class Hands(abc.ABC):
 
     def __init__(self):
         self.steps = []
+        self.moves = []
+
+    def __init_subclass__(cls):
+        """Every action of every pair of hands is noted as it was asked for."""
+        for verb in ACTIONS:
+            if verb in vars(cls):
+                setattr(cls, verb, noted(verb, vars(cls)[verb]))
 
     @abc.abstractmethod
     def elements(self):
@@ -137,6 +145,18 @@ class Hands(abc.ABC):
             if time.monotonic() > end:
                 raise Gap(f"no text matches {pattern!r}: {text[:300]!r}")
             time.sleep(0.1)
+
+
+def noted(verb, act):
+    """An action that keeps what it was asked: its verb and its words, without what is the hands' own."""
+
+    def wrapped(self, *given, **named):
+        words = [one for one in (*given, *named.values()) if isinstance(one, str)]
+        targets = [plain(one.name) for one in (*given, *named.values()) if isinstance(one, Thing)]
+        self.moves.append((verb, *words, *targets))
+        return act(self, *given, **named)
+
+    return wrapped
 
 
 def plain(name):

@@ -15,6 +15,13 @@
     if (el.isContentEditable && !el.parentElement?.isContentEditable) return 'textbox';
     return TAGS[tag] || 'generic';
   };
+  // The text as it is composed: shadow roots in place of children, slots with what is put into them.
+  const said = (node) => {
+    if (node.nodeType === 3) return node.data;
+    if (node.nodeType !== 1 || ['style', 'script', 'svg'].includes(node.localName)) return '';
+    const inner = node.localName === 'slot' ? node.assignedNodes() : (node.shadowRoot || node).childNodes;
+    return [...inner].map(said).join(' ');
+  };
   const name = (el, tag) => {
     const by = el.getAttribute('aria-labelledby');
     if (by) {
@@ -25,10 +32,10 @@
     if (given) return given;
     if (['input', 'select', 'textarea'].includes(tag)) {
       if (['button', 'submit', 'reset'].includes(el.type)) return squeeze(el.value);
-      const labels = squeeze([...(el.labels || [])].map((label) => label.innerText).join(' '));
+      const labels = squeeze([...(el.labels || [])].map((label) => squeeze(label.innerText) || said(label)).join(' '));
       return labels || squeeze(el.placeholder) || squeeze(el.title);
     }
-    return squeeze(el.innerText ?? el.textContent) || squeeze(el.alt) || squeeze(el.title);
+    return squeeze(el.innerText ?? el.textContent) || squeeze(said(el)) || squeeze(el.alt) || squeeze(el.title);
   };
   const found = [];
   const visit = (root) => {

@@ -10,8 +10,11 @@ from .hands import Hands, Thing
 
 LIST = (Path(__file__).parent / "list.js").read_text()
 LIMIT_MS = 5000
+OPEN_MS = 30_000
 VIEWPORT = {"width": 1280, "height": 720}
 BROWSERS = ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium")
+HIDDEN_MS = 2000
+DRAWN = ("checkbox", "radio", "switch")
 FILLED = ("date", "time", "datetime-local", "month", "week", "range", "color", "number")
 
 
@@ -39,7 +42,8 @@ class PlaywrightHands(Hands):
 
     def open(self, url):
         """Opens a page."""
-        self.page.goto(url)
+        with self.step("open"):
+            self.page.goto(url, timeout=OPEN_MS)
 
     def close(self):
         """Closes the page."""
@@ -70,10 +74,13 @@ class PlaywrightHands(Hands):
 
     def click(self, target, button="left", count=1):
         with self.step("click"):
-            if isinstance(target, Thing):
-                self.handle(target).click(button=button, click_count=count)
-            else:
+            if not isinstance(target, Thing):
                 self.page.mouse.click(*target, button=button, click_count=count)
+            elif target.role in DRAWN:
+                # The box that a person sees is often drawn over a hidden one.
+                self.page.mouse.click(*self.point(target), button=button, click_count=count)
+            else:
+                self.handle(target).click(button=button, click_count=count)
 
     def hover(self, target):
         with self.step("hover"):
@@ -90,7 +97,11 @@ class PlaywrightHands(Hands):
                 self.handle(thing).fill(text)
             else:
                 field = self.handle(thing)
-                field.click()
+                try:
+                    field.click(timeout=HIDDEN_MS)
+                except Error:
+                    # The text area of some editors lies hidden behind what they draw.
+                    field.focus()
                 if clear:
                     self.page.keyboard.press("Control+A")
                     self.page.keyboard.press("Delete")

@@ -122,9 +122,8 @@ class Web:
             self.said.pop(run, None)
 
     def truth(self, run):
-        """The newest word of a run, {} before the first."""
-        words = self.words(run)
-        return words[-1] if words else {}
+        """The newest word of a run, {} before the first; `count` tells the order where a page gives it."""
+        return max(self.words(run), key=lambda word: word.get("count", 0), default={})
 
     def wait(self, run, accept, within):
         """Waits until the newest word satisfies `accept`; whether it did in time."""

@@ -226,8 +226,8 @@ def click_grid(h):
 def phone_book(h):
     person, what = h.read(r"Find (\w+) in the contact book and click on their (phone|email|address)")
     for _ in range(6):
+        (shown,) = h.read(r"(\w+) ?Phone:")
         text = " ".join(h.text().split())
-        (shown,) = re.search(r"(\w+) ?Phone:", text).groups()
         if shown == person:
             value = re.search(
                 {"phone": r"Phone: ?([\d-]+)", "email": r"Email: ?(\S+@\S+?)(?= ?Address)",

@@ -2,6 +2,7 @@
 
 import re
 
+from common.endings import Gap
 from common.hands import in_order, plain
 
 from .task import ordinal, solves
@@ -168,6 +169,8 @@ def last_word(h):
 def search_movie(h):
     genre, director, year = h.read(r"Search for (.+?) movies directed by (.+?) from year (\d{4})")
     labels = re.findall(r"(Genre|Director|Year|Released)", " ".join(h.text().split()).split("from year", 1)[1])
+    if len(labels) < 3:
+        raise Gap(f"of three labels {labels} can be read")
     said = {"Genre": genre, "Director": director, "Year": year, "Released": year}
     for place, label in enumerate(labels[:3]):
         h.type(h.fields()[place], said[label])

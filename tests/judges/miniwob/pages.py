@@ -15,12 +15,12 @@ addEventListener('load', () => {
   const end = core.endEpisode;
   core.endEpisode = function (...how) {
     end.apply(this, how);
-    tell({started: true, done: WOB_DONE_GLOBAL, reward: WOB_REWARD_GLOBAL, raw: WOB_RAW_REWARD_GLOBAL});
+    tell({count: 1, done: WOB_DONE_GLOBAL, reward: WOB_REWARD_GLOBAL, raw: WOB_RAW_REWARD_GLOBAL});
   };
   Math.seedrandom('{{seed}}');
   Object.defineProperty(core, 'EPISODE_MAX_TIME', {value: 120000});
   core.startEpisodeReal();
-  tell({started: true, done: false, reward: 0, raw: 0});
+  tell({count: 0, done: false, reward: 0, raw: 0});
 });
 </script>
 """
@@ -40,14 +40,14 @@ def open_pages(cache):
         wheels = list(folder.glob("*.whl"))
     archive = zipfile.ZipFile(wheels[0])
     names = set(archive.namelist())
-    with_lock = {}
+    known = {}
 
     def read(path):
         name = INSIDE + path
         if name not in names:
             return None
-        if name not in with_lock:
-            with_lock[name] = archive.read(name)
-        return with_lock[name]
+        if name not in known:
+            known[name] = archive.read(name)
+        return known[name]
 
     return read
