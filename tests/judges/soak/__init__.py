@@ -1,0 +1,1 @@
+"""Random commands on live pages: every success holds in the page, nothing leaks, nothing dies."""
