@@ -122,9 +122,7 @@ class Hands(abc.ABC):
 
     def sees(self, name, role=None):
         """Whether something of this name is listed now."""
-        return any(
-            plain(thing.name) == plain(name) and role in (None, thing.role) for thing in self.elements()
-        )
+        return any(plain(thing.name) == plain(name) and role in (None, thing.role) for thing in self.elements())
 
     def of_role(self, *roles):
         """All things of these roles, from the top down, from left to right."""

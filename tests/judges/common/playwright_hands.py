@@ -64,9 +64,7 @@ class PlaywrightHands(Hands):
 
     def elements(self):
         with contextlib.suppress(Error):
-            return [
-                Thing(**{**listed, "box": tuple(listed["box"])}) for listed in self.page.evaluate(LIST)
-            ]
+            return [Thing(**{**listed, "box": tuple(listed["box"])}) for listed in self.page.evaluate(LIST)]
         return []
 
     def text(self):

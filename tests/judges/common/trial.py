@@ -2,8 +2,8 @@
 
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 from .endings import Crash, Ending
 from .playwright_hands import PlaywrightHands
@@ -111,5 +111,7 @@ def verdict_of(rows):
     solved = sum(row["service"] == "solved" for row in solvable)
     misled = sum(row["service"] == "misled" for row in rows)
     crashed = sum(row["service"] == "crash" for row in rows)
-    words = f"{solved} of the {len(solvable)} that Playwright solves ({len(rows)} played), misled {misled}, crash {crashed}"
+    words = (
+        f"{solved} of the {len(solvable)} that Playwright solves ({len(rows)} played), misled {misled}, crash {crashed}"
+    )
     return bool(solvable) and solved == len(solvable) and misled == crashed == 0, words

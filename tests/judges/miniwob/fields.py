@@ -179,7 +179,9 @@ def search_movie(h):
 
 @solves("form-sequence-2")
 def radio_and_field(h):
-    radio, number, field = h.read(r'Check the (\d\w\w) radio button and enter the number " ?(-?\d+) ?" into the (\d\w\w)')
+    radio, number, field = h.read(
+        r'Check the (\d\w\w) radio button and enter the number " ?(-?\d+) ?" into the (\d\w\w)'
+    )
     h.click(h.of_role("radio")[ordinal(radio)])
     h.type(h.fields()[ordinal(field)], number)
     submit(h)
@@ -203,7 +205,9 @@ def guess(h):
 
 @solves("terminal")
 def terminal(h):
-    ending = re.search(r"with(?: the)? (?:file )?extension (\.\w[\w.]*?)[. ]|no file extension", " ".join(h.text().split()))
+    ending = re.search(
+        r"with(?: the)? (?:file )?extension (\.\w[\w.]*?)[. ]|no file extension", " ".join(h.text().split())
+    )
     extension = ending and ending[1]
     field = h.fields()[0]
     h.type(field, "ls", submit=True)

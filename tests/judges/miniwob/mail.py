@@ -10,7 +10,9 @@ from .task import solves
 
 def row(h, name):
     """The row of a sender in the list."""
-    return h.visible(lambda t: plain(t.name).startswith(plain(name)) and t.box and t.box[1] > 50, f"the mail of {name}")[0]
+    return h.visible(
+        lambda t: plain(t.name).startswith(plain(name)) and t.box and t.box[1] > 50, f"the mail of {name}"
+    )[0]
 
 
 def icons(h, name):

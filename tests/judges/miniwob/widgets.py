@@ -223,7 +223,9 @@ def drag_in_grid(h):
     moves = {"up by one": -3, "down by one": 3, "left by one": -1, "right by one": 1}
     to = at + moves[wish] if wish in moves else places.index(wish.removeprefix("to the "))
     x, y = rows[to].middle
-    h.drag(rows[at].middle, (x + (4 if to > at else -4), y + (4 if to // 3 > at // 3 else -4 if to // 3 < at // 3 else 0)))
+    h.drag(
+        rows[at].middle, (x + (4 if to > at else -4), y + (4 if to // 3 > at // 3 else -4 if to // 3 < at // 3 else 0))
+    )
 
 
 @solves("resize-textarea")

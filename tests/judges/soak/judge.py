@@ -142,7 +142,9 @@ class Soak:
                 return
             if time.monotonic() > end:
                 seen = [event for event in events if event["type"] not in ("alive", "pointermove")][-3:]
-                self.fault("misled", command.action, f"{command.params} {command.name!r}: {result['data']}; seen {seen}")
+                self.fault(
+                    "misled", command.action, f"{command.params} {command.name!r}: {result['data']}; seen {seen}"
+                )
                 return
             time.sleep(0.01)
 

@@ -5,7 +5,10 @@ OBSERVER = """<script>
   const squeeze = (text) => (text || '').replace(/\\s+/g, ' ').trim().slice(0, 300);
   const value = (el) => el && ('value' in el && typeof el.value === 'string' ? el.value
     : el.isContentEditable ? el.innerText : null);
-  const deep = () => { let el = document.activeElement; while (el?.shadowRoot?.activeElement) el = el.shadowRoot.activeElement; return el; };
+  const deep = (root = document) => {
+    const el = root.activeElement;
+    return el?.shadowRoot?.activeElement ? deep(el.shadowRoot) : el;
+  };
   const names = (event) => event.composedPath().filter((el) => el.nodeType === 1).slice(0, 8).flatMap((el) => [
     el.getAttribute('aria-label'), el.labels?.[0]?.innerText, el.placeholder, el.title, el.value, el.innerText ?? el.textContent,
   ].map(squeeze)).filter(Boolean);

@@ -50,8 +50,9 @@ def of_type(data):
     told = data.get("value")
     if not isinstance(told, str):
         return None
-    return lambda events, active: squeezed(active) == squeezed(told) or any(
-        squeezed(e.get("value")) == squeezed(told) for e in events if e["type"] in ("input", "change")
+    return lambda events, active: (
+        squeezed(active) == squeezed(told)
+        or any(squeezed(e.get("value")) == squeezed(told) for e in events if e["type"] in ("input", "change"))
     )
 
 
