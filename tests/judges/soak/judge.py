@@ -18,6 +18,8 @@ from .observer import OBSERVER
 from .oracle import claim
 
 COLUMNS = ("command", "kind", "action", "page", "why")
+LOST = ("internal", "browser_lost", "renderer_crashed")
+LOG_LINES = 6
 COUNT = 20_000
 SECONDS = 3600
 PER_SESSION = 400
@@ -93,7 +95,8 @@ class Soak:
             if state != "live":
                 self.fault("dead session", "-", f"the session is {state}")
         except Ending as problem:
-            self.fault("crash", "-", str(problem))
+            log = " | ".join(self.service.log().splitlines()[-LOG_LINES:])
+            self.fault("crash", "-", f"{problem}; log: {log}")
         finally:
             try:
                 hands.close()
@@ -114,8 +117,8 @@ class Soak:
         result = hands.attempt(command.action, **command.params)
         outcome = "success" if result["success"] else result["error_kind"]
         self.outcomes[f"{command.action} {outcome}"] += 1
-        if result["error_kind"] in ("internal", "browser_lost", "renderer_crashed"):
-            self.fault(result["error_kind"], command.action, f"{command.params}: {result['error']}")
+        if result["error_kind"] in LOST:
+            raise Crash(f"{command.action} {command.params}: {result['error_kind']}: {result['error']}")
         if result["duration_ms"] > SLOW_MS:
             self.fault("slow", command.action, f"{command.params}: {result['duration_ms']} ms")
         if result["success"] and command.is_nonsense:
