@@ -8,7 +8,6 @@ use axum::http::{Extensions, HeaderMap, HeaderName, header};
 use url::Url;
 
 use crate::config;
-use crate::model::Network;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
