@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Doors;
-use super::body::{ActionBody, JsonBody, OptionalJsonBody, Params};
+use super::body::{JsonBody, OptionalJsonBody, Params};
 use super::picture::{AreaParams, PictureOptions, take};
 use super::place::Place;
 use super::status::ErrorBody;

@@ -267,9 +267,6 @@ async fn carry_out(
     command: &Command,
     is_password: &OnceLock<bool>,
 ) -> Result<Outcome, ActionError> {
-    if let Some(expects) = &request.expects {
-        act::check(page, expects)?;
-    }
     let stage = Stage {
         tabs: &kit.tabs,
         page,

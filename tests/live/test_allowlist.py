@@ -10,10 +10,10 @@ ALLOWED, BLOCKED = "a.allowed.localhost", "blocked.localhost"
 PATTERNS = ["*.allowed.localhost", "exact.localhost"]
 
 # How a page, or the automation, may try to get somewhere. The first ones take the page along.
-TRAVELS = ["link", "script", "redirect", "meta", "form"]
+TRAVELS = ["link", "script", "redirect", "meta", "form", "download"]
 WAYS = [
     *TRAVELS, "popup", "frame", "object", "fetch", "image", "beacon", "socket", "events", "module",
-    "style", "preload", "prefetch", "download", "worker", "shared", "service",
+    "style", "preload", "prefetch", "worker", "shared",
 ]  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import signal
 import socket
 import struct
 import threading
@@ -311,7 +310,7 @@ def test_grpc_deadlines_are_kept_by_the_service(lone_ghostcast, web):
         ("DELETE", "/sessions", {}, None, 405),
         ("POST", "/metrics", {}, b"", 405),
         ("PUT", "/mcp", {}, b"", 405),
-        ("POST", "/mcp", {"Content-Type": "text/plain", "Accept": "*/*"}, b"hi", 415),
+        ("POST", "/mcp", {**MCP, "Content-Type": "text/plain"}, b"hi", 415),
         ("POST", "/mcp", {"Content-Type": "application/json", "Accept": "text/html"}, b"{}", 406),
         ("POST", "/sessions", {}, b"x" * (FRAME_MAX + 1), 413),
         ("POST", "/mcp", MCP, b"x" * (FRAME_MAX + 1), 413),
@@ -377,8 +376,7 @@ def test_a_shutdown_says_goodbye(own_ghostcast):
     for listener in listeners:
         listener.start()
         assert ready.acquire(timeout=10)
-    own_ghostcast.process.send_signal(signal.SIGTERM)
+    assert own_ghostcast.stop() == []
     for listener in listeners:
         listener.join(10)
     assert heard == dict.fromkeys(paths, 1001), heard
-    assert own_ghostcast.process.wait(10) == 0

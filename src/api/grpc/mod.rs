@@ -72,6 +72,10 @@ async fn blame_the_caller(mut response: Response) -> Response {
         let value = headers.get(name).map(HeaderValue::as_bytes);
         value.is_some_and(|value| value.starts_with(what))
     };
+    // A method that is none is refused by the library without a word.
+    if says(Status::GRPC_STATUS, b"12") && !headers.contains_key(Status::GRPC_MESSAGE) {
+        return no_method();
+    }
     if says(Status::GRPC_STATUS, b"13") && says(Status::GRPC_MESSAGE, b"failed%20to%20decode") {
         let code = grpc_code(ErrorKind::InvalidInput);
         headers.insert(Status::GRPC_STATUS, HeaderValue::from(code));

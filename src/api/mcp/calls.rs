@@ -18,7 +18,7 @@ use super::memory::Begun;
 use super::pace::{Expected, Pace, Paced};
 use super::words;
 use crate::api::place::Place;
-use crate::error::{Chain, Error, ErrorKind};
+use crate::error::{Chain, Error};
 use crate::model::command::ActionRequest;
 use crate::model::event::Origin;
 use crate::model::session::LiveKitStatus;

@@ -149,8 +149,8 @@ pub(super) fn unknown(target: Option<&Struck>) -> ActionError {
     let mut error = ActionError::new(
         ActionErrorKind::OutcomeUnknown,
         format!(
-            "{what} was pressed, and the page has not answered since. Do not press it again: get \
-             the context to see what came of it."
+            "The press on {what} was sent, and the page has not answered since. Do not press it \
+             again: get the context to see what came of it."
         ),
     )
     .delivery(Delivery::Unknown)
@@ -191,7 +191,7 @@ async fn missed(stage: Stage<'_>, aimed: &Aim, at: Option<(Frame, Cover)>) -> Ac
         None => ActionError::new(
             ActionErrorKind::PageChanged,
             format!(
-                "{what} moved away under the pointer twice, and was not pressed. Get the context \
+                "Twice {what} moved away under the pointer, and was not pressed. Get the context \
                  and try again when the page is at rest."
             ),
         ),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::hand::keys;
 use super::super::sight;
-use super::aim::{self, in_words};
+use super::aim::in_words;
 use super::reach::{Reached, reach};
 use super::clipboard;
 use super::deliver::{Sent, deliver};

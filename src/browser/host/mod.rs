@@ -5,6 +5,5 @@ pub mod pool;
 pub mod process;
 mod workdir;
 
-pub(in crate::browser) use files::Files;
 pub use pool::{Lease, Pool};
 pub use process::Loss;

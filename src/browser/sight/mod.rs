@@ -11,8 +11,8 @@ mod unreadable;
 mod which;
 
 pub use self::list::{ElementList, Part, asks_for_password, list};
-pub(in crate::browser) use self::awaited::{Awaited, awaited};
-pub(in crate::browser) use self::place::{Area, Placement, placement};
+pub(in crate::browser) use self::awaited::awaited;
+pub(in crate::browser) use self::place::placement;
 pub use self::text::{Found, TextPart, find, text};
 pub use self::tree::{TreePart, tree};
 pub use self::unreadable::Unreadable;

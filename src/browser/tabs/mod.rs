@@ -14,7 +14,7 @@ mod targets;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chromiumoxide_cdp::cdp::browser_protocol::target::TargetId;
 use tokio::sync::{mpsc, watch};
