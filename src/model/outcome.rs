@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn the_open_dialog_is_the_one_that_nobody_answered() {
-        let dialog = |message: &str, handled_by| DialogInfo {
+        let dialog = |message: &str, handled_by: Option<HandledBy>| DialogInfo {
             dialog_type: "confirm".to_owned(),
             message: message.to_owned(),
             default_value: None,

@@ -95,7 +95,7 @@ def test_unknown_labels_are_named(opened):
     """Nothing is typed, and the sentence says what to do."""
     api, room, visit, _ = opened
     index = api.index_of(room, "Field")
-    failed = api.fail(room, "type", "invalid_parameter", index=index, text="{{no-such}}")
+    failed = api.fail(room, "type", "unknown_secret", index=index, text="{{no-such}}")
     assert "no-such" in failed["error"] and "GHOSTCAST_SECRET_NO_SUCH" in failed["error"]
     assert not visit.notes("typed")
 
