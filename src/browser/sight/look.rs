@@ -315,19 +315,18 @@ async fn hear(page: &Page, frame: &Frame) -> Result<(), Error> {
 
 /// What listens in a document now, by kind and node.
 async fn listening(frame: &Frame) -> Result<HashSet<(&'static str, i64)>, Error> {
-    let document = frame.object("whole", json!([])).await?;
+    const OPERATION: &str = "ask what listens";
+    let session = frame.session();
+    let document = frame.document_of_page().await?;
     let params = GetEventListenersParams::builder()
         .object_id(document.clone())
         .depth(-1)
         .pierce(true)
         .build()
-        .map_err(Error::builder("ask what listens"))?;
-    let answer = frame.session().execute("ask what listens", params).await;
+        .map_err(Error::builder(OPERATION))?;
+    let answer = session.execute(OPERATION, params).await;
     let release = ReleaseObjectParams::new(document);
-    let _ = frame
-        .session()
-        .execute("let the document go", release)
-        .await;
+    let _ = session.execute("let the document go", release).await;
     Ok(answer?
         .listeners
         .iter()

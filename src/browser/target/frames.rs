@@ -5,14 +5,15 @@
 //! page's sessions tell in one stream, so what the table holds is what Chromium told, in its order.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chromiumoxide_cdp::cdp::browser_protocol::dom::{
-    BackendNodeId, GetFrameOwnerParams, ResolveNodeParams,
+    BackendNodeId, DescribeNodeParams, GetFrameOwnerParams, ResolveNodeParams,
 };
 use chromiumoxide_cdp::cdp::browser_protocol::page::FrameId;
 use chromiumoxide_cdp::cdp::js_protocol::runtime::{
     CallArgument, CallFunctionOnParams, EvaluateParams, EvaluateReturns, ExceptionDetails,
-    ExecutionContextId, ReleaseObjectGroupParams, RemoteObjectId, SerializationOptions,
+    ExecutionContextId, ReleaseObjectGroupParams, ReleaseObjectParams, RemoteObjectId, SerializationOptions,
     SerializationOptionsSerialization,
 };
 use futures::future::join_all;
@@ -24,6 +25,8 @@ use super::super::error::Error;
 
 /// Objects that are handed to our scripts, to be let go together.
 const OBJECTS: &str = "ghostcast";
+/// Counts groups of objects that are let go together.
+static GROUPS: AtomicU64 = AtomicU64::new(0);
 /// Frames looked into at most.
 const FRAMES_MAX: usize = 64;
 
@@ -238,11 +241,13 @@ impl Frame {
         nodes: &[i64],
         args: Value,
     ) -> Result<T, Error> {
+        // Others hand nodes over at the same time.
+        let group = format!("{OBJECTS}{}", GROUPS.fetch_add(1, Ordering::Relaxed));
         let resolving = nodes.iter().map(|node| {
             let params = ResolveNodeParams::builder()
                 .backend_node_id(BackendNodeId::new(*node))
                 .execution_context_id(self.world.context)
-                .object_group(OBJECTS)
+                .object_group(group.clone())
                 .build();
             self.session().execute("hand a node to our script", params)
         });
@@ -264,7 +269,7 @@ impl Frame {
             .build()
             .map_err(Error::builder(SCRIPT))?;
         let answer = self.session().execute(SCRIPT, params).await;
-        let release = ReleaseObjectGroupParams::new(OBJECTS);
+        let release = ReleaseObjectGroupParams::new(group.clone());
         // A document that is gone has let everything go.
         let _ = self.session().execute("let nodes go", release).await;
         let answer = answer?;
@@ -309,6 +314,26 @@ impl Frame {
         let answer: EvaluateReturns = self.session().execute(SCRIPT, params).await?;
         thrown(function, answer.exception_details)?;
         answer.result.object_id.ok_or(Error::Replaced)
+    }
+
+    /// The document as the page itself holds it. Only for questions to Chromium about listeners: asked
+    /// of our world's document, it hands the page's functions over into our world, and its collector
+    /// of garbage then takes the renderer down.
+    pub(in crate::browser) async fn document_of_page(&self) -> Result<RemoteObjectId, Error> {
+        const OPERATION: &str = "find a document";
+        let ours = self.object("whole", json!([])).await?;
+        let describe = DescribeNodeParams::builder().object_id(ours.clone()).build();
+        let described = self.session().execute(OPERATION, describe).await;
+        let release = ReleaseObjectParams::new(ours);
+        // A document that is gone has let everything go.
+        let _ = self.session().execute(OPERATION, release).await;
+        let node = described?.node;
+        let resolve = ResolveNodeParams::builder()
+            .backend_node_id(node.backend_node_id)
+            .object_group(OBJECTS)
+            .build();
+        let document = self.session().execute(OPERATION, resolve).await?.object;
+        document.object_id.ok_or(Error::Replaced)
     }
 
     /// Chromium's number, in the session of the frame around it, of the element that holds it; none
