@@ -38,7 +38,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
     (
         "api",
         &[
-            "browser::capture::screenshot",
+            "browser::capture",
             "config",
             "error",
             "events",
@@ -56,7 +56,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
         "validate",
         &[
             "app",
-            "browser::capture::screenshot",
+            "browser::capture",
             "config",
             "error",
             "livekit",
@@ -77,8 +77,8 @@ const LAYERS: [(&str, &[&str]); 17] = [
 
 /// The parts of `browser` from the bottom up: each may use those above it in this list, and itself.
 const BROWSER: [&str; 14] = [
-    "error", "text", "numbers", "told", "scripts", "cdp", "gate", "host", "target", "tabs", "sight",
-    "hand", "act", "capture",
+    "error", "text", "numbers", "told", "scripts", "cdp", "gate", "host", "target", "tabs",
+    "sight", "hand", "act", "capture",
 ];
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
@@ -238,7 +238,10 @@ fn the_parts_of_the_browser_are_an_order() {
         assert_eq!(browser_order(path, text).len(), 1, "{text}");
     }
     let right = [
-        ("browser/act/click.rs", "use super::super::sight;\nuse super::aim;"),
+        (
+            "browser/act/click.rs",
+            "use super::super::sight;\nuse super::aim;",
+        ),
         ("browser/tabs/mod.rs", "use super::target::{Page, Ground};"),
         ("browser/mod.rs", "mod act;"),
         ("session/start.rs", "use super::act;"),
@@ -485,12 +488,24 @@ fn browser_order(path: &str, text: &str) -> Vec<String> {
     // From a file of a part, so many supers reach `browser`.
     let up = "super::".repeat(depth(path) - 1);
     let mut found = Vec::new();
-    for (at, _) in code.match_indices(&up).chain(code.match_indices("crate::browser::")) {
+    for (at, _) in code
+        .match_indices(&up)
+        .chain(code.match_indices("crate::browser::"))
+    {
         let is_whole = !code[..at].ends_with("super::");
-        let after = code[at..].trim_start_matches("super::").trim_start_matches("crate::browser::");
-        let used: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let after = code[at..]
+            .trim_start_matches("super::")
+            .trim_start_matches("crate::browser::");
+        let used: String = after
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect();
         if is_whole && place(&used).is_some_and(|used| used > own) {
-            found.push(format!("{path}:{}: {} may not use {used}", line_of(&code, at), BROWSER[own]));
+            found.push(format!(
+                "{path}:{}: {} may not use {used}",
+                line_of(&code, at),
+                BROWSER[own]
+            ));
         }
     }
     found

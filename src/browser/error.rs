@@ -120,8 +120,10 @@ impl Error {
                 .hint("Try again in a moment."),
             Self::Detached => Words::unavailable("the tab was closed meanwhile")
                 .hint("Get the context to see the tab that is current now, and try again."),
-            Self::Script { .. } | Self::Command { .. } => Words::unavailable("the browser refused the request")
-                .hint("Try again; the log has the details under the request id."),
+            Self::Script { .. } | Self::Command { .. } => {
+                Words::unavailable("the browser refused the request")
+                    .hint("Try again; the log has the details under the request id.")
+            }
         }
     }
 }

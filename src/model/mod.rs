@@ -8,12 +8,12 @@ pub mod geometry;
 pub mod ids;
 pub mod keys;
 pub(crate) mod likeness;
-pub mod outcome;
-pub mod progress;
-pub mod reading;
 mod networks;
 pub mod origins;
+pub mod outcome;
 mod patterns;
+pub mod progress;
+pub mod reading;
 pub mod recording;
 pub mod secret;
 pub mod secrets;
@@ -27,13 +27,13 @@ pub use command::{ActionErrorKind, ActionResult, Command};
 pub use event::{Event, EventBody};
 pub use geometry::{Point, Size};
 pub use ids::{RecordingId, RoomName, SessionId, ViewerId};
+pub use networks::Network;
 pub use outcome::{
     BlockedRequest, Change, Delivery, DialogInfo, DialogPolicy, DownloadInfo, DownloadState,
     Effect, EffectKind, HandledBy, Outcome, Rest, Retry, Struck,
 };
 pub use progress::{ActionState, ActionStatus};
 pub use reading::Unreadable;
-pub use networks::Network;
 pub use recording::{FileState, RecordingFile, RecordingState, RecordingStatus};
 pub use secret::Secret;
 pub use secrets::Secrets;

@@ -343,7 +343,7 @@ mod tests {
             assert_eq!(secrets.resolve(text, None).unwrap(), typed, "{text}");
         }
         let error = secrets.resolve("{{nobody.knows}}", None).unwrap_err();
-        assert_eq!(error.kind, ActionErrorKind::InvalidParameter);
+        assert_eq!(error.kind, ActionErrorKind::UnknownSecret);
         for word in ["nobody.knows", "GHOSTCAST_SECRET_NOBODY_KNOWS", "{{{{"] {
             assert!(error.message.contains(word), "{error} says {word}");
         }

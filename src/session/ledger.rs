@@ -140,7 +140,11 @@ mod tests {
     }
 
     fn result() -> ActionResult {
-        refused(ActionError::new(ActionErrorKind::Cancelled, "why"), "", None)
+        refused(
+            ActionError::new(ActionErrorKind::Cancelled, "why"),
+            "",
+            None,
+        )
     }
 
     #[test]

@@ -351,7 +351,8 @@ impl SessionHandle {
             Area::Element(index) => {
                 let area = sight::area_of(&page, index).await;
                 let area = area.map_err(|error| {
-                    Error::invalid_input(error.message).hint("List the elements and use an index of it.")
+                    Error::invalid_input(error.message)
+                        .hint("List the elements and use an index of it.")
                 })?;
                 let clip = Clip::Part(area);
                 return Ok(screenshot::screenshot(&page, format, quality, clip).await?);
@@ -463,7 +464,11 @@ struct Read {
 }
 
 impl Read {
-    async fn all(&mut self, page: &Page, options: &ContextOptions) -> Result<(), sight::Unreadable> {
+    async fn all(
+        &mut self,
+        page: &Page,
+        options: &ContextOptions,
+    ) -> Result<(), sight::Unreadable> {
         if options.wants_text() {
             let part = sight::text(page, options.text_cursor.as_deref()).await?;
             self.text = Some(part.text);

@@ -3,9 +3,9 @@
 use super::look::PageContext;
 use crate::browser::PageEvent;
 use crate::browser::sight::ElementList;
-use crate::model::{ActionResult, DialogInfo, Outcome};
 use crate::model::command::ActionRequest;
 use crate::model::secrets::Secrets;
+use crate::model::{ActionResult, DialogInfo, Outcome};
 
 /// An action as it may be repeated.
 pub(super) fn request(secrets: &Secrets, action: &mut ActionRequest) {
@@ -57,7 +57,11 @@ fn outcome(secrets: &Secrets, outcome: &mut Outcome) {
     let texts = struck
         .chain(rest.iter_mut().flat_map(|rest| &mut rest.waits_for))
         .chain(downloads.iter_mut().map(|download| &mut download.name))
-        .chain(blocked_requests.iter_mut().flat_map(|blocked| [&mut blocked.host, &mut blocked.reason]))
+        .chain(
+            blocked_requests
+                .iter_mut()
+                .flat_map(|blocked| [&mut blocked.host, &mut blocked.reason]),
+        )
         .chain(changes.iter_mut().map(|change| &mut change.text));
     texts.for_each(|text| secrets.mask_text(text));
     dialogs.iter_mut().for_each(|it| dialog(secrets, it));
@@ -79,7 +83,9 @@ pub(super) fn page_event(secrets: &Secrets, event: &mut PageEvent) {
     match event {
         PageEvent::Navigated { url } | PageEvent::Loaded { url } => secrets.mask_text(url),
         PageEvent::Console { text, .. } => secrets.mask_text(text),
-        PageEvent::Dialog(info) | PageEvent::DialogLeft(info) => secrets.mask_text(&mut info.message),
+        PageEvent::Dialog(info) | PageEvent::DialogLeft(info) => {
+            secrets.mask_text(&mut info.message)
+        }
         PageEvent::Titled(title) => secrets.mask_text(title),
         PageEvent::Download(info) => secrets.mask_text(&mut info.name),
         PageEvent::Dom(_)
@@ -92,7 +98,9 @@ pub(super) fn page_event(secrets: &Secrets, event: &mut PageEvent) {
 /// What an agent sees of the page.
 pub(super) fn context(secrets: &Secrets, context: &mut PageContext) {
     secrets.mask_text(&mut context.url);
-    let texts = [&mut context.title, &mut context.text].into_iter().flatten();
+    let texts = [&mut context.title, &mut context.text]
+        .into_iter()
+        .flatten();
     texts.for_each(|text| secrets.mask_text(text));
     context.dialog.iter_mut().for_each(|it| dialog(secrets, it));
     let found = context.found.iter_mut().flatten();

@@ -162,9 +162,15 @@ pub(super) async fn start(
     let gate = gate.await.map_err(no_port)?;
     let lease = pool.acquire(&gate.proxy_url()).await?;
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
-    let tabs = Tabs::open_first(&lease, record.viewport, record.dialogs, page_events, &tracker)
-        .instrument(span.clone())
-        .await?;
+    let tabs = Tabs::open_first(
+        &lease,
+        record.viewport,
+        record.dialogs,
+        page_events,
+        &tracker,
+    )
+    .instrument(span.clone())
+    .await?;
     let (supervisor, panicked) = Supervisor::new();
     let studio = start_studio(&config, &record, &supervisor)?;
     let (ended, viewers_ended) = mpsc::channel(ENDED_VIEWERS_MAX);

@@ -130,7 +130,8 @@ async fn test_step4_loading_state_tracking(bench: Bench) -> Outcome {
         context.ready_state.as_deref().unwrap_or("no ready state")
     ));
     ensure!(
-        !context.is_loading && context.ready_state.as_deref() == Some("complete")
+        !context.is_loading
+            && context.ready_state.as_deref() == Some("complete")
             && context.title.as_deref() == Some("Slow"),
         "afterwards it is not idle: {}",
         context.ready_state.as_deref().unwrap_or("no ready state")

@@ -55,7 +55,10 @@ fn check_picture(png: &[u8]) -> Outcome {
 async fn test_step7_screenshot_capture(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
     let session = bench.session(Some(pages.url("/flat/cc3333"))).await?;
-    let png = session.handle.screenshot(Format::Png, None, Area::Viewport).await?;
+    let png = session
+        .handle
+        .screenshot(Format::Png, None, Area::Viewport)
+        .await?;
     bench.say(format!("{} bytes of PNG", png.len()));
     check_picture(&png)?;
     let jpeg = session

@@ -25,7 +25,9 @@ pub(super) async fn handle(
         ));
     }
     let before = observe::before(stage, None).await;
-    let answered = stage.page.answer_dialog(&opened, params.accept, params.text.as_deref());
+    let answered = stage
+        .page
+        .answer_dialog(&opened, params.accept, params.text.as_deref());
     answered.await.map_err(browser_failed)?;
     observe::after(stage, before).await
 }

@@ -14,8 +14,8 @@ use super::aim::{self, in_words};
 use super::click;
 use super::deliver::{Sent, deliver};
 use super::observe::{self, Before, Observed};
-use super::value::{Verdict, Wanted};
 use super::reach::{Reached, reach};
+use super::value::{Verdict, Wanted};
 use super::{Done, Stage, browser_failed};
 use crate::media::cursor::Cue;
 use crate::model::Point;
@@ -164,11 +164,7 @@ pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, A
 }
 
 /// The field of an index, with the focus.
-async fn listed(
-    stage: Stage<'_>,
-    aimed: &Reached,
-    clear: bool,
-) -> Result<Field, ActionError> {
+async fn listed(stage: Stage<'_>, aimed: &Reached, clear: bool) -> Result<Field, ActionError> {
     let known = &aimed.known;
     let what = in_words(&known.print.role, &known.print.name);
     let index = known.index;
@@ -176,7 +172,8 @@ async fn listed(
         .frame
         .call::<Prepared>("prepareField", json!([known.node, clear]));
     let refuse = |why: String| ActionError::new(ActionErrorKind::ElementNotEditable, why);
-    let candidates = || async { json!({ "candidates": sight::candidates(stage.page, known).await }) };
+    let candidates =
+        || async { json!({ "candidates": sight::candidates(stage.page, known).await }) };
     match prepared.await.map_err(browser_failed)? {
         Prepared::Ready { field } => Ok(Field {
             frame: known.frame.clone(),
@@ -194,7 +191,15 @@ async fn listed(
         Prepared::Click => {
             let target = Target::Index(index);
             let (button, count) = (MouseButton::Left, 1);
-            click::click(stage, &Click { target, button, count }).await?;
+            click::click(
+                stage,
+                &Click {
+                    target,
+                    button,
+                    count,
+                },
+            )
+            .await?;
             let field = focused(stage, clear).await?;
             let missing = refuse(format!(
                 "Element {index}, {what}, was clicked and gave nothing to type into. Get the \
@@ -344,12 +349,17 @@ async fn enter(
         opening.extend(keys::chord(&keys::plain("Delete")));
     }
     if !opening.is_empty() {
-        sent(stage, field, deliver(stage, keys::send(stage.page, opening)).await?)?;
+        sent(
+            stage,
+            field,
+            deliver(stage, keys::send(stage.page, opening)).await?,
+        )?;
     }
     let mut strokes = keys::strokes(text);
-    let is_boxed = field.facts.max_length.is_some_and(|most| {
-        most <= BOX_CHARS_MAX && strokes.len() > most as usize
-    });
+    let is_boxed = field
+        .facts
+        .max_length
+        .is_some_and(|most| most <= BOX_CHARS_MAX && strokes.len() > most as usize);
     let until = Instant::now() + BY_KEYS_WITHIN;
     let mut done = 0;
     while done < strokes.len() {
@@ -363,7 +373,11 @@ async fn enter(
             .iter()
             .flat_map(|stroke: &Stroke| keys::stroke(stroke, breaks))
             .collect();
-        sent(stage, field, deliver(stage, keys::send(stage.page, events)).await?)?;
+        sent(
+            stage,
+            field,
+            deliver(stage, keys::send(stage.page, events)).await?,
+        )?;
         if is_boxed {
             // Some pages move on to the next box a moment later.
             let moved = field.frame.call::<Value>("moveOn", json!([])).await;
@@ -397,7 +411,12 @@ fn sent(stage: Stage<'_>, field: &Field, sent: Sent) -> Result<(), ActionError> 
         .delivery(Delivery::Unknown),
     };
     error.outcome.target = Some(field.struck.clone());
-    error.outcome.dialogs = stage.page.dialog().map(|opened| opened.info).into_iter().collect();
+    error.outcome.dialogs = stage
+        .page
+        .dialog()
+        .map(|opened| opened.info)
+        .into_iter()
+        .collect();
     Err(error.retry(Retry::Unsafe))
 }
 
@@ -430,12 +449,21 @@ async fn look(field: &Field, wanted: &Wanted) -> Seen {
     let mut last = Seen::Unknown;
     for wait in LOOKS {
         tokio::time::sleep(Duration::from_millis(wait)).await;
-        let typed = field.frame.call::<Typed>("typed", json!([field.facts.node]));
-        let Ok(Typed { is_gone: false, held: Some(held), boxes }) = typed.await else {
+        let typed = field
+            .frame
+            .call::<Typed>("typed", json!([field.facts.node]));
+        let Ok(Typed {
+            is_gone: false,
+            held: Some(held),
+            boxes,
+        }) = typed.await
+        else {
             return Seen::Unknown;
         };
         let verdict = field.verdict(wanted, &held, boxes.as_deref());
-        let held = boxes.filter(|_| verdict != Verdict::Refused).unwrap_or(held);
+        let held = boxes
+            .filter(|_| verdict != Verdict::Refused)
+            .unwrap_or(held);
         if verdict != Verdict::Refused {
             return Seen::Held(verdict, held);
         }
@@ -468,7 +496,10 @@ async fn told(
     match seen {
         Seen::Held(Verdict::Refused, held) => {
             let error = field.not_accepted(held, "");
-            return Err(error.outcome(done).delivery(Delivery::Sent).retry(Retry::Useless));
+            return Err(error
+                .outcome(done)
+                .delivery(Delivery::Sent)
+                .retry(Retry::Useless));
         }
         Seen::Held(verdict, held) => {
             done = done.with("value", shown(held));
@@ -485,9 +516,10 @@ async fn told(
         }
         Seen::Unknown => {
             done = done.with("value", Value::Null);
-            done.effect.verified = done.effect.verified.filter(|_| {
-                done.effect.kind >= EffectKind::Navigation
-            });
+            done.effect.verified = done
+                .effect
+                .verified
+                .filter(|_| done.effect.kind >= EffectKind::Navigation);
         }
     }
     if let Some(error) = observed.error {
@@ -517,7 +549,9 @@ async fn only_broke_the_line(field: &Field, held: &str) -> bool {
     if !matches!(field.facts.way, Way::Area | Way::Rich) {
         return false;
     }
-    let typed = field.frame.call::<Typed>("typed", json!([field.facts.node]));
+    let typed = field
+        .frame
+        .call::<Typed>("typed", json!([field.facts.node]));
     let now = typed.await.ok().and_then(|typed| typed.held);
     now.is_some_and(|now| {
         now.len() > held.len() && now.trim_end_matches('\n') == held.trim_end_matches('\n')
@@ -534,7 +568,9 @@ fn gone(field: &Field) -> ActionError {
 
 impl Field {
     fn wanted(&self, text: &str, clear: bool) -> Wanted {
-        let Facts { held, caret, way, .. } = &self.facts;
+        let Facts {
+            held, caret, way, ..
+        } = &self.facts;
         let held = held.as_deref().unwrap_or_default();
         let end = held.encode_utf16().count();
         let caret = match (way, self.is_at_end) {
@@ -604,7 +640,13 @@ mod tests {
 
     #[test]
     fn one_break_at_the_end_means_submit() {
-        for (text, less) in [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a", "a"), ("", "")] {
+        for (text, less) in [
+            ("a\n", "a"),
+            ("a\r\n", "a"),
+            ("a\n\n", "a\n"),
+            ("a", "a"),
+            ("", ""),
+        ] {
             assert_eq!(one_break_less(text), less);
         }
     }
@@ -622,13 +664,32 @@ mod tests {
         let prepared: Prepared = serde_json::from_value(ready).unwrap();
         assert!(matches!(
             prepared,
-            Prepared::Ready { field: Facts { way: Way::Rich, breaks: Breaks::Command, .. } }
+            Prepared::Ready {
+                field: Facts {
+                    way: Way::Rich,
+                    breaks: Breaks::Command,
+                    ..
+                }
+            }
         ));
-        for other in ["gone", "takes_none", "click", "refused_focus", "elsewhere", "none"] {
+        for other in [
+            "gone",
+            "takes_none",
+            "click",
+            "refused_focus",
+            "elsewhere",
+            "none",
+        ] {
             let answer = json!({ "is": other });
-            assert!(serde_json::from_value::<Prepared>(answer).is_ok(), "{other}");
+            assert!(
+                serde_json::from_value::<Prepared>(answer).is_ok(),
+                "{other}"
+            );
         }
         let set = json!({ "is": "set", "wanted": "42", "held": "42" });
-        assert!(matches!(serde_json::from_value(set), Ok(Picked::Set { .. })));
+        assert!(matches!(
+            serde_json::from_value(set),
+            Ok(Picked::Set { .. })
+        ));
     }
 }

@@ -143,7 +143,10 @@ fn refuse_while_dialog_open(stage: Stage<'_>, command: &Command) -> Result<(), A
 /// An outcome with the facts that every action tells.
 fn told(outcome: Outcome) -> Outcome {
     let kind = outcome.effect.kind.as_str();
-    let open = outcome.dialogs.iter().rfind(|dialog| dialog.handled_by.is_none());
+    let open = outcome
+        .dialogs
+        .iter()
+        .rfind(|dialog| dialog.handled_by.is_none());
     let dialog = open.or(outcome.dialogs.last()).map(|dialog| json!(dialog));
     let download = outcome.downloads.last().map(|download| json!(download));
     let mut outcome = outcome.with("effect", kind);

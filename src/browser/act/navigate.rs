@@ -184,13 +184,7 @@ impl Marks {
         timeout(DOWNLOAD_WITHIN, began).await.is_ok()
     }
 
-    fn outcome(
-        self,
-        stage: Stage<'_>,
-        before: &Loading,
-        rest: Rest,
-        took: Duration,
-    ) -> Outcome {
+    fn outcome(self, stage: Stage<'_>, before: &Loading, rest: Rest, took: Duration) -> Outcome {
         let after = stage.page.loading();
         let dialogs = stage.page.dialogs_since(self.dialogs);
         let downloads = stage.tabs.downloads().since(self.downloads);

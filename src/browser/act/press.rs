@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::super::hand::keys;
 use super::super::sight;
 use super::aim::in_words;
-use super::reach::{Reached, reach};
 use super::clipboard;
 use super::deliver::{Sent, deliver};
 use super::observe;
+use super::reach::{Reached, reach};
 use super::{Done, Stage, browser_failed};
 use crate::media::cursor::Cue;
 use crate::model::command::{ActionError, ActionErrorKind, Press};
@@ -112,6 +112,9 @@ fn unknown(aimed: Option<&Reached>, pressed: usize, total: usize) -> ActionError
     .delivery(Delivery::Unknown)
     .retry(Retry::Unsafe);
     error.outcome.target = aimed.map(|aimed| aimed.struck.clone());
-    error.outcome.data.insert("pressed".to_owned(), Value::from(pressed));
+    error
+        .outcome
+        .data
+        .insert("pressed".to_owned(), Value::from(pressed));
     error
 }

@@ -49,7 +49,9 @@ pub(super) async fn reach(stage: Stage<'_>, index: u32) -> Result<Reached, Actio
         "role": known.print.role, "name": known.print.name,
         "row": known.print.row, "href": known.print.href,
     });
-    let answer = known.frame.call::<Answer>("reach", json!([known.node, print]));
+    let answer = known
+        .frame
+        .call::<Answer>("reach", json!([known.node, print]));
     let answer = match answer.await {
         Ok(answer) => answer,
         Err(Error::Replaced | Error::Detached) => Answer::Gone,
@@ -61,7 +63,10 @@ pub(super) async fn reach(stage: Stage<'_>, index: u32) -> Result<Reached, Actio
         Answer::Other { now } => return Err(sight::stale(stage.page, &known, Some(now)).await),
         Answer::Reached { x, y } => {
             let place = sight::placement(stage.page, &known.frame);
-            let at = place.await.map_err(browser_failed)?.to_page(Point::new(x, y));
+            let at = place
+                .await
+                .map_err(browser_failed)?
+                .to_page(Point::new(x, y));
             let struck = Struck {
                 index: Some(index),
                 role: known.print.role.clone(),

@@ -9,10 +9,10 @@ use super::super::hand::keys;
 use super::super::sight;
 use super::super::target::Frame;
 use super::aim::{self, in_words};
-use super::reach::{Reached, reach};
 use super::click;
 use super::deliver::deliver;
 use super::observe::{self, Before};
+use super::reach::{Reached, reach};
 use super::{Done, Stage, browser_failed};
 use crate::media::cursor::Cue;
 use crate::model::command::{
@@ -114,7 +114,9 @@ pub(super) async fn select(stage: Stage<'_>, params: &Select) -> Result<Done, Ac
         Choice::Label(label) => json!({ "labels": [label] }),
         Choice::Labels(labels) => json!({ "labels": labels }),
     };
-    let chose = known.frame.call::<Chose>("choose", json!([known.node, wanted]));
+    let chose = known
+        .frame
+        .call::<Chose>("choose", json!([known.node, wanted]));
     match chose.await.map_err(browser_failed)? {
         Chose::Aria => in_listbox(stage, &aimed, &params.choice, before).await,
         Chose::Gone => Err(sight::stale(stage.page, known, None).await),
@@ -143,7 +145,9 @@ async fn chosen(
     if let Some(error) = observed.error {
         return Err(error.outcome(done));
     }
-    let now = known.frame.call::<Option<Chosen>>("chosen", json!([known.node]));
+    let now = known
+        .frame
+        .call::<Option<Chosen>>("chosen", json!([known.node]));
     let now = match is_elsewhere {
         true => None,
         false => now.await.ok().flatten(),
@@ -152,8 +156,8 @@ async fn chosen(
         // The choice took the page elsewhere, or the list is another one now.
         return Ok(done.with("values", json!(picked)));
     };
-    let is_held = now.values.len() == picked.len()
-        && picked.iter().all(|value| now.values.contains(value));
+    let is_held =
+        now.values.len() == picked.len() && picked.iter().all(|value| now.values.contains(value));
     if !is_held {
         let what = in_words(&aimed.struck.role, &aimed.struck.name);
         return Err(ActionError::new(
@@ -199,7 +203,12 @@ fn refusal(aimed: &Reached, refused: Chose) -> ActionError {
     };
     let label = |option: &Value| Some(option.get("label")?.as_str()?.to_owned());
     let is_open = |option: &&Value| option.get("disabled").is_none();
-    let labels: Vec<String> = refusal.options.iter().filter(is_open).filter_map(label).collect();
+    let labels: Vec<String> = refusal
+        .options
+        .iter()
+        .filter(is_open)
+        .filter_map(label)
+        .collect();
     let mut error = ActionError::new(
         ActionErrorKind::ValueNotAccepted,
         format!("{what} {why}. It offers {}.", quoted(&labels)),
@@ -265,7 +274,11 @@ async fn in_listbox(
         return Err(not_open(aimed, ""));
     };
     let args = json!([aimed.known.node, option.node, option.label]);
-    let took = aimed.known.frame.call::<Option<Took>>("tookOption", args).await;
+    let took = aimed
+        .known
+        .frame
+        .call::<Option<Took>>("tookOption", args)
+        .await;
     match took {
         Ok(Some(took)) if took.shows => {
             if done.effect.kind < EffectKind::Navigation {
@@ -307,7 +320,15 @@ async fn find(stage: Stage<'_>, aimed: &Reached, want: &str) -> Result<Choosable
     if let Sought::Closed { typeable } = sought {
         let target = Target::Index(index);
         let (button, count) = (MouseButton::Left, 1);
-        click::click(stage, &Click { target, button, count }).await?;
+        click::click(
+            stage,
+            &Click {
+                target,
+                button,
+                count,
+            },
+        )
+        .await?;
         sought = wait(aimed, want, OPENS_WITHIN / 3).await?;
         if matches!(sought, Sought::Closed { .. }) {
             let open = keys::chord(&keys::plain("ArrowDown"));
@@ -329,12 +350,16 @@ async fn find(stage: Stage<'_>, aimed: &Reached, want: &str) -> Result<Choosable
     match sought {
         Sought::Found { option, .. } => Ok(option),
         Sought::Gone => Err(sight::stale(stage.page, &aimed.known, None).await),
-        Sought::Twice { options } => {
-            Err(absent(aimed, &format!("has more than one option \"{want}\""), &options))
-        }
-        Sought::Absent { options, .. } => {
-            Err(absent(aimed, &format!("shows no option \"{want}\""), &options))
-        }
+        Sought::Twice { options } => Err(absent(
+            aimed,
+            &format!("has more than one option \"{want}\""),
+            &options,
+        )),
+        Sought::Absent { options, .. } => Err(absent(
+            aimed,
+            &format!("shows no option \"{want}\""),
+            &options,
+        )),
         Sought::Closed { .. } => Err(absent(aimed, "was clicked and opened no list", &[])),
     }
 }
@@ -415,13 +440,24 @@ async fn take(stage: Stage<'_>, aimed: &Reached, option: &Choosable) -> Result<(
     let Some(index) = index else {
         return Err(absent(
             aimed,
-            &format!("shows the option \"{}\", which cannot be clicked", option.label),
+            &format!(
+                "shows the option \"{}\", which cannot be clicked",
+                option.label
+            ),
             &[],
         ));
     };
     let target = Target::Index(index);
     let (button, count) = (MouseButton::Left, 1);
-    click::click(stage, &Click { target, button, count }).await?;
+    click::click(
+        stage,
+        &Click {
+            target,
+            button,
+            count,
+        },
+    )
+    .await?;
     Ok(())
 }
 
@@ -440,16 +476,26 @@ mod tests {
 
     #[test]
     fn what_our_scripts_answer_is_understood() {
-        let absent = json!({ "is": "absent", "what": "x", "options": [{ "label": "A" }], "more": 0 });
-        assert!(matches!(serde_json::from_value(absent), Ok(Chose::Absent(_))));
+        let absent =
+            json!({ "is": "absent", "what": "x", "options": [{ "label": "A" }], "more": 0 });
+        assert!(matches!(
+            serde_json::from_value(absent),
+            Ok(Chose::Absent(_))
+        ));
         let one = json!({ "is": "one_only", "options": [], "more": 0 });
         assert!(matches!(serde_json::from_value(one), Ok(Chose::OneOnly(_))));
         let found = json!({
             "is": "found", "typeable": true, "options": ["A"],
             "option": { "node": 1, "label": "A", "disabled": false, "selected": true },
         });
-        assert!(matches!(serde_json::from_value(found), Ok(Sought::Found { .. })));
+        assert!(matches!(
+            serde_json::from_value(found),
+            Ok(Sought::Found { .. })
+        ));
         let closed = json!({ "is": "closed", "typeable": false });
-        assert!(matches!(serde_json::from_value(closed), Ok(Sought::Closed { typeable: false })));
+        assert!(matches!(
+            serde_json::from_value(closed),
+            Ok(Sought::Closed { typeable: false })
+        ));
     }
 }

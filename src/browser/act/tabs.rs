@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::super::target::loading::Loading;
 use super::super::target::Page;
+use super::super::target::loading::Loading;
 use super::{Stage, browser_failed, navigate};
 use crate::media::cursor::Cue;
 use crate::model::Outcome;
@@ -78,7 +78,9 @@ pub(super) async fn switch(stage: Stage<'_>, tab: u32) -> Result<Outcome, Action
         ..Outcome::default()
     };
     Ok(match was_there {
-        true => done.with("effect", EffectKind::None.as_str()).with("tab", tab),
+        true => done
+            .with("effect", EffectKind::None.as_str())
+            .with("tab", tab),
         false => in_tab(done, tab),
     })
 }

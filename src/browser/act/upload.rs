@@ -99,9 +99,20 @@ async fn through_chooser(
     intercept(own, true).await?;
     let target = Target::Index(reached.known.index);
     let (button, count) = (MouseButton::Left, 1);
-    let clicked = click::click(stage, &Click { target, button, count }).await;
+    let clicked = click::click(
+        stage,
+        &Click {
+            target,
+            button,
+            count,
+        },
+    )
+    .await;
     let opened = match &clicked {
-        Ok(_) => timeout(CHOOSER_WITHIN, opened(&mut choosers)).await.ok().flatten(),
+        Ok(_) => timeout(CHOOSER_WITHIN, opened(&mut choosers))
+            .await
+            .ok()
+            .flatten(),
         Err(_) => None,
     };
     // From here on choosers are the browser's again, whatever came of this one.
@@ -141,7 +152,9 @@ async fn field_of(
     opened: &EventFileChooserOpened,
 ) -> Result<Option<(Frame, FileField)>, ActionError> {
     let frames = stage.page.frames();
-    let frame = frames.into_iter().find(|frame| *frame.id() == opened.frame_id);
+    let frame = frames
+        .into_iter()
+        .find(|frame| *frame.id() == opened.frame_id);
     let (Some(frame), Some(node)) = (frame, &opened.backend_node_id) else {
         return Ok(None);
     };
@@ -182,22 +195,29 @@ async fn give(
         let count = given.len();
         return Err(ActionError::new(
             ActionErrorKind::ValueNotAccepted,
-            format!("{what} takes one file, and {count} were given. Nothing was uploaded: send one."),
+            format!(
+                "{what} takes one file, and {count} were given. Nothing was uploaded: send one."
+            ),
         )
         .retry(Retry::Useless));
     }
-    let paths = files::lay(stage.page.uploads(), given).await.map_err(|error| {
-        tracing::warn!(%error, "files for a page could not be written");
-        ActionError::new(
-            ActionErrorKind::Internal,
-            "The files could not be written to the service's disk. Try again later.",
-        )
-    })?;
+    let paths = files::lay(stage.page.uploads(), given)
+        .await
+        .map_err(|error| {
+            tracing::warn!(%error, "files for a page could not be written");
+            ActionError::new(
+                ActionErrorKind::Internal,
+                "The files could not be written to the service's disk. Try again later.",
+            )
+        })?;
     let forget = frame.call::<Value>("forgetFiles", json!([]));
     forget.await.map_err(browser_failed)?;
     let object = frame.object("element", json!([field.node]));
     let object = object.await.map_err(browser_failed)?;
-    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let paths: Vec<String> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     let mut set = SetFileInputFilesParams::new(paths);
     set.object_id = Some(object);
     let set = frame.session().execute("give files to a field", set);
@@ -221,7 +241,11 @@ async fn give(
                     after: Some(json!(names)),
                 };
             }
-            let files: Vec<Value> = given.iter().zip(taken).map(|(file, held)| told(file, held)).collect();
+            let files: Vec<Value> = given
+                .iter()
+                .zip(taken)
+                .map(|(file, held)| told(file, held))
+                .collect();
             let done = done.with("files", files);
             Ok(match field.accept.is_empty() {
                 true => done,
@@ -308,7 +332,10 @@ mod tests {
     #[test]
     fn a_media_type_that_was_not_kept_is_told() {
         let kept = told(&file("a.txt", Some("text/plain")), &held("a.txt", 2));
-        assert_eq!(kept, json!({ "name": "a.txt", "type": "text/plain", "bytes": 2 }));
+        assert_eq!(
+            kept,
+            json!({ "name": "a.txt", "type": "text/plain", "bytes": 2 })
+        );
         let other = told(&file("a.txt", Some("image/png")), &held("a.txt", 2));
         assert_eq!(other["mime_type_not_kept"], "image/png");
     }

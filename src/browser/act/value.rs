@@ -144,9 +144,15 @@ mod tests {
     fn text_goes_where_the_caret_is() {
         let wanted = |clear, caret| Wanted::new("a😀b", "X", clear, caret);
         assert_eq!(wanted(true, None), Wanted::Whole("X".to_owned()));
-        assert_eq!(wanted(false, Some((4, 4))), Wanted::Whole("a😀bX".to_owned()));
+        assert_eq!(
+            wanted(false, Some((4, 4))),
+            Wanted::Whole("a😀bX".to_owned())
+        );
         assert_eq!(wanted(false, Some((1, 3))), Wanted::Whole("aXb".to_owned()));
-        assert_eq!(wanted(false, Some((9, 9))), Wanted::Whole("a😀bX".to_owned()));
+        assert_eq!(
+            wanted(false, Some((9, 9))),
+            Wanted::Whole("a😀bX".to_owned())
+        );
         assert_eq!(wanted(false, None), Wanted::Within("X".to_owned()));
         assert_eq!(wanted(false, None).verdict("aX😀b"), Verdict::Exact);
         assert_eq!(wanted(false, None).verdict("a😀b"), Verdict::Refused);

@@ -19,8 +19,8 @@ use chromiumoxide_cdp::cdp::browser_protocol::page::{
     EventScreencastFrame, ScreencastFrameAckParams, StartScreencastFormat, StartScreencastParams,
     StopScreencastParams,
 };
-use futures::future::{BoxFuture, OptionFuture};
 use futures::FutureExt;
+use futures::future::{BoxFuture, OptionFuture};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 

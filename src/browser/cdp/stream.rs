@@ -12,7 +12,11 @@ const EVENTS_MAX: usize = 8_192;
 /// From so few free places on, floods are left out, so that what a page's state hangs on finds one.
 const RESERVED: usize = EVENTS_MAX / 2;
 /// What a page can make any number of, and whose loss can be made good.
-const FLOODS: [&str; 3] = ["Network.", "Runtime.consoleAPICalled", "Runtime.exceptionThrown"];
+const FLOODS: [&str; 3] = [
+    "Network.",
+    "Runtime.consoleAPICalled",
+    "Runtime.exceptionThrown",
+];
 
 /// One event, not parsed yet.
 #[derive(Debug)]
@@ -36,7 +40,9 @@ impl Event {
     /// Its parameters; nothing when they are not of this form, as a newer Chromium's may be.
     pub(in crate::browser) fn parse<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_str(self.params.get())
-            .inspect_err(|error| tracing::debug!(%error, method = self.method, "an event is not understood"))
+            .inspect_err(
+                |error| tracing::debug!(%error, method = self.method, "an event is not understood"),
+            )
             .ok()
     }
 }
@@ -122,7 +128,11 @@ mod tests {
     use super::*;
 
     fn event(method: &str) -> Event {
-        Event::new(None, method.to_owned(), RawValue::from_string("{}".to_owned()).unwrap())
+        Event::new(
+            None,
+            method.to_owned(),
+            RawValue::from_string("{}".to_owned()).unwrap(),
+        )
     }
 
     #[tokio::test]

@@ -54,7 +54,10 @@ mod tests {
             data: data.to_vec(),
         };
         let paths = lay(&base, &[file(b"one"), file(b"two")]).await.unwrap();
-        let read: Vec<_> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
+        let read: Vec<_> = paths
+            .iter()
+            .map(|path| std::fs::read(path).unwrap())
+            .collect();
         assert_eq!(read, [b"one", b"two"]);
         assert!(paths.iter().all(|path| path.ends_with("a b.txt")));
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;

@@ -397,7 +397,10 @@ mod tests {
     fn every_key_that_a_chord_can_name_has_a_code_and_a_number() {
         let functions = (1..=24).map(|number| format!("F{number}"));
         let named = NAMED.iter().map(|(name, ..)| (*name).to_owned());
-        for name in functions.chain(named).chain(["+".to_owned(), " ".to_owned()]) {
+        for name in functions
+            .chain(named)
+            .chain(["+".to_owned(), " ".to_owned()])
+        {
             let chord = Chord::parse(&name).unwrap();
             let key = LAYOUT.facts(&chord.key);
             assert!(!key.code.is_empty() && key.windows > 0, "{name}: {key:?}");

@@ -254,7 +254,10 @@ impl Process {
         let params = DisposeBrowserContextParams::new(context.to_owned());
         if self.is_alive() {
             // A context that cannot be closed goes with its process.
-            let _ = self.browser().execute("close a browser context", params).await;
+            let _ = self
+                .browser()
+                .execute("close a browser context", params)
+                .await;
         }
     }
 

@@ -10,8 +10,8 @@ mod tree;
 mod unreadable;
 mod which;
 
-pub use self::list::{ElementList, Part, asks_for_password, list};
 pub(in crate::browser) use self::awaited::awaited;
+pub use self::list::{ElementList, Part, asks_for_password, list};
 pub(in crate::browser) use self::place::placement;
 pub use self::text::{Found, TextPart, find, text};
 pub use self::tree::{TreePart, tree};

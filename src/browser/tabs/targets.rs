@@ -71,7 +71,10 @@ async fn hear_download(tabs: &Arc<Inner>, event: &Event) {
         return;
     };
     let is_ours = |frame: &str| tabs.state().pages.iter().any(|page| page.has_frame(frame));
-    let told = tabs.ground.downloads.hear(event, &process.browser(), is_ours);
+    let told = tabs
+        .ground
+        .downloads
+        .hear(event, &process.browser(), is_ours);
     if let Some(told) = told {
         let tab = tabs.state().current.tab();
         tabs.tell(tab, PageEvent::Download(told)).await;

@@ -16,6 +16,9 @@ impl Clipboard {
 
     /// What was copied last; nothing when nothing was.
     pub(in crate::browser) fn text(&self) -> Option<String> {
-        self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.text
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }

@@ -76,7 +76,10 @@ impl Dialogs {
     }
 
     /// One has opened. Answers whether the policy answers it, and how.
-    pub(super) fn note_opened(&self, event: &EventJavascriptDialogOpening) -> (Opened, Option<bool>) {
+    pub(super) fn note_opened(
+        &self,
+        event: &EventJavascriptDialogOpening,
+    ) -> (Opened, Option<bool>) {
         let kind = event.r#type.as_ref().to_owned();
         let answer = match (self.policy, kind.as_str()) {
             (DialogPolicy::Ask, _) => None,
@@ -89,7 +92,11 @@ impl Dialogs {
         let info = DialogInfo {
             dialog_type: kind,
             message: cut(&event.message),
-            default_value: event.default_prompt.as_deref().filter(|_| is_prompt).map(cut),
+            default_value: event
+                .default_prompt
+                .as_deref()
+                .filter(|_| is_prompt)
+                .map(cut),
             accepted: answer,
             handled_by: answer.map(|_| HandledBy::Policy),
         };

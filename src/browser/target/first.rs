@@ -108,7 +108,10 @@ async fn document(session: &Session, tree: &FrameTree) -> Result<Document, Error
         .world_name(WORLD)
         .build()
         .map_err(Error::builder(OPERATION))?;
-    let context = session.execute(OPERATION, world).await?.execution_context_id;
+    let context = session
+        .execute(OPERATION, world)
+        .await?
+        .execution_context_id;
     let facts = "({url: location.href, ready_state: document.readyState})";
     let mut params = EvaluateParams::new(facts);
     params.context_id = Some(context);

@@ -13,8 +13,8 @@ use chromiumoxide_cdp::cdp::browser_protocol::dom::{
 use chromiumoxide_cdp::cdp::browser_protocol::page::FrameId;
 use chromiumoxide_cdp::cdp::js_protocol::runtime::{
     CallArgument, CallFunctionOnParams, EvaluateParams, EvaluateReturns, ExceptionDetails,
-    ExecutionContextId, ReleaseObjectGroupParams, ReleaseObjectParams, RemoteObjectId, SerializationOptions,
-    SerializationOptionsSerialization,
+    ExecutionContextId, ReleaseObjectGroupParams, ReleaseObjectParams, RemoteObjectId,
+    SerializationOptions, SerializationOptionsSerialization,
 };
 use futures::future::join_all;
 use serde::de::DeserializeOwned;
@@ -60,12 +60,15 @@ impl Frames {
     /// A frame is there.
     pub(super) fn attach(&mut self, id: &FrameId, parent: Option<&FrameId>) {
         let next = self.attached;
-        let node = self.nodes.entry(id.inner().clone()).or_insert_with(|| Node {
-            parent: None,
-            url: String::new(),
-            order: next,
-            world: None,
-        });
+        let node = self
+            .nodes
+            .entry(id.inner().clone())
+            .or_insert_with(|| Node {
+                parent: None,
+                url: String::new(),
+                order: next,
+                world: None,
+            });
         if let Some(parent) = parent {
             node.parent = Some(parent.inner().clone());
         }
@@ -84,7 +87,10 @@ impl Frames {
     pub(super) fn detach(&mut self, id: &FrameId, session: Option<&str>, is_swapped: bool) {
         if is_swapped {
             if let Some(node) = self.nodes.get_mut(id.inner())
-                && node.world.as_ref().is_some_and(|world| world.session.id() == session)
+                && node
+                    .world
+                    .as_ref()
+                    .is_some_and(|world| world.session.id() == session)
             {
                 node.world = None;
             }
@@ -136,9 +142,10 @@ impl Frames {
         Some(Frame {
             id: FrameId::new(id),
             parent: node.parent.as_ref().map(FrameId::new),
-            parent_session: node.parent.as_ref().and_then(|parent| {
-                Some(self.nodes.get(parent)?.world.as_ref()?.session.clone())
-            }),
+            parent_session: node
+                .parent
+                .as_ref()
+                .and_then(|parent| Some(self.nodes.get(parent)?.world.as_ref()?.session.clone())),
             url: node.url.clone(),
             world: node.world.clone()?,
         })
@@ -296,7 +303,10 @@ impl Frame {
         };
         let answer = self.session().execute(SCRIPT, params).await?;
         thrown(function, answer.exception_details)?;
-        let list = answer.result.deep_serialized_value.and_then(|deep| deep.value);
+        let list = answer
+            .result
+            .deep_serialized_value
+            .and_then(|deep| deep.value);
         let nodes = list.as_ref().and_then(Value::as_array);
         Ok(nodes.into_iter().flatten().map(node).collect())
     }
@@ -322,7 +332,9 @@ impl Frame {
     pub(in crate::browser) async fn document_of_page(&self) -> Result<RemoteObjectId, Error> {
         const OPERATION: &str = "find a document";
         let ours = self.object("whole", json!([])).await?;
-        let describe = DescribeNodeParams::builder().object_id(ours.clone()).build();
+        let describe = DescribeNodeParams::builder()
+            .object_id(ours.clone())
+            .build();
         let described = self.session().execute(OPERATION, describe).await;
         let release = ReleaseObjectParams::new(ours);
         // A document that is gone has let everything go.

@@ -334,7 +334,9 @@ impl Listener {
 
     /// A frame moved inside its document.
     fn moved(&mut self, event: &EventNavigatedWithinDocument) -> Option<PageEvent> {
-        self.shared.frames().note_url(&event.frame_id, &shown(&event.url));
+        self.shared
+            .frames()
+            .note_url(&event.frame_id, &shown(&event.url));
         if !self.is_main(&event.frame_id) {
             return None;
         }
@@ -405,7 +407,10 @@ impl Listener {
             session: self.session.beside(id),
             context: context.id,
             unique: context.unique_id,
-            document: self.documents.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1,
+            document: self
+                .documents
+                .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+                + 1,
         };
         let frame = FrameId::new(aux.frame_id);
         self.shared.frames().enter(&frame, world);
@@ -456,7 +461,9 @@ impl Listener {
         self.tasks.spawn(async move {
             let Some(accept) = answer else {
                 if is_left(&shared.dialogs, opened.number).await {
-                    shared.dialogs.note_answer(opened.number, false, HandledBy::Timeout);
+                    shared
+                        .dialogs
+                        .note_answer(opened.number, false, HandledBy::Timeout);
                     // One that is gone meanwhile needs no answer.
                     let _ = dialogs::answer(&session, false, None).await;
                     let event = PageEvent::DialogLeft(opened.info);

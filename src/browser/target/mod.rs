@@ -33,14 +33,14 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-pub use self::dialogs::Opened;
-pub use self::downloads::Downloads;
-pub(super) use self::ground::Ground;
-pub use self::ground::TabEvent;
 use self::clipboard::Clipboard;
 use self::dialogs::Dialogs;
+pub use self::dialogs::Opened;
+pub use self::downloads::Downloads;
 pub(super) use self::frames::Frame;
 use self::frames::Frames;
+pub(super) use self::ground::Ground;
+pub use self::ground::TabEvent;
 use self::loading::Loading;
 use super::cdp::{COMMAND_TIMEOUT, Session, Stream};
 use super::error::Error;
@@ -173,7 +173,10 @@ impl Drop for Inner {
 async fn prepare(session: &Session) -> Result<(), Error> {
     const OPERATION: &str = "prepare a page";
     let frames_only = TargetFilter::new(vec![
-        FilterEntry::builder().r#type("iframe").exclude(false).build(),
+        FilterEntry::builder()
+            .r#type("iframe")
+            .exclude(false)
+            .build(),
         FilterEntry::builder().exclude(true).build(),
     ]);
     let attach = SetAutoAttachParams::builder()
@@ -238,7 +241,10 @@ impl Page {
             .flatten(true)
             .build()
             .map_err(Error::builder("attach to a page"))?;
-        let attached = process.browser().execute("attach to a page", attach).await?;
+        let attached = process
+            .browser()
+            .execute("attach to a page", attach)
+            .await?;
         let (session, stream) = process.cdp.session(attached.session_id.inner());
         let viewport = ground.viewport;
         let metrics = SetDeviceMetricsOverrideParams::new(

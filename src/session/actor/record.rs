@@ -259,7 +259,11 @@ fn action_title(action: &ActionRequest, result: &ActionResult) -> String {
     let element = || {
         let data = &result.outcome.data;
         let listed = || data.get("element")?.get("name")?.as_str();
-        let struck = result.outcome.target.as_ref().map(|target| target.name.as_str());
+        let struck = result
+            .outcome
+            .target
+            .as_ref()
+            .map(|target| target.name.as_str());
         let name = struck.or_else(listed)?;
         (!name.is_empty()).then(|| format!("\"{}\"", words(name)))
     };
