@@ -88,7 +88,7 @@ pub(super) async fn perform(
     let outcome = match wanted {
         Ok(command) => tokio::select! {
             biased;
-            outcome = carry_out(&kit, &page, &request, &command, &is_password) => outcome,
+            outcome = carry_out(&kit, &page, &command, &is_password) => outcome,
             why = interrupted => {
                 if why != Interrupt::Yield {
                     stop_loading(&kit, &page).await;
@@ -263,7 +263,6 @@ pub(super) fn count(action_type: &str, result: &ActionResult) {
 async fn carry_out(
     kit: &Kit,
     page: &Page,
-    request: &ActionRequest,
     command: &Command,
     is_password: &OnceLock<bool>,
 ) -> Result<Outcome, ActionError> {
@@ -277,7 +276,7 @@ async fn carry_out(
         secrets: &kit.secrets,
         is_password,
     };
-    act::execute(stage, command).await
+    Box::pin(act::execute(stage, command)).await
 }
 
 /// How long an action may take: its own bound and some time beyond it.

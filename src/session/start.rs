@@ -17,7 +17,7 @@ use super::request::REQUESTS_MAX;
 use super::studio::{self, Studio};
 use super::supervise::{Supervisor, caught};
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
-use crate::browser::{Pool, Tabs};
+use crate::browser::{Lease, Pool, TabEvent, Tabs};
 use crate::config::{self, Config};
 use crate::error::Error;
 use crate::events;
@@ -162,15 +162,8 @@ pub(super) async fn start(
     let gate = gate.await.map_err(no_port)?;
     let lease = pool.acquire(&gate.proxy_url()).await?;
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
-    let tabs = Tabs::open_first(
-        &lease,
-        record.viewport,
-        record.dialogs,
-        page_events,
-        &tracker,
-    )
-    .instrument(span.clone())
-    .await?;
+    let tabs = open_tabs(&lease, &record, page_events, &tracker);
+    let tabs = tabs.instrument(span.clone()).await?;
     let (supervisor, panicked) = Supervisor::new();
     let studio = start_studio(&config, &record, &supervisor)?;
     let (ended, viewers_ended) = mpsc::channel(ENDED_VIEWERS_MAX);
@@ -192,18 +185,10 @@ pub(super) async fn start(
         record,
         tabs: tabs.clone(),
         vision,
-        secrets: secrets.clone(),
+        secrets,
         ledger: ledger.clone(),
     };
-    let fps = handle.record.borrow().fps;
-    let kit = Kit {
-        tabs,
-        gate: Arc::new(gate),
-        studio,
-        config: config.session.clone(),
-        secrets,
-        fps,
-    };
+    let kit = kit(&config, tabs, gate, studio, &handle);
     let room = bus.room(&spec.room_name)?;
     let actor = Actor {
         requested,
@@ -225,6 +210,28 @@ pub(super) async fn start(
     };
     tracker.spawn(run(actor, spec.initial_url).instrument(span));
     Ok(handle)
+}
+
+async fn open_tabs(
+    lease: &Lease,
+    record: &SessionRecord,
+    events: mpsc::Sender<TabEvent>,
+    tracker: &TaskTracker,
+) -> Result<Tabs, Error> {
+    let tabs = Tabs::open_first(lease, record.viewport, record.dialogs, events, tracker);
+    Ok(tabs.await?)
+}
+
+/// What a session's actions work with.
+fn kit(config: &Config, tabs: Tabs, gate: Gate, studio: Studio, handle: &SessionHandle) -> Kit {
+    Kit {
+        tabs,
+        gate: Arc::new(gate),
+        studio,
+        config: config.session.clone(),
+        secrets: handle.secrets.clone(),
+        fps: handle.record.borrow().fps,
+    }
 }
 
 /// Runs a session's actor, and fails the session if it breaks.

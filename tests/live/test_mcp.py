@@ -33,6 +33,7 @@ TOOLS = {
         "viewport_height",
         "fps",
         "allowed_domains",
+        "dialogs",
     },
     "pause_browser_session": {"room_name"},
     "resume_browser_session": {"room_name"},

@@ -48,7 +48,6 @@ impl Service {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature is map_err's")]
 fn unreadable(error: std::io::Error) -> Error {
     Error::unavailable("the download cannot be read")
         .hint("Download it again.")

@@ -21,6 +21,7 @@ pub(super) struct Start {
     pub(super) fps: Option<u32>,
     #[serde(default)]
     pub(super) dialogs: DialogPolicy,
+    #[serde(default)]
     pub(super) allowed_domains: Vec<String>,
 }
 

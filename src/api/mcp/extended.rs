@@ -52,7 +52,7 @@ impl Call<'_> {
             marks,
         };
         let taking = take(&handle, wanted);
-        let (picture, list) = self.soon("Taking a picture.", taking).await?;
+        let (picture, list) = self.soon("Taking a picture.", Box::pin(taking)).await?;
         let message = match &list {
             Some(list) => match list.elements.len() {
                 0 => "Here is the page; nothing on it can be used.".to_owned(),

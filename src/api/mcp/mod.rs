@@ -121,7 +121,7 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_params(message, None));
         };
         let arguments = request.arguments.unwrap_or_default();
-        let result = calls::call(self, tool, arguments, &context).await;
+        let result = Box::pin(calls::call(self, tool, arguments, &context)).await;
         Ok(CallToolResponse::from(result))
     }
 }

@@ -83,7 +83,6 @@ enum Sought {
     },
     Found {
         option: Choosable,
-        options: Vec<String>,
     },
 }
 

@@ -230,6 +230,18 @@ async fn give(
     if let Some(error) = observed.error {
         return Err(error.outcome(done));
     }
+    judge(reached, field, given, held, done)
+}
+
+/// Whether the page has the files that it was given.
+fn judge(
+    reached: &Reached,
+    field: &FileField,
+    given: &[UploadFile],
+    held: Option<HeldFiles>,
+    mut done: Done,
+) -> Result<Done, ActionError> {
+    let what = in_words(&reached.struck.role, &reached.struck.name);
     match held.as_ref().map(|held| held.taken(given)) {
         Some(Some(taken)) => {
             if done.effect.kind < EffectKind::Navigation {

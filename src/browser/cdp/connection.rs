@@ -367,8 +367,7 @@ impl Line {
                 None => return,
             },
         };
-        let mut wanted = all.iter().filter(|sink| sink.wants(&method)).peekable();
-        while let Some(sink) = wanted.next() {
+        for sink in all.iter().filter(|sink| sink.wants(&method)) {
             let event = Event::new(id.cloned(), method.clone(), params.to_owned());
             sink.put(event);
         }

@@ -53,7 +53,7 @@ pub(in crate::browser) enum Told {
     /// An event.
     Event(Event),
     /// So many events of the page's floods were left out here.
-    Lost(u64),
+    Lost(#[cfg_attr(not(test), expect(dead_code, reason = "for the log, by Debug"))] u64),
 }
 
 /// The reading end of one ordered, bounded stream of events. Ends with the connection.

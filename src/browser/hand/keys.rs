@@ -447,7 +447,7 @@ mod tests {
         fn steps_spell_the_text_however_they_are_joined(text in "[a-c \\n\\rß😀\\t-]{0,40}") {
             let plain = text.replace("\r\n", "\n").replace('\r', "\n");
             let steps = strokes(&text);
-            prop_assert_eq!(spelled(&steps), plain.clone());
+            prop_assert_eq!(&spelled(&steps), &plain);
             let joined = joined(&steps);
             prop_assert_eq!(spelled(&joined), plain);
             prop_assert!(joined.iter().all(|step| !matches!(step, Stroke::Key(_))));

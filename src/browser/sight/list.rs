@@ -17,7 +17,7 @@ use super::unreadable::Unreadable;
 /// the mind of whoever reads it, and it is read on.
 pub(super) const BYTES_MAX: usize = 7_000;
 /// Elements listed at most by a limit of the caller's.
-pub const ELEMENTS_LIMIT_MAX: u32 = 5_000;
+const ELEMENTS_LIMIT_MAX: u32 = 5_000;
 
 /// The interactive elements of a page and its frames, or a part of them: what lies in front first,
 /// then what is in view, then the rest, each in the order of reading.

@@ -12,7 +12,6 @@ mod order;
 mod targets;
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -186,11 +185,6 @@ impl Tabs {
     /// What the session's pages have downloaded.
     pub fn downloads(&self) -> &Arc<Downloads> {
         &self.inner.ground.downloads
-    }
-
-    /// Where files lie that are uploaded to pages.
-    pub(super) fn uploads(&self) -> &Path {
-        &self.inner.ground.uploads
     }
 
     /// Takes no notice of pages any more: the session ends.

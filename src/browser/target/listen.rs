@@ -234,7 +234,7 @@ impl Listener {
     }
 
     /// Takes in what becomes of frames, their worlds and their sessions.
-    fn frame(&mut self, event: &Event, stream: &Stream) {
+    fn frame(&self, event: &Event, stream: &Stream) {
         let id = event.session.as_deref();
         match event.method.as_str() {
             "Page.frameAttached" => {

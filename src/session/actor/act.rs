@@ -68,7 +68,7 @@ struct Running {
 
 /// What happened to an action.
 pub(super) enum Change {
-    Performed(Result<Performed, Panicked>),
+    Performed(Box<Result<Performed, Panicked>>),
     Unwanted(String),
     Due,
 }
@@ -119,7 +119,7 @@ impl Acting {
         tokio::select! {
             biased;
             Some(id) = unwanted.next() => Change::Unwanted(id),
-            performed = performed => Change::Performed(performed),
+            performed = performed => Change::Performed(Box::new(performed)),
             () = due => Change::Due,
         }
     }
@@ -196,7 +196,7 @@ impl Work {
         let now = Instant::now();
         let steps = match change {
             Change::Performed(performed) => {
-                self.performed(performed);
+                self.performed(*performed);
                 return;
             }
             Change::Unwanted(id) => self.acting.queue.cancel(now, &id).1,
@@ -303,7 +303,7 @@ impl Work {
                     Err(_) => std::future::pending().await,
                 }
             };
-            caught("action", perform(kit, request, interrupted)).await
+            caught("action", Box::pin(perform(kit, request, interrupted))).await
         };
         self.acting.running = Some(Running {
             id,
@@ -366,7 +366,7 @@ impl Work {
 
     /// The initial page is there, or could not be opened. Nobody asked for an action, yet agents
     /// hear of the failure as of any other navigation's; not of one that was left for something else.
-    fn opened(&mut self, id: &str, asked: Asked, why: Option<Interrupt>, result: ActionResult) {
+    fn opened(&self, id: &str, asked: Asked, why: Option<Interrupt>, result: ActionResult) {
         asked.cancel.cancel();
         let action = asked.shown;
         let is_left = matches!(
@@ -449,7 +449,9 @@ impl Work {
         let result = named(result, id, correction_of);
         self.actor.ledger.end(id, action, result.clone());
         // Whoever asked may have hung up; the event tells all others.
-        let _ = asked.reply.map(|reply| reply.send(result));
+        if let Some(reply) = asked.reply {
+            drop(reply.send(result));
+        }
     }
 
     fn tell_of_action(&self, id: &str, body: EventBody) {

@@ -57,10 +57,21 @@ RESULT_FIELDS = {
     "error",
     "error_kind",
     "context",
+    "delivery",
+    "effect",
+    "target",
+    "rest",
+    "retry",
+    "tab",
+    "dialogs",
+    "downloads",
+    "blocked_requests",
+    "changes",
     "data",
     "duration_ms",
     "url",
     "title",
+    "ready_state",
 }
 
 
@@ -172,7 +183,7 @@ class Api:
         assert set(result) == RESULT_FIELDS, f"{response.status_code}: {result}"
         assert isinstance(result["duration_ms"], (int, float)) and result["duration_ms"] >= 0
         assert isinstance(result["data"], dict) and result["action_id"]
-        assert isinstance(result["url"], str) and isinstance(result["title"], str)
+        assert isinstance(result["url"], str) and isinstance(result["title"], str | None)
         if result["success"]:
             assert result["error"] is None and result["error_kind"] is None, result
         else:

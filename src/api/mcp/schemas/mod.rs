@@ -117,6 +117,12 @@ fn start_input() -> Value {
             "description": "What becomes of dialogs that the page opens: ask leaves them to \
                 execute_action handle_dialog; accept and dismiss answer at once.",
         },
+        "allowed_domains": {
+            "type": "array", "items": {"type": "string"}, "maxItems": limits::ALLOWED_DOMAINS,
+            "description": "Hosts that the page may reach, as patterns; without it all that the \
+                service permits.",
+            "examples": [["example.com", "*.example.com"]],
+        },
     });
     input(properties, &["room_name"])
 }
