@@ -102,7 +102,7 @@ def find_word(h):
 
 @solves("text-transform")
 def read_transformed(h):
-    (rest,) = h.read(r"press Submit\. ?((?:\S ?){3,4}?) ?(?:Submit|Last reward)")
+    (rest,) = h.read(r"press Submit\. ?((?:\S ?){3,4}?) ?(?:\[|Submit|Last reward)")
     h.type(h.fields()[0], re.sub(r"\s", "", rest))
     submit(h)
 
@@ -141,10 +141,19 @@ def read_two_of_table(h):
     submit(h)
 
 
+def held(h, field):
+    """What a field holds; where its value is said to be cut (…), out of the page's text."""
+    value = field.value or ""
+    if not value.endswith("…"):
+        return value
+    (rest,) = h.read(re.escape(" ".join(value[:-1].split())) + r"([^\]]*)")
+    return value[:-1] + rest
+
+
 @solves("copy-paste")
 def copy(h):
     source = h.visible(lambda t: t.tag == "textarea", "a text area")[0]
-    h.type(h.visible(lambda t: t.tag == "input" and t.is_field, "the text field")[0], source.value or "")
+    h.type(h.visible(lambda t: t.tag == "input" and t.is_field, "the text field")[0], held(h, source))
     submit(h)
 
 
@@ -152,7 +161,7 @@ def copy(h):
 def copy_nth(h):
     (place,) = h.read(r"from the (\d\w\w) text area")
     sources = in_order(h.visible(lambda t: t.tag == "textarea", "a text area"))
-    text = sources[ordinal(place)].value or ""
+    text = held(h, sources[ordinal(place)])
     h.type(h.visible(lambda t: t.tag == "input" and t.is_field, "the text field")[0], text)
     submit(h)
 
@@ -160,7 +169,7 @@ def copy_nth(h):
 @solves("scroll-text")
 def last_word(h):
     source = h.visible(lambda t: t.tag == "textarea", "the text area")[0]
-    word = (source.value or "").split()[-1].rstrip(".")
+    word = held(h, source).split()[-1].rstrip(".")
     h.type(h.visible(lambda t: t.tag == "input" and t.is_field, "the text field")[0], word)
     submit(h)
 
