@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 TEXTS = ("Ana", "milk and bread", "2026-12-24", "12", "Größe ✓", "", "x" * 300, "one\ntwo", "日本語", "a+b@c.de")
 KEYS = ("Tab", "Enter", "Escape", "ArrowDown", "ArrowUp", "Control+a", "Backspace", "Home", "End", "Space")
+HOLDERS = ("generic", "group", "region", "list", "row", "rowgroup", "grid", "toolbar")
 NONSENSE = (
     ("click", {"index": 10_000_000}),
     ("click", {"index": -1}),
@@ -20,7 +21,10 @@ WEIGHTS = {"click": 30, "type": 18, "scroll": 14, "press": 8, "hover": 8, "drag"
 
 @dataclass
 class Command:
-    """An action with its parameters; `name` of the element that it means, if it means one."""
+    """An action with its parameters; `name` of the element that it means, if it means one.
+
+    What only holds others is called by several of them at once, and by no words that the page has.
+    """
 
     action: str
     params: dict
@@ -36,7 +40,7 @@ def choose(random, listed, pages):
     element = random.choice(listed) if listed else None
     at = {"x": random.randrange(0, 1280), "y": random.randrange(0, 720)}
     ways = {
-        "click": lambda: Command("click", {"index": element.ref}, element.name),
+        "click": lambda: Command("click", {"index": element.ref}, name_of(element)),
         "point": lambda: Command("click", at),
         "type": lambda: of_type(random, element),
         "scroll": lambda: Command("scroll", {"direction": random.choice(("up", "down", "left", "right")),
@@ -53,6 +57,11 @@ def choose(random, listed, pages):
         "list": lambda: Command("list", {}),
     }  # fmt: skip
     return ways[kind]()
+
+
+def name_of(element):
+    """The name by which the page can tell a target."""
+    return "" if element.role in HOLDERS else element.name
 
 
 def of_type(random, element):
