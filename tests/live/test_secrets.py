@@ -115,7 +115,6 @@ def test_a_secret_stays_with_its_origins(keeper, web, label):
         # What is typed next is noted after whatever would have been typed before.
         typed(api, room, "Field", "plain")
         elsewhere.wait_note("typed", lambda value: value == "plain")
-        assert elsewhere.notes("typed")[-1:] == ["plain"], elsewhere.notes("typed")
         assert not any("bound" in note for note in elsewhere.notes("typed"))
         home = web.visit("/parrot")
         api.do(room, "navigate", url=home.url)

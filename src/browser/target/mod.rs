@@ -181,7 +181,8 @@ async fn prepare(session: &Session) -> Result<(), Error> {
     ]);
     let attach = SetAutoAttachParams::builder()
         .auto_attach(true)
-        .wait_for_debugger_on_start(true)
+        // Chromium would hold workers as well, which this filter leaves to nobody.
+        .wait_for_debugger_on_start(false)
         .flatten(true)
         .filter(frames_only)
         .build()
@@ -203,7 +204,7 @@ async fn prepare(session: &Session) -> Result<(), Error> {
     installed
 }
 
-/// Prepares a frame that waits for it in a process of its own, and lets it run.
+/// Prepares a frame in a process of its own, and lets it run should it wait.
 async fn join(session: &Session) -> Result<(), Error> {
     let prepared = prepare(session).await;
     let run = runtime::RunIfWaitingForDebuggerParams::default();
