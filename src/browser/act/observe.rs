@@ -239,6 +239,7 @@ pub(super) async fn observe(stage: Stage<'_>, before: Before, delivery: Delivery
     let bounds = settle::Bounds {
         most: stage.settle_max,
         patience: before.patience,
+        dialogs: before.dialogs,
     };
     let settled = settle::after_input(page, &before.loading, &before.watched, bounds);
     let settled = settled.await;

@@ -14,7 +14,7 @@ use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 
 use super::super::error::Error;
 use super::super::target::loading::{Failure, Loading};
-use super::super::target::{Frame, Page};
+use super::super::target::{Frame, Opened, Page};
 use super::deliver::is_open;
 use super::observe::After;
 
@@ -50,6 +50,8 @@ pub(super) struct Bounds {
     pub(super) most: Duration,
     /// Where nothing has changed at once, so long for a change.
     pub(super) patience: Duration,
+    /// Dialogs up to this number were there before: the one that was answered may still be told as open.
+    pub(super) dialogs: u64,
 }
 
 /// How a page came to rest.
@@ -100,7 +102,9 @@ pub(super) async fn after_input(
     let (waits_for, seen) = tokio::select! {
         biased;
         // Nothing of the page runs until it is answered.
-        Ok(_) = dialogs.wait_for(is_open) => (Some(waits::DIALOG), Vec::new()),
+        Ok(_) = dialogs.wait_for(|dialog| is_new(dialog, bounds.dialogs)) => {
+            (Some(waits::DIALOG), Vec::new())
+        }
         rested = resting => rested,
         () = page.closed() => (None, Vec::new()),
     };
@@ -117,6 +121,11 @@ pub(super) async fn after_input(
         took: started.elapsed(),
         seen,
     }
+}
+
+/// Whether a dialog that was not there before waits for an answer.
+fn is_new(dialog: &Option<Opened>, before: u64) -> bool {
+    is_open(dialog) && dialog.as_ref().is_some_and(|opened| opened.number > before)
 }
 
 async fn rest(
@@ -348,6 +357,26 @@ pub(super) async fn landing(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::outcome::DialogInfo;
+
+    #[test]
+    fn the_dialog_that_is_answered_is_not_the_next_one() {
+        let opened = |number| {
+            Some(Opened {
+                number,
+                info: DialogInfo {
+                    dialog_type: "confirm".to_owned(),
+                    message: "Really?".to_owned(),
+                    default_value: None,
+                    accepted: None,
+                    handled_by: None,
+                },
+            })
+        };
+        assert!(!is_new(&opened(1), 1), "it was there before");
+        assert!(is_new(&opened(2), 1));
+        assert!(!is_new(&None, 0));
+    }
 
     fn before() -> Loading {
         Loading {
