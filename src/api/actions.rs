@@ -65,6 +65,7 @@ pub(super) async fn act(
 /// How far an action is: it waits, runs, or has ended with a result. The last 256 that have ended are
 /// known.
 #[utoipa::path(get, path = "/sessions/{room_name}/actions/{action_id}", tag = "actions",
+    operation_id = "show_action",
     params(("room_name" = String, Path, description = "Room name or session id"),
         ("action_id" = String, Path, description = "The action's name")), responses(
     (status = 200, description = "The action", body = ActionStatus),

@@ -32,7 +32,7 @@ def test_a_stale_index_is_corrected(lone_api, room, open_page):
         heard = events.wait("action_error")
         assert set(heard["action"]) == {"action_type", "params"}
         context = failed["context"]
-        assert {"action", "url", "title", "ready_state", "candidates", "cover"} <= set(context)
+        assert {"action", "url", "title", "ready_state", "candidates", "was", "now"} <= set(context)
         best = context["candidates"][0]
         assert best["name"] == "Figs" and {"index", "role", "box"} <= set(best)
         assert not visit.notes("chosen")

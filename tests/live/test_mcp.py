@@ -131,13 +131,13 @@ def test_a_whole_session(mcp, lone_api, web):
     assert lone_api.request("GET", f"/sessions/{name}").status_code == 404
 
 
-def test_actions_and_their_sentences(mcp, room, web):
+def test_actions_and_their_sentences(mcp, lone_api, room, web):
     """Every action, told so that it can be spoken."""
     visit, tall = web.visit("/form"), web.visit("/tall")
     told = [
         mcp.act(room, "navigate", url=visit.url)["message"],
         mcp.act(room, "click", x=5, y=5)["message"],
-        mcp.act(room, "type", text="hello", index=5)["message"],
+        mcp.act(room, "type", text="hello", index=lone_api.index_of(room, "Field"))["message"],
         mcp.act(room, "navigate", url=tall.url)["message"],
         mcp.act(room, "scroll", direction="down")["message"],
         mcp.act(room, "go_back")["message"],
@@ -388,7 +388,7 @@ def test_extended_tools_at_work(extended, web):
         _, facts = extended.fail(
             "wait_for", room_name=room, condition={"text": "Never"}, timeout_ms=300
         )
-        assert facts["error_kind"] == "timeout"
+        assert facts["error_kind"] == "condition_not_met"
         other = web.visit("/blank", title="Other").url
         opened = extended.do("tabs", room_name=room, operation="new", url=other)
         assert [tab["current"] for tab in opened["tabs"]] == [False, True]
@@ -416,7 +416,8 @@ def test_action_that_failed_late_can_be_corrected(mcp, lone_api, room, web):
         facts = late.structured_content
         assert facts["status"] == "running"
         events.wait("action_error", within=10)
-    click = {"room_name": room, "action_type": "click", "params": {"index": 0}}
+    index = lone_api.index_of(room, "Press me")
+    click = {"room_name": room, "action_type": "click", "params": {"index": index}}
     right = mcp.do("execute_action", **click, correction_of=facts["action_id"])
     assert right["correction_of"] == facts["action_id"]
 

@@ -63,6 +63,7 @@ def test_the_page_gets_the_value_and_nobody_else(keeper, opened, field):
         # The page puts it into its title, its console, a dialog and its URL.
         said.append(api.do(room, "click", index=api.index_of(room, "Repeat")))
         events.wait("dialog")
+        api.do(room, "handle_dialog", accept=True)
         said.append(api.context(room, elements="true", accessibility="true"))
         said.append(api.do(room, "click", index=api.index_of(room, "Send")))
         events.wait("page_navigation", accept=lambda e: "sent" in e["url"])

@@ -66,7 +66,7 @@ def test_open_switch_and_close(lone_api, room, web):
         assert again["url"] == visit.url
         closed = lone_api.do(room, "close_tab")
         assert closed["url"] == first
-        assert closed["data"] == {"tab": 1, "closed": 2}
+        assert closed["data"] == {"tab": 1, "closed": 2, "effect": "tab"}
         assert tabs(lone_api, room) == [(1, first, True)]
         assert lone_api.record(room)["page_count"] == 1
         events.wait("action_completed", accept=lambda e: e["action"]["action_type"] == "close_tab")
@@ -101,10 +101,11 @@ def test_closing_goes_to_the_tab_shown_before(lone_api, room):
 
 def test_what_cannot_be(lone_api, room):
     """Refused in a sentence that says what to do."""
-    refused = lone_api.fail(room, "close_tab", "invalid_parameter")
+    refused = lone_api.fail(room, "close_tab", "only_tab")
     assert "only tab" in refused["error"] and "new_tab" in refused["error"]
     for action_type in ("switch_tab", "close_tab"):
-        refused = lone_api.fail(room, action_type, "invalid_parameter", tab=9)
+        kind = "tab_not_found"
+        refused = lone_api.fail(room, action_type, kind, tab=9)
         assert "no tab 9" in refused["error"]
         assert [tab["tab"] for tab in refused["context"]["tabs"]] == [1]
     lone_api.fail(room, "switch_tab", "missing_parameter")
@@ -130,8 +131,9 @@ def test_input_and_screenshots_follow(lone_api, room, web):
 
 
 def test_index_of_another_tab_is_refused(lone_api, room, web):
-    """An index counts for the tab whose elements were seen last."""
-    lone_api.do(room, "navigate", url=web.visit("/form").url)
+    """An index means an element of its tab, whatever was seen since, and nothing in another one."""
+    own = web.visit("/form")
+    lone_api.do(room, "navigate", url=own.url)
     other = web.visit("/form")
     lone_api.do(room, "new_tab", url=other.url)
     lone_api.do(room, "switch_tab", tab=1)
@@ -140,11 +142,13 @@ def test_index_of_another_tab_is_refused(lone_api, room, web):
     refused = lone_api.fail(room, "click", "stale_element", index=index)
     assert refused["context"]["candidates"], refused
     assert not other.notes("click")
-    # The candidates are of this tab, and count from now on; those of the first no more.
-    lone_api.do(room, "click", index=index)
+    # The candidates are of this tab; and in its own tab the index means what it meant.
+    lone_api.do(room, "click", index=refused["context"]["candidates"][0]["index"])
     assert other.wait_note("click")["target"] == "press"
     lone_api.do(room, "switch_tab", tab=1)
-    lone_api.fail(room, "click", "stale_element", index=index)
+    assert not own.notes("click")
+    lone_api.do(room, "click", index=index)
+    assert own.wait_note("click")["target"] == "press"
 
 
 def test_viewer_sees_the_current_tab(lone_api, room, web, watch_whep):

@@ -45,7 +45,7 @@ def test_what_comes_late_is_waited_for(lone_api, room, late, what):
 def test_what_is_hidden_is_not_there(lone_api, room, late):
     """A match that nobody can see does not count, but is told."""
     failed = lone_api.fail(
-        room, "wait", "timeout", **{"for": {"selector": "#hidden"}, "timeout_ms": 400}
+        room, "wait", "condition_not_met", **{"for": {"selector": "#hidden"}, "timeout_ms": 400}
     )
     assert failed["context"]["seen"] == {"hidden_matches": 1}
     assert failed["context"]["waited_for"] == {"selector": "#hidden"}
@@ -62,7 +62,7 @@ def test_what_is_hidden_is_not_there(lone_api, room, late):
 def test_a_timeout_says_what_was_there_instead(lone_api, room, late, what, key, part):
     """The bound holds, and the context has what was seen."""
     started = time.monotonic()
-    failed = lone_api.fail(room, "wait", "timeout", **{"for": what, "timeout_ms": 600})
+    failed = lone_api.fail(room, "wait", "condition_not_met", **{"for": what, "timeout_ms": 600})
     assert 0.6 <= time.monotonic() - started < 2.5
     assert part in str(failed["context"]["seen"][key]), failed["context"]
     assert late.url.split("?")[0] in failed["context"]["url"] or "late-done" in failed["url"]
@@ -74,7 +74,7 @@ def test_rest_is_waited_for(lone_api, room, web, late):
     assert late.notes("late"), late_result
     lone_api.do(room, "navigate", url=web.url("/ticking"))
     failed = lone_api.fail(
-        room, "wait", "timeout", **{"for": {"idle": True}, "timeout_ms": 1500}
+        room, "wait", "condition_not_met", **{"for": {"idle": True}, "timeout_ms": 1500}
     )
     assert failed["context"]["seen"]["is_changing"]
 

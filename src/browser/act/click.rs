@@ -67,6 +67,10 @@ async fn press(stage: Stage<'_>, aimed: &Aim, params: &Click) -> Result<Landed, 
     }
     let mut done = observed.outcome;
     done.target = Some(aimed.struck.clone());
+    // That what was clicked has the focus is no news.
+    let own = aimed.struck.index;
+    done.changes
+        .retain(|change| change.kind != "focus" || change.index != own);
     let pressed = u64::from(count).min(verdict.presses.max(1));
     if verdict.is_known && verdict.presses < u64::from(count) && verdict.blocked.is_some() {
         done.delivery = Delivery::Partly;

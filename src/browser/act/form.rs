@@ -142,7 +142,10 @@ pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, A
     let before = observe::before(stage, known.as_ref().map(|aimed| &aimed.known)).await;
     let field = match &known {
         Some(aimed) => listed(stage, aimed, params.clear).await?,
-        None => focused(stage, params.clear).await?.ok_or_else(no_focus)?,
+        None => match focused(stage, params.clear).await? {
+            Some(field) => field,
+            None => return Err(no_focus(stage).await),
+        },
     };
     let _ = stage.is_password.set(field.facts.is_password);
     let text = stage
@@ -259,11 +262,13 @@ async fn focused(stage: Stage<'_>, clear: bool) -> Result<Option<Field>, ActionE
     Ok(None)
 }
 
-fn no_focus() -> ActionError {
+async fn no_focus(stage: Stage<'_>) -> ActionError {
+    let fields = sight::fields(stage.page).await;
     ActionError::new(
         ActionErrorKind::ElementNotEditable,
         "Nothing that takes text has the focus. Give the index of a field, or click one first.",
     )
+    .context(json!({ "candidates": fields, "cover": null }))
 }
 
 /// The text as the field can take it: no line breaks in a single line, but for one at the end that

@@ -17,6 +17,8 @@ use crate::model::wait::Wait;
 
 /// A page that a page opened goes somewhere within this, or stays empty.
 const BLANK_GRACE: Duration = Duration::from_millis(300);
+/// A window that a page asks for is there within this, or is not let open.
+const WINDOW_WITHIN: Duration = Duration::from_millis(500);
 
 pub(super) async fn open(stage: Stage<'_>, url: Option<&str>) -> Result<Outcome, ActionError> {
     let url = url.map(|url| navigate::allowed(stage, url)).transpose()?;
@@ -128,6 +130,7 @@ pub(super) async fn on_page(
     command: &Command,
     acting: impl Future<Output = Result<Outcome, ActionError>>,
 ) -> Result<Outcome, ActionError> {
+    let (windows, came) = (stage.page.windows_asked(), stage.tabs.came());
     let done = tokio::select! {
         biased;
         done = acting => done,
@@ -139,6 +142,11 @@ pub(super) async fn on_page(
         done => done?,
     };
     let deadline = Instant::now() + stage.settle_max;
+    let asked = stage.page.windows_asked().saturating_sub(windows);
+    if asked > 0 {
+        let soon = deadline.min(Instant::now() + WINDOW_WITHIN);
+        stage.tabs.until_came(came + asked, soon).await;
+    }
     match stage.tabs.other_than(stage.page, deadline).await {
         Some(page) => {
             arrive(&page, deadline).await;

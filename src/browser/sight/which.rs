@@ -40,7 +40,7 @@ pub(in crate::browser) fn resolve(page: &Page, index: u32) -> Result<Known, Acti
             return Err(ActionError::new(
                 ActionErrorKind::ElementNotFound,
                 format!(
-                    "no element was ever listed as {index}; list the elements and use their numbers"
+                    "No element was ever listed as {index}. List the elements and use their numbers."
                 ),
             ));
         }
@@ -82,15 +82,27 @@ pub async fn area_of(page: &Page, index: u32) -> Result<[f64; 4], ActionError> {
 }
 
 fn gone(index: u32, was: Option<&Meaning>, why: &str) -> ActionError {
-    let what = was.map_or_else(String::new, |was| format!(" was {} and", was.print.words()));
+    let what = was.map_or_else(String::new, |was| format!(", which was {},", was.print.words()));
     let message = format!(
-        "{index}{what} is no longer to be used: {why}; list the elements and take the number from there"
+        "Element {index}{what} is no longer to be used: {why}. List the elements and take the number from there."
     );
     let error = ActionError::new(ActionErrorKind::StaleElement, message);
     match was {
         Some(was) => error.context(json!({ "was": brief(&was.print) })),
         None => error,
     }
+}
+
+/// Fields that take text, for whoever typed without one.
+pub(in crate::browser) async fn fields(page: &Page) -> Value {
+    let Ok(sight) = list::look(page, "list").await else {
+        return Value::Null;
+    };
+    let fields = sight.elements.iter().filter(|element| {
+        let role = element.entry.role.as_str();
+        matches!(role, "textbox" | "searchbox" | "combobox" | "spinbutton")
+    });
+    Value::Array(fields.take(CANDIDATES_MAX).map(offer).collect())
 }
 
 /// Adds to a refusal of [`resolve`] what there is now that is most like what was meant.
@@ -187,18 +199,24 @@ fn most_like(sight: &Sight, was: &Print, besides: impl Fn(&Numbered) -> f64) -> 
         .filter(|(rank, _)| rank.is_finite())
         .collect();
     ranked.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    let offer = |(_, element): &(f64, &Numbered)| {
-        let mut out = Map::new();
-        out.insert("index".to_owned(), json!(element.index));
-        out.insert("role".to_owned(), json!(element.entry.role));
-        out.insert("name".to_owned(), json!(element.entry.name));
-        if let Some(row) = &element.entry.row {
-            out.insert("row".to_owned(), json!(row));
-        }
-        out.insert("box".to_owned(), list::whole_px(element.area));
-        Value::Object(out)
-    };
-    ranked.iter().take(CANDIDATES_MAX).map(offer).collect()
+    ranked
+        .iter()
+        .take(CANDIDATES_MAX)
+        .map(|(_, element)| offer(element))
+        .collect()
+}
+
+/// An element as it is offered.
+fn offer(element: &Numbered) -> Value {
+    let mut out = Map::new();
+    out.insert("index".to_owned(), json!(element.index));
+    out.insert("role".to_owned(), json!(element.entry.role));
+    out.insert("name".to_owned(), json!(element.entry.name));
+    if let Some(row) = &element.entry.row {
+        out.insert("row".to_owned(), json!(row));
+    }
+    out.insert("box".to_owned(), list::whole_px(element.area));
+    Value::Object(out)
 }
 
 fn distance(from: Point, area: Area) -> f64 {

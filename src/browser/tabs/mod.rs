@@ -44,6 +44,8 @@ struct Inner {
     state: Mutex<State>,
     /// How many pages are being taken over.
     arriving: watch::Sender<usize>,
+    /// How many pages have come in all.
+    came: watch::Sender<u64>,
     /// Held while a page of our own comes to be, which nobody shall take for one that a page opened.
     opening: tokio::sync::Mutex<()>,
     /// Whether pages open others behind themselves at the moment.
@@ -113,6 +115,7 @@ impl Tabs {
             ground,
             state: Mutex::new(state),
             arriving: watch::Sender::new(0),
+            came: watch::Sender::new(0),
             opening: tokio::sync::Mutex::new(()),
             opens_behind: AtomicBool::new(false),
         });
@@ -249,6 +252,18 @@ impl Tabs {
     /// Says whether pages that are opened from now on stay behind the current one.
     pub(super) fn open_behind(&self, is_behind: bool) {
         self.inner.opens_behind.store(is_behind, Ordering::Relaxed);
+    }
+
+    /// How many pages have come so far.
+    pub(super) fn came(&self) -> u64 {
+        *self.inner.came.borrow()
+    }
+
+    /// Waits until so many pages have come in all.
+    pub(super) async fn until_came(&self, count: u64, deadline: Instant) {
+        let mut came = self.inner.came.subscribe();
+        // A window that was asked for and is not let open never comes.
+        let _ = timeout_at(deadline, came.wait_for(|came| *came >= count)).await;
     }
 
     /// The current page, if it is another one than this once all pages that come have come.

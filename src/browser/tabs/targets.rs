@@ -88,6 +88,7 @@ fn created(tabs: &Arc<Inner>, info: &TargetInfo) {
         return;
     }
     let arrival = Arrival::of(tabs);
+    tabs.came.send_modify(|came| *came += 1);
     let (target, opener) = (info.target_id.clone(), info.opener_id.clone());
     let facts = Facts::of(info);
     let stop = tabs.ground.stop.clone();

@@ -192,6 +192,10 @@ impl Listener {
     /// Takes in an event of which subscribers hear nothing.
     fn take(&mut self, event: &Event, stream: &Stream) {
         match event.method.as_str() {
+            "Page.windowOpen" => {
+                let windows = &self.shared.windows;
+                windows.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
             "Page.frameStartedLoading" => {
                 let started = event.parse::<EventFrameStartedLoading>();
                 if started.is_some_and(|event| self.is_main(&event.frame_id)) {

@@ -14,6 +14,7 @@ pub mod loading;
 mod world;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -146,6 +147,8 @@ struct Shared {
     target: String,
     frames: Mutex<Frames>,
     dialogs: Dialogs,
+    /// Windows that the page has asked for.
+    windows: AtomicU64,
 }
 
 impl Shared {
@@ -270,6 +273,7 @@ impl Page {
             target: target.inner().clone(),
             frames: Mutex::new(frames),
             dialogs: Dialogs::new(ground.dialogs),
+            windows: AtomicU64::new(0),
         });
         let (loading_sender, loading) = watch::channel(first.loading());
         let (marks, asked) = mpsc::channel(MARKS_MAX);
@@ -449,6 +453,11 @@ impl Page {
             Err(Error::Replaced) => self.main_frame().await?.evaluate(expression).await,
             outcome => outcome,
         }
+    }
+
+    /// How many windows the page has asked for.
+    pub(super) fn windows_asked(&self) -> u64 {
+        self.inner.shared.windows.load(Ordering::Relaxed)
     }
 
     /// The dialog that is open.

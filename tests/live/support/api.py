@@ -46,7 +46,7 @@ TYPES_DEFAULT = (
     "action_error",
     "browser_error",
 )
-TYPES_OPTIONAL = ("stream_state", "action_started", "settled", "dialog", "console", "recording")
+TYPES_OPTIONAL = ("stream_state", "action_started", "settled", "dialog", "console", "recording", "download")
 TYPES_ALL = TYPES_DEFAULT + TYPES_OPTIONAL
 VALIDATOR_DETAILED = jsonschema.Draft202012Validator(detailed())
 
