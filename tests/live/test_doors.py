@@ -112,7 +112,11 @@ class Grpc:
     def act(self, room, action_type, params):
         """The action's result."""
         action = {"action_type": action_type, "params": params}
-        return self.client.call("ExecuteAction", room_name=room, action=action)
+        result = self.client.call("ExecuteAction", room_name=room, action=action)
+        # An optional field that is not set is left out.
+        for change in result["changes"]:
+            change.setdefault("index", None)
+        return result
 
     def context(self, room):
         """The page."""
