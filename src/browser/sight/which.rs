@@ -82,7 +82,9 @@ pub async fn area_of(page: &Page, index: u32) -> Result<[f64; 4], ActionError> {
 }
 
 fn gone(index: u32, was: Option<&Meaning>, why: &str) -> ActionError {
-    let what = was.map_or_else(String::new, |was| format!(", which was {},", was.print.words()));
+    let what = was.map_or_else(String::new, |was| {
+        format!(", which was {},", was.print.words())
+    });
     let message = format!(
         "Element {index}{what} is no longer to be used: {why}. List the elements and take the number from there."
     );
