@@ -167,7 +167,7 @@ fn parts(lines: &[String]) -> Vec<String> {
     parts
 }
 
-/// Where a phrase stands in the page, at most [`FOUND_MAX`] times: what is in view first.
+/// Where a phrase stands in the page, at most so many times as `FOUND_MAX` says: what is in view first.
 pub async fn find(page: &Page, phrase: &str) -> Result<Vec<Found>, Unreadable> {
     #[derive(Deserialize)]
     struct Place {
