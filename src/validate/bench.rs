@@ -294,6 +294,7 @@ impl Session {
         let options = ContextOptions {
             elements: true,
             limit: Some(500),
+            boxes: true,
             ..ContextOptions::default()
         };
         let list = self.handle.context(options).await?.elements;

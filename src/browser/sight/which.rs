@@ -371,11 +371,9 @@ mod tests {
             is_stale: true,
         };
         let error = gone(7, Some(&meaning), "something else stands there now");
-        assert!(
-            error
-                .message
-                .starts_with("7 was the button \"Edit\" in the row \"Ana\"")
-        );
+        assert!(error.message.starts_with(
+            "Element 7, which was the button \"Edit\" in the row \"Ana\", is no longer"
+        ));
         assert_eq!(
             error.context,
             Some(json!({ "was": { "role": "button", "name": "Edit", "row": "Ana" } }))
