@@ -27,6 +27,8 @@ ROUTES = [
     ("post", "/sessions/{}/resume"),
     ("post", "/sessions/{}/recover"),
     ("post", "/sessions/{}/actions"),
+    ("get", "/sessions/{}/actions/{}"),
+    ("delete", "/sessions/{}/actions/{}"),
     ("get", "/sessions/{}/downloads"),
     ("get", "/sessions/{}/downloads/{}"),
     ("get", "/sessions/{}/context"),

@@ -68,6 +68,7 @@ def test_every_type_on_the_wire(lone_api, room, web):
         click(lone_api, room, "Ask")
         asked = events.wait("dialog", accept=lambda e: e["kind"] == "alert")
         assert asked["message"] == "Mind the gap"
+        lone_api.do(room, "handle_dialog", accept=True)
         chatty.wait_note("answered")
         lone_api.post(room, "pause")
         events.wait("stream_state", accept=lambda e: e["state"] == "paused")

@@ -163,7 +163,7 @@ def test_sigterm_with_ten_sessions(ghostcast_bin, own_livekit, web):
         assert took < END_S_MAX
         assert len(answers) == SESSIONS, "every caller was answered"
         kinds = {answer.json()["error_kind"] for answer in answers}
-        assert kinds == {"cancelled"}, kinds
+        assert kinds == {"closed"}, kinds
         for room in rooms:
             wait_for(
                 lambda room=room: own_livekit.identities(room),

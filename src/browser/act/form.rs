@@ -322,7 +322,8 @@ async fn pick(
 /// Refuses what a number field would drop without a word.
 async fn is_number(field: &Field, text: &str, clear: bool) -> Result<(), ActionError> {
     let held = field.facts.held.as_deref().unwrap_or_default();
-    let whole = match clear {
+    // Where the caret of a number field stands, and what is selected there, nobody tells.
+    let whole = match clear || !field.is_at_end {
         true => text.to_owned(),
         false => format!("{held}{text}"),
     };
@@ -493,6 +494,10 @@ async fn told(
 ) -> Result<Done, ActionError> {
     let mut done = observed.outcome;
     done.target = Some(field.struck.clone());
+    // That what was typed into has the focus is no news.
+    let own = field.struck.index;
+    done.changes
+        .retain(|change| change.kind != "focus" || change.index != own);
     let shown = |held: &String| match field.facts.is_password {
         true => Value::Null,
         false => json!(held),
@@ -582,7 +587,6 @@ impl Field {
             // Only a part of it is drawn.
             (Way::Code, _) => None,
             (_, true) => Some((end, end)),
-            (Way::Number, false) => Some((end, end)),
             (_, false) => *caret,
         };
         match way {
