@@ -1,5 +1,6 @@
 //! `WS /mcp/events/{room_name}`: a room's events, one JSON object a text frame.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Json;
@@ -8,6 +9,7 @@ use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
+use futures::future::poll_immediate;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, interval_at, timeout};
 use utoipa::{IntoParams, ToSchema};
@@ -21,6 +23,11 @@ use crate::error::Error;
 use crate::events::{Next, Since, Subscription};
 use crate::model::RoomName;
 
+/// Pings that may go unanswered.
+const UNANSWERED_MAX: u32 = 2;
+/// So many of a subscriber that is behind: what fills the buffers between us comes before the ping,
+/// and it reads that first.
+const UNANSWERED_BEHIND_MAX: u32 = 12;
 /// A subscriber sends nothing but pongs and closes.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
@@ -140,6 +147,8 @@ async fn serve(
 ) -> Option<Farewell> {
     let mut pings = interval_at(Instant::now() + heartbeat, heartbeat);
     let mut unanswered = 0;
+    // Whether it left no room for what was sent since it was last heard.
+    let mut is_behind = false;
     loop {
         let message = tokio::select! {
             biased;
@@ -147,13 +156,13 @@ async fn serve(
                 None | Some(Ok(Message::Close(_))) => return None,
                 Some(Err(error)) => return Farewell::of(error),
                 Some(Ok(Message::Pong(_) | Message::Ping(_) | Message::Text(_) | Message::Binary(_))) => {
-                    unanswered = 0;
+                    (unanswered, is_behind) = (0, false);
                     continue;
                 }
             },
             _ = pings.tick() => {
                 unanswered += 1;
-                if unanswered > 2 {
+                if unanswered > if is_behind { UNANSWERED_BEHIND_MAX } else { UNANSWERED_MAX } {
                     return None;
                 }
                 Message::Ping(bytes::Bytes::new())
@@ -166,10 +175,15 @@ async fn serve(
                 }
             },
         };
-        if !matches!(
-            timeout(heartbeat * 2, socket.send(message)).await,
-            Ok(Ok(()))
-        ) {
+        let mut sending = pin!(socket.send(message));
+        let sent = match poll_immediate(sending.as_mut()).await {
+            Some(sent) => Ok(sent),
+            None => {
+                is_behind = true;
+                timeout(heartbeat * 2, sending).await
+            }
+        };
+        if !matches!(sent, Ok(Ok(()))) {
             return None;
         }
     }

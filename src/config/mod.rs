@@ -176,7 +176,8 @@ pub struct Events {
     pub replay_max: usize,
     /// Events a subscriber may fall behind before it is told that it lagged.
     pub queue_max: usize,
-    /// A ping goes to each socket this often, milliseconds; two unanswered end it.
+    /// A ping goes to each socket this often, milliseconds; two unanswered end it, and twelve one that is
+    /// behind with reading.
     pub heartbeat_ms: u64,
     /// Event sockets of one room.
     pub sockets_per_room_max: usize,
