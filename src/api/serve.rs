@@ -15,6 +15,7 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -38,6 +39,10 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 const PING_PATIENCE: Duration = Duration::from_secs(10);
 /// Calls at one time on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 256;
+/// What the kernel keeps of what is sent, bytes. Left to itself it takes megabytes of events for one
+/// who reads slowly, who then hears of an outcome, and the answer to a ping, minutes later; what waits
+/// in our queues is bounded, and its loss is counted.
+const SEND_BUFFER: usize = 128 * 1024;
 /// How long answers under way may still take when the service ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -92,6 +97,7 @@ async fn connection(
 ) {
     // Events and video signalling are small writes that somebody waits for.
     let _ = held.stream.set_nodelay(true);
+    let _ = setsockopt(&held.stream, sockopt::SndBuf, &SEND_BUFFER);
     let beginning = timeout(header_timeout, speaks_http2(&held.stream));
     let Some(Ok(Ok(is_http2))) = cancel.run_until_cancelled(beginning).await else {
         return;

@@ -236,7 +236,7 @@ def test_console_flood_takes_nothing_from_the_six(lone_api, room, web):
             wait_for(
                 lambda socket=socket: len(socket.of("action_completed")),
                 # Who asked for the lines as well reads them all.
-                10 if socket is calm else 90,
+                10 if socket is calm else 45,
                 "every outcome",
                 accept=lambda count: count == len(expected),
             )
