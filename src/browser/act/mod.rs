@@ -7,6 +7,7 @@ mod clipboard;
 mod deliver;
 mod dialog;
 mod drag;
+mod field;
 mod form;
 mod hover;
 mod navigate;
