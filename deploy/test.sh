@@ -6,7 +6,9 @@
 #   deploy/test.sh unit [ARG...]      cargo test; arguments go to it
 #   deploy/test.sh validate [ARG...]  ghostcast validate; arguments go to it (--step N, --json FILE)
 #   deploy/test.sh live [ARG...]      pytest of tests/live; arguments go to it (-k NAME, -x, ...)
-#   deploy/test.sh long [ARG...]      the live tests that are marked `long`, among them a soak of 200 faults
+#   deploy/test.sh long [ARG...]      the live tests that are marked `long`, among them a soak of 200 faults;
+#                                     without arguments also the judges
+#   deploy/test.sh judge NAME [ARG..] one judge of tests/judges: miniwob, real or soak
 #   deploy/test.sh soak [N [SEED]]    N (200) random faults in a row on live sessions
 #
 # Environment, optional: LIVEKIT_SERVER_BIN, a LiveKit server to test against instead of the pinned one.
@@ -29,9 +31,10 @@ usage() { sed -n '2,/^$/{/^$/d;s/^# \{0,1\}//;p}' "$root/deploy/test.sh"; }
 what="${1:-all}"
 [ "$#" -eq 0 ] || shift
 case "$what" in
-  all) [ "$#" -eq 0 ] || die 'arguments go to one stage: deploy/test.sh unit|validate|live|long|soak ARG...' ;;
+  all) [ "$#" -eq 0 ] || die 'arguments go to one stage: deploy/test.sh unit|validate|live|long|judge|soak ARG...' ;;
   lint) [ "$#" -eq 0 ] || die 'lint takes no arguments' ;;
   unit | validate | live | long | soak) ;;
+  judge) [ "$#" -gt 0 ] || die 'name a judge: deploy/test.sh judge miniwob|real|soak' ;;
   -h | --help)
     usage
     exit
@@ -44,8 +47,9 @@ esac
 # What takes long needs all that the live tests need, and is asked for by name only.
 wants() {
   case "$what" in
-    all) [ "$1" != long ] && [ "$1" != soak ] ;;
-    long | soak) [ "$1" = live ] || [ "$1" = "$what" ] ;;
+    all) [ "$1" != long ] && [ "$1" != soak ] && [ "$1" != judge ] ;;
+    long) [ "$1" = live ] || [ "$1" = judge ] || [ "$1" = long ] ;;
+    soak) [ "$1" = live ] || [ "$1" = soak ] ;;
     *) [ "$what" = "$1" ] ;;
   esac
 }
@@ -98,7 +102,7 @@ python_packages() {
     "$1/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$2"
     printf '%s\n' "$stamp" >"$1/stamp"
   fi
-  "$1/bin/python" -m pip list --disable-pip-version-check 2>/dev/null | grep -iE '^(grpc|livekit|mcp )'
+  "$1/bin/python" -m pip list --disable-pip-version-check 2>/dev/null | grep -iE '^(grpc|livekit|mcp |playwright)'
 }
 
 begin 'what this machine lacks'
@@ -107,18 +111,20 @@ need_compilers
 if wants lint; then
   have shellcheck || need shellcheck 'checks the scripts'
 fi
-if wants unit || wants validate || wants live; then
+if wants unit || wants validate || wants live || wants judge; then
   need_browser
 fi
-if wants live; then
+if wants live || wants judge; then
   if ! have python3; then
     need python3 'runs the official LiveKit SDK as a subscriber'
     need python3-venv 'a place of its own for that'
   elif ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     need python3-venv 'a place of its own for the official LiveKit SDK'
   fi
+  have npm || need npm 'fetches livekit-client, the official browser SDK, and the pages of the judges'
+fi
+if wants live; then
   { have ffmpeg && have ffprobe; } || need ffmpeg 'reads and decodes the recordings'
-  have npm || need npm 'fetches livekit-client, the official browser SDK'
   # The tests break networks of their own.
   have ip || need iproute2 'makes the network that the tests break'
   have nft || need nftables 'drops packets in it'
@@ -164,6 +170,11 @@ if wants live; then
   export LIVEKIT_CLIENT_JS="$client_js"
 fi
 
+if wants judge; then
+  begin 'what the judges play with'
+  python_packages "$env_dir/judges-venv" tests/judges/requirements.txt
+fi
+
 # ---- the tests --------------------------------------------------------------------------------
 
 # features EDGES: every package that is built for this machine, with its features. Cargo marks what it
@@ -200,7 +211,7 @@ if wants unit; then
   if [ "$what" = unit ]; then cargo test --locked "$@"; else cargo test --locked; fi
 fi
 
-if wants validate || wants live; then
+if wants validate || wants live || wants judge; then
   begin 'the binary that is validated and that the live tests start'
   # The one that `cargo test` has built, when it has.
   cargo build --locked --bin ghostcast
@@ -222,12 +233,28 @@ live_tests() {
   "$venv/bin/python" -m pytest -o cache_dir="$env_dir/pytest" tests/live "$@"
 }
 
+# judge NAME ARG...: one of tests/judges.
+judge() {
+  local name="$1"
+  shift
+  "$env_dir/judges-venv/bin/python" tests/judges/run.py "$name" --ghostcast "$GHOSTCAST_BIN" "$@"
+}
+
 if wants soak; then
   begin 'random faults in a row'
   "$venv/bin/python" tests/live/soak_faults.py "$@"
 elif wants long; then
   begin 'live tests that take long (pytest)'
   live_tests --capture=no -m long "$@"
+  if [ "$#" -eq 0 ]; then
+    for judge in miniwob real soak; do
+      begin "the judge $judge"
+      judge "$judge"
+    done
+  fi
+elif wants judge; then
+  begin "the judge $1"
+  judge "$@"
 elif wants live && [ "$#" -gt 0 ]; then
   begin 'live tests of these arguments, one after the other (pytest)'
   live_tests "$@"
