@@ -15,7 +15,7 @@ use super::value::{Verdict, Wanted};
 use super::{Done, Stage, browser_failed};
 use crate::media::cursor::Cue;
 use crate::model::command::{ActionError, ActionErrorKind, Type};
-use crate::model::outcome::{Delivery, Effect, EffectKind, Retry};
+use crate::model::outcome::{Change, Delivery, Effect, EffectKind, Retry};
 
 /// Steps of typing that are under way at once.
 const BATCH: usize = 32;
@@ -60,6 +60,8 @@ struct NoNumber {
 enum Seen {
     /// It holds this; for a password, nothing is said.
     Held(Verdict, String),
+    /// The page has taken the text out of it and writes it itself; this is left in it.
+    Taken(String),
     /// It is gone, or cannot be read.
     Unknown,
 }
@@ -93,7 +95,7 @@ pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, A
     }
     enter(stage, &field, text, params.clear).await?;
     let wanted = field.wanted(text, params.clear);
-    finish(stage, &field, before, &wanted, params.submit).await
+    finish(stage, &field, before, (&wanted, text), params.submit).await
 }
 
 /// The text as the field can take it: no line breaks in a single line, but for one at the end that
@@ -137,7 +139,8 @@ async fn pick(
         .call::<Picked>("setValue", json!([field.facts.node, text]));
     match set.await.map_err(browser_failed)? {
         Picked::Set { wanted } => {
-            finish(stage, field, before, &Wanted::Whole(wanted), submit).await
+            let wanted = Wanted::Whole(wanted);
+            finish(stage, field, before, (&wanted, text), submit).await
         }
         Picked::Refused { why, held } => Err(field.not_accepted(&held, &format!("; {why}"))),
         Picked::Gone => Err(gone(field)),
@@ -256,10 +259,15 @@ async fn finish(
     stage: Stage<'_>,
     field: &Field,
     before: Before,
-    wanted: &Wanted,
+    (wanted, text): (&Wanted, &str),
     submit: bool,
 ) -> Result<Done, ActionError> {
     let mut seen = look(field, wanted).await;
+    if let Seen::Held(Verdict::Refused, held) = &seen
+        && is_taken(field, text).await
+    {
+        seen = Seen::Taken(held.clone());
+    }
     let is_refused = matches!(seen, Seen::Held(Verdict::Refused, _));
     if submit && !is_refused {
         let enter = keys::chord(&keys::plain("Enter"));
@@ -268,7 +276,8 @@ async fn finish(
         }
     }
     let observed = observe::observe(stage, before, Delivery::Sent).await;
-    if !submit && !is_refused && !observed.is_elsewhere() {
+    let is_held = matches!(seen, Seen::Held(..)) && !is_refused;
+    if !submit && is_held && !observed.is_elsewhere() {
         // A page may think again while it comes to rest.
         seen = look(field, wanted).await;
     }
@@ -311,6 +320,16 @@ async fn look(field: &Field, wanted: &Wanted) -> Seen {
     }
 }
 
+/// Whether the page writes the text that its field does not hold.
+async fn is_taken(field: &Field, text: &str) -> bool {
+    if field.facts.is_password {
+        return false;
+    }
+    let node = field.facts.node;
+    let taken = field.frame.call::<bool>("taken", json!([node, text]));
+    taken.await.unwrap_or(false)
+}
+
 async fn told(
     field: &Field,
     seen: &Seen,
@@ -348,6 +367,15 @@ async fn told(
                     after: Some(shown(held)),
                 };
             }
+        }
+        Seen::Taken(held) => {
+            done = done.with("value", json!(held)).with("taken", true);
+            let what = in_words(&field.struck.role, &field.struck.name);
+            done.changes.push(Change {
+                kind: "value".to_owned(),
+                text: format!("The page has taken the text out of {what} and shows it itself."),
+                index: field.struck.index,
+            });
         }
         Seen::Unknown => {
             done = done.with("value", Value::Null);

@@ -6,6 +6,9 @@
   const MAX_TOLD = 8;
   const MAX_LIVE = 60;
   const MAX_RECORDS = 500;
+  const MAX_WRITTEN = 200;
+  /** What a line of a terminal begins with. */
+  const PROMPT = /[$>#%❯»]\s*$/;
   const TEXT_MAX = 200;
   const DRAG_END_MS = 600;
   const ENDS_MS = 10000; // after which an action that was told of is no longer asked about
@@ -75,7 +78,7 @@
     const subject = el ? names.subject(el) : null;
     since = {
       el, subject, focus, fields: new Map(), offset: offset(root()), scrolls: new Map(), live: new Map(), fronts: new Set(), menus: new Set(),
-      mutations: 0, inputs: new Set(), invalid: new Map(), submitted: new Set(), marked: new Set(), leads: [], isOver: false,
+      mutations: 0, inputs: new Set(), invalid: new Map(), submitted: new Set(), marked: new Set(), written: new Set(), leads: [], isOver: false,
     };
     for (const field of [subject, focus]) if (field) since.fields.set(field, held(field));
     for (const live of those('live').slice(0, MAX_LIVE)) since.live.set(live, drawn(live) ? textOf(live) : '');
@@ -102,7 +105,24 @@
   }
 
   function count(records) {
-    for (let i = 0; i < Math.min(records.length, MAX_RECORDS) && since.mutations < 50; i++) if (matters(records[i])) since.mutations++;
+    for (let i = 0; i < Math.min(records.length, MAX_RECORDS) && since.mutations < 50; i++) {
+      if (!matters(records[i])) continue;
+      since.mutations++;
+      const { type, target } = records[i];
+      if (type !== 'attributes' && since.written.size < MAX_WRITTEN) since.written.add(d.nodeType(target) === 1 ? target : d.parentNode(target));
+    }
+  }
+  /** Whether the page has written just this text since, or put it after a prompt, elsewhere than in `field`. */
+  function writes(text, field) {
+    if (!since) return false;
+    count(watcher.takeRecords());
+    const wanted = d.clean(text, TEXT_MAX);
+    for (const el of since.written) {
+      if (!el || d.nodeType(el) !== 1 || !d.isDrawn(el) || d.isWithin(el, field) || d.matches(el, KINDS.live)) continue;
+      const now = d.clean(el.textContent, 2 * TEXT_MAX);
+      if (now === wanted || (now.endsWith(wanted) && PROMPT.test(now.slice(0, -wanted.length)))) return true;
+    }
+    return false;
   }
   function matters({ type, target, attributeName, oldValue, addedNodes, removedNodes }) {
     const el = d.nodeType(target) === 1 ? target : d.parentNode(target);
@@ -285,7 +305,7 @@
   }
 
   listen();
-  gc._.changes = { mark, isWatching: () => since !== null && !since.isOver };
+  gc._.changes = { mark, writes, isWatching: () => since !== null && !since.isOver };
   gc._.expose('mark', (id) => mark(id ? node(id) : null));
   gc._.expose('changes', changes);
   gc._.expose('after', after);

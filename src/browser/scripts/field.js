@@ -82,8 +82,8 @@
   function breaksOf(el, way) {
     if (/^(picked|number|line)$/.test(way)) return 'none';
     if (way === 'context') return 'text';
-    // It reads back twice the breaks that editing commands make, and sends nothing by Shift and Enter.
-    return d.closest(el, '.cm-content') ? 'shift_enter' : 'command';
+    // They read back twice the breaks that editing commands make, and send nothing by Shift and Enter.
+    return d.closest(el, '.cm-content,.ProseMirror') ? 'shift_enter' : 'command';
   }
   /** Where text would go: [start, end] in what it holds; null when that cannot be told. */
   function caretOf(el, way) {
@@ -181,6 +181,14 @@
       is_gone: false, held: held(el), boxes: others.length ? [el, ...others].map(held).join('') : null, has_focus: hasFocus(el),
     };
   }
+  /**
+   * Whether the page has taken the text out of a field and writes it itself, as terminals do.
+   * @param {number} id  the field, which does not hold the text
+   */
+  function taken(id, text) {
+    const el = node(id);
+    return Boolean(el) && text.trim() !== '' && gc._.changes.writes(text, el);
+  }
   /** Waits, for a moment, until the page has moved on from a field that is full. */
   async function moveOn() {
     const full = d.focused();
@@ -218,6 +226,7 @@
   gc._.expose('prepareField', prepareField);
   gc._.expose('focusedField', focusedField);
   gc._.expose('typed', typed);
+  gc._.expose('taken', taken);
   gc._.expose('moveOn', moveOn);
   gc._.expose('activeIsPassword', activeIsPassword);
   gc._.expose('focusOn', (id) => {

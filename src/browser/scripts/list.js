@@ -216,7 +216,7 @@
     const boxed = d.checkVisibility(el);
     const s = d.style(el);
     if (!boxed && (tag === 'slot' ? s.display === 'none' : s.display !== 'contents')) return;
-    if (s.opacity === '0' && s.pointerEvents === 'none') return;
+    if (isGhost(s)) return;
     if (ctx.front && !ctx.chained) pass.visited.add(el);
     const { cursor } = s;
     const html = d.isHtml(el);
@@ -285,13 +285,20 @@
     const marked = d.matches(el, MARKED);
     if (marked) {
       if (names.isEditingHost(el)) return { native: true };
-      if (!root && ROLES.has(names.role(el))) return { native: true };
+      if (!root && ROLES.has(names.role(el))) {
+        if (d.getAttribute(el, 'role') === 'listbox') offerChoices(pass, el);
+        return { native: true };
+      }
       if (!root && parseInt(d.getAttribute(el, 'tabindex'), 10) >= 0) { offer(pass, el, tag, true); return { focusable: true, scrollable: scrolls(el, s) }; }
     }
     if (root) return null;
     const draggable = d.getAttribute(el, 'draggable') === 'true' || Boolean(listens & LISTENS.drag);
     if (draggable) return { draggable };
-    if (listens & LISTENS.drop) return { drop: true };
+    if (listens & LISTENS.drop) {
+      // What can be dropped here can be taken from here, where presses are listened for too.
+      if (listens & LISTENS.press) offer(pass, el, tag, false);
+      return { drop: true };
+    }
     if (listens & LISTENS.press || (marked && !d.hasAttribute(el, 'role'))) {
       if (ctx.native && !isSmallPart(el, ctx.native)) return null;
       return offer(pass, el, tag, false) ? null : { frail: true };
@@ -325,8 +332,10 @@
   function offer(pass, el, tag, signed) {
     const count = d.childElementCount(el);
     if (count === 1 && (tag === 'table' || tag === 'tbody')) return offer(pass, d.firstElementChild(el), d.localName(d.firstElementChild(el)), signed);
-    if (count < 2 || count > 1000) return false;
     const first = d.firstElementChild(el);
+    // A list of one holds the same as a list of many, and may get more.
+    if (count === 1 && (tag === 'ul' || tag === 'ol') && d.isTag(first, 'li') && !signed) pass.offered.add(first);
+    if (count < 2 || count > 1000) return false;
     const item = d.localName(first);
     const list = LISTS.has(tag) || LIST_ROLES.has(d.getAttribute(el, 'role'));
     if (!ITEMS.has(item) && !(list && item.includes('-'))) return false;
@@ -341,6 +350,13 @@
     for (const child of found) pass.offered.add(child);
     return true;
   }
+  /** Whatever stands among choices can be chosen, called an option or not: "Add …" below them. */
+  function offerChoices(pass, el) {
+    let left = 200;
+    for (let child = d.firstElementChild(el); child && left > 0; child = d.nextElementSibling(child), left--) {
+      if (!d.hasAttribute(child, 'role') && /^(div|li)$/.test(d.localName(child)) && !d.querySelector(child, '[role]')) pass.offered.add(child);
+    }
+  }
   function isSigned(el, strictly) {
     for (const key of el.getAttributeNames()) if (/^(data-|id$|title$|value$|name$|aria-label$)/.test(key)) return true;
     return !strictly && (!d.isHtml(el) || (typeof d.className(el) === 'string' && d.className(el) !== '')
@@ -349,8 +365,10 @@
   /** A label is listed in place of a control that cannot itself be seen. */
   function standsIn(el) {
     const control = names.controlOf(el);
-    return Boolean(control) && d.localName(control) === 'input' && !shows(control);
+    return Boolean(control) && d.localName(control) === 'input' && (!shows(control) || isGhost(d.style(control)));
   }
+  /** There for assistive technology only: neither seen nor pressed. */
+  const isGhost = (s) => s.opacity === '0' && s.pointerEvents === 'none';
   /** Drawn, and larger than the single pixel that screen-reader-only text is left with. */
   function shows(el) {
     if (d.isTag(el, 'area')) return Boolean(geo.imageOf(el));
