@@ -202,6 +202,9 @@ fn browser_failed(error: Error) -> ActionError {
             ActionErrorKind::Internal,
             format!("The browser refused to {operation}. Get the page's context and try again."),
         ),
+        Error::PictureSize { .. } | Error::OutsidePage { .. } => {
+            ActionError::new(ActionErrorKind::Unsupported, error.outside_words().message)
+        }
     }
 }
 
