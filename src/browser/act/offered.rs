@@ -184,7 +184,7 @@ mod tests {
             let error = read(&inside, &["a.txt".to_owned(), path.to_owned()]).await;
             let error = error.unwrap_err();
             assert_eq!(error.kind, ActionErrorKind::InvalidParameter, "{path}");
-            told.push(error.message.replace(path, "…"));
+            told.push(error.message.replace(&format!("\"{path}\""), "…"));
         }
         told.dedup();
         assert_eq!(
@@ -193,6 +193,15 @@ mod tests {
             "nothing is told of what lies outside: {told:?}"
         );
 
+        fs::remove_dir_all(&base).unwrap();
+    }
+
+    #[tokio::test]
+    async fn sizes_are_bounded_and_a_directory_has_to_be_there() {
+        let base = std::env::temp_dir().join(format!("offered-{}", uuid::Uuid::new_v4()));
+        let inside = base.join("inside");
+        fs::create_dir_all(&inside).unwrap();
+        fs::write(inside.join("a.txt"), "a").unwrap();
         let large = File::create(inside.join("large.bin")).unwrap();
         large.set_len(UPLOAD_BYTES_MAX as u64).unwrap();
         let large = "large.bin".to_owned();
