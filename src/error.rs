@@ -59,6 +59,8 @@ pub enum ErrorKind {
     Unavailable,
     /// The request makes sense, and lacks what only its caller can add to it.
     Unprocessable,
+    /// The request makes sense, and is for more than this page, format or build can do.
+    Unsupported,
 }
 
 impl Error {
@@ -124,6 +126,8 @@ constructors! {
     unavailable => Unavailable;
     /// See [`ErrorKind::Unprocessable`].
     unprocessable => Unprocessable;
+    /// See [`ErrorKind::Unsupported`].
+    unsupported => Unsupported;
 }
 
 /// Prints an error and its whole chain of causes on one line, for the log.

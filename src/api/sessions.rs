@@ -250,9 +250,9 @@ pub(super) struct ScreenshotQuery {
     full_page: bool,
     /// An element of the list, and nothing else.
     index: Option<u32>,
-    /// A part of the viewport, with y, width and height: CSS px from the left.
+    /// A part of the page, with y, width and height: CSS px from the left of what is in view.
     x: Option<f64>,
-    /// CSS px from the top.
+    /// CSS px from the top of what is in view; it may lie below.
     y: Option<f64>,
     /// CSS px.
     width: Option<f64>,
@@ -294,6 +294,7 @@ const ELEMENTS_VERSION: HeaderName = HeaderName::from_static("x-elements-version
         (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"),
         (ScreenshotAnswer = "application/json"))),
     (status = 404, description = "No such session", body = ErrorBody),
+    (status = 422, description = "The picture would be too large for its format", body = ErrorBody),
     (status = 503, description = "The browser is gone", body = ErrorBody),
 ))]
 pub(super) async fn screenshot(

@@ -56,7 +56,7 @@ pub(super) const fn http_status(kind: ErrorKind) -> StatusCode {
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
         ErrorKind::Closed => StatusCode::GONE,
         ErrorKind::Conflict => StatusCode::CONFLICT,
-        ErrorKind::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::Unprocessable | ErrorKind::Unsupported => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::Exhausted => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorKind::NotConfigured => StatusCode::NOT_IMPLEMENTED,
@@ -69,7 +69,7 @@ pub(super) const fn http_status(kind: ErrorKind) -> StatusCode {
 pub(super) const fn grpc_code(kind: ErrorKind) -> i32 {
     match kind {
         ErrorKind::Cancelled => 1,
-        ErrorKind::InvalidInput | ErrorKind::Unprocessable => 3,
+        ErrorKind::InvalidInput | ErrorKind::Unprocessable | ErrorKind::Unsupported => 3,
         ErrorKind::Timeout => 4,
         ErrorKind::NotFound | ErrorKind::Closed => 5,
         ErrorKind::Forbidden => 7,
@@ -264,6 +264,7 @@ mod tests {
             (ErrorKind::Conflict, 409, "FAILED_PRECONDITION"),
             (ErrorKind::Closed, 410, "NOT_FOUND"),
             (ErrorKind::Unprocessable, 422, "INVALID_ARGUMENT"),
+            (ErrorKind::Unsupported, 422, "INVALID_ARGUMENT"),
             (ErrorKind::Exhausted, 429, "RESOURCE_EXHAUSTED"),
             (ErrorKind::Internal, 500, "INTERNAL"),
             (ErrorKind::NotConfigured, 501, "UNIMPLEMENTED"),

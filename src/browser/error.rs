@@ -60,6 +60,28 @@ pub enum Error {
         /// The exception's text.
         message: String,
     },
+    /// A picture that its format, or the memory, has no room for.
+    #[error("a {format} picture of {width} x {height} px")]
+    PictureSize {
+        /// The format's name.
+        format: &'static str,
+        /// Px.
+        width: u64,
+        /// Px.
+        height: u64,
+        /// Most px a side.
+        side_max: u64,
+        /// Most px, both sides multiplied.
+        pixels_max: u64,
+    },
+    /// A picture of what is not on the page.
+    #[error("a picture of what lies outside a page of {width} x {height} px")]
+    OutsidePage {
+        /// The page's, CSS px.
+        width: u64,
+        /// The page's, CSS px.
+        height: u64,
+    },
     /// The document that was asked is no more, or there is none at this moment.
     #[error("the document was replaced")]
     Replaced,
@@ -120,6 +142,28 @@ impl Error {
                 .hint("Try again in a moment."),
             Self::Detached => Words::unavailable("the tab was closed meanwhile")
                 .hint("Get the context to see the tab that is current now, and try again."),
+            Self::PictureSize {
+                format,
+                width,
+                height,
+                side_max,
+                pixels_max,
+            } => Words::unsupported(format!(
+                "the picture would be {width} x {height} px, and as {format} it can have {side_max} \
+                 px a side and {} million px at most",
+                pixels_max / 1_000_000
+            ))
+            .hint(match *format {
+                "png" => "Take a part of the page, by x, y, width and height or by an element's index.",
+                _ => {
+                    "Take a part of the page, by x, y, width and height or by an element's index, or \
+                     png where the format can be chosen: it has room for more."
+                }
+            }),
+            Self::OutsidePage { width, height } => Words::invalid_input(format!(
+                "this part lies outside the page, which is {width} x {height} px"
+            ))
+            .hint("x and y count from the corner of what is in view: scroll the page, or use others."),
             Self::Script { .. } | Self::Command { .. } => {
                 Words::unavailable("the browser refused the request")
                     .hint("Try again; the log has the details under the request id.")

@@ -112,6 +112,8 @@ pub struct Browser {
     pub probe_timeout_ms: u64,
     /// Where profile directories are made; empty for the system's temporary directory.
     pub work_dir: PathBuf,
+    /// The only directory whose files may be uploaded by their paths; empty for none.
+    pub uploads_dir: PathBuf,
     /// Refuse cloud metadata addresses (169.254.169.254 and the like).
     pub deny_metadata: bool,
     /// Host patterns that any session's page may reach; empty for no restriction. A session's own
@@ -323,6 +325,7 @@ impl Default for Browser {
             probe_interval_ms: 2_000,
             probe_timeout_ms: 5_000,
             work_dir: PathBuf::new(),
+            uploads_dir: PathBuf::new(),
             deny_metadata: true,
             allowed_domains: Vec::new(),
             block_private_networks: false,
@@ -469,6 +472,13 @@ impl Browser {
                     .hint(format!("Use at most {}.", limits::ALLOWED_DOMAINS)),
             );
         }
+        let uploads = &self.uploads_dir;
+        if !uploads.as_os_str().is_empty() && !uploads.has_root() {
+            return Err(
+                Error::invalid_input("browser.uploads_dir is no path from the root")
+                    .hint("Write it whole, such as \"/srv/uploads\", or leave it empty for none."),
+            );
+        }
         Allowlist::parse(&self.allowed_domains).map_err(|mut error| {
             error.message = format!("browser.{}", error.message).into();
             error
@@ -570,6 +580,16 @@ durations! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_for_uploads_come_from_a_whole_path() {
+        let mut config = Config::default();
+        config.browser.uploads_dir = "uploads".into();
+        let error = config.check().unwrap_err();
+        assert!(error.message.contains("browser.uploads_dir") && error.hint.is_some());
+        config.browser.uploads_dir = "/srv/uploads".into();
+        assert!(config.check().is_ok());
+    }
 
     #[test]
     fn a_public_address_needs_a_token() {

@@ -42,7 +42,7 @@ const GAP: i32 = 2;
 const LINE: i32 = 2;
 
 /// Largest side accepted, px: bounds what a decoder allocates.
-const SIDE_PX_MAX: u32 = 16_384;
+pub const SIDE_PX_MAX: u32 = 16_384;
 
 /// Why a picture could not be marked.
 #[derive(Debug, thiserror::Error)]

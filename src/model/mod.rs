@@ -8,6 +8,7 @@ pub mod geometry;
 pub mod ids;
 pub mod keys;
 pub(crate) mod likeness;
+mod masks;
 mod networks;
 pub mod origins;
 pub mod outcome;

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::command::{ActionError, ActionErrorKind};
+use super::masks::Masks;
 use super::origins::Origins;
 use super::secret::Secret;
 use crate::error::Error;
@@ -23,11 +24,8 @@ pub const COUNT_MAX: usize = 64;
 pub const LABEL_CHARS_MAX: usize = 64;
 /// Longest value, characters.
 pub const VALUE_CHARS_MAX: usize = 4_096;
-/// A shorter value is only masked where it is the whole text: as a part of others it would be
-/// found everywhere.
-const PART_CHARS_MIN: usize = 3;
-/// Texts are cut to a length on their way; so much of a value at the edge of one gives it away.
-const EDGE_CHARS_MIN: usize = 8;
+/// A field's name is masked from this length, characters.
+const NAME_CHARS_MIN: usize = 8;
 
 /// What stands for `{{` itself.
 const ESCAPE: &str = "{{{{";
@@ -109,8 +107,7 @@ pub struct Secrets {
 #[derive(Default)]
 struct Known {
     entries: BTreeMap<String, Entry>,
-    /// Each way that a value may be written, and what stands for it; the longest first.
-    forms: Vec<(String, String)>,
+    masks: Masks,
 }
 
 impl std::fmt::Debug for Known {
@@ -163,10 +160,9 @@ impl Secrets {
             forms.extend(written(entry.value.reveal()).map(|form| (form, shown.clone())));
             entries.insert(key(label), entry.clone());
         }
-        forms.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
-        forms.dedup_by(|a, b| a.0 == b.0);
+        let masks = Masks::new(forms.into_iter());
         Self {
-            known: Arc::new(Known { entries, forms }),
+            known: Arc::new(Known { entries, masks }),
         }
     }
 
@@ -208,19 +204,7 @@ impl Secrets {
 
     /// The text with every value replaced by its placeholder.
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut masked = Cow::Borrowed(text);
-        for (form, shown) in &self.known.forms {
-            if masked == *form {
-                return Cow::Owned(shown.clone());
-            }
-            if form.chars().count() >= PART_CHARS_MIN && masked.contains(form.as_str()) {
-                masked = Cow::Owned(masked.replace(form, shown));
-            }
-            if let Some(at) = cut_at(&masked, form) {
-                masked = Cow::Owned(format!("{}{shown}", &masked[..at]));
-            }
-        }
-        masked
+        self.known.masks.mask(text)
     }
 
     /// Masks a text in place.
@@ -230,7 +214,8 @@ impl Secrets {
         }
     }
 
-    /// Masks every text in a value.
+    /// Masks every text in a value. Numbers are our own, such as indices: what a page says comes as a
+    /// text.
     pub fn mask_value(&self, value: &mut Value) {
         match value {
             Value::String(text) => self.mask_text(text),
@@ -241,9 +226,30 @@ impl Secrets {
             Value::Null | Value::Bool(_) | Value::Number(_) => (),
         }
     }
+
+    /// Masks every text in an object that a caller has made, the names of its fields among them.
+    pub fn mask_fields(&self, fields: &mut Map<String, Value>) {
+        let sent = std::mem::take(fields);
+        fields.extend(sent.into_iter().map(|(name, mut value)| {
+            match &mut value {
+                Value::Object(inner) => self.mask_fields(inner),
+                Value::Array(values) => values.iter_mut().for_each(|value| match value {
+                    Value::Object(inner) => self.mask_fields(inner),
+                    other => self.mask_value(other),
+                }),
+                other => self.mask_value(other),
+            }
+            // The names of parameters are words that a short secret may be, too.
+            let name = match name.chars().count() >= NAME_CHARS_MIN {
+                true => self.mask(&name).into_owned(),
+                false => name,
+            };
+            (name, value)
+        }));
+    }
 }
 
-/// The ways that a value is written: as it is, on one line, and in a URL.
+/// The ways that a value is written: as it is, on one line, in a URL, and in markup and JSON.
 fn written(value: &str) -> impl Iterator<Item = String> {
     let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
     let form: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
@@ -266,7 +272,19 @@ fn written(value: &str) -> impl Iterator<Item = String> {
         .fold(component.clone(), |form, (code, sign)| {
             form.replace(code, sign)
         });
-    let lower = component.to_ascii_lowercase();
+    let markup = [
+        ("&", "&amp;"),
+        ("<", "&lt;"),
+        (">", "&gt;"),
+        ("\"", "&quot;"),
+    ];
+    let markup = markup
+        .into_iter()
+        .fold(value.to_owned(), |form, (sign, code)| {
+            form.replace(sign, code)
+        });
+    let json = Value::from(value).to_string();
+    let json = json[1..json.len() - 1].to_owned();
     [
         Some(value.to_owned()),
         Some(line),
@@ -274,19 +292,12 @@ fn written(value: &str) -> impl Iterator<Item = String> {
         Some(component),
         Some(script),
         query,
+        Some(markup),
+        Some(json),
     ]
     .into_iter()
     .flatten()
-    // Only what is percent-encoded has another case.
-    .chain(lower.contains('%').then_some(lower))
     .filter(|form| !form.is_empty())
-}
-
-/// Where a text was cut in the middle of a value that it ends with.
-fn cut_at(text: &str, form: &str) -> Option<usize> {
-    let starts = form.char_indices().skip(EDGE_CHARS_MIN).map(|(at, _)| at);
-    let longest = starts.filter(|at| text.ends_with(&form[..*at])).last()?;
-    Some(text.len() - longest)
 }
 
 fn out_of_place(label: &str, origins: &Origins, page: Option<&str>) -> ActionError {
@@ -360,6 +371,9 @@ mod tests {
                 "http://h/?p={{pw}}&x=1",
             ),
             ("http://h/hunter%2022%26%C3%A9-long", "http://h/{{pw}}"),
+            ("http://h/hunter%2022%26%c3%a9-long", "http://h/{{pw}}"),
+            ("<b>hunter 22&amp;é-long</b>", "<b>{{pw}}</b>"),
+            ("HUNTER 22&É LONG", "{{pw}}"),
             ("cut off: hunter 22", "cut off: {{pw}}"),
             ("a hunter 2 b", "a hunter 2 b"),
             ("42", "{{pin}}"),
@@ -370,6 +384,11 @@ mod tests {
         let mut value = serde_json::json!({"a": ["hunter 22&é-long"], "n": 42});
         secrets.mask_value(&mut value);
         assert_eq!(value, serde_json::json!({"a": ["{{pw}}"], "n": 42}));
+        let mut sent =
+            serde_json::json!({"Hunter 22&é long": [{"hunter 22&é-long": 1}], "text": "x"});
+        secrets.mask_fields(sent.as_object_mut().unwrap());
+        let told = serde_json::json!({"{{pw}}": [{"{{pw}}": 1}], "text": "x"});
+        assert_eq!(sent, told);
         assert!(!format!("{secrets:?}").contains("hunter"));
     }
 

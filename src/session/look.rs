@@ -55,7 +55,7 @@ pub enum Area {
     FullPage,
     /// An element of the list, scrolled into view.
     Element(u32),
-    /// A part of the viewport, CSS px.
+    /// A part of the page, CSS px from the viewport's corner.
     Region {
         /// From the left.
         x: f64,
@@ -345,29 +345,24 @@ impl SessionHandle {
     ) -> Result<Vec<u8>, Error> {
         self.must_have_browser()?;
         let page = self.tabs.present().await;
-        let full_page = match area {
-            Area::Viewport => false,
-            Area::FullPage => true,
+        let clip = match area {
+            Area::Viewport => Clip::Viewport,
+            Area::FullPage => Clip::FullPage,
             Area::Element(index) => {
                 let area = sight::area_of(&page, index).await;
-                let area = area.map_err(|error| {
+                Clip::Part(area.map_err(|error| {
                     Error::invalid_input(error.message)
                         .hint("List the elements and use an index of it.")
-                })?;
-                let clip = Clip::Part(area);
-                return Ok(screenshot::screenshot(&page, format, quality, clip).await?);
+                })?)
             }
             Area::Region {
                 x,
                 y,
                 width,
                 height,
-            } => {
-                let clip = Clip::Part([x, y, width, height]);
-                return Ok(screenshot::screenshot(&page, format, quality, clip).await?);
-            }
+            } => Clip::Part([x, y, width, height]),
         };
-        Ok(screenshot::screenshot(&page, format, quality, Clip::of(full_page)).await?)
+        Ok(screenshot::screenshot(&page, format, quality, clip).await?)
     }
 
     /// A screenshot on which every element that is in the picture has its box and its index; with
@@ -407,7 +402,9 @@ impl SessionHandle {
             .iter()
             .filter_map(|element| mark(element, &offset))
             .collect::<Vec<_>>();
-        let png = screenshot::screenshot(&page, Format::Png, None, Clip::of(full_page)).await?;
+        let side_max = marks::SIDE_PX_MAX.into();
+        let clip = Clip::of(full_page);
+        let png = screenshot::screenshot_within(&page, Format::Png, None, clip, side_max).await?;
         let drawing = move || marks::draw(&png, &marked, output);
         let drawn = tokio::task::spawn_blocking(drawing)
             .await

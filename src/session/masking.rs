@@ -9,10 +9,7 @@ use crate::model::{ActionResult, DialogInfo, Outcome};
 
 /// An action as it may be repeated.
 pub(super) fn request(secrets: &Secrets, action: &mut ActionRequest) {
-    action
-        .params
-        .values_mut()
-        .for_each(|value| secrets.mask_value(value));
+    secrets.mask_fields(&mut action.params);
     secrets.mask_text(&mut action.action_type);
 }
 
@@ -22,6 +19,12 @@ pub(super) fn result(secrets: &Secrets, result: &mut ActionResult) {
         secrets.mask_text(error);
     }
     if let Some(context) = &mut result.context {
+        // The action as it came is the caller's own, down to the names in it.
+        let action = context.get_mut("action");
+        let params = action.and_then(|action| action.get_mut("params"));
+        if let Some(sent) = params.and_then(serde_json::Value::as_object_mut) {
+            secrets.mask_fields(sent);
+        }
         secrets.mask_value(context);
     }
     outcome(secrets, &mut result.outcome);
@@ -83,9 +86,7 @@ pub(super) fn page_event(secrets: &Secrets, event: &mut PageEvent) {
     match event {
         PageEvent::Navigated { url } | PageEvent::Loaded { url } => secrets.mask_text(url),
         PageEvent::Console { text, .. } => secrets.mask_text(text),
-        PageEvent::Dialog(info) | PageEvent::DialogLeft(info) => {
-            secrets.mask_text(&mut info.message)
-        }
+        PageEvent::Dialog(info) | PageEvent::DialogLeft(info) => dialog(secrets, info),
         PageEvent::Titled(title) => secrets.mask_text(title),
         PageEvent::Download(info) => secrets.mask_text(&mut info.name),
         PageEvent::Dom(_)

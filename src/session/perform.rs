@@ -41,6 +41,8 @@ pub(super) struct Kit {
     pub(super) gate: std::sync::Arc<Gate>,
     pub(super) studio: Studio,
     pub(super) config: config::Session,
+    /// Where files lie that may be uploaded by path; empty for nowhere.
+    pub(super) uploads_dir: std::sync::Arc<std::path::Path>,
     pub(super) secrets: Secrets,
     /// Most pictures a second.
     pub(super) fps: u32,
@@ -273,6 +275,7 @@ async fn carry_out(
         cues: &StudioCues(&kit.studio),
         navigate_timeout: kit.config.navigate_timeout(),
         settle_max: kit.config.settle_max(),
+        uploads_dir: &kit.uploads_dir,
         secrets: &kit.secrets,
         is_password,
     };

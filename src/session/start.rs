@@ -229,6 +229,7 @@ fn kit(config: &Config, tabs: Tabs, gate: Gate, studio: Studio, handle: &Session
         gate: Arc::new(gate),
         studio,
         config: config.session.clone(),
+        uploads_dir: config.browser.uploads_dir.as_path().into(),
         secrets: handle.secrets.clone(),
         fps: handle.record.borrow().fps,
     }

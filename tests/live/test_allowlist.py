@@ -13,7 +13,7 @@ PATTERNS = ["*.allowed.localhost", "exact.localhost"]
 TRAVELS = ["link", "script", "redirect", "meta", "form", "download"]
 WAYS = [
     *TRAVELS, "popup", "frame", "object", "fetch", "image", "beacon", "socket", "events", "module",
-    "style", "preload", "prefetch", "worker", "shared",
+    "style", "preload", "prefetch", "worker", "shared", "service",
 ]  # fmt: skip
 
 
@@ -84,6 +84,69 @@ def test_no_way_out(lone_api, web, other_web, fence):
         lone_api.do(room, "wait", seconds=1)
     reached = [how for how in WAYS if arrivals(other_web, f"{fence}-{how}")]
     assert not reached, f"these reached the blocked host: {reached}"
+
+
+# Answers for its pages, and reaches for `to` at each request and message.
+LASTING_WORKER = b"""
+const to = new URL(location.href).searchParams.get('to');
+const tell = (text) => clients.matchAll().then((all) => all.forEach((one) => one.postMessage(text)));
+addEventListener('install', () => skipWaiting());
+addEventListener('activate', (event) => event.waitUntil(clients.claim()));
+addEventListener('fetch', (event) => {
+  if (event.request.url.endsWith('/proxied')) event.respondWith(fetch(to + '&by=fetch', {mode: 'no-cors'}));
+});
+addEventListener('message', (event) => event.waitUntil(Promise.allSettled([
+  fetch(to + '&by=message', {mode: 'no-cors'}),
+  caches.open('c').then((cache) => cache.add(new Request(to + '&by=cache', {mode: 'no-cors'}))),
+  new Promise((over) => {
+    const socket = new WebSocket(to.replace('http', 'ws') + '&by=socket');
+    socket.onopen = socket.onerror = socket.onclose = over;
+  }),
+  import(to + '&by=import').catch(() => {}),
+]).then(() => tell('over'))));
+"""
+LASTING_PAGE = b"""<!doctype html><title>Lasting</title><link rel=icon href=data:,><body><script>
+const query = new URLSearchParams(location.search);
+const note = (name, value) => fetch(`/note?id=${query.get('id')}&name=${name}`,
+  {method: 'POST', body: JSON.stringify(value ?? null)});
+const worker = navigator.serviceWorker;
+const waited = (promise) => Promise.race([promise, new Promise((then) => setTimeout(then, 3000))]);
+(async () => {
+  note('held', Boolean(worker.controller));
+  const url = '/lasting-worker.js?to=' + encodeURIComponent(query.get('to'));
+  if (query.get('first')) await worker.register(url).catch((error) => note('refused', String(error)));
+  await waited(worker.ready);
+  if (!worker.controller) await waited(new Promise((then) => { worker.oncontrollerchange = then; }));
+  const over = new Promise((then) => { worker.onmessage = then; });
+  worker.controller?.postMessage('go');
+  await fetch('/proxied').catch(() => {});
+  await waited(over);
+  note('over', Boolean(worker.controller));
+})();
+</script>"""
+
+
+@pytest.mark.parametrize("fenced_in", [False, True])
+def test_a_service_worker_that_is_installed(lone_api, web, other_web, fenced_in):
+    """What it does later, for its pages or by a message, leaves by the same gate, another tab's too."""
+    host = "127.0.0.1"  # service workers want a trustworthy origin
+    web.files["/lasting.html"], web.files["/lasting-worker.js"] = LASTING_PAGE, LASTING_WORKER
+    mark = f"lasting-{fenced_in}"
+    to = other_web.url("/still", host="localhost", mark=mark)
+    spec = {"allowed_domains": [host]} if fenced_in else {}
+    with lone_api.session(new_room("lasting"), **spec) as room:
+        first = web.visit("/lasting.html", host=host, to=to, first=1)
+        lone_api.do(room, "navigate", url=first.url)
+        assert first.wait_note("over", within=15) is True, "the worker has taken the page over"
+        # It is there before this page is.
+        again = web.visit("/lasting.html", host=host, to=to)
+        lone_api.do(room, "new_tab", url=again.url)
+        assert again.wait_note("held") is True
+        again.wait_note("over", within=15)
+        lone_api.do(room, "wait", seconds=1)
+    ways = {request.query.get("by") for request in arrivals(other_web, mark)}
+    assert not (fenced_in and ways), f"these reached the blocked host: {ways}"
+    assert fenced_in or {"fetch", "message", "cache", "socket"} <= ways, ways
 
 
 def test_action(lone_api, fenced, other_web):

@@ -92,6 +92,172 @@ def test_a_value_is_masked_as_its_placeholder(opened):
     assert element["value"] == "a {{pass-word}} b"
 
 
+CARD = "4929830147256618"
+CODE = "Qx7vTr2m"
+REGROUPING = rb"""<!doctype html><title>Card</title><link rel=icon href=data:,><body>
+<form onsubmit="event.preventDefault()"><input aria-label=Card id=card required pattern="never">
+<input aria-label=Code id=code><button>Pay</button></form>
+<button id=show>Show</button><div id=out></div><div id=live role=alert></div>
+<script>
+const query = new URLSearchParams(location.search);
+const note = (name) => fetch(`/note?id=${query.get('id')}&name=${name}`, {method: 'POST', body: 'true'});
+const group = (text, by) => text.replace(/[^0-9a-z]/gi, '').match(/.{1,4}/g).join(by);
+const card = document.getElementById('card');
+card.oninput = () => { card.value = group(card.value, ' '); };
+document.getElementById('show').onclick = () => {
+  const [text, code] = [card.value, document.getElementById('code').value];
+  const ways = [' ', '-', '\u00a0', '\u2009', '.', ' - ', '\u200b', '/', '\u2013'].map((by) => group(text, by));
+  ways.push(...[...code].join(' '), group(code, '-').toUpperCase(), code.toLowerCase(), code.toUpperCase(),
+    [...code].join('-'), group(code, '\u00a0'), [...text].join(' '));
+  const all = ways.join(' | ');
+  const out = document.getElementById('out');
+  for (const way of [...ways, all]) {
+    const button = document.createElement('button');
+    button.textContent = way;
+    const field = Object.assign(document.createElement('input'), {value: way, title: way, placeholder: way});
+    field.setAttribute('aria-label', `Kept ${way}`);
+    const link = Object.assign(document.createElement('a'), {href: '/still?v=' + encodeURIComponent(way), textContent: 'go'});
+    const select = document.createElement('select');
+    select.add(new Option(way)); select.setAttribute('aria-description', way);
+    const image = Object.assign(document.createElement('img'), {alt: way, width: 9, height: 9});
+    const heading = Object.assign(document.createElement('h2'), {textContent: way});
+    const row = document.createElement('p');
+    row.append(heading, button, field, link, select, image, way);
+    out.append(row);
+    console.log(way);
+  }
+  document.title = all;
+  history.pushState(null, '', '?id=' + query.get('id') + '#' + encodeURIComponent(group(text, ' ')));
+  document.getElementById('live').textContent = all;
+  card.setCustomValidity(all);
+  setTimeout(() => prompt(group(text, '-'), group(text, ' ')), 30);
+};
+</script>"""
+
+
+def told_signs(what):
+    """All that was said, without what may stand between groups, in one case."""
+    text = what if isinstance(what, str) else json.dumps(what, ensure_ascii=False)
+    text = text.replace("\\u200b", "").replace("%20", "").replace("%C2%A0", "")
+    return "".join(sign for sign in text if sign.isalnum()).lower()
+
+
+def test_values_in_other_groups(keeper, web):
+    """As a page groups them anew, in whatever it shows of them and wherever that is told."""
+    api = keeper.api
+    web.files["/regrouping.html"] = REGROUPING
+    visit = web.visit("/regrouping.html")
+    secrets = {"card": CARD, "code": CODE}
+    said = []
+    with (
+        api.session(new_room("groups"), initial_url=visit.url, secrets=secrets) as room,
+        api.events(room, ["all"]) as events,
+    ):
+        typing = {"index": api.index_of(room, "Card"), "text": "{{card}}"}
+        said.append(api.act(room, "type", **typing))
+        said.append(api.do(room, "type", index=api.index_of(room, "Code"), text="{{code}}"))
+        shown = api.context(room, elements="true")["elements"]
+        assert next(e for e in shown if e["name"] == "Card")["value"] == "{{card}}"
+        said.append(api.act(room, "click", index=api.index_of(room, "Show")))
+        said.append(events.wait("dialog"))
+        said.append(api.context(room))
+        said.append(api.do(room, "handle_dialog", accept=True))
+        find = group = f"{CARD[:4]} {CARD[4:8]}"
+        for options in (
+            {"elements": "true", "limit": 500},
+            {"elements": "true"},
+            {"accessibility": "true"},
+            {"text": "true"},
+            {"find": "Kept"},
+        ):
+            context = api.context(room, **options)
+            said.append(context)
+            for more in ("more", "accessibility_more", "text_cursor"):
+                while context.get(more):
+                    context = api.context(room, **{more: context[more]})
+                    said.append(context)
+        assert any(f"Kept {{{{card}}}}" in e["name"] for e in api.elements(room))
+        found = api.context(room, find=find)
+        assert group not in json.dumps(found["found"])
+        said += [api.act(room, "click", index=api.index_of(room, "Pay"))]
+        # A caller that repeats it gets it back no more than anybody else.
+        said += [api.act(room, "click", **{f"{CARD[:8]} {CARD[8:]}": 1})]
+        said += [api.act(room, "navigate", url=f"http://127.0.0.1:1/{CARD[:8]}-{CARD[8:]}")]
+        said += [api.act(room, "press", keys="Control+A"), api.record(room), api.get("/sessions").json()]
+        marks = {"marks": "true", "json": "true"}
+        said.append(api.get(f"/sessions/{room}/screenshot", params=marks).json()["elements"])
+        said += events.events
+    for what in [*said, keeper.log(10**8)]:
+        signs = told_signs(what)
+        for value in (CARD, CODE.lower()):
+            at = signs.find(value)
+            assert at < 0, (value, signs[max(0, at - 100) : at + 60], str(what)[:600])
+    assert "{{card}}" in json.dumps(said) and "{{code}}" in json.dumps(said)
+
+
+def test_short_values_leave_the_page_readable(keeper, web):
+    """A value of a few signs is masked where it is written, and ordinary text stays."""
+    api = keeper.api
+    web.files["/ordinary.html"] = (
+        b"<!doctype html><title>Ordinary</title><link rel=icon href=data:,><body>"
+        b"<button>Items 20-24</button><button>2 0 1 of 2024</button><button>They shun terror</button>"
+        b"<button>42</button><button>1420</button><button>PIN: 2-0-2-4</button>"
+    )
+    secrets = {"pin": "2024", "two": "42", "six": "hunter"}
+    url = web.url("/ordinary.html")
+    with api.session(new_room("short"), initial_url=url, secrets=secrets) as room:
+        names = [element["name"] for element in api.elements(room)]
+    assert names == [
+        "Items 20-24", "2 0 1 of {{pin}}", "They shun terror", "{{two}}", "1420", "PIN: {{pin}}",
+    ]  # fmt: skip
+
+
+FRAMING = b"""<!doctype html><title>Framing</title><link rel=icon href=data:,><body>
+<input aria-label=Mine><iframe style="width:900px;height:500px"></iframe><script>
+document.querySelector('iframe').src = new URLSearchParams(location.search).get('inner');
+</script>"""
+
+
+@pytest.mark.parametrize("by_index", [True, False])
+def test_a_secret_goes_by_the_origin_of_the_fields_own_frame(keeper, web, by_index):
+    """A frame of another origin gets nothing by the page around it, nor does a page by its frame."""
+    api = keeper.api
+    web.files["/framing.html"] = FRAMING
+    home, foreign = "127.0.0.1", "localhost"
+    origin = f"http://{home}:{web.port}"
+    secrets = {"own-key": {"value": BOUND, "origins": [origin]}}
+    said = []
+
+    def enter(room, name):
+        index = api.index_of(room, name)
+        if not by_index:
+            api.do(room, "click", index=index)
+        aim = {"index": index} if by_index else {}
+        return api.act(room, "type", text="a{{own-key}}", **aim)
+
+    for around, inside in ((home, foreign), (foreign, home)):
+        visit = web.visit("/parrot", host=inside)
+        page = web.url("/framing.html", host=around, inner=visit.url)
+        with (
+            api.session(new_room("framing"), initial_url=page, secrets=secrets) as room,
+            api.events(room, ["all"]) as events,
+        ):
+            visit.wait_note("loaded")
+            within, on_page = enter(room, "Field"), enter(room, "Mine")
+            refused, typed = (within, on_page) if around == home else (on_page, within)
+            assert typed["success"], typed
+            assert refused["error_kind"] == "blocked" and refused["delivery"] == "not_sent", refused
+            assert origin in refused["error"] and f"http://{foreign}:{web.port}" in refused["error"]
+            if inside == home:
+                visit.wait_note("typed", lambda value: value == f"a{BOUND}")
+            said += [within, on_page, api.context(room, elements="true", accessibility="true", text="true")]
+            said += [api.record(room), *events.events]
+        if inside == foreign:
+            assert not any("bound" in note for note in visit.notes("typed"))
+    for what in [*said, keeper.log(10**8)]:
+        assert BOUND not in (what if isinstance(what, str) else json.dumps(what)), what
+
+
 def test_unknown_labels_are_named(opened):
     """Nothing is typed, and the sentence says what to do."""
     api, room, visit, _ = opened

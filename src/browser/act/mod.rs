@@ -12,6 +12,7 @@ mod form;
 mod hover;
 mod navigate;
 mod observe;
+mod offered;
 mod press;
 mod reach;
 mod scroll;
@@ -22,6 +23,7 @@ mod upload;
 mod value;
 mod wait;
 
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -61,6 +63,8 @@ pub struct Stage<'a> {
     pub navigate_timeout: Duration,
     /// Bound on coming to rest after anything else.
     pub settle_max: Duration,
+    /// Where files lie that may be uploaded by path; empty for nowhere.
+    pub uploads_dir: &'a Path,
     /// What placeholders in a text to type stand for.
     pub secrets: &'a Secrets,
     /// Set once it is known whether what is typed is a password.
@@ -199,6 +203,9 @@ fn browser_failed(error: Error) -> ActionError {
             ActionErrorKind::Internal,
             "The page could not be examined. Get the page's context and try again.",
         ),
+        Error::PictureSize { .. } | Error::OutsidePage { .. } => {
+            ActionError::new(ActionErrorKind::Unsupported, error.outside_words().message)
+        }
         Error::Command { operation, .. } => ActionError::new(
             ActionErrorKind::Internal,
             format!("The browser refused to {operation}. Get the page's context and try again."),

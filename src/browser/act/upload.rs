@@ -17,6 +17,7 @@ use super::super::target::Frame;
 use super::aim::in_words;
 use super::click;
 use super::observe::{self, Before};
+use super::offered;
 use super::reach::{Reached, reach};
 use super::{Done, Stage, browser_failed};
 use crate::media::cursor::Cue;
@@ -66,13 +67,14 @@ struct Held {
 }
 
 pub(super) async fn upload(stage: Stage<'_>, params: &Upload) -> Result<Done, ActionError> {
-    if !params.paths.is_empty() {
-        return Err(ActionError::new(
-            ActionErrorKind::Unsupported,
-            "No directory is configured from which files may be uploaded by path. Send the files \
-             themselves, as \"files\" with name and data_base64.",
-        ));
-    }
+    let offered;
+    let given = match params.paths.is_empty() {
+        true => &params.files,
+        false => {
+            offered = offered::read(stage.uploads_dir, &params.paths).await?;
+            &offered
+        }
+    };
     let reached = reach(stage, params.index).await?;
     stage.show(Cue::MoveTo { at: reached.at }).await;
     let known = &reached.known;
@@ -82,9 +84,9 @@ pub(super) async fn upload(stage: Stage<'_>, params: &Upload) -> Result<Done, Ac
         Answer::Gone => Err(sight::stale(stage.page, known, None).await),
         Answer::Field(field) => {
             let before = observe::before(stage, Some(known)).await;
-            give(stage, &reached, &frame, &field, &params.files, before).await
+            give(stage, &reached, &frame, &field, given, before).await
         }
-        Answer::Other => through_chooser(stage, &reached, &params.files).await,
+        Answer::Other => through_chooser(stage, &reached, given).await,
     }
 }
 
@@ -203,13 +205,7 @@ async fn give(
     }
     let paths = files::lay(stage.page.uploads(), given)
         .await
-        .map_err(|error| {
-            tracing::warn!(%error, "files for a page could not be written");
-            ActionError::new(
-                ActionErrorKind::Internal,
-                "The files could not be written to the service's disk. Try again later.",
-            )
-        })?;
+        .map_err(not_laid)?;
     let forget = frame.call::<Value>("forgetFiles", json!([]));
     forget.await.map_err(browser_failed)?;
     let object = frame.object("element", json!([field.node]));
@@ -231,6 +227,27 @@ async fn give(
         return Err(error.outcome(done));
     }
     judge(reached, field, given, held, done)
+}
+
+fn not_laid(error: files::Error) -> ActionError {
+    match error {
+        files::Error::Full => ActionError::new(
+            ActionErrorKind::Exhausted,
+            format!(
+                "Nothing was uploaded: this session's pages have been given as much as is kept for one \
+                 session, {} MiB or {} files. Start a new session to upload more.",
+                files::BYTES_MAX >> 20,
+                files::COUNT_MAX
+            ),
+        ),
+        files::Error::Disk(error) => {
+            tracing::warn!(%error, "files for a page could not be written");
+            ActionError::new(
+                ActionErrorKind::Internal,
+                "The files could not be written to the service's disk. Try again later.",
+            )
+        }
+    }
 }
 
 /// Whether the page has the files that it was given.

@@ -40,7 +40,7 @@
     const version = gc._.domVersion();
     if (version !== notableOf) {
       notable = [];
-      for (const root of [document, ...gc._.shadowRoots()]) notable.push(...root.querySelectorAll(NOTABLE));
+      for (const root of [document, ...gc._.shadowRoots()]) notable.push(...d.querySelectorAll(root, NOTABLE));
       notableOf = version;
     }
     return notable.filter((el) => d.matches(el, KINDS[kind]));
@@ -140,11 +140,12 @@
   const HEARD = {
     input: (event) => since.inputs.add(realTarget(event)),
     change: (event) => since.inputs.add(realTarget(event)),
-    invalid: (event) => since.invalid.set(realTarget(event), d.cut(realTarget(event).validationMessage, TEXT_MAX)),
+    invalid: (event) => { if (event.isTrusted) since.invalid.set(realTarget(event), d.cut(realTarget(event).validationMessage, TEXT_MAX)); },
     submit: (event) => { since.submitted.add(realTarget(event)); since.leads.push(event); },
     click: (event) => { if (since.leads.length < MAX_TOLD) since.leads.push(event); },
   };
-  const hear = (event) => { if (since) HEARD[event.type](event); };
+  /** Pages send events of these names to the window and to objects of their own, too. */
+  const hear = (event) => { if (since && d.isElement(realTarget(event))) HEARD[event.type](event); };
   const listen = () => { for (const kind of Object.keys(HEARD)) addEventListener(kind, hear, { capture: true, passive: true }); };
 
   /** The fields for whose sake the browser stopped a form. */
@@ -299,7 +300,7 @@
     if (seconds !== null && seconds <= 1) return Math.round(seconds * 1000) + 500;
     if (all('a[href],button,input:not([type=hidden]),select,textarea').length > WAYS_MAX) return 0;
     const scripts = all('script');
-    const text = scripts.map((el) => d.cut(el.textContent, 20000)).join('\n') + (d.getAttribute(d.body(document) || d.documentElement(document), 'onload') || '');
+    const text = scripts.map((el) => d.cut(d.textContent(el), 20000)).join('\n') + (d.getAttribute(d.body(document) || d.documentElement(document), 'onload') || '');
     if (LEAVES.test(text)) return LATER.test(text) ? 1200 : 100;
     return scripts.some((el) => d.hasAttribute(el, 'src')) && !textOf(d.documentElement(document)) ? 50 : 0;
   }

@@ -81,7 +81,7 @@
   const isSeen = (el) => d.isDrawn(el) && geo.area(geo.fromDom(d.getBoundingClientRect(el))) > 1;
   const byIds = (el, key) => (d.getAttribute(el, key) || '').split(/\s+/).filter(Boolean).slice(0, 8)
     .map((id) => d.getElementById(d.getRootNode(el), id)).filter(Boolean);
-  const inside = (root, selector) => (root ? Array.from(d.nodeType(root) === 1 ? d.querySelectorAll(root, selector) : root.querySelectorAll(selector)) : []);
+  const inside = (root, selector) => (root ? Array.from(d.querySelectorAll(root, selector)) : []);
   /** The field of a combobox, where the combobox is around it. */
   const fieldIn = (el) => (d.isTag(el, 'input') ? el : inside(el, 'input:not([type=hidden])').find(isSeen) || null);
 

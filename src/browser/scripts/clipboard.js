@@ -35,7 +35,7 @@
     const look = () => {
       seen = event.defaultPrevented ? event.clipboardData?.getData('text/plain') || null : before;
     };
-    for (const at of [...event.composedPath()]) at.addEventListener(event.type, look, { once: true });
+    for (const at of [...event.composedPath()]) d.listen(at, event.type, look, { once: true });
     look();
     setTimeout(() => { if (seen !== null) copied(seen); }, 0);
   }
@@ -61,7 +61,7 @@
    */
   function offer(text) {
     held = text;
-    if (!document.hasFocus()) return false;
+    if (!d.hasFocus(document)) return false;
     let done = false;
     const put = (event) => {
       event.stopImmediatePropagation();
@@ -82,7 +82,7 @@
   addEventListener('paste', onPaste, true);
   // What pages write by navigator.clipboard, told by our script in their own world; a page that
   // pretends can do no more than copy, for which it needs a person's press all the same.
-  document.addEventListener(CHANNEL, (event) => {
+  d.listen(document, CHANNEL, (event) => {
     event.stopImmediatePropagation();
     if (navigator.userActivation?.hasBeenActive) copied(event.detail);
   }, true);

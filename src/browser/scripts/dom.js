@@ -2,7 +2,8 @@
 //
 // Runs in an isolated world of one document, so page scripts cannot reach these objects. Markup
 // still can: `<form><input name="parentNode">` and `<img name="body">` shadow built-ins of forms and
-// documents in every world, hence the accessors captured from the prototypes.
+// documents in every world, hence the accessors captured from the prototypes. Those throw "Illegal
+// invocation" for an object of another kind: what may be one is looked at first.
 (() => {
   // An own property: `<div id="__ghostcast">` is reachable by name but inherited.
   if (Object.hasOwn(globalThis, '__ghostcast')) return;
@@ -15,12 +16,16 @@
   /** Accessors and methods under their own names, as functions of the node: `d.parentNode(el)`. */
   const d = {};
   const capture = (proto, keys) => { for (const key of keys.split(' ')) d[key] = captured(proto, key); };
-  capture(Node.prototype, 'parentNode nodeType nodeValue firstChild nextSibling isConnected ownerDocument getRootNode contains');
+  capture(Node.prototype, 'parentNode nodeType nodeValue textContent firstChild nextSibling isConnected ownerDocument baseURI getRootNode contains');
   capture(Element.prototype, 'localName namespaceURI className firstElementChild nextElementSibling previousElementSibling childElementCount shadowRoot assignedSlot'
-    + ' getAttribute hasAttribute matches closest querySelector querySelectorAll checkVisibility getBoundingClientRect getClientRects'
+    + ' getAttribute getAttributeNames hasAttribute getElementsByTagName matches closest checkVisibility getBoundingClientRect getClientRects'
     + ' scrollIntoView scrollBy scrollTop scrollLeft scrollWidth scrollHeight clientWidth clientHeight clientTop clientLeft');
   capture(HTMLElement.prototype, 'focus isContentEditable innerText offsetWidth offsetHeight');
-  capture(Document.prototype, 'documentElement body title readyState designMode defaultView scrollingElement execCommand');
+  capture(Document.prototype, 'documentElement body title readyState designMode defaultView scrollingElement execCommand hasFocus styleSheets adoptedStyleSheets'
+    + ' createDocumentFragment createTreeWalker');
+  d.listen = captured(EventTarget.prototype, 'addEventListener');
+  /** Whatever it is given, such as the target of an event that a page has sent to itself. */
+  d.isElement = (any) => { try { return d.nodeType(any) === 1; } catch { return false; } };
   d.labelControl = captured(HTMLLabelElement.prototype, 'control');
   const [anchorHref, areaHref] = [captured(HTMLAnchorElement.prototype, 'href'), captured(HTMLAreaElement.prototype, 'href')];
   d.linkHref = (el) => (d.localName(el) === 'area' ? areaHref : anchorHref)(el);
@@ -30,14 +35,26 @@
   const closedRoots = new WeakMap();
   const openRoot = d.shadowRoot;
   d.shadowRoot = (el) => openRoot(el) || closedRoots.get(el) || null;
+  /** The host of a shadow root; null of a plain fragment, which is a node of the same type. */
+  const hostOf = (root) => { try { return d.shadowHost(root); } catch { return null; } };
   d.adopt = (inside) => {
     const root = d.getRootNode(inside);
-    closedRoots.set(d.shadowHost(root), root);
+    const host = hostOf(root); // none when the page has taken it out since it was found
+    if (host) closedRoots.set(host, root);
   };
+  /** Of a document or a shadow root; null of the root of what a page has taken out. */
   const either = (key, shadowProto = ShadowRoot.prototype) => {
     const [ofDocument, ofShadow] = [captured(Document.prototype, key), captured(shadowProto, key)];
-    return (root, ...args) => (d.nodeType(root) === 9 ? ofDocument : ofShadow)(root, ...args);
+    return (root, ...args) => {
+      const type = d.nodeType(root);
+      if (type === 9) return ofDocument(root, ...args);
+      return type === 11 && (shadowProto !== ShadowRoot.prototype || hostOf(root)) ? ofShadow(root, ...args) : null;
+    };
   };
+  for (const key of ['querySelector', 'querySelectorAll']) {
+    const ways = { 1: captured(Element.prototype, key), 9: captured(Document.prototype, key), 11: captured(DocumentFragment.prototype, key) };
+    d[key] = (root, selector) => ways[d.nodeType(root)](root, selector);
+  }
   d.activeElement = either('activeElement');
   d.elementFromPoint = either('elementFromPoint');
   d.getElementById = either('getElementById', DocumentFragment.prototype);
@@ -47,14 +64,17 @@
   d.isHtml = (el) => d.namespaceURI(el) === HTML;
   d.isTag = (el, name) => d.localName(el) === name && d.isHtml(el);
   d.style = (el) => getComputedStyle(el);
+  /** What takes the text of an element that draws it itself; null of all others. */
+  const { get: editContext } = Object.getOwnPropertyDescriptor(HTMLElement.prototype, 'editContext') || {};
+  d.editContext = (el) => (editContext && d.isHtml(el) ? editContext.call(el) : null);
   d.isDrawn = (el) => d.checkVisibility(el, { visibilityProperty: true });
 
   /** Parent in the flat (composed) tree: slots and shadow hosts count as ancestors. */
   d.flatParent = (el) => {
-    const parent = d.assignedSlot(el) || d.parentNode(el);
+    const parent = (d.nodeType(el) === 1 && d.assignedSlot(el)) || d.parentNode(el);
     const type = parent ? d.nodeType(parent) : 0;
     if (type !== 11) return type === 1 ? parent : null;
-    try { return d.shadowHost(parent); } catch { return null; } // a plain fragment
+    return hostOf(parent);
   };
   /** Whether `el` is `outer` or inside it in the flat tree. */
   d.isWithin = (el, outer) => {
@@ -117,8 +137,18 @@
   }
 
   const api = { _: { d, idOf, knownId, node } };
+  // In a document that has made way for another one, everything of the window is an illegal invocation.
+  const own = document;
+  const why = (error) => (d.defaultView(own) ? error : new Error('ghostcast: this document is gone'));
   /** Publishes a function: `__ghostcast.<name>(...)`. It throws what goes wrong. */
-  api._.expose = (name, fn) => { api[name] = fn; };
+  api._.expose = (name, fn) => {
+    api[name] = (...args) => {
+      try {
+        const made = fn(...args);
+        return made instanceof Promise ? made.catch((error) => { throw why(error); }) : made;
+      } catch (error) { throw why(error); }
+    };
+  };
   api._.expose('adopt', (insides) => { for (const inside of insides) d.adopt(inside); return insides.length; });
   api._.expose('ids', (elements) => elements.map(idOf));
   Object.defineProperty(globalThis, '__ghostcast', { value: api });

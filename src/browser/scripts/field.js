@@ -18,7 +18,7 @@
   const valueOf = { input: getter(HTMLInputElement.prototype, 'value'), textarea: getter(HTMLTextAreaElement.prototype, 'value') };
   const innerText = getter(HTMLElement.prototype, 'innerText');
   const textContent = getter(Node.prototype, 'textContent');
-  const below = (root, selector) => Array.from((d.nodeType(root) === 1 ? d.querySelectorAll(root, selector) : root.querySelectorAll(selector)));
+  const below = (root, selector) => Array.from(d.querySelectorAll(root, selector));
   const tagOf = (el) => (d.isHtml(el) ? d.localName(el) : '');
   const isDesigned = () => d.designMode(document) === 'on';
 
@@ -27,7 +27,7 @@
     const tag = tagOf(el);
     if (tag === 'input') return UNTYPED.has(el.type) ? null : PICKED.has(el.type) ? 'picked' : el.type === 'number' ? 'number' : 'line';
     if (tag === 'textarea') return d.closest(el, CODE) ? 'code' : 'area';
-    if (el.editContext) return d.closest(el, CODE) ? 'code' : 'context';
+    if (d.editContext(el)) return d.closest(el, CODE) ? 'code' : 'context';
     if (tag === 'select' || tag === 'button' || !tag) return null;
     return d.isContentEditable(el) || isDesigned() ? 'rich' : null;
   }
@@ -63,7 +63,7 @@
       const editor = d.closest(el, CODE);
       text = editor ? below(editor, CODE_LINES).map(textContent).join('\n') : '';
     } else if (valueOf[tag]) text = valueOf[tag](el);
-    else if (way === 'context') text = el.editContext.text;
+    else if (way === 'context') text = d.editContext(el).text;
     else text = innerText(el).replace(/\n$/, '');
     return text.length > HELD_MAX ? null : text.replace(/\u00A0/g, ' ').replace(/[\u200B\uFEFF]/g, '').toWellFormed();
   }
@@ -88,13 +88,13 @@
   /** Where text would go: [start, end] in what it holds; null when that cannot be told. */
   function caretOf(el, way) {
     if (way === 'line' || way === 'area') return el.selectionStart === null ? null : [el.selectionStart, el.selectionEnd];
-    return way === 'context' ? [el.editContext.selectionStart, el.editContext.selectionEnd].sort((a, b) => a - b) : null;
+    return way === 'context' ? [d.editContext(el).selectionStart, d.editContext(el).selectionEnd].sort((a, b) => a - b) : null;
   }
   /** Selects all of a field, or puts the caret at its end. */
   function select(el, way, all) {
     if (way === 'context') {
-      const { length } = el.editContext.text;
-      el.editContext.updateSelection(all ? 0 : length, length);
+      const { length } = d.editContext(el).text;
+      d.editContext(el).updateSelection(all ? 0 : length, length);
     } else if (valueOf[tagOf(el)]) {
       if (all) (tagOf(el) === 'input' ? HTMLInputElement : HTMLTextAreaElement).prototype.select.call(el);
       else if (el.selectionEnd !== null) el.setSelectionRange(valueOf[tagOf(el)](el).length, valueOf[tagOf(el)](el).length);
@@ -108,7 +108,7 @@
       selection?.addRange(range);
     }
   }
-  const hasFocus = (el) => document.hasFocus() && (d.focused() === el || (isDesigned() && d.focused() === null)
+  const hasFocus = (el) => d.hasFocus(document) && (d.focused() === el || (isDesigned() && d.focused() === null)
     || (wayOf(el) === 'rich' && d.focused() !== null && d.isContentEditable(d.focused()) && hostOf(d.focused()) === el));
 
   /** What typing has reached since: the field, and others that the page has moved the focus to. */
@@ -159,7 +159,7 @@
    *   elsewhere: in another document, maybe in a frame here
    */
   function focusedField(clear) {
-    if (!document.hasFocus()) return { is: 'elsewhere' };
+    if (!d.hasFocus(document)) return { is: 'elsewhere' };
     const at = d.focused() || (isDesigned() ? d.body(document) : null);
     if (at && d.isFrame(at)) return { is: 'elsewhere' };
     const way = at && wayOf(at);
@@ -197,7 +197,7 @@
     for (let i = 0; i < 6 && d.focused() === full; i++) await new Promise((next) => { setTimeout(next, 8); });
   }
   /** @returns {boolean} whether keys would go to a password field of this document */
-  const activeIsPassword = () => { const at = document.hasFocus() && d.focused(); return Boolean(at) && names.isPassword(at); };
+  const activeIsPassword = () => { const at = d.hasFocus(document) && d.focused(); return Boolean(at) && names.isPassword(at); };
 
   /**
    * Whether an element can be used by focus and keys, and where it is; a cover does not keep them out.
@@ -236,6 +236,6 @@
     if (d.focused() !== subject) d.focus(subject, { preventScroll: true });
     if (!d.isConnected(subject)) return { is: 'gone' };
     const at = d.focused();
-    return { is: document.hasFocus() && at && (at === subject || d.isWithin(at, subject)) ? 'focused' : 'unfocusable', is_password: Boolean(at) && names.isPassword(at) };
+    return { is: d.hasFocus(document) && at && (at === subject || d.isWithin(at, subject)) ? 'focused' : 'unfocusable', is_password: Boolean(at) && names.isPassword(at) };
   });
 })();

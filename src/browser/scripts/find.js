@@ -7,13 +7,13 @@
   const MAX_FOUND = 20;
 
   const isSelector = (selector) => {
-    try { document.createDocumentFragment().querySelector(selector); return true; } catch { return false; }
+    try { d.querySelector(d.createDocumentFragment(document), selector); return true; } catch { return false; }
   };
   /** This document and its shadow roots, as far as they are open to us. */
   function roots() {
     const all = [document];
     for (let i = 0; i < all.length && i < 500; i++) {
-      for (const el of d.nodeType(all[i]) === 9 ? d.querySelectorAll(d.documentElement(document), '*') : all[i].querySelectorAll('*')) {
+      for (const el of d.querySelectorAll(all[i], '*')) {
         const shadow = d.shadowRoot(el);
         if (shadow) all.push(shadow);
       }
@@ -24,7 +24,7 @@
   function findElement(selector) {
     let hidden = 0;
     for (const root of roots()) {
-      for (const el of root.querySelectorAll(selector)) {
+      for (const el of d.querySelectorAll(root, selector)) {
         if (!listing.shows(el)) { hidden++; continue; }
         return {
           found: { id: idOf(el), tag: d.cut(d.localName(el), 60), role: names.role(el), name: names.label(el), box: geo.toBox(geo.boxOf(geo.survey(), el)) },
@@ -94,5 +94,5 @@
   gc._.expose('finds', finds);
   gc._.expose('isShown', (id) => { const el = gc._.node(id); return Boolean(el) && listing.shows(el); });
   gc._.expose('seek', seek);
-  gc._.expose('hasPassword', () => roots().some((root) => Array.from(root.querySelectorAll('input[type=password]')).some((el) => listing.shows(el))));
+  gc._.expose('hasPassword', () => roots().some((root) => Array.from(d.querySelectorAll(root, 'input[type=password]')).some((el) => listing.shows(el))));
 })();

@@ -30,7 +30,7 @@
   const marks = new WeakMap();
   function mark(elements, kind, off) {
     for (const el of elements) {
-      if (d.nodeType(el) !== 1 || d.ownerDocument(el) !== document) continue;
+      if (!d.isElement(el) || d.ownerDocument(el) !== document) continue;
       const had = marks.get(el) || 0;
       marks.set(el, off ? had & ~LISTENS[kind] : had | LISTENS[kind]);
       const root = d.getRootNode(el);
@@ -110,7 +110,7 @@
     .map((one) => one.slice(0, one.lastIndexOf(':hover')).replaceAll(':hover', '').trim()).filter((one) => one && !/[>+~\s]$/.test(one));
   function valid(selectors) {
     const some = [...new Set(selectors)].slice(0, 200).filter((selector) => {
-      try { document.createDocumentFragment().querySelector(selector); return !/^(\*|html|body|:root)$/.test(selector); } catch { return false; }
+      try { d.querySelector(d.createDocumentFragment(document), selector); return !/^(\*|html|body|:root)$/.test(selector); } catch { return false; }
     });
     return some.join(',');
   }
@@ -161,7 +161,7 @@
     return {
       sv: geo.survey(clip), now: performance.now(), max, entries: [], frames: [], hosts: [], labels: new Map(), rows: { around: new Map(), texts: new Map() }, sections: new Map(),
       offered: new Set(), visited: new Set(), nodes: 0, order: 0, total: 0, truncated: false, stack: [], modal: null, focused: d.focused(),
-      hovering: hoverSelectors([...document.styleSheets, ...document.adoptedStyleSheets]), viewArea: innerWidth * innerHeight || 1,
+      hovering: hoverSelectors([...d.styleSheets(document), ...d.adoptedStyleSheets(document)]), viewArea: innerWidth * innerHeight || 1,
     };
   }
   function build(options = {}) {
@@ -279,7 +279,7 @@
       if (tag === 'input') return el.type === 'hidden' ? null : { native: true };
       if (tag === 'label') return standsIn(el) ? { native: true } : listens & LISTENS.press && !names.controlOf(el) ? { frail: true } : null;
       if ((tag === 'video' || tag === 'audio') && d.hasAttribute(el, 'controls')) return { native: true };
-      if (el.editContext || (tag === 'body' && d.designMode(document) === 'on')) return { native: true };
+      if (d.editContext(el) || (tag === 'body' && d.designMode(document) === 'on')) return { native: true };
     } else if (tag === 'a' && (d.hasAttribute(el, 'href') || d.hasAttribute(el, 'xlink:href'))) return { native: true };
     if (tag === 'html') return null;
     const marked = d.matches(el, MARKED);
@@ -358,9 +358,9 @@
     }
   }
   function isSigned(el, strictly) {
-    for (const key of el.getAttributeNames()) if (/^(data-|id$|title$|value$|name$|aria-label$)/.test(key)) return true;
+    for (const key of d.getAttributeNames(el)) if (/^(data-|id$|title$|value$|name$|aria-label$)/.test(key)) return true;
     return !strictly && (!d.isHtml(el) || (typeof d.className(el) === 'string' && d.className(el) !== '')
-      || (d.childElementCount(el) === 0 && d.cut(el.textContent, 41).trim().length <= 40));
+      || (d.childElementCount(el) === 0 && d.cut(d.textContent(el), 41).trim().length <= 40));
   }
   /** A label is listed in place of a control that cannot itself be seen. */
   function standsIn(el) {
@@ -413,7 +413,7 @@
       drop = geo.area(inner.full) > geo.area(entry.full) * 0.5;
     } else if (inside > 0 && why.hover) drop = true;
     if (!drop && inside === 0 && !/^(canvas|img|svg)$/.test(d.localName(el))) {
-      if (share > 0.25 && el.getElementsByTagName('*').length > 60) drop = true;
+      if (share > 0.25 && d.getElementsByTagName(el, '*').length > 60) drop = true;
       if (why.hover && (share > 0.2 || !names.label(el))) drop = true;
     }
     if (drop) { entry.dropped = true; pass.total--; }

@@ -23,7 +23,7 @@
   const NO_TYPING = new Set(['button', 'submit', 'reset', 'image', 'file', 'color', 'checkbox', 'radio', 'range', 'hidden']);
   const CONTROL = /^(input|select|textarea|button)$/;
 
-  const isEditingHost = (el) => Boolean(el.editContext) || /^(|true|plaintext-only)$/i.test(d.getAttribute(el, 'contenteditable') ?? 'false');
+  const isEditingHost = (el) => Boolean(d.editContext(el)) || /^(|true|plaintext-only)$/i.test(d.getAttribute(el, 'contenteditable') ?? 'false');
 
   /** For a label that stands in for a control which itself cannot be seen. */
   const controlOf = (el) => (d.isTag(el, 'label') ? d.labelControl(el) : null);
@@ -123,7 +123,7 @@
   function labelledBy(el, ids) {
     const root = d.getRootNode(el);
     const named = ids.trim().split(/\s+/).slice(0, 6).map((id) => d.getElementById(root, id)).filter(Boolean);
-    const text = (other) => attribute(other, 'aria-label') || textOf(other, (node) => node === el, NAME_MAX * 2) || d.clean(other.textContent, NAME_MAX);
+    const text = (other) => attribute(other, 'aria-label') || textOf(other, (node) => node === el, NAME_MAX * 2) || d.clean(d.textContent(other), NAME_MAX);
     return d.clean(named.map(text).join(' '), NAME_MAX);
   }
   function nativeName(el, known) {
@@ -168,7 +168,7 @@
 
   /** Whether typing into the element itself puts text there. */
   function isEditable(el) {
-    if (el.editContext) return true;
+    if (d.editContext(el)) return true;
     if (!d.isHtml(el)) return false;
     const tag = d.localName(el);
     if (tag === 'textarea' || (tag === 'input' && !NO_TYPING.has(el.type))) return !d.matches(el, ':disabled') && !el.readOnly;
@@ -185,7 +185,7 @@
       }
       if (tag === 'textarea') return d.brief(el.value, max);
       if (tag === 'select') return d.brief(el.multiple ? Array.from(el.selectedOptions).slice(0, 10).map((o) => o.value).join(', ') : el.value, max);
-      if (el.editContext) return d.brief(el.editContext.text, max);
+      if (d.editContext(el)) return d.brief(d.editContext(el).text, max);
       if (isEditingHost(el)) return d.brief(d.isHtml(el) ? d.innerText(el).replace(/\n$/, '') : textOf(el), max);
     }
     return d.hasAttribute(el, 'aria-valuetext') ? attribute(el, 'aria-valuetext')
@@ -202,7 +202,7 @@
     const raw = name === 'a' || name === 'area' ? d.getAttribute(el, 'href') ?? d.getAttribute(el, 'xlink:href') : null;
     if (raw === null) return undefined;
     try {
-      const whole = d.isHtml(el) ? d.linkHref(el) : new URL(raw, el.baseURI).href;
+      const whole = d.isHtml(el) ? d.linkHref(el) : new URL(raw, d.baseURI(el)).href;
       if (!whole.includes('@')) return d.brief(whole, 500);
       const url = new URL(whole);
       url.username = '';

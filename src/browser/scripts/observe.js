@@ -242,7 +242,7 @@
   gc._.frames = { next, pause, requested, scrolledWithin };
   Object.assign(gc._, { isRestless, domVersion, shadowRoots });
   gc._.expose('quiet', quiet);
-  document.addEventListener('DOMContentLoaded', observe, { once: true });
+  d.listen(document, 'DOMContentLoaded', observe, { once: true });
   addEventListener('load', observe, { once: true });
   observe();
 })();

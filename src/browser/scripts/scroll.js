@@ -72,7 +72,7 @@
     let best = null;
     let most = 0;
     let left = 20000;
-    const walker = document.createTreeWalker(d.documentElement(document), NodeFilter.SHOW_ELEMENT);
+    const walker = d.createTreeWalker(document, d.documentElement(document), NodeFilter.SHOW_ELEMENT);
     for (let el = walker.nextNode(); el && left > 0; el = walker.nextNode(), left--) {
       if (d.scrollHeight(el) <= d.clientHeight(el) && d.scrollWidth(el) <= d.clientWidth(el)) continue;
       if (!scrolls(el, dx, dy) || !hasRoom(el, dx, dy) || !d.isDrawn(el)) continue;

@@ -73,7 +73,7 @@
       else if (role === 'heading') run.mark = '#'.repeat(Math.min(6, Math.max(1, parseInt(d.getAttribute(el, 'aria-level'), 10) || 2))) + ' ';
       else if (s.display === 'list-item' && tag === 'li' && !run.mark) run.mark = '- ';
     }
-    if (html && names.isEditingHost(el) && el.editContext) say(run, ` ${names.value(el, 2000) || ''} `, el);
+    if (html && names.isEditingHost(el) && d.editContext(el)) say(run, ` ${names.value(el, 2000) || ''} `, el);
     readInside(run, el, shadow, s, drawn, depth);
     if (block) { if (soft) say(run, ' ', el); else end(run); } else if (s.display === 'inline-block' || s.display === 'inline-flex') say(run, ' ', el);
   }
@@ -98,8 +98,8 @@
   }
   /** Side by side and of a few words: on one line. */
   const isShort = (el) => d.childElementCount(el) <= 2 && !/^(p|h[1-6]|ul|ol|table|section|main|article)$/.test(d.localName(el))
-    && d.cut(el.textContent, 61).length <= 60;
-  const isLayout = (row) => Boolean(d.querySelector(row, LAYOUT)) && d.cut(row.textContent, 401).length > 400;
+    && d.cut(d.textContent(el), 61).length <= 60;
+  const isLayout = (row) => Boolean(d.querySelector(row, LAYOUT)) && d.cut(d.textContent(row), 401).length > 400;
   function readRow(run, el, depth) {
     end(run);
     run.row++;
@@ -135,7 +135,7 @@
     const value = d.getAttribute(el, 'value');
     return value === null ? '' : ` [${d.clean(value, 40)}] `;
   }
-  const svgText = (el) => Array.from(d.querySelectorAll(el, 'text')).slice(0, 200).filter((t) => d.isDrawn(t)).map((t) => d.clean(t.textContent, 400)).join(' ');
+  const svgText = (el) => Array.from(d.querySelectorAll(el, 'text')).slice(0, 200).filter((t) => d.isDrawn(t)).map((t) => d.clean(d.textContent(t), 400)).join(' ');
 
   function read() {
     const run = newRun();

@@ -74,7 +74,7 @@
       if (type !== 1) return;
       if (isPlainInline(run, node)) {
         if (d.style(node).display !== 'inline') text += ' ';
-        text += node.textContent.length < 2000 ? d.cut(d.innerText(node), 2000) : d.cut(node.textContent, 2000);
+        text += d.textContent(node).length < 2000 ? d.cut(d.innerText(node), 2000) : d.cut(d.textContent(node), 2000);
         return;
       }
       flush();

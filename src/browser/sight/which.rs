@@ -72,12 +72,23 @@ pub async fn area_of(page: &Page, index: u32) -> Result<[f64; 4], ActionError> {
     let known = resolve(page, index)?;
     let failed = |_| gone(index, None, "it is not there any more");
     let frame = &known.frame;
+    let ask = || frame.call::<Option<Area>>("areaOf", json!([known.node]));
+    // It is brought into view first: the frames around it may be somewhere else afterwards.
+    let seen = ask().await.map_err(failed)?;
     let place = place::placement(page, frame).await.map_err(failed)?;
-    let area = frame.call::<Option<Area>>("areaOf", json!([known.node]));
-    let Some(area) = area.await.map_err(failed)? else {
+    let area = match seen {
+        Some(_) => ask().await.map_err(failed)?,
+        None => None,
+    };
+    let Some(area) = area else {
         return Err(stale(page, &known, None).await);
     };
-    let area = place.area_to_page(area);
+    let mut area = place.area_to_page(area);
+    // Beyond the edges of a frame is another document.
+    if frame.parent().is_some() {
+        let shown = place.clip.and_then(|clip| area.meet(clip));
+        area = shown.ok_or_else(|| gone(index, None, "its frame shows nothing of it"))?;
+    }
     Ok([area.x, area.y, area.width.max(1.0), area.height.max(1.0)])
 }
 

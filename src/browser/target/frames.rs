@@ -368,6 +368,9 @@ impl Frame {
 
 const SCRIPT: &str = "run our script in the page";
 
+/// What our script throws when its document has made way for another one under it.
+const GONE: &str = "ghostcast: this document is gone";
+
 fn value<T: DeserializeOwned>(
     asked: &str,
     value: Option<Value>,
@@ -386,6 +389,9 @@ fn thrown(asked: &str, exception: Option<ExceptionDetails>) -> Result<(), Error>
     };
     let said = exception.exception.and_then(|thrown| thrown.description);
     let message = said.unwrap_or(exception.text);
+    if message.contains(GONE) {
+        return Err(Error::Replaced);
+    }
     // What was asked may hold what is typed: its name alone is told.
     let name = asked.trim_start_matches("__ghostcast.").split('(').next();
     let name = name.unwrap_or_default();

@@ -61,6 +61,7 @@ impl std::fmt::Debug for UploadFile {
 pub(super) struct UploadParams {
     index: u32,
     files: Option<Vec<FileParams>>,
+    #[serde(alias = "paths")]
     path: Option<OneOrMany>,
 }
 

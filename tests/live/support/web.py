@@ -79,7 +79,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif request.path == "/no-content":
             self.respond("", status=204)
         elif request.path in web.files:
-            self.respond(web.files[request.path], "text/javascript")
+            is_page = request.path.endswith(".html")
+            kind = "text/html; charset=utf-8" if is_page else "text/javascript"
+            self.respond(web.files[request.path], kind)
         elif request.path in pages.PAGES:
             self.respond(pages.PAGES[request.path](query))
         else:

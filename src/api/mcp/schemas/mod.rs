@@ -201,10 +201,10 @@ fn screenshot_input() -> Value {
         },
         "x": {
             "type": "number", "minimum": 0,
-            "description": "Only a part of what is in view, with y, width and height: CSS pixels from \
-                the left.",
+            "description": "Only a part of the page, with y, width and height: CSS pixels from the \
+                left of what is in view.",
         },
-        "y": {"type": "number", "minimum": 0, "description": "CSS pixels from the top."},
+        "y": {"type": "number", "minimum": 0, "description": "CSS pixels from the top of what is in view; it may lie below."},
         "width": {"type": "number", "minimum": 1, "description": "CSS pixels."},
         "height": {"type": "number", "minimum": 1, "description": "CSS pixels."},
     });
