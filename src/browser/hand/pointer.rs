@@ -3,6 +3,8 @@
 //! The events of one gesture are sent without waiting for each answer: Chromium keeps their order,
 //! and a mouse move is answered only with the next frame.
 
+use std::time::Duration;
+
 use chromiumoxide_cdp::cdp::browser_protocol::input::{
     DispatchMouseEventParams, DispatchMouseEventType, MouseButton as CdpButton,
 };
@@ -14,8 +16,12 @@ use crate::model::command::MouseButton;
 
 /// The first moves of a drag: pages take a press that moves less for a click.
 const FIRST_MOVES: [f64; 3] = [2.0, 6.0, 12.0];
-/// Moves on the way from there to the end.
-const STEPS: u32 = 8;
+/// Moves on the way from there to the end, and about how far each goes, CSS px.
+const STEPS: (f64, f64) = (8.0, 24.0);
+const STEP: f64 = 16.0;
+/// How long what is carried rests over its end before it is let go: boards look every 50 ms where the
+/// pointer is.
+const REST: Duration = Duration::from_millis(120);
 
 /// Moves the pointer to a point; answered when the page has seen it there.
 pub(in crate::browser) async fn hover(page: &Page, at: Point) -> Result<(), Error> {
@@ -51,11 +57,12 @@ pub(in crate::browser) async fn take(page: &Page, at: Point, to: Point) -> Resul
 /// Carries what is held from one point to another, at the pace at which the page draws, and rests
 /// there for a moment.
 pub(in crate::browser) async fn carry(page: &Page, from: Point, to: Point) -> Result<(), Error> {
+    const OPERATION: &str = "drag with the pointer";
     for point in way(from, to) {
-        let step = vec![moved(point, Some(MouseButton::Left))];
-        send(page, "drag with the pointer", step).await?;
+        send(page, OPERATION, vec![moved(point, Some(MouseButton::Left))]).await?;
     }
-    Ok(())
+    tokio::time::sleep(REST).await;
+    send(page, OPERATION, vec![moved(to, Some(MouseButton::Left))]).await
 }
 
 /// Lets go of what is held.
@@ -131,10 +138,16 @@ fn first_moves(from: Point, to: Point) -> Vec<Point> {
     FIRST_MOVES.into_iter().map(towards).collect()
 }
 
-/// The points from one to the other; the last twice, for pages that look where a drag rests.
+/// The points from where the first moves have led to the end: it never goes back on its way, which
+/// sortable lists would take for a change of mind.
 fn way(from: Point, to: Point) -> Vec<Point> {
-    let steps = (1..=STEPS).map(|step| between(from, to, f64::from(step) / f64::from(STEPS)));
-    steps.chain([to]).collect()
+    let start = first_moves(from, to).last().copied().unwrap_or(from);
+    let count = (start.distance(to) / STEP).ceil().clamp(STEPS.0, STEPS.1);
+    let parts = std::iter::successors(Some(1.0), |step| Some(step + 1.0));
+    parts
+        .take_while(|step| *step <= count)
+        .map(|step| between(start, to, step / count))
+        .collect()
 }
 
 fn between(from: Point, to: Point, part: f64) -> Point {
@@ -163,12 +176,22 @@ mod tests {
     }
 
     #[test]
-    fn a_drag_ends_at_its_end_and_rests_there() {
+    fn a_drag_ends_at_its_end() {
         let to = Point::new(3.0, 400.0);
         let way = way(Point::new(90.0, 20.0), to);
         assert_eq!(way.last(), Some(&to));
-        assert_eq!(way.iter().filter(|point| **point == to).count(), 2);
-        assert_eq!(way.len(), 9);
+        assert_eq!(way.len(), 24);
+    }
+
+    #[test]
+    fn a_drag_never_goes_back() {
+        let (from, to) = (Point::new(10.0, 10.0), Point::new(70.0, 10.0));
+        let far: Vec<f64> = way(from, to).iter().map(|at| at.x).collect();
+        assert!(
+            far[0] > from.x + FIRST_MOVES[2] && far.is_sorted(),
+            "{far:?}"
+        );
+        assert_eq!(far.len(), 8);
     }
 
     #[test]
