@@ -364,7 +364,7 @@ impl SessionHandle {
             let sketch = masking::sketch(&self.secrets, opened);
             let drawn = self
                 .easel
-                .screenshot(&page, &sketch, (format, quality), clip);
+                .screenshot(&page, sketch, (format, quality), clip);
             return Ok(drawn.await?);
         }
         let full_page = match area {

@@ -141,9 +141,10 @@ def test_failed_page_says_which_and_why(api, web, subscribe):
             assert url in text and failed["error"] in text and "hidden" not in text
         api.fail(room, "refresh", "dns_failed")
         wait_for(viewer.picture, WITHIN_S, "the video says so again", accept=shows_failure)
-        back = api.do(room, "go_back")
-        assert back["url"].startswith(f"http://127.0.0.1:{port}/") or back["url"] == start.url
-        back = api.do(room, "navigate", url=start.url)
+        # Each has its place in the history.
+        assert str(port) in api.fail(room, "go_back", "connection_failed")["url"]
+        wait_for(viewer.picture, WITHIN_S, "the one before says so", accept=shows_failure)
+        assert api.do(room, "go_back")["url"] == start.url
         assert api.record(room)["page_error"] is None and api.context(room)["page_error"] is None
         wait_for(viewer.picture, WITHIN_S, "the page", accept=lambda p: not shows_failure(p))
 
@@ -184,14 +185,16 @@ def filming(ghostcast_bin, tmp_path):
         yield api, film
 
 
-def assert_moment(shown, top, bottom):
+def assert_moment(shown, top, bottom, goes=True):
     """Something blue came, was beside the element for a moment, and went."""
     seen = [at for at, picture in shown if blue(picture, top, bottom) >= BLUE_PIXELS_MIN]
     assert seen, f"nothing was drawn in {len(shown)} pictures"
+    assert blue(shown[0][1]) < BLUE_PIXELS_MIN
+    if not goes:
+        return
     gone = [at for at, _ in shown if at > seen[-1]]
     assert gone, "it is still there at the end"
     assert MOMENT_S[0] <= gone[0] - seen[0] <= MOMENT_S[1], (seen[0], gone[0])
-    assert blue(shown[0][1]) < BLUE_PIXELS_MIN
 
 
 def box_of(api, room, name):
@@ -216,8 +219,10 @@ def test_lists_and_choosers_are_seen_for_a_moment(filming, web):
             index = api.index_of(room, name)
             result, shown = film(room, action_type, index=index, **params)
             assert result["duration_ms"] < 800, action_type
-            assert_moment(shown, int(top + height) - 4, int(top + height) + 260)
-            if action_type == "click":
+            # A list that a click opened stays open, and some captures have it.
+            is_open = action_type == "click"
+            assert_moment(shown, int(top + height) - 4, int(top + height) + 260, goes=not is_open)
+            if is_open:
                 api.do(room, "press", keys="Escape")
         assert visit.wait_note("size") == "l"
         assert api.record(room)["page_count"] == 1

@@ -6,6 +6,7 @@
 //! drawing to the end of the session only.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +21,7 @@ use chromiumoxide_cdp::cdp::browser_protocol::target::{AttachToTargetParams, Cre
 use chromiumoxide_cdp::cdp::js_protocol::runtime::EvaluateParams;
 use serde_json::json;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -33,6 +35,8 @@ use super::screenshot::{Clip, Format};
 use crate::model::{Point, Size, Sketch};
 
 const OPERATION: &str = "draw what a window shows";
+/// A drawing that takes longer would come when all is over.
+const DRAWN_WITHIN: Duration = Duration::from_secs(3);
 const BRUSH: &str = include_str!("brush.js");
 
 /// Draws for one session. Cheap to clone.
@@ -91,25 +95,10 @@ impl Easel {
     }
 
     /// Draws a box by itself.
-    pub async fn draw(&self, sketch: &Sketch) -> Result<Drawn, Error> {
-        let mut state = self.inner.brush.lock().await;
-        let drawing = async {
-            let brush = self.inner.ready(&mut state).await?;
-            let [x, y, width, height] = brush.paint(sketch, self.inner.viewport, None).await?;
-            let clip = Viewport {
-                x,
-                y,
-                width,
-                height,
-                scale: 1.0,
-            };
-            let png = brush.photograph(Format::Png, None, Some(clip)).await?;
-            let at = Point::new(x, y);
-            Ok(Drawn { png, at })
-        };
-        let drawn = drawing.await;
-        reset_if_failed(&mut state, &drawn);
-        drawn
+    pub async fn draw(&self, sketch: Sketch) -> Result<Drawn, Error> {
+        let inner = Arc::clone(&self.inner);
+        let drawing = async move { inner.draw(&sketch).await };
+        self.seen_through(drawing).await
     }
 
     /// A screenshot of a page that a dialog has stopped, with the dialog. It shows what is in view:
@@ -117,35 +106,31 @@ impl Easel {
     pub async fn screenshot(
         &self,
         page: &Page,
-        sketch: &Sketch,
+        sketch: Sketch,
         (format, quality): (Format, Option<u8>),
         clip: Clip,
     ) -> Result<Vec<u8>, Error> {
-        let page = page.clone();
-        // Whoever asked may hang up, and must not leave a session of Chromium's behind.
-        let looking = async move { behind::dialog(&page).await };
-        let looking = self.inner.tracker.spawn(looking.in_current_span());
-        let picture = looking.await.map_err(|_| Error::Gone)??;
-        let mut state = self.inner.brush.lock().await;
-        let drawing = async {
-            let brush = self.inner.ready(&mut state).await?;
-            let viewport = self.inner.viewport;
-            brush.paint(sketch, viewport, Some(&picture)).await?;
+        let (inner, page) = (Arc::clone(&self.inner), page.clone());
+        let drawing = async move {
+            let behind = behind::dialog(&page).await?;
             let clip = match clip {
                 Clip::Viewport | Clip::FullPage => None,
-                Clip::Part([x, y, width, height]) => Some(Viewport {
-                    x,
-                    y,
-                    width,
-                    height,
-                    scale: 1.0,
-                }),
+                Clip::Part(part) => Some(viewport(part)),
             };
-            brush.photograph(format, quality, clip).await
+            inner
+                .draw_over(&behind, &sketch, (format, quality), clip)
+                .await
         };
-        let drawn = drawing.await;
-        reset_if_failed(&mut state, &drawn);
-        drawn
+        self.seen_through(drawing).await
+    }
+
+    /// Whoever asked may not want it any more; what Chromium has made by then is not to be left behind.
+    async fn seen_through<T: Send + 'static>(
+        &self,
+        drawing: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let drawing = self.inner.tracker.spawn(drawing.in_current_span());
+        drawing.await.map_err(|_| Error::Gone)?
     }
 
     /// Puts everything away, for good.
@@ -157,14 +142,44 @@ impl Easel {
     }
 }
 
-/// A page that has failed once is not used again: it may have crashed.
-fn reset_if_failed<T>(state: &mut State, drawn: &Result<T, Error>) {
-    if drawn.is_err() && matches!(state, State::Ready(_)) {
-        *state = State::Empty;
-    }
-}
-
 impl Inner {
+    async fn draw(&self, sketch: &Sketch) -> Result<Drawn, Error> {
+        let drawing = async |brush: &Brush| {
+            let place = brush.paint(sketch, self.viewport, None).await?;
+            let clip = Some(viewport(place));
+            let png = brush.photograph(Format::Png, None, clip).await?;
+            let at = Point::new(place[0], place[1]);
+            Ok(Drawn { png, at })
+        };
+        let mut state = self.brush.lock().await;
+        let drawn = match self.ready(&mut state).await {
+            Ok(brush) => bounded(drawing(brush)).await,
+            Err(error) => Err(error),
+        };
+        state.judge(&drawn);
+        drawn
+    }
+
+    async fn draw_over(
+        &self,
+        picture: &str,
+        sketch: &Sketch,
+        (format, quality): (Format, Option<u8>),
+        clip: Option<Viewport>,
+    ) -> Result<Vec<u8>, Error> {
+        let drawing = async |brush: &Brush| {
+            brush.paint(sketch, self.viewport, Some(picture)).await?;
+            brush.photograph(format, quality, clip).await
+        };
+        let mut state = self.brush.lock().await;
+        let drawn = match self.ready(&mut state).await {
+            Ok(brush) => bounded(drawing(brush)).await,
+            Err(error) => Err(error),
+        };
+        state.judge(&drawn);
+        drawn
+    }
+
     async fn ready<'a>(&self, state: &'a mut State) -> Result<&'a Brush, Error> {
         if let State::Empty = state {
             let process = self.process.upgrade().ok_or(Error::Gone)?;
@@ -175,6 +190,33 @@ impl Inner {
             State::Ready(brush) => Ok(brush),
             State::Empty | State::Closed => Err(Error::Gone),
         }
+    }
+}
+
+impl State {
+    /// A page that has failed once is not used again: it may have crashed.
+    fn judge<T>(&mut self, drawn: &Result<T, Error>) {
+        if drawn.is_err() && matches!(self, Self::Ready(_)) {
+            *self = Self::Empty;
+        }
+    }
+}
+
+async fn bounded<T>(drawing: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    timeout(DRAWN_WITHIN, drawing)
+        .await
+        .map_err(|_| Error::Timeout {
+            operation: OPERATION,
+        })?
+}
+
+fn viewport([x, y, width, height]: [f64; 4]) -> Viewport {
+    Viewport {
+        x,
+        y,
+        width,
+        height,
+        scale: 1.0,
     }
 }
 
@@ -213,14 +255,10 @@ impl Brush {
             1.0,
             false,
         );
-        let (red, green, blue, alpha) = (0, 0, 0, 0.0);
+        let mut transparent = Rgba::new(0, 0, 0);
+        transparent.a = Some(0.0);
         let clear = SetDefaultBackgroundColorOverrideParams::builder()
-            .color(Rgba {
-                r: red,
-                g: green,
-                b: blue,
-                a: Some(alpha),
-            })
+            .color(transparent)
             .build();
         tokio::try_join!(
             brush.session.execute(OPERATION, metrics),

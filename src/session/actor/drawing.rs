@@ -21,8 +21,8 @@ use crate::session::studio::{Studio, View};
 
 /// What is shown for a moment is read in it, and does not stand in the way.
 const MOMENT: Duration = Duration::from_millis(800);
-/// A drawing that takes longer would come when all is over.
-const DRAWN_WITHIN: Duration = Duration::from_secs(3);
+/// A page that takes longer to say what is to be drawn is busy with what comes after.
+const ASKED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Asks the page what is to be drawn; nothing when it can no longer say.
 pub(in crate::session) type Asking = BoxFuture<'static, Option<Sketch>>;
@@ -66,8 +66,6 @@ pub(super) enum Error {
     Browser(#[from] crate::browser::Error),
     #[error("what was drawn is no picture")]
     Picture(#[from] panel::Error),
-    #[error("it took too long")]
-    Late,
 }
 
 impl Drawing {
@@ -143,19 +141,13 @@ impl Drawing {
     fn begin(&mut self, subject: Subject, asking: Asking) {
         let easel = self.easel.clone();
         let drawing = async move {
-            let Some(sketch) = asking.await else {
+            let Ok(Some(sketch)) = timeout(ASKED_WITHIN, asking).await else {
                 return Ok(None);
             };
-            let Drawn { png, at } = easel.draw(&sketch).await?;
+            let Drawn { png, at } = easel.draw(sketch).await?;
             Ok(Some(Panel::decode(&png, at)?))
         };
-        self.under_way = Some(
-            async move {
-                let drawn = timeout(DRAWN_WITHIN, drawing).await;
-                (subject, drawn.unwrap_or(Err(Error::Late)))
-            }
-            .boxed(),
-        );
+        self.under_way = Some(async move { (subject, drawing.await) }.boxed());
     }
 
     fn ask(&mut self, asking: Asking) {

@@ -140,7 +140,8 @@ impl Work {
         });
     }
 
-    fn shows_failure(&self) -> bool {
+    /// Whether the current page stands for a document that could not be loaded.
+    pub(super) fn shows_failure(&self) -> bool {
         let loading = self.actor.kit.tabs.current().loading();
         loading.shown_failure().is_some()
     }

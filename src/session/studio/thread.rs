@@ -315,6 +315,10 @@ impl Thread {
         if self.canvas.hang(work.panel.as_ref()) {
             // Its text is read as well as the page's.
             self.pace.refinements = REFINEMENTS;
+            if work.panel.is_none() {
+                // A delta leaves traces of so much that goes at once.
+                self.shared.inbox.leave(|state| state.keyframe = true);
+            }
         }
         self.canvas.compose(overlay.as_ref());
         metrics::counter!("ghostcast_frames_drawn_total").increment(1);
