@@ -193,8 +193,7 @@ pub(super) async fn start(
         secrets,
         ledger: ledger.clone(),
     };
-    let (asking, sketches) = mpsc::channel(SKETCHES_MAX);
-    let kit = kit(&config, tabs, gate, studio, (asking, &handle));
+    let (kit, sketches) = kit(&config, tabs, gate, studio, &handle);
     let room = bus.room(&spec.room_name)?;
     let actor = Actor {
         requested,
@@ -229,15 +228,16 @@ async fn open_tabs(
     Ok(tabs.await?)
 }
 
-/// What a session's actions work with.
+/// What a session's actions work with, and what they want drawn.
 fn kit(
     config: &Config,
     tabs: Tabs,
     gate: Gate,
     studio: Studio,
-    (sketches, handle): (mpsc::Sender<Asking>, &SessionHandle),
-) -> Kit {
-    Kit {
+    handle: &SessionHandle,
+) -> (Kit, mpsc::Receiver<Asking>) {
+    let (sketches, asked) = mpsc::channel(SKETCHES_MAX);
+    let kit = Kit {
         tabs,
         gate: Arc::new(gate),
         studio,
@@ -246,7 +246,8 @@ fn kit(
         config: config.session.clone(),
         secrets: handle.secrets.clone(),
         fps: handle.record.borrow().fps,
-    }
+    };
+    (kit, asked)
 }
 
 /// Runs a session's actor, and fails the session if it breaks.

@@ -39,7 +39,7 @@ pub(super) struct Drawing {
     of: Option<u64>,
     /// Its panel.
     hung: Option<u64>,
-    under_way: Option<BoxFuture<'static, (Subject, Result<Option<Panel>, Error>)>>,
+    under_way: Option<BoxFuture<'static, (Subject, Outcome)>>,
     is_stopped: bool,
 }
 
@@ -56,8 +56,11 @@ pub(super) enum Change {
     /// A dialog, or who watches.
     Seen,
     Asked(Asking),
-    Drawn(Subject, Result<Option<Panel>, Error>),
+    Drawn(Subject, Outcome),
 }
+
+/// A panel; nothing when the page no longer says what is to be drawn.
+type Outcome = Result<Option<Panel>, Error>;
 
 /// Why something is not drawn.
 #[derive(Debug, thiserror::Error)]
