@@ -45,6 +45,12 @@ pub struct Composer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     glyph: Glyph,
+    place: Place,
+}
+
+/// Where a sprite is, and how much of it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
     /// Top left corner, picture px.
     x: i32,
     y: i32,
@@ -54,7 +60,7 @@ struct Stamp {
 
 /// A rectangle of the picture whose samples are kept.
 #[derive(Debug, Clone, Copy)]
-struct Patch {
+pub(super) struct Patch {
     area: Area,
     /// Where its samples start in `kept`.
     start: usize,
@@ -137,7 +143,7 @@ impl Composer {
         if let Some(mark) = &overlay.mark {
             stamps.push(self.plan_mark(overlay, mark, scale, size));
         }
-        stamps.retain(|stamp| stamp.opacity > 0);
+        stamps.retain(|stamp| stamp.place.opacity > 0);
     }
 
     /// The mark stands right of the pointer and below its tip, or left of it at the right edge.
@@ -167,27 +173,43 @@ impl Composer {
 
     fn stamp(&mut self, picture: &mut Picture, look: &Look, scale: Scale, stamp: Stamp) {
         let sprite = self.sheet.sprite(look, scale, stamp.glyph);
-        let Some(area) = covered(stamp, sprite, picture.size()) else {
-            return;
-        };
-        self.patches.push(Patch {
-            area,
-            start: self.kept.len(),
-        });
-        keep(picture, area, &mut self.kept);
-        blend_luma(picture, area, sprite, stamp);
-        blend_chroma(picture, area, sprite, stamp);
+        let patch = put(picture, sprite, stamp.place, &mut self.kept);
+        self.patches.extend(patch);
+    }
+}
+
+/// Draws a sprite, and keeps the samples under it; nothing when it is off the picture.
+pub(super) fn put(
+    picture: &mut Picture,
+    sprite: &Sprite,
+    place: Place,
+    kept: &mut Vec<u8>,
+) -> Option<Patch> {
+    let area = covered(place, sprite, picture.size())?;
+    let start = kept.len();
+    keep(picture, area, kept);
+    blend_luma(picture, area, sprite, place);
+    blend_chroma(picture, area, sprite, place);
+    Some(Patch { area, start })
+}
+
+impl Place {
+    /// All of a sprite, its top left corner there.
+    pub(super) fn at(corner: Point, scale: Scale) -> Self {
+        let (x, y) = pixel(corner, scale);
+        let opacity = OPAQUE;
+        Self { x, y, opacity }
     }
 }
 
 impl Stamp {
     fn new(glyph: Glyph, x: i32, y: i32, opacity: f32) -> Self {
-        Self {
-            glyph,
+        let place = Place {
             x,
             y,
             opacity: (opacity.clamp(0.0, 1.0) * OPAQUE as f32).round() as u32,
-        }
+        };
+        Self { glyph, place }
     }
 }
 
@@ -219,9 +241,9 @@ fn steps(phase: f32, count: u8) -> u8 {
 
 /// The part of the picture under a stamp, its sides moved outwards to even: chroma samples span
 /// two pixels each way.
-fn covered(stamp: Stamp, sprite: &Sprite, size: Size) -> Option<Area> {
-    let (left, right) = span(stamp.x, sprite.width, size.width)?;
-    let (top, bottom) = span(stamp.y, sprite.height, size.height)?;
+fn covered(place: Place, sprite: &Sprite, size: Size) -> Option<Area> {
+    let (left, right) = span(place.x, sprite.width, size.width)?;
+    let (top, bottom) = span(place.y, sprite.height, size.height)?;
     Some(Area {
         left,
         top,
@@ -249,7 +271,7 @@ fn keep(picture: &Picture, area: Area, kept: &mut Vec<u8>) {
     }
 }
 
-fn restore(picture: &mut Picture, patch: Patch, kept: &[u8]) {
+pub(super) fn restore(picture: &mut Picture, patch: Patch, kept: &[u8]) {
     let mut kept = &kept[patch.start..];
     for plane in PLANES {
         let (area, stride) = (patch.area.on(plane), picture.stride(plane));
@@ -264,14 +286,14 @@ fn restore(picture: &mut Picture, patch: Patch, kept: &[u8]) {
 }
 
 /// The pixels of row `y` of the picture that `sprite` has inside `area`, and where they start.
-fn sprite_row(sprite: &Sprite, stamp: Stamp, area: Area, y: usize) -> (usize, &[u8]) {
-    let row = y as i64 - i64::from(stamp.y);
+fn sprite_row(sprite: &Sprite, place: Place, area: Area, y: usize) -> (usize, &[u8]) {
+    let row = y as i64 - i64::from(place.y);
     if row < 0 || row >= sprite.height as i64 {
         return (area.left, &[]);
     }
-    let left = i64::from(stamp.x).max(area.left as i64);
-    let right = (i64::from(stamp.x) + sprite.width as i64).min(area.right as i64);
-    let skip = (left - i64::from(stamp.x)) as usize;
+    let left = i64::from(place.x).max(area.left as i64);
+    let right = (i64::from(place.x) + sprite.width as i64).min(area.right as i64);
+    let skip = (left - i64::from(place.x)) as usize;
     let count = (right - left).max(0) as usize;
     let pixels = &sprite.rgba[(row as usize * sprite.width + skip) * 4..][..count * 4];
     (left as usize, pixels)
@@ -279,15 +301,15 @@ fn sprite_row(sprite: &Sprite, stamp: Stamp, area: Area, y: usize) -> (usize, &[
 
 /// Limited-range BT.601 luma of premultiplied full-range components, 16 for the black under them
 /// being the alpha's part. The factors are 65536ths.
-fn blend_luma(picture: &mut Picture, area: Area, sprite: &Sprite, stamp: Stamp) {
+fn blend_luma(picture: &mut Picture, area: Area, sprite: &Sprite, place: Place) {
     let stride = picture.stride(Plane::Y);
     let samples = picture.plane_mut(Plane::Y);
     for y in area.top..area.bottom {
-        let (left, pixels) = sprite_row(sprite, stamp, area, y);
+        let (left, pixels) = sprite_row(sprite, place, area, y);
         let row = &mut samples[y * stride + left..];
         for (sample, pixel) in row.iter_mut().zip(pixels.chunks_exact(4)) {
             let [red, green, blue, alpha] = [pixel[0], pixel[1], pixel[2], pixel[3]]
-                .map(|part| u32::from(part) * stamp.opacity);
+                .map(|part| u32::from(part) * place.opacity);
             if alpha == 0 {
                 continue;
             }
@@ -300,15 +322,15 @@ fn blend_luma(picture: &mut Picture, area: Area, sprite: &Sprite, stamp: Stamp) 
 
 /// The same for both chroma planes: the mean of four premultiplied pixels over the mean of what
 /// they let through.
-fn blend_chroma(picture: &mut Picture, area: Area, sprite: &Sprite, stamp: Stamp) {
+fn blend_chroma(picture: &mut Picture, area: Area, sprite: &Sprite, place: Place) {
     const FULL_SUM: i64 = 4 * FULL as i64;
     let stride = picture.stride(Plane::U);
     let [_, u, v] = picture.planes_mut();
     let half = area.on(Plane::U);
     for y in half.top..half.bottom {
-        let rows = [2 * y, 2 * y + 1].map(|y| sprite_row(sprite, stamp, area, y));
+        let rows = [2 * y, 2 * y + 1].map(|y| sprite_row(sprite, place, area, y));
         for x in half.left..half.right {
-            let [red, green, blue, alpha] = sum(&rows, 2 * x).map(|s| i64::from(s * stamp.opacity));
+            let [red, green, blue, alpha] = sum(&rows, 2 * x).map(|s| i64::from(s * place.opacity));
             if alpha == 0 {
                 continue;
             }
@@ -591,10 +613,10 @@ mod tests {
             let scale = Scale::uniform(1.0);
             let stamp = composer.plan_mark(&overlay, &mark, scale, size);
             let sprite = composer.sheet.sprite(&overlay.look, scale, stamp.glyph);
-            let right = stamp.x + sprite.width as i32 - sprite.hot_x;
-            let bottom = stamp.y + sprite.height as i32 - sprite.hot_y;
+            let right = stamp.place.x + sprite.width as i32 - sprite.hot_x;
+            let bottom = stamp.place.y + sprite.height as i32 - sprite.hot_y;
             assert!(right <= 320 && bottom <= 200, "{x} {y}: {right} {bottom}");
-            assert!(stamp.x + sprite.hot_x >= 0 && stamp.y + sprite.hot_y >= 0);
+            assert!(stamp.place.x + sprite.hot_x >= 0 && stamp.place.y + sprite.hot_y >= 0);
         }
     }
 }

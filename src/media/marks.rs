@@ -149,7 +149,7 @@ pub fn draw(png: &[u8], marks: &[Mark], output: Output) -> Result<Vec<u8>, Error
 }
 
 /// The size stands in front of everything that is allocated for it.
-fn check_size(png: &[u8]) -> Result<(), Error> {
+pub(super) fn check_size(png: &[u8]) -> Result<(), Error> {
     let side = |at: usize| {
         let bytes = png.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
         bytes.map_or(0, u32::from_be_bytes)

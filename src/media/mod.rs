@@ -7,6 +7,7 @@ pub mod decode;
 pub mod encode;
 pub mod marks;
 pub mod mux;
+pub mod panel;
 pub mod picture;
 pub mod playback;
 pub mod shot;

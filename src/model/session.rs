@@ -244,7 +244,8 @@ pub struct SessionRecord {
     pub state_reason: Option<String>,
     /// Whether the initial page is still on its way.
     pub is_opening: bool,
-    /// Why the initial page could not be opened; null again once another page is there.
+    /// Why the page at `current_url` could not be loaded, or the initial page not be opened; null again
+    /// once another page is there.
     pub page_error: Option<String>,
     /// The page's URL.
     pub current_url: String,

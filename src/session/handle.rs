@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::ledger::Ledger;
 use super::request::{Reply, Request};
+use crate::browser::capture::Easel;
 use crate::browser::tabs::Tabs;
 use crate::error::Error;
 use crate::model::command::{ActionError, ActionErrorKind};
@@ -26,6 +27,7 @@ pub struct SessionHandle {
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) record: watch::Receiver<SessionRecord>,
     pub(super) tabs: Tabs,
+    pub(super) easel: Easel,
     pub(super) vision: vision::Client,
     pub(super) secrets: Secrets,
     pub(super) ledger: Ledger,

@@ -7,7 +7,7 @@ use super::handle::{SessionHandle, closed};
 use super::masking;
 use crate::browser::capture::screenshot::{self, Clip, Format};
 use crate::browser::sight::{self, ElementList, Part};
-use crate::browser::target::{Page, PageState};
+use crate::browser::target::{Opened, Page, PageState};
 use crate::error::{Error, ErrorKind};
 use crate::media::marks;
 use crate::model::session::LiveKitStatus;
@@ -73,6 +73,8 @@ pub enum Area {
 pub struct PageContext {
     /// The page's URL.
     pub url: String,
+    /// Why the document of that URL could not be loaded; null when it is there.
+    pub page_error: Option<String>,
     /// Its title; null when it is not known.
     pub title: Option<String>,
     /// `loading`, `interactive` or `complete`; null when it is not known.
@@ -221,6 +223,7 @@ impl SessionHandle {
         let viewport = page.viewport();
         let mut context = PageContext {
             url: page.loading().url,
+            page_error: None,
             title: None,
             ready_state: None,
             document: None,
@@ -271,7 +274,8 @@ impl SessionHandle {
             Some(dialog) => return Ok(self.behind_dialog(page, &options, dialog.info)),
         };
         let loading = page.loading();
-        if state.is_error_page() {
+        let is_error_page = state.is_error_page();
+        if is_error_page {
             state.url = loading.url;
         }
         let PageState {
@@ -290,6 +294,7 @@ impl SessionHandle {
         let record = self.record();
         let mut context = PageContext {
             url,
+            page_error: record.page_error.filter(|_| is_error_page),
             title: Some(title),
             ready_state: Some(ready_state),
             document: page.document(),
@@ -345,6 +350,23 @@ impl SessionHandle {
     ) -> Result<Vec<u8>, Error> {
         self.must_have_browser()?;
         let page = self.tabs.present().await;
+        if let Some(opened) = page.dialog().filter(Opened::is_open) {
+            let clip = match area {
+                Area::Viewport | Area::FullPage => Clip::Viewport,
+                Area::Region {
+                    x,
+                    y,
+                    width,
+                    height,
+                } => Clip::Part([x, y, width, height]),
+                Area::Element(_) => return Err(dialog_open()),
+            };
+            let sketch = masking::sketch(&self.secrets, opened);
+            let drawn = self
+                .easel
+                .screenshot(&page, sketch, (format, quality), clip);
+            return Ok(drawn.await?);
+        }
         let clip = match area {
             Area::Viewport => Clip::Viewport,
             Area::FullPage => Clip::FullPage,
@@ -445,6 +467,12 @@ impl SessionHandle {
             | SessionState::Reconnecting => Ok(()),
         }
     }
+}
+
+/// Nobody can say where an element of a page is that a dialog has stopped.
+fn dialog_open() -> Error {
+    Error::conflict("the page has a dialog open")
+        .hint("Answer it with handle_dialog, or take a picture of what is in view.")
 }
 
 /// What was read of a page beside its state.

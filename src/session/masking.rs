@@ -3,9 +3,10 @@
 use super::look::PageContext;
 use crate::browser::PageEvent;
 use crate::browser::sight::ElementList;
+use crate::browser::target::Opened;
 use crate::model::command::ActionRequest;
 use crate::model::secrets::Secrets;
-use crate::model::{ActionResult, DialogInfo, Outcome};
+use crate::model::{ActionResult, DialogInfo, Outcome, Sketch};
 
 /// An action as it may be repeated.
 pub(super) fn request(secrets: &Secrets, action: &mut ActionRequest) {
@@ -81,12 +82,25 @@ pub(super) fn dialog(secrets: &Secrets, dialog: &mut DialogInfo) {
         .for_each(|value| secrets.mask_text(value));
 }
 
+/// An open dialog, to be drawn.
+pub(super) fn sketch(secrets: &Secrets, opened: Opened) -> Sketch {
+    let Opened {
+        mut origin,
+        mut info,
+        ..
+    } = opened;
+    secrets.mask_text(&mut origin);
+    dialog(secrets, &mut info);
+    Sketch::Dialog { origin, info }
+}
+
 /// What the page tells.
 pub(super) fn page_event(secrets: &Secrets, event: &mut PageEvent) {
     match event {
         PageEvent::Navigated { url } | PageEvent::Loaded { url } => secrets.mask_text(url),
         PageEvent::Console { text, .. } => secrets.mask_text(text),
         PageEvent::Dialog(info) | PageEvent::DialogLeft(info) => dialog(secrets, info),
+        PageEvent::Failed(failure) => secrets.mask_text(&mut failure.url),
         PageEvent::Titled(title) => secrets.mask_text(title),
         PageEvent::Download(info) => secrets.mask_text(&mut info.name),
         PageEvent::Dom(_)

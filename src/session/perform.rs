@@ -3,14 +3,18 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
+use super::actor::Asking;
 use super::expects::{self, Present};
 use super::handle::refused;
 use super::masking;
 use super::queue::Interrupt;
 use super::studio::Studio;
 use crate::browser::act::{self, Cues, Stage};
+use crate::browser::capture::Easel;
 use crate::browser::gate::Gate;
 use crate::browser::sight;
 use crate::browser::tabs::Tabs;
@@ -20,7 +24,7 @@ use crate::media::cursor::Cue;
 use crate::model::address::without_password;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
 use crate::model::wait::Wait;
-use crate::model::{ActionResult, Command, Outcome, Secrets};
+use crate::model::{ActionResult, Command, Outcome, Secrets, Sketch};
 
 /// Beyond its own bound no action takes longer than this.
 pub(super) const OVERTIME: Duration = Duration::from_secs(30);
@@ -40,6 +44,9 @@ pub(super) struct Kit {
     pub(super) tabs: Tabs,
     pub(super) gate: std::sync::Arc<Gate>,
     pub(super) studio: Studio,
+    /// What is to be drawn over the page for a moment.
+    pub(super) sketches: mpsc::Sender<Asking>,
+    pub(super) easel: Easel,
     pub(super) config: config::Session,
     /// Where files lie that may be uploaded by path; empty for nowhere.
     pub(super) uploads_dir: std::sync::Arc<std::path::Path>,
@@ -49,13 +56,21 @@ pub(super) struct Kit {
 }
 
 /// Shows cues by the studio; the action waits for the cursor only when somebody watches.
-struct StudioCues<'a>(&'a Studio);
+struct StudioCues<'a>(&'a Kit);
 
 impl Cues for StudioCues<'_> {
     fn cue(&self, cue: Cue) -> Option<Instant> {
-        let arrival = self.0.cue(Instant::now(), cue);
-        let watched = self.0.view().borrow().watched;
-        watched.then_some(arrival)
+        let arrival = self.0.studio.cue(Instant::now(), cue);
+        self.is_watched().then_some(arrival)
+    }
+
+    fn is_watched(&self) -> bool {
+        self.0.studio.view().borrow().watched
+    }
+
+    fn sketch(&self, sketch: BoxFuture<'static, Option<Sketch>>) {
+        // What comes while others wait is left out: it is for a moment only.
+        let _ = self.0.sketches.try_send(sketch);
     }
 }
 
@@ -272,7 +287,7 @@ async fn carry_out(
         tabs: &kit.tabs,
         page,
         gate: &kit.gate,
-        cues: &StudioCues(&kit.studio),
+        cues: &StudioCues(kit),
         navigate_timeout: kit.config.navigate_timeout(),
         settle_max: kit.config.settle_max(),
         uploads_dir: &kit.uploads_dir,

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use super::actor::Actor;
+use super::actor::{Actor, Asking};
 use super::handle::SessionHandle;
 use super::ledger::Ledger;
 use super::outlets::{self, Outlets, Settings};
@@ -16,6 +16,7 @@ use super::remains::Remains;
 use super::request::REQUESTS_MAX;
 use super::studio::{self, Studio};
 use super::supervise::{Supervisor, caught};
+use crate::browser::capture::Easel;
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
 use crate::browser::{Lease, Pool, TabEvent, Tabs};
 use crate::config::{self, Config};
@@ -29,6 +30,8 @@ use crate::vision;
 
 /// Page events that may wait for the actor; the page's listener waits beyond.
 const PAGE_EVENTS_MAX: usize = 1_024;
+/// What is to be drawn for a moment and waits; what comes beyond is left out.
+const SKETCHES_MAX: usize = 2;
 /// Ended viewers that may wait for the actor.
 const ENDED_VIEWERS_MAX: usize = 16;
 
@@ -164,6 +167,7 @@ pub(super) async fn start(
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
     let tabs = open_tabs(&lease, &record, page_events, &tracker);
     let tabs = tabs.instrument(span.clone()).await?;
+    let easel = Easel::new(&lease, record.viewport, &tracker);
     let (supervisor, panicked) = Supervisor::new();
     let studio = start_studio(&config, &record, &supervisor)?;
     let (ended, viewers_ended) = mpsc::channel(ENDED_VIEWERS_MAX);
@@ -184,11 +188,12 @@ pub(super) async fn start(
         requests,
         record,
         tabs: tabs.clone(),
+        easel,
         vision,
         secrets,
         ledger: ledger.clone(),
     };
-    let kit = kit(&config, tabs, gate, studio, &handle);
+    let (kit, sketches) = kit(&config, tabs, gate, studio, &handle);
     let room = bus.room(&spec.room_name)?;
     let actor = Actor {
         requested,
@@ -197,6 +202,7 @@ pub(super) async fn start(
         loss: lease.loss(),
         panicked,
         livekit_states: outlets.livekit_states(),
+        sketches,
         record: record_sender,
         room,
         ledger,
@@ -222,17 +228,27 @@ async fn open_tabs(
     Ok(tabs.await?)
 }
 
-/// What a session's actions work with.
-fn kit(config: &Config, tabs: Tabs, gate: Gate, studio: Studio, handle: &SessionHandle) -> Kit {
-    Kit {
+/// What a session's actions work with, and what they want drawn.
+fn kit(
+    config: &Config,
+    tabs: Tabs,
+    gate: Gate,
+    studio: Studio,
+    handle: &SessionHandle,
+) -> (Kit, mpsc::Receiver<Asking>) {
+    let (sketches, asked) = mpsc::channel(SKETCHES_MAX);
+    let kit = Kit {
         tabs,
         gate: Arc::new(gate),
         studio,
+        sketches,
+        easel: handle.easel.clone(),
         config: config.session.clone(),
         uploads_dir: config.browser.uploads_dir.as_path().into(),
         secrets: handle.secrets.clone(),
         fps: handle.record.borrow().fps,
-    }
+    };
+    (kit, asked)
 }
 
 /// Runs a session's actor, and fails the session if it breaks.

@@ -77,13 +77,15 @@ def test_open_switch_and_close(lone_api, room, web):
 
 
 def test_new_tab_that_leads_nowhere(lone_api, room):
-    """The action fails as a navigation does; the tab is there, empty, and told."""
+    """The action fails as a navigation does; the tab is there and told, and says why it is empty."""
     with lone_api.events(room) as events:
         failed = lone_api.fail(room, "new_tab", "dns_failed", url="http://no-such-host.invalid/")
         assert failed["context"]["net_error"]
         events.wait("page_navigation", accept=lambda e: e["url"] == "about:blank")
     assert current(lone_api, room) == 2
-    assert lone_api.record(room)["current_url"] == "about:blank"
+    record = lone_api.record(room)
+    assert record["current_url"] == lone_api.context(room)["url"] == "http://no-such-host.invalid/"
+    assert record["page_error"] == failed["error"]
 
 
 def test_closing_goes_to_the_tab_shown_before(lone_api, room):

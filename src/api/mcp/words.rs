@@ -456,6 +456,12 @@ pub(super) fn seen(context: &PageContext, elements: Option<u64>) -> String {
     }];
     said.extend(
         context
+            .page_error
+            .as_ref()
+            .map(|why| format!("It could not be loaded: {why}")),
+    );
+    said.extend(
+        context
             .unread
             .map(|unread| unread.unreadable.sentence().to_owned()),
     );

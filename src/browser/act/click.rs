@@ -8,6 +8,7 @@ use super::super::target::Frame;
 use super::aim::{self, Aim, Cover, For, aim};
 use super::deliver::{Sent, deliver};
 use super::observe::{self, Before, Observed, Pressed};
+use super::sketch;
 use super::{Done, Stage};
 use crate::media::cursor::Cue;
 use crate::model::Point;
@@ -90,6 +91,9 @@ async fn press(stage: Stage<'_>, aimed: &Aim, params: &Click) -> Result<Landed, 
     if let Some(error) = observed.error {
         return Err(error.outcome(done));
     }
+    if button == MouseButton::Left && aimed.struck.role == "combobox" {
+        sketch::choice(stage, &aimed.known.frame, aimed.known.node);
+    }
     let element = json!({ "role": aimed.struck.role, "name": aimed.struck.name });
     let done = done.with("x", aimed.at.x).with("y", aimed.at.y);
     Ok(Landed::OnIt(done.with("element", element)))
@@ -113,6 +117,15 @@ async fn at_point(stage: Stage<'_>, at: Point, params: &Click) -> Result<Done, A
     done.target = struck;
     if let Some(error) = observed.error {
         return Err(error.outcome(done));
+    }
+    let on = observed.pressed.iter().find_map(|(frame, pressed)| {
+        let on = pressed.on.as_ref()?;
+        (on.role == "combobox").then_some((frame, on.node))
+    });
+    if button == MouseButton::Left
+        && let Some((frame, node)) = on
+    {
+        sketch::choice(stage, frame, node);
     }
     let done = done.with("x", at.x).with("y", at.y);
     Ok(done.with("element", element.unwrap_or(Value::Null)))

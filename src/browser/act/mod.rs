@@ -18,15 +18,19 @@ mod reach;
 mod scroll;
 mod select;
 mod settle;
+mod sketch;
 mod tabs;
 mod upload;
 mod value;
 mod wait;
 
+pub use self::navigate::why;
+
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use serde_json::json;
 
 use super::error::Error;
@@ -37,7 +41,7 @@ use crate::error::Chain;
 use crate::media::cursor::Cue;
 use crate::model::command::{ActionError, ActionErrorKind, Command};
 use crate::model::outcome::{Delivery, Outcome, Retry};
-use crate::model::{Secrets, wait::Wait};
+use crate::model::{Secrets, Sketch, wait::Wait};
 
 /// What an action that did what was asked has found out. A failure carries its own in the error.
 pub type Done = Outcome;
@@ -46,6 +50,12 @@ pub type Done = Outcome;
 pub trait Cues: Send + Sync {
     /// Shows a cue. Returns until when the action shall wait for the cursor, if it shall.
     fn cue(&self, cue: Cue) -> Option<Instant>;
+
+    /// Whether somebody watches.
+    fn is_watched(&self) -> bool;
+
+    /// Shows for a moment what a browser shows in a window of its own. Nothing waits for it.
+    fn sketch(&self, sketch: BoxFuture<'static, Option<Sketch>>);
 }
 
 /// What an action works with.

@@ -279,13 +279,21 @@ fn kind(denial: &Denial) -> ActionErrorKind {
 /// Names the true cause of a failed load. Behind the gate, Chromium itself only sees a
 /// connection that ended.
 pub(super) fn explain(stage: Stage<'_>, failure: &Failure) -> ActionError {
+    let (kind, message) = why(stage.gate, failure);
+    let http_status = stage.page.loading().http_status;
+    let facts = json!({ "net_error": failure.error, "http_status": http_status });
+    ActionError::new(kind, message).context(facts)
+}
+
+/// Why a document could not be loaded, in a sentence.
+pub fn why(gate: &gate::Gate, failure: &Failure) -> (ActionErrorKind, String) {
     let Failure { url, error, .. } = failure;
     let shown = without_password(url);
     let host = url::Url::parse(url)
         .ok()
         .and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)));
-    let verdict = host.and_then(|(host, port)| stage.gate.verdict(&host, port));
-    let (kind, message) = match (verdict, error.as_str()) {
+    let verdict = host.and_then(|(host, port)| gate.verdict(&host, port));
+    match (verdict, error.as_str()) {
         (Some(gate::Outcome::Denied(denial)), _) => (kind(&denial), blocked(&denial)),
         (Some(gate::Outcome::DnsFailed), _) | (None, "net::ERR_NAME_NOT_RESOLVED") => (
             ActionErrorKind::DnsFailed,
@@ -322,10 +330,7 @@ pub(super) fn explain(stage: Stage<'_>, failure: &Failure) -> ActionError {
             ActionErrorKind::NavigationFailed,
             format!("{shown} could not be loaded. Check the URL and try again."),
         ),
-    };
-    let http_status = stage.page.loading().http_status;
-    let facts = json!({ "net_error": error, "http_status": http_status });
-    ActionError::new(kind, message).context(facts)
+    }
 }
 
 fn connection_failed(url: &str) -> (ActionErrorKind, String) {

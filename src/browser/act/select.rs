@@ -13,6 +13,7 @@ use super::click;
 use super::deliver::deliver;
 use super::observe::{self, Before};
 use super::reach::{Reached, reach};
+use super::sketch;
 use super::{Done, Stage, browser_failed};
 use crate::media::cursor::Cue;
 use crate::model::command::{
@@ -123,7 +124,10 @@ pub(super) async fn select(stage: Stage<'_>, params: &Select) -> Result<Done, Ac
             before: held,
             picked,
             changed,
-        } => chosen(stage, &aimed, before, (&held, &picked), changed).await,
+        } => {
+            sketch::choice(stage, &known.frame, known.node);
+            chosen(stage, &aimed, before, (&held, &picked), changed).await
+        }
         refused => Err(refusal(&aimed, refused)),
     }
 }

@@ -364,6 +364,7 @@ mod tests {
         let opened = |number| {
             Some(Opened {
                 number,
+                origin: String::new(),
                 info: DialogInfo {
                     dialog_type: "confirm".to_owned(),
                     message: "Really?".to_owned(),

@@ -19,6 +19,7 @@ use super::click;
 use super::observe::{self, Before};
 use super::offered;
 use super::reach::{Reached, reach};
+use super::sketch;
 use super::{Done, Stage, browser_failed};
 use crate::media::cursor::Cue;
 use crate::model::command::{
@@ -218,6 +219,7 @@ async fn give(
     set.object_id = Some(object);
     let set = frame.session().execute("give files to a field", set);
     set.await.map_err(browser_failed)?;
+    sketch::files(stage, reached, given);
     let held = frame.call::<HeldFiles>("heldFiles", json!([field.node]));
     let held = held.await.ok();
     let observed = observe::observe(stage, before, Delivery::Sent).await;

@@ -3,6 +3,8 @@
 //! One seam: whatever the way, [`Capture::start`] hands shots to a [`ShotSink`] until it is
 //! dropped, and nothing after the seam knows which way it was.
 
+mod behind;
+mod brush;
 mod screencast;
 pub mod screenshot;
 mod still;
@@ -18,6 +20,7 @@ use super::error::Error;
 use super::target::Page;
 use crate::media::Shot;
 
+pub use brush::{Drawn, Easel};
 pub use still::still;
 
 /// Where shots go. Must not block.

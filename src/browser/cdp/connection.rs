@@ -198,6 +198,14 @@ impl Session {
         self.id.as_deref()
     }
 
+    /// The browser itself.
+    pub(in crate::browser) fn browser(&self) -> Self {
+        Self {
+            line: Arc::clone(&self.line),
+            id: None,
+        }
+    }
+
     /// Another session of the same browser.
     pub(in crate::browser) fn beside(&self, id: &str) -> Self {
         Self {

@@ -82,6 +82,9 @@ const FLAGS: [&str; 23] = [
     "password-store=basic",
 ];
 
+/// A proxy that is none: the port is one that nothing listens on.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
 /// How a browser was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
@@ -219,6 +222,19 @@ impl Process {
             self.let_copy(&context)
         )?;
         Ok(context.inner().to_owned())
+    }
+
+    /// Makes an isolated context from which nothing is reached.
+    pub(in crate::browser) async fn create_closed_context(&self) -> Result<String, Error> {
+        let params = CreateBrowserContextParams::builder()
+            .dispose_on_detach(true)
+            .proxy_server(NOWHERE)
+            .proxy_bypass_list(PROXY_BYPASS_LIST)
+            .build();
+        let operation = "create a browser context";
+        let answer = self.browser().execute(operation, params).await?;
+        metrics::gauge!("ghostcast_contexts").increment(1.0);
+        Ok(answer.browser_context_id.inner().to_owned())
     }
 
     /// Lets pages copy by a press of their own buttons, as a browser with windows does. What other

@@ -67,6 +67,24 @@
     }
     return { is: 'chosen', before: before.map(labelOf), picked: picked.map((option) => option.value), changed: isNews };
   }
+  /**
+   * What the list of a select element shows when it is open, and where the element is: {area, list}; null for one
+   * whose list is part of the page, and for what is none.
+   */
+  function openList(id) {
+    const el = node(id);
+    const list = el && names.subject(el);
+    if (!list || !d.isTag(list, 'select') || list.multiple || list.size > 1) return null;
+    const LINES = 12;
+    const options = allOf(list).filter((option) => !option.hidden);
+    const at = options.findIndex((option) => option.selected);
+    const start = Math.max(0, Math.min(at - LINES / 2, options.length - LINES));
+    const shown = options.slice(start, start + LINES);
+    const { x, y, width, height } = d.getBoundingClientRect(list);
+    const labels = shown.map((option) => d.cut(labelOf(option), 120));
+    const marked = at < 0 ? [] : [at - start];
+    return { area: { x, y, width, height }, list: { labels, marked, above: start, below: options.length - start - shown.length } };
+  }
   /** What a select element holds now: {values, labels}; null when it is gone. */
   function chosen(id) {
     const el = node(id);
@@ -153,6 +171,7 @@
 
   gc._.expose('choose', choose);
   gc._.expose('chosen', chosen);
+  gc._.expose('openList', openList);
   gc._.expose('seekOption', seekOption);
   gc._.expose('scrollList', scrollList);
   gc._.expose('tookOption', tookOption);

@@ -12,7 +12,7 @@ mod which;
 
 pub(in crate::browser) use self::awaited::awaited;
 pub use self::list::{ElementList, Part, asks_for_password, list};
-pub(in crate::browser) use self::place::placement;
+pub(in crate::browser) use self::place::{Area, placement};
 pub use self::text::{Found, TextPart, find, text};
 pub use self::tree::{TreePart, tree};
 pub use self::unreadable::Unreadable;

@@ -196,7 +196,7 @@ impl Tabs {
     }
 
     /// The page of a tab.
-    pub(super) fn find(&self, tab: u32) -> Option<Page> {
+    pub fn find(&self, tab: u32) -> Option<Page> {
         let state = self.inner.state();
         state.pages.iter().find(|page| page.tab() == tab).cloned()
     }

@@ -34,8 +34,17 @@ pub(super) struct Dialogs {
 pub struct Opened {
     /// Counts the page's dialogs from 1.
     pub number: u64,
+    /// Who asks: host and port of the document; empty when it has none.
+    pub origin: String,
     /// What it says.
     pub info: DialogInfo,
+}
+
+impl Opened {
+    /// Whether it waits for an answer, which is nobody's yet.
+    pub fn is_open(&self) -> bool {
+        self.info.handled_by.is_none()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -104,6 +113,7 @@ impl Dialogs {
         told.last += 1;
         let opened = Opened {
             number: told.last,
+            origin: origin(&event.url),
             info,
         };
         if told.kept.len() == KEPT_MAX {
@@ -132,6 +142,19 @@ impl Dialogs {
     fn told(&self) -> MutexGuard<'_, Told> {
         // Every change is whole when the lock is let go, whoever panicked.
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Host and port of a URL, as an address bar has them.
+fn origin(url: &str) -> String {
+    let url = url::Url::parse(url).ok();
+    let host = url
+        .as_ref()
+        .and_then(|url| Some((url.host_str()?, url.port())));
+    match host {
+        Some((host, Some(port))) => cut(&format!("{host}:{port}")),
+        Some((host, None)) => cut(host),
+        None => String::new(),
     }
 }
 

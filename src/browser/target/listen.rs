@@ -54,6 +54,10 @@ pub(super) struct Listener {
     /// What the page was when it was taken over, until it is something else.
     first: Option<First>,
     on_error_page: bool,
+    /// Whether Chromium's page stands for a document whose failure is not told yet.
+    owes_failure: bool,
+    /// The failure that was told last.
+    failure_told: u64,
     tasks: TaskTracker,
     documents: Arc<std::sync::atomic::AtomicU64>,
     clipboard: Arc<Clipboard>,
@@ -94,6 +98,8 @@ impl Listener {
             events: ground.events.clone(),
             marks,
             on_error_page: first.is_error(),
+            owes_failure: false,
+            failure_told: 0,
             first: Some(first),
             tasks: ground.tracker.clone(),
             documents: Arc::clone(&ground.documents),
@@ -127,7 +133,7 @@ impl Listener {
                 }
                 Some(Told::Event(event)) => self.hear(&event, &stream).await,
             };
-            if !goes_on {
+            if !goes_on || !self.tell_failure().await {
                 return;
             }
             let loading = self.tracker.loading();
@@ -149,6 +155,8 @@ impl Listener {
         }
         let notification: Notification = serde_json::from_str(&event.payload).ok()?;
         match (notification.kind.as_str(), notification.text) {
+            // What changes on Chromium's own page is our doing.
+            ("dom", _) if self.on_error_page => None,
             ("dom", _) => notification.change_type.map(PageEvent::Dom),
             ("copied", Some(text)) => {
                 self.clipboard.set(text);
@@ -282,7 +290,23 @@ impl Listener {
     }
 
     fn signal(&mut self, signal: &Signal) {
+        if matches!(signal, Signal::RequestStarted { is_document, .. } if *is_document) {
+            self.owes_failure = false;
+        }
         self.tracker.apply(signal);
+    }
+
+    /// Tells of a document that could not be loaded, once Chromium has said that its own page stands
+    /// in its place and why, in whatever order.
+    async fn tell_failure(&mut self) -> bool {
+        let failure = self.tracker.loading().failure.as_ref();
+        let news = failure.filter(|failure| failure.number > self.failure_told);
+        let Some(news) = news.filter(|_| self.owes_failure).cloned() else {
+            return true;
+        };
+        self.failure_told = news.number;
+        self.owes_failure = false;
+        self.tell(PageEvent::Failed(news)).await
     }
 
     async fn tell(&self, event: PageEvent) -> bool {
@@ -323,6 +347,7 @@ impl Listener {
         }
         // Chromium's own error page is told by the action or load that led there.
         self.on_error_page = frame.unreachable_url.is_some();
+        self.owes_failure = self.on_error_page;
         let loader = frame.loader_id.inner();
         if self.first.as_ref().is_some_and(|first| first.is(loader)) {
             return None;

@@ -36,6 +36,13 @@ pub struct Loading {
     pub crashed: bool,
 }
 
+impl Loading {
+    /// The failure that the current document stands for, if it is Chromium's own error page.
+    pub fn shown_failure(&self) -> Option<&Failure> {
+        self.failure.as_ref().filter(|_| self.is_error_page)
+    }
+}
+
 /// A main-frame document that could not be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {

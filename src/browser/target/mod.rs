@@ -42,7 +42,7 @@ pub(super) use self::frames::Frame;
 use self::frames::Frames;
 pub(super) use self::ground::Ground;
 pub use self::ground::TabEvent;
-use self::loading::Loading;
+use self::loading::{Failure, Loading};
 use super::cdp::{COMMAND_TIMEOUT, Session, Stream};
 use super::error::Error;
 use super::text::shown;
@@ -88,6 +88,8 @@ pub enum PageEvent {
     Download(DownloadInfo),
     /// The page has another title.
     Titled(String),
+    /// A document could not be loaded, and Chromium's own page stands in its place.
+    Failed(Failure),
     /// The page's renderer crashed.
     Crashed,
     /// The session now has this many pages.
@@ -439,6 +441,15 @@ impl Page {
             .await
     }
 
+    /// Writes into Chromium's page for a document that could not be loaded, which is white by itself,
+    /// what was asked for and why it is not there. Another page is left alone.
+    pub async fn write_failure(&self, url: &str, why: &str) -> Result<(), Error> {
+        let frame = self.main_frame().await?;
+        frame
+            .call::<()>("writeFailure", serde_json::json!([url, why]))
+            .await
+    }
+
     /// Stops whatever the page loads.
     pub async fn stop_loading(&self) {
         let stop = StopLoadingParams::default();
@@ -466,7 +477,7 @@ impl Page {
     }
 
     /// The dialog that is open, to wait on.
-    pub(super) fn watch_dialog(&self) -> watch::Receiver<Option<Opened>> {
+    pub fn watch_dialog(&self) -> watch::Receiver<Option<Opened>> {
         self.inner.shared.dialogs.watch()
     }
 

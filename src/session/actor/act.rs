@@ -374,9 +374,13 @@ impl Work {
             Some(Interrupt::Superseded | Interrupt::Cancelled | Interrupt::Yield)
         );
         let error = result.error.clone().filter(|_| !is_left);
+        // One that was there may have gone on to a page that is not.
+        let is_told = error.is_none() && self.shows_failure();
         self.actor.record.send_modify(|record| {
             record.is_opening = false;
-            record.page_error.clone_from(&error);
+            if !is_told {
+                record.page_error.clone_from(&error);
+            }
         });
         if let Some(error) = error {
             tracing::warn!(error, "the initial page could not be opened");

@@ -6,6 +6,7 @@
 //! the session away at its end, and whoever asks meanwhile is answered.
 
 mod act;
+mod drawing;
 mod page;
 mod record;
 mod video;
@@ -19,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::act::Acting;
+pub(super) use self::drawing::Asking;
+use self::drawing::Drawing;
 use self::record::Recording;
 use self::video::Filming;
 use super::ledger::Ledger;
@@ -47,6 +50,7 @@ pub(super) struct Actor {
     pub(super) loss: watch::Receiver<Option<Loss>>,
     pub(super) panicked: mpsc::Receiver<Panicked>,
     pub(super) livekit_states: Option<watch::Receiver<livekit::State>>,
+    pub(super) sketches: mpsc::Receiver<Asking>,
     // out
     pub(super) record: watch::Sender<SessionRecord>,
     pub(super) room: Arc<events::Room>,
@@ -67,6 +71,7 @@ struct Work {
     machine: Machine,
     acting: Acting,
     filming: Filming,
+    drawing: Drawing,
     /// The tab that subscribers hear of and viewers see.
     shown: u32,
     recording: Recording,
@@ -84,12 +89,15 @@ enum Teardown {
 
 impl Actor {
     /// Runs until the session is closed.
-    pub(super) async fn run(self, initial_url: Option<String>) {
+    pub(super) async fn run(mut self, initial_url: Option<String>) {
+        let (_, nothing) = mpsc::channel(1);
+        let sketches = std::mem::replace(&mut self.sketches, nothing);
         let mut work = Work {
             shown: self.kit.tabs.current().tab(),
             machine: Machine::new(),
             acting: Acting::new(&self.config.session),
             filming: Filming::new(&self.kit, &self.config, &self.tracker),
+            drawing: Drawing::new(&self.kit, sketches),
             recording: Recording::new(self.shelf.clone()),
             teardown: Teardown::NotBegun,
             closers: Vec::new(),
@@ -143,6 +151,7 @@ impl Work {
             change = self.acting.next() => self.act(change),
             change = self.recording.next() => self.hear_recording(change),
             change = self.filming.next() => self.film(change),
+            change = self.drawing.next() => self.draw(change),
             Some(()) = OptionFuture::from(self.teardown.under_way()) => self.torn_down(),
         }
     }
@@ -319,6 +328,7 @@ impl Work {
             return;
         }
         self.filming.stop();
+        self.drawing.stop();
         self.end_actions(match self.machine.state() {
             SessionState::Failed => Why::Lost,
             _ => Why::Closed,
@@ -343,6 +353,7 @@ impl Work {
             kit.studio.end();
             kit.tabs.end();
             kit.gate.end();
+            kit.easel.close().await;
             if let Some(lease) = lease {
                 lease.release().await;
             }

@@ -1,7 +1,11 @@
 //! What the actor makes of what pages tell: events, and the record.
 
+use tracing::Instrument;
+
 use super::Work;
-use crate::browser::{PageEvent, TabEvent};
+use crate::browser::target::loading::Failure;
+use crate::browser::{PageEvent, TabEvent, act};
+use crate::error::Chain;
 use crate::livekit::conventions;
 use crate::model::{EventBody, UnixTime};
 use crate::session::machine::Input;
@@ -11,6 +15,10 @@ impl Work {
     /// Hears a page. Subscribers hear of the current one only.
     pub(super) fn hear_page(&mut self, heard: TabEvent) {
         let TabEvent { tab, mut event } = heard;
+        if let PageEvent::Failed(failure) = event {
+            self.hear_failure(tab, &failure);
+            return;
+        }
         masking::page_event(&self.actor.kit.secrets, &mut event);
         let is_shown = tab == self.shown;
         let body = match event {
@@ -41,9 +49,13 @@ impl Work {
                 }
                 return;
             }
+            PageEvent::Failed(_) => return,
             _ if !is_shown => return,
             PageEvent::Navigated { url } => {
-                self.note_place(&url);
+                // An empty tab that was to show a page, and shows why there is none.
+                if url != "about:blank" || !self.shows_failure() {
+                    self.note_place(&url);
+                }
                 self.note_page(&url);
                 EventBody::PageNavigation { url }
             }
@@ -86,13 +98,62 @@ impl Work {
         let mut url = page.loading().url;
         self.actor.kit.secrets.mask_text(&mut url);
         self.actor.kit.secrets.mask_text(&mut title);
+        let failure = page.loading().shown_failure().cloned();
+        self.drawing.turn_to(&page);
         self.filming.turn_to(page);
         self.actor.record.send_modify(|record| record.title = title);
         self.note_place(&url);
+        if let Some(failure) = failure {
+            self.note_failure(&failure);
+        }
         if is_news {
             self.note_page(&url);
             self.tell_of_tab(self.shown, EventBody::PageNavigation { url });
         }
+    }
+
+    /// A document could not be loaded: the record says so, and so does the page in its place.
+    fn hear_failure(&self, tab: u32, failure: &Failure) {
+        if tab == self.shown {
+            self.note_place(&self.masked(&failure.url));
+            self.note_failure(failure);
+        }
+        let Some(page) = self.actor.kit.tabs.find(tab) else {
+            return;
+        };
+        let (url, why) = (self.masked(&failure.url), self.why(failure));
+        self.actor.tracker.spawn(
+            async move {
+                if let Err(error) = page.write_failure(&url, &why).await {
+                    tracing::debug!(error = %Chain(&error), "a page does not say why it failed");
+                }
+            }
+            .in_current_span(),
+        );
+    }
+
+    fn note_failure(&self, failure: &Failure) {
+        let why = self.why(failure);
+        self.actor.record.send_modify(|record| {
+            record.page_error = Some(why);
+            record.title.clear();
+        });
+    }
+
+    /// Whether the current page stands for a document that could not be loaded.
+    pub(super) fn shows_failure(&self) -> bool {
+        let loading = self.actor.kit.tabs.current().loading();
+        loading.shown_failure().is_some()
+    }
+
+    /// Why a document could not be loaded, for everybody in the same words.
+    fn why(&self, failure: &Failure) -> String {
+        let (_, why) = act::why(&self.actor.kit.gate, failure);
+        self.masked(&why)
+    }
+
+    fn masked(&self, text: &str) -> String {
+        self.actor.kit.secrets.mask(text).into_owned()
     }
 
     /// Notes where the current page is.

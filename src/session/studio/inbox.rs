@@ -1,11 +1,12 @@
 //! What the studio's thread finds when it wakes.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
 use super::lock;
 use crate::media::Shot;
+use crate::media::panel::Panel;
 use crate::publish::FeedId;
 
 /// Left by others, taken by the thread.
@@ -15,6 +16,10 @@ pub(super) struct State {
     pub(super) shot: Option<Shot>,
     /// A lossless still and the number it was wanted under.
     pub(super) still: Option<(u64, Shot)>,
+    /// What lies over the page.
+    pub(super) panel: Option<Hung>,
+    /// Counts panels.
+    panels: u64,
     /// Somebody needs a keyframe.
     pub(super) keyframe: bool,
     /// Shots are of another page from now on.
@@ -27,12 +32,44 @@ pub(super) struct State {
     bandwidth: HashMap<FeedId, u64>,
 }
 
+/// A panel that lies over the page.
+#[derive(Debug, Clone)]
+pub(super) struct Hung {
+    pub(super) number: u64,
+    pub(super) panel: Arc<Panel>,
+    /// When it goes by itself.
+    pub(super) until: Option<Instant>,
+}
+
 impl State {
+    /// Puts a panel in the place of the one before; answers its number.
+    pub(super) fn hang(&mut self, panel: Arc<Panel>, until: Option<Instant>) -> u64 {
+        self.panels += 1;
+        self.panel = Some(Hung {
+            number: self.panels,
+            panel,
+            until,
+        });
+        self.panels
+    }
+
+    /// Takes a panel off, if it is still that one.
+    pub(super) fn take_off(&mut self, number: u64) {
+        self.panel.take_if(|hung| hung.number == number);
+    }
+
+    /// Takes off a panel whose time is over.
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.panel
+            .take_if(|hung| hung.until.is_some_and(|until| until <= now));
+    }
+
     pub(super) fn turn(&mut self) {
         self.turned = true;
         self.keyframe = true;
         self.shot = None;
         self.still = None;
+        self.panel = None;
     }
 
     pub(super) fn set_watched(&mut self, feed: FeedId, watched: bool) {
@@ -74,9 +111,10 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// Leaves something and rings.
-    pub(super) fn leave(&self, change: impl FnOnce(&mut State)) {
-        change(&mut lock(&self.state));
+    pub(super) fn leave<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let answer = change(&mut lock(&self.state));
         self.bell.notify_one();
+        answer
     }
 
     /// Looks without taking anything.

@@ -22,6 +22,7 @@ use crate::browser::capture::ShotSink;
 use crate::config;
 use crate::media::Shot;
 use crate::media::cursor::{self, Cue, Cursor};
+use crate::media::panel::Panel;
 use crate::model::session::VideoStats;
 use crate::publish::{Fanout, Feed, FeedId, Feedback};
 
@@ -143,6 +144,17 @@ impl Studio {
         // The thread looks at the cursor whenever it is woken.
         self.shared.inbox.leave(|_| ());
         arrival
+    }
+
+    /// Shows a panel over the page in place of the one before, until then or until it is taken off.
+    /// Answers its number. It goes with the page.
+    pub fn hang(&self, panel: Arc<Panel>, until: Option<Instant>) -> u64 {
+        self.shared.inbox.leave(|state| state.hang(panel, until))
+    }
+
+    /// Takes off the panel of this number, if it is still there.
+    pub fn take_off(&self, number: u64) {
+        self.shared.inbox.leave(|state| state.take_off(number));
     }
 
     /// Where the cursor is or is about to arrive, CSS px.

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::sync::watch;
 
-use super::inbox::{State, Wait};
+use super::inbox::{Hung, State, Wait};
 use super::{Options, Shared, View, lock};
 use crate::error::{BoxError, Chain};
 use crate::media::compose::Composer;
@@ -15,6 +15,7 @@ use crate::media::cursor::Overlay;
 use crate::media::cursor::sprite::Scale;
 use crate::media::decode::Decoder;
 use crate::media::encode::{self, Budget, Encoder};
+use crate::media::panel::Board;
 use crate::media::{AccessUnit, Picture, Pixels, Shot};
 use crate::model::Size;
 use crate::model::session::VideoStats;
@@ -43,6 +44,7 @@ const BITRATE_MIN: u64 = 100_000;
 struct Work {
     shot: Option<Shot>,
     still: Option<Shot>,
+    panel: Option<Hung>,
     keyframe: bool,
     bandwidth_min: Option<u64>,
 }
@@ -63,6 +65,10 @@ pub(super) struct Thread {
 /// The picture and what is drawn on it.
 struct Canvas {
     picture: Picture,
+    /// What lies over the page, below the cursor.
+    board: Board,
+    /// The panel that was shown last.
+    hung: Option<u64>,
     composer: Composer,
     decoder: Option<Decoder>,
     /// The JPEG that the picture shows, or that the still on it replaced.
@@ -111,6 +117,8 @@ impl Thread {
         };
         let canvas = Canvas {
             picture: Picture::new(Size::new(2, 2)),
+            board: Board::default(),
+            hung: None,
             composer: Composer::new(),
             decoder: None,
             jpeg: String::new(),
@@ -151,6 +159,7 @@ impl Thread {
         let now = Instant::now();
         self.meter.publish(now, &self.view);
         self.follow_viewers(now, state.is_watched());
+        state.expire(now);
         if std::mem::take(&mut state.turned) && state.is_watched() {
             self.pace.turned(now);
         }
@@ -205,6 +214,7 @@ impl Thread {
         Work {
             shot: state.shot.take(),
             still: state.still.take().map(|(_, shot)| shot),
+            panel: state.panel.clone(),
             keyframe,
             bandwidth_min: state.bandwidth_min(),
         }
@@ -216,9 +226,14 @@ impl Thread {
         let fresh = (state.shot.is_some() || state.still.is_some()).then_some(now);
         let keyframe = state.keyframe.then(|| self.keyframe_allowed_at(now));
         let cursor = lock(&self.shared.cursor).next_change(self.pace.drawn_at);
+        let hung = state.panel.as_ref();
+        let panel = match hung.map(|hung| hung.number) == self.canvas.board.number() {
+            true => hung.and_then(|hung| hung.until),
+            false => Some(now),
+        };
         let refine = (self.pace.refinements > 0).then(|| self.pace.drawn_at + REFINE_EVERY);
         let heartbeat = Some(self.pace.drawn_at + self.options.video.heartbeat());
-        let of_kept = [keyframe, cursor, refine, heartbeat]
+        let of_kept = [keyframe, cursor, panel, refine, heartbeat]
             .into_iter()
             .flatten()
             .min();
@@ -297,6 +312,14 @@ impl Thread {
             let overlay = cursor.frame(now);
             (overlay, cursor.next_change(now).is_some())
         };
+        if self.canvas.hang(work.panel.as_ref()) {
+            // Its text is read as well as the page's.
+            self.pace.refinements = REFINEMENTS;
+            if work.panel.is_none() {
+                // A delta leaves traces of so much that goes at once.
+                self.shared.inbox.leave(|state| state.keyframe = true);
+            }
+        }
         self.canvas.compose(overlay.as_ref());
         metrics::counter!("ghostcast_frames_drawn_total").increment(1);
         self.follow_bandwidth(now, work.bandwidth_min);
@@ -395,6 +418,7 @@ impl Canvas {
         STANDARD.decode_vec(text, &mut self.binary)?;
         // A damaged shot may leave half a picture, so the overlay's saved pixels are void.
         self.composer.forget();
+        self.board.forget();
         match shot.pixels {
             Pixels::JpegBase64(text) => {
                 self.jpeg = text;
@@ -412,10 +436,28 @@ impl Canvas {
         Ok(())
     }
 
+    /// Puts a panel over the page, or takes one off; answers whether that is news.
+    fn hang(&mut self, hung: Option<&Hung>) -> bool {
+        let number = hung.map(|hung| hung.number);
+        if number == self.board.number() {
+            return false;
+        }
+        // The cursor lies above, and what is under it is no longer what it was.
+        self.composer.erase(&mut self.picture);
+        let scale = self.scale();
+        let panel = hung.map(|hung| (hung.number, hung.panel.as_ref()));
+        self.board.draw(&mut self.picture, panel, scale);
+        std::mem::replace(&mut self.hung, number) != number
+    }
+
+    fn scale(&self) -> Scale {
+        // An odd viewport is padded to the picture's even sides, not stretched.
+        Scale::between(self.viewport.to_even(), self.picture.size())
+    }
+
     fn compose(&mut self, overlay: Option<&Overlay>) {
         let started = Instant::now();
-        // An odd viewport is padded to the picture's even sides, not stretched.
-        let scale = Scale::between(self.viewport.to_even(), self.picture.size());
+        let scale = self.scale();
         self.composer.draw(&mut self.picture, overlay, scale);
         stage("compose", started);
     }

@@ -306,7 +306,7 @@ static SESSION: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
             "url": text("The page's URL."),
             "title": text("The page's title."),
             "is_opening": {"type": "boolean", "description": "Whether the first page still loads."},
-            "page_error": text_or_null("Why the first page could not be opened."),
+            "page_error": text_or_null("Why the page could not be loaded."),
             "viewport": {"type": "object", "description": "CSS pixels."},
             "fps": {"type": "integer", "description": "Most pictures a second."},
             "events_url": text("WebSocket that tells what happens in the browser."),
@@ -393,6 +393,7 @@ static CONTEXT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
     let schema = output(
         json!({
             "url": text("The page's URL."),
+            "page_error": text_or_null("Why the document of that URL could not be loaded; null when it is there."),
             "title": text_or_null("The page's title; null when it is not known."),
             "ready_state": {
                 "enum": ["loading", "interactive", "complete", null],
