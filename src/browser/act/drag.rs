@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::error::Error;
 use super::super::hand::pointer;
+use super::super::sight;
 use super::aim::{self, Aim, For, aim};
 use super::click::{inside, unknown};
 use super::deliver::{Sent, deliver};
@@ -13,7 +14,10 @@ use super::{Done, Stage};
 use crate::media::cursor::Cue;
 use crate::model::Point;
 use crate::model::command::{ActionError, ActionErrorKind, Drag, Target};
-use crate::model::outcome::{Delivery, Retry};
+use crate::model::outcome::{Delivery, Retry, Struck};
+
+/// CSS px.
+const PAST_MIDDLE: f64 = 1.0;
 
 pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, ActionError> {
     let (mut start, mut end) = places(stage, params).await?;
@@ -22,6 +26,10 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
         (start, end) = places(stage, params).await?;
     }
     let from = start.at();
+    let hit = match start.struck() {
+        Some(struck) => Some(struck.clone()),
+        None => sight::under(stage.page, from).await,
+    };
     let before = match &start {
         Place::Element(aimed) => {
             observe::before_in(stage, &aimed.known.frame, &aimed.guarded).await
@@ -32,12 +40,12 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
         }
     };
     stage.hint(Cue::Press { at: from, count: 1 });
-    let to = end.at();
+    let to = end.drop_at(end.at());
     let taken = deliver(stage, pointer::take(stage.page, from, to)).await?;
     // What is taken up may make room, and so move where it shall go.
     let to = match taken {
-        Sent::Answered => end.now().await.unwrap_or(to),
-        Sent::Dialog => return finish(stage, before, &start, &end, to).await,
+        Sent::Answered => end.now().await.map_or(to, |at| end.drop_at(at)),
+        Sent::Dialog => return finish(stage, before, (&start, hit), &end, to).await,
         Sent::Unanswered => return Err(unknown(start.struck())),
     };
     stage.show(Cue::MoveTo { at: to }).await;
@@ -47,7 +55,7 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
         Ok(Sent::Unanswered) => return Err(unknown(start.struck())),
         Err(error) => return Err(error.delivery(Delivery::Partly)),
     }
-    finish(stage, before, &start, &end, to).await
+    finish(stage, before, (&start, hit), &end, to).await
 }
 
 async fn carry(stage: Stage<'_>, from: Point, to: Point) -> Result<(), Error> {
@@ -60,7 +68,7 @@ async fn carry(stage: Stage<'_>, from: Point, to: Point) -> Result<(), Error> {
 async fn finish(
     stage: Stage<'_>,
     before: Before,
-    start: &Place,
+    (start, hit): (&Place, Option<Struck>),
     end: &Place,
     to: Point,
 ) -> Result<Done, ActionError> {
@@ -83,10 +91,7 @@ async fn finish(
         return Err(missed.delivery(Delivery::NotSent).retry(Retry::Safe));
     }
     let mut done = observed.outcome;
-    done.target = match start.struck() {
-        Some(struck) => Some(struck.clone()),
-        None => super::super::sight::under(stage.page, start.at()).await,
-    };
+    done.target = hit;
     if let Some(error) = observed.error {
         return Err(error.outcome(done));
     }
@@ -119,7 +124,15 @@ impl Place {
         }
     }
 
-    fn struck(&self) -> Option<&crate::model::outcome::Struck> {
+    /// Where it is dropped: a little past the middle of an element, where boards ask on which half.
+    fn drop_at(&self, at: Point) -> Point {
+        match self {
+            Self::Element(_) => Point::new(at.x + PAST_MIDDLE, at.y + PAST_MIDDLE),
+            Self::Point(_) => at,
+        }
+    }
+
+    fn struck(&self) -> Option<&Struck> {
         match self {
             Self::Element(aimed) => Some(&aimed.struck),
             Self::Point(_) => None,
