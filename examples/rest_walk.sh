@@ -29,10 +29,10 @@ call POST /sessions "{\"room_name\": \"$room\", \"initial_url\": \"$page\", \"vi
 # From here on the session goes, whatever fails.
 trap 'call DELETE "/sessions/$room"' EXIT
 
-# Elements have an index each; a click goes to the middle of what is visible of the element.
+# Elements have an index each, from 1 on; a click goes to the middle of what is visible of the element.
 call GET "/sessions/$room/context?elements=true"
-act '{"action_type": "type", "params": {"index": 0, "text": "Ada"}}'
-act '{"action_type": "click", "params": {"index": 1}}'
+act '{"action_type": "type", "params": {"index": 1, "text": "Ada"}}'
+act '{"action_type": "click", "params": {"index": 2}}'
 act '{"action_type": "scroll", "params": {"direction": "down"}}'
 
 # A failed action is an answer like any other: success is false, error_kind says why, and context has
