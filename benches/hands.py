@@ -97,7 +97,7 @@ class Ours:
 
     def index_of(self, name):
         """The number of the element whose name begins so."""
-        elements = self.look(elements="true")["elements"]["elements"]
+        elements = self.look(elements="true")["elements"]
         return next(element["index"] for element in elements if (element["name"] or "").startswith(name))
 
 
@@ -135,7 +135,7 @@ def main():
             for _ in range(10):
                 timed(ours.look, plain)
                 timed(lambda: ours.look(elements="true"), listed)
-            total = answer["elements"]["total"]
+            total = answer["total"]
             line(f"list, {count} nodes, {total} elements", listed, bar=f"bar: at most {bar} ms; the first took {once[0]:.0f} ms")
             line(f"context, {count} nodes", plain)
 
