@@ -252,6 +252,7 @@ let y = 0, step = 24;
   paintClock();
   y += step;
   if (y > 4800 || y < 1) step = -step;
+  if (y < 1) note('turned');
   scrollTo(0, y);
   requestAnimationFrame(frame);
 })();
