@@ -138,15 +138,7 @@ async fn idle(stage: Stage<'_>, deadline: Instant, is_stuck: bool) -> Result<Loo
         .iter()
         .map(|frame| frame.call::<Quiet>("quiet", json!([IDLE_MS, most])));
     let answers = join_all(asking).await;
-    // A document may be about to send the page on.
-    let passing = match frames.first() {
-        Some(frame) => frame.call::<u64>("passing", json!([])).await.unwrap_or(0),
-        None => 0,
-    };
-    let passing = Duration::from_millis(passing).saturating_sub(Duration::from_millis(IDLE_MS));
-    tokio::time::sleep_until((Instant::now() + passing).min(deadline).into()).await;
-    let after = stage.page.loading();
-    let mut is_quiet = !frames.is_empty() && !is_busy(&after) && after.started == loading.started;
+    let mut is_quiet = !frames.is_empty();
     for answer in answers {
         match answer {
             Ok(Quiet { settled }) => is_quiet &= settled,
@@ -156,6 +148,18 @@ async fn idle(stage: Stage<'_>, deadline: Instant, is_stuck: bool) -> Result<Loo
             }
         }
     }
+    if !is_quiet {
+        return Ok(Look::Instead(busy(true)));
+    }
+    // A document may be about to send the page on.
+    let passing = match frames.first() {
+        Some(frame) => frame.call::<u64>("passing", json!([])).await.unwrap_or(0),
+        None => 0,
+    };
+    let passing = Duration::from_millis(passing).saturating_sub(Duration::from_millis(IDLE_MS));
+    tokio::time::sleep_until((Instant::now() + passing).min(deadline).into()).await;
+    let after = stage.page.loading();
+    let is_quiet = !is_busy(&after) && after.started == loading.started;
     Ok(match is_quiet {
         true => Look::There(Value::Null),
         false => Look::Instead(busy(true)),
