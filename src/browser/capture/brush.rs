@@ -8,14 +8,9 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use chromiumoxide_cdp::cdp::browser_protocol::dom::Rgba;
 use chromiumoxide_cdp::cdp::browser_protocol::emulation::{
     SetDefaultBackgroundColorOverrideParams, SetDeviceMetricsOverrideParams,
-};
-use chromiumoxide_cdp::cdp::browser_protocol::page::{
-    CaptureScreenshotFormat, CaptureScreenshotParams, Viewport,
 };
 use chromiumoxide_cdp::cdp::browser_protocol::target::{AttachToTargetParams, CreateTargetParams};
 use chromiumoxide_cdp::cdp::js_protocol::runtime::EvaluateParams;
@@ -31,7 +26,7 @@ use super::super::host::Lease;
 use super::super::host::process::Process;
 use super::super::target::Page;
 use super::behind;
-use super::screenshot::{Clip, Format};
+use super::screenshot::{Clip, Cut, Format, area, capture};
 use crate::model::{Point, Size, Sketch};
 
 const OPERATION: &str = "draw what a window shows";
@@ -115,7 +110,7 @@ impl Easel {
             let behind = behind::dialog(&page).await?;
             let clip = match clip {
                 Clip::Viewport | Clip::FullPage => None,
-                Clip::Part(part) => Some(viewport(part)),
+                Clip::Part(part) => Some(part),
             };
             inner
                 .draw_over(&behind, &sketch, (format, quality), clip)
@@ -144,20 +139,13 @@ impl Easel {
 
 impl Inner {
     async fn draw(&self, sketch: &Sketch) -> Result<Drawn, Error> {
-        let drawing = async |brush: &Brush| {
+        self.with_brush(async |brush| {
             let place = brush.paint(sketch, self.viewport, None).await?;
-            let clip = Some(viewport(place));
-            let png = brush.photograph(Format::Png, None, clip).await?;
+            let png = capture(&brush.session, Format::Png, None, Some(cut(place))).await?;
             let at = Point::new(place[0], place[1]);
             Ok(Drawn { png, at })
-        };
-        let mut state = self.brush.lock().await;
-        let drawn = match self.ready(&mut state).await {
-            Ok(brush) => bounded(drawing(brush)).await,
-            Err(error) => Err(error),
-        };
-        state.judge(&drawn);
-        drawn
+        })
+        .await
     }
 
     async fn draw_over(
@@ -165,12 +153,20 @@ impl Inner {
         picture: &str,
         sketch: &Sketch,
         (format, quality): (Format, Option<u8>),
-        clip: Option<Viewport>,
+        part: Option<[f64; 4]>,
     ) -> Result<Vec<u8>, Error> {
-        let drawing = async |brush: &Brush| {
+        self.with_brush(async |brush| {
             brush.paint(sketch, self.viewport, Some(picture)).await?;
-            brush.photograph(format, quality, clip).await
-        };
+            capture(&brush.session, format, quality, part.map(cut)).await
+        })
+        .await
+    }
+
+    /// One drawing at a time, each with a bound.
+    async fn with_brush<T>(
+        &self,
+        drawing: impl AsyncFnOnce(&Brush) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let mut state = self.brush.lock().await;
         let drawn = match self.ready(&mut state).await {
             Ok(brush) => bounded(drawing(brush)).await,
@@ -210,13 +206,11 @@ async fn bounded<T>(drawing: impl Future<Output = Result<T, Error>>) -> Result<T
         })?
 }
 
-fn viewport([x, y, width, height]: [f64; 4]) -> Viewport {
-    Viewport {
-        x,
-        y,
-        width,
-        height,
-        scale: 1.0,
+/// A part of what is in view; a page of ours never scrolls.
+const fn cut(part: [f64; 4]) -> Cut {
+    Cut {
+        area: area(part),
+        is_beyond: false,
     }
 }
 
@@ -295,32 +289,6 @@ impl Brush {
             operation: OPERATION,
             source: error.into(),
         })
-    }
-
-    async fn photograph(
-        &self,
-        format: Format,
-        quality: Option<u8>,
-        clip: Option<Viewport>,
-    ) -> Result<Vec<u8>, Error> {
-        let mut params = CaptureScreenshotParams::builder().format(match format {
-            Format::Png => CaptureScreenshotFormat::Png,
-            Format::Jpeg => CaptureScreenshotFormat::Jpeg,
-            Format::Webp => CaptureScreenshotFormat::Webp,
-        });
-        if let Some(quality) = quality.filter(|_| format != Format::Png) {
-            params = params.quality(i64::from(quality));
-        }
-        if let Some(clip) = clip {
-            params = params.clip(clip);
-        }
-        let answer = self.session.execute(OPERATION, params.build()).await?;
-        STANDARD
-            .decode(answer.data.as_ref() as &[u8])
-            .map_err(|error| Error::Command {
-                operation: OPERATION,
-                source: error.into(),
-            })
     }
 
     async fn close(&mut self) {

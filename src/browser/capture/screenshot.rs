@@ -8,6 +8,7 @@ use chromiumoxide_cdp::cdp::browser_protocol::page::{
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
+use super::super::cdp::Session;
 use super::super::error::Error;
 use super::super::target::Page;
 
@@ -107,11 +108,11 @@ impl Format {
 }
 
 /// Where a clip lies.
-struct Cut {
+pub(super) struct Cut {
     /// From the document's corner, as Chromium takes it.
-    area: Viewport,
+    pub(super) area: Viewport,
     /// Whether some of it is out of view.
-    is_beyond: bool,
+    pub(super) is_beyond: bool,
 }
 
 /// Takes a screenshot.
@@ -143,6 +144,16 @@ pub async fn screenshot_within(
         true => LARGE.acquire().await.ok(),
         false => None,
     };
+    capture(page.session(), format, quality, cut).await
+}
+
+/// What a page shows, or a part of it, as a file.
+pub(super) async fn capture(
+    session: &Session,
+    format: Format,
+    quality: Option<u8>,
+    cut: Option<Cut>,
+) -> Result<Vec<u8>, Error> {
     let mut params = CaptureScreenshotParams::builder().format(match format {
         Format::Png => CaptureScreenshotFormat::Png,
         Format::Jpeg => CaptureScreenshotFormat::Jpeg,
@@ -154,7 +165,7 @@ pub async fn screenshot_within(
     if let Some(Cut { area, is_beyond }) = cut {
         params = params.clip(area).capture_beyond_viewport(is_beyond);
     }
-    let answer = page.session().execute(OPERATION, params.build()).await?;
+    let answer = session.execute(OPERATION, params.build()).await?;
     let picture = STANDARD
         .decode(answer.data.as_ref() as &[u8])
         .map_err(|error| Error::Command {
@@ -166,7 +177,7 @@ pub async fn screenshot_within(
         // What an encoder answers that could not do it.
         true => Err(Error::Command {
             operation: OPERATION,
-            source: format!("an empty {} of {size:?} px", format.name()).into(),
+            source: format!("an empty {}", format.name()).into(),
         }),
     }
 }
@@ -208,7 +219,7 @@ async fn cut(page: &Page, clip: Clip) -> Result<Option<Cut>, Error> {
     }))
 }
 
-const fn area([x, y, width, height]: [f64; 4]) -> Viewport {
+pub(super) const fn area([x, y, width, height]: [f64; 4]) -> Viewport {
     Viewport {
         x,
         y,
