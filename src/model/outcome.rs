@@ -317,6 +317,12 @@ impl Outcome {
         }
     }
 
+    /// That what was acted on has the focus now is no news.
+    pub fn drop_focus_on(&mut self, index: Option<u32>) {
+        self.changes
+            .retain(|change| change.kind != "focus" || change.index != index);
+    }
+
     /// The dialog that is open at the end of the action.
     pub fn open_dialog(&self) -> Option<&DialogInfo> {
         self.dialogs

@@ -26,6 +26,16 @@ pub(super) async fn click(stage: Stage<'_>, params: &Click) -> Result<Done, Acti
     done
 }
 
+/// Clicks an element once, as a part of another action.
+pub(super) async fn once(stage: Stage<'_>, index: u32) -> Result<Done, ActionError> {
+    let params = Click {
+        target: Target::Index(index),
+        button: MouseButton::Left,
+        count: 1,
+    };
+    click(stage, &params).await
+}
+
 async fn on_element(stage: Stage<'_>, index: u32, params: &Click) -> Result<Done, ActionError> {
     let mut aimed = aim(stage, index, For::Press).await?;
     if stage.show(Cue::MoveTo { at: aimed.at }).await {
@@ -68,10 +78,7 @@ async fn press(stage: Stage<'_>, aimed: &Aim, params: &Click) -> Result<Landed, 
     }
     let mut done = observed.outcome;
     done.target = Some(aimed.struck.clone());
-    // That what was clicked has the focus is no news.
-    let own = aimed.struck.index;
-    done.changes
-        .retain(|change| change.kind != "focus" || change.index != own);
+    done.drop_focus_on(aimed.struck.index);
     let pressed = u64::from(count).min(verdict.presses.max(1));
     if verdict.is_known && verdict.presses < u64::from(count) && verdict.blocked.is_some() {
         done.delivery = Delivery::Partly;
@@ -132,7 +139,7 @@ async fn at_point(stage: Stage<'_>, at: Point, params: &Click) -> Result<Done, A
 }
 
 /// What was under the press, as our scripts saw it then.
-fn struck(stage: Stage<'_>, observed: &Observed) -> Option<Struck> {
+pub(super) fn struck(stage: Stage<'_>, observed: &Observed) -> Option<Struck> {
     let pressed = observed.pressed.iter();
     let mut on = pressed.filter_map(|(frame, pressed)| Some((frame, pressed.on.as_ref()?)));
     let (frame, on) = on.next()?;

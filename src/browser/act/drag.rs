@@ -7,7 +7,7 @@ use super::super::error::Error;
 use super::super::hand::pointer;
 use super::super::sight;
 use super::aim::{self, Aim, For, aim};
-use super::click::{inside, unknown};
+use super::click::{inside, struck, unknown};
 use super::deliver::{Sent, deliver};
 use super::observe::{self, Before};
 use super::{Done, Stage};
@@ -26,7 +26,8 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
         (start, end) = places(stage, params).await?;
     }
     let from = start.at();
-    let hit = match start.struck() {
+    // What is taken up may be elsewhere, or no more, when the drag is over.
+    let there = match start.struck() {
         Some(struck) => Some(struck.clone()),
         None => sight::under(stage.page, from).await,
     };
@@ -45,7 +46,7 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
     // What is taken up may make room, and so move where it shall go.
     let to = match taken {
         Sent::Answered => end.now().await.map_or(to, |at| end.drop_at(at)),
-        Sent::Dialog => return finish(stage, before, (&start, hit), &end, to).await,
+        Sent::Dialog => return finish(stage, before, (&start, there), &end, to).await,
         Sent::Unanswered => return Err(unknown(start.struck())),
     };
     stage.show(Cue::MoveTo { at: to }).await;
@@ -55,7 +56,7 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
         Ok(Sent::Unanswered) => return Err(unknown(start.struck())),
         Err(error) => return Err(error.delivery(Delivery::Partly)),
     }
-    finish(stage, before, (&start, hit), &end, to).await
+    finish(stage, before, (&start, there), &end, to).await
 }
 
 async fn carry(stage: Stage<'_>, from: Point, to: Point) -> Result<(), Error> {
@@ -68,7 +69,7 @@ async fn carry(stage: Stage<'_>, from: Point, to: Point) -> Result<(), Error> {
 async fn finish(
     stage: Stage<'_>,
     before: Before,
-    (start, hit): (&Place, Option<Struck>),
+    (start, there): (&Place, Option<Struck>),
     end: &Place,
     to: Point,
 ) -> Result<Done, ActionError> {
@@ -90,8 +91,12 @@ async fn finish(
         let missed = aim::covered(stage, &aimed.known, frame, Some(cover.clone())).await;
         return Err(missed.delivery(Delivery::NotSent).retry(Retry::Safe));
     }
+    let struck = match start {
+        Place::Element(_) => there,
+        Place::Point(_) => struck(stage, &observed).or(there),
+    };
     let mut done = observed.outcome;
-    done.target = hit;
+    done.target = struck;
     if let Some(error) = observed.error {
         return Err(error.outcome(done));
     }

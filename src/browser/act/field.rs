@@ -14,7 +14,7 @@ use super::reach::Reached;
 use super::value::{Verdict, Wanted};
 use super::{Stage, browser_failed};
 use crate::model::Point;
-use crate::model::command::{ActionError, ActionErrorKind, Click, MouseButton, Target};
+use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::outcome::{Delivery, Struck};
 
 /// How a field takes text.
@@ -112,17 +112,7 @@ pub(super) async fn listed(
         ))
         .context(json!({ "value": held }))),
         Prepared::Click => {
-            let target = Target::Index(index);
-            let (button, count) = (MouseButton::Left, 1);
-            click::click(
-                stage,
-                &Click {
-                    target,
-                    button,
-                    count,
-                },
-            )
-            .await?;
+            click::once(stage, index).await?;
             let field = focused(stage, clear).await?;
             let missing = refuse(format!(
                 "Element {index}, {what}, was clicked and gave nothing to type into. Get the \

@@ -338,10 +338,7 @@ async fn told(
 ) -> Result<Done, ActionError> {
     let mut done = observed.outcome;
     done.target = Some(field.struck.clone());
-    // That what was typed into has the focus is no news.
-    let own = field.struck.index;
-    done.changes
-        .retain(|change| change.kind != "focus" || change.index != own);
+    done.drop_focus_on(field.struck.index);
     let shown = |held: &String| match field.facts.is_password {
         true => Value::Null,
         false => json!(held),

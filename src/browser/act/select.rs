@@ -16,9 +16,7 @@ use super::reach::{Reached, reach};
 use super::sketch;
 use super::{Done, Stage, browser_failed};
 use crate::media::cursor::Cue;
-use crate::model::command::{
-    ActionError, ActionErrorKind, Choice, Click, MouseButton, Select, Target,
-};
+use crate::model::command::{ActionError, ActionErrorKind, Choice, Select};
 use crate::model::outcome::{Delivery, Effect, EffectKind, Retry};
 
 /// How long a listbox may take to open, and to show what was asked of it.
@@ -321,17 +319,7 @@ async fn find(stage: Stage<'_>, aimed: &Reached, want: &str) -> Result<Choosable
     let index = aimed.known.index;
     let mut sought = seek(aimed, want).await?;
     if let Sought::Closed { typeable } = sought {
-        let target = Target::Index(index);
-        let (button, count) = (MouseButton::Left, 1);
-        click::click(
-            stage,
-            &Click {
-                target,
-                button,
-                count,
-            },
-        )
-        .await?;
+        click::once(stage, index).await?;
         sought = wait(aimed, want, OPENS_WITHIN / 3).await?;
         if matches!(sought, Sought::Closed { .. }) {
             let open = keys::chord(&keys::plain("ArrowDown"));
@@ -450,17 +438,7 @@ async fn take(stage: Stage<'_>, aimed: &Reached, option: &Choosable) -> Result<(
             &[],
         ));
     };
-    let target = Target::Index(index);
-    let (button, count) = (MouseButton::Left, 1);
-    click::click(
-        stage,
-        &Click {
-            target,
-            button,
-            count,
-        },
-    )
-    .await?;
+    click::once(stage, index).await?;
     Ok(())
 }
 

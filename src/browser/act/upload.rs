@@ -22,9 +22,7 @@ use super::reach::{Reached, reach};
 use super::sketch;
 use super::{Done, Stage, browser_failed};
 use crate::media::cursor::Cue;
-use crate::model::command::{
-    ActionError, ActionErrorKind, Click, MouseButton, Target, Upload, UploadFile,
-};
+use crate::model::command::{ActionError, ActionErrorKind, Upload, UploadFile};
 use crate::model::outcome::{Delivery, Effect, EffectKind, Retry};
 
 /// How long after a click a file chooser may open.
@@ -100,17 +98,7 @@ async fn through_chooser(
     let own = reached.known.frame.session();
     let mut choosers = vec![own.tap(&["Page.fileChooserOpened"])];
     intercept(own, true).await?;
-    let target = Target::Index(reached.known.index);
-    let (button, count) = (MouseButton::Left, 1);
-    let clicked = click::click(
-        stage,
-        &Click {
-            target,
-            button,
-            count,
-        },
-    )
-    .await;
+    let clicked = click::once(stage, reached.known.index).await;
     let opened = match &clicked {
         Ok(_) => timeout(CHOOSER_WITHIN, opened(&mut choosers))
             .await

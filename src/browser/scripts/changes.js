@@ -119,7 +119,7 @@
     const wanted = d.clean(text, TEXT_MAX);
     for (const el of since.written) {
       if (!el || d.nodeType(el) !== 1 || !d.isDrawn(el) || d.isWithin(el, field) || d.matches(el, KINDS.live)) continue;
-      const now = d.clean(el.textContent, 2 * TEXT_MAX);
+      const now = d.clean(d.textContent(el), 2 * TEXT_MAX);
       if (now === wanted || (now.endsWith(wanted) && PROMPT.test(now.slice(0, -wanted.length)))) return true;
     }
     return false;

@@ -80,10 +80,9 @@
     const at = options.findIndex((option) => option.selected);
     const start = Math.max(0, Math.min(at - LINES / 2, options.length - LINES));
     const shown = options.slice(start, start + LINES);
-    const { x, y, width, height } = d.getBoundingClientRect(list);
     const labels = shown.map((option) => d.cut(labelOf(option), 120));
     const marked = at < 0 ? [] : [at - start];
-    return { area: { x, y, width, height }, list: { labels, marked, above: start, below: options.length - start - shown.length } };
+    return { area: geo.place(list), list: { labels, marked, above: start, below: options.length - start - shown.length } };
   }
   /** What a select element holds now: {values, labels}; null when it is gone. */
   function chosen(id) {

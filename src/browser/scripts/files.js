@@ -26,13 +26,6 @@
   gc._.expose('fileField', fileField);
   /** The same for the field that a chooser was opened for. */
   gc._.expose('fileFieldOf', ([el]) => (el && isFileField(el) ? about(el) : { is: 'gone' }));
-  /** Where an element is; null when it is gone. */
-  gc._.expose('placeOf', (id) => {
-    const el = node(id);
-    if (!el) return null;
-    const { x, y, width, height } = d.getBoundingClientRect(el);
-    return { x, y, width, height };
-  });
   /** The element itself, for Chromium. */
   gc._.expose('element', (id) => node(id));
   const tell = (el) => Array.from(filesOf.call(el)).map(({ name, type, size }) => ({ name, type, size }));

@@ -168,8 +168,12 @@
     return { x: round(inner.l), y: round(inner.t), scale_x: sx, scale_y: sy, clip: seen.dead || !area(seen) ? null : toBox(seen) };
   }
 
+  const place = (el) => {
+    const { x, y, width: w, height: h } = d.getBoundingClientRect(el);
+    return { x, y, width: w, height: h };
+  };
   _.geometry = {
-    survey, clipOf, clipsInside, visibleQuad, boxOf, frameBox, hitTest, imageOf, toBox, fromDom, round, width, height, area, meet, distance, join, viewport,
+    place, survey, clipOf, clipsInside, visibleQuad, boxOf, frameBox, hitTest, imageOf, toBox, fromDom, round, width, height, area, meet, distance, join, viewport,
   };
   /** The frame element of this number, measured; null when it is gone. */
   gc._.expose('frameBox', (id, clip) => { const el = _.node(id); return el ? frameBox(el, clip) : null; });
@@ -196,13 +200,18 @@
       box: toBox(boxOf(survey(), el)), around,
     };
   }
-  /** Where an element lies in its document's viewport, brought into view; null when it is gone or has no box. */
+  /** Where an element lies in its document's viewport; null when it is gone. */
+  gc._.expose('placeOf', (id) => {
+    const el = _.node(id);
+    return el ? place(el) : null;
+  });
+  /** The same, brought into view; null also when it has no box. */
   gc._.expose('areaOf', (id) => {
     const el = _.node(id);
     if (!el) return null;
     d.scrollIntoView(el, { block: 'nearest', inline: 'nearest', behavior: 'instant' });
-    const { x, y, width, height } = d.getBoundingClientRect(el);
-    return width && height ? { x, y, width, height } : null;
+    const area = place(el);
+    return area.width && area.height ? area : null;
   });
   gc._.expose('hit', hit);
 })();
