@@ -7,8 +7,9 @@
   const MAX_LIVE = 60;
   const MAX_RECORDS = 500;
   const MAX_WRITTEN = 200;
-  /** What a line of a terminal begins with. */
+  /** What the line of a terminal begins with, before and while there is more on it. */
   const PROMPT = /[$>#%❯»]\s*$/;
+  const PROMPTED = /^[^\n]{0,80}[$>#%❯»]\s/;
   const TEXT_MAX = 200;
   const DRAG_END_MS = 600;
   const ENDS_MS = 10000; // after which an action that was told of is no longer asked about
@@ -78,7 +79,7 @@
     const subject = el ? names.subject(el) : null;
     since = {
       el, subject, focus, fields: new Map(), offset: offset(root()), scrolls: new Map(), live: new Map(), fronts: new Set(), menus: new Set(),
-      mutations: 0, inputs: new Set(), invalid: new Map(), submitted: new Set(), marked: new Set(), written: new Set(), leads: [], isOver: false,
+      mutations: 0, inputs: new Set(), invalid: new Map(), submitted: new Set(), marked: new Set(), written: new Map(), leads: [], isOver: false,
     };
     for (const field of [subject, focus]) if (field) since.fields.set(field, held(field));
     for (const live of those('live').slice(0, MAX_LIVE)) since.live.set(live, drawn(live) ? textOf(live) : '');
@@ -108,20 +109,31 @@
     for (let i = 0; i < Math.min(records.length, MAX_RECORDS) && since.mutations < 50; i++) {
       if (!matters(records[i])) continue;
       since.mutations++;
-      const { type, target } = records[i];
-      if (type !== 'attributes' && since.written.size < MAX_WRITTEN) since.written.add(d.nodeType(target) === 1 ? target : d.parentNode(target));
+      noteWriting(records[i]);
     }
   }
-  /** Whether the page has written just this text since, or put it after a prompt, elsewhere than in `field`. */
+  /** Keeps what an element said before it was written into, as far as the first record tells. */
+  function noteWriting({ type, target, oldValue, removedNodes }) {
+    const el = d.nodeType(target) === 1 ? target : d.parentNode(target);
+    if (type === 'attributes' || !el || since.written.size >= MAX_WRITTEN || since.written.has(el)) return;
+    since.written.set(el, type === 'characterData' ? oldValue : Array.from(removedNodes, d.textContent).join(''));
+  }
+  /** Whether the page has written just this text since elsewhere than in `field`: by itself, or on a line with a prompt. */
   function writes(text, field) {
     if (!since) return false;
     count(watcher.takeRecords());
     const wanted = d.clean(text, TEXT_MAX);
-    for (const el of since.written) {
-      if (!el || d.nodeType(el) !== 1 || !d.isDrawn(el) || d.isWithin(el, field) || d.matches(el, KINDS.live)) continue;
+    for (const [el, before] of since.written) {
+      if (d.nodeType(el) !== 1 || !d.isDrawn(el) || d.isWithin(el, field) || d.matches(el, KINDS.live)) continue;
       const now = d.clean(d.textContent(el), 2 * TEXT_MAX);
-      if (now === wanted || (now.endsWith(wanted) && PROMPT.test(now.slice(0, -wanted.length)))) return true;
+      if (now === wanted) return true;
+      const head = now.endsWith(wanted) ? now.slice(0, -wanted.length) : null;
+      if (head !== null && (PROMPT.test(head) || (head.trim() === d.clean(before, 2 * TEXT_MAX) && isPrompted(el)))) return true;
     }
+    return false;
+  }
+  function isPrompted(el) {
+    for (let at = el, i = 0; at && i < 3; at = d.flatParent(at), i++) if (PROMPTED.test(d.textContent(at).trim())) return true;
     return false;
   }
   function matters({ type, target, attributeName, oldValue, addedNodes, removedNodes }) {

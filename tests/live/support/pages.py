@@ -204,6 +204,52 @@ on('tray', 'drop', (e) => { e.preventDefault(); note('drop', e.dataTransfer.getD
     return page("Hands", body, script)
 
 
+def oddments(_query):
+    """Things that are made in a way of their own: a terminal, a board that looks now and then where the
+    pointer is, a checkbox of a component, choices with something below them."""
+    body = """
+<style>ul { display: inline-block; vertical-align: top; list-style: none; padding: 10px; width: 180px; min-height: 60px; background: #eee }
+li { padding: 10px; background: #fff; margin: 2px } #dock { background: #cde; width: 200px; height: 60px }</style>
+<div id=screen>$ <span id=line></span></div><input id=keys aria-label=Terminal>
+<p><input id=digits aria-label=Digits><output id=said aria-live=polite></output>
+<p><input id=code aria-label=Code> <button id=plain>Plain</button>
+<ul id=from aria-label=From><li>Only card</li></ul><ul id=to aria-label=To><li>Anchor</li></ul>
+<div id=box></div>
+<div id=list role=listbox aria-label=Colours><div role=option>Red</div><div id=add>Add violet</div></div>
+"""
+    script = """
+const at = (id) => document.getElementById(id);
+at('keys').addEventListener('input', (e) => { at('line').textContent += e.target.value; e.target.value = ''; note('screen', at('screen').textContent); });
+at('digits').addEventListener('input', (e) => { at('said').textContent = e.target.value; e.target.value = e.target.value.replace(/[^0-9]/g, ''); });
+at('list').addEventListener('click', (e) => note('chosen', e.target.textContent));
+addEventListener('mousedown', (e) => note('pressed', e.target.closest('li, button, ul, div')?.textContent || ''));
+// Where the pointer is is asked every 50 ms, and only what lies on one half of a card is an answer.
+let held = null, where = null;
+for (const id of ['from', 'to']) {
+  at(id).addEventListener('dragover', (e) => e.preventDefault());
+  at(id).addEventListener('mousedown', (e) => { held = e.target.closest('li'); e.preventDefault(); });
+}
+addEventListener('mousemove', (e) => { where = [e.clientX, e.clientY]; });
+setInterval(() => {
+  if (!held || !where) return;
+  const over = document.elementsFromPoint(...where).find((el) => el.matches('li') && el !== held);
+  if (!over) return;
+  const { top, height } = over.getBoundingClientRect();
+  const middle = top + height / 2;
+  if (where[1] !== middle) over[where[1] > middle ? 'after' : 'before'](held);
+}, 50);
+addEventListener('mouseup', () => {
+  if (held) note('lists', [at('from').textContent, at('to').textContent]);
+  held = null;
+});
+const root = at('box').attachShadow({ mode: 'open' });
+root.innerHTML = `<label><input type=checkbox style="position:absolute;opacity:0;pointer-events:none;width:20px;height:20px">
+  News</label>`;
+root.querySelector('input').addEventListener('change', (e) => note('news', e.target.checked));
+"""
+    return page("Oddments", body, script)
+
+
 def inner(_query):
     """What lies in the frame of `form`."""
     script = "addEventListener('click', (e) => note('inner', e.target.id), true);"
@@ -587,6 +633,7 @@ PAGES = {
     "/patches": patches,
     "/form": form,
     "/hands": hands,
+    "/oddments": oddments,
     "/inner": inner,
     "/tall": tall,
     "/storm": storm,
