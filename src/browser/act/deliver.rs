@@ -54,7 +54,5 @@ pub(super) async fn deliver(
 
 /// Whether a dialog waits for somebody to answer it.
 pub(super) fn is_open(dialog: &Option<Opened>) -> bool {
-    dialog
-        .as_ref()
-        .is_some_and(|opened| opened.info.handled_by.is_none())
+    dialog.as_ref().is_some_and(Opened::is_open)
 }

@@ -15,7 +15,6 @@ use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 use super::super::error::Error;
 use super::super::target::loading::{Failure, Loading};
 use super::super::target::{Frame, Opened, Page};
-use super::deliver::is_open;
 use super::observe::After;
 
 /// A navigation that ends without a document (a download, HTTP 204) is given up after this.
@@ -125,7 +124,9 @@ pub(super) async fn after_input(
 
 /// Whether a dialog that was not there before waits for an answer.
 fn is_new(dialog: &Option<Opened>, before: u64) -> bool {
-    is_open(dialog) && dialog.as_ref().is_some_and(|opened| opened.number > before)
+    dialog
+        .as_ref()
+        .is_some_and(|opened| opened.is_open() && opened.number > before)
 }
 
 async fn rest(
