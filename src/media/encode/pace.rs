@@ -11,15 +11,21 @@ use std::time::{Duration, Instant};
 const DEBT_S_MAX: f64 = 0.2;
 /// Credit that rest may save up: a keyframe after a rest need not wait.
 const CREDIT_S_MAX: f64 = 0.3;
-/// How often the encoder's target is corrected.
-const REVIEW_EVERY: Duration = Duration::from_millis(300);
+/// The encoder's target is corrected after so long, and so many pictures: of fewer, chance says
+/// more than the page does.
+const REVIEW_AFTER: Duration = Duration::from_millis(300);
+const REVIEW_PICTURES: u32 = 4;
+/// It is not waited longer for them.
+const REVIEW_WITHIN: Duration = Duration::from_secs(1);
 /// A new encoder begins with a keyframe and finds its own way for so long.
 const GRACE: Duration = Duration::from_millis(1_500);
 /// Bounds of the correction: a heavy page makes far fewer pictures than the rate that the encoder
 /// counts on.
 const CORRECTION: (f64, f64) = (0.3, 3.0);
-/// Below this share of the allowed pictures a page counts as quiet, and the correction fades.
+/// Below this share of the allowed pictures a page counts as quiet, and the correction fades; not
+/// above so many a second, which a heavy page on a slow machine still makes.
 const BUSY_SHARE: f64 = 0.25;
+const BUSY_FPS: f64 = 4.0;
 
 /// Decides when the next picture may be drawn and what the encoder shall aim at.
 #[derive(Debug)]
@@ -109,12 +115,14 @@ impl Budget {
 
     fn reviewed(&mut self, now: Instant) -> Option<u32> {
         let span = now.saturating_duration_since(self.review.since);
-        if span < REVIEW_EVERY {
+        let is_enough = span >= REVIEW_AFTER && self.review.pictures >= REVIEW_PICTURES;
+        if !is_enough && span < REVIEW_WITHIN {
             return None;
         }
         let review = std::mem::replace(&mut self.review, Review::new(now));
         let seconds = span.as_secs_f64();
-        let busy = f64::from(review.pictures) >= BUSY_SHARE * self.fps * seconds;
+        let busy_fps = (BUSY_SHARE * self.fps).min(BUSY_FPS);
+        let busy = f64::from(review.pictures) >= busy_fps * seconds;
         // What a quiet page makes says nothing; what was right for a busy one need not be any more.
         let ideal = if review.held_back {
             // The rate is kept by drawing less; small enough pictures make it all of them. What
@@ -175,6 +183,29 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// A heavy page on a slow machine: eight pictures a second where thirty are allowed, each as
+    /// large as a thirtieth of the target. Their unevenness is not taken for rest.
+    #[test]
+    fn few_pictures_fill_the_rate_too() {
+        let start = Instant::now();
+        let mut budget = Budget::new(start, 2_000_000, 30);
+        let mut target = f64::from(budget.encoder_target());
+        let (mut bits, mut at) = (0.0, 0.0);
+        for picture in 0..160 {
+            at += if picture % 3 == 0 { 0.2 } else { 0.085 };
+            let size = target / 12.0;
+            if picture >= 80 {
+                bits += size;
+            }
+            let now = start + Duration::from_secs_f64(at);
+            if let Some(changed) = budget.spend(now, (size / 8.0) as usize) {
+                target = f64::from(changed);
+            }
+        }
+        let share = bits / (at / 2.0) / 2_000_000.0;
+        assert!((0.9..1.1).contains(&share), "{share:.2} of the rate");
     }
 
     #[test]
