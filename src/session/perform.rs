@@ -201,7 +201,7 @@ async fn ending(kit: &Kit) -> Ending {
     let shown = kit.tabs.present().await;
     // A page that a dialog has stopped says nothing of itself.
     let state: Option<PageState> = match shown.dialog() {
-        None => told(shown.state()).await,
+        None => told(shown.latest_state()).await,
         Some(_) => None,
     };
     match state {

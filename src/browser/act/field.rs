@@ -55,7 +55,7 @@ pub(super) struct Facts {
 /// What `prepareField` and `focusedField` answer.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
-enum Prepared {
+pub(super) enum Prepared {
     Gone,
     TakesNone,
     ReadOnly {
@@ -86,18 +86,16 @@ pub(super) struct Field {
 pub(super) async fn listed(
     stage: Stage<'_>,
     aimed: &Reached,
+    prepared: Prepared,
     clear: bool,
 ) -> Result<Field, ActionError> {
     let known = &aimed.known;
     let what = in_words(&known.print.role, &known.print.name);
     let index = known.index;
-    let prepared = known
-        .frame
-        .call::<Prepared>("prepareField", json!([known.node, clear]));
     let refuse = |why: String| ActionError::new(ActionErrorKind::ElementNotEditable, why);
     let candidates =
         || async { json!({ "candidates": sight::candidates(stage.page, known).await }) };
-    match prepared.await.map_err(browser_failed)? {
+    match prepared {
         Prepared::Ready { field } => Ok(Field {
             frame: known.frame.clone(),
             facts: field,

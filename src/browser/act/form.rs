@@ -6,11 +6,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::hand::keys::{self, Breaks, Stroke};
-use super::aim::in_words;
+use super::aim::{self, in_words};
 use super::deliver::{Sent, deliver};
 use super::field::{Facts, Field, Way, focused, gone, listed, no_focus};
-use super::observe::{self, Before, Observed};
-use super::reach::reach;
+use super::observe::{self, Before, Observed, Typed};
+use super::reach::reach_field;
 use super::value::{Verdict, Wanted};
 use super::{Done, Stage, browser_failed};
 use crate::media::cursor::Cue;
@@ -29,16 +29,7 @@ const BY_KEYS_WITHIN: Duration = Duration::from_secs(4);
 /// Fields that take so few characters may be the boxes of one code.
 const BOX_CHARS_MAX: u32 = 2;
 /// Waits, milliseconds, until a field that is rewritten by its page holds what it will hold.
-const LOOKS: [u64; 5] = [0, 20, 50, 100, 150];
-
-/// What `typed` answers.
-#[derive(Debug, Deserialize)]
-struct Typed {
-    is_gone: bool,
-    held: Option<String>,
-    /// All that the boxes of a code hold, when the page moved on from one to the next.
-    boxes: Option<String>,
-}
+const LOOKS: [u64; 4] = [20, 50, 100, 150];
 
 /// What `setValue` answers.
 #[derive(Debug, Deserialize)]
@@ -67,18 +58,14 @@ enum Seen {
 }
 
 pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, ActionError> {
-    let known = match params.index {
-        Some(index) => Some(reach(stage, index).await?),
-        None => None,
+    let (field, mut before) = match params.index {
+        Some(index) => of_index(stage, index, params.clear).await?,
+        None => of_focus(stage, params.clear).await?,
     };
-    let before = observe::before(stage, known.as_ref().map(|aimed| &aimed.known)).await;
-    let field = match &known {
-        Some(aimed) => listed(stage, aimed, params.clear).await?,
-        None => match focused(stage, params.clear).await? {
-            Some(field) => field,
-            None => return Err(no_focus(stage).await),
-        },
-    };
+    before = before.with_field(&field.frame, field.facts.node);
+    if !params.submit {
+        before = before.without_downloads();
+    }
     let _ = stage.is_password.set(field.facts.is_password);
     let text = stage
         .secrets
@@ -96,6 +83,27 @@ pub(super) async fn type_text(stage: Stage<'_>, params: &Type) -> Result<Done, A
     enter(stage, &field, text, params.clear).await?;
     let wanted = field.wanted(text, params.clear);
     finish(stage, &field, before, (&wanted, text), params.submit).await
+}
+
+async fn of_index(
+    stage: Stage<'_>,
+    index: u32,
+    clear: bool,
+) -> Result<(Field, Before), ActionError> {
+    let known = aim::known(stage, index).await?;
+    let before = observe::unmarked(stage, Some(&known)).await;
+    before.mark_around(stage, &known.frame).await;
+    let (aimed, prepared) = reach_field(stage, known, clear).await?;
+    let field = listed(stage, &aimed, prepared, clear).await?;
+    Ok((field, before))
+}
+
+async fn of_focus(stage: Stage<'_>, clear: bool) -> Result<(Field, Before), ActionError> {
+    let before = observe::before(stage, None).await;
+    match focused(stage, clear).await? {
+        Some(field) => Ok((field, before)),
+        None => Err(no_focus(stage).await),
+    }
 }
 
 /// The text as the field can take it: no line breaks in a single line, but for one at the end that
@@ -262,52 +270,66 @@ async fn finish(
     (wanted, text): (&Wanted, &str),
     submit: bool,
 ) -> Result<Done, ActionError> {
-    let mut seen = look(field, wanted).await;
-    if let Seen::Held(Verdict::Refused, held) = &seen
-        && is_taken(field, text).await
-    {
-        seen = Seen::Taken(held.clone());
+    if !submit {
+        let observing = observe::observe(stage, before, Delivery::Sent);
+        let (first, observed) = tokio::join!(glance(field, wanted), observing);
+        let seen = match (first, &observed.field) {
+            (Seen::Held(Verdict::Refused, _), _) if observed.is_elsewhere() => Seen::Unknown,
+            (first, _) if observed.is_elsewhere() => first,
+            // A page may think again while it comes to rest.
+            (_, Some(typed)) => match held(field, wanted, typed) {
+                Seen::Held(Verdict::Refused, _) => look(field, wanted, text).await,
+                seen => seen,
+            },
+            (_, None) => look(field, wanted, text).await,
+        };
+        return told(field, &seen, observed, submit).await;
     }
-    let is_refused = matches!(seen, Seen::Held(Verdict::Refused, _));
-    if submit && !is_refused {
+    let seen = look(field, wanted, text).await;
+    if !matches!(seen, Seen::Held(Verdict::Refused, _)) {
         let enter = keys::chord(&keys::plain("Enter"));
         if deliver(stage, keys::send(stage.page, enter)).await? == Sent::Unanswered {
             sent(stage, field, Sent::Unanswered)?;
         }
     }
     let observed = observe::observe(stage, before, Delivery::Sent).await;
-    let is_held = matches!(seen, Seen::Held(..)) && !is_refused;
-    if !submit && is_held && !observed.is_elsewhere() {
-        // A page may think again while it comes to rest.
-        seen = look(field, wanted).await;
-    }
     told(field, &seen, observed, submit).await
 }
 
-/// Waits, for a moment, until the field holds what it should.
-async fn look(field: &Field, wanted: &Wanted) -> Seen {
-    let mut last = Seen::Unknown;
+/// What the field holds now.
+async fn glance(field: &Field, wanted: &Wanted) -> Seen {
+    let typed = field
+        .frame
+        .call::<Typed>("typed", json!([field.facts.node]));
+    match typed.await {
+        Ok(typed) => held(field, wanted, &typed),
+        Err(_) => Seen::Unknown,
+    }
+}
+
+fn held(field: &Field, wanted: &Wanted, typed: &Typed) -> Seen {
+    let Typed {
+        is_gone: false,
+        held: Some(held),
+        boxes,
+    } = typed
+    else {
+        return Seen::Unknown;
+    };
+    let verdict = field.verdict(wanted, held, boxes.as_deref());
+    let boxes = boxes.as_ref().filter(|_| verdict != Verdict::Refused);
+    Seen::Held(verdict, boxes.unwrap_or(held).clone())
+}
+
+/// Waits, for a moment, until the field holds what it should, or the page has taken it.
+async fn look(field: &Field, wanted: &Wanted, text: &str) -> Seen {
+    let mut last = glance(field, wanted).await;
     for wait in LOOKS {
-        tokio::time::sleep(Duration::from_millis(wait)).await;
-        let typed = field
-            .frame
-            .call::<Typed>("typed", json!([field.facts.node]));
-        let Ok(Typed {
-            is_gone: false,
-            held: Some(held),
-            boxes,
-        }) = typed.await
-        else {
-            return Seen::Unknown;
-        };
-        let verdict = field.verdict(wanted, &held, boxes.as_deref());
-        let held = boxes
-            .filter(|_| verdict != Verdict::Refused)
-            .unwrap_or(held);
-        if verdict != Verdict::Refused {
-            return Seen::Held(verdict, held);
+        if !matches!(last, Seen::Held(Verdict::Refused, _)) {
+            return last;
         }
-        last = Seen::Held(verdict, held);
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        last = glance(field, wanted).await;
     }
     match last {
         // An editor of code shows only the lines that fit.
@@ -316,6 +338,7 @@ async fn look(field: &Field, wanted: &Wanted) -> Seen {
         {
             Seen::Unknown
         }
+        Seen::Held(Verdict::Refused, held) if is_taken(field, text).await => Seen::Taken(held),
         last => last,
     }
 }

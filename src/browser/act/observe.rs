@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::super::sight::Known;
 use super::super::target::loading::Loading;
-use super::super::target::{Frame, PageState};
+use super::super::target::{Frame, Page, PageState};
 use super::aim::{Cover, in_words, index_of};
 use super::navigate::explain;
 use super::settle::{self, Settled, waits};
@@ -39,6 +39,10 @@ pub(super) struct Before {
     armed: Vec<Frame>,
     /// How long a change is waited for where there is none at once.
     patience: Duration,
+    /// Whether what is done may begin a download.
+    may_download: bool,
+    /// A field that is typed into: the numbers of its document and of itself.
+    field: Option<(u64, u64)>,
 }
 
 /// What came of an action.
@@ -52,6 +56,8 @@ pub(super) struct Observed {
     pub(super) pressed: Vec<(Frame, Pressed)>,
     /// Whether all frames could say so.
     pub(super) is_whole: bool,
+    /// What the field that was typed into holds now.
+    pub(super) field: Option<Typed>,
     navigated: bool,
 }
 
@@ -70,8 +76,18 @@ pub(super) struct After {
     pub(super) is_closing: bool,
     pub(super) pressed: Option<Pressed>,
     changes: Option<Changes>,
-    #[serde(rename = "state")]
-    _state: PageState,
+    state: PageState,
+    /// What the field holds that was asked for.
+    field: Option<Typed>,
+}
+
+/// What a field holds that was typed into.
+#[derive(Debug, Deserialize)]
+pub(super) struct Typed {
+    pub(super) is_gone: bool,
+    pub(super) held: Option<String>,
+    /// All that the boxes of a code hold, when the page moved on from one to the next.
+    pub(super) boxes: Option<String>,
 }
 
 /// What became of the presses in one frame.
@@ -156,6 +172,13 @@ struct Told {
 
 /// Marks what there is now, in the page and in the frame of what shall be acted on.
 pub(super) async fn before(stage: Stage<'_>, target: Option<&Known>) -> Before {
+    let before = unmarked(stage, target).await;
+    before.mark(stage, target).await;
+    before
+}
+
+/// As [`before`], for whoever marks it.
+pub(super) async fn unmarked(stage: Stage<'_>, target: Option<&Known>) -> Before {
     let mut before = Before::now(stage);
     let main = stage.page.main_frame().await.ok();
     let own = target.filter(|known| known.frame.parent().is_some());
@@ -163,17 +186,6 @@ pub(super) async fn before(stage: Stage<'_>, target: Option<&Known>) -> Before {
         .into_iter()
         .chain(own.map(|known| known.frame.clone()))
         .collect();
-    // A page that is stopped by a dialog cannot answer; it was marked before the dialog opened.
-    if stage.page.dialog().is_some() {
-        return before;
-    }
-    let marking = before.watched.iter().map(|frame| {
-        let node = target.filter(|known| known.frame.id() == frame.id());
-        let node = node.map(|known| known.node);
-        frame.call::<Value>("mark", json!([node]))
-    });
-    // A document that is going has nothing to compare with.
-    join_all(marking).await;
     before
 }
 
@@ -213,6 +225,8 @@ impl Before {
             watched: Vec::new(),
             armed: Vec::new(),
             patience: PATIENCE,
+            may_download: true,
+            field: None,
         }
     }
 
@@ -220,6 +234,42 @@ impl Before {
     pub(super) fn impatient(mut self) -> Self {
         self.patience = Duration::ZERO;
         self
+    }
+
+    /// For an action that begins no download.
+    pub(super) fn without_downloads(mut self) -> Self {
+        self.may_download = false;
+        self
+    }
+
+    /// For an action that types into this field: what it holds then is told as well.
+    pub(super) fn with_field(mut self, frame: &Frame, node: u64) -> Self {
+        self.field = Some((frame.document(), node));
+        self
+    }
+
+    /// Marks what there is now. What is sent to the page after the first poll of this comes after it.
+    pub(super) async fn mark(&self, stage: Stage<'_>, target: Option<&Known>) {
+        // A page that is stopped by a dialog cannot answer; it was marked before the dialog opened.
+        if stage.page.dialog().is_some() {
+            return;
+        }
+        let marking = self.watched.iter().map(|frame| {
+            let node = target.filter(|known| known.frame.id() == frame.id());
+            let node = node.map(|known| known.node);
+            frame.call::<Value>("mark", json!([node]))
+        });
+        // A document that is going has nothing to compare with.
+        join_all(marking).await;
+    }
+
+    /// As [`Self::mark`], but for a frame that is marked by what is asked of it next.
+    pub(super) async fn mark_around(&self, stage: Stage<'_>, own: &Frame) {
+        if stage.page.dialog().is_some() {
+            return;
+        }
+        let others = self.watched.iter().filter(|frame| frame.id() != own.id());
+        join_all(others.map(|frame| frame.call::<Value>("mark", json!([null])))).await;
     }
 }
 
@@ -240,10 +290,15 @@ pub(super) async fn observe(stage: Stage<'_>, before: Before, delivery: Delivery
         most: stage.settle_max,
         patience: before.patience,
         dialogs: before.dialogs,
+        field: before.field,
     };
-    let settled = settle::after_input(page, &before.loading, &before.watched, bounds);
-    let settled = settled.await;
+    let mut settled = settle::after_input(page, &before.loading, &before.watched, bounds).await;
     let is_stopped = settled.waits_for == Some(waits::DIALOG);
+    note_state(page, &settled);
+    let field = settled
+        .seen
+        .iter_mut()
+        .find_map(|(_, after)| after.field.take());
     let (others, is_whole) = match is_stopped {
         true => (Vec::new(), false),
         false => pressed_in(&before.armed).await,
@@ -297,7 +352,19 @@ pub(super) async fn observe(stage: Stage<'_>, before: Before, delivery: Delivery
         error,
         pressed,
         is_whole,
+        field,
         navigated: settled.navigated,
+    }
+}
+
+/// What the page itself has just said need not be asked again.
+fn note_state(page: &Page, settled: &Settled) {
+    let own = settled
+        .seen
+        .first()
+        .filter(|(frame, _)| frame.parent().is_none());
+    if let Some((frame, after)) = own {
+        page.note_state(frame.document(), after.state.clone());
     }
 }
 
@@ -350,9 +417,11 @@ async fn downloads(
         (false, true) => DOWNLOAD_GRACE,
         (false, false) => Duration::ZERO,
     };
-    let begun = watch.wait_for(|_| downloads.count() > before.downloads);
-    // Without one, none is told.
-    let _ = timeout(grace, begun).await;
+    if !grace.is_zero() && before.may_download {
+        let begun = watch.wait_for(|_| downloads.count() > before.downloads);
+        // Without one, none is told.
+        let _ = timeout(grace, begun).await;
+    }
     downloads.since(before.downloads)
 }
 

@@ -2,11 +2,12 @@
 //! and not disabled. What lies over it does not keep keys out.
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::error::Error;
 use super::super::sight::{self, Known, Print};
 use super::aim::{self, in_words};
+use super::field::Prepared;
 use super::{Stage, browser_failed};
 use crate::model::Point;
 use crate::model::command::{ActionError, ActionErrorKind};
@@ -39,19 +40,41 @@ enum Answer {
     Reached {
         x: f64,
         y: f64,
+        prepared: Option<Prepared>,
     },
 }
 
 /// Finds the element of an index, and scrolls to it.
 pub(super) async fn reach(stage: Stage<'_>, index: u32) -> Result<Reached, ActionError> {
     let known = aim::known(stage, index).await?;
+    let (reached, _) = get(stage, known, Value::Null).await?;
+    Ok(reached)
+}
+
+/// As [`reach`], in one go with what comes next: what changes from then on is marked in its document,
+/// and the field that it is, or holds, is made ready for keys, or not.
+pub(super) async fn reach_field(
+    stage: Stage<'_>,
+    known: Known,
+    clear: bool,
+) -> Result<(Reached, Prepared), ActionError> {
+    let (reached, prepared) = get(stage, known, json!({ "clear": clear })).await?;
+    Ok((reached, prepared.unwrap_or(Prepared::Gone)))
+}
+
+async fn get(
+    stage: Stage<'_>,
+    known: Known,
+    prepare: Value,
+) -> Result<(Reached, Option<Prepared>), ActionError> {
+    let index = known.index;
     let print = json!({
         "role": known.print.role, "name": known.print.name,
         "row": known.print.row, "href": known.print.href,
     });
     let answer = known
         .frame
-        .call::<Answer>("reach", json!([known.node, print]));
+        .call::<Answer>("reach", json!([known.node, print, prepare]));
     let answer = match answer.await {
         Ok(answer) => answer,
         Err(Error::Replaced | Error::Detached) => Answer::Gone,
@@ -61,7 +84,7 @@ pub(super) async fn reach(stage: Stage<'_>, index: u32) -> Result<Reached, Actio
     let (kind, message) = match answer {
         Answer::Gone => return Err(sight::stale(stage.page, &known, None).await),
         Answer::Other { now } => return Err(sight::stale(stage.page, &known, Some(now)).await),
-        Answer::Reached { x, y } => {
+        Answer::Reached { x, y, prepared } => {
             let place = sight::placement(stage.page, &known.frame);
             let at = place
                 .await
@@ -73,7 +96,7 @@ pub(super) async fn reach(stage: Stage<'_>, index: u32) -> Result<Reached, Actio
                 name: known.print.name.clone(),
                 frame: aim::frame_of(&known.frame),
             };
-            return Ok(Reached { known, struck, at });
+            return Ok((Reached { known, struck, at }, prepared));
         }
         Answer::Disabled { by } => (
             ActionErrorKind::ElementDisabled,

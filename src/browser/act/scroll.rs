@@ -59,11 +59,16 @@ pub(super) async fn scroll(stage: Stage<'_>, params: &Scroll) -> Result<Done, Ac
         at: middle,
         direction: params.direction,
     });
-    let before = observe::before(stage, known.as_ref()).await.impatient();
-    let mut found = match &known {
-        Some(known) => around(stage, known, by).await?,
-        None => in_the_middle(stage, middle, by).await?,
+    let before = observe::unmarked(stage, known.as_ref()).await;
+    let before = before.impatient().without_downloads();
+    let scrolling = async {
+        match &known {
+            Some(known) => around(stage, known, by).await,
+            None => in_the_middle(stage, middle, by).await,
+        }
     };
+    let ((), found) = tokio::join!(before.mark(stage, known.as_ref()), scrolling);
+    let mut found = found?;
     if found.moved.is_none() && known.is_none() {
         // Some pages (maps, canvases) go by the wheel only.
         let wheel = pointer::wheel(stage.page, middle, by);

@@ -51,6 +51,8 @@ pub(super) struct Bounds {
     pub(super) patience: Duration,
     /// Dialogs up to this number were there before: the one that was answered may still be told as open.
     pub(super) dialogs: u64,
+    /// A field that is told of as well: the numbers of its document and of itself.
+    pub(super) field: Option<(u64, u64)>,
 }
 
 /// How a page came to rest.
@@ -96,7 +98,12 @@ pub(super) async fn after_input(
     bounds: Bounds,
 ) -> Settled {
     let started = Instant::now();
-    let resting = rest(page, before, frames, started + bounds.most, bounds.patience);
+    let asked = Asked {
+        frames,
+        deadline: started + bounds.most,
+        field: bounds.field,
+    };
+    let resting = rest(page, before, asked, bounds.patience);
     let mut dialogs = page.watch_dialog();
     let (waits_for, seen) = tokio::select! {
         biased;
@@ -132,15 +139,15 @@ fn is_new(dialog: &Option<Opened>, before: u64) -> bool {
 async fn rest(
     page: &Page,
     before: &Loading,
-    frames: &[Frame],
-    deadline: Instant,
+    asked: Asked<'_>,
     patience: Duration,
 ) -> (Option<&'static str>, Vec<(Frame, After)>) {
+    let deadline = asked.deadline;
     let mut watch = page.watch_loading();
     let went = |loading: &Loading| {
         loading.started > before.started || loading.committed > before.committed
     };
-    let answers = ask(frames, deadline, patience).await;
+    let answers = asked.ask(patience).await;
     let mut waits_for = None;
     match answers.main {
         Word::AtRest => (),
@@ -189,7 +196,7 @@ async fn rest(
         return (is_late.then_some(waits::NAVIGATION), Vec::new());
     }
     // What the answers have changed. On what the press landed was told before.
-    let mut later = ask(frames, deadline, Duration::ZERO).await;
+    let mut later = asked.ask(Duration::ZERO).await;
     for (frame, after) in &mut later.seen {
         let first = answers
             .seen
@@ -224,34 +231,48 @@ struct Answers {
     seen: Vec<(Frame, After)>,
 }
 
-/// Waits until the frames have done what the input led to.
-async fn ask(frames: &[Frame], deadline: Instant, patience: Duration) -> Answers {
-    let bound = deadline.saturating_duration_since(Instant::now());
-    let (bound_ms, patience_ms) = (bound.as_millis() as u64, patience.as_millis() as u64);
-    let asking = frames.iter().map(|frame| {
-        let after = frame.call::<After>("after", json!([0, bound_ms, patience_ms]));
-        timeout(bound + patience + ANSWER_WITHIN, after)
-    });
-    let mut answers = Answers {
-        main: Word::Replaced,
-        seen: Vec::new(),
-    };
-    for (at, (frame, answer)) in frames.iter().zip(join_all(asking).await).enumerate() {
-        let word = match &answer {
-            Ok(Ok(after)) if after.is_closing => Word::Closing,
-            Ok(Ok(after)) if after.settled => Word::AtRest,
-            Ok(Ok(_)) => Word::Changing,
-            Ok(Err(Error::Timeout { .. })) | Err(_) => Word::Mute,
-            Ok(Err(_)) => Word::Replaced,
+/// Who is asked to tell what they see at rest, until when.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    frames: &'a [Frame],
+    deadline: Instant,
+    field: Option<(u64, u64)>,
+}
+
+impl Asked<'_> {
+    /// Waits until the frames have done what the input led to.
+    async fn ask(self, patience: Duration) -> Answers {
+        let bound = self.deadline.saturating_duration_since(Instant::now());
+        let (bound_ms, patience_ms) = (bound.as_millis() as u64, patience.as_millis() as u64);
+        let asking = self.frames.iter().map(|frame| {
+            let field = self
+                .field
+                .filter(|(document, _)| *document == frame.document());
+            let field = field.map(|(_, node)| node);
+            let after = frame.call::<After>("after", json!([0, bound_ms, patience_ms, field]));
+            timeout(bound + patience + ANSWER_WITHIN, after)
+        });
+        let mut answers = Answers {
+            main: Word::Replaced,
+            seen: Vec::new(),
         };
-        if at == 0 {
-            answers.main = word;
+        for (at, (frame, answer)) in self.frames.iter().zip(join_all(asking).await).enumerate() {
+            let word = match &answer {
+                Ok(Ok(after)) if after.is_closing => Word::Closing,
+                Ok(Ok(after)) if after.settled => Word::AtRest,
+                Ok(Ok(_)) => Word::Changing,
+                Ok(Err(Error::Timeout { .. })) | Err(_) => Word::Mute,
+                Ok(Err(_)) => Word::Replaced,
+            };
+            if at == 0 {
+                answers.main = word;
+            }
+            if let Ok(Ok(after)) = answer {
+                answers.seen.push((frame.clone(), after));
+            }
         }
-        if let Ok(Ok(after)) = answer {
-            answers.seen.push((frame.clone(), after));
-        }
+        answers
     }
-    answers
 }
 
 /// Waits for a navigation to end, and for those that its document begins by itself: by markup, by a

@@ -279,8 +279,9 @@
   /**
    * At rest after input: what the press landed on, what has changed, and the page's state.
    * @param {number} [patienceMs]  how long a change is waited for where there is none at once
+   * @param {number|null} [field]  the number of a field that is told of as well
    */
-  async function after(quietMs, maxMs, patienceMs = 0) {
+  async function after(quietMs, maxMs, patienceMs = 0, field = null) {
     const start = performance.now();
     let quiet = await gc.quiet(quietMs, maxMs);
     const until = start + Math.min(patienceMs, maxMs);
@@ -289,7 +290,7 @@
       if (!isNothing(changes())) quiet = await gc.quiet(quietMs, maxMs);
     }
     while (gc._.press.isDragging() && performance.now() - start < DRAG_END_MS) await gc._.frames.next();
-    const out = { ...quiet, is_closing: window.closed, pressed: gc._.press.pressed(), changes: changes(), state: gc.state() };
+    const out = { ...quiet, is_closing: window.closed, pressed: gc._.press.pressed(), changes: changes(), state: gc.state(), field: field && gc.typed(field) };
     if (since && !since.isOver) {
       since.isOver = true;
       setTimeout(end, ENDS_MS, since);

@@ -203,9 +203,10 @@
    * Whether an element can be used by focus and keys, and where it is; a cover does not keep them out.
    * Scrolls to it.
    * @param {object} known  what it was when it was listed
-   * @returns {{is:'gone'|'other'|'disabled'|'hidden'|'reached', now?:object, by?:string, x?:number, y?:number}}
+   * @param {{clear:boolean}|null} [prepare]  what changes from then on is marked, and it is made ready for keys
+   * @returns {{is:'gone'|'other'|'disabled'|'hidden'|'reached', now?:object, by?:string, x?:number, y?:number, prepared?:object}}
    */
-  function reach(id, known) {
+  function reach(id, known, prepare = null) {
     const el = node(id);
     if (!el) return { is: 'gone' };
     const now = gc._.print(el);
@@ -218,7 +219,9 @@
     const seen = () => geo.visibleQuad(geo.survey(), shown)?.seen;
     if (!seen()) d.scrollIntoView(shown, { block: 'center', inline: 'nearest', behavior: 'instant' });
     const at = seen() || geo.fromDom(d.getBoundingClientRect(shown));
-    return { is: 'reached', x: geo.round((at.l + at.r) / 2), y: geo.round((at.t + at.b) / 2) };
+    if (prepare) gc._.changes.mark(el);
+    const prepared = prepare && prepareField(id, prepare.clear);
+    return { is: 'reached', x: geo.round((at.l + at.r) / 2), y: geo.round((at.t + at.b) / 2), prepared };
   }
 
   gc._.field = { fieldOf, wayOf, held, facts, hasFocus, PICKED };

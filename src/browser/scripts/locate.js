@@ -69,21 +69,26 @@
   const isMoving = (animation) => animation.playState === 'running';
   /** Whether something may be moving the element right now. */
   function mayMove(el) {
-    if (frames().scrolledWithin(120) || frames().requested()) return true;
+    return frames().scrolledWithin(120) || frames().requested() || isAnimated(el);
+  }
+  function isAnimated(el) {
     for (const at of upwards(el)) if (at.getAnimations && Element.prototype.getAnimations.call(at).some(isMoving)) return true;
     return false;
   }
   const place = (el) => { const r = d.getBoundingClientRect(el); return [r.left, r.top, r.width, r.height]; };
   const isNear = (a, b) => a.every((n, i) => Math.abs(n - b[i]) < 0.5);
-  /** Waits until the box stands still in three frames in a row; answers whether it does. */
+  /**
+   * Waits until the box stands still in three frames in a row, or in two where neither the page nor an animation
+   * asks for more; answers whether it does.
+   */
   async function rest(el, most) {
     if (!mayMove(el)) return true;
     const until = performance.now() + most;
     let before = place(el);
     for (let still = 0; still < 2;) {
-      await frames().next();
+      const isBusy = await frames().next();
       const now = place(el);
-      still = isNear(before, now) ? still + 1 : 0;
+      still = isNear(before, now) ? still + (isBusy || isAnimated(el) ? 1 : 2) : 0;
       before = now;
       if (performance.now() > until) return false;
     }

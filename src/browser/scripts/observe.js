@@ -194,10 +194,12 @@
     const before = lastRequest;
     return mark() !== before + 1;
   }
-  /** Asked once the frames of our own are counted. */
+  /** The next frame. @returns {Promise<boolean>} whether the page has asked for frames as well, by then */
   async function next() {
+    const others = requested();
+    const own = lastRequest + 1;
     await nextFrame();
-    mark();
+    return mark() !== own + 1 || others;
   }
   let lastScroll = -Infinity;
   const scrolledWithin = (ms) => performance.now() - lastScroll < ms;

@@ -16,7 +16,7 @@ mod world;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chromiumoxide_cdp::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
 use chromiumoxide_cdp::cdp::browser_protocol::page::{
@@ -55,6 +55,8 @@ use crate::model::outcome::{DialogInfo, DownloadInfo, HandledBy};
 const GOING_WITHIN: Duration = Duration::from_millis(300);
 /// Longest wait for a page to come to the front; its video is not kept waiting by one that hangs.
 const FRONT_WITHIN: Duration = Duration::from_millis(500);
+/// What a document said of itself holds for so long.
+const SAID_WITHIN: Duration = Duration::from_millis(20);
 /// Actions follow one another, so more than one rarely asks at once.
 const MARKS_MAX: usize = 4;
 
@@ -140,7 +142,16 @@ struct Inner {
     viewport: Size,
     loading: watch::Receiver<Loading>,
     marks: mpsc::Sender<listen::Mark>,
+    said: Mutex<Option<Said>>,
     stop: CancellationToken,
+}
+
+/// What a document has said of itself.
+#[derive(Debug)]
+struct Said {
+    at: Instant,
+    document: u64,
+    state: PageState,
 }
 
 /// What the listener keeps and everybody reads.
@@ -299,6 +310,7 @@ impl Page {
                 viewport,
                 loading,
                 marks,
+                said: Mutex::default(),
                 stop: ground.stop.child_token(),
             }),
         };
@@ -405,8 +417,7 @@ impl Page {
 
     /// The page's document. Between two documents there is none for a moment, which is waited for.
     pub(super) async fn main_frame(&self) -> Result<Frame, Error> {
-        for pause in [0, 1, 5, 20, 50, 100] {
-            tokio::time::sleep(Duration::from_millis(pause)).await;
+        for pause in [1, 5, 20, 50, 100, 0] {
             self.catch_up().await;
             let frame = self.inner.shared.frames().frame(self.target());
             if let Some(frame) = frame {
@@ -415,6 +426,7 @@ impl Page {
             if self.is_closed() {
                 return Err(Error::Detached);
             }
+            tokio::time::sleep(Duration::from_millis(pause)).await;
         }
         Err(Error::Replaced)
     }
@@ -430,6 +442,39 @@ impl Page {
         let mut state: PageState = self.evaluate("__ghostcast.state()").await?;
         state.url = shown(&state.url);
         Ok(state)
+    }
+
+    /// Keeps what a document of the page has just said of itself, for whoever asks next.
+    pub(super) fn note_state(&self, document: u64, state: PageState) {
+        let said = Said {
+            at: Instant::now(),
+            document,
+            state,
+        };
+        *self
+            .inner
+            .said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(said);
+    }
+
+    /// As [`Self::state`], without asking when the document has said so a moment ago; told once.
+    pub async fn latest_state(&self) -> Result<PageState, Error> {
+        let said = self
+            .inner
+            .said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let document = self.document();
+        match said.filter(|said| Some(said.document) == document && said.at.elapsed() < SAID_WITHIN)
+        {
+            Some(Said { mut state, .. }) => {
+                state.url = shown(&state.url);
+                Ok(state)
+            }
+            None => self.state().await,
+        }
     }
 
     /// Asks for a URL. Answers when its document is committed or has failed, with Chromium's word on
