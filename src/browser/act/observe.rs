@@ -322,18 +322,28 @@ pub(super) async fn observe(stage: Stage<'_>, before: Before, delivery: Delivery
             .collect(),
         is_looked: !settled.seen.is_empty(),
     };
-    let effect = facts.effect();
     let error = failed(stage, &settled, &facts);
+    Observed {
+        outcome: outcome(stage, &settled, facts, delivery),
+        error,
+        pressed,
+        is_whole,
+        field,
+        navigated: settled.navigated,
+    }
+}
+
+fn outcome(stage: Stage<'_>, settled: &Settled, facts: Facts<'_>, delivery: Delivery) -> Done {
     let mut outcome = Done {
         delivery,
-        effect,
-        changes: changes(stage, &settled, &facts),
+        effect: facts.effect(),
+        changes: changes(stage, settled, &facts),
         rest: Some(Rest {
             reached: settled.waits_for.is_none(),
             waits_for: settled.waits_for.map(str::to_owned),
         }),
         retry: Retry::Unsafe,
-        tab: Some(page.tab()),
+        tab: Some(stage.page.tab()),
         dialogs: facts.dialogs,
         downloads: facts.downloads,
         ..Done::default()
@@ -343,18 +353,10 @@ pub(super) async fn observe(stage: Stage<'_>, before: Before, delivery: Delivery
     {
         outcome = outcome.with("http_status", status);
     }
-    let outcome = outcome
+    outcome
         .with("settled", settled.waits_for.is_none())
         .with("settle_ms", settled.took.as_millis() as u64)
-        .with("navigated", settled.navigated);
-    Observed {
-        outcome,
-        error,
-        pressed,
-        is_whole,
-        field,
-        navigated: settled.navigated,
-    }
+        .with("navigated", settled.navigated)
 }
 
 /// What the page itself has just said need not be asked again.
