@@ -275,6 +275,13 @@ impl Session {
         Ok(())
     }
 
+    /// Sends a command whose answer nobody waits for.
+    pub(in crate::browser) fn tell<C: Command>(&self, operation: &'static str, command: &C) {
+        if let Err(error) = self.send(operation, command) {
+            tracing::debug!(%error, "Chromium is not told");
+        }
+    }
+
     fn send<C: Command>(&self, operation: &'static str, command: &C) -> Result<Asked, Error> {
         let line = &self.line;
         if line.gone.is_cancelled() {

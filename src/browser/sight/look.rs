@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 
 use chromiumoxide_cdp::cdp::browser_protocol::dom_debugger::GetEventListenersParams;
-use chromiumoxide_cdp::cdp::js_protocol::runtime::ReleaseObjectParams;
 use futures::future::join_all;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -325,8 +324,7 @@ async fn listening(frame: &Frame) -> Result<HashSet<(&'static str, i64)>, Error>
         .build()
         .map_err(Error::builder(OPERATION))?;
     let answer = session.execute(OPERATION, params).await;
-    let release = ReleaseObjectParams::new(document);
-    let _ = session.execute("let the document go", release).await;
+    frame.let_go(document);
     Ok(answer?
         .listeners
         .iter()

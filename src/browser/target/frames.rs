@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use chromiumoxide_cdp::cdp::browser_protocol::dom::{
     BackendNodeId, DescribeNodeParams, GetFrameOwnerParams, ResolveNodeParams,
@@ -54,6 +55,8 @@ pub(super) struct World {
     pub(super) unique: String,
     /// A number of the document, unique in the session.
     pub(super) document: u64,
+    /// Chromium's number of it, once somebody has asked.
+    pub(super) node: Arc<OnceLock<i64>>,
 }
 
 impl Frames {
@@ -276,9 +279,9 @@ impl Frame {
             .build()
             .map_err(Error::builder(SCRIPT))?;
         let answer = self.session().execute(SCRIPT, params).await;
-        let release = ReleaseObjectGroupParams::new(group.clone());
         // A document that is gone has let everything go.
-        let _ = self.session().execute("let nodes go", release).await;
+        self.session()
+            .tell("let nodes go", &ReleaseObjectGroupParams::new(group));
         let answer = answer?;
         value(function, answer.result.value, answer.exception_details)
     }
@@ -331,21 +334,37 @@ impl Frame {
     /// of garbage then takes the renderer down.
     pub(in crate::browser) async fn document_of_page(&self) -> Result<RemoteObjectId, Error> {
         const OPERATION: &str = "find a document";
-        let ours = self.object("whole", json!([])).await?;
-        let describe = DescribeNodeParams::builder()
-            .object_id(ours.clone())
-            .build();
-        let described = self.session().execute(OPERATION, describe).await;
-        let release = ReleaseObjectParams::new(ours);
-        // A document that is gone has let everything go.
-        let _ = self.session().execute(OPERATION, release).await;
-        let node = described?.node;
+        let node = match self.world.node.get() {
+            Some(node) => *node,
+            None => {
+                let node = self.described().await?;
+                *self.world.node.get_or_init(|| node)
+            }
+        };
         let resolve = ResolveNodeParams::builder()
-            .backend_node_id(node.backend_node_id)
+            .backend_node_id(BackendNodeId::new(node))
             .object_group(OBJECTS)
             .build();
         let document = self.session().execute(OPERATION, resolve).await?.object;
         document.object_id.ok_or(Error::Replaced)
+    }
+
+    /// Chromium's number of the document.
+    async fn described(&self) -> Result<i64, Error> {
+        let ours = self.object("whole", json!([])).await?;
+        let describe = DescribeNodeParams::builder()
+            .object_id(ours.clone())
+            .build();
+        let described = self.session().execute("find a document", describe).await;
+        self.let_go(ours);
+        Ok(*described?.node.backend_node_id.inner())
+    }
+
+    /// Lets an object go that was handed over. Nothing waits for it: a document that is gone has let
+    /// everything go.
+    pub(in crate::browser) fn let_go(&self, object: RemoteObjectId) {
+        let release = ReleaseObjectParams::new(object);
+        self.session().tell("let an object go", &release);
     }
 
     /// Chromium's number, in the session of the frame around it, of the element that holds it; none
