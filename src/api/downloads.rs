@@ -55,7 +55,7 @@ pub(super) async fn fetch(
     Path((room, id)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Error> {
-    let (info, file) = doors.manager.find(&room)?.download(&id)?;
+    let (info, file) = doors.manager.find(&room)?.download(&id).await?;
     let served = ServeFile::new(file).try_call(request).await;
     let mut response = served
         .map_err(|error| {

@@ -1,10 +1,16 @@
 //! What a session tells of the files that its pages gave.
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::handle::SessionHandle;
 use crate::error::Error;
 use crate::model::{DownloadInfo, DownloadState};
+
+/// How long a file that is asked for is waited for.
+const WHOLE_WITHIN: Duration = Duration::from_secs(1);
 
 impl SessionHandle {
     /// The session's downloads, oldest first.
@@ -16,9 +22,17 @@ impl SessionHandle {
         Ok(all)
     }
 
-    /// A download that is whole, and where its file is.
-    pub fn download(&self, id: &str) -> Result<(DownloadInfo, PathBuf), Error> {
-        let (mut info, file) = self.tabs.downloads().find(id).ok_or_else(|| {
+    /// A download that is whole, and where its file is. One that still comes is waited for, for a
+    /// moment: Chromium tells of its last byte before it says that it is whole.
+    pub async fn download(&self, id: &str) -> Result<(DownloadInfo, PathBuf), Error> {
+        let downloads = self.tabs.downloads();
+        let is_settled = |_: &u64| {
+            let found = downloads.find(id);
+            found.is_none_or(|(info, _)| info.state != DownloadState::InProgress)
+        };
+        // One that takes longer is said to be still coming.
+        let _ = timeout(WHOLE_WITHIN, downloads.watch().wait_for(is_settled)).await;
+        let (mut info, file) = downloads.find(id).ok_or_else(|| {
             let shown: String = id.chars().take(64).collect();
             Error::not_found(format!("this session has no download \"{shown}\""))
                 .hint("GET /sessions/{room_name}/downloads lists them.")

@@ -240,7 +240,7 @@ impl proto::browser_service_server::BrowserService for Service {
     ) -> Answer<Self::GetDownloadStream> {
         let request = request.into_inner();
         let handle = self.find(&request.room_name)?;
-        let (info, path) = handle.download(&request.id).map_err(refused)?;
+        let (info, path) = handle.download(&request.id).await.map_err(refused)?;
         let opened = tokio::fs::File::open(path).await;
         let file = opened.map_err(|error| refused(unreadable(error)))?;
         let pieces = futures::stream::try_unfold(

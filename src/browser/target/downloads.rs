@@ -65,7 +65,7 @@ impl Downloads {
     }
 
     /// Counts what happens to them, to wait on.
-    pub(in crate::browser) fn watch(&self) -> watch::Receiver<u64> {
+    pub fn watch(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
 

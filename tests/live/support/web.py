@@ -17,6 +17,8 @@ from . import pages
 from .wait import wait_for
 
 HANG_S = 30
+# Half of what `/file` sends.
+HALF = bytes(range(256)) * 400
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif request.path == "/cookie":
             cookie = ("Set-Cookie", f"mark={query['mark']}; Path=/")
             self.respond(pages.storage(query), headers=[cookie])
+        elif request.path == "/file":
+            self.file(float(query["pause"]), query.get("cut"))
         elif request.path == "/no-content":
             self.respond("", status=204)
         elif request.path in web.files:
@@ -86,6 +90,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.respond(pages.PAGES[request.path](query))
         else:
             self.respond("<title>Not here</title>", status=404)
+
+    def file(self, pause, cut):
+        """A file to save, in two halves; `cut` lets the connection break between them."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Disposition", 'attachment; filename="halves.bin"')
+        self.send_header("Content-Length", str(2 * len(HALF)))
+        self.end_headers()
+        self.wfile.write(HALF)
+        self.wfile.flush()
+        self.server.web.released.wait(pause)
+        if cut:
+            self.close_connection = True
+        else:
+            self.wfile.write(HALF)
 
     def do_POST(self):
         """A page's note about itself."""

@@ -1,0 +1,67 @@
+"""Files that a page gives: told by the action, listed, and fetched whole or not at all."""
+
+import pytest
+
+from support.api import new_room
+from support.wait import wait_for
+from support.web import HALF
+
+
+@pytest.fixture(scope="module")
+def room(lone_ghostcast):
+    """One session for all of this module."""
+    with lone_ghostcast.api.session(new_room("downloads")) as name:
+        yield name
+
+
+@pytest.fixture
+def save(lone_api, room, web):
+    """Clicks a link to a file that comes in two halves; what the result says of it."""
+
+    def click(**query):
+        page = f"<title>Files</title><a href='{web.url('/file', **query)}'>Save</a>".encode()
+        web.files["/files.html"] = page
+        lone_api.do(room, "navigate", url=web.url("/files.html"))
+        told = lone_api.do(room, "click", index=lone_api.index_of(room, "Save"))
+        assert told["effect"]["kind"] == "download" and told["downloads"][-1] == told["data"]["download"], told
+        return told["data"]["download"]
+
+    return click
+
+
+def path(room, download):
+    """Where a download is fetched."""
+    return f"/sessions/{room}/downloads/{download['id']}"
+
+
+def listed(lone_api, room, download):
+    """A download as the list has it."""
+    rows = lone_api.get(f"/sessions/{room}/downloads").json()
+    rows = rows["downloads"] if isinstance(rows, dict) else rows
+    return next(row for row in rows if row["id"] == download["id"])
+
+
+def test_a_file_that_still_comes_is_waited_for(lone_api, room, save):
+    """Asked for at once, the answer is the whole file, byte for byte."""
+    download = save(pause=0.4)
+    assert download["name"] == "halves.bin"
+    assert lone_api.get(path(room, download)).content == HALF + HALF
+    row = listed(lone_api, room, download)
+    assert (row["state"], row["bytes"]) == ("completed", 2 * len(HALF)), row
+
+
+def test_a_file_that_takes_long_is_said_to_come(lone_api, room, save):
+    """409, with what to do; later it is there."""
+    download = save(pause=2.5)
+    answer = lone_api.request("GET", path(room, download))
+    assert answer.status_code == 409 and "still coming" in answer.json()["error"]["message"], answer.text
+    wait_for(lambda: listed(lone_api, room, download)["state"], 5, "it comes", accept=lambda s: s == "completed")
+    assert lone_api.get(path(room, download)).content == HALF + HALF
+
+
+def test_half_a_file_is_never_given(lone_api, room, save):
+    """The connection breaks between the halves: failed, in the list and for who asks for it."""
+    download = save(pause=0.2, cut="yes")
+    answer = lone_api.request("GET", path(room, download))
+    assert answer.status_code == 409 and "broke off" in answer.json()["error"]["message"], answer.text
+    assert listed(lone_api, room, download)["state"] == "failed"
