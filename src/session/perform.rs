@@ -231,6 +231,8 @@ async fn may_be_password(page: &Page, request: &ActionRequest, known: Option<boo
     match known {
         Some(is_password) => is_password,
         None if !TEXTS.iter().any(|name| request.params.contains_key(*name)) => false,
+        // A page that a dialog has stopped cannot say.
+        None if page.dialog().is_some() => true,
         None => {
             let asks = told(sight::asks_for_password(page)).await;
             asks.unwrap_or(true)

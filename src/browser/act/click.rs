@@ -159,7 +159,7 @@ pub(super) async fn send(
     target: Option<&Struck>,
 ) -> Result<Observed, ActionError> {
     match deliver(stage, gesture).await? {
-        Sent::Answered | Sent::Dialog => Ok(observe::observe(stage, before, Delivery::Sent).await),
+        Sent::Answered | Sent::Dialog => Ok(observe::observe(stage, &before, Delivery::Sent).await),
         Sent::Unanswered => Err(unknown(target)),
     }
 }

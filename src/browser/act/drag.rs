@@ -73,7 +73,7 @@ async fn finish(
     end: &Place,
     to: Point,
 ) -> Result<Done, ActionError> {
-    let observed = observe::observe(stage, before, Delivery::Sent).await;
+    let observed = observe::observe(stage, &before, Delivery::Sent).await;
     let by_events = observed.pressed.iter().any(|(_, pressed)| pressed.is_drag);
     let presses: u64 = observed
         .pressed

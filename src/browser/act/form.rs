@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::hand::keys::{self, Breaks, Stroke};
 use super::aim::{self, in_words};
-use super::deliver::{Sent, deliver};
+use super::deliver::{Sent, deliver, is_open};
 use super::field::{Facts, Field, Way, focused, gone, listed, no_focus};
 use super::observe::{self, Before, Observed, Typed};
 use super::reach::reach_field;
@@ -271,39 +271,62 @@ async fn finish(
     submit: bool,
 ) -> Result<Done, ActionError> {
     if !submit {
-        let observing = observe::observe(stage, before, Delivery::Sent);
-        let (first, observed) = tokio::join!(glance(field, wanted), observing);
-        let seen = match (first, &observed.field) {
-            (Seen::Held(Verdict::Refused, _), _) if observed.is_elsewhere() => Seen::Unknown,
-            (first, _) if observed.is_elsewhere() => first,
-            // A page may think again while it comes to rest.
-            (_, Some(typed)) => match held(field, wanted, typed) {
-                Seen::Held(Verdict::Refused, _) => look(field, wanted, text).await,
-                seen => seen,
-            },
-            (_, None) => look(field, wanted, text).await,
-        };
+        let (seen, observed) = see(stage, field, &before, (wanted, text)).await;
         return told(field, &seen, observed, submit).await;
     }
-    let seen = look(field, wanted, text).await;
+    let seen = look(stage, field, wanted, text).await;
     if !matches!(seen, Seen::Held(Verdict::Refused, _)) {
         let enter = keys::chord(&keys::plain("Enter"));
         if deliver(stage, keys::send(stage.page, enter)).await? == Sent::Unanswered {
             sent(stage, field, Sent::Unanswered)?;
         }
     }
-    let observed = observe::observe(stage, before, Delivery::Sent).await;
+    let observed = observe::observe(stage, &before, Delivery::Sent).await;
     told(field, &seen, observed, submit).await
 }
 
-/// What the field holds now.
-async fn glance(field: &Field, wanted: &Wanted) -> Seen {
+/// What the field holds when the page has come to rest, and all else that came of the typing.
+async fn see(
+    stage: Stage<'_>,
+    field: &Field,
+    before: &Before,
+    (wanted, text): (&Wanted, &str),
+) -> (Seen, Observed) {
+    // Both are on their way at once; the first says what is held should the page go elsewhere.
+    let observing = observe::observe(stage, before, Delivery::Sent);
+    let (first, observed) = tokio::join!(glance(stage, field, wanted), observing);
+    let now = observed.field.as_ref().map(|now| held(field, wanted, now));
+    if !observed.can_be_asked() {
+        return match now.unwrap_or(first) {
+            Seen::Held(Verdict::Refused, _) => (Seen::Unknown, observed),
+            seen => (seen, observed),
+        };
+    }
+    match now {
+        Some(Seen::Held(Verdict::Refused, _)) | None => (),
+        Some(seen) => return (seen, observed),
+    }
+    let seen = look(stage, field, wanted, text).await;
+    // What the page has done meanwhile came of the typing as well.
+    let observed = observe::observe(stage, before, Delivery::Sent).await;
+    let now = observed.field.as_ref().map(|now| held(field, wanted, now));
+    let seen = match (seen, now) {
+        (Seen::Held(Verdict::Refused, _), None) if !observed.can_be_asked() => Seen::Unknown,
+        (Seen::Held(..), Some(now)) => now,
+        (seen, _) => seen,
+    };
+    (seen, observed)
+}
+
+/// What the field holds now; a page that a dialog has stopped cannot say.
+async fn glance(stage: Stage<'_>, field: &Field, wanted: &Wanted) -> Seen {
+    let mut dialogs = stage.page.watch_dialog();
     let typed = field
         .frame
         .call::<Typed>("typed", json!([field.facts.node]));
-    match typed.await {
-        Ok(typed) => held(field, wanted, &typed),
-        Err(_) => Seen::Unknown,
+    tokio::select! {
+        typed = typed => typed.map_or(Seen::Unknown, |typed| held(field, wanted, &typed)),
+        Ok(_) = dialogs.wait_for(is_open) => Seen::Unknown,
     }
 }
 
@@ -322,14 +345,14 @@ fn held(field: &Field, wanted: &Wanted, typed: &Typed) -> Seen {
 }
 
 /// Waits, for a moment, until the field holds what it should, or the page has taken it.
-async fn look(field: &Field, wanted: &Wanted, text: &str) -> Seen {
-    let mut last = glance(field, wanted).await;
+async fn look(stage: Stage<'_>, field: &Field, wanted: &Wanted, text: &str) -> Seen {
+    let mut last = glance(stage, field, wanted).await;
     for wait in LOOKS {
         if !matches!(last, Seen::Held(Verdict::Refused, _)) {
             return last;
         }
         tokio::time::sleep(Duration::from_millis(wait)).await;
-        last = glance(field, wanted).await;
+        last = glance(stage, field, wanted).await;
     }
     match last {
         // An editor of code shows only the lines that fit.
@@ -359,6 +382,14 @@ async fn told(
     observed: Observed,
     submit: bool,
 ) -> Result<Done, ActionError> {
+    let left = match &observed.field {
+        Some(Typed {
+            is_gone: false,
+            held: Some(held),
+            ..
+        }) if submit => Some(held),
+        _ => None,
+    };
     let mut done = observed.outcome;
     done.target = Some(field.struck.clone());
     done.drop_focus_on(field.struck.index);
@@ -376,6 +407,8 @@ async fn told(
                 .retry(Retry::Useless));
         }
         Seen::Held(verdict, held) => {
+            // Whoever sends a text often empties its field.
+            let held = left.unwrap_or(held);
             done = done.with("value", shown(held));
             done = done.with("reformatted", *verdict == Verdict::Reformatted);
             // The focus came with the typing: what was asked for is the value.

@@ -92,7 +92,7 @@ impl std::fmt::Debug for Stage<'_> {
 /// Carries out one action.
 pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
     refuse_while_dialog_open(stage, command)?;
-    let acting = Box::pin(act(stage, command));
+    let acting = Box::pin(dialog::unless_stopped(stage, command, act(stage, command)));
     let done = match tabs::is_of_page(command) {
         true => tabs::on_page(stage, command, acting).await,
         false => acting.await,

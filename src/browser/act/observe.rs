@@ -39,7 +39,7 @@ pub(super) struct Before {
     armed: Vec<Frame>,
     /// How long a change is waited for where there is none at once.
     patience: Duration,
-    /// Whether what is done may begin a download.
+    /// Whether what is done may begin a download of which nothing else tells.
     may_download: bool,
     /// A field that is typed into: the numbers of its document and of itself.
     field: Option<(u64, u64)>,
@@ -58,10 +58,20 @@ pub(super) struct Observed {
     pub(super) is_whole: bool,
     /// What the field that was typed into holds now.
     pub(super) field: Option<Typed>,
-    navigated: bool,
+    /// Where the page is scrolled to now.
+    pub(super) scroll: Option<Value>,
+    /// Whether a dialog has stopped the page.
+    is_stopped: bool,
+    /// Whether the page shows another document.
+    pub(super) navigated: bool,
 }
 
 impl Observed {
+    /// Whether the document that was acted on is still there to be asked.
+    pub(super) fn can_be_asked(&self) -> bool {
+        !self.navigated && !self.is_stopped
+    }
+
     /// Whether the page is another one now, or stopped by a dialog, so that what was pressed cannot
     /// be asked of it any more; something was.
     pub(super) fn is_elsewhere(&self) -> bool {
@@ -78,7 +88,7 @@ pub(super) struct After {
     changes: Option<Changes>,
     state: PageState,
     /// What the field holds that was asked for.
-    field: Option<Typed>,
+    pub(super) field: Option<Typed>,
 }
 
 /// What a field holds that was typed into.
@@ -276,7 +286,7 @@ impl Before {
 /// Waits for rest, and tells what has changed. A navigation that failed, or a form that the browser
 /// did not send, is the action's failure.
 pub(super) async fn after(stage: Stage<'_>, before: Before) -> Result<Done, ActionError> {
-    let observed = observe(stage, before, Delivery::Sent).await;
+    let observed = observe(stage, &before, Delivery::Sent).await;
     match observed.error {
         Some(error) => Err(error.outcome(observed.outcome)),
         None => Ok(observed.outcome),
@@ -284,7 +294,7 @@ pub(super) async fn after(stage: Stage<'_>, before: Before) -> Result<Done, Acti
 }
 
 /// As [`after`], with all that was seen.
-pub(super) async fn observe(stage: Stage<'_>, before: Before, delivery: Delivery) -> Observed {
+pub(super) async fn observe(stage: Stage<'_>, before: &Before, delivery: Delivery) -> Observed {
     let page = stage.page;
     let bounds = settle::Bounds {
         most: stage.settle_max,
@@ -310,8 +320,8 @@ pub(super) async fn observe(stage: Stage<'_>, before: Before, delivery: Delivery
     let now = page.loading();
     let facts = Facts {
         dialogs: page.dialogs_since(before.dialogs),
-        downloads: downloads(stage, &before, &now, &settled).await,
-        from: before.loading,
+        downloads: downloads(stage, before, &now, &settled).await,
+        from: before.loading.clone(),
         to: now,
         // Those of an inner frame say more than those of the page around it.
         changes: settled
@@ -329,6 +339,8 @@ pub(super) async fn observe(stage: Stage<'_>, before: Before, delivery: Delivery
         pressed,
         is_whole,
         field,
+        scroll: settled.main().map(|after| after.state.scroll.clone()),
+        is_stopped,
         navigated: settled.navigated,
     }
 }
@@ -361,12 +373,10 @@ fn outcome(stage: Stage<'_>, settled: &Settled, facts: Facts<'_>, delivery: Deli
 
 /// What the page itself has just said need not be asked again.
 fn note_state(page: &Page, settled: &Settled) {
-    let own = settled
-        .seen
-        .first()
-        .filter(|(frame, _)| frame.parent().is_none());
-    if let Some((frame, after)) = own {
-        page.note_state(frame.document(), after.state.clone());
+    if let Some(document) = page.document()
+        && let Some(after) = settled.main()
+    {
+        page.note_state(document, after.state.clone());
     }
 }
 
@@ -403,8 +413,9 @@ async fn downloads(
 ) -> Vec<DownloadInfo> {
     let downloads = stage.tabs.downloads();
     let mut watch = downloads.watch();
-    let came_empty =
-        now.started > before.loading.started && now.committed == before.loading.committed;
+    let came_empty = now.started > before.loading.started
+        && now.committed == before.loading.committed
+        && now.within_document == before.loading.within_document;
     let is_weak = settled.waits_for.is_none()
         && settled.seen.iter().all(|(_, after)| {
             let changes = after.changes.as_ref();
@@ -414,12 +425,13 @@ async fn downloads(
         .seen
         .iter()
         .any(|(_, after)| after.leads_to(Way::File));
-    let grace = match (came_empty || is_saved, is_weak && !settled.navigated) {
+    let is_weak = is_weak && before.may_download && !settled.navigated;
+    let grace = match (came_empty || is_saved, is_weak) {
         (true, _) => DOWNLOAD_INSTEAD_GRACE,
         (false, true) => DOWNLOAD_GRACE,
         (false, false) => Duration::ZERO,
     };
-    if !grace.is_zero() && before.may_download {
+    if !grace.is_zero() {
         let begun = watch.wait_for(|_| downloads.count() > before.downloads);
         // Without one, none is told.
         let _ = timeout(grace, begun).await;

@@ -60,7 +60,7 @@ pub(super) async fn press(stage: Stage<'_>, params: &Press) -> Result<Done, Acti
         true => Delivery::Partly,
         false => Delivery::Sent,
     };
-    let observed = observe::observe(stage, before, delivery).await;
+    let observed = observe::observe(stage, &before, delivery).await;
     let mut done = observed.outcome.with("pressed", pressed);
     done.target = aimed.as_ref().map(|aimed| aimed.struck.clone());
     match observed.error {

@@ -13,7 +13,7 @@ use super::{Done, Stage, browser_failed};
 use crate::media::cursor::Cue;
 use crate::model::Point;
 use crate::model::command::{ActionError, Scroll};
-use crate::model::outcome::{EffectKind, Struck};
+use crate::model::outcome::{Delivery, EffectKind, Struck};
 
 /// Frames inside one another that are looked into.
 const DEPTH_MAX: usize = 8;
@@ -74,14 +74,21 @@ pub(super) async fn scroll(stage: Stage<'_>, params: &Scroll) -> Result<Done, Ac
         let wheel = pointer::wheel(stage.page, middle, by);
         wheel.await.map_err(browser_failed)?;
     }
-    let observed = observe::after(stage, before).await;
-    let mut done = observed?;
-    let Some((frame, moved)) = found.moved.take() else {
+    let observed = observe::observe(stage, &before, Delivery::Sent).await;
+    if let Some(error) = observed.error {
+        return Err(error.outcome(observed.outcome));
+    }
+    let can_be_asked = observed.can_be_asked();
+    let mut done = observed.outcome;
+    let Some((frame, mut moved)) = found.moved.take() else {
         let at = found
             .at
             .unwrap_or_else(|| json!({ "x": 0, "y": 0, "max_x": 0, "max_y": 0 }));
         return Ok(done.with("moved", false).with("scroll", at));
     };
+    if can_be_asked {
+        moved.look_again(&frame, observed.scroll).await;
+    }
     if moved.moved {
         observe::raise(
             &mut done,
@@ -100,6 +107,23 @@ pub(super) async fn scroll(stage: Stage<'_>, params: &Scroll) -> Result<Done, Ac
         frame: frame_of(&frame),
     });
     Ok(done.with("moved", moved.moved).with("scroll", moved.scroll))
+}
+
+impl Moved {
+    /// Where it is at rest: pages glide on, go back, and grow at their end.
+    async fn look_again(&mut self, frame: &Frame, page: Option<Value>) {
+        let now = match (self.target.node, page) {
+            (None, Some(page)) if frame.parent().is_none() => Some(page),
+            (node, _) => {
+                let asked = frame.call::<Option<Value>>("scrolledTo", json!([node]));
+                asked.await.ok().flatten()
+            }
+        };
+        if let Some(now) = now {
+            self.moved = ["x", "y"].iter().any(|axis| now[axis] != self.from[axis]);
+            self.scroll = now;
+        }
+    }
 }
 
 fn middle(stage: Stage<'_>) -> Point {

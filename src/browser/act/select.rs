@@ -139,23 +139,23 @@ async fn chosen(
     changed: bool,
 ) -> Result<Done, ActionError> {
     let known = &aimed.known;
-    let observed = observe::observe(stage, before, Delivery::Sent).await;
-    let is_elsewhere = observed.is_elsewhere();
+    let observed = observe::observe(stage, &before, Delivery::Sent).await;
+    let can_be_asked = observed.can_be_asked();
     let mut done = observed.outcome;
     done.target = Some(aimed.struck.clone());
     if let Some(error) = observed.error {
         return Err(error.outcome(done));
     }
+    if !can_be_asked {
+        // The choice took the page elsewhere.
+        return Ok(done.with("values", json!(picked)));
+    }
     let now = known
         .frame
         .call::<Option<Chosen>>("chosen", json!([known.node]));
-    let now = match is_elsewhere {
-        true => None,
-        false => now.await.ok().flatten(),
-    };
-    let Some(now) = now else {
-        // The choice took the page elsewhere, or the list is another one now.
-        return Ok(done.with("values", json!(picked)));
+    let Some(now) = now.await.ok().flatten() else {
+        // The page has made a list anew, of which nothing is known.
+        return Ok(done.with("values", Value::Null));
     };
     let is_held =
         now.values.len() == picked.len() && picked.iter().all(|value| now.values.contains(value));
@@ -264,7 +264,7 @@ async fn in_listbox(
         taken.push(option.label.clone());
         last = Some(option);
     }
-    let observed = observe::observe(stage, before, Delivery::Sent).await;
+    let observed = observe::observe(stage, &before, Delivery::Sent).await;
     let is_elsewhere = observed.is_elsewhere();
     let mut done = observed.outcome;
     done.target = Some(aimed.struck.clone());

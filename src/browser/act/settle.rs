@@ -70,6 +70,14 @@ pub(super) struct Settled {
     pub(super) seen: Vec<(Frame, After)>,
 }
 
+impl Settled {
+    /// What the page's own document says, if it is the one that was acted on.
+    pub(super) fn main(&self) -> Option<&After> {
+        let (frame, after) = self.seen.first()?;
+        frame.parent().is_none().then_some(after)
+    }
+}
+
 /// How a navigation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Landing {
@@ -178,7 +186,7 @@ async fn rest(
         // Without a new document the old one is still what is seen.
         let seen = match page.loading().committed > before.committed {
             true => Vec::new(),
-            false => answers.seen,
+            false => asked.again(answers).await.seen,
         };
         return (is_late.then_some(waits::NAVIGATION), seen);
     }
@@ -188,22 +196,15 @@ async fn rest(
     }
     let quiet = watch.wait_for(|loading| is_quiet(loading) || went(loading));
     if timeout_at(deadline.into(), quiet).await.is_err() {
-        return (Some(waits::REQUESTS), answers.seen);
+        return (Some(waits::REQUESTS), asked.again(answers).await.seen);
     }
     if went(&page.loading()) {
         let landing = follow(page, &mut watch, before, deadline).await;
         let is_late = matches!(landing, Landing::StillLoading | Landing::TimedOut);
         return (is_late.then_some(waits::NAVIGATION), Vec::new());
     }
-    // What the answers have changed. On what the press landed was told before.
-    let mut later = asked.ask(Duration::ZERO).await;
-    for (frame, after) in &mut later.seen {
-        let first = answers
-            .seen
-            .iter()
-            .find(|(other, _)| other.id() == frame.id());
-        after.pressed = first.and_then(|(_, first)| first.pressed.clone());
-    }
+    // What the answers have changed.
+    let later = asked.again(answers).await;
     let waits_for = match later.main {
         Word::Changing => Some(waits::CHANGES),
         Word::Mute => Some(waits::ANSWER),
@@ -240,6 +241,27 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// As [`Self::ask`], once more, some time after the first answers. On what the press landed was
+    /// told then; a frame that does not answer any more has said then what it had to say, but for
+    /// what its field holds now.
+    async fn again(self, first: Answers) -> Answers {
+        let mut later = self.ask(Duration::ZERO).await;
+        for (frame, mut old) in first.seen {
+            let new = later
+                .seen
+                .iter_mut()
+                .find(|(new, _)| new.id() == frame.id());
+            match new {
+                Some((_, new)) => new.pressed = old.pressed,
+                None => {
+                    old.field = None;
+                    later.seen.push((frame, old));
+                }
+            }
+        }
+        later
+    }
+
     /// Waits until the frames have done what the input led to.
     async fn ask(self, patience: Duration) -> Answers {
         let bound = self.deadline.saturating_duration_since(Instant::now());

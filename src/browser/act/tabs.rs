@@ -138,8 +138,8 @@ pub(super) async fn on_page(
     };
     let done = match done {
         // Whatever it says, it is because the page is gone.
-        Err(error) if is_gone(stage.page, error.kind).await => closed(command)?,
-        done => done?,
+        Err(error) if is_gone(stage.page, error.kind).await => Ok(closed(command)?),
+        done => done,
     };
     let deadline = Instant::now() + stage.settle_max;
     let asked = stage.page.windows_asked().saturating_sub(windows);
@@ -150,10 +150,22 @@ pub(super) async fn on_page(
     match stage.tabs.other_than(stage.page, deadline).await {
         Some(page) => {
             arrive(&page, deadline).await;
-            Ok(in_tab(done, page.tab()))
+            match done {
+                Ok(done) => Ok(in_tab(done, page.tab())),
+                Err(error) => Err(failed_in_tab(error, page.tab())),
+            }
         }
-        None => Ok(done),
+        None => done,
     }
+}
+
+/// A failure says too what came of what was sent.
+fn failed_in_tab(mut error: ActionError, tab: u32) -> ActionError {
+    if error.outcome.delivery != Delivery::NotSent {
+        let outcome = in_tab(std::mem::take(&mut *error.outcome), tab);
+        *error.outcome = outcome;
+    }
+    error
 }
 
 /// Whether an action is lost with its page.

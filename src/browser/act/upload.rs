@@ -210,7 +210,7 @@ async fn give(
     sketch::files(stage, reached, given);
     let held = frame.call::<HeldFiles>("heldFiles", json!([field.node]));
     let held = held.await.ok();
-    let observed = observe::observe(stage, before, Delivery::Sent).await;
+    let observed = observe::observe(stage, &before, Delivery::Sent).await;
     let mut done = observed.outcome;
     done.target = Some(reached.struck.clone());
     if let Some(error) = observed.error {

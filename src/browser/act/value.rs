@@ -5,6 +5,8 @@
 pub(super) enum Wanted {
     /// Exactly this, but for how the field writes it.
     Whole(String),
+    /// Exactly this, in place of the other, but for how the field writes it.
+    Instead(String, String),
     /// This among what was there, at a place that cannot be told.
     Within(String),
 }
@@ -30,8 +32,11 @@ impl Wanted {
         caret: Option<(usize, usize)>,
     ) -> Self {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
-        if clear || before.is_empty() {
+        if before.is_empty() {
             return Self::Whole(text);
+        }
+        if clear {
+            return Self::Instead(text, before.to_owned());
         }
         let Some((start, end)) = caret else {
             return Self::Within(text);
@@ -46,7 +51,7 @@ impl Wanted {
     /// Compares with what is held.
     pub(super) fn verdict(&self, held: &str) -> Verdict {
         let (wanted, is_whole) = match self {
-            Self::Whole(wanted) => (wanted, true),
+            Self::Whole(wanted) | Self::Instead(wanted, _) => (wanted, true),
             Self::Within(wanted) => (wanted, false),
         };
         let (plain_held, plain_wanted) = (plain(held), plain(wanted));
@@ -56,6 +61,11 @@ impl Wanted {
         };
         if is_exact {
             return Verdict::Exact;
+        }
+        if let Self::Instead(text, old) = self
+            && (held == format!("{text}{old}") || held == format!("{old}{text}"))
+        {
+            return Verdict::Refused;
         }
         let is_broken = lines(&plain_held) >= lines(&plain_wanted);
         let marks_wanted = marks(wanted);
@@ -69,7 +79,7 @@ impl Wanted {
     /// Whether it is held to the letter, as a password must be.
     pub(super) fn is_held_exactly(&self, held: &str) -> bool {
         match self {
-            Self::Whole(wanted) => held == wanted,
+            Self::Whole(wanted) | Self::Instead(wanted, _) => held == wanted,
             Self::Within(wanted) => held.contains(wanted.as_str()),
         }
     }

@@ -78,17 +78,17 @@
   const place = (el) => { const r = d.getBoundingClientRect(el); return [r.left, r.top, r.width, r.height]; };
   const isNear = (a, b) => a.every((n, i) => Math.abs(n - b[i]) < 0.5);
   /**
-   * Waits until the box stands still in three frames in a row, or in two where neither the page nor an animation
-   * asks for more; answers whether it does.
+   * Waits until the box stands still in three frames in a row; answers whether it does.
+   * @param {boolean} guarded  a press follows that lands on it or nowhere: two frames do, unless more are asked for
    */
-  async function rest(el, most) {
+  async function rest(el, most, guarded = false) {
     if (!mayMove(el)) return true;
     const until = performance.now() + most;
     let before = place(el);
     for (let still = 0; still < 2;) {
       const isBusy = await frames().next();
       const now = place(el);
-      still = isNear(before, now) ? still + (isBusy || isAnimated(el) ? 1 : 2) : 0;
+      still = isNear(before, now) ? still + (guarded && !isBusy && !isAnimated(el) ? 2 : 1) : 0;
       before = now;
       if (performance.now() > until) return false;
     }
@@ -249,7 +249,8 @@
       // What is drawn by where it was scrolled to is drawn by the next frame.
       await frames().next();
     }
-    const rested = await rest(shown, REST_MS);
+    const isPress = Boolean(options.guard) && !options.any_state && !d.isFrame(shown);
+    const rested = await rest(shown, REST_MS, isPress);
     const shot = await patiently(() => {
       const quad = quadNow();
       return quad && aim(shown, quad);

@@ -149,9 +149,17 @@
     return first && d.isTag(first, 'legend') ? textOf(first) : '';
   }
 
+  /** What was one stays one: pages show a password by making plain text of its field. */
+  const passwords = new WeakSet();
   /** A field whose text must not be read back: by type, by purpose or by masked drawing. */
   function isPassword(el) {
     if (!d.isHtml(el)) return false;
+    if (passwords.has(el)) return true;
+    const is = looksSecret(el);
+    if (is) passwords.add(el);
+    return is;
+  }
+  function looksSecret(el) {
     if (d.localName(el) === 'input' && (el.type === 'password' || /password/i.test(d.getAttribute(el, 'autocomplete') || ''))) return true;
     const mask = d.style(el).webkitTextSecurity;
     return Boolean(mask) && mask !== 'none';

@@ -87,14 +87,14 @@
     : { node: idOf(el), role: names.role(el), name: d.clean(d.getAttribute(el, 'aria-label') || '', 80) });
   const facts = (el) => { const most = range(el); return { ...offset(el), max_x: most.x, max_y: most.y }; };
 
-  /** Until the offset stays: pages glide, snap, and draw more. One frame tells where the page asks for no other. */
+  /** Until the offset stays: pages glide, snap, and draw more. */
   async function rested(el) {
     const end = performance.now() + REST_MS;
     let before = offset(el);
     for (let still = 0; still < 2 && performance.now() < end;) {
-      const isBusy = await gc._.frames.next();
+      await gc._.frames.next();
       const now = offset(el);
-      still = now.x !== before.x || now.y !== before.y ? 0 : still + (isBusy ? 1 : 2);
+      still = now.x === before.x && now.y === before.y ? still + 1 : 0;
       before = now;
     }
   }
@@ -136,5 +136,6 @@
   }
 
   gc._.expose('scroll', scroll);
+  gc._.expose('scrolledTo', (id) => { const el = id ? node(id) : d.scrollingElement(document); return el && facts(el); });
   gc._.expose('state', state);
 })();

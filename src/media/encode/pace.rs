@@ -26,6 +26,8 @@ const CORRECTION: (f64, f64) = (0.3, 3.0);
 /// above so many a second, which a heavy page on a slow machine still makes.
 const BUSY_SHARE: f64 = 0.25;
 const BUSY_FPS: f64 = 4.0;
+/// Below this share of the rate as well.
+const LARGE_SHARE: f64 = 0.15;
 
 /// Decides when the next picture may be drawn and what the encoder shall aim at.
 #[derive(Debug)]
@@ -122,7 +124,9 @@ impl Budget {
         let review = std::mem::replace(&mut self.review, Review::new(now));
         let seconds = span.as_secs_f64();
         let busy_fps = (BUSY_SHARE * self.fps).min(BUSY_FPS);
-        let busy = f64::from(review.pictures) >= busy_fps * seconds;
+        // A clock or a spinner needs no more than it takes.
+        let is_large = review.bits >= LARGE_SHARE * self.bitrate_bps * seconds;
+        let busy = is_large && f64::from(review.pictures) >= busy_fps * seconds;
         // What a quiet page makes says nothing; what was right for a busy one need not be any more.
         let ideal = if review.held_back {
             // The rate is kept by drawing less; small enough pictures make it all of them. What
