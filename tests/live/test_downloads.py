@@ -65,3 +65,17 @@ def test_half_a_file_is_never_given(lone_api, room, save):
     answer = lone_api.request("GET", path(room, download))
     assert answer.status_code == 409 and "broke off" in answer.json()["error"]["message"], answer.text
     assert listed(lone_api, room, download)["state"] == "failed"
+
+
+@pytest.mark.parametrize("how", ["link", "script"])
+def test_a_file_that_begins_late_is_told(lone_api, room, web, how):
+    """The server thinks for a moment before it answers a link to save, or one that a script clicks."""
+    target = web.url("/file", pause=0, late=0.15)
+    ways = {
+        "link": f"<a href='{target}' download>Save</a>",
+        "script": f"<a id=a href='{target}' download></a><button onclick=a.click()>Save</button>",
+    }
+    web.files["/files.html"] = f"<title>Files</title>{ways[how]}".encode()
+    lone_api.do(room, "navigate", url=web.url("/files.html"))
+    told = lone_api.do(room, "click", index=lone_api.index_of(room, "Save"))
+    assert told["effect"]["kind"] == "download" and told["data"]["download"]["name"] == "halves.bin", told

@@ -426,10 +426,11 @@ async fn downloads(
         .iter()
         .any(|(_, after)| after.leads_to(Way::File));
     let is_weak = is_weak && before.may_download && !settled.navigated;
-    let grace = match (came_empty || is_saved, is_weak) {
-        (true, _) => DOWNLOAD_INSTEAD_GRACE,
-        (false, true) => DOWNLOAD_GRACE,
-        (false, false) => Duration::ZERO,
+    let grace = match (is_saved, came_empty, is_weak) {
+        (true, _, _) => stage.settle_max,
+        (false, true, _) => DOWNLOAD_INSTEAD_GRACE,
+        (false, false, true) => DOWNLOAD_GRACE,
+        (false, false, false) => Duration::ZERO,
     };
     if !grace.is_zero() {
         let begun = watch.wait_for(|_| downloads.count() > before.downloads);

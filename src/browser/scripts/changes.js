@@ -153,9 +153,11 @@
     input: (event) => since.inputs.add(realTarget(event)),
     change: (event) => since.inputs.add(realTarget(event)),
     invalid: (event) => { if (event.isTrusted) since.invalid.set(realTarget(event), d.cut(realTarget(event).validationMessage, TEXT_MAX)); },
-    submit: (event) => { since.submitted.add(realTarget(event)); since.leads.push(event); },
-    click: (event) => { if (since.leads.length < MAX_TOLD) since.leads.push(event); },
+    submit: (event) => { since.submitted.add(realTarget(event)); if (event.isTrusted) lead(event); },
+    click: (event) => lead(event),
   };
+  /** An event forgets its way when it has arrived; whether the page lets it go on shows only then. */
+  const lead = (event) => { if (since.leads.length < MAX_TOLD) since.leads.push({ event, path: event.composedPath() }); };
   /** Pages send events of these names to the window and to objects of their own, too. */
   const hear = (event) => { if (since && d.isElement(realTarget(event))) HEARD[event.type](event); };
   const listen = () => { for (const kind of Object.keys(HEARD)) addEventListener(kind, hear, { capture: true, passive: true }); };
@@ -258,9 +260,9 @@
   }
 
   /** Where a click or a submission leads that the page has not kept from it: 'away', 'file' or null. */
-  function leadsTo(event) {
+  function leadsTo({ event, path: way }) {
     if (event.defaultPrevented) return null;
-    const path = event.composedPath().filter((el) => d.nodeType(el) === 1);
+    const path = way.filter(d.isElement);
     if (event.type === 'submit') {
       const form = path[0];
       return form && !/^dialog$/i.test(d.getAttribute(form, 'method') || '') && staysHere(d.getAttribute(form, 'target')) ? 'away' : null;

@@ -79,6 +79,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             cookie = ("Set-Cookie", f"mark={query['mark']}; Path=/")
             self.respond(pages.storage(query), headers=[cookie])
         elif request.path == "/file":
+            web.released.wait(float(query.get("late", 0)))
             self.file(float(query["pause"]), query.get("cut"))
         elif request.path == "/no-content":
             self.respond("", status=204)
