@@ -382,22 +382,11 @@ async fn told(
     observed: Observed,
     submit: bool,
 ) -> Result<Done, ActionError> {
-    let left = match &observed.field {
-        Some(Typed {
-            is_gone: false,
-            held: Some(held),
-            ..
-        }) if submit => Some(held),
-        _ => None,
-    };
+    let left = observed.field.and_then(|now| now.held);
+    let left = left.filter(|_| submit);
     let mut done = observed.outcome;
     done.target = Some(field.struck.clone());
     done.drop_focus_on(field.struck.index);
-    let shown = |held: &String| match field.facts.is_password {
-        true => Value::Null,
-        false => json!(held),
-    };
-    let before = field.facts.held.as_ref();
     match seen {
         Seen::Held(Verdict::Refused, held) => {
             let error = field.not_accepted(held, "");
@@ -407,19 +396,8 @@ async fn told(
                 .retry(Retry::Useless));
         }
         Seen::Held(verdict, held) => {
-            // Whoever sends a text often empties its field.
-            let held = left.unwrap_or(held);
-            done = done.with("value", shown(held));
+            done = with_value(field, done, held, left.as_ref());
             done = done.with("reformatted", *verdict == Verdict::Reformatted);
-            // The focus came with the typing: what was asked for is the value.
-            if done.effect.kind < EffectKind::Navigation && before != Some(held) {
-                done.effect = Effect {
-                    kind: EffectKind::Value,
-                    verified: Some(true),
-                    before: Some(before.map_or(Value::Null, shown)),
-                    after: Some(shown(held)),
-                };
-            }
         }
         Seen::Taken(held) => {
             done = done.with("value", json!(held)).with("taken", true);
@@ -458,6 +436,27 @@ async fn told(
         .retry(Retry::Useless));
     }
     Ok(done)
+}
+
+/// What the field holds: what was typed, or, once that has been sent, what is `left`.
+fn with_value(field: &Field, mut done: Done, held: &String, left: Option<&String>) -> Done {
+    let shown = |held: &String| match field.facts.is_password {
+        true => Value::Null,
+        false => json!(held),
+    };
+    let before = field.facts.held.as_ref();
+    let is_kept = left.is_none_or(|left| left == held);
+    // The focus came with the typing: what was asked for is the value.
+    if done.effect.kind < EffectKind::Navigation && is_kept && before != Some(held) {
+        done.effect = Effect {
+            kind: EffectKind::Value,
+            verified: Some(true),
+            before: Some(before.map_or(Value::Null, shown)),
+            after: Some(shown(held)),
+        };
+    }
+    // Whoever sends a text often empties its field.
+    done.with("value", shown(left.unwrap_or(held)))
 }
 
 /// Whether Enter was no more than one more line.
