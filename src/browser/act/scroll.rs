@@ -34,6 +34,8 @@ enum Answer {
 #[derive(Debug, Deserialize)]
 struct Moved {
     moved: bool,
+    /// Whether nothing has come of it in its frame.
+    calm: bool,
     from: Value,
     scroll: Value,
     target: Scroller,
@@ -67,8 +69,10 @@ pub(super) async fn scroll(stage: Stage<'_>, params: &Scroll) -> Result<Done, Ac
             None => in_the_middle(stage, middle, by).await,
         }
     };
-    let ((), found) = tokio::join!(before.mark(stage, known.as_ref()), scrolling);
+    let marking = before.mark(stage, known.as_ref());
+    let ((), found, deaf) = tokio::join!(marking, scrolling, deaf(stage, known.as_ref()));
     let mut found = found?;
+    found.rest(deaf).await;
     if found.moved.is_none() && known.is_none() {
         // Some pages (maps, canvases) go by the wheel only.
         let wheel = pointer::wheel(stage.page, middle, by);
@@ -142,7 +146,29 @@ struct Found {
     at: Option<Value>,
 }
 
+/// The document that is meant, when nothing in it listens for scrolls.
+async fn deaf(stage: Stage<'_>, known: Option<&Known>) -> Option<u64> {
+    let frame = match known {
+        Some(known) => known.frame.clone(),
+        None => stage.page.main_frame().await.ok()?,
+    };
+    let heeds = sight::heeds_scrolls(&frame).await;
+    (!heeds).then(|| frame.document())
+}
+
 impl Found {
+    /// Waits until what was scrolled has come to rest, unless it has: by itself, in a document that
+    /// is `deaf` to scrolls.
+    async fn rest(&self, deaf: Option<u64>) {
+        if let Some((frame, moved)) = &self.moved
+            && !(moved.calm && deaf == Some(frame.document()))
+        {
+            let resting = frame.call::<Value>("scrollRested", json!([moved.target.node]));
+            // A document that cannot be asked any more has gone, which is seen to afterwards.
+            let _ = resting.await;
+        }
+    }
+
     /// Takes an answer in; the first that moved counts, else the first that could.
     fn take(&mut self, frame: &Frame, answer: Answer) -> bool {
         match answer {

@@ -241,7 +241,7 @@
   }
 
   mark();
-  gc._.frames = { next, pause, requested, scrolledWithin };
+  gc._.frames = { next, turn, pause, requested, scrolledWithin };
   Object.assign(gc._, { isRestless, domVersion, shadowRoots });
   gc._.expose('quiet', quiet);
   d.listen(document, 'DOMContentLoaded', observe, { once: true });

@@ -87,11 +87,14 @@
     : { node: idOf(el), role: names.role(el), name: d.clean(d.getAttribute(el, 'aria-label') || '', 80) });
   const facts = (el) => { const most = range(el); return { ...offset(el), max_x: most.x, max_y: most.y }; };
 
-  /** Until the offset stays: pages glide, snap, and draw more. */
+  /**
+   * Until the offset stays: pages glide, snap, and draw more. A page hears of a scroll in the next frame; a glide
+   * that it then begins has not moved in the frame after that.
+   */
   async function rested(el) {
     const end = performance.now() + REST_MS;
     let before = offset(el);
-    for (let still = 0; still < 2 && performance.now() < end;) {
+    for (let still = 0; still < 4 && performance.now() < end;) {
       await gc._.frames.next();
       const now = offset(el);
       still = now.x === before.x && now.y === before.y ? still + 1 : 0;
@@ -99,8 +102,18 @@
     }
   }
 
+  /** Whether nothing has come of a scroll in its frame, and the page has asked for no other. */
+  async function isCalm(el) {
+    const before = offset(el);
+    const isBusy = await gc._.frames.next();
+    // What observes intersections is told after the frame.
+    await gc._.frames.turn();
+    const now = offset(el);
+    return !isBusy && now.x === before.x && now.y === before.y;
+  }
+
   /**
-   * Scrolls by dx, dy, and waits until that has come to rest.
+   * Scrolls by dx, dy. Where that is not `calm`, and where the page listens for scrolls, it has not come to rest.
    * @param {{index?:number, middle?:{x,y}}} where  an element in the scroller that is meant, or the middle of what is seen
    * @returns {Promise<{is:'scrolled'|'none'|'gone', moved?:boolean, from?, scroll?:{x,y,max_x,max_y}, target?:object, inside?:number}>}
    *   none: nothing here goes that way; inside: the frame element under the middle
@@ -120,9 +133,9 @@
     if (!el) return { is: 'none', inside: null, scroll: facts(d.scrollingElement(document) || d.documentElement(document)) };
     const before = offset(el);
     d.scrollBy(el, { left: dx, top: dy, behavior: 'instant' });
-    await rested(el);
+    const calm = await isCalm(el);
     const at = offset(el);
-    return { is: 'scrolled', moved: at.x !== before.x || at.y !== before.y, has_room: hasRoom(el, dx, dy), from: before, scroll: facts(el), target: told(el) };
+    return { is: 'scrolled', calm, moved: at.x !== before.x || at.y !== before.y, has_room: hasRoom(el, dx, dy), from: before, scroll: facts(el), target: told(el) };
   }
 
   /** @returns {{url, title, ready_state, scroll:{x,y,max_x,max_y}, viewport:{width,height,scale}}} */
@@ -136,6 +149,7 @@
   }
 
   gc._.expose('scroll', scroll);
+  gc._.expose('scrollRested', async (id) => { const el = id ? node(id) : d.scrollingElement(document); if (el) await rested(el); });
   gc._.expose('scrolledTo', (id) => { const el = id ? node(id) : d.scrollingElement(document); return el && facts(el); });
   gc._.expose('state', state);
 })();

@@ -2,6 +2,7 @@
 //! things lie. Nothing here acts.
 
 mod awaited;
+mod heed;
 mod list;
 mod look;
 mod place;
@@ -11,6 +12,7 @@ mod unreadable;
 mod which;
 
 pub(in crate::browser) use self::awaited::awaited;
+pub(in crate::browser) use self::heed::heeds_scrolls;
 pub use self::list::{ElementList, Part, asks_for_password, list};
 pub(in crate::browser) use self::place::{Area, placement};
 pub use self::text::{Found, TextPart, find, text};

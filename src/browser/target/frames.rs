@@ -349,6 +349,24 @@ impl Frame {
         document.object_id.ok_or(Error::Replaced)
     }
 
+    /// The window of a document of [`Self::document_of_page`].
+    pub(in crate::browser) async fn window_of(
+        &self,
+        document: &RemoteObjectId,
+    ) -> Result<RemoteObjectId, Error> {
+        // Markup can shadow the property of the document itself.
+        let own = "function () { return Object.getOwnPropertyDescriptor(Document.prototype, \
+                   'defaultView').get.call(this); }";
+        let params = CallFunctionOnParams::builder()
+            .function_declaration(own)
+            .object_id(document.clone())
+            .object_group(OBJECTS)
+            .build()
+            .map_err(Error::builder(SCRIPT))?;
+        let window = self.session().execute("find a window", params).await?;
+        window.result.object_id.ok_or(Error::Replaced)
+    }
+
     /// Chromium's number of the document.
     async fn described(&self) -> Result<i64, Error> {
         let ours = self.object("whole", json!([])).await?;
