@@ -160,7 +160,7 @@
   const lead = (event) => { if (since.leads.length < MAX_TOLD) since.leads.push({ event, path: event.composedPath() }); };
   /** Pages send events of these names to the window and to objects of their own, too. */
   const hear = (event) => { if (since && d.isElement(realTarget(event))) HEARD[event.type](event); };
-  const listen = () => { for (const kind of Object.keys(HEARD)) addEventListener(kind, hear, { capture: true, passive: true }); };
+  const listen = () => d.hearAll(Object.keys(HEARD), hear, { capture: true, passive: true });
 
   /** The fields for whose sake the browser stopped a form. */
   function stopped() {

@@ -24,6 +24,16 @@
   capture(Document.prototype, 'documentElement body title readyState designMode defaultView scrollingElement execCommand hasFocus styleSheets adoptedStyleSheets'
     + ' createDocumentFragment createTreeWalker');
   d.listen = captured(EventTarget.prototype, 'addEventListener');
+  /**
+   * Listens on the window, once more if it did: `document.open` takes listeners away, and in a window that goes on with
+   * another document, as one that was opened empty does, those of before are there and hear nothing.
+   */
+  d.hearAll = (kinds, listener, options) => {
+    for (const kind of kinds) {
+      removeEventListener(kind, listener, options);
+      addEventListener(kind, listener, options);
+    }
+  };
   /** Whatever it is given, such as the target of an event that a page has sent to itself. */
   d.isElement = (any) => { try { return d.nodeType(any) === 1; } catch { return false; } };
   d.labelControl = captured(HTMLLabelElement.prototype, 'control');

@@ -115,7 +115,7 @@
   let typing = null;
   function begin(el) {
     typing = { field: el, others: [] };
-    addEventListener('input', note, true);
+    d.hearAll(['input'], note, true);
   }
   function note(event) {
     const at = event.composedPath()[0];

@@ -23,7 +23,8 @@
   let waiters = 0;
   let lastChange = -Infinity;
   let roots = 0;
-  let observing = false;
+  /** The document that is observed: a window that was opened empty goes on with another one. */
+  let observing = null;
   const observer = new MutationObserver(onMutations);
 
   /** What changes by itself again and again, with no action under way: a clock, a ticker. */
@@ -44,7 +45,7 @@
   let version = 0;
   /** Another number when the document may hold other elements than before. */
   function domVersion() {
-    if (!observing) return ++version;
+    if (observing !== document) return ++version;
     const records = observer.takeRecords();
     if (records.length) onMutations(records);
     return version;
@@ -157,8 +158,8 @@
 
   /** From DOMContentLoaded on: a load is told by navigation events, not by a flood of changes. */
   function observe() {
-    if (observing || d.readyState(document) === 'loading') return;
-    observing = true;
+    if (observing === document || d.readyState(document) === 'loading') return;
+    observing = document;
     observer.observe(document, OPTIONS);
     const scan = () => scanForRoots(d.documentElement(document));
     requestIdleCallback(scan, { timeout: 2000 });

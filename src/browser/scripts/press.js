@@ -22,13 +22,12 @@
    */
   function arm({ only = null, any = false, nested = false }) {
     armed = { only, any, nested, until: performance.now() + ARMED_MS, presses: 0, blocked: null, on: null, isBlocking: false, isOver: false, drags: new Set() };
-    // Once more: `document.open` takes listeners away.
     listen();
   }
   function listen() {
-    for (const kind of KINDS) addEventListener(kind, onEvent, OPTIONS);
-    for (const kind of DRAGS) addEventListener(kind, onDrag, { capture: true, passive: true });
-    for (const kind of ['pointerover', 'pointermove']) addEventListener(kind, onMove, { capture: true, passive: true });
+    d.hearAll(KINDS, onEvent, OPTIONS);
+    d.hearAll(DRAGS, onDrag, { capture: true, passive: true });
+    d.hearAll(['pointerover', 'pointermove'], onMove, { capture: true, passive: true });
   }
   function onDrag(event) {
     if (armed && event.isTrusted) armed.drags.add(event.type);
