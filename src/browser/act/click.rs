@@ -13,7 +13,7 @@ use super::{Done, Stage};
 use crate::media::cursor::Cue;
 use crate::model::Point;
 use crate::model::command::{ActionError, ActionErrorKind, Click, MouseButton, Target};
-use crate::model::outcome::{Delivery, Retry, Struck};
+use crate::model::outcome::{Change, Delivery, Retry, Struck};
 
 pub(super) async fn click(stage: Stage<'_>, params: &Click) -> Result<Done, ActionError> {
     // What the middle button opens is for later.
@@ -55,6 +55,24 @@ async fn on_element(stage: Stage<'_>, index: u32, params: &Click) -> Result<Done
     }
 }
 
+/// A press that is let go of elsewhere, or of which the page has taken its element away, is no click.
+fn no_click(done: &mut Done, struck: &Struck) {
+    // The list of a select element takes the rest of the click.
+    if struck.role == "combobox" {
+        return;
+    }
+    let what = aim::in_words(&struck.role, &struck.name);
+    done.changes.push(Change {
+        kind: "no_click".to_owned(),
+        text: format!(
+            "The press on {what} did not become a click: the page changed or moved it while it was \
+             pressed. What waits for clicks heard nothing."
+        ),
+        index: struck.index,
+    });
+    done.effect.verified = None;
+}
+
 /// Where a press landed.
 enum Landed {
     OnIt(Done),
@@ -76,9 +94,13 @@ async fn press(stage: Stage<'_>, aimed: &Aim, params: &Click) -> Result<Landed, 
     if verdict.presses == 0 && can_tell {
         return Ok(Landed::Elsewhere(verdict.blocked));
     }
+    let can_be_asked = observed.can_be_asked();
     let mut done = observed.outcome;
     done.target = Some(aimed.struck.clone());
     done.drop_focus_on(aimed.struck.index);
+    if can_tell && can_be_asked && button == MouseButton::Left && verdict.clicks == 0 {
+        no_click(&mut done, &aimed.struck);
+    }
     let pressed = u64::from(count).min(verdict.presses.max(1));
     if verdict.is_known && verdict.presses < u64::from(count) && verdict.blocked.is_some() {
         done.delivery = Delivery::Partly;
@@ -186,6 +208,7 @@ pub(super) fn unknown(target: Option<&Struck>) -> ActionError {
 /// What the frames say of the presses.
 struct Verdict {
     presses: u64,
+    clicks: u64,
     blocked: Option<(Frame, Cover)>,
     /// Whether all frames could say.
     is_known: bool,
@@ -200,6 +223,11 @@ impl Verdict {
                 .pressed
                 .iter()
                 .map(|(_, pressed)| pressed.presses)
+                .sum(),
+            clicks: observed
+                .pressed
+                .iter()
+                .map(|(_, pressed)| pressed.clicks)
                 .sum(),
             blocked: observed.pressed.iter().find_map(blocked),
             is_known: observed.is_whole,

@@ -105,6 +105,8 @@ pub(super) struct Typed {
 pub(super) struct Pressed {
     /// Presses that the page heard of.
     pub(super) presses: u64,
+    /// Clicks that came of them.
+    pub(super) clicks: u64,
     /// What was under one that it did not hear of.
     pub(super) blocked: Option<Cover>,
     /// What the last one landed on.

@@ -316,8 +316,24 @@ fn not_open(aimed: &Reached, label: &str) -> ActionError {
 /// Opens the listbox if need be, and looks for an option: at once, by typing where that filters it,
 /// and by scrolling.
 async fn find(stage: Stage<'_>, aimed: &Reached, want: &str) -> Result<Choosable, ActionError> {
+    let mut typed = None;
+    let found = look_for(stage, aimed, want, &mut typed).await;
+    if let (Err(_), Some(old)) = (&found, typed) {
+        // What was typed to find it is no choice.
+        type_into(stage, aimed, &old).await?;
+    }
+    found
+}
+
+/// As [`find`]; `typed` keeps what the element held before something was typed into it.
+async fn look_for(
+    stage: Stage<'_>,
+    aimed: &Reached,
+    want: &str,
+    typed: &mut Option<String>,
+) -> Result<Choosable, ActionError> {
     let index = aimed.known.index;
-    let mut sought = seek(aimed, want).await?;
+    let mut sought = seek(aimed, want, true).await?;
     if let Sought::Closed { typeable } = sought {
         click::once(stage, index).await?;
         sought = wait(aimed, want, OPENS_WITHIN / 3).await?;
@@ -327,12 +343,13 @@ async fn find(stage: Stage<'_>, aimed: &Reached, want: &str) -> Result<Choosable
             sought = wait(aimed, want, OPENS_WITHIN / 3).await?;
         }
         if typeable && !matches!(sought, Sought::Found { .. }) {
-            type_into(stage, aimed, want).await?;
+            *typed = type_into(stage, aimed, want).await?;
             sought = wait(aimed, want, OPENS_WITHIN).await?;
         }
     }
     if let Sought::Absent { typeable: true, .. } = sought {
-        type_into(stage, aimed, want).await?;
+        let old = type_into(stage, aimed, want).await?;
+        *typed = typed.take().or(old);
         sought = wait(aimed, want, OPENS_WITHIN).await?;
     }
     if let Sought::Absent { .. } = sought {
@@ -368,9 +385,9 @@ fn absent(aimed: &Reached, why: &str, options: &[String]) -> ActionError {
     error
 }
 
-async fn seek(aimed: &Reached, want: &str) -> Result<Sought, ActionError> {
+async fn seek(aimed: &Reached, want: &str, is_first: bool) -> Result<Sought, ActionError> {
     let frame: &Frame = &aimed.known.frame;
-    let sought = frame.call("seekOption", json!([aimed.known.node, want]));
+    let sought = frame.call("seekOption", json!([aimed.known.node, want, is_first]));
     sought.await.map_err(browser_failed)
 }
 
@@ -378,7 +395,7 @@ async fn seek(aimed: &Reached, want: &str) -> Result<Sought, ActionError> {
 async fn wait(aimed: &Reached, want: &str, most: Duration) -> Result<Sought, ActionError> {
     let until = Instant::now() + most;
     loop {
-        let sought = seek(aimed, want).await?;
+        let sought = seek(aimed, want, false).await?;
         let is_there = matches!(sought, Sought::Found { .. } | Sought::Gone);
         if is_there || Instant::now() > until {
             return Ok(sought);
@@ -387,19 +404,27 @@ async fn wait(aimed: &Reached, want: &str, most: Duration) -> Result<Sought, Act
     }
 }
 
-/// Types what is looked for, in the place of what stood there.
-async fn type_into(stage: Stage<'_>, aimed: &Reached, want: &str) -> Result<(), ActionError> {
+/// Types what is looked for, in the place of what stood there, which it answers.
+async fn type_into(
+    stage: Stage<'_>,
+    aimed: &Reached,
+    want: &str,
+) -> Result<Option<String>, ActionError> {
     let known = &aimed.known;
     let prepared = known
         .frame
         .call::<Value>("prepareField", json!([known.node, true]));
-    prepared.await.map_err(browser_failed)?;
-    let events = keys::strokes(want)
-        .iter()
-        .flat_map(|stroke| keys::stroke(stroke, keys::Breaks::None))
-        .collect();
+    let prepared = prepared.await.map_err(browser_failed)?;
+    let held = prepared["field"]["held"].as_str().map(str::to_owned);
+    let events = match want {
+        "" => keys::chord(&keys::plain("Delete")),
+        want => keys::strokes(want)
+            .iter()
+            .flat_map(|stroke| keys::stroke(stroke, keys::Breaks::None))
+            .collect(),
+    };
     deliver(stage, keys::send(stage.page, events)).await?;
-    Ok(())
+    Ok(held)
 }
 
 /// Goes through a listbox that shows, or makes, only a part of its options.
@@ -411,7 +436,7 @@ async fn scroll_to(aimed: &Reached, want: &str) -> Result<Sought, ActionError> {
         let moved = frame.call::<bool>("scrollList", json!([aimed.known.node, to_start]));
         let moved = moved.await.map_err(browser_failed)?;
         tokio::time::sleep(LOOK_EVERY).await;
-        let sought = seek(aimed, want).await?;
+        let sought = seek(aimed, want, false).await?;
         let is_end = !moved && !to_start;
         to_start = false;
         if !matches!(sought, Sought::Absent { .. }) || is_end || Instant::now() > until {

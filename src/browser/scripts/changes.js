@@ -92,7 +92,11 @@
     watcher.disconnect();
     const options = { subtree: true, childList: true, characterData: true, attributes: true, attributeOldValue: true };
     watcher.observe(document, options);
-    for (const shadow of shadowsAround(el)) watcher.observe(shadow, options);
+    for (const shadow of shadowsAround(el)) {
+      watcher.observe(shadow, options);
+      // What is said of a field does not leave its shadow tree.
+      for (const kind of ['invalid', 'submit', 'change']) d.listen(shadow, kind, hear, { capture: true, passive: true });
+    }
     listen();
     return { scroll: since.offset };
   }
@@ -276,7 +280,12 @@
   }
   const staysHere = (target) => !target || /^_(self|top|parent)$/i.test(target);
 
-  const isNothing = (seen) => !seen || !(seen.page || seen.value || seen.focus || seen.scroll || seen.stopped.length);
+  /** A press gives what is pressed the focus: to a field that is what it is for, to a button it is nothing. */
+  function hasItself() {
+    const at = d.focused();
+    return Boolean(at && since.el) && !names.isEditable(at) && (at === since.subject || d.isWithin(since.el, at) || d.isWithin(at, since.el));
+  }
+  const isNothing = (seen) => !seen || !(seen.page || seen.value || (seen.focus && !hasItself()) || seen.scroll || seen.stopped.length);
 
   /**
    * At rest after input: what the press landed on, what has changed, and the page's state.

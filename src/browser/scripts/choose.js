@@ -102,6 +102,16 @@
   /** The field of a combobox, where the combobox is around it. */
   const fieldIn = (el) => (d.isTag(el, 'input') ? el : inside(el, 'input:not([type=hidden])').find(isSeen) || null);
 
+  const shownLists = () => inside(document, POPUPS).filter((at) => isSeen(at) && inside(at, OPTIONS).length);
+  /** Listboxes that showed before an element was opened, by their first option: they are others'. */
+  let others = new Map();
+  function noteOthers(el) {
+    const field = fieldIn(el);
+    const says = [el, field].filter(Boolean).map((at) => d.getAttribute(at, 'aria-expanded')).find((state) => state !== null);
+    const at = d.focused();
+    const isOpen = says === undefined ? Boolean(at) && (at === field || d.isWithin(at, el)) : says === 'true';
+    others = new Map(isOpen ? [] : shownLists().map((list) => [list, inside(list, OPTIONS)[0]]));
+  }
   /** The listbox that belongs to an element: it, one that it names, or the only one that shows. */
   function listOf(el) {
     if (d.matches(el, POPUPS)) return el;
@@ -115,7 +125,7 @@
     }
     const own = inside(el, POPUPS)[0];
     if (own) return own;
-    const shown = inside(document, POPUPS).filter((at) => isSeen(at) && inside(at, OPTIONS).length);
+    const shown = shownLists().filter((at) => !others.has(at) || others.get(at) !== inside(at, OPTIONS)[0]);
     return shown.length === 1 ? shown[0] : null;
   }
   const ariaOff = (option) => d.getAttribute(option, 'aria-disabled') === 'true';
@@ -125,11 +135,13 @@
 
   /**
    * An option of the listbox of an element, and whether that is open.
+   * @param {boolean} first  nothing was done to open it so far
    * @returns {{is:'gone'|'closed'|'absent'|'found', option?:{node, label, disabled, selected}, options?:string[], typeable?:boolean}}
    */
-  function seekOption(id, wanted) {
+  function seekOption(id, wanted, first) {
     const el = node(id);
     if (!el) return { is: 'gone' };
+    if (first) noteOthers(el);
     const list = listOf(el);
     const typeable = Boolean(fieldIn(el)) && !fieldIn(el).readOnly;
     if (!list || !isSeen(list)) return { is: 'closed', typeable };

@@ -13,7 +13,7 @@
   const ARMED_MS = 3000;
   const OPTIONS = { capture: true, passive: false };
 
-  /** @type {{only:Element|null, any:boolean, nested:boolean, until:number, presses:number, blocked:object|null, on:object|null, isBlocking:boolean, isOver:boolean, drags:Set<string>}|null} */
+  /** @type {{only:Element|null, any:boolean, nested:boolean, until:number, presses:number, clicks:number, blocked:object|null, on:object|null, isBlocking:boolean, isOver:boolean, drags:Set<string>}|null} */
   let armed = null;
 
   /**
@@ -21,7 +21,7 @@
    *   for none at all; any: whatever is there, which is noted
    */
   function arm({ only = null, any = false, nested = false }) {
-    armed = { only, any, nested, until: performance.now() + ARMED_MS, presses: 0, blocked: null, on: null, isBlocking: false, isOver: false, drags: new Set() };
+    armed = { only, any, nested, until: performance.now() + ARMED_MS, presses: 0, clicks: 0, blocked: null, on: null, isBlocking: false, isOver: false, drags: new Set() };
     listen();
   }
   function listen() {
@@ -42,10 +42,15 @@
   function onEvent(event) {
     if (!armed || !event.isTrusted || event.timeStamp > armed.until) return;
     if (event.type === 'pointerdown') decide(event);
-    if (!armed.isBlocking) return;
+    if (!armed.isBlocking) {
+      if (event.type === 'click' && isOnTarget(event)) armed.clicks++;
+      return;
+    }
     event.preventDefault();
     event.stopImmediatePropagation();
   }
+  /** A press that is let go of elsewhere becomes a click of what is around both. */
+  const isOnTarget = (event) => !armed.only || [armed.only, names.subject(armed.only)].some((at) => event.composedPath().includes(at));
   function decide({ clientX, clientY }) {
     const hit = geo.hitTest(clientX, clientY);
     const verdict = armed.any ? 'hit' : armed.only && hit ? locating.judge(armed.only, hit) : 'miss';
@@ -69,7 +74,7 @@
     const was = armed;
     armed = null;
     return was && {
-      presses: was.presses, blocked: was.blocked, is_blocked: was.isBlocking, on: was.on, is_over: was.isOver, is_drag: was.drags.has('dragstart'),
+      presses: was.presses, clicks: was.clicks, blocked: was.blocked, is_blocked: was.isBlocking, on: was.on, is_over: was.isOver, is_drag: was.drags.has('dragstart'),
     };
   }
 
