@@ -153,7 +153,14 @@ mod tests {
     #[test]
     fn text_goes_where_the_caret_is() {
         let wanted = |clear, caret| Wanted::new("a😀b", "X", clear, caret);
-        assert_eq!(wanted(true, None), Wanted::Whole("X".to_owned()));
+        for (held, verdict) in [
+            ("X", Verdict::Exact),
+            ("Xa😀b", Verdict::Refused),
+            ("a😀bX", Verdict::Refused),
+            ("x.", Verdict::Reformatted),
+        ] {
+            assert_eq!(wanted(true, None).verdict(held), verdict, "{held}");
+        }
         assert_eq!(
             wanted(false, Some((4, 4))),
             Wanted::Whole("a😀bX".to_owned())
