@@ -129,3 +129,33 @@ def test_a_form_in_a_shadow_that_is_stopped_is_no_success(lone_api, room, show, 
     show(f"<title>Shadow</title><div id=h></div><script>h.attachShadow({{ mode: '{mode}' }}).innerHTML = '{form}'</script>")
     refused = lone_api.fail(room, "click", "not_accepted", index=lone_api.index_of(room, "Send"))
     assert refused["context"]["fields"][0]["name"] == "Town", refused
+
+
+def test_an_answered_dialog_is_told(lone_api, room, show):
+    """By the result of the answer, and by an event of its own."""
+    show("<title>Asks</title><button onclick=\"document.title = prompt('Who?', 'Bo')\">Ask</button>")
+    with lone_api.events(room, types=["dialog"]) as events:
+        lone_api.do(room, "click", index=lone_api.index_of(room, "Ask"))
+        told = lone_api.do(room, "handle_dialog", accept=True, text="Ana")
+        answered = {"type": "prompt", "message": "Who?", "accepted": True, "handled_by": "agent"}
+        assert answered.items() <= told["dialogs"][0].items() and told["title"] == "Ana", told
+        heard = events.wait("dialog", accept=lambda event: event["handled_by"] == "agent")
+        assert heard["accepted"] is True, heard
+
+
+def test_a_choice_that_is_not_there_is_not_found(lone_api, room, show):
+    """Nothing was done, and what there is comes along."""
+    show("<title>List</title><select aria-label=Field><option>One<option>Two</select>")
+    refused = lone_api.fail(room, "select", "option_not_found", index=lone_api.index_of(room, "Field"), label="Three")
+    assert refused["delivery"] == "not_sent" and len(refused["context"]["options"]) == 2, refused
+
+
+def test_what_the_fence_stopped_is_in_the_result(lone_api, web):
+    """Each host once, with the reason in words."""
+    button = "<button onclick=\"fetch('http://blocked.localhost:8099/a').catch(() => 0); fetch('http://blocked.localhost:8099/b').catch(() => 0)\">Go</button>"
+    web.files["/misleads.html"] = f"<title>Fence</title>{button}".encode()
+    with lone_api.session(new_room("fence-told"), allowed_domains=["127.0.0.1"]) as fenced:
+        lone_api.do(fenced, "navigate", url=web.url("/misleads.html"))
+        told = lone_api.do(fenced, "click", index=lone_api.index_of(fenced, "Go"))
+        (blocked,) = told["blocked_requests"]
+        assert blocked["host"] == "blocked.localhost:8099" and "allowed_domains" in blocked["reason"], told

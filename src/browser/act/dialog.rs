@@ -106,5 +106,7 @@ pub(super) async fn handle(
         .page
         .answer_dialog(&opened, params.accept, params.text.as_deref());
     answered.await.map_err(browser_failed)?;
-    observe::after(stage, before).await
+    let mut done = observe::after(stage, before).await?;
+    done.dialogs = stage.page.dialogs_since(opened.number.saturating_sub(1));
+    Ok(done)
 }

@@ -39,9 +39,13 @@ use super::tabs::Tabs;
 use super::target::Page;
 use crate::error::Chain;
 use crate::media::cursor::Cue;
+use crate::model::allowlist::Denial;
 use crate::model::command::{ActionError, ActionErrorKind, Command};
-use crate::model::outcome::{Delivery, Outcome, Retry};
+use crate::model::outcome::{BlockedRequest, Delivery, Outcome, Retry};
 use crate::model::{Secrets, Sketch, wait::Wait};
+
+/// Hosts that a result names of those that the fence has stopped.
+const BLOCKED_MAX: usize = 16;
 
 /// What an action that did what was asked has found out. A failure carries its own in the error.
 pub type Done = Outcome;
@@ -92,15 +96,17 @@ impl std::fmt::Debug for Stage<'_> {
 /// Carries out one action.
 pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
     refuse_while_dialog_open(stage, command)?;
+    let denials = stage.gate.denials();
     let acting = Box::pin(dialog::unless_stopped(stage, command, act(stage, command)));
     let done = match tabs::is_of_page(command) {
         true => tabs::on_page(stage, command, acting).await,
         false => acting.await,
     };
     match done {
-        Ok(done) => Ok(told(done)),
+        Ok(done) => Ok(told(fenced(stage, done, denials))),
         Err(mut error) => {
-            *error.outcome = told(std::mem::take(&mut error.outcome));
+            let outcome = fenced(stage, std::mem::take(&mut error.outcome), denials);
+            *error.outcome = told(outcome);
             Err(error)
         }
     }
@@ -153,6 +159,22 @@ fn refuse_while_dialog_open(stage: Stage<'_>, command: &Command) -> Result<(), A
     .delivery(Delivery::NotSent)
     .retry(Retry::Safe)
     .context(json!({ "dialog": opened.info })))
+}
+
+/// An outcome with the requests that the fence has stopped since there had been so many, each host
+/// once.
+fn fenced(stage: Stage<'_>, mut outcome: Outcome, denials: u64) -> Outcome {
+    for denied in stage.gate.denied_since(denials) {
+        let host = format!("{}:{}", denied.host, denied.port);
+        let known = &outcome.blocked_requests;
+        if known.len() < BLOCKED_MAX && !known.iter().any(|blocked| blocked.host == host) {
+            let reason = Denial::new(denied.reason, &host).to_string();
+            outcome
+                .blocked_requests
+                .push(BlockedRequest { host, reason });
+        }
+    }
+    outcome
 }
 
 /// An outcome with the facts that every action tells.

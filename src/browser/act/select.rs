@@ -186,6 +186,10 @@ async fn chosen(
 
 fn refusal(aimed: &Reached, refused: Chose) -> ActionError {
     let what = in_words(&aimed.struck.role, &aimed.struck.name);
+    let kind = match &refused {
+        Chose::Absent(_) | Chose::Twice(_) => ActionErrorKind::OptionNotFound,
+        _ => ActionErrorKind::ValueNotAccepted,
+    };
     let (why, refusal) = match refused {
         Chose::Absent(refusal) => (format!("has no option \"{}\"", refusal.what), refusal),
         Chose::Disabled(refusal) => (
@@ -211,9 +215,13 @@ fn refusal(aimed: &Reached, refused: Chose) -> ActionError {
         .filter_map(label)
         .collect();
     let mut error = ActionError::new(
-        ActionErrorKind::ValueNotAccepted,
-        format!("{what} {why}. It offers {}.", quoted(&labels)),
+        kind,
+        format!(
+            "For {what} no choice was made: it {why}. It offers {}.",
+            quoted(&labels)
+        ),
     )
+    .delivery(Delivery::NotSent)
     .retry(Retry::Useless)
     .context(json!({ "options": refusal.options, "more_options": refusal.more }));
     error.outcome.target = Some(aimed.struck.clone());

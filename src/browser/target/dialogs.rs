@@ -125,9 +125,22 @@ impl Dialogs {
         (opened, answer)
     }
 
-    /// The one that was open is closed, whoever closed it.
-    pub(super) fn note_closed(&self) {
-        self.open.send_replace(None);
+    /// The one that was open is closed, whoever closed it. Answers how it was when that is news: the
+    /// policy's answers are told with the question.
+    pub(super) fn note_closed(&self) -> Option<DialogInfo> {
+        let closed = self.open.send_replace(None)?;
+        let told = self.told();
+        let mut same = told.kept.iter().filter(|one| one.number == closed.number);
+        let info = same.next().map(|one| one.info.clone())?;
+        (info.handled_by == Some(HandledBy::Agent)).then_some(info)
+    }
+
+    /// Notes that the answer to one did not reach it.
+    pub(super) fn note_unanswered(&self, number: u64) {
+        let mut told = self.told();
+        if let Some(opened) = told.kept.iter_mut().find(|opened| opened.number == number) {
+            (opened.info.accepted, opened.info.handled_by) = (None, None);
+        }
     }
 
     /// Notes how one was answered.

@@ -174,8 +174,7 @@ impl Listener {
             "Page.loadEventFired" if self.is_page(event) => self.loaded(),
             "Page.javascriptDialogOpening" => event.parse().map(|event| self.dialog_opened(&event)),
             "Page.javascriptDialogClosed" => {
-                self.shared.dialogs.note_closed();
-                None
+                self.shared.dialogs.note_closed().map(PageEvent::Dialog)
             }
             "Runtime.bindingCalled" => event.parse().and_then(|event| self.notified(&event)),
             "Runtime.consoleAPICalled" => event.parse().map(|event| console(&event)),

@@ -543,10 +543,14 @@ impl Page {
         accept: bool,
         text: Option<&str>,
     ) -> Result<(), Error> {
-        dialogs::answer(self.session(), accept, text).await?;
         let dialogs = &self.inner.shared.dialogs;
+        // Its end, which is told, may be heard before the answer's.
         dialogs.note_answer(opened.number, accept, HandledBy::Agent);
-        Ok(())
+        let answered = dialogs::answer(self.session(), accept, text).await;
+        if answered.is_err() {
+            dialogs.note_unanswered(opened.number);
+        }
+        answered
     }
 }
 
