@@ -143,10 +143,10 @@ def test_an_answered_dialog_is_told(lone_api, room, show):
         assert heard["accepted"] is True, heard
 
 
-def test_a_choice_that_is_not_there_is_not_found(lone_api, room, show):
+def test_a_choice_that_is_not_there_is_not_made(lone_api, room, show):
     """Nothing was done, and what there is comes along."""
     show("<title>List</title><select aria-label=Field><option>One<option>Two</select>")
-    refused = lone_api.fail(room, "select", "option_not_found", index=lone_api.index_of(room, "Field"), label="Three")
+    refused = lone_api.fail(room, "select", "value_not_accepted", index=lone_api.index_of(room, "Field"), label="Three")
     assert refused["delivery"] == "not_sent" and len(refused["context"]["options"]) == 2, refused
 
 

@@ -186,10 +186,6 @@ async fn chosen(
 
 fn refusal(aimed: &Reached, refused: Chose) -> ActionError {
     let what = in_words(&aimed.struck.role, &aimed.struck.name);
-    let kind = match &refused {
-        Chose::Absent(_) | Chose::Twice(_) => ActionErrorKind::OptionNotFound,
-        _ => ActionErrorKind::ValueNotAccepted,
-    };
     let (why, refusal) = match refused {
         Chose::Absent(refusal) => (format!("has no option \"{}\"", refusal.what), refusal),
         Chose::Disabled(refusal) => (
@@ -215,7 +211,7 @@ fn refusal(aimed: &Reached, refused: Chose) -> ActionError {
         .filter_map(label)
         .collect();
     let mut error = ActionError::new(
-        kind,
+        ActionErrorKind::ValueNotAccepted,
         format!(
             "For {what} no choice was made: it {why}. It offers {}.",
             quoted(&labels)
