@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.api import new_room
 from support.cdp import Chromium, find_chromium
 from support.films import missing_programs
 from support.livekit_server import LiveKitServer
@@ -161,6 +162,14 @@ def watch_js(chromium, web, livekit_server):
 def watch_whep(chromium, web, lone_ghostcast):
     """Makes WHEP viewers of the service without LiveKit."""
     return lambda room: WhepViewer(chromium, web, lone_ghostcast.api, room)
+
+
+@pytest.fixture(scope="module")
+def room(lone_ghostcast, request):
+    """One session for all of a module, named by it; a module that wants another one has its own."""
+    name = request.module.__name__.rsplit(".", 1)[-1].removeprefix("test_").replace("_", "-")
+    with lone_ghostcast.api.session(new_room(name)) as session:
+        yield session
 
 
 @pytest.fixture

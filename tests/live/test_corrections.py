@@ -2,17 +2,8 @@
 
 import re
 
-import pytest
 
-from support.api import new_room
 from support.web import closed_port
-
-
-@pytest.fixture(scope="module")
-def room(lone_ghostcast):
-    """One session for all of this module."""
-    with lone_ghostcast.api.session(new_room("corrections")) as name:
-        yield name
 
 
 def counted(api, name):

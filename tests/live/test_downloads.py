@@ -2,16 +2,8 @@
 
 import pytest
 
-from support.api import new_room
 from support.wait import wait_for
 from support.web import HALF
-
-
-@pytest.fixture(scope="module")
-def room(lone_ghostcast):
-    """One session for all of this module."""
-    with lone_ghostcast.api.session(new_room("downloads")) as name:
-        yield name
 
 
 @pytest.fixture

@@ -7,16 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support.api import assert_envelope, new_room
+from support.api import assert_envelope
 
 COLORS = [(208, 28, 63), (29, 78, 216), (4, 120, 87), (157, 23, 143), (180, 69, 9), (14, 111, 138)]
-
-
-@pytest.fixture(scope="module")
-def room(lone_ghostcast):
-    """One session for all of this module."""
-    with lone_ghostcast.api.session(new_room("marks")) as name:
-        yield name
 
 
 def shot(api, room, **options):

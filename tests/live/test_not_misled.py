@@ -45,13 +45,6 @@ NO_CLICK = {
 }
 
 
-@pytest.fixture(scope="module")
-def room(lone_ghostcast):
-    """One session for all of this module."""
-    with lone_ghostcast.api.session(new_room("not-misled")) as name:
-        yield name
-
-
 @pytest.fixture
 def show(lone_api, room, web):
     """Opens a page that is made of this."""

@@ -2,17 +2,8 @@
 
 import pytest
 
-from support.api import new_room
-
 # What the lists hold once the card is in the other one, above or below what is there.
 MOVED = (["", "AnchorOnly card"], ["", "Only cardAnchor"])
-
-
-@pytest.fixture(scope="module")
-def room(lone_ghostcast):
-    """One session for all of this module."""
-    with lone_ghostcast.api.session(new_room("oddments")) as name:
-        yield name
 
 
 @pytest.fixture

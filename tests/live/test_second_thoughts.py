@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from support.api import new_room
 from support.wait import wait_for
 
 FIELD = "<title>Field</title><input id=f aria-label=Field><p id=says role=alert></p><script>%s</script>"
@@ -36,13 +35,6 @@ GLIDING = {
           const more = document.createElement('div'); more.style.height = '3000px'; document.body.append(more) }""",
     ),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def room(lone_ghostcast):
-    """One session for all of this module."""
-    with lone_ghostcast.api.session(new_room("second-thoughts")) as name:
-        yield name
 
 
 @pytest.fixture

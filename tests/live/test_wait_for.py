@@ -4,15 +4,7 @@ import time
 
 import pytest
 
-from support.api import new_room
 from support.wait import wait_for
-
-
-@pytest.fixture(scope="module")
-def room(lone_ghostcast):
-    """One session for all of this module."""
-    with lone_ghostcast.api.session(new_room("waiting")) as name:
-        yield name
 
 
 @pytest.fixture
