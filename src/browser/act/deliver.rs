@@ -56,3 +56,10 @@ pub(super) async fn deliver(
 pub(super) fn is_open(dialog: &Option<Opened>) -> bool {
     dialog.as_ref().is_some_and(Opened::is_open)
 }
+
+/// Whether a dialog waits for an answer that was not there when there had been so many.
+pub(super) fn is_new(dialog: &Option<Opened>, before: u64) -> bool {
+    dialog
+        .as_ref()
+        .is_some_and(|opened| opened.is_open() && opened.number > before)
+}

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::super::target::Opened;
-use super::deliver::is_open;
+use super::deliver::is_new;
 use super::observe;
 use super::{Stage, browser_failed};
 use crate::model::Outcome;
@@ -48,19 +48,19 @@ const fn asks_the_page(command: &Command) -> bool {
 async fn stopped(stage: Stage<'_>) -> Opened {
     let before = stage.page.dialogs_count();
     let mut dialogs = stage.page.watch_dialog();
-    let is_new = |dialog: &Option<Opened>| {
-        is_open(dialog) && dialog.as_ref().is_some_and(|one| one.number > before)
-    };
     loop {
-        if dialogs.wait_for(is_new).await.is_err() {
+        if dialogs
+            .wait_for(|dialog| is_new(dialog, before))
+            .await
+            .is_err()
+        {
             std::future::pending::<()>().await;
         }
         tokio::time::sleep(NOTICED_WITHIN).await;
-        let still = dialogs
-            .borrow()
-            .clone()
-            .filter(|one| is_new(&Some(one.clone())));
-        if let Some(opened) = still {
+        let now = dialogs.borrow().clone();
+        if is_new(&now, before)
+            && let Some(opened) = now
+        {
             return opened;
         }
     }

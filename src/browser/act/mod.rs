@@ -144,8 +144,7 @@ fn refuse_while_dialog_open(stage: Stage<'_>, command: &Command) -> Result<(), A
             Command::HandleDialog(_) | Command::Wait(Wait::Seconds(_))
         );
     let opened = stage.page.dialog();
-    let Some(opened) = opened.filter(|opened| !gets_through && opened.info.handled_by.is_none())
-    else {
+    let Some(opened) = opened.filter(|opened| !gets_through && opened.is_open()) else {
         return Ok(());
     };
     Err(ActionError::new(

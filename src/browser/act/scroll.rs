@@ -113,6 +113,16 @@ pub(super) async fn scroll(stage: Stage<'_>, params: &Scroll) -> Result<Done, Ac
     Ok(done.with("moved", moved.moved).with("scroll", moved.scroll))
 }
 
+/// The document that is meant, when nothing in it listens for scrolls.
+async fn deaf(stage: Stage<'_>, known: Option<&Known>) -> Option<u64> {
+    let frame = match known {
+        Some(known) => known.frame.clone(),
+        None => stage.page.main_frame().await.ok()?,
+    };
+    let heeds = sight::heeds_scrolls(&frame).await;
+    (!heeds).then(|| frame.document())
+}
+
 impl Moved {
     /// Where it is at rest: pages glide on, go back, and grow at their end.
     async fn look_again(&mut self, frame: &Frame, page: Option<Value>) {
@@ -144,16 +154,6 @@ struct Found {
     moved: Option<(Frame, Moved)>,
     /// Where the page stands when nothing goes that way.
     at: Option<Value>,
-}
-
-/// The document that is meant, when nothing in it listens for scrolls.
-async fn deaf(stage: Stage<'_>, known: Option<&Known>) -> Option<u64> {
-    let frame = match known {
-        Some(known) => known.frame.clone(),
-        None => stage.page.main_frame().await.ok()?,
-    };
-    let heeds = sight::heeds_scrolls(&frame).await;
-    (!heeds).then(|| frame.document())
 }
 
 impl Found {

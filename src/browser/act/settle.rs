@@ -14,7 +14,8 @@ use tokio::time::{sleep, sleep_until, timeout, timeout_at};
 
 use super::super::error::Error;
 use super::super::target::loading::{Failure, Loading};
-use super::super::target::{Frame, Opened, Page};
+use super::super::target::{Frame, Page};
+use super::deliver::is_new;
 use super::observe::After;
 
 /// A navigation that ends without a document (a download, HTTP 204) is given up after this.
@@ -135,13 +136,6 @@ pub(super) async fn after_input(
         took: started.elapsed(),
         seen,
     }
-}
-
-/// Whether a dialog that was not there before waits for an answer.
-fn is_new(dialog: &Option<Opened>, before: u64) -> bool {
-    dialog
-        .as_ref()
-        .is_some_and(|opened| opened.is_open() && opened.number > before)
 }
 
 async fn rest(
@@ -400,6 +394,7 @@ pub(super) async fn landing(
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::target::Opened;
     use super::*;
     use crate::model::outcome::DialogInfo;
 

@@ -1,6 +1,8 @@
-//! Whether a document listens for what is done to it as a whole.
+//! What listens in a document, as the debugger tells it.
 
-use chromiumoxide_cdp::cdp::browser_protocol::dom_debugger::GetEventListenersParams;
+use chromiumoxide_cdp::cdp::browser_protocol::dom_debugger::{
+    EventListener, GetEventListenersParams,
+};
 use chromiumoxide_cdp::cdp::js_protocol::runtime::RemoteObjectId;
 
 use super::super::error::Error;
@@ -26,14 +28,22 @@ async fn listens(frame: &Frame) -> Result<bool, Error> {
 }
 
 async fn has_listener(frame: &Frame, of: &RemoteObjectId, depth: i64) -> Result<bool, Error> {
-    const OPERATION: &str = "ask what listens for scrolls";
+    let all = listeners(frame, of, depth).await?;
+    Ok(all.iter().any(|one| one.r#type.starts_with("scroll")))
+}
+
+/// What listens on something in a document, and so many levels below it; -1 for all.
+pub(super) async fn listeners(
+    frame: &Frame,
+    of: &RemoteObjectId,
+    depth: i64,
+) -> Result<Vec<EventListener>, Error> {
+    const OPERATION: &str = "ask what listens";
     let params = GetEventListenersParams::builder()
         .object_id(of.clone())
         .depth(depth)
         .pierce(true)
         .build()
         .map_err(Error::builder(OPERATION))?;
-    let answer = frame.session().execute(OPERATION, params).await?;
-    let mut all = answer.listeners.iter();
-    Ok(all.any(|listener| listener.r#type.starts_with("scroll")))
+    Ok(frame.session().execute(OPERATION, params).await?.listeners)
 }

@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 
-use chromiumoxide_cdp::cdp::browser_protocol::dom_debugger::GetEventListenersParams;
 use futures::future::join_all;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -11,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::error::Error;
 use super::super::target::{Frame, Page};
+use super::heed;
 use super::place::{Area, Placement};
 
 /// Nodes whose marks as listening change in one look at a document.
@@ -314,19 +314,10 @@ async fn hear(page: &Page, frame: &Frame) -> Result<(), Error> {
 
 /// What listens in a document now, by kind and node.
 async fn listening(frame: &Frame) -> Result<HashSet<(&'static str, i64)>, Error> {
-    const OPERATION: &str = "ask what listens";
-    let session = frame.session();
     let document = frame.document_of_page().await?;
-    let params = GetEventListenersParams::builder()
-        .object_id(document.clone())
-        .depth(-1)
-        .pierce(true)
-        .build()
-        .map_err(Error::builder(OPERATION))?;
-    let answer = session.execute(OPERATION, params).await;
+    let listeners = heed::listeners(frame, &document, -1).await;
     frame.let_go(document);
-    Ok(answer?
-        .listeners
+    Ok(listeners?
         .iter()
         .filter_map(|listener| {
             let kind = kind_of(&listener.r#type)?;
