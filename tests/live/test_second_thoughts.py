@@ -124,3 +124,13 @@ def test_a_list_made_anew_holds_nobody_knows_what(lone_api, room, show):
     told = lone_api.act(room, "select", index=lone_api.index_of(room, "Field"), value="b")
     assert told["data"].get("values") is None, told
     wait_for(lambda: held(lone_api, room), 2, "the new list holds the first", accept=lambda value: value == "a")
+
+
+def test_a_code_that_was_sent_is_told_whole(lone_api, room, show):
+    """One box a digit, the page moves on by itself, and Enter sends: the value is that of all boxes."""
+    boxes = "<input maxlength=1 aria-label=Field>" + "<input maxlength=1>" * 3
+    script = """const all = [...document.querySelectorAll('input')];
+    all.forEach((one, at) => { one.oninput = () => all[at + 1]?.focus() })"""
+    show(f"<title>Code</title>{boxes}<script>{script}</script>")
+    told = lone_api.do(room, "type", index=lone_api.index_of(room, "Field"), text="1234", submit=True)
+    assert told["data"]["value"] == "1234", told

@@ -382,7 +382,7 @@ async fn told(
     observed: Observed,
     submit: bool,
 ) -> Result<Done, ActionError> {
-    let left = observed.field.and_then(|now| now.held);
+    let left = observed.field.and_then(|now| now.boxes.or(now.held));
     let left = left.filter(|_| submit);
     let mut done = observed.outcome;
     done.target = Some(field.struck.clone());

@@ -1,6 +1,6 @@
 //! What a person would notice between before and after an action.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use serde::Deserialize;
@@ -87,6 +87,9 @@ pub(super) struct After {
     pub(super) pressed: Option<Pressed>,
     changes: Option<Changes>,
     state: PageState,
+    /// When it has said so.
+    #[serde(skip, default = "Instant::now")]
+    at: Instant,
     /// What the field holds that was asked for.
     pub(super) field: Option<Typed>,
 }
@@ -341,7 +344,7 @@ pub(super) async fn observe(stage: Stage<'_>, before: &Before, delivery: Deliver
         pressed,
         is_whole,
         field,
-        scroll: settled.main().map(|after| after.state.scroll.clone()),
+        scroll: settled.main().map(|(_, after)| after.state.scroll.clone()),
         is_stopped,
         navigated: settled.navigated,
     }
@@ -375,10 +378,8 @@ fn outcome(stage: Stage<'_>, settled: &Settled, facts: Facts<'_>, delivery: Deli
 
 /// What the page itself has just said need not be asked again.
 fn note_state(page: &Page, settled: &Settled) {
-    if let Some(document) = page.document()
-        && let Some(after) = settled.main()
-    {
-        page.note_state(document, after.state.clone());
+    if let Some((frame, after)) = settled.main() {
+        page.note_state(frame.document(), after.state.clone(), after.at);
     }
 }
 

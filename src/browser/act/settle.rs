@@ -73,9 +73,9 @@ pub(super) struct Settled {
 
 impl Settled {
     /// What the page's own document says, if it is the one that was acted on.
-    pub(super) fn main(&self) -> Option<&After> {
-        let (frame, after) = self.seen.first()?;
-        frame.parent().is_none().then_some(after)
+    pub(super) fn main(&self) -> Option<&(Frame, After)> {
+        let first = self.seen.first();
+        first.filter(|(frame, _)| frame.parent().is_none())
     }
 }
 

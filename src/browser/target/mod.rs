@@ -444,10 +444,10 @@ impl Page {
         Ok(state)
     }
 
-    /// Keeps what a document of the page has just said of itself, for whoever asks next.
-    pub(super) fn note_state(&self, document: u64, state: PageState) {
+    /// Keeps what a document of the page said of itself, and when, for whoever asks next.
+    pub(super) fn note_state(&self, document: u64, state: PageState, at: Instant) {
         let said = Said {
-            at: Instant::now(),
+            at,
             document,
             state,
         };
