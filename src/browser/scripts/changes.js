@@ -78,7 +78,7 @@
     const focus = d.focused();
     const subject = el ? names.subject(el) : null;
     since = {
-      el, subject, focus, fields: new Map(), offset: offset(root()), scrolls: new Map(), live: new Map(), fronts: new Set(), menus: new Set(),
+      el, subject, focus, title: d.title(document), fields: new Map(), offset: offset(root()), scrolls: new Map(), live: new Map(), fronts: new Set(), menus: new Set(),
       mutations: 0, inputs: new Set(), invalid: new Map(), submitted: new Set(), marked: new Set(), written: new Map(), leads: [], isOver: false,
     };
     for (const field of [subject, focus]) if (field) since.fields.set(field, held(field));
@@ -285,7 +285,9 @@
     const at = d.focused();
     return Boolean(at && since.el) && !names.isEditable(at) && (at === since.subject || d.isWithin(since.el, at) || d.isWithin(at, since.el));
   }
-  const isNothing = (seen) => !seen || !(seen.page || seen.value || (seen.focus && !hasItself()) || seen.scroll || seen.stopped.length);
+  /** A title may tick by itself, and so is no effect that is told; whoever waits for one need not wait longer. */
+  const hasOtherTitle = () => d.title(document) !== since.title;
+  const isNothing = (seen) => !seen || !(seen.page || hasOtherTitle() || seen.value || (seen.focus && !hasItself()) || seen.scroll || seen.stopped.length);
 
   /**
    * At rest after input: what the press landed on, what has changed, and the page's state.
