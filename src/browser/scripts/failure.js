@@ -5,9 +5,12 @@
   /**
    * Fills that page, which is white by itself; on any other one nothing is done.
    * @param {string} url  what was asked for @param {string} why
+   * @returns {boolean} whether it says so now
    */
   gc._.expose('writeFailure', (url, why) => {
-    if (location.protocol !== 'chrome-error:' || window !== top) return;
+    if (location.protocol !== 'chrome-error:' || window !== top) return false;
+    // What is still parsed would come after it.
+    if (document.readyState === 'loading' || !document.body) return false;
     const make = (tag, style, ...inside) => {
       const el = document.createElement(tag);
       el.style.cssText = style;
@@ -22,5 +25,6 @@
     document.documentElement.style.background = '#f0f2f5';
     document.body.style.cssText = 'margin:0;color:#1f2328;font:18px/26px sans-serif';
     document.body.replaceChildren(page);
+    return true;
   });
 })();

@@ -59,6 +59,9 @@ const FRONT_WITHIN: Duration = Duration::from_millis(500);
 const SAID_WITHIN: Duration = Duration::from_millis(20);
 /// Actions follow one another, so more than one rarely asks at once.
 const MARKS_MAX: usize = 4;
+/// How long Chromium's page for a failed document takes to be there, on a busy machine.
+const FAILURE_WITHIN: Duration = Duration::from_secs(5);
+const FAILURE_PAUSE: Duration = Duration::from_millis(50);
 
 /// What subscribers shall hear of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -487,12 +490,25 @@ impl Page {
     }
 
     /// Writes into Chromium's page for a document that could not be loaded, which is white by itself,
-    /// what was asked for and why it is not there. Another page is left alone.
-    pub async fn write_failure(&self, url: &str, why: &str) -> Result<(), Error> {
-        let frame = self.main_frame().await?;
-        frame
-            .call::<()>("writeFailure", serde_json::json!([url, why]))
-            .await
+    /// what was asked for and why it is not there. Another page is left alone. That page is told
+    /// before it can be written to, so this tries until it is written, or shows something else.
+    pub async fn write_failure(&self, failure: u64, url: &str, why: &str) -> Result<(), Error> {
+        let arguments = serde_json::json!([url, why]);
+        let deadline = Instant::now() + FAILURE_WITHIN;
+        loop {
+            let written = match self.main_frame().await {
+                Ok(frame) => frame.call("writeFailure", arguments.clone()).await,
+                Err(error) => Err(error),
+            };
+            let shown = self.loading().shown_failure().map(|shown| shown.number);
+            if matches!(written, Ok(true)) || shown != Some(failure) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline || self.is_closed() {
+                return Err(written.err().unwrap_or(Error::Replaced));
+            }
+            tokio::time::sleep(FAILURE_PAUSE).await;
+        }
     }
 
     /// Stops whatever the page loads.

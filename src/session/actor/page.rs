@@ -122,9 +122,10 @@ impl Work {
             return;
         };
         let (url, why) = (self.masked(&failure.url), self.why(failure));
+        let number = failure.number;
         self.actor.tracker.spawn(
             async move {
-                if let Err(error) = page.write_failure(&url, &why).await {
+                if let Err(error) = page.write_failure(number, &url, &why).await {
                     tracing::debug!(error = %Chain(&error), "a page does not say why it failed");
                 }
             }

@@ -76,8 +76,11 @@ class Film:
     def picture_at(self, seconds):
         """The picture that is shown at a time, as RGB."""
         width, height = self.size
+        # A seek goes to the next picture, and one stays for as long as none comes.
+        times = [at for at, _ in self.packets()]
+        shown = max((at for at in times if at <= seconds), default=times[0])
         data = run(
-            *("ffmpeg", "-v", "error", "-ss", max(0.0, seconds), "-i", self.path),
+            *("ffmpeg", "-v", "error", "-ss", max(0.0, shown - 0.002), "-i", self.path),
             *("-map", "0:v", "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"),
         )
         return np.frombuffer(data, np.uint8).reshape((height, width, 3))
