@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::target::Page;
 use super::super::target::loading::Loading;
-use super::{Stage, browser_failed, navigate};
+use super::{Stage, browser_failed, navigate, observe};
 use crate::media::cursor::Cue;
 use crate::model::Outcome;
 use crate::model::command::{ActionError, ActionErrorKind, Command};
-use crate::model::outcome::{Delivery, Effect, EffectKind, Retry};
+use crate::model::outcome::{Delivery, DownloadInfo, Effect, EffectKind, Retry};
 use crate::model::tab::TABS_MAX;
 use crate::model::wait::Wait;
 
@@ -131,6 +131,7 @@ pub(super) async fn on_page(
     acting: impl Future<Output = Result<Outcome, ActionError>>,
 ) -> Result<Outcome, ActionError> {
     let (windows, came) = (stage.page.windows_asked(), stage.tabs.came());
+    let downloads = stage.tabs.downloads().count();
     let done = tokio::select! {
         biased;
         done = acting => done,
@@ -147,16 +148,32 @@ pub(super) async fn on_page(
         let soon = deadline.min(Instant::now() + WINDOW_WITHIN);
         stage.tabs.until_came(came + asked, soon).await;
     }
-    match stage.tabs.other_than(stage.page, deadline).await {
-        Some(page) => {
-            arrive(&page, deadline).await;
-            match done {
-                Ok(done) => Ok(in_tab(done, page.tab())),
-                Err(error) => Err(failed_in_tab(error, page.tab())),
-            }
+    let mut other = stage.tabs.other_than(stage.page, deadline).await;
+    if let Some(page) = &other {
+        arrive(page, deadline).await;
+        // One that was opened for a file alone is closed when that begins.
+        if page.is_closed() {
+            other = stage.tabs.other_than(stage.page, deadline).await;
         }
-        None => done,
     }
+    let done = match asked {
+        0 => done,
+        _ => done.map(|done| with_downloads(done, stage.tabs.downloads().since(downloads))),
+    };
+    match (other, done) {
+        (Some(page), Ok(done)) => Ok(in_tab(done, page.tab())),
+        (Some(page), Err(error)) => Err(failed_in_tab(error, page.tab())),
+        (None, done) => done,
+    }
+}
+
+/// A file that a window was opened for begins when the page itself rests already.
+fn with_downloads(mut done: Outcome, downloads: Vec<DownloadInfo>) -> Outcome {
+    if let Some(first) = downloads.first() {
+        observe::raise(&mut done, EffectKind::Download, Value::Null, json!(first.name));
+        done.downloads = downloads;
+    }
+    done
 }
 
 /// A failure says too what came of what was sent.
@@ -202,15 +219,18 @@ fn closed(command: &Command) -> Result<Outcome, ActionError> {
     }
 }
 
-/// Lets a page that has become the current one come to rest.
+/// Lets a page that has become the current one come to rest, or close.
 async fn arrive(page: &Page, deadline: Instant) {
     let mut loading = page.watch_loading();
     let goes = |loading: &Loading| {
         loading.is_loading || loading.awaits_document || loading.url != "about:blank"
     };
-    // An empty page may be all that was wanted.
-    let _ = timeout(BLANK_GRACE, loading.wait_for(goes)).await;
-    let rests = |loading: &Loading| !loading.is_loading && !loading.awaits_document;
-    // One that takes longer is still loading when the action is done.
-    let _ = timeout_at(deadline, loading.wait_for(rests)).await;
+    let resting = async {
+        // An empty page may be all that was wanted.
+        let _ = timeout(BLANK_GRACE, loading.wait_for(goes)).await;
+        let rests = |loading: &Loading| !loading.is_loading && !loading.awaits_document;
+        // One that takes longer is still loading when the action is done.
+        let _ = timeout_at(deadline, loading.wait_for(rests)).await;
+    };
+    tokio::select! { () = page.closed() => (), () = resting => () }
 }

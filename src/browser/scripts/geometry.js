@@ -75,7 +75,20 @@
     if (d.isTag(el, 'area')) return areaFragments(el);
     const own = solid(d.getClientRects(el));
     if (own.length) return own;
-    return Array.from(d.querySelectorAll(el, '*')).slice(0, 16).flatMap((child) => (d.checkVisibility(child) ? solid(d.getClientRects(child)) : []));
+    const wrapped = Array.from(d.querySelectorAll(el, '*')).slice(0, 16).flatMap((child) => (d.checkVisibility(child) ? solid(d.getClientRects(child)) : []));
+    return wrapped.length || !isBoxless(el) ? wrapped : textFragments(el);
+  }
+  /** Drawn by what is in it alone. */
+  const isBoxless = (el) => d.style(el).display === 'contents' && d.style(el).visibility === 'visible';
+  function textFragments(el) {
+    const text = new Range();
+    text.selectNodeContents(el);
+    return solid(text.getClientRects());
+  }
+  /** What has a box in place of an element that has none of its own: what it wraps, else what holds its text. */
+  function boxed(el) {
+    if (!isBoxless(el)) return el;
+    return Array.from(d.querySelectorAll(el, '*')).slice(0, 16).find((child) => d.isDrawn(child)) || d.flatParent(el) || el;
   }
   function solid(list) {
     if (list.length !== 1) return solidOf(list);
@@ -173,7 +186,7 @@
     return { x, y, width: w, height: h };
   };
   _.geometry = {
-    place, survey, clipOf, clipsInside, visibleQuad, boxOf, frameBox, hitTest, imageOf, toBox, fromDom, round, width, height, area, meet, distance, join, viewport,
+    place, survey, clipOf, clipsInside, visibleQuad, boxOf, frameBox, hitTest, imageOf, boxed, toBox, fromDom, round, width, height, area, meet, distance, join, viewport,
   };
   /** The frame element of this number, measured; null when it is gone. */
   gc._.expose('frameBox', (id, clip) => { const el = _.node(id); return el ? frameBox(el, clip) : null; });

@@ -52,8 +52,8 @@
   const measure = (el, clip) => geo.visibleQuad(geo.survey(clip), el);
   const showsEnough = ({ full, seen }) => seen !== null
     && geo.width(seen) >= Math.min(MIN_VISIBLE, geo.width(full)) - 0.5 && geo.height(seen) >= Math.min(MIN_VISIBLE, geo.height(full)) - 0.5;
-  /** An area of an image map is drawn as its image. */
-  const drawnAs = (el) => (d.isTag(el, 'area') ? geo.imageOf(el) || el : el);
+  /** An area of an image map is drawn as its image, an element without a box as what it wraps. */
+  const drawnAs = (el) => (d.isTag(el, 'area') ? geo.imageOf(el) || el : d.isDrawn(el) ? el : geo.boxed(el));
   const isDrawn = (el) => d.isDrawn(drawnAs(el));
   const scrollTo = (el, block) => {
     d.scrollIntoView(drawnAs(el), { block, inline: block === 'center' ? 'nearest' : block, behavior: 'instant' });

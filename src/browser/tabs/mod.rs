@@ -11,7 +11,7 @@ mod facts;
 mod order;
 mod targets;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -60,6 +60,8 @@ struct State {
     current: Page,
     /// All targets that are tabs or about to be, with what a strip of tabs would show.
     known: HashMap<String, Facts>,
+    /// Targets of the pages that pages have opened, from the moment that they are told.
+    windows: HashSet<String>,
     /// The tab that was opened last.
     number: u32,
 }
@@ -109,6 +111,7 @@ impl Tabs {
             pages: vec![page.clone()],
             current: page,
             known,
+            windows: HashSet::new(),
             number: 1,
         };
         let inner = Arc::new(Inner {
@@ -424,6 +427,32 @@ impl Inner {
         self.state().known.remove(target);
         // It may be gone already.
         let _ = self.ground.close(target).await;
+    }
+
+    /// Closes a window that was opened for a file alone, as browsers do: it never shows a document.
+    fn close_empty(self: &Arc<Self>, target: &str) {
+        {
+            let mut state = self.state();
+            let is_empty = state
+                .known
+                .get(target)
+                .is_none_or(|facts| facts.url.is_empty());
+            if !state.windows.contains(target) || !is_empty || state.known.len() < 2 {
+                return;
+            }
+            // One that is not a tab yet does not become one.
+            if !state.pages.iter().any(|page| page.target() == target) {
+                state.known.remove(target);
+            }
+        }
+        let (inner, target) = (Arc::clone(self), target.to_owned());
+        self.ground.tracker.spawn(
+            async move {
+                // It may be gone already.
+                let _ = inner.ground.close(&target).await;
+            }
+            .in_current_span(),
+        );
     }
 
     fn note_facts(&self, target: &str, mut facts: Facts) -> Option<(u32, String)> {

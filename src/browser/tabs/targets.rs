@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
+use chromiumoxide_cdp::cdp::browser_protocol::browser::EventDownloadWillBegin;
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
     EventTargetCreated, EventTargetDestroyed, EventTargetInfoChanged, TargetInfo,
 };
@@ -59,6 +60,7 @@ async fn hear(tabs: &Arc<Inner>, event: &Event) {
         }
         "Target.targetDestroyed" => {
             if let Some(event) = event.parse::<EventTargetDestroyed>() {
+                tabs.state().windows.remove(event.target_id.inner());
                 tabs.remove(event.target_id.inner()).await;
             }
         }
@@ -70,11 +72,20 @@ async fn hear_download(tabs: &Arc<Inner>, event: &Event) {
     let Ok(process) = tabs.ground.process() else {
         return;
     };
-    let is_ours = |frame: &str| tabs.state().pages.iter().any(|page| page.has_frame(frame));
+    let is_ours = |frame: &str| {
+        let state = tabs.state();
+        // A window that was opened for a file may not be a tab yet.
+        state.windows.contains(frame) || state.pages.iter().any(|page| page.has_frame(frame))
+    };
     let told = tabs
         .ground
         .downloads
         .hear(event, &process.browser(), is_ours);
+    if event.method == "Browser.downloadWillBegin"
+        && let Some(begun) = event.parse::<EventDownloadWillBegin>()
+    {
+        tabs.close_empty(begun.frame_id.inner());
+    }
     if let Some(told) = told {
         let tab = tabs.state().current.tab();
         tabs.tell(tab, PageEvent::Download(told)).await;
@@ -86,6 +97,9 @@ fn created(tabs: &Arc<Inner>, info: &TargetInfo) {
     let context = info.browser_context_id.as_ref().map(AsRef::as_ref);
     if info.r#type != "page" || context != Some(tabs.ground.context.as_str()) {
         return;
+    }
+    if info.opener_id.is_some() {
+        tabs.state().windows.insert(info.target_id.inner().clone());
     }
     let arrival = Arrival::of(tabs);
     tabs.came.send_modify(|came| *came += 1);
