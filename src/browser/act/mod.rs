@@ -9,6 +9,7 @@ mod dialog;
 mod drag;
 mod field;
 mod form;
+mod history;
 mod hover;
 mod navigate;
 mod observe;
@@ -115,8 +116,8 @@ pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, Action
 async fn act(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
     match command {
         Command::Navigate(params) => navigate::to(stage, params).await,
-        Command::GoBack => navigate::history(stage, -1).await,
-        Command::GoForward => navigate::history(stage, 1).await,
+        Command::GoBack => history::go(stage, -1).await,
+        Command::GoForward => history::go(stage, 1).await,
         Command::Refresh => navigate::refresh(stage).await,
         Command::Click(params) => click::click(stage, params).await,
         Command::Hover(target) => hover::hover(stage, target).await,

@@ -1,9 +1,9 @@
-//! navigate, go_back, go_forward and refresh.
+//! navigate and refresh, and what becomes of a navigation.
 
 use std::time::{Duration, Instant};
 
 use chromiumoxide_cdp::cdp::browser_protocol::page::{
-    GetNavigationHistoryParams, NavigateReturns, NavigateToHistoryEntryParams, ReloadParams,
+    NavigateReturns, ReloadParams,
 };
 use chromiumoxide_types::Command;
 use serde_json::{Value, json};
@@ -55,29 +55,8 @@ pub(super) async fn refresh(stage: Stage<'_>) -> Result<Outcome, ActionError> {
     go(stage, stage.navigate_timeout, &url, command).await
 }
 
-pub(super) async fn history(stage: Stage<'_>, step: i64) -> Result<Outcome, ActionError> {
-    let session = stage.page.session();
-    let history = session.execute("read the history", GetNavigationHistoryParams::default());
-    let history = history.await.map_err(browser_failed)?;
-    let wanted = history.current_index + step;
-    let entry = usize::try_from(wanted)
-        .ok()
-        .and_then(|index| history.entries.get(index));
-    // The blank page that every session begins with is not a place to go back to.
-    let Some(entry) = entry.filter(|entry| wanted > 0 || entry.url != "about:blank") else {
-        let way = if step < 0 { "back" } else { "forward" };
-        return Err(ActionError::new(
-            ActionErrorKind::NoHistory,
-            format!("There is no page to go {way} to. Use navigate with a URL instead."),
-        ));
-    };
-    let command = NavigateToHistoryEntryParams::new(entry.id);
-    let command = send(stage.page, command, "move in the history");
-    go(stage, stage.navigate_timeout, &entry.url, command).await
-}
-
 /// Asks for a navigation, and waits until it has landed.
-async fn go(
+pub(super) async fn go(
     stage: Stage<'_>,
     bound: Duration,
     url: &str,
@@ -230,7 +209,8 @@ impl Marks {
     }
 }
 
-async fn send<C: Command>(
+/// Sends a command that leads to a navigation, of which its answer says nothing.
+pub(super) async fn send<C: Command>(
     page: &Page,
     command: C,
     operation: &'static str,

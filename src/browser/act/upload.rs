@@ -208,9 +208,17 @@ async fn give(
     let set = frame.session().execute("give files to a field", set);
     set.await.map_err(browser_failed)?;
     sketch::files(stage, reached, given);
-    let held = frame.call::<HeldFiles>("heldFiles", json!([field.node]));
-    let held = held.await.ok();
+    let held = async || {
+        let held = frame.call::<HeldFiles>("heldFiles", json!([field.node]));
+        held.await.ok()
+    };
+    let first = held().await;
     let observed = observe::observe(stage, &before, Delivery::Sent).await;
+    let later = match observed.can_be_asked() {
+        true => held().await,
+        false => None,
+    };
+    let held = later.or(first);
     let mut done = observed.outcome;
     done.target = Some(reached.struck.clone());
     if let Some(error) = observed.error {
@@ -255,7 +263,9 @@ fn judge(
                 let names: Vec<&str> = taken.iter().map(|file| file.name.as_str()).collect();
                 done.effect = Effect {
                     kind: EffectKind::Value,
-                    verified: Some(true),
+                    // A page that has heard of them and empties the field has taken them, or thrown them
+                    // away.
+                    verified: held.as_ref().and_then(HeldFiles::is_kept),
                     before: None,
                     after: Some(json!(names)),
                 };
@@ -299,6 +309,12 @@ impl HeldFiles {
         };
         let now = self.now.as_deref().filter(is_same);
         now.or(Some(self.heard.as_slice()).filter(is_same))
+    }
+
+    /// Whether the field still holds something; unknown when it is empty or gone.
+    fn is_kept(&self) -> Option<bool> {
+        let now = self.now.as_deref().unwrap_or_default();
+        (!now.is_empty()).then_some(true)
     }
 }
 

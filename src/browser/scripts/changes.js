@@ -12,6 +12,9 @@
   const PROMPTED = /^[^\n]{0,80}[$>#%❯»]\s/;
   const TEXT_MAX = 200;
   const DRAG_END_MS = 600;
+  /** What a person has switched or chosen is looked at for so long: pages that do not take it put it back. */
+  const HOLDS_MS = 250;
+  const SWITCHES = /^(checkbox|radio|switch|menuitemcheckbox|menuitemradio)$/;
   const ENDS_MS = 10000; // after which an action that was told of is no longer asked about
   /** What may be noticed, in one walk of the document; what it is, is told apart afterwards. */
   const NOTABLE = '[role],[aria-live],output,dialog,[aria-modal],[popover],[aria-invalid]';
@@ -79,7 +82,7 @@
     const subject = el ? names.subject(el) : null;
     since = {
       el, subject, focus, title: d.title(document), fields: new Map(), offset: offset(root()), scrolls: new Map(), live: new Map(), fronts: new Set(), menus: new Set(),
-      mutations: 0, inputs: new Set(), invalid: new Map(), submitted: new Set(), marked: new Set(), written: new Map(), leads: [], isOver: false,
+      mutations: 0, inputs: new Set(), invalid: new Map(), submitted: new Set(), marked: new Set(), written: new Map(), switched: new Map(), leads: [], isOver: false,
     };
     for (const field of [subject, focus]) if (field) since.fields.set(field, held(field));
     for (const live of those('live').slice(0, MAX_LIVE)) since.live.set(live, drawn(live) ? textOf(live) : '');
@@ -219,6 +222,21 @@
     }
     return changed;
   }
+  const isSwitch = (el) => SWITCHES.test(names.role(el)) || d.isTag(el, 'select') || (d.isTag(el, 'input') && el.type === 'file') || d.hasAttribute(el, 'aria-pressed');
+  /** What was switched or chosen, as long as it holds. */
+  function switched() {
+    const all = valueEffect().filter(({ field }) => since.fields.has(field) && isSwitch(field));
+    for (const { field, after } of all) since.switched.set(field, after);
+    return all;
+  }
+  /** Fields that were switched or changed by hand, and hold again what they held. */
+  function* takenBack() {
+    for (const [field, before] of since.fields) {
+      if (!since.switched.has(field) && !(since.inputs.has(field) && isSwitch(field))) continue;
+      if (!d.isConnected(field) || held(field).raw !== before.raw) continue;
+      yield told('value', `${capital(inWords(field))} was changed, and the page changed it back: it holds ${JSON.stringify(before.told)}.`, field);
+    }
+  }
   function scrollEffect() {
     const at = offset(root());
     if (at.x !== since.offset.x || at.y !== since.offset.y) return { before: since.offset, after: { ...at, ...range(root()) } };
@@ -248,6 +266,7 @@
     for (const { field, after } of fields.slice(0, 3)) {
       if (after !== null && typeof after !== 'object') list.push(told('value', `${capital(inWords(field))} holds ${JSON.stringify(after)} now.`, field));
     }
+    list.push(...takenBack());
     const focus = focusEffect();
     if (focus?.after && !d.isFrame(d.focused())) list.push(told('focus', `The focus is on ${inWords(d.focused())} now.`, d.focused()));
     return {
@@ -302,6 +321,8 @@
       await gc._.frames.next();
       if (!isNothing(changes())) quiet = await gc.quiet(quietMs, maxMs);
     }
+    const holds = start + Math.min(patienceMs && HOLDS_MS, maxMs);
+    while (since && switched().length && performance.now() < holds) await gc._.frames.next();
     while (gc._.press.isDragging() && performance.now() - start < DRAG_END_MS) await gc._.frames.next();
     const out = { ...quiet, is_closing: window.closed, pressed: gc._.press.pressed(), changes: changes(), state: gc.state(), field: field && gc.typed(field) };
     if (since && !since.isOver) {
