@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::ledger::Ledger;
+use super::remembered::Remembered;
 use super::request::{Reply, Request};
 use crate::browser::capture::Easel;
 use crate::browser::tabs::Tabs;
@@ -31,6 +32,7 @@ pub struct SessionHandle {
     pub(super) vision: vision::Client,
     pub(super) secrets: Secrets,
     pub(super) ledger: Ledger,
+    pub(super) remembered: Remembered,
 }
 
 impl SessionHandle {

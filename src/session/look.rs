@@ -101,6 +101,10 @@ pub struct PageContext {
     pub tabs: Vec<TabInfo>,
     /// The dialog that is open; null when none is. Until it is handled, the rest is from before.
     pub dialog: Option<DialogInfo>,
+    /// True while a dialog is open: title, ready state, scroll and what was asked for are as they were
+    /// last read before it opened.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub from_before: bool,
     /// The indexed elements, when asked for.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     #[schema(inline)]
@@ -157,7 +161,7 @@ pub struct Unread {
 impl Unread {
     /// Everything that was asked for, which could not be read for the same reason; nothing when
     /// nothing was.
-    fn all(options: &ContextOptions, unreadable: Unreadable) -> Option<Self> {
+    pub(super) fn all(options: &ContextOptions, unreadable: Unreadable) -> Option<Self> {
         let all = Self {
             elements: options.wants_elements().then_some(()),
             accessibility: options.wants_tree().then_some(()),
@@ -236,6 +240,7 @@ impl SessionHandle {
             cursor: record.cursor,
             tabs: self.tabs.list(),
             dialog: None,
+            from_before: false,
             elements: None,
             accessibility: None,
             accessibility_total: None,
@@ -307,6 +312,7 @@ impl SessionHandle {
             cursor: record.cursor,
             tabs,
             dialog: None,
+            from_before: false,
             elements: read.elements,
             accessibility: read.nodes,
             accessibility_total: read.nodes_total,
@@ -317,6 +323,7 @@ impl SessionHandle {
             unread: read.unread,
         };
         masking::context(&self.secrets, &mut context);
+        self.remembered.keep(page.tab(), &options, &context);
         Ok(context)
     }
 
@@ -334,9 +341,9 @@ impl SessionHandle {
             document: page.document(),
             is_loading: loading.is_loading || loading.awaits_document,
             dialog: Some(dialog),
-            unread: Unread::all(options, Unreadable::DialogOpen),
             ..self.between_documents(page, options)
         };
+        self.remembered.fill(page.tab(), options, &mut context);
         masking::context(&self.secrets, &mut context);
         context
     }

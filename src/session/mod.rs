@@ -25,6 +25,7 @@ mod outlets;
 mod perform;
 pub mod queue;
 mod remains;
+mod remembered;
 mod request;
 mod start;
 pub mod studio;

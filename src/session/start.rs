@@ -13,6 +13,7 @@ use super::ledger::Ledger;
 use super::outlets::{self, Outlets, Settings};
 use super::perform::Kit;
 use super::remains::Remains;
+use super::remembered::Remembered;
 use super::request::REQUESTS_MAX;
 use super::studio::{self, Studio};
 use super::supervise::{Supervisor, caught};
@@ -192,6 +193,7 @@ pub(super) async fn start(
         vision,
         secrets,
         ledger: ledger.clone(),
+        remembered: Remembered::default(),
     };
     let (kit, sketches) = kit(&config, tabs, gate, studio, &handle);
     let room = bus.room(&spec.room_name)?;

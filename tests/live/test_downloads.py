@@ -71,3 +71,22 @@ def test_a_file_that_begins_late_is_told(lone_api, room, web, how):
     lone_api.do(room, "navigate", url=web.url("/files.html"))
     told = lone_api.do(room, "click", index=lone_api.index_of(room, "Save"))
     assert told["effect"]["kind"] == "download" and told["data"]["download"]["name"] == "halves.bin", told
+
+
+@pytest.mark.parametrize("how", ["link", "script", "form"])
+def test_a_window_for_a_file_alone(lone_api, room, web, how):
+    """The file is told and kept, and the window is gone, as in any browser."""
+    target = web.url("/file", pause=0)
+    ways = {
+        "link": f"<a href='{target}' target=_blank>Save</a>",
+        "script": f"<button onclick=\"window.open('{target}')\">Save</button>",
+        "form": f"<form action='{web.url('/file')}' target=_blank><input type=hidden name=pause value=0>"
+        "<button>Save</button></form>",
+    }
+    web.files["/files.html"] = f"<title>Files</title>{ways[how]}".encode()
+    lone_api.do(room, "navigate", url=web.url("/files.html"))
+    told = lone_api.do(room, "click", index=lone_api.index_of(room, "Save"))
+    assert told["effect"]["kind"] == "download" and told["data"]["download"]["name"] == "halves.bin", told
+    assert lone_api.get(path(room, told["data"]["download"])).content == HALF + HALF
+    context = lone_api.context(room)
+    assert context["url"].endswith("/files.html") and len(context["tabs"]) == 1, context

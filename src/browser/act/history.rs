@@ -67,7 +67,9 @@ fn is_same_document(landed: &Outcome) -> bool {
 async fn moved_inside(page: &Page, wanted: i64, before: &Loading) {
     loop {
         sleep(LOOK_EVERY).await;
-        let is_there = read(page).await.is_ok_and(|now| now.current_index == wanted);
+        let is_there = read(page)
+            .await
+            .is_ok_and(|now| now.current_index == wanted);
         if !is_there {
             continue;
         }
@@ -115,7 +117,12 @@ async fn in_frame(stage: Stage<'_>, before: &Before) -> Result<Outcome, ActionEr
     if let Some(error) = observed.error {
         return Err(error.outcome(observed.outcome));
     }
-    observe::raise(&mut observed.outcome, EffectKind::Page, Value::Null, Value::Null);
+    observe::raise(
+        &mut observed.outcome,
+        EffectKind::Page,
+        Value::Null,
+        Value::Null,
+    );
     observed.outcome.changes.push(Change {
         kind: "navigation".to_owned(),
         text: "A frame of the page moved in its history; the page itself is the same.".to_owned(),

@@ -1,17 +1,18 @@
 //! hover: the pointer over an element or a point, without a press.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::hand::pointer;
 use super::super::sight;
+use super::super::target::Frame;
 use super::aim::{self, Aim, For, aim};
 use super::click::{inside, send};
-use super::observe::{self, Observed};
+use super::observe::{self, Observed, On};
 use super::{Done, Stage};
 use crate::media::cursor::Cue;
 use crate::model::Point;
 use crate::model::command::{ActionError, Target};
-use crate::model::outcome::{Delivery, Retry};
+use crate::model::outcome::{Change, Delivery, EffectKind, Retry};
 
 pub(super) async fn hover(stage: Stage<'_>, target: &Target) -> Result<Done, ActionError> {
     match *target {
@@ -25,6 +26,8 @@ async fn over_element(stage: Stage<'_>, index: u32) -> Result<Done, ActionError>
     if stage.show(Cue::MoveTo { at: aimed.at }).await {
         aimed = aim(stage, index, For::Hover).await?;
     }
+    let frame = aimed.known.frame.clone();
+    note_shown(&frame).await;
     let mut observed = point_at(stage, &aimed).await?;
     if !was_over(&observed, &aimed).await {
         // It moved away under the pointer: followed once.
@@ -35,10 +38,14 @@ async fn over_element(stage: Stage<'_>, index: u32) -> Result<Done, ActionError>
             return Err(missed.delivery(Delivery::Sent).retry(Retry::Safe));
         }
     }
+    let can_be_asked = observed.can_be_asked();
     let mut done = observed.outcome;
     done.target = Some(aimed.struck.clone());
     if let Some(error) = observed.error {
         return Err(error.outcome(done));
+    }
+    if can_be_asked {
+        tell_shown(stage, &frame, &mut done).await;
     }
     let element = json!({ "role": aimed.struck.role, "name": aimed.struck.name });
     let done = done.with("x", aimed.at.x).with("y", aimed.at.y);
@@ -59,12 +66,44 @@ async fn was_over(observed: &Observed, aimed: &Aim) -> bool {
 
 async fn over_point(stage: Stage<'_>, at: Point) -> Result<Done, ActionError> {
     stage.show(Cue::MoveTo { at }).await;
+    let main = stage.page.main_frame().await.ok();
+    if let Some(main) = &main {
+        note_shown(main).await;
+    }
     let before = observe::before(stage, None).await;
     let observed = send(stage, before, pointer::hover(stage.page, at), None).await?;
+    let main = main.filter(|_| observed.can_be_asked());
     let mut done = observed.outcome;
+    if let Some(main) = main {
+        tell_shown(stage, &main, &mut done).await;
+    }
     done.target = sight::under(stage.page, at).await;
     match observed.error {
         Some(error) => Err(error.outcome(done)),
         None => Ok(done.with("x", at.x).with("y", at.y)),
     }
+}
+
+/// What comes into sight from now on can be told.
+async fn note_shown(frame: &Frame) {
+    // A document that cannot note it tells nothing of it later.
+    let _ = frame.call::<Value>("noteShown", json!([])).await;
+}
+
+/// Menus and hints that are shown by style alone change nothing of the document, and are what one
+/// hovers for.
+async fn tell_shown(stage: Stage<'_>, frame: &Frame, done: &mut Done) {
+    let shown = frame.call::<Vec<On>>("newlyShown", json!([])).await;
+    let shown = shown.unwrap_or_default();
+    if !shown.is_empty() {
+        observe::raise(done, EffectKind::Page, Value::Null, Value::Null);
+    }
+    done.changes.extend(shown.into_iter().map(|on| {
+        let what = aim::in_words(&on.role, &on.name);
+        Change {
+            kind: "shown".to_owned(),
+            text: format!("In sight now: {what}."),
+            index: aim::index_of(stage.page, frame, on.node),
+        }
+    }));
 }

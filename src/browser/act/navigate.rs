@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chromiumoxide_cdp::cdp::browser_protocol::page::{
-    NavigateReturns, ReloadParams,
-};
+use chromiumoxide_cdp::cdp::browser_protocol::page::{NavigateReturns, ReloadParams};
 use chromiumoxide_types::Command;
 use serde_json::{Value, json};
 use tokio::time::timeout;

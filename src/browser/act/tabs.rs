@@ -170,7 +170,12 @@ pub(super) async fn on_page(
 /// A file that a window was opened for begins when the page itself rests already.
 fn with_downloads(mut done: Outcome, downloads: Vec<DownloadInfo>) -> Outcome {
     if let Some(first) = downloads.first() {
-        observe::raise(&mut done, EffectKind::Download, Value::Null, json!(first.name));
+        observe::raise(
+            &mut done,
+            EffectKind::Download,
+            Value::Null,
+            json!(first.name),
+        );
         done.downloads = downloads;
     }
     done

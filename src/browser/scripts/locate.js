@@ -56,7 +56,11 @@
   const drawnAs = (el) => (d.isTag(el, 'area') ? geo.imageOf(el) || el : d.isDrawn(el) ? el : geo.boxed(el));
   const isDrawn = (el) => d.isDrawn(drawnAs(el));
   const scrollTo = (el, block) => {
-    d.scrollIntoView(drawnAs(el), { block, inline: block === 'center' ? 'nearest' : block, behavior: 'instant' });
+    const drawn = drawnAs(el);
+    d.scrollIntoView(drawn, { block, inline: block === 'center' ? 'nearest' : block, behavior: 'instant' });
+    // What holds bare text may be far larger than that.
+    const box = drawn !== el && d.isWithin(el, drawn) ? measure(el)?.full : null;
+    if (box && !geo.area(geo.meet(box, geo.viewport()))) window.scrollBy({ top: (box.t + box.b - innerHeight) / 2, behavior: 'instant' });
   };
   /** The control that cannot be seen is used by its label. */
   function standIn(el) {

@@ -410,6 +410,10 @@ static CONTEXT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
                 "description": "The dialog that is open: type, message, default_value. Until \
                     handle_dialog answers it, the rest is from before.",
             },
+            "from_before": {
+                "type": "boolean",
+                "description": "True while a dialog is open: the page is told as it was last read.",
+            },
             "total": {"type": "integer", "description": "How many elements the page has."},
             "more": text_or_null("Pass it as more to read on; null at the end."),
             "elements": described("What can be used: index, role, name, value; null when it could \
@@ -420,7 +424,7 @@ static CONTEXT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
             "found": described("Where the phrase stands: text, index, in_viewport; null when it \
                 could not be looked for."),
             "unreadable": {
-                "type": "string", "enum": ["between_documents", "script_failed", "too_large"],
+                "type": "string", "enum": ["between_documents", "script_failed", "too_large", "dialog_open"],
                 "description": "Why what is null could not be read.",
             },
             "status": {

@@ -1,0 +1,121 @@
+"""What a page switches back, moves back or shows by style alone is told as it is."""
+
+import base64
+
+import pytest
+
+FILES = [{"name": "a.txt", "data_base64": base64.b64encode(b"abc").decode()}]
+BACK_MS = 120
+CONTROLS = {
+    "checkbox": f"<label><input type=checkbox onchange='setTimeout(() => this.checked = false, {BACK_MS})'>News</label>",
+    "switch": "<div role=switch aria-checked=false tabindex=0 onclick=\"this.setAttribute('aria-checked', 'true');"
+    f"setTimeout(() => this.setAttribute('aria-checked', 'false'), {BACK_MS})\">News</div>",
+    "request": "<label><input type=checkbox onchange=\"fetch('/note?name=no').finally(() => this.checked = false)\">"
+    "News</label>",
+}
+
+
+@pytest.fixture
+def show(lone_api, room, web):
+    """Opens a page of this body."""
+
+    def open_it(body, path="/taken.html"):
+        web.files[path] = f"<!doctype html><title>Taken back</title>{body}".encode()
+        lone_api.do(room, "navigate", url=web.url(path))
+
+    return open_it
+
+
+def said(told):
+    """What is told to have changed, in words."""
+    return " ".join(change["text"] for change in told["changes"])
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_a_switch_that_is_switched_back(lone_api, room, show, control):
+    """No value is told as the effect, and the words say what became of it; read anew, it is off."""
+    show(CONTROLS[control])
+    told = lone_api.do(room, "click", index=lone_api.index_of(room, "News"))
+    assert told["effect"]["kind"] != "value" and "changed it back" in said(told), told
+    assert "holds true" not in said(told), told
+    listed = next(e for e in lone_api.context(room, elements="true")["elements"] if e["name"] == "News")
+    assert listed["checked"] is False
+
+
+def test_a_choice_that_is_put_back(lone_api, room, show):
+    """Refused, with what the list shows now."""
+    options = "<option value=a>A<option value=b>B"
+    show(f"<select aria-label=Size onchange=\"setTimeout(() => this.value = 'a', {BACK_MS})\">{options}</select>")
+    refused = lone_api.fail(room, "select", "value_not_accepted", index=lone_api.index_of(room, "Size"), value="b")
+    assert 'shows "A" now' in refused["error"], refused
+
+
+def test_a_file_field_that_is_emptied(lone_api, room, show):
+    """Whether the page has taken the files or thrown them away is not known, and not claimed."""
+    show(f"<input type=file aria-label=Photo onchange=\"setTimeout(() => this.value = '', {BACK_MS})\">")
+    told = lone_api.do(room, "upload", index=lone_api.index_of(room, "Photo"), files=FILES)
+    assert told["effect"]["verified"] is None and "changed it back" in said(told), told
+    show("<input type=file aria-label=Photo>")
+    kept = lone_api.do(room, "upload", index=lone_api.index_of(room, "Photo"), files=FILES)
+    assert kept["effect"]["verified"] is True, kept
+
+
+def test_back_in_a_page_that_holds_its_visitor(lone_api, room, show):
+    """It puts its address back at once: no navigation is told."""
+    back = "history.pushState(0, '', '#here')"
+    show(f"<h1>Stay</h1><script>{back}; onpopstate = () => {back}</script>")
+    told = lone_api.do(room, "go_back")
+    assert (told["effect"]["kind"], told["effect"]["verified"]) == ("none", False), told
+    assert told["url"].endswith("#here") and "took the move back" in said(told), told
+
+
+def test_back_in_a_frame(lone_api, room, web, show):
+    """The frame shows what it showed before, in far less than the time a navigation is given."""
+    web.files["/one.html"], web.files["/two.html"] = b"<p>First page", b"<p>Second page"
+    show("<iframe name=inner src=/one.html></iframe><a href=/two.html target=inner>Next</a>")
+    lone_api.do(room, "click", index=lone_api.index_of(room, "Next"))
+    assert lone_api.context(room, find="Second page")["found"]
+    told = lone_api.do(room, "go_back")
+    assert told["effect"] == {"kind": "page", "verified": True, "before": None, "after": None}, told
+    assert told["duration_ms"] < 5000 and "A frame" in said(told), told
+    assert lone_api.context(room, find="First page")["found"]
+
+
+@pytest.mark.parametrize("by", ["index", "point"])
+def test_a_menu_that_style_alone_shows(lone_api, room, show, by):
+    """Told as an effect, with what can be used in it."""
+    show(
+        "<style>nav{display:none} button:hover+nav{display:block} button{position:fixed;left:40px;top:40px}</style>"
+        "<button>Menu</button><nav style='position:fixed;left:40px;top:60px'><a href=/one.html>Orders</a></nav>"
+    )
+    lone_api.do(room, "hover", x=600, y=500)
+    where = {"index": lone_api.index_of(room, "Menu")} if by == "index" else {"x": 50, "y": 50}
+    told = lone_api.do(room, "hover", **where)
+    assert (told["effect"]["kind"], told["effect"]["verified"]) == ("page", True), told
+    assert [change["kind"] for change in told["changes"]] == ["shown"] and "Orders" in said(told), told
+    again = lone_api.do(room, "hover", **where)
+    assert again["effect"]["kind"] == "none", again
+
+
+@pytest.mark.parametrize("tag", ["a href=/one.html", "a href=/one.html class=text", "button onclick=\"location='/one.html'\""])
+def test_what_is_drawn_by_what_it_wraps(lone_api, room, web, show, tag):
+    """An element without a box of its own is pressed where its content is."""
+    web.files["/one.html"] = b"<title>One</title>"
+    inner = "Onwards" if "text" in tag else "<b>Onwards</b>"
+    show(f"<div style='height:1500px'></div><{tag} style='display:contents'>{inner}</{tag.split()[0]}>")
+    told = lone_api.do(room, "click", index=lone_api.index_of(room, "Onwards"))
+    assert told["effect"]["kind"] == "navigation" and told["url"].endswith("/one.html"), told
+
+
+def test_a_page_behind_a_dialog_is_told_as_it_was(lone_api, room, show):
+    """Marked; and what was never read is said to be unreadable."""
+    show("<h1>Orders</h1><button onclick=\"confirm('Sure?')\">Delete</button>")
+    before = lone_api.context(room, elements="true")
+    lone_api.do(room, "click", index=before["elements"][0]["index"])
+    behind = lone_api.context(room, elements="true", text="true")
+    assert behind["dialog"]["message"] == "Sure?" and behind["from_before"] is True
+    assert [e["name"] for e in behind["elements"]] == ["Delete"]
+    assert behind["text"] is None and behind["unreadable"] == "dialog_open"
+    lone_api.do(room, "handle_dialog", accept=False)
+    after = lone_api.context(room, elements="true", text="true")
+    assert after["dialog"] is None and "from_before" not in after and "Orders" in after["text"]
