@@ -161,9 +161,8 @@ pub(super) async fn start(
     let cancel = cancel.child_token();
     let span = tracing::info_span!("session", room = %spec.room_name, id = %record.session_id);
     let policy = policy(&config, &spec, pool.own_addresses())?;
-    let no_port = |error| Error::exhausted("no port is free for the session").source(error);
-    let gate = Gate::start(policy, &tracker, &cancel).instrument(span.clone());
-    let gate = gate.await.map_err(no_port)?;
+    let gate = open_gate(policy, &tracker, &cancel);
+    let gate = gate.instrument(span.clone()).await?;
     let lease = pool.acquire(&gate.proxy_url()).await?;
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
     let tabs = open_tabs(&lease, &record, page_events, &tracker);
@@ -218,6 +217,15 @@ pub(super) async fn start(
     };
     tracker.spawn(run(actor, spec.initial_url).instrument(span));
     Ok(handle)
+}
+
+async fn open_gate(
+    policy: Policy,
+    tracker: &TaskTracker,
+    cancel: &CancellationToken,
+) -> Result<Gate, Error> {
+    let no_port = |error| Error::exhausted("no port is free for the session").source(error);
+    Gate::start(policy, tracker, cancel).await.map_err(no_port)
 }
 
 async fn open_tabs(
