@@ -11,6 +11,7 @@ mod field;
 mod form;
 mod history;
 mod hover;
+mod listbox;
 mod navigate;
 mod observe;
 mod offered;
