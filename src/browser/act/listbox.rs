@@ -55,6 +55,15 @@ struct Choosable {
     selected: bool,
 }
 
+/// What `heldOptions` answers.
+#[derive(Debug, Default, Deserialize)]
+struct Held {
+    /// Those that were taken and show that they are not chosen.
+    off: Vec<String>,
+    /// Those that are chosen besides, in a list that takes many.
+    others: Vec<Choosable>,
+}
+
 /// What shows that an option was taken.
 #[derive(Debug, Deserialize)]
 struct Took {
@@ -74,6 +83,7 @@ pub(super) async fn choose(
         Choice::Values(many) | Choice::Labels(many) => many.iter().map(String::as_str).collect(),
     };
     let mut taken = Vec::new();
+    let mut numbers = Vec::new();
     let mut last = None;
     for want in &wanted {
         let option = find(stage, aimed, want).await?;
@@ -84,7 +94,12 @@ pub(super) async fn choose(
             take(stage, aimed, &option).await?;
         }
         taken.push(option.label.clone());
+        numbers.push(option.node);
         last = Some(option);
+    }
+    // As with a select element, what is wanted is all that is chosen then.
+    for other in held(aimed, &numbers, &taken).await.others {
+        take(stage, aimed, &other).await?;
     }
     let observed = observe::observe(stage, &before, Delivery::Sent).await;
     let is_elsewhere = observed.is_elsewhere();
@@ -96,6 +111,13 @@ pub(super) async fn choose(
     let Some(option) = last else {
         return Err(not_open(aimed, ""));
     };
+    let kept = match is_elsewhere {
+        true => Held::default(),
+        false => held(aimed, &numbers, &taken).await,
+    };
+    if !kept.off.is_empty() || !kept.others.is_empty() {
+        return Err(not_kept(aimed, &kept, &taken).outcome(done));
+    }
     let args = json!([aimed.known.node, option.node, option.label]);
     let took = aimed
         .known
@@ -124,6 +146,28 @@ pub(super) async fn choose(
             Ok(done.with("labels", json!(taken)))
         }
     }
+}
+
+/// What the page shows of the options; nothing when it cannot be asked.
+async fn held(aimed: &Reached, numbers: &[u64], labels: &[String]) -> Held {
+    let args = json!([aimed.known.node, numbers, labels]);
+    let held = aimed.known.frame.call("heldOptions", args).await;
+    held.unwrap_or_default()
+}
+
+fn not_kept(aimed: &Reached, kept: &Held, taken: &[String]) -> ActionError {
+    let what = in_words(&aimed.struck.role, &aimed.struck.name);
+    let others: Vec<String> = kept.others.iter().map(|other| other.label.clone()).collect();
+    let why = match kept.off.is_empty() {
+        false => format!("it does not show {} as chosen", quoted(&kept.off)),
+        true => format!("it still shows {} as chosen", quoted(&others)),
+    };
+    ActionError::new(
+        ActionErrorKind::ValueNotAccepted,
+        format!("The choice was clicked, and {what} does not keep it: {why}."),
+    )
+    .context(json!({ "asked": taken, "not_chosen": kept.off, "still_chosen": others }))
+    .retry(Retry::Useless)
 }
 
 fn not_open(aimed: &Reached, label: &str) -> ActionError {

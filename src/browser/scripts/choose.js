@@ -180,6 +180,24 @@
     };
   }
 
+  /**
+   * What a listbox shows of options that were taken, by number and label: those that are not chosen although it
+   * says of each whether it is, and those that are chosen besides where it takes many.
+   * @returns {{off:string[], others:{node, label, disabled, selected}[]}}
+   */
+  function heldOptions(id, numbers, labels) {
+    const el = node(id);
+    const list = el && listOf(el);
+    if (!list || !isSeen(list)) return { off: [], others: [] };
+    const held = tookOption(id, numbers[0], '').held.toLowerCase();
+    const says = (one) => d.hasAttribute(one, 'aria-selected') || d.hasAttribute(one, 'aria-checked');
+    const off = numbers.map(node).flatMap((one, i) => (one && says(one) && !ariaOn(one) && (list === el || !held.includes(labels[i].toLowerCase())) ? [labels[i]] : []));
+    const isOther = (one) => isSeen(one) && ariaOn(one) && !ariaOff(one) && !labels.includes(ariaLabel(one));
+    const others = d.getAttribute(list, 'aria-multiselectable') === 'true' ? inside(list, OPTIONS).filter(isOther) : [];
+    return { off, others: others.map((one) => ({ node: idOf(one), label: ariaLabel(one), disabled: false, selected: true })) };
+  }
+
+  gc._.expose('heldOptions', heldOptions);
   gc._.expose('choose', choose);
   gc._.expose('chosen', chosen);
   gc._.expose('openList', openList);
