@@ -4,6 +4,8 @@ import base64
 
 import pytest
 
+from support.wait import wait_for
+
 FILES = [{"name": "a.txt", "data_base64": base64.b64encode(b"abc").decode()}]
 BACK_MS = 120
 CONTROLS = {
@@ -119,3 +121,47 @@ def test_a_page_behind_a_dialog_is_told_as_it_was(lone_api, room, show):
     lone_api.do(room, "handle_dialog", accept=False)
     after = lone_api.context(room, elements="true", text="true")
     assert after["dialog"] is None and "from_before" not in after and "Orders" in after["text"]
+
+
+LISTBOX = """<ul role=listbox aria-label=Toppings {many} tabindex=0>{options}</ul><script>
+for (const one of document.querySelectorAll('[role=option]')) one.onclick = () => {{ {press} }};
+</script>"""
+PRESSES = {
+    "many": "one.ariaSelected = String(one.ariaSelected !== 'true')",
+    "one": "for (const all of document.querySelectorAll('[role=option]')) all.ariaSelected = String(all === one)",
+}
+
+
+def listbox(press, many="aria-multiselectable=true"):
+    """A list of the page's own, in which the first option is chosen."""
+    options = "".join(f"<li role=option aria-selected={'true' if n == 'Ham' else 'false'}>{n}" for n in ("Ham", "Egg", "Leek"))
+    return LISTBOX.format(many=many, options=options, press=PRESSES[press])
+
+
+def test_a_list_of_many_holds_what_was_asked_for(lone_api, room, show):
+    """And nothing besides, as a select element would."""
+    show(listbox("many"))
+    told = lone_api.do(room, "select", index=lone_api.index_of(room, "Toppings"), labels=["Egg", "Leek"])
+    assert told["data"]["value"] == "Egg, Leek", told
+    options = {e["name"]: e.get("selected") for e in lone_api.context(room, elements="true")["elements"] if e["role"] == "option"}
+    assert options == {"Ham": False, "Egg": True, "Leek": True}, options
+
+
+def test_a_list_that_keeps_one_of_two(lone_api, room, show):
+    """Both were clicked, and the first is let go of by the page: refused, and named."""
+    show(listbox("one", many=""))
+    index = lone_api.index_of(room, "Toppings")
+    refused = lone_api.fail(room, "select", "value_not_accepted", index=index, labels=["Egg", "Leek"])
+    assert refused["context"]["not_chosen"] == ["Egg"], refused
+
+
+@pytest.mark.parametrize("listens", ["nowhere", "window.onkeyup", "document.onkeydown", "field.oninput", "form.onbeforeinput"])
+def test_keys_where_a_page_listens(lone_api, room, show, listens):
+    """The browser's own count of key events: one for each sign where anything listens, none where nothing does."""
+    wire = "" if listens == "nowhere" else f"{listens.split('.')[0]}.addEventListener('{listens.split('.')[1][2:]}', () => 0);"
+    count = "setInterval(() => { document.title = 'keys ' + (performance.eventCounts.get('keydown') || 0) }, 20);"
+    show(f"<form id=form><input id=field aria-label=Name></form><script>{wire}{count}</script>")
+    told = lone_api.do(room, "type", index=lone_api.index_of(room, "Name"), text="Grüße 7")
+    assert told["data"]["value"] == "Grüße 7" and told["effect"]["verified"], told
+    want = "keys 0" if listens == "nowhere" else "keys 7"
+    wait_for(lambda: lone_api.context(room)["title"], 3, "the keys are counted", accept=lambda title: title == want)

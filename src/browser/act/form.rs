@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::hand::keys::{self, Breaks, Stroke};
+use super::super::scripts;
 use super::aim::{self, in_words};
 use super::deliver::{Sent, deliver, is_open};
 use super::field::{Facts, Field, Way, focused, gone, listed, no_focus};
@@ -24,6 +25,8 @@ const BATCH: usize = 32;
 const KEYS_MAX: usize = 200;
 /// So many of its characters come by keys.
 const KEYS_FIRST: usize = 32;
+/// A text of fewer steps is typed sooner than the page is asked whether it listens.
+const HEARD_FROM: usize = 3;
 /// How long a text is typed key by key; what is left then is committed line by line.
 const BY_KEYS_WITHIN: Duration = Duration::from_secs(4);
 /// Fields that take so few characters may be the boxes of one code.
@@ -202,6 +205,9 @@ async fn enter(
         .facts
         .max_length
         .is_some_and(|most| most <= BOX_CHARS_MAX && strokes.len() > most as usize);
+    if strokes.len() >= HEARD_FROM && !is_boxed && !hears_keys(field).await {
+        strokes = keys::joined(&strokes);
+    }
     let until = Instant::now() + BY_KEYS_WITHIN;
     let mut done = 0;
     while done < strokes.len() {
@@ -228,6 +234,16 @@ async fn enter(
         done = next;
     }
     Ok(())
+}
+
+/// Whether the page would notice that no keys are struck. Where nothing listens, text that is
+/// committed at once comes to the same, and sooner.
+async fn hears_keys(field: &Field) -> bool {
+    if !matches!(field.facts.way, Way::Line | Way::Area) {
+        return true;
+    }
+    let hears = field.frame.ask_page(scripts::HEARS_KEYS).await;
+    hears.unwrap_or(true)
 }
 
 /// Goes on after what was answered; a dialog, or a page that does not answer, is the end of it.

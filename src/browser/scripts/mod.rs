@@ -26,6 +26,10 @@ const SCRIPTS: [&str; 19] = [
 /// What has to run in the page's own world, to hear what it copies by `navigator.clipboard`.
 pub(in crate::browser) const IN_PAGE: &str = include_str!("clipboard_page.js");
 
+/// Whether the page hears single keys where the focus is; an expression for its own world, with the
+/// functions of Chromium's console.
+pub(in crate::browser) const HEARS_KEYS: &str = include_str!("hears_page.js");
+
 /// All of them, as one.
 pub(in crate::browser) fn all() -> String {
     SCRIPTS.join("\n")

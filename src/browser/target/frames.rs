@@ -243,6 +243,25 @@ impl Frame {
         value(expression, answer.result.value, answer.exception_details)
     }
 
+    /// An expression in the page's own world of this document, with the functions of Chromium's
+    /// console. Whatever it answers is the page's word.
+    pub(in crate::browser) async fn ask_page<T: DeserializeOwned>(
+        &self,
+        expression: &str,
+    ) -> Result<T, Error> {
+        if self.parent.is_some() {
+            // Of frames in one process, only the outermost one's world is known.
+            return Err(Error::Detached);
+        }
+        let params = EvaluateParams {
+            return_by_value: Some(true),
+            include_command_line_api: Some(true),
+            ..EvaluateParams::new(expression)
+        };
+        let answer = self.session().execute(SCRIPT, params).await?;
+        value(expression, answer.result.value, answer.exception_details)
+    }
+
     /// As [`Self::call`], with the nodes of these numbers as an array before the other arguments.
     /// Those that are gone are left out.
     pub(in crate::browser) async fn call_on_nodes<T: DeserializeOwned>(
