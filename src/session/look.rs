@@ -101,8 +101,9 @@ pub struct PageContext {
     pub tabs: Vec<TabInfo>,
     /// The dialog that is open; null when none is. Until it is handled, the rest is from before.
     pub dialog: Option<DialogInfo>,
-    /// True while a dialog is open: title, ready state, scroll and what was asked for are as they were
-    /// last read before it opened.
+    /// True while a dialog is open and the page was read before: title, ready state, scroll and what
+    /// was asked for are as they were then. A list that is `truncated` without `more` goes on when the
+    /// dialog is answered.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub from_before: bool,
     /// The indexed elements, when asked for.

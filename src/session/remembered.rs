@@ -84,7 +84,8 @@ impl Remembered {
             context.ready_state.clone_from(&seen.ready_state);
             context.scroll = seen.scroll.clone();
             if left.elements && left.more.is_none() {
-                context.elements.clone_from(&seen.elements);
+                let elements = seen.elements.as_ref();
+                context.elements = elements.map(|list| asked_for(list, options));
             }
             if let Some((text, cursor)) = seen.text.clone()
                 && left.text
@@ -105,8 +106,23 @@ impl Remembered {
         left.text &= context.text.is_none();
         left.accessibility &= context.accessibility.is_none();
         context.unread = Unread::all(&left, Unreadable::DialogOpen);
-        context.from_before = true;
+        context.from_before = seen.is_some();
     }
+}
+
+/// As much of a list as is asked for now.
+fn asked_for(list: &ElementList, options: &ContextOptions) -> ElementList {
+    let mut list = list.clone();
+    let most = options.limit.map_or(usize::MAX, |limit| limit as usize);
+    if list.elements.len() > most {
+        list.elements.truncate(most);
+        (list.truncated, list.more) = (true, None);
+    }
+    if !options.boxes {
+        let objects = list.elements.iter_mut().filter_map(Value::as_object_mut);
+        objects.for_each(|element| drop(element.remove("box")));
+    }
+    list
 }
 
 fn light(list: &ElementList) -> ElementList {

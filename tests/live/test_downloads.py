@@ -73,14 +73,16 @@ def test_a_file_that_begins_late_is_told(lone_api, room, web, how):
     assert told["effect"]["kind"] == "download" and told["data"]["download"]["name"] == "halves.bin", told
 
 
+@pytest.mark.parametrize("late", [0, 0.3])
 @pytest.mark.parametrize("how", ["link", "script", "form"])
-def test_a_window_for_a_file_alone(lone_api, room, web, how):
-    """The file is told and kept, and the window is gone, as in any browser."""
-    target = web.url("/file", pause=0)
+def test_a_window_for_a_file_alone(lone_api, room, web, how, late):
+    """The file is told and kept, and the window is gone, as in any browser; also when its server thinks first."""
+    target = web.url("/file", pause=0, late=late)
     ways = {
         "link": f"<a href='{target}' target=_blank>Save</a>",
         "script": f"<button onclick=\"window.open('{target}')\">Save</button>",
         "form": f"<form action='{web.url('/file')}' target=_blank><input type=hidden name=pause value=0>"
+        f"<input type=hidden name=late value={late}>"
         "<button>Save</button></form>",
     }
     web.files["/files.html"] = f"<title>Files</title>{ways[how]}".encode()
@@ -89,4 +91,5 @@ def test_a_window_for_a_file_alone(lone_api, room, web, how):
     assert told["effect"]["kind"] == "download" and told["data"]["download"]["name"] == "halves.bin", told
     assert lone_api.get(path(room, told["data"]["download"])).content == HALF + HALF
     context = lone_api.context(room)
+    assert told["tab"] == context["tabs"][0]["tab"], told
     assert context["url"].endswith("/files.html") and len(context["tabs"]) == 1, context

@@ -62,6 +62,45 @@ def test_a_file_field_that_is_emptied(lone_api, room, show):
     assert kept["effect"]["verified"] is True, kept
 
 
+def test_what_is_the_same_again_by_hand_is_not_the_page_s_doing(lone_api, room, show):
+    """Switched twice by one action; and the same file given again."""
+    show("<label><input type=checkbox onchange='1'>News</label><input type=file aria-label=Photo>")
+    told = lone_api.do(room, "click", index=lone_api.index_of(room, "News"), count=2)
+    assert "changed it back" not in said(told), told
+    for _ in range(2):
+        told = lone_api.do(room, "upload", index=lone_api.index_of(room, "Photo"), files=FILES)
+        assert "changed it back" not in said(told) and told["effect"]["verified"], told
+
+
+def test_a_file_field_that_keeps_the_old_one(lone_api, room, show):
+    """The new file was heard of and put away again: not claimed to be kept."""
+    show("<input type=file aria-label=Photo>")
+    index = lone_api.index_of(room, "Photo")
+    lone_api.do(room, "upload", index=index, files=FILES)
+    show(
+        "<input type=file aria-label=Photo id=f><script>let old; f.onchange = () => {"
+        " if (old) setTimeout(() => { f.files = old }, 50); else { const kept = new DataTransfer();"
+        " kept.items.add(f.files[0]); old = kept.files } }</script>"
+    )
+    index = lone_api.index_of(room, "Photo")
+    lone_api.do(room, "upload", index=index, files=FILES)
+    other = [{"name": "b.txt", "data_base64": FILES[0]["data_base64"]}]
+    told = lone_api.do(room, "upload", index=index, files=other)
+    assert told["effect"]["verified"] is None, told
+
+
+def test_back_to_a_place_of_the_same_address(lone_api, room, show):
+    """As lightboxes make one: the move is told, and what it changed."""
+    show(
+        "<button onclick=\"history.pushState({open: 1}, ''); box.hidden = false\">Open</button><p id=box hidden>Large picture"
+        "<script>onpopstate = () => { box.hidden = true }</script>"
+    )
+    lone_api.do(room, "click", index=lone_api.index_of(room, "Open"))
+    told = lone_api.do(room, "go_back")
+    assert told["effect"]["kind"] == "navigation" and "took the move back" not in said(told), told
+    assert not lone_api.context(room, find="Large picture")["found"]
+
+
 def test_back_in_a_page_that_holds_its_visitor(lone_api, room, show):
     """It puts its address back at once: no navigation is told."""
     back = "history.pushState(0, '', '#here')"
@@ -83,11 +122,16 @@ def test_back_in_a_frame(lone_api, room, web, show):
     assert lone_api.context(room, find="First page")["found"]
 
 
+HIDES = {"display": ("display:none", "display:block"), "height": ("max-height:0;overflow:hidden", "max-height:300px")}
+
+
 @pytest.mark.parametrize("by", ["index", "point"])
-def test_a_menu_that_style_alone_shows(lone_api, room, show, by):
+@pytest.mark.parametrize("hides", HIDES)
+def test_a_menu_that_style_alone_shows(lone_api, room, show, by, hides):
     """Told as an effect, with what can be used in it."""
+    closed, opened = HIDES[hides]
     show(
-        "<style>nav{display:none} button:hover+nav{display:block} button{position:fixed;left:40px;top:40px}</style>"
+        f"<style>nav{{{closed}}} button:hover+nav{{{opened}}}</style><style>button{position:fixed;left:40px;top:40px}</style>"
         "<button>Menu</button><nav style='position:fixed;left:40px;top:60px'><a href=/one.html>Orders</a></nav>"
     )
     lone_api.do(room, "hover", x=600, y=500)
@@ -97,6 +141,17 @@ def test_a_menu_that_style_alone_shows(lone_api, room, show, by):
     assert [change["kind"] for change in told["changes"]] == ["shown"] and "Orders" in said(told), told
     again = lone_api.do(room, "hover", **where)
     assert again["effect"]["kind"] == "none", again
+
+
+def test_bare_text_far_down_in_a_scroller(lone_api, room, web, show):
+    """Held by elements without boxes of their own, in a part of the page that scrolls."""
+    web.files["/one.html"] = b"<title>One</title>"
+    show(
+        "<style>body{margin:0;height:100vh;overflow:hidden} main{height:100vh;overflow:auto} x-i{display:contents}</style>"
+        "<main><div>" + "<br>" * 150 + "<x-i><a href=/one.html style='display:contents'>Onwards</a></x-i>" + "<br>" * 150 + "</div></main>"
+    )
+    told = lone_api.do(room, "click", index=lone_api.index_of(room, "Onwards"))
+    assert told["url"].endswith("/one.html"), told
 
 
 @pytest.mark.parametrize("tag", ["a href=/one.html", "a href=/one.html class=text", "button onclick=\"location='/one.html'\""])

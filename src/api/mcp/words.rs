@@ -466,7 +466,7 @@ pub(super) fn seen(context: &PageContext, elements: Option<u64>) -> String {
             .map(|unread| unread.unreadable.sentence().to_owned()),
     );
     said.extend(context.dialog.as_ref().and_then(dialog));
-    if context.from_before && context.unread.is_none() {
+    if context.from_before {
         said.push("What is told of the page is from before.".to_owned());
     }
     said.extend(context.found.as_ref().map(|found| match found.len() {

@@ -21,6 +21,8 @@ use crate::model::outcome::{Change, Delivery, Effect, EffectKind};
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A page that moves as well tells so within this.
 const MOVED_WITHIN: Duration = Duration::from_millis(300);
+/// How long the page may take to note what it shows.
+const NOTED_WITHIN: Duration = Duration::from_millis(300);
 
 /// Goes so many places forward in the history, or back.
 pub(super) async fn go(stage: Stage<'_>, step: i64) -> Result<Outcome, ActionError> {
@@ -38,7 +40,9 @@ pub(super) async fn go(stage: Stage<'_>, step: i64) -> Result<Outcome, ActionErr
         ));
     };
     let at = stage.page.loading();
-    let before = observe::before(stage, None).await;
+    let before = observe::unmarked(stage, None).await;
+    // A page that is too busy to note what it shows is what one goes back from.
+    let _ = timeout(NOTED_WITHIN, before.mark(stage, None)).await;
     let command = NavigateToHistoryEntryParams::new(entry.id);
     let command = navigate::send(stage.page, command, "move in the history");
     let landed = tokio::select! {
@@ -47,7 +51,7 @@ pub(super) async fn go(stage: Stage<'_>, step: i64) -> Result<Outcome, ActionErr
         () = moved_inside(stage.page, wanted, &at) => None,
     };
     match landed {
-        Some(landed) if is_same_document(&landed) => within_document(stage, &before, &at).await,
+        Some(landed) if is_same_document(&landed) => within_document(stage, &before, wanted).await,
         Some(landed) => Ok(landed),
         None => in_frame(stage, &before).await,
     }
@@ -91,14 +95,19 @@ async fn moved_inside(page: &Page, wanted: i64, before: &Loading) {
 async fn within_document(
     stage: Stage<'_>,
     before: &Before,
-    at: &Loading,
+    wanted: i64,
 ) -> Result<Outcome, ActionError> {
     let mut observed = observe::observe(stage, before, Delivery::Sent).await;
     if let Some(error) = observed.error {
         return Err(error.outcome(observed.outcome));
     }
+    // A place may have the URL of the one before: what counts is where the history is.
+    let is_taken_back = !observed.navigated
+        && read(stage.page)
+            .await
+            .is_ok_and(|now| now.current_index != wanted);
     let done = &mut observed.outcome;
-    if !observed.navigated && stage.page.loading().url == at.url {
+    if is_taken_back && done.effect.kind == EffectKind::Navigation {
         done.effect = Effect {
             verified: Some(false),
             ..Effect::default()

@@ -1,6 +1,9 @@
 //! hover: the pointer over an element or a point, without a press.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::super::hand::pointer;
 use super::super::sight;
@@ -13,6 +16,9 @@ use crate::media::cursor::Cue;
 use crate::model::Point;
 use crate::model::command::{ActionError, Target};
 use crate::model::outcome::{Change, Delivery, EffectKind, Retry};
+
+/// How long a page may take to note or tell what is in sight.
+const TOLD_WITHIN: Duration = Duration::from_millis(300);
 
 pub(super) async fn hover(stage: Stage<'_>, target: &Target) -> Result<Done, ActionError> {
     match *target {
@@ -87,14 +93,16 @@ async fn over_point(stage: Stage<'_>, at: Point) -> Result<Done, ActionError> {
 /// What comes into sight from now on can be told.
 async fn note_shown(frame: &Frame) {
     // A document that cannot note it tells nothing of it later.
-    let _ = frame.call::<Value>("noteShown", json!([])).await;
+    let _ = timeout(TOLD_WITHIN, frame.call::<Value>("noteShown", json!([]))).await;
 }
 
 /// Menus and hints that are shown by style alone change nothing of the document, and are what one
 /// hovers for.
 async fn tell_shown(stage: Stage<'_>, frame: &Frame, done: &mut Done) {
-    let shown = frame.call::<Vec<On>>("newlyShown", json!([])).await;
-    let shown = shown.unwrap_or_default();
+    let shown = frame.call::<Vec<On>>("newlyShown", json!([]));
+    // A page that is too busy by now tells nothing.
+    let shown = timeout(TOLD_WITHIN, shown).await;
+    let shown = shown.ok().and_then(Result::ok).unwrap_or_default();
     if !shown.is_empty() {
         observe::raise(done, EffectKind::Page, Value::Null, Value::Null);
     }

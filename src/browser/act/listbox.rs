@@ -157,7 +157,11 @@ async fn held(aimed: &Reached, numbers: &[u64], labels: &[String]) -> Held {
 
 fn not_kept(aimed: &Reached, kept: &Held, taken: &[String]) -> ActionError {
     let what = in_words(&aimed.struck.role, &aimed.struck.name);
-    let others: Vec<String> = kept.others.iter().map(|other| other.label.clone()).collect();
+    let others: Vec<String> = kept
+        .others
+        .iter()
+        .map(|other| other.label.clone())
+        .collect();
     let why = match kept.off.is_empty() {
         false => format!("it does not show {} as chosen", quoted(&kept.off)),
         true => format!("it still shows {} as chosen", quoted(&others)),

@@ -17,6 +17,8 @@ use crate::model::wait::Wait;
 
 /// A page that a page opened goes somewhere within this, or stays empty.
 const BLANK_GRACE: Duration = Duration::from_millis(300);
+/// A window that was opened for a file is closed within this of its coming to rest.
+const FILE_GRACE: Duration = Duration::from_millis(300);
 /// A window that a page asks for is there within this, or is not let open.
 const WINDOW_WITHIN: Duration = Duration::from_millis(500);
 
@@ -232,10 +234,14 @@ async fn arrive(page: &Page, deadline: Instant) {
     };
     let resting = async {
         // An empty page may be all that was wanted.
-        let _ = timeout(BLANK_GRACE, loading.wait_for(goes)).await;
+        let has_gone = timeout(BLANK_GRACE, loading.wait_for(goes)).await.is_ok();
         let rests = |loading: &Loading| !loading.is_loading && !loading.awaits_document;
         // One that takes longer is still loading when the action is done.
         let _ = timeout_at(deadline, loading.wait_for(rests)).await;
+        if has_gone && page.loading().is_untouched() {
+            // A file came in place of a document, which is told a moment later and closes the window.
+            tokio::time::sleep_until(deadline.min(Instant::now() + FILE_GRACE)).await;
+        }
     };
     tokio::select! { () = page.closed() => (), () = resting => () }
 }

@@ -26,6 +26,7 @@ use crate::model::command::{ActionError, ActionErrorKind, Upload, UploadFile};
 use crate::model::outcome::{Delivery, Effect, EffectKind, Retry};
 
 /// How long after a click a file chooser may open.
+const HELD_WITHIN: Duration = Duration::from_millis(300);
 const CHOOSER_WITHIN: Duration = Duration::from_millis(500);
 
 /// What `fileField` and `fileFieldOf` answer.
@@ -54,6 +55,15 @@ struct HeldFiles {
     now: Option<Vec<Held>>,
     /// What the page heard of last.
     heard: Vec<Held>,
+}
+
+/// Whether these are the files that were given.
+fn is_same(held: &[Held], given: &[UploadFile]) -> bool {
+    held.len() == given.len()
+        && held
+            .iter()
+            .zip(given)
+            .all(|(held, file)| held.name == file.name && held.size == file.data.len() as u64)
 }
 
 /// A file as the page has it.
@@ -215,7 +225,8 @@ async fn give(
     let first = held().await;
     let observed = observe::observe(stage, &before, Delivery::Sent).await;
     let later = match observed.can_be_asked() {
-        true => held().await,
+        // One that is busy with the files has said what it holds before that.
+        true => timeout(HELD_WITHIN, held()).await.ok().flatten(),
         false => None,
     };
     let held = later.or(first);
@@ -265,7 +276,7 @@ fn judge(
                     kind: EffectKind::Value,
                     // A page that has heard of them and empties the field has taken them, or thrown them
                     // away.
-                    verified: held.as_ref().and_then(HeldFiles::is_kept),
+                    verified: held.as_ref().and_then(|held| held.is_kept(given)),
                     before: None,
                     after: Some(json!(names)),
                 };
@@ -301,20 +312,15 @@ impl HeldFiles {
     /// The files as the page has them, when they are those that were given: in the field, or heard
     /// of by the page before it emptied the field.
     fn taken(&self, given: &[UploadFile]) -> Option<&[Held]> {
-        let is_same = |held: &&[Held]| {
-            held.len() == given.len()
-                && held.iter().zip(given).all(|(held, file)| {
-                    held.name == file.name && held.size == file.data.len() as u64
-                })
-        };
-        let now = self.now.as_deref().filter(is_same);
-        now.or(Some(self.heard.as_slice()).filter(is_same))
+        let those = |held: &&[Held]| is_same(held, given);
+        let now = self.now.as_deref().filter(those);
+        now.or(Some(self.heard.as_slice()).filter(those))
     }
 
-    /// Whether the field still holds something; unknown when it is empty or gone.
-    fn is_kept(&self) -> Option<bool> {
-        let now = self.now.as_deref().unwrap_or_default();
-        (!now.is_empty()).then_some(true)
+    /// True when the field still holds them; unknown when it is empty, gone or holds others.
+    fn is_kept(&self, given: &[UploadFile]) -> Option<bool> {
+        let now = self.now.as_deref()?;
+        is_same(now, given).then_some(true)
     }
 }
 

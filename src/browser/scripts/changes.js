@@ -65,7 +65,8 @@
     if (!el) return null;
     if (d.isHtml(el) && names.isPassword(el)) return { raw: String(el.value), told: null };
     const told = names.checked(el) ?? state(el) ?? names.value(el, TEXT_MAX) ?? null;
-    const raw = d.isTag(el, 'input') || d.isTag(el, 'textarea') ? `${el.value}|${el.checked}` : JSON.stringify(told);
+    const files = d.isTag(el, 'input') && el.type === 'file' ? Array.from(el.files || [], (file) => `${file.name}:${file.size}:${file.lastModified}`).join('|') : '';
+    const raw = d.isTag(el, 'input') || d.isTag(el, 'textarea') ? `${el.value}|${el.checked}|${el.indeterminate}|${files}` : JSON.stringify(told);
     return { raw, told };
   }
   function state(el) {
@@ -157,12 +158,17 @@
 
   const realTarget = (event) => event.composedPath()[0];
   const HEARD = {
-    input: (event) => since.inputs.add(realTarget(event)),
-    change: (event) => since.inputs.add(realTarget(event)),
+    input: (event) => noteInput(realTarget(event)),
+    change: (event) => noteInput(realTarget(event)),
     invalid: (event) => { if (event.isTrusted) since.invalid.set(realTarget(event), d.cut(realTarget(event).validationMessage, TEXT_MAX)); },
     submit: (event) => { since.submitted.add(realTarget(event)); if (event.isTrusted) lead(event); },
     click: (event) => lead(event),
   };
+  /** A switch says here what was made of it by hand: the page hears of it after this. */
+  function noteInput(field) {
+    since.inputs.add(field);
+    if (since.fields.has(field) && isSwitch(field)) since.switched.set(field, held(field).raw);
+  }
   /** An event forgets its way when it has arrived; whether the page lets it go on shows only then. */
   const lead = (event) => { if (since.leads.length < MAX_TOLD) since.leads.push({ event, path: event.composedPath() }); };
   /** Pages send events of these names to the window and to objects of their own, too. */
@@ -226,15 +232,16 @@
   /** What was switched or chosen, as long as it holds. */
   function switched() {
     const all = valueEffect().filter(({ field }) => since.fields.has(field) && isSwitch(field));
-    for (const { field, after } of all) since.switched.set(field, after);
+    for (const { field } of all) since.switched.set(field, held(field).raw);
     return all;
   }
   /** Fields that were switched or changed by hand, and hold again what they held. */
   function* takenBack() {
     for (const [field, before] of since.fields) {
-      if (!since.switched.has(field) && !(since.inputs.has(field) && isSwitch(field))) continue;
-      if (!d.isConnected(field) || held(field).raw !== before.raw) continue;
-      yield told('value', `${capital(inWords(field))} was changed, and the page changed it back: it holds ${JSON.stringify(before.told)}.`, field);
+      const last = since.switched.get(field);
+      if (last === undefined || last === before.raw || !d.isConnected(field)) continue;
+      const now = held(field);
+      if (now.raw === before.raw) yield told('value', `${capital(inWords(field))} was changed, and the page changed it back: it holds ${JSON.stringify(now.told)}.`, field);
     }
   }
   function scrollEffect() {

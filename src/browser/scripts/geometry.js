@@ -88,7 +88,11 @@
   /** What has a box in place of an element that has none of its own: what it wraps, else what holds its text. */
   function boxed(el) {
     if (!isBoxless(el)) return el;
-    return Array.from(d.querySelectorAll(el, '*')).slice(0, 16).find((child) => d.isDrawn(child)) || d.flatParent(el) || el;
+    const inner = Array.from(d.querySelectorAll(el, '*')).slice(0, 16).find((child) => d.isDrawn(child));
+    if (inner) return inner;
+    let at = d.flatParent(el);
+    while (at && !d.isDrawn(at)) at = d.flatParent(at);
+    return at || el;
   }
   function solid(list) {
     if (list.length !== 1) return solidOf(list);

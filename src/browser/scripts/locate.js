@@ -59,8 +59,7 @@
     const drawn = drawnAs(el);
     d.scrollIntoView(drawn, { block, inline: block === 'center' ? 'nearest' : block, behavior: 'instant' });
     // What holds bare text may be far larger than that.
-    const box = drawn !== el && d.isWithin(el, drawn) ? measure(el)?.full : null;
-    if (box && !geo.area(geo.meet(box, geo.viewport()))) window.scrollBy({ top: (box.t + box.b - innerHeight) / 2, behavior: 'instant' });
+    if (drawn !== el && d.isWithin(el, drawn) && measure(el)) bringPoint(el, () => middle(measure(el).full));
   };
   /** The control that cannot be seen is used by its label. */
   function standIn(el) {
@@ -79,7 +78,8 @@
     for (const at of upwards(el)) if (at.getAnimations && Element.prototype.getAnimations.call(at).some(isMoving)) return true;
     return false;
   }
-  const place = (el) => { const r = d.getBoundingClientRect(el); return [r.left, r.top, r.width, r.height]; };
+  const middle = ({ l, t, r, b }) => ({ x: (l + r) / 2, y: (t + b) / 2 });
+  const place = (el) => { const r = d.getBoundingClientRect(drawnAs(el)); return [r.left, r.top, r.width, r.height]; };
   const isNear = (a, b) => a.every((n, i) => Math.abs(n - b[i]) < 0.5);
   /**
    * Waits until the box stands still in three frames in a row; answers whether it does.

@@ -3,19 +3,26 @@
   const gc = globalThis.__ghostcast;
   if (gc.noteShown) return;
   const { d, geometry: geo, names, idOf } = gc._;
-  const MAX_ELEMENTS = 4000;
+  const MAX_ELEMENTS = 3000;
   const MAX_TOLD = 3;
   const SEEN = { opacityProperty: true, visibilityProperty: true };
   const USED = 'a[href],button,input,select,textarea,[role=menuitem],[role=button],[role=link],[role=tooltip],[onclick]';
 
   let before = null;
-  const isSeen = (el) => d.checkVisibility(el, SEEN) && geo.area(geo.fromDom(d.getBoundingClientRect(el))) > 1;
+  /** What shows of an element inside all that clips it, CSS px². What is being moved at this moment moves by itself. */
+  const sightOf = (sv, el) => {
+    if (!d.checkVisibility(el, SEEN)) return 0;
+    const seen = geo.visibleQuad(sv, el)?.seen;
+    return seen ? geo.area(seen) : 0;
+  };
+  const isMoving = (el) => gc._.isRestless(el) || Element.prototype.getAnimations.call(el).some(({ playState }) => playState === 'running');
   const some = () => (d.body(document) ? Array.from(d.querySelectorAll(d.body(document), '*')).slice(0, MAX_ELEMENTS) : []);
 
   /** From now on, what comes into sight is told. */
   gc._.expose('noteShown', () => {
     before = new WeakMap();
-    for (const el of some()) before.set(el, isSeen(el));
+    const sv = geo.survey();
+    for (const el of some()) before.set(el, sightOf(sv, el) < 2 && !isMoving(el));
     return null;
   });
   /**
@@ -24,7 +31,8 @@
    */
   gc._.expose('newlyShown', () => {
     if (!before) return [];
-    const came = some().filter((el) => before.get(el) === false && isSeen(el));
+    const sv = geo.survey();
+    const came = some().filter((el) => before.get(el) && sightOf(sv, el) > 2);
     before = null;
     const outer = came.filter((el) => !came.includes(d.flatParent(el)));
     const used = came.filter((el) => d.matches(el, USED));

@@ -289,6 +289,23 @@ impl State {
         facts
     }
 
+    fn page(&self, target: &str) -> Option<&Page> {
+        self.pages.iter().find(|page| page.target() == target)
+    }
+
+    /// Whether a page has opened this window and nothing was ever shown in it. One that is opened
+    /// without a URL is written into, and is called `about:blank`; one with a URL may be called by that
+    /// while its document is awaited.
+    fn is_empty_window(&self, target: &str) -> bool {
+        let called = self.known.get(target).map(|facts| facts.url.as_str());
+        let is_called = !matches!(called, None | Some(""));
+        let page = self.page(target);
+        let is_untouched = page.map(|page| page.loading().is_untouched());
+        self.windows.contains(target)
+            && called != Some("about:blank")
+            && is_untouched.unwrap_or(!is_called)
+    }
+
     fn show(&mut self, tab: u32) -> bool {
         let page = self.pages.iter().find(|page| page.tab() == tab);
         let Some(page) = page.cloned() else {
@@ -433,15 +450,11 @@ impl Inner {
     fn close_empty(self: &Arc<Self>, target: &str) {
         {
             let mut state = self.state();
-            let is_empty = state
-                .known
-                .get(target)
-                .is_none_or(|facts| facts.url.is_empty());
-            if !state.windows.contains(target) || !is_empty || state.known.len() < 2 {
+            if !state.is_empty_window(target) || state.known.len() < 2 {
                 return;
             }
             // One that is not a tab yet does not become one.
-            if !state.pages.iter().any(|page| page.target() == target) {
+            if state.page(target).is_none() {
                 state.known.remove(target);
             }
         }

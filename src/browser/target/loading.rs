@@ -37,6 +37,11 @@ pub struct Loading {
 }
 
 impl Loading {
+    /// Whether nothing was ever shown: the page is as empty as it was made.
+    pub fn is_untouched(&self) -> bool {
+        self.committed == 0 && self.url == "about:blank"
+    }
+
     /// The failure that the current document stands for, if it is Chromium's own error page.
     pub fn shown_failure(&self) -> Option<&Failure> {
         self.failure.as_ref().filter(|_| self.is_error_page)

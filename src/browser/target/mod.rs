@@ -496,12 +496,17 @@ impl Page {
         let arguments = serde_json::json!([url, why]);
         let deadline = Instant::now() + FAILURE_WITHIN;
         loop {
-            let written = match self.main_frame().await {
+            let frame = self.main_frame().await;
+            // The frame is of the document that this is said of, which may be another failure's.
+            let shown = self.loading().shown_failure().map(|shown| shown.number);
+            if shown != Some(failure) {
+                return Ok(());
+            }
+            let written = match frame {
                 Ok(frame) => frame.call("writeFailure", arguments.clone()).await,
                 Err(error) => Err(error),
             };
-            let shown = self.loading().shown_failure().map(|shown| shown.number);
-            if matches!(written, Ok(true)) || shown != Some(failure) {
+            if matches!(written, Ok(true)) {
                 return Ok(());
             }
             if Instant::now() >= deadline || self.is_closed() {
