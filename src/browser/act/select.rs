@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::super::sight;
 use super::aim::in_words;
 use super::listbox;
-use super::observe;
+use super::observe::{self, Before};
 use super::reach::{Reached, reach};
 use super::sketch;
 use super::{Done, Stage, browser_failed};

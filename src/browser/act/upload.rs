@@ -25,8 +25,9 @@ use crate::media::cursor::Cue;
 use crate::model::command::{ActionError, ActionErrorKind, Upload, UploadFile};
 use crate::model::outcome::{Delivery, Effect, EffectKind, Retry};
 
-/// How long after a click a file chooser may open.
+/// How long a page may take to say what its field holds in the end.
 const HELD_WITHIN: Duration = Duration::from_millis(300);
+/// How long after a click a file chooser may open.
 const CHOOSER_WITHIN: Duration = Duration::from_millis(500);
 
 /// What `fileField` and `fileFieldOf` answer.
