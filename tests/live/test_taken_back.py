@@ -221,3 +221,25 @@ def test_keys_where_a_page_listens(lone_api, room, show, listens):
     assert told["data"]["value"] == "Grüße 7" and told["effect"]["verified"], told
     want = "keys 0" if listens == "nowhere" else "keys 5"
     wait_for(lambda: lone_api.context(room)["title"], 3, "the keys are counted", accept=lambda title: title == want)
+
+
+DESK = """<title>Desk</title><style>body{margin:0} div{height:60px;border:1px solid}</style><div draggable=true id=card>Card</div>
+<div id=bin>Bin</div><button onclick="this.insertAdjacentText('afterend', ' pressed')">Press</button><script>
+bin.ondragover = (event) => event.preventDefault();
+bin.ondrop = () => bin.append(card);
+</script>"""
+
+
+@pytest.mark.parametrize("by", ["index", "point"])
+def test_what_comes_of_input_in_a_frame(lone_api, room, web, show, by):
+    """A drop and a press inside a frame are told as what they changed there."""
+    web.files["/desk.html"] = DESK.encode()
+    show("<style>body{margin:0} iframe{border:0;width:400px;height:300px}</style><iframe src=/desk.html></iframe>")
+    ends = {"from": {"x": 40, "y": 30}, "to": {"x": 40, "y": 90}}
+    if by == "index":
+        names = {"from": "Card", "to": "Bin"}
+        ends = {end: {"index": lone_api.index_of(room, name)} for end, name in names.items()}
+    dropped = lone_api.do(room, "drag", **ends)
+    assert (dropped["effect"]["kind"], dropped["effect"]["verified"]) == ("page", True), dropped
+    pressed = lone_api.do(room, "click", x=20, y=200 - 60)
+    assert pressed["effect"]["kind"] in ("page", "focus"), pressed

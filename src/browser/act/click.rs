@@ -135,7 +135,7 @@ async fn at_point(stage: Stage<'_>, at: Point, params: &Click) -> Result<Done, A
     // A document that the press replaces can say nothing of it any more.
     let there = sight::under(stage.page, at).await;
     let armed = aim::note_presses(stage).await;
-    let before = observe::before_at(stage, &armed).await;
+    let before = observe::before_at(stage, &armed, &[at]).await;
     let gesture = pointer::click(stage.page, at, button, count);
     let observed = send(stage, before, gesture, None).await?;
     let struck = struck(stage, &observed).or(there);

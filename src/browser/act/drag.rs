@@ -37,8 +37,12 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
         }
         Place::Point(_) => {
             let armed = aim::note_presses(stage).await;
-            observe::before_at(stage, &armed).await
+            observe::before_at(stage, &armed, &[from, end.at()]).await
         }
+    };
+    let before = match &end {
+        Place::Element(aimed) => before.with_end(&aimed.known.frame).await,
+        Place::Point(_) => before,
     };
     stage.hint(Cue::Press { at: from, count: 1 });
     let to = end.drop_at(end.at());

@@ -7,13 +7,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::super::sight::Known;
+use super::super::sight::{self, Known};
 use super::super::target::loading::Loading;
 use super::super::target::{Frame, Page, PageState};
 use super::aim::{Cover, in_words, index_of};
 use super::navigate::explain;
 use super::settle::{self, Settled, waits};
 use super::{Done, Stage};
+use crate::model::Point;
 use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::outcome::{
     Change, Delivery, DialogInfo, DownloadInfo, Effect, EffectKind, Rest, Retry,
@@ -219,9 +220,18 @@ pub(super) async fn before_in(stage: Stage<'_>, own: &Frame, guarded: &[Frame]) 
     before
 }
 
-/// As [`before`], where presses are noted in these frames.
-pub(super) async fn before_at(stage: Stage<'_>, armed: &[Frame]) -> Before {
-    let mut before = before(stage, None).await;
+/// As [`before`], where presses are noted in these frames, and input goes to these points.
+pub(super) async fn before_at(stage: Stage<'_>, armed: &[Frame], points: &[Point]) -> Before {
+    let mut before = unmarked(stage, None).await;
+    // On a page without frames it is the page itself.
+    for at in points.iter().filter(|_| armed.len() > 1) {
+        if let Some(frame) = sight::frame_at(stage.page, *at).await
+            && !before.is_watched(&frame)
+        {
+            before.watched.push(frame);
+        }
+    }
+    before.mark(stage, None).await;
     before.armed = without(armed, &before.watched);
     before
 }
@@ -243,6 +253,21 @@ impl Before {
             may_download: true,
             field: None,
         }
+    }
+
+    fn is_watched(&self, frame: &Frame) -> bool {
+        self.watched.iter().any(|other| other.id() == frame.id())
+    }
+
+    /// For an action that ends in this frame: it tells what it sees as well.
+    pub(super) async fn with_end(mut self, frame: &Frame) -> Self {
+        if !self.is_watched(frame) {
+            // What cannot be marked has nothing to compare with.
+            let _ = frame.call::<Value>("mark", json!([null])).await;
+            self.watched.push(frame.clone());
+            self.armed = without(&self.armed, &self.watched);
+        }
+        self
     }
 
     /// For an action that sees to its effect itself.

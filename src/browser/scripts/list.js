@@ -4,6 +4,7 @@
   if (gc.list) return;
   const { d, geometry: geo, names, idOf } = gc._;
   const MAX_ENTRIES = 5000;
+  const MAX_IN_VIEW = 500; // beyond those, of what is in view
   const MAX_NODES = 80000;
   const MAX_MS = 4000; // a bound for a page or machine that is stuck; what is listed depends on counts
   const MAX_FRAMES = 64;
@@ -391,10 +392,12 @@
 
   function take(pass, el, ctx, why, s) {
     if (!d.isDrawn(el) && !shows(el)) return null;
-    if (pass.entries.length >= pass.max) { pass.total++; return null; }
+    if (pass.entries.length >= pass.max + MAX_IN_VIEW) { pass.total++; return null; }
     const quad = geo.visibleQuad(pass.sv, el);
     if (!quad || (quad.full.r - quad.full.l <= 1 && quad.full.b - quad.full.t <= 1 && !shows(el)) || unreachable(pass, quad)) return null;
     pass.total++;
+    // What comes late in a large document may be all that is in view.
+    if (pass.entries.length >= pass.max && !quad.seen) return null;
     const entry = { el, order: pass.order++, rect: quad.seen || quad.full, full: quad.full, seen: Boolean(quad.seen), front: ctx.front, inert: ctx.inert, disabled: ctx.disabled, why };
     if (s && s.pointerEvents === 'none') entry.untouchable = true;
     pass.entries.push(entry);

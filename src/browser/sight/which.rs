@@ -277,14 +277,49 @@ fn share(was: &str, now: &str) -> f64 {
 /// The listed element under a point of the page's viewport, else what is there, through frames and
 /// shadow roots. None where nothing can be told.
 pub(in crate::browser) async fn under(page: &Page, at: Point) -> Option<Struck> {
-    #[derive(Deserialize)]
-    struct Hit {
-        id: u64,
-        is_frame: bool,
-        role: String,
-        name: String,
-        around: Vec<u64>,
-    }
+    let (frame, hit, label) = hit(page, at).await?;
+    let numbers = page.told().numbers();
+    let listed = hit.around.iter().find_map(|node| {
+        let index = numbers.of(frame.document(), *node)?;
+        match numbers.look_up(index) {
+            Lookup::Means(meaning) => Some((index, meaning.print)),
+            _ => None,
+        }
+    });
+    drop(numbers);
+    Some(match listed {
+        Some((index, print)) => Struck {
+            index: Some(index),
+            role: print.role,
+            name: print.name,
+            frame: label,
+        },
+        None => Struck {
+            index: None,
+            role: hit.role,
+            name: hit.name,
+            frame: label,
+        },
+    })
+}
+
+/// The frame whose document is under a point of the page's viewport.
+pub(in crate::browser) async fn frame_at(page: &Page, at: Point) -> Option<Frame> {
+    hit(page, at).await.map(|(frame, ..)| frame)
+}
+
+/// What `hit` of our scripts answers.
+#[derive(Deserialize)]
+struct Hit {
+    id: u64,
+    is_frame: bool,
+    role: String,
+    name: String,
+    around: Vec<u64>,
+}
+
+/// The innermost thing under a point, the frame that it is in, and what that is called.
+async fn hit(page: &Page, at: Point) -> Option<(Frame, Hit, Option<String>)> {
     let frames = page.frames();
     let mut frame = page.main_frame().await.ok()?;
     let mut place = Placement::of_page(page.viewport());
@@ -306,29 +341,7 @@ pub(in crate::browser) async fn under(page: &Page, at: Point) -> Option<Struck> 
             frame = inner;
             continue;
         }
-        let numbers = page.told().numbers();
-        let listed = hit.around.iter().find_map(|node| {
-            let index = numbers.of(frame.document(), *node)?;
-            match numbers.look_up(index) {
-                Lookup::Means(meaning) => Some((index, meaning.print)),
-                _ => None,
-            }
-        });
-        drop(numbers);
-        return Some(match listed {
-            Some((index, print)) => Struck {
-                index: Some(index),
-                role: print.role,
-                name: print.name,
-                frame: label,
-            },
-            None => Struck {
-                index: None,
-                role: hit.role,
-                name: hit.name,
-                frame: label,
-            },
-        });
+        return Some((frame, hit, label));
     }
     None
 }
