@@ -243,3 +243,13 @@ def test_what_comes_of_input_in_a_frame(lone_api, room, web, show, by):
     assert (dropped["effect"]["kind"], dropped["effect"]["verified"]) == ("page", True), dropped
     pressed = lone_api.do(room, "click", x=20, y=200 - 60)
     assert pressed["effect"]["kind"] in ("page", "focus"), pressed
+
+
+def test_what_is_in_view_at_the_end_of_a_large_page(lone_api, room, show):
+    """Listed, though it comes after more than a list holds."""
+    show("<style>button{display:block;height:30px}</style>" + "".join(f"<button>No {n}</button>" for n in range(5600)))
+    lone_api.do(room, "press", keys="End")
+    context = lone_api.context(room, elements="true")
+    assert context["total"] == 5600
+    in_view = [e["name"] for e in context["elements"] if e["in_viewport"]]
+    assert "No 5599" in in_view, in_view
