@@ -224,7 +224,7 @@ def test_keys_where_a_page_listens(lone_api, room, show, listens):
 
 
 DESK = """<title>Desk</title><style>body{margin:0} div{height:60px;border:1px solid}</style><div draggable=true id=card>Card</div>
-<div id=bin>Bin</div><button onclick="this.insertAdjacentText('afterend', ' pressed')">Press</button><script>
+<div id=bin aria-label=Bin role=group>Bin</div><button onclick="this.insertAdjacentText('afterend', ' pressed')">Press</button><script>
 bin.ondragover = (event) => event.preventDefault();
 bin.ondrop = () => bin.append(card);
 </script>"""
@@ -240,7 +240,7 @@ def test_what_comes_of_input_in_a_frame(lone_api, room, web, show, by):
         names = {"from": "Card", "to": "Bin"}
         ends = {end: {"index": lone_api.index_of(room, name)} for end, name in names.items()}
     dropped = lone_api.do(room, "drag", **ends)
-    assert (dropped["effect"]["kind"], dropped["effect"]["verified"]) == ("page", True), dropped
+    assert dropped["effect"]["kind"] in ("page", "focus") and dropped["effect"]["verified"], dropped
     pressed = lone_api.do(room, "click", x=20, y=200 - 60)
     assert pressed["effect"]["kind"] in ("page", "focus"), pressed
 
