@@ -330,6 +330,7 @@
     }
     const holds = start + Math.min(patienceMs && HOLDS_MS, maxMs);
     while (since && switched().length && performance.now() < holds) await gc._.frames.next();
+    if (patienceMs && since && scrollEffect()) await glide(start + maxMs);
     while (gc._.press.isDragging() && performance.now() - start < DRAG_END_MS) await gc._.frames.next();
     const out = { ...quiet, is_closing: window.closed, pressed: gc._.press.pressed(), changes: changes(), state: gc.state(), field: field && gc.typed(field) };
     if (since && !since.isOver) {
@@ -337,6 +338,15 @@
       setTimeout(end, ENDS_MS, since);
     }
     return out;
+  }
+  /** Until what scrolls stands still in three frames. */
+  async function glide(until) {
+    for (let still = 0, before = scrollEffect()?.after; still < 2 && performance.now() < until;) {
+      await gc._.frames.next();
+      const now = scrollEffect()?.after;
+      still = before?.x === now?.x && before?.y === now?.y ? still + 1 : 0;
+      before = now;
+    }
   }
   /** Seconds after which the document sends the page elsewhere by markup, if it does. */
   function refreshWithin() {
