@@ -2,6 +2,7 @@
 //! what reached the page and what was seen of it.
 
 mod aim;
+mod before;
 mod click;
 mod clipboard;
 mod deliver;

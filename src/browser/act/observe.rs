@@ -7,44 +7,22 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::super::sight::{self, Known};
 use super::super::target::loading::Loading;
 use super::super::target::{Frame, Page, PageState};
 use super::aim::{Cover, in_words, index_of};
+pub(super) use super::before::{Before, before, before_at, before_in, unmarked};
 use super::navigate::explain;
 use super::settle::{self, Settled, waits};
 use super::{Done, Stage};
-use crate::model::Point;
 use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::outcome::{
     Change, Delivery, DialogInfo, DownloadInfo, Effect, EffectKind, Rest, Retry,
 };
 
-/// Where nothing has changed at once, a change is waited for so long: pages put off what they do by
-/// timers of their own.
-const PATIENCE: Duration = Duration::from_millis(150);
 /// A download that input began is told a moment later, by another part of the browser.
 const DOWNLOAD_GRACE: Duration = Duration::from_millis(15);
 /// The same, where a navigation that began brought no document.
 const DOWNLOAD_INSTEAD_GRACE: Duration = Duration::from_millis(300);
-
-/// The state of things before an action.
-#[derive(Debug)]
-pub(super) struct Before {
-    loading: Loading,
-    dialogs: u64,
-    downloads: usize,
-    /// Those that tell what they see, the main one first.
-    watched: Vec<Frame>,
-    /// Others whose presses are guarded or noted.
-    armed: Vec<Frame>,
-    /// How long a change is waited for where there is none at once.
-    patience: Duration,
-    /// Whether what is done may begin a download of which nothing else tells.
-    may_download: bool,
-    /// A field that is typed into: the numbers of its document and of itself.
-    field: Option<(u64, u64)>,
-}
 
 /// What came of an action.
 #[derive(Debug)]
@@ -184,133 +162,6 @@ struct Told {
     kind: String,
     text: String,
     node: Option<u64>,
-}
-
-/// Marks what there is now, in the page and in the frame of what shall be acted on.
-pub(super) async fn before(stage: Stage<'_>, target: Option<&Known>) -> Before {
-    let before = unmarked(stage, target).await;
-    before.mark(stage, target).await;
-    before
-}
-
-/// As [`before`], for whoever marks it.
-pub(super) async fn unmarked(stage: Stage<'_>, target: Option<&Known>) -> Before {
-    let mut before = Before::now(stage);
-    let main = stage.page.main_frame().await.ok();
-    let own = target.filter(|known| known.frame.parent().is_some());
-    before.watched = main
-        .into_iter()
-        .chain(own.map(|known| known.frame.clone()))
-        .collect();
-    before
-}
-
-/// As [`before`], where aiming has marked the element's own frame and guards these.
-pub(super) async fn before_in(stage: Stage<'_>, own: &Frame, guarded: &[Frame]) -> Before {
-    let mut before = Before::now(stage);
-    before.watched = vec![own.clone()];
-    if own.parent().is_some()
-        && let Ok(main) = stage.page.main_frame().await
-    {
-        // What cannot be marked has nothing to compare with.
-        let _ = main.call::<Value>("mark", json!([null])).await;
-        before.watched.insert(0, main);
-    }
-    before.armed = without(guarded, &before.watched);
-    before
-}
-
-/// As [`before`], where presses are noted in these frames, and input goes to these points.
-pub(super) async fn before_at(stage: Stage<'_>, armed: &[Frame], points: &[Point]) -> Before {
-    let mut before = unmarked(stage, None).await;
-    // On a page without frames it is the page itself.
-    for at in points.iter().filter(|_| armed.len() > 1) {
-        if let Some(frame) = sight::frame_at(stage.page, *at).await
-            && !before.is_watched(&frame)
-        {
-            before.watched.push(frame);
-        }
-    }
-    before.mark(stage, None).await;
-    before.armed = without(armed, &before.watched);
-    before
-}
-
-fn without(frames: &[Frame], others: &[Frame]) -> Vec<Frame> {
-    let is_other = |frame: &&Frame| !others.iter().any(|other| other.id() == frame.id());
-    frames.iter().filter(is_other).cloned().collect()
-}
-
-impl Before {
-    fn now(stage: Stage<'_>) -> Self {
-        Self {
-            loading: stage.page.loading(),
-            dialogs: stage.page.dialogs_count(),
-            downloads: stage.tabs.downloads().count(),
-            watched: Vec::new(),
-            armed: Vec::new(),
-            patience: PATIENCE,
-            may_download: true,
-            field: None,
-        }
-    }
-
-    fn is_watched(&self, frame: &Frame) -> bool {
-        self.watched.iter().any(|other| other.id() == frame.id())
-    }
-
-    /// For an action that ends in this frame: it tells what it sees as well.
-    pub(super) async fn with_end(mut self, frame: &Frame) -> Self {
-        if !self.is_watched(frame) {
-            // What cannot be marked has nothing to compare with.
-            let _ = frame.call::<Value>("mark", json!([null])).await;
-            self.watched.push(frame.clone());
-            self.armed = without(&self.armed, &self.watched);
-        }
-        self
-    }
-
-    /// For an action that sees to its effect itself.
-    pub(super) fn impatient(mut self) -> Self {
-        self.patience = Duration::ZERO;
-        self
-    }
-
-    /// For an action that begins no download.
-    pub(super) fn without_downloads(mut self) -> Self {
-        self.may_download = false;
-        self
-    }
-
-    /// For an action that types into this field: what it holds then is told as well.
-    pub(super) fn with_field(mut self, frame: &Frame, node: u64) -> Self {
-        self.field = Some((frame.document(), node));
-        self
-    }
-
-    /// Marks what there is now. What is sent to the page after the first poll of this comes after it.
-    pub(super) async fn mark(&self, stage: Stage<'_>, target: Option<&Known>) {
-        // A page that is stopped by a dialog cannot answer; it was marked before the dialog opened.
-        if stage.page.dialog().is_some() {
-            return;
-        }
-        let marking = self.watched.iter().map(|frame| {
-            let node = target.filter(|known| known.frame.id() == frame.id());
-            let node = node.map(|known| known.node);
-            frame.call::<Value>("mark", json!([node]))
-        });
-        // A document that is going has nothing to compare with.
-        join_all(marking).await;
-    }
-
-    /// As [`Self::mark`], but for a frame that is marked by what is asked of it next.
-    pub(super) async fn mark_around(&self, stage: Stage<'_>, own: &Frame) {
-        if stage.page.dialog().is_some() {
-            return;
-        }
-        let others = self.watched.iter().filter(|frame| frame.id() != own.id());
-        join_all(others.map(|frame| frame.call::<Value>("mark", json!([null])))).await;
-    }
 }
 
 /// Waits for rest, and tells what has changed. A navigation that failed, or a form that the browser
