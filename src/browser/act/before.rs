@@ -5,11 +5,10 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::super::sight::{self, Known};
+use super::super::sight::Known;
 use super::super::target::Frame;
 use super::super::target::loading::Loading;
 use super::Stage;
-use crate::model::Point;
 
 /// Where nothing has changed at once, a change is waited for so long: pages put off what they do by
 /// timers of their own.
@@ -67,18 +66,9 @@ pub(super) async fn before_in(stage: Stage<'_>, own: &Frame, guarded: &[Frame]) 
     before
 }
 
-/// As [`before`], where presses are noted in these frames, and input goes to these points.
-pub(super) async fn before_at(stage: Stage<'_>, armed: &[Frame], points: &[Point]) -> Before {
-    let mut before = unmarked(stage, None).await;
-    // On a page without frames it is the page itself.
-    for at in points.iter().filter(|_| armed.len() > 1) {
-        if let Some(frame) = sight::frame_at(stage.page, *at).await
-            && !before.is_watched(&frame)
-        {
-            before.watched.push(frame);
-        }
-    }
-    before.mark(stage, None).await;
+/// As [`before`], where presses are noted in these frames.
+pub(super) async fn before_at(stage: Stage<'_>, armed: &[Frame]) -> Before {
+    let mut before = before(stage, None).await;
     before.armed = without(armed, &before.watched);
     before
 }
@@ -102,13 +92,10 @@ impl Before {
         }
     }
 
-    fn is_watched(&self, frame: &Frame) -> bool {
-        self.watched.iter().any(|other| other.id() == frame.id())
-    }
-
-    /// For an action that ends in this frame: it tells what it sees as well.
-    pub(super) async fn with_end(mut self, frame: &Frame) -> Self {
-        if !self.is_watched(frame) {
+    /// For an action whose input goes to this frame as well: it tells what it sees.
+    pub(super) async fn watching(mut self, frame: Option<&Frame>) -> Self {
+        let is_watched = |frame: &Frame| self.watched.iter().any(|one| one.id() == frame.id());
+        if let Some(frame) = frame.filter(|frame| !is_watched(frame)) {
             // What cannot be marked has nothing to compare with.
             let _ = frame.call::<Value>("mark", json!([null])).await;
             self.watched.push(frame.clone());

@@ -133,9 +133,10 @@ async fn at_point(stage: Stage<'_>, at: Point, params: &Click) -> Result<Done, A
     stage.show(Cue::MoveTo { at }).await;
     stage.hint(Cue::Press { at, count });
     // A document that the press replaces can say nothing of it any more.
-    let there = sight::under(stage.page, at).await;
+    let (frame, there) = sight::under(stage.page, at).await.unzip();
     let armed = aim::note_presses(stage).await;
-    let before = observe::before_at(stage, &armed, &[at]).await;
+    let before = observe::before_at(stage, &armed).await;
+    let before = before.watching(frame.as_ref()).await;
     let gesture = pointer::click(stage.page, at, button, count);
     let observed = send(stage, before, gesture, None).await?;
     let struck = struck(stage, &observed).or(there);

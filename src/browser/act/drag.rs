@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::super::error::Error;
 use super::super::hand::pointer;
 use super::super::sight;
+use super::super::target::Frame;
 use super::aim::{self, Aim, For, aim};
 use super::click::{inside, struck, unknown};
 use super::deliver::{Sent, deliver};
@@ -27,9 +28,9 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
     }
     let from = start.at();
     // What is taken up may be elsewhere, or no more, when the drag is over.
-    let there = match start.struck() {
-        Some(struck) => Some(struck.clone()),
-        None => sight::under(stage.page, from).await,
+    let (frame, there) = match start.struck() {
+        Some(struck) => (None, Some(struck.clone())),
+        None => sight::under(stage.page, from).await.unzip(),
     };
     let before = match &start {
         Place::Element(aimed) => {
@@ -37,13 +38,11 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
         }
         Place::Point(_) => {
             let armed = aim::note_presses(stage).await;
-            observe::before_at(stage, &armed, &[from, end.at()]).await
+            let before = observe::before_at(stage, &armed).await;
+            before.watching(frame.as_ref()).await
         }
     };
-    let before = match &end {
-        Place::Element(aimed) => before.with_end(&aimed.known.frame).await,
-        Place::Point(_) => before,
-    };
+    let before = before.watching(end.frame(stage).await.as_ref()).await;
     stage.hint(Cue::Press { at: from, count: 1 });
     let to = end.drop_at(end.at());
     let taken = deliver(stage, pointer::take(stage.page, from, to)).await?;
@@ -123,6 +122,15 @@ impl Place {
         match self {
             Self::Element(aimed) => aimed.at,
             Self::Point(point) => *point,
+        }
+    }
+
+    /// The frame that it is in; on a page without frames it is the page itself.
+    async fn frame(&self, stage: Stage<'_>) -> Option<Frame> {
+        match self {
+            Self::Element(aimed) => Some(aimed.known.frame.clone()),
+            Self::Point(_) if stage.page.frames().len() < 2 => None,
+            Self::Point(at) => sight::under(stage.page, *at).await.map(|(frame, _)| frame),
         }
     }
 

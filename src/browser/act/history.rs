@@ -15,7 +15,7 @@ use super::observe::{self, Before};
 use super::{Stage, browser_failed, navigate};
 use crate::model::Outcome;
 use crate::model::command::{ActionError, ActionErrorKind};
-use crate::model::outcome::{Change, Delivery, Effect, EffectKind};
+use crate::model::outcome::{Change, Effect, EffectKind};
 
 /// How often the history is looked at, while nothing is told of the page itself.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -51,9 +51,11 @@ pub(super) async fn go(stage: Stage<'_>, step: i64) -> Result<Outcome, ActionErr
         () = moved_inside(stage.page, wanted, &at) => None,
     };
     match landed {
-        Some(landed) if is_same_document(&landed) => within_document(stage, &before, wanted).await,
+        Some(landed) if is_same_document(stage.page, &landed, &at) => {
+            within_document(stage, before, &at, wanted).await
+        }
         Some(landed) => Ok(landed),
-        None => in_frame(stage, &before).await,
+        None => in_frame(stage, before).await,
     }
 }
 
@@ -62,9 +64,8 @@ async fn read(page: &Page) -> Result<GetNavigationHistoryReturns, Error> {
     page.session().execute("read the history", history).await
 }
 
-fn is_same_document(landed: &Outcome) -> bool {
-    landed.effect.kind == EffectKind::Navigation
-        && landed.data.get("navigated") == Some(&Value::Bool(false))
+fn is_same_document(page: &Page, landed: &Outcome, before: &Loading) -> bool {
+    landed.effect.kind == EffectKind::Navigation && page.loading().committed == before.committed
 }
 
 /// Returns when the history is where it was wanted and the page itself has not moved: a frame has.
@@ -78,11 +79,8 @@ async fn moved_inside(page: &Page, wanted: i64, before: &Loading) {
             continue;
         }
         let mut loading = page.watch_loading();
-        let went = |now: &Loading| {
-            now.started > before.started
-                || now.committed > before.committed
-                || now.within_document > before.within_document
-        };
+        let went =
+            |now: &Loading| now.went_since(before) || now.within_document > before.within_document;
         if timeout(MOVED_WITHIN, loading.wait_for(went)).await.is_err() {
             return;
         }
@@ -94,48 +92,43 @@ async fn moved_inside(page: &Page, wanted: i64, before: &Loading) {
 /// The page draws what belongs to the place, or takes itself back to where it was.
 async fn within_document(
     stage: Stage<'_>,
-    before: &Before,
+    before: Before,
+    at: &Loading,
     wanted: i64,
 ) -> Result<Outcome, ActionError> {
-    let mut observed = observe::observe(stage, before, Delivery::Sent).await;
-    if let Some(error) = observed.error {
-        return Err(error.outcome(observed.outcome));
-    }
-    // A place may have the URL of the one before: what counts is where the history is.
-    let is_taken_back = !observed.navigated
+    let mut done = observe::after(stage, before).await?;
+    let now = stage.page.loading();
+    let is_same = now.committed == at.committed;
+    // A place may have the address of the one before, and a page may go on from it to another: taken
+    // back is only what is neither where it was to go nor anywhere else.
+    let is_taken_back = is_same
         && read(stage.page)
             .await
             .is_ok_and(|now| now.current_index != wanted);
-    let done = &mut observed.outcome;
     if is_taken_back && done.effect.kind == EffectKind::Navigation {
         done.effect = Effect {
             verified: Some(false),
             ..Effect::default()
         };
-        done.changes.push(Change {
-            kind: "navigation".to_owned(),
-            text: "The page took the move back: it is where it was.".to_owned(),
-            index: None,
-        });
+        done.changes
+            .push(told("The page took the move back: it is where it was."));
     }
-    Ok(observed.outcome)
+    Ok(done)
 }
 
-async fn in_frame(stage: Stage<'_>, before: &Before) -> Result<Outcome, ActionError> {
-    let mut observed = observe::observe(stage, before, Delivery::Sent).await;
-    if let Some(error) = observed.error {
-        return Err(error.outcome(observed.outcome));
-    }
-    observe::raise(
-        &mut observed.outcome,
-        EffectKind::Page,
-        Value::Null,
-        Value::Null,
-    );
-    observed.outcome.changes.push(Change {
+async fn in_frame(stage: Stage<'_>, before: Before) -> Result<Outcome, ActionError> {
+    let mut done = observe::after(stage, before).await?;
+    observe::raise(&mut done, EffectKind::Page, Value::Null, Value::Null);
+    done.changes.push(told(
+        "A frame of the page moved in its history; the page itself is the same.",
+    ));
+    Ok(done)
+}
+
+fn told(text: &str) -> Change {
+    Change {
         kind: "navigation".to_owned(),
-        text: "A frame of the page moved in its history; the page itself is the same.".to_owned(),
+        text: text.to_owned(),
         index: None,
-    });
-    Ok(observed.outcome)
+    }
 }

@@ -83,7 +83,7 @@ async fn over_point(stage: Stage<'_>, at: Point) -> Result<Done, ActionError> {
     if let Some(main) = main {
         tell_shown(stage, &main, &mut done).await;
     }
-    done.target = sight::under(stage.page, at).await;
+    done.target = sight::under(stage.page, at).await.map(|(_, there)| there);
     match observed.error {
         Some(error) => Err(error.outcome(done)),
         None => Ok(done.with("x", at.x).with("y", at.y)),

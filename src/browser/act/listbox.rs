@@ -83,8 +83,6 @@ pub(super) async fn choose(
         Choice::Values(many) | Choice::Labels(many) => many.iter().map(String::as_str).collect(),
     };
     let mut taken = Vec::new();
-    let mut numbers = Vec::new();
-    let mut last = None;
     for want in &wanted {
         let option = find(stage, aimed, want).await?;
         if option.disabled {
@@ -93,12 +91,10 @@ pub(super) async fn choose(
         if !option.selected || aimed.struck.role == "combobox" {
             take(stage, aimed, &option).await?;
         }
-        taken.push(option.label.clone());
-        numbers.push(option.node);
-        last = Some(option);
+        taken.push(option);
     }
     // As with a select element, what is wanted is all that is chosen then.
-    for other in held(aimed, &numbers, &taken).await.others {
+    for other in held(aimed, &taken).await.others {
         take(stage, aimed, &other).await?;
     }
     let observed = observe::observe(stage, &before, Delivery::Sent).await;
@@ -108,15 +104,15 @@ pub(super) async fn choose(
     if let Some(error) = observed.error {
         return Err(error.outcome(done));
     }
-    let Some(option) = last else {
+    let Some(option) = taken.last() else {
         return Err(not_open(aimed, ""));
     };
     let kept = match is_elsewhere {
         true => Held::default(),
-        false => held(aimed, &numbers, &taken).await,
+        false => held(aimed, &taken).await,
     };
     if !kept.off.is_empty() || !kept.others.is_empty() {
-        return Err(not_kept(aimed, &kept, &taken).outcome(done));
+        return Err(not_kept(aimed, &kept, &labels(&taken)).outcome(done));
     }
     let args = json!([aimed.known.node, option.node, option.label]);
     let took = aimed
@@ -135,7 +131,7 @@ pub(super) async fn choose(
                 };
             }
             let done = done.with("value", took.held);
-            Ok(done.with("labels", json!(taken)))
+            Ok(done.with("labels", json!(labels(&taken))))
         }
         // It was clicked; what the page made of it does not show in the element.
         _ => {
@@ -143,25 +139,26 @@ pub(super) async fn choose(
                 done.effect.verified = None;
             }
             let done = done.with("value", Value::Null);
-            Ok(done.with("labels", json!(taken)))
+            Ok(done.with("labels", json!(labels(&taken))))
         }
     }
 }
 
 /// What the page shows of the options; nothing when it cannot be asked.
-async fn held(aimed: &Reached, numbers: &[u64], labels: &[String]) -> Held {
-    let args = json!([aimed.known.node, numbers, labels]);
+async fn held(aimed: &Reached, taken: &[Choosable]) -> Held {
+    let numbers: Vec<u64> = taken.iter().map(|option| option.node).collect();
+    let args = json!([aimed.known.node, numbers, labels(taken)]);
     let held = aimed.known.frame.call("heldOptions", args).await;
     held.unwrap_or_default()
 }
 
+fn labels(options: &[Choosable]) -> Vec<String> {
+    options.iter().map(|option| option.label.clone()).collect()
+}
+
 fn not_kept(aimed: &Reached, kept: &Held, taken: &[String]) -> ActionError {
     let what = in_words(&aimed.struck.role, &aimed.struck.name);
-    let others: Vec<String> = kept
-        .others
-        .iter()
-        .map(|other| other.label.clone())
-        .collect();
+    let others = labels(&kept.others);
     let why = match kept.off.is_empty() {
         false => format!("it does not show {} as chosen", quoted(&kept.off)),
         true => format!("it still shows {} as chosen", quoted(&others)),

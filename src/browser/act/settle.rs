@@ -146,9 +146,7 @@ async fn rest(
 ) -> (Option<&'static str>, Vec<(Frame, After)>) {
     let deadline = asked.deadline;
     let mut watch = page.watch_loading();
-    let went = |loading: &Loading| {
-        loading.started > before.started || loading.committed > before.committed
-    };
+    let went = |loading: &Loading| loading.went_since(before);
     let answers = asked.ask(patience).await;
     let mut waits_for = None;
     match answers.main {
@@ -336,9 +334,7 @@ async fn goes_on(
         Ok(Err(Error::Replaced)) => NO_DOCUMENT_GRACE,
         _ => Duration::ZERO,
     };
-    let went = |loading: &Loading| {
-        loading.started > at.started || loading.committed > at.committed || loading.awaits_document
-    };
+    let went = |loading: &Loading| loading.went_since(at) || loading.awaits_document;
     let until = deadline.min(Instant::now() + grace);
     went(&watch.borrow()) || timeout_at(until.into(), watch.wait_for(went)).await.is_ok()
 }

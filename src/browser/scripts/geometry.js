@@ -75,9 +75,11 @@
     if (d.isTag(el, 'area')) return areaFragments(el);
     const own = solid(d.getClientRects(el));
     if (own.length) return own;
-    const wrapped = Array.from(d.querySelectorAll(el, '*')).slice(0, 16).flatMap((child) => (d.checkVisibility(child) ? solid(d.getClientRects(child)) : []));
+    const wrapped = wrappedBy(el).flatMap((child) => (d.checkVisibility(child) ? solid(d.getClientRects(child)) : []));
     return wrapped.length || !isBoxless(el) ? wrapped : textFragments(el);
   }
+  /** The first things in an element, at any depth. */
+  const wrappedBy = (el) => Array.from(d.querySelectorAll(el, '*')).slice(0, 16);
   /** Drawn by what is in it alone. */
   const isBoxless = (el) => d.style(el).display === 'contents' && d.style(el).visibility === 'visible';
   function textFragments(el) {
@@ -88,7 +90,7 @@
   /** What has a box in place of an element that has none of its own: what it wraps, else what holds its text. */
   function boxed(el) {
     if (!isBoxless(el)) return el;
-    const inner = Array.from(d.querySelectorAll(el, '*')).slice(0, 16).find((child) => d.isDrawn(child));
+    const inner = wrappedBy(el).find((child) => d.isDrawn(child));
     if (inner) return inner;
     let at = d.flatParent(el);
     while (at && !d.isDrawn(at)) at = d.flatParent(at);

@@ -69,13 +69,14 @@
   }
 
   const frames = () => gc._.frames;
-  const isMoving = (animation) => animation.playState === 'running';
+  /** Whether an animation of its own moves it now. */
+  const animates = (el) => Boolean(el.getAnimations) && Element.prototype.getAnimations.call(el).some(({ playState }) => playState === 'running');
   /** Whether something may be moving the element right now. */
   function mayMove(el) {
     return frames().scrolledWithin(120) || frames().requested() || isAnimated(el);
   }
   function isAnimated(el) {
-    for (const at of upwards(el)) if (at.getAnimations && Element.prototype.getAnimations.call(at).some(isMoving)) return true;
+    for (const at of upwards(el)) if (animates(at)) return true;
     return false;
   }
   const middle = ({ l, t, r, b }) => ({ x: (l + r) / 2, y: (t + b) / 2 });
@@ -339,7 +340,7 @@
     return Boolean(hit) && judge(standIn(el), hit) !== 'miss';
   }
 
-  gc._.locating = { judge, disabledBy, about, tell, upwards };
+  gc._.locating = { judge, disabledBy, about, tell, upwards, animates };
   gc._.expose('locate', locate);
   gc._.expose('through', through);
   gc._.expose('whereIs', whereIs);

@@ -15,7 +15,7 @@
     const seen = geo.visibleQuad(sv, el)?.seen;
     return seen ? geo.area(seen) : 0;
   };
-  const isMoving = (el) => gc._.isRestless(el) || Element.prototype.getAnimations.call(el).some(({ playState }) => playState === 'running');
+  const isMoving = (el) => gc._.isRestless(el) || gc._.locating.animates(el);
   const some = () => (d.body(document) ? Array.from(d.querySelectorAll(d.body(document), '*')).slice(0, MAX_ELEMENTS) : []);
 
   /** From now on, what comes into sight is told. */

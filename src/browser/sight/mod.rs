@@ -20,6 +20,6 @@ pub use self::tree::{TreePart, tree};
 pub use self::unreadable::Unreadable;
 pub use self::which::area_of;
 pub(in crate::browser) use self::which::{
-    Known, candidates, fields, frame_at, resolve, stale, under, with_candidates,
+    Known, candidates, fields, resolve, stale, under, with_candidates,
 };
 pub(in crate::browser) use super::numbers::Print;

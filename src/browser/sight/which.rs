@@ -275,8 +275,8 @@ fn share(was: &str, now: &str) -> f64 {
 }
 
 /// The listed element under a point of the page's viewport, else what is there, through frames and
-/// shadow roots. None where nothing can be told.
-pub(in crate::browser) async fn under(page: &Page, at: Point) -> Option<Struck> {
+/// shadow roots, and the frame that it is in. None where nothing can be told.
+pub(in crate::browser) async fn under(page: &Page, at: Point) -> Option<(Frame, Struck)> {
     let (frame, hit, label) = hit(page, at).await?;
     let numbers = page.told().numbers();
     let listed = hit.around.iter().find_map(|node| {
@@ -287,25 +287,17 @@ pub(in crate::browser) async fn under(page: &Page, at: Point) -> Option<Struck> 
         }
     });
     drop(numbers);
-    Some(match listed {
-        Some((index, print)) => Struck {
-            index: Some(index),
-            role: print.role,
-            name: print.name,
-            frame: label,
-        },
-        None => Struck {
-            index: None,
-            role: hit.role,
-            name: hit.name,
-            frame: label,
-        },
-    })
-}
-
-/// The frame whose document is under a point of the page's viewport.
-pub(in crate::browser) async fn frame_at(page: &Page, at: Point) -> Option<Frame> {
-    hit(page, at).await.map(|(frame, ..)| frame)
+    let (index, role, name) = match listed {
+        Some((index, print)) => (Some(index), print.role, print.name),
+        None => (None, hit.role, hit.name),
+    };
+    let struck = Struck {
+        index,
+        role,
+        name,
+        frame: label,
+    };
+    Some((frame, struck))
 }
 
 /// What `hit` of our scripts answers.

@@ -297,13 +297,15 @@ impl State {
     /// without a URL is written into, and is called `about:blank`; one with a URL may be called by that
     /// while its document is awaited.
     fn is_empty_window(&self, target: &str) -> bool {
+        if !self.windows.contains(target) {
+            return false;
+        }
         let called = self.known.get(target).map(|facts| facts.url.as_str());
-        let is_called = !matches!(called, None | Some(""));
-        let page = self.page(target);
-        let is_untouched = page.map(|page| page.loading().is_untouched());
-        self.windows.contains(target)
-            && called != Some("about:blank")
-            && is_untouched.unwrap_or(!is_called)
+        match (called, self.page(target)) {
+            (Some("about:blank"), _) => false,
+            (_, Some(page)) => page.loading().is_untouched(),
+            (called, None) => called.is_none_or(str::is_empty),
+        }
     }
 
     fn show(&mut self, tab: u32) -> bool {

@@ -37,6 +37,11 @@ pub struct Loading {
 }
 
 impl Loading {
+    /// Whether another document has begun to come since, or is there.
+    pub fn went_since(&self, before: &Self) -> bool {
+        self.started > before.started || self.committed > before.committed
+    }
+
     /// Whether nothing was ever shown: the page is as empty as it was made.
     pub fn is_untouched(&self) -> bool {
         self.committed == 0 && self.url == "about:blank"
