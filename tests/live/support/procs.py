@@ -38,9 +38,9 @@ def descendants(root):
 
 
 def is_alive(pid):
-    """Whether the process exists, and has not ended: one that is put away, or waits to be, has no arguments."""
+    """Whether the process exists and is not merely waiting to be reaped."""
     fields = stat_fields(pid)
-    return fields is not None and fields[0] != "Z" and command_line(pid) != [""]
+    return fields is not None and fields[0] != "Z"
 
 
 def is_zombie(pid):

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,7 @@ from .wait import wait_for
 
 START_S = 15
 STOP_S = 10
+PUT_AWAY_S = 2
 
 # How a token is given to the service; needed for any address but loopback.
 TOKEN_ENV = "GHOSTCAST_SERVER__TOKEN"
@@ -155,7 +157,13 @@ class Ghostcast:
         """Processes of ours that live on, though their parent said goodbye."""
         ours = set(tree) | {pid for pid in procs.pids() if procs.mentions(pid, str(self.tmp))}
         ours -= {os.getpid(), self.pid}
-        return [pid for pid in ours if procs.is_alive(pid)]
+        alive = [pid for pid in ours if procs.is_alive(pid)]
+        # One without arguments has ended, and the kernel is about to put it away: it must be gone soon.
+        ending = [pid for pid in alive if procs.command_line(pid) == [""]]
+        deadline = time.monotonic() + PUT_AWAY_S
+        while any(map(procs.is_alive, ending)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return [pid for pid in alive if pid not in ending or procs.is_alive(pid)]
 
     def kill(self):
         """Ends everything at once; for failed starts."""
