@@ -93,3 +93,23 @@ def test_a_window_for_a_file_alone(lone_api, room, web, how, late):
     context = lone_api.context(room)
     assert told["tab"] == context["tabs"][0]["tab"], told
     assert context["url"].endswith("/files.html") and len(context["tabs"]) == 1, context
+
+
+@pytest.mark.parametrize("way", ["written", "shown"])
+def test_a_window_that_shows_something_stays(lone_api, room, web, way):
+    """Written into by its opener, or a page: a file that it gives is told, and its tab is there still."""
+    link = f"<title>Window</title><a href='{web.url('/file', pause=0)}'>Save</a>"
+    web.files["/window.html"] = link.encode()
+    opens = {
+        "written": "const w = window.open(''); w.document.write(document.querySelector('template').innerHTML); w.document.close()",
+        "shown": "window.open('/window.html')",
+    }
+    page = f"<title>Files</title><template>{link}</template><button onclick=\"{opens[way]}\">Open</button>"
+    web.files["/files.html"] = page.encode()
+    lone_api.do(room, "navigate", url=web.url("/files.html"))
+    opened = lone_api.do(room, "click", index=lone_api.index_of(room, "Open"))
+    told = lone_api.do(room, "click", index=lone_api.index_of(room, "Save"))
+    assert told["effect"]["kind"] == "download" and told["tab"] == opened["tab"], told
+    tabs = lone_api.context(room)["tabs"]
+    assert [tab["tab"] for tab in tabs if tab["current"]] == [opened["tab"]], tabs
+    lone_api.do(room, "close_tab", tab=opened["tab"])

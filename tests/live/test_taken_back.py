@@ -101,6 +101,18 @@ def test_back_to_a_place_of_the_same_address(lone_api, room, show):
     assert not lone_api.context(room, find="Large picture")["found"]
 
 
+def test_back_in_a_page_that_goes_on(lone_api, room, show):
+    """As routers with a guard do: it is at a third place, which is where it is told to be."""
+    show(
+        "<button onclick=\"history.pushState(0, '', '#two')\">Next</button>"
+        "<script>onpopstate = () => history.pushState(0, '', '#login')</script>"
+    )
+    lone_api.do(room, "click", index=lone_api.index_of(room, "Next"))
+    told = lone_api.do(room, "go_back")
+    assert told["effect"]["kind"] == "navigation" and "took the move back" not in said(told), told
+    assert told["url"].endswith("#login") and told["effect"]["after"] == told["url"], told
+
+
 def test_back_in_a_page_that_holds_its_visitor(lone_api, room, show):
     """It puts its address back at once: no navigation is told."""
     back = "history.pushState(0, '', '#here')"

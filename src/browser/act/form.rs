@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::super::hand::keys::{self, Breaks, Stroke};
 use super::super::scripts;
@@ -27,6 +28,8 @@ const KEYS_MAX: usize = 200;
 const KEYS_FIRST: usize = 32;
 /// A text of fewer steps is typed sooner than the page is asked whether it listens.
 const HEARD_FROM: usize = 3;
+/// A page that takes longer to say whether it listens gets keys.
+const HEARD_WITHIN: Duration = Duration::from_millis(100);
 /// How long a text is typed key by key; what is left then is committed line by line.
 const BY_KEYS_WITHIN: Duration = Duration::from_secs(4);
 /// Fields that take so few characters may be the boxes of one code.
@@ -242,8 +245,9 @@ async fn hears_keys(field: &Field) -> bool {
     if !matches!(field.facts.way, Way::Line | Way::Area) {
         return true;
     }
-    let hears = field.frame.ask_page(scripts::HEARS_KEYS).await;
-    hears.unwrap_or(true)
+    let hears = field.frame.ask_page(scripts::HEARS_KEYS);
+    let hears = timeout(HEARD_WITHIN, hears).await;
+    hears.ok().and_then(Result::ok).unwrap_or(true)
 }
 
 /// Goes on after what was answered; a dialog, or a page that does not answer, is the end of it.

@@ -98,7 +98,7 @@ async fn within_document(
 ) -> Result<Outcome, ActionError> {
     let mut done = observe::after(stage, before).await?;
     let now = stage.page.loading();
-    let is_same = now.committed == at.committed;
+    let is_same = now.committed == at.committed && now.url == at.url;
     // A place may have the address of the one before, and a page may go on from it to another: taken
     // back is only what is neither where it was to go nor anywhere else.
     let is_taken_back = is_same

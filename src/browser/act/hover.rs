@@ -72,16 +72,17 @@ async fn was_over(observed: &Observed, aimed: &Aim) -> bool {
 
 async fn over_point(stage: Stage<'_>, at: Point) -> Result<Done, ActionError> {
     stage.show(Cue::MoveTo { at }).await;
-    let main = stage.page.main_frame().await.ok();
-    if let Some(main) = &main {
-        note_shown(main).await;
+    let frame = sight::under(stage.page, at).await.map(|(frame, _)| frame);
+    if let Some(frame) = &frame {
+        note_shown(frame).await;
     }
     let before = observe::before(stage, None).await;
+    let before = before.watching(frame.as_ref()).await;
     let observed = send(stage, before, pointer::hover(stage.page, at), None).await?;
-    let main = main.filter(|_| observed.can_be_asked());
+    let frame = frame.filter(|_| observed.can_be_asked());
     let mut done = observed.outcome;
-    if let Some(main) = main {
-        tell_shown(stage, &main, &mut done).await;
+    if let Some(frame) = frame {
+        tell_shown(stage, &frame, &mut done).await;
     }
     done.target = sight::under(stage.page, at).await.map(|(_, there)| there);
     match observed.error {
