@@ -392,12 +392,13 @@
 
   function take(pass, el, ctx, why, s) {
     if (!d.isDrawn(el) && !shows(el)) return null;
-    if (pass.entries.length >= pass.max + MAX_IN_VIEW) { pass.total++; return null; }
+    // What comes late in a large document may be all that is in view.
+    const isLate = pass.entries.length >= pass.max;
+    if (isLate && (pass.entries.length >= pass.max + MAX_IN_VIEW || !isOnScreen(el))) { pass.total++; return null; }
     const quad = geo.visibleQuad(pass.sv, el);
     if (!quad || (quad.full.r - quad.full.l <= 1 && quad.full.b - quad.full.t <= 1 && !shows(el)) || unreachable(pass, quad)) return null;
     pass.total++;
-    // What comes late in a large document may be all that is in view.
-    if (pass.entries.length >= pass.max && !quad.seen) return null;
+    if (isLate && !quad.seen) return null;
     const entry = { el, order: pass.order++, rect: quad.seen || quad.full, full: quad.full, seen: Boolean(quad.seen), front: ctx.front, inert: ctx.inert, disabled: ctx.disabled, why };
     if (s && s.pointerEvents === 'none') entry.untouchable = true;
     pass.entries.push(entry);
