@@ -140,22 +140,18 @@ async fn at_point(stage: Stage<'_>, at: Point, params: &Click) -> Result<Done, A
     let gesture = pointer::click(stage.page, at, button, count);
     let observed = send(stage, before, gesture, None).await?;
     let struck = struck(stage, &observed).or(there);
-    let mut done = observed.outcome;
     let element = struck
         .as_ref()
         .map(|struck| json!({ "role": struck.role, "name": struck.name }));
-    done.target = struck;
-    if let Some(error) = observed.error {
-        return Err(error.outcome(done));
-    }
     let on = observed.pressed.iter().find_map(|(frame, pressed)| {
         let on = pressed.on.as_ref()?;
-        (on.role == "combobox").then_some((frame, on.node))
+        (on.role == "combobox").then(|| (frame.clone(), on.node))
     });
+    let done = observed.done_to(struck)?;
     if button == MouseButton::Left
         && let Some((frame, node)) = on
     {
-        sketch::choice(stage, frame, node);
+        sketch::choice(stage, &frame, node);
     }
     let done = done.with("x", at.x).with("y", at.y);
     Ok(done.with("element", element.unwrap_or(Value::Null)))

@@ -98,11 +98,7 @@ async fn finish(
         Place::Element(_) => there,
         Place::Point(_) => struck(stage, &observed).or(there),
     };
-    let mut done = observed.outcome;
-    done.target = struck;
-    if let Some(error) = observed.error {
-        return Err(error.outcome(done));
-    }
+    let done = observed.done_to(struck)?;
     let from = start.at();
     Ok(done
         .with("from", json!({ "x": from.x, "y": from.y }))

@@ -45,11 +45,7 @@ async fn over_element(stage: Stage<'_>, index: u32) -> Result<Done, ActionError>
         }
     }
     let can_be_asked = observed.can_be_asked();
-    let mut done = observed.outcome;
-    done.target = Some(aimed.struck.clone());
-    if let Some(error) = observed.error {
-        return Err(error.outcome(done));
-    }
+    let mut done = observed.done_to(Some(aimed.struck.clone()))?;
     if can_be_asked {
         tell_shown(stage, &frame, &mut done).await;
     }

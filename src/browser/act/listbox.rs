@@ -99,11 +99,7 @@ pub(super) async fn choose(
     }
     let observed = observe::observe(stage, &before, Delivery::Sent).await;
     let is_elsewhere = observed.is_elsewhere();
-    let mut done = observed.outcome;
-    done.target = Some(aimed.struck.clone());
-    if let Some(error) = observed.error {
-        return Err(error.outcome(done));
-    }
+    let mut done = observed.done_to(Some(aimed.struck.clone()))?;
     let Some(option) = taken.last() else {
         return Err(not_open(aimed, ""));
     };

@@ -16,7 +16,7 @@ use super::settle::{self, Settled, waits};
 use super::{Done, Stage};
 use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::outcome::{
-    Change, Delivery, DialogInfo, DownloadInfo, Effect, EffectKind, Rest, Retry,
+    Change, Delivery, DialogInfo, DownloadInfo, Effect, EffectKind, Rest, Retry, Struck,
 };
 
 /// A download that input began is told a moment later, by another part of the browser.
@@ -46,6 +46,16 @@ pub(super) struct Observed {
 }
 
 impl Observed {
+    /// What was done to `target`, or why that is a failure all the same.
+    pub(super) fn done_to(self, target: Option<Struck>) -> Result<Done, ActionError> {
+        let mut done = self.outcome;
+        done.target = target;
+        match self.error {
+            Some(error) => Err(error.outcome(done)),
+            None => Ok(done),
+        }
+    }
+
     /// Whether the document that was acted on is still there to be asked.
     pub(super) fn can_be_asked(&self) -> bool {
         !self.navigated && !self.is_stopped
@@ -167,11 +177,7 @@ struct Told {
 /// Waits for rest, and tells what has changed. A navigation that failed, or a form that the browser
 /// did not send, is the action's failure.
 pub(super) async fn after(stage: Stage<'_>, before: Before) -> Result<Done, ActionError> {
-    let observed = observe(stage, &before, Delivery::Sent).await;
-    match observed.error {
-        Some(error) => Err(error.outcome(observed.outcome)),
-        None => Ok(observed.outcome),
-    }
+    observe(stage, &before, Delivery::Sent).await.done_to(None)
 }
 
 /// As [`after`], with all that was seen.

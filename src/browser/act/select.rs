@@ -93,11 +93,7 @@ async fn chosen(
     let known = &aimed.known;
     let observed = observe::observe(stage, &before, Delivery::Sent).await;
     let can_be_asked = observed.can_be_asked();
-    let mut done = observed.outcome;
-    done.target = Some(aimed.struck.clone());
-    if let Some(error) = observed.error {
-        return Err(error.outcome(done));
-    }
+    let mut done = observed.done_to(Some(aimed.struck.clone()))?;
     if !can_be_asked {
         // The choice took the page elsewhere.
         return Ok(done.with("values", json!(picked)));

@@ -231,11 +231,7 @@ async fn give(
         false => None,
     };
     let held = later.or(first);
-    let mut done = observed.outcome;
-    done.target = Some(reached.struck.clone());
-    if let Some(error) = observed.error {
-        return Err(error.outcome(done));
-    }
+    let done = observed.done_to(Some(reached.struck.clone()))?;
     judge(reached, field, given, held, done)
 }
 
