@@ -69,9 +69,16 @@ def test_a_text_that_is_taken_back_is_refused(lone_api, room, show, does):
     assert held(lone_api, room) == ""
 
 
-def test_a_dialog_while_a_text_is_typed_is_told(lone_api, room, show):
-    """At once, though the page can say nothing of the field until it is answered."""
-    show(FIELD % "f.oninput = () => { if (f.value === 'abc') setTimeout(() => alert('Hi'), 0) }")
+@pytest.mark.parametrize(
+    "when",
+    [
+        "f.oninput = () => { if (f.value === 'abc') setTimeout(() => alert('Hi'), 0) }",
+        "f.onkeyup = (event) => { if (event.key === 'c') alert('Hi') }",
+    ],
+)
+def test_a_dialog_while_a_text_is_typed_is_told(lone_api, room, show, when):
+    """At once, though the page can say nothing of the field until it is answered, nor of the last key let go."""
+    show(FIELD % when)
     began = time.monotonic()
     told = lone_api.do(room, "type", index=lone_api.index_of(room, "Field"), text="abc")
     assert told["effect"]["kind"] == "dialog" and told["data"]["dialog"]["message"] == "Hi", told

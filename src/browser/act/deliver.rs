@@ -25,6 +25,7 @@ pub(super) async fn deliver(
     let before = stage.page.loading();
     let mut dialogs = stage.page.watch_dialog();
     let answer = tokio::select! {
+        biased;
         answer = input => answer,
         Ok(_) = dialogs.wait_for(is_open) => return Ok(Sent::Dialog),
         // What the input was for, it may be.

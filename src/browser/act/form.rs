@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::super::hand::keys::{self, Breaks, Stroke};
+use super::super::hand::keys::{self, Breaks, Input, Stroke};
 use super::super::scripts;
 use super::aim::{self, in_words};
 use super::deliver::{Sent, deliver, is_open};
@@ -224,11 +224,11 @@ async fn enter(
             .iter()
             .flat_map(|stroke: &Stroke| keys::stroke(stroke, breaks))
             .collect();
-        sent(
-            stage,
-            field,
-            deliver(stage, keys::send(stage.page, events)).await?,
-        )?;
+        let struck = match next == strokes.len() {
+            true => strike_last(stage, events).await?,
+            false => deliver(stage, keys::send(stage.page, events)).await?,
+        };
+        sent(stage, field, struck)?;
         if is_boxed {
             // Some pages move on to the next box a moment later.
             let moved = field.frame.call::<Value>("moveOn", json!([])).await;
@@ -237,6 +237,21 @@ async fn enter(
         done = next;
     }
     Ok(())
+}
+
+/// Sends the last events of a text. When only a key that is let go is not answered, the text is there,
+/// and the dialog that keeps the answer is what came of it.
+async fn strike_last(stage: Stage<'_>, mut events: Vec<Input>) -> Result<Sent, ActionError> {
+    let released = events.pop_if(|last| last.is_release());
+    let typed = deliver(stage, keys::send(stage.page, events));
+    let released = keys::send(stage.page, released.into_iter().collect());
+    // Polled in this order, they are sent in this order.
+    let (typed, released) = tokio::join!(typed, deliver(stage, released));
+    match (typed?, released?) {
+        (Sent::Answered, Sent::Dialog) => Ok(Sent::Answered),
+        (Sent::Answered, released) => Ok(released),
+        (typed, _) => Ok(typed),
+    }
 }
 
 /// Whether the page would notice that no keys are struck. Where nothing listens, text that is

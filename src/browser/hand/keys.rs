@@ -25,6 +25,13 @@ pub(in crate::browser) enum Input {
     Text(InsertTextParams),
 }
 
+impl Input {
+    /// Whether it lets a key go.
+    pub(in crate::browser) fn is_release(&self) -> bool {
+        matches!(self, Self::Key(event) if event.r#type == DispatchKeyEventType::KeyUp)
+    }
+}
+
 impl Method for Input {
     fn identifier(&self) -> MethodId {
         match self {
