@@ -41,8 +41,7 @@ pub(super) async fn deliver(
         Err(error) => {
             // A document that goes takes the answers to its input along.
             let now = stage.page.loading();
-            let went = now.started > before.started || now.committed > before.committed;
-            match went || stage.page.is_going().await {
+            match now.went_since(&before) || stage.page.is_going().await {
                 true => Ok(Sent::Answered),
                 false => {
                     let failed = browser_failed(error).delivery(Delivery::Unknown);
