@@ -175,7 +175,7 @@
     let i = 0;
     for (const at of upwards(cover)) {
       if (++i > 12) break;
-      if (d.matches(at, PASSING) || (at.getAnimations && Element.prototype.getAnimations.call(at).some(isMoving))) return true;
+      if (d.matches(at, PASSING) || animates(at)) return true;
       const named = `${d.getAttribute(at, 'class') || ''} ${d.getAttribute(at, 'id') || ''}`;
       if (PASSING_NAMES.test(named) && !d.matches(at, PRESENT) && !/^(body|html)$/.test(d.localName(at))) return true;
     }
