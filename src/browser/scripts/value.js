@@ -2,7 +2,7 @@
 (() => {
   const gc = globalThis.__ghostcast;
   if (gc.setValue) return;
-  const { d, names, node, field } = gc._;
+  const { d, node } = gc._;
   const FORMS = { date: '2026-12-24', time: '09:30', 'datetime-local': '2026-12-24T18:45', month: '2026-11', week: '2026-W48', color: '#ff8800' };
   const make = Document.prototype.createElement;
   const { get: getValue, set: putValue } = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value');
