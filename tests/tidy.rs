@@ -447,6 +447,22 @@ fn each_fault_has_a_live_test() {
     assert_nothing(&named("docs/faults.md", untested(&text)));
 }
 
+#[test]
+fn each_error_is_provoked_by_a_live_test() {
+    assert_eq!(
+        unprovoked("fail(room, \"timeout\")", &["timeout", "closed"]),
+        ["closed"]
+    );
+    let tests: Vec<_> = entries(&root().join("tests/live"))
+        .iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "py"))
+        .map(|path| read(path.to_str().expect("a name of ours")))
+        .collect();
+    let command = read("src/model/command/error.rs");
+    let kinds = wire_names(&command);
+    assert_nothing(&named("tests/live", unprovoked(&tests.concat(), &kinds)));
+}
+
 // ---- the checkers: texts in, complaints out ---------------------------------------------------
 
 fn layering(path: &str, text: &str) -> Vec<String> {
@@ -684,6 +700,14 @@ fn unlisted(text: &str, wanted: &[&str]) -> Vec<String> {
         .iter()
         .filter(|name| !prose.contains(&format!("`{name}`")));
     missing.map(|name| (*name).to_owned()).collect()
+}
+
+/// What no test names as a string of its own.
+fn unprovoked(tests: &str, kinds: &[&str]) -> Vec<String> {
+    let missing = kinds
+        .iter()
+        .filter(|kind| !tests.contains(&format!("\"{kind}\"")));
+    missing.map(|kind| (*kind).to_owned()).collect()
 }
 
 /// The texts that `as_str` gives for its variants: `Self::Variant => "text"`.

@@ -91,6 +91,18 @@ def test_hung_browser_is_ended(own_ghostcast, web):
         )
 
 
+def test_page_that_crashes_while_it_loads(own_ghostcast, web):
+    """Whoever waits for the page hears so, and of what it was."""
+    api = own_ghostcast.api
+    web.files["/loads.html"] = b"<title>Loads</title><p>So far<img src=/hang>"
+    with api.session(initial_url=web.url("/still")) as room:
+        action = api.submit(room, "navigate", url=web.url("/loads.html"))
+        wait_for(lambda: api.context(room)["title"] == "Loads", 5, "the page is there, and not whole")
+        faults.kill_renderer(Ground(own_ghostcast, None, room))
+        result = api.wait_action(room, action["action_id"], "done")["result"]
+        assert result["error_kind"] == "renderer_crashed", result
+
+
 def test_browser_killed_for_memory(own_ghostcast, web):
     """The process that Linux would take first, whichever that is, counts as a loss."""
     kernel = Fault(

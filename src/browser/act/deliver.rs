@@ -22,6 +22,11 @@ pub(super) async fn deliver(
     stage: Stage<'_>,
     input: impl Future<Output = Result<(), Error>>,
 ) -> Result<Sent, ActionError> {
+    // What a page that hangs is sent, it acts on when nobody expects it any more.
+    let main = stage.page.frames().into_iter().next();
+    if let Some(main) = &main {
+        main.answers().await.map_err(browser_failed)?;
+    }
     let before = stage.page.loading();
     let mut dialogs = stage.page.watch_dialog();
     let answer = tokio::select! {
@@ -33,7 +38,12 @@ pub(super) async fn deliver(
     };
     match answer {
         Ok(()) => Ok(Sent::Answered),
-        Err(Error::Timeout { .. }) => Ok(Sent::Unanswered),
+        Err(Error::Timeout { .. }) => {
+            if let Some(main) = main {
+                main.suspect();
+            }
+            Ok(Sent::Unanswered)
+        }
         Err(Error::Gone) => {
             let lost = browser_lost().delivery(Delivery::Unknown);
             Err(lost.retry(Retry::Unsafe))

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chromiumoxide_cdp::cdp::browser_protocol::page::{NavigateReturns, ReloadParams};
+use chromiumoxide_cdp::cdp::js_protocol::runtime::TerminateExecutionParams;
 use chromiumoxide_types::Command;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -21,6 +22,11 @@ use crate::model::outcome::{Delivery, Effect, EffectKind, Rest, Retry};
 
 /// A download that a navigation led to is told of within this time.
 const DOWNLOAD_WITHIN: Duration = Duration::from_millis(300);
+
+/// A page that does not answer a trifle for so long hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(2);
+/// Scripts of one page that are ended in a row.
+const SCRIPTS_ENDED_MAX: usize = 5;
 
 pub(super) async fn to(stage: Stage<'_>, params: &Navigate) -> Result<Outcome, ActionError> {
     let url = allowed(stage, &params.url)?;
@@ -62,6 +68,7 @@ pub(super) async fn go(
 ) -> Result<Outcome, ActionError> {
     let started = Instant::now();
     let deadline = started + bound;
+    free(stage.page).await;
     let before = stage.page.loading();
     let marks = Marks::of(stage);
     let landed = {
@@ -113,6 +120,28 @@ pub(super) async fn go(
         waits_for: waits_for.map(str::to_owned),
     };
     Ok(marks.outcome(stage, &before, rest, started.elapsed()))
+}
+
+/// Ends what keeps a page that hangs busy. The next document of its site comes in the same process, not
+/// before the scripts there come to their end; and while it waits for that, Chromium hands nothing to
+/// the page, so this comes first.
+async fn free(page: &Page) {
+    for _ in 0..SCRIPTS_ENDED_MAX {
+        let main = page.frames().into_iter().next();
+        let Some(main) = main.filter(|_| page.dialog().is_none()) else {
+            return;
+        };
+        let answers = match main.answers().await {
+            Ok(()) => main.answers_within(HANGS_AFTER).await,
+            mute => mute,
+        };
+        if !matches!(answers, Err(Error::Timeout { .. })) {
+            return;
+        }
+        tracing::info!("the page that is to be left hangs: its script is ended");
+        let end = TerminateExecutionParams::default();
+        page.session().tell("end a script", &end);
+    }
 }
 
 /// What a navigation came to.

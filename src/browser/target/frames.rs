@@ -5,8 +5,9 @@
 //! page's sessions tell in one stream, so what the table holds is what Chromium told, in its order.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use chromiumoxide_cdp::cdp::browser_protocol::dom::{
     BackendNodeId, DescribeNodeParams, GetFrameOwnerParams, ResolveNodeParams,
@@ -17,9 +18,11 @@ use chromiumoxide_cdp::cdp::js_protocol::runtime::{
     ExecutionContextId, ReleaseObjectGroupParams, ReleaseObjectParams, RemoteObjectId,
     SerializationOptions, SerializationOptionsSerialization,
 };
+use chromiumoxide_types::Command;
 use futures::future::join_all;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::super::cdp::Session;
 use super::super::error::Error;
@@ -30,6 +33,10 @@ const OBJECTS: &str = "ghostcast";
 static GROUPS: AtomicU64 = AtomicU64::new(0);
 /// Frames looked into at most.
 const FRAMES_MAX: usize = 64;
+/// A document that has left a question without an answer has so long for a trifle, before it is asked
+/// anything more: what is done in several steps fails by the first that it does not answer, and what is
+/// done next fails at once.
+const TRIFLE_WITHIN: Duration = Duration::from_millis(250);
 
 /// The frames of a page.
 #[derive(Debug, Default)]
@@ -57,6 +64,8 @@ pub(super) struct World {
     pub(super) document: u64,
     /// Chromium's number of it, once somebody has asked.
     pub(super) node: Arc<OnceLock<i64>>,
+    /// Whether it, or another of its session, has left a question without an answer, and answered none since.
+    pub(super) is_mute: Arc<AtomicBool>,
 }
 
 impl Frames {
@@ -109,7 +118,12 @@ impl Frames {
     }
 
     /// A document has our world.
-    pub(super) fn enter(&mut self, id: &FrameId, world: World) {
+    pub(super) fn enter(&mut self, id: &FrameId, mut world: World) {
+        let mut worlds = self.nodes.values().filter_map(|node| node.world.as_ref());
+        // Documents of one process are busy together.
+        if let Some(beside) = worlds.find(|beside| beside.session.id() == world.session.id()) {
+            world.is_mute = Arc::clone(&beside.is_mute);
+        }
         self.attach(id, None);
         if let Some(node) = self.nodes.get_mut(id.inner()) {
             node.world = Some(world);
@@ -219,6 +233,43 @@ impl Frame {
         &self.world.session
     }
 
+    /// Whether the document answers, as far as it is known to have left a question without an answer.
+    pub(in crate::browser) async fn answers(&self) -> Result<(), Error> {
+        match self.world.is_mute.load(Ordering::Relaxed) {
+            true => self.answers_within(TRIFLE_WITHIN).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the document answers so soon.
+    pub(in crate::browser) async fn answers_within(&self, bound: Duration) -> Result<(), Error> {
+        let trifle = self.session().execute(SCRIPT, self.expression("0"));
+        let answer = timeout(bound, trifle).await;
+        let answer = answer.unwrap_or(Err(Error::Timeout { operation: SCRIPT }));
+        let is_mute = matches!(answer, Err(Error::Timeout { .. }));
+        self.world.is_mute.store(is_mute, Ordering::Relaxed);
+        answer.map(drop)
+    }
+
+    /// Asks Chromium what the document has to answer.
+    async fn ask<C: Command>(
+        &self,
+        operation: &'static str,
+        question: C,
+    ) -> Result<C::Response, Error> {
+        self.answers().await?;
+        let answer = self.session().execute(operation, question).await;
+        if let Err(Error::Timeout { .. }) = answer {
+            self.suspect();
+        }
+        answer
+    }
+
+    /// Notes that the document has left something without an answer.
+    pub(in crate::browser) fn suspect(&self) {
+        self.world.is_mute.store(true, Ordering::Relaxed);
+    }
+
     /// `__ghostcast.<function>(...args)` in our world of this document; promises are waited for.
     pub(in crate::browser) async fn call<T: DeserializeOwned>(
         &self,
@@ -239,7 +290,7 @@ impl Frame {
             await_promise: Some(true),
             ..self.expression(expression)
         };
-        let answer = self.session().execute(SCRIPT, params).await?;
+        let answer = self.ask(SCRIPT, params).await?;
         value(expression, answer.result.value, answer.exception_details)
     }
 
@@ -258,7 +309,7 @@ impl Frame {
             include_command_line_api: Some(true),
             ..EvaluateParams::new(expression)
         };
-        let answer = self.session().execute(SCRIPT, params).await?;
+        let answer = self.ask(SCRIPT, params).await?;
         value(expression, answer.result.value, answer.exception_details)
     }
 
@@ -278,7 +329,7 @@ impl Frame {
                 .execution_context_id(self.world.context)
                 .object_group(group.clone())
                 .build();
-            self.session().execute("hand a node to our script", params)
+            self.ask("hand a node to our script", params)
         });
         let resolved = join_all(resolving).await;
         let objects = resolved
@@ -297,7 +348,7 @@ impl Frame {
             .await_promise(true)
             .build()
             .map_err(Error::builder(SCRIPT))?;
-        let answer = self.session().execute(SCRIPT, params).await;
+        let answer = self.ask(SCRIPT, params).await;
         // A document that is gone has let everything go.
         self.session()
             .tell("let nodes go", &ReleaseObjectGroupParams::new(group));
@@ -323,7 +374,7 @@ impl Frame {
             serialization_options: Some(shallow),
             ..self.expression(&format!("__ghostcast.{function}(...{args})"))
         };
-        let answer = self.session().execute(SCRIPT, params).await?;
+        let answer = self.ask(SCRIPT, params).await?;
         thrown(function, answer.exception_details)?;
         let list = answer
             .result
@@ -343,7 +394,7 @@ impl Frame {
             object_group: Some(OBJECTS.to_owned()),
             ..self.expression(&format!("__ghostcast.{function}(...{args})"))
         };
-        let answer: EvaluateReturns = self.session().execute(SCRIPT, params).await?;
+        let answer: EvaluateReturns = self.ask(SCRIPT, params).await?;
         thrown(function, answer.exception_details)?;
         answer.result.object_id.ok_or(Error::Replaced)
     }
@@ -364,7 +415,7 @@ impl Frame {
             .backend_node_id(BackendNodeId::new(node))
             .object_group(OBJECTS)
             .build();
-        let document = self.session().execute(OPERATION, resolve).await?.object;
+        let document = self.ask(OPERATION, resolve).await?.object;
         document.object_id.ok_or(Error::Replaced)
     }
 
@@ -382,7 +433,7 @@ impl Frame {
             .object_group(OBJECTS)
             .build()
             .map_err(Error::builder(SCRIPT))?;
-        let window = self.session().execute("find a window", params).await?;
+        let window = self.ask("find a window", params).await?;
         window.result.object_id.ok_or(Error::Replaced)
     }
 
@@ -392,7 +443,7 @@ impl Frame {
         let describe = DescribeNodeParams::builder()
             .object_id(ours.clone())
             .build();
-        let described = self.session().execute("find a document", describe).await;
+        let described = self.ask("find a document", describe).await;
         self.let_go(ours);
         Ok(*described?.node.backend_node_id.inner())
     }

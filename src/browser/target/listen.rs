@@ -440,6 +440,7 @@ impl Listener {
                 .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
                 + 1,
             node: Arc::default(),
+            is_mute: Arc::default(),
         };
         let frame = FrameId::new(aux.frame_id);
         self.shared.frames().enter(&frame, world);
