@@ -78,6 +78,8 @@ pub enum Interrupt {
 pub enum Why {
     /// The session's browser is lost.
     Lost,
+    /// The process of the session's page is lost.
+    Crashed,
     /// The session is closed or about to be.
     Closed,
     /// It corrects no failure of the session.
@@ -540,7 +542,7 @@ mod tests {
             1 => Just(Act::FinishAgain),
             1 => Just(Act::Move),
             3 => (0_u64..80).prop_map(Act::Wait),
-            1 => prop_oneof![Just(Why::Lost), Just(Why::Closed)].prop_map(Act::End),
+            1 => prop_oneof![Just(Why::Lost), Just(Why::Crashed), Just(Why::Closed)].prop_map(Act::End),
         ]
     }
 

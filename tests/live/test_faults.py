@@ -56,7 +56,8 @@ def break_and_expect(service, web, fault, page="/still"):
         health = api.get("/health").json()
         assert health["status"] == "degraded", health
         assert health["reasons"] == ["sessions whose browser is lost: 1"], health
-        api.fail(room, "click", "browser_lost", x=10, y=10)
+        kind = "renderer_crashed" if "renderer" in said["error"] else "browser_lost"
+        api.fail(room, "click", kind, x=10, y=10)
         events.wait("action_error")
         assert len(events.of("browser_error")) == 1, "one per crash, not per action"
         refusal = assert_envelope(api.request("POST", f"/sessions/{room}/recover"), 503)

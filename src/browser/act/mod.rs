@@ -256,7 +256,7 @@ pub fn browser_lost() -> ActionError {
 }
 
 /// The page's renderer is gone.
-fn renderer_crashed() -> ActionError {
+pub fn renderer_crashed() -> ActionError {
     ActionError::new(
         ActionErrorKind::RendererCrashed,
         "The page's renderer crashed. Start a new session on this room and try again.",

@@ -13,7 +13,7 @@ use super::aim::{Cover, in_words, index_of};
 pub(super) use super::before::{Before, before, before_at, before_in, unmarked};
 use super::navigate::explain;
 use super::settle::{self, Settled, waits};
-use super::{Done, Stage};
+use super::{Done, Stage, renderer_crashed};
 use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::outcome::{
     Change, Delivery, DialogInfo, DownloadInfo, Effect, EffectKind, Rest, Retry, Struck,
@@ -331,10 +331,7 @@ fn failed(stage: Stage<'_>, settled: &Settled, facts: &Facts<'_>) -> Option<Acti
         return Some(explain(stage, failure));
     }
     if facts.to.crashed && !facts.from.crashed {
-        return Some(ActionError::new(
-            ActionErrorKind::RendererCrashed,
-            "The page crashed. Use refresh to load it again, or navigate elsewhere.",
-        ));
+        return Some(renderer_crashed());
     }
     let (frame, stopped) = settled.seen.iter().find_map(|(frame, after)| {
         let stopped = &after.changes.as_ref()?.stopped;

@@ -478,6 +478,7 @@ fn named(mut result: ActionResult, id: &str, correction_of: Option<String>) -> A
 fn refusal(why: Why, correction_of: &str) -> ActionError {
     let (kind, retry, message) = match why {
         Why::Lost => return actions::browser_lost(),
+        Why::Crashed => return actions::renderer_crashed(),
         Why::Closed => return cancelled(),
         Why::NoSuchFailure => return corrections::unknown(correction_of),
         Why::GivenUp(why) => return perform::cut_short(why),

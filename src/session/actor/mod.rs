@@ -330,6 +330,7 @@ impl Work {
         self.filming.stop();
         self.drawing.stop();
         self.end_actions(match self.machine.state() {
+            SessionState::Failed if self.actor.kit.tabs.current().loading().crashed => Why::Crashed,
             SessionState::Failed => Why::Lost,
             _ => Why::Closed,
         });
