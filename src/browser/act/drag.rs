@@ -1,6 +1,7 @@
 //! drag: by the pointer, held from one place to another. Chromium itself turns it into drag events
 //! where the page says that something can be dragged.
 
+use futures::future::join_all;
 use serde_json::{Value, json};
 
 use super::super::error::Error;
@@ -53,7 +54,9 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
         Sent::Unanswered => return Err(unknown(start.struck())),
     };
     stage.show(Cue::MoveTo { at: to }).await;
-    let carried = deliver(stage, carry(stage, from, to)).await;
+    let source = before.watched.iter().chain(&before.armed);
+    let source: Vec<_> = source.cloned().collect();
+    let carried = deliver(stage, carry(stage, &source, from, to)).await;
     match carried {
         Ok(Sent::Answered | Sent::Dialog) => (),
         Ok(Sent::Unanswered) => return Err(unknown(start.struck())),
@@ -62,8 +65,17 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
     finish(stage, before, (&start, there), &end, to).await
 }
 
-async fn carry(stage: Stage<'_>, from: Point, to: Point) -> Result<(), Error> {
-    let carried = pointer::carry(stage.page, from, to).await;
+async fn carry(stage: Stage<'_>, frames: &[Frame], from: Point, to: Point) -> Result<(), Error> {
+    let carried = async {
+        pointer::carry(stage.page, from, to).await?;
+        let asking = frames
+            .iter()
+            .map(|frame| frame.call::<bool>("isDragging", json!([])));
+        let by_events = join_all(asking).await;
+        let by_events = by_events.into_iter().any(|answer| answer.unwrap_or(false));
+        pointer::rest(stage.page, to, by_events).await
+    };
+    let carried = carried.await;
     // Whatever came in between: nothing stays held.
     let dropped = pointer::drop_at(stage.page, to).await;
     carried.and(dropped)

@@ -23,6 +23,10 @@ const STEP: f64 = 8.0;
 /// pointer is. It does not move there any more: a move that leads nowhere has no direction, and
 /// sortable lists go by that.
 const REST: Duration = Duration::from_millis(120);
+/// How often a page is told again that something is dragged over it, and how many times at the end: HTML
+/// has a browser tell it every 350 ms (± 200 ms) though the pointer rests, and lists look at every
+/// second or third only.
+const TOLD_AGAIN: (Duration, usize) = (Duration::from_millis(50), 4);
 
 /// Moves the pointer to a point; answered when the page has seen it there.
 pub(in crate::browser) async fn hover(page: &Page, at: Point) -> Result<(), Error> {
@@ -55,14 +59,28 @@ pub(in crate::browser) async fn take(page: &Page, at: Point, to: Point) -> Resul
     Ok(())
 }
 
-/// Carries what is held from one point to another, at the pace at which the page draws, and rests
-/// there for a moment.
+/// Carries what is held from one point to another, at the pace at which the page draws.
 pub(in crate::browser) async fn carry(page: &Page, from: Point, to: Point) -> Result<(), Error> {
     const OPERATION: &str = "drag with the pointer";
     for point in way(from, to) {
         send(page, OPERATION, vec![moved(point, Some(MouseButton::Left))]).await?;
     }
-    tokio::time::sleep(REST).await;
+    Ok(())
+}
+
+/// Rests for a moment with what is held. What the browser drags for the page is told there again and
+/// again.
+pub(in crate::browser) async fn rest(page: &Page, at: Point, by_events: bool) -> Result<(), Error> {
+    if !by_events {
+        tokio::time::sleep(REST).await;
+        return Ok(());
+    }
+    let (pause, times) = TOLD_AGAIN;
+    for _ in 0..times {
+        tokio::time::sleep(pause).await;
+        let again = vec![moved(at, Some(MouseButton::Left))];
+        send(page, "drag with the pointer", again).await?;
+    }
     Ok(())
 }
 

@@ -89,6 +89,7 @@
   const isDragging = () => Boolean(armed?.drags.has('dragstart') && !armed.drags.has('dragend') && !armed.isBlocking);
   gc._.press = { arm, pressed, isDragging, isBlocked: () => Boolean(armed?.isBlocking) };
   gc._.expose('arm', (any) => { arm({ any: Boolean(any) }); return true; });
+  gc._.expose('isDragging', isDragging);
   gc._.expose('pressed', pressed);
   gc._.expose('under', under);
 })();
