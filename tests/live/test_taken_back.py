@@ -257,6 +257,54 @@ def test_what_comes_of_input_in_a_frame(lone_api, room, web, show, by):
     assert pressed["effect"]["kind"] in ("page", "focus") and pressed["target"]["name"] == "Press", pressed
 
 
+LIST = """<style>li{height:30px;border:1px solid;width:200px}</style><ul aria-label=%s>%s</ul>"""
+BOARD = (
+    LIST % ("Plan", "<li draggable=true>Paint<li draggable=true>Sand<li draggable=true>Drill")
+    + LIST % ("Done", "<li draggable=true>Measure")
+    + """<script>
+let held, over, heard = 0;
+addEventListener('dragstart', (event) => { held = event.target });
+addEventListener('dragover', (event) => {  // looks every 60 ms, as libraries do
+  event.preventDefault();
+  if (event.timeStamp - heard > 60) { heard = event.timeStamp; over = event.target.closest('li') }
+});
+addEventListener('dragend', () => { if (over && over !== held && !REFUSES) over.after(held) });
+</script>"""
+)
+
+
+@pytest.mark.parametrize(
+    ("end", "refuses", "kind", "words"),
+    [
+        ("Drill", False, "moved", ['"Paint"', 'after the listitem "Drill" as the last']),
+        ("Sand", False, "moved", ['"Paint"', 'between the listitem "Sand" and the listitem "Drill"']),
+        ("Measure", False, "moved", ['"Paint"', 'after the listitem "Measure"', 'in the list "Done"']),
+        ("Drill", True, "not_moved", ['"Paint"', "where it stood before"]),
+    ],
+)
+def test_where_it_stands_after_a_drag(lone_api, room, show, end, refuses, kind, words):
+    """A board that looks at the pointer now and then, and one that takes nothing: told is where it stands."""
+    show(f"<script>const REFUSES = {'true' if refuses else 'false'}</script>{BOARD}")
+    ends = {side: {"index": lone_api.index_of(room, name)} for side, name in (("from", "Paint"), ("to", end))}
+    told = lone_api.do(room, "drag", **ends)
+    place = next(change for change in told["changes"] if change["kind"] in ("moved", "not_moved"))
+    assert place["kind"] == kind and all(word in place["text"] for word in words), told
+    orders = {"Drill": "Sand Drill Paint Measure", "Sand": "Sand Paint Drill Measure", "Measure": "Sand Drill Measure Paint"}
+    text = lone_api.context(room, text="true")["text"].replace("-", " ").split()
+    assert " ".join(text).endswith("Paint Sand Drill Measure" if refuses else orders[end]), text
+
+
+def test_how_far_it_was_dragged(lone_api, room, show):
+    """What follows the pointer is told by how far it went."""
+    show("""<style>body{margin:0}</style><div id=w role=button tabindex=0 style="position:absolute;left:20px;top:60px;
+    width:80px;height:40px;background:wheat">Window</div><script>
+    w.onpointerdown = (down) => { w.setPointerCapture(down.pointerId);
+      w.onpointermove = (move) => { w.style.left = move.clientX - 40 + 'px'; w.style.top = move.clientY - 20 + 'px' } };
+    w.onpointerup = () => { w.onpointermove = null }</script>""")
+    told = lone_api.do(room, "drag", **{"from": {"index": lone_api.index_of(room, "Window")}, "to": {"x": 260, "y": 180}})
+    assert "100 px down" in said(told) and "200 px right" in said(told), told
+
+
 def test_what_is_in_view_at_the_end_of_a_large_page(lone_api, room, show):
     """Listed, though it comes after more than a list holds."""
     show("<style>button{display:block;height:30px}</style>" + "".join(f"<button>No {n}</button>" for n in range(5600)))

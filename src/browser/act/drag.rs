@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use super::super::error::Error;
 use super::super::hand::pointer;
-use super::super::sight;
+use super::super::sight::{self, Known};
 use super::super::target::Frame;
 use super::aim::{self, Aim, For, aim};
 use super::click::{inside, struck, unknown};
 use super::deliver::{Sent, deliver};
 use super::observe::{self, Before};
-use super::{Done, Stage};
+use super::{Done, Stage, standing};
 use crate::media::cursor::Cue;
 use crate::model::Point;
 use crate::model::command::{ActionError, ActionErrorKind, Drag, Target};
@@ -44,6 +44,10 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
         }
     };
     let before = before.watching(end.frame(stage).await.as_ref()).await;
+    let dragged = start.known(stage, there.as_ref());
+    if let Some(known) = &dragged {
+        standing::note(known).await;
+    }
     stage.hint(Cue::Press { at: from, count: 1 });
     let to = end.drop_at(end.at());
     let taken = deliver(stage, pointer::take(stage.page, from, to)).await?;
@@ -62,7 +66,14 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
         Ok(Sent::Unanswered) => return Err(unknown(start.struck())),
         Err(error) => return Err(error.delivery(Delivery::Partly)),
     }
-    finish(stage, before, (&start, there), &end, to).await
+    let mut done = finish(stage, before, (&start, there), &end, to).await?;
+    if let Some(known) = dragged
+        && stage.page.dialog().is_none()
+    {
+        let index = done.target.as_ref().and_then(|struck| struck.index);
+        done.changes.extend(standing::told(&known, index).await);
+    }
+    Ok(done)
 }
 
 async fn carry(stage: Stage<'_>, frames: &[Frame], from: Point, to: Point) -> Result<(), Error> {
@@ -139,6 +150,14 @@ impl Place {
             Self::Element(aimed) => Some(aimed.known.frame.clone()),
             Self::Point(_) if stage.page.frames().len() < 2 => None,
             Self::Point(at) => sight::under(stage.page, *at).await.map(|(frame, _)| frame),
+        }
+    }
+
+    /// The listed element that is taken hold of.
+    fn known(&self, stage: Stage<'_>, there: Option<&Struck>) -> Option<Known> {
+        match self {
+            Self::Element(aimed) => Some(aimed.known.clone()),
+            Self::Point(_) => sight::resolve(stage.page, there?.index?).ok(),
         }
     }
 

@@ -22,6 +22,7 @@ mod scroll;
 mod select;
 mod settle;
 mod sketch;
+mod standing;
 mod tabs;
 mod upload;
 mod value;

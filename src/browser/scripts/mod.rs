@@ -1,7 +1,7 @@
 //! The scripts that run in our world of every document. They throw; Rust decides.
 
 /// In the order in which they depend on each other.
-const SCRIPTS: [&str; 19] = [
+const SCRIPTS: [&str; 20] = [
     include_str!("dom.js"),
     include_str!("geometry.js"),
     include_str!("names.js"),
@@ -21,6 +21,7 @@ const SCRIPTS: [&str; 19] = [
     include_str!("clipboard.js"),
     include_str!("failure.js"),
     include_str!("shown.js"),
+    include_str!("standing.js"),
 ];
 
 /// What has to run in the page's own world, to hear what it copies by `navigator.clipboard`.
