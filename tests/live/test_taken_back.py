@@ -289,6 +289,7 @@ def test_where_it_stands_after_a_drag(lone_api, room, show, end, refuses, kind, 
     told = lone_api.do(room, "drag", **ends)
     place = next(change for change in told["changes"] if change["kind"] in ("moved", "not_moved"))
     assert place["kind"] == kind and all(word in place["text"] for word in words), told
+    assert not (refuses and told["effect"]["verified"]), told
     orders = {"Drill": "Sand Drill Paint Measure", "Sand": "Sand Paint Drill Measure", "Measure": "Sand Drill Measure Paint"}
     text = lone_api.context(room, text="true")["text"].replace("-", " ").split()
     assert " ".join(text).endswith("Paint Sand Drill Measure" if refuses else orders[end]), text

@@ -70,8 +70,7 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
     if let Some(known) = dragged
         && stage.page.dialog().is_none()
     {
-        let index = done.target.as_ref().and_then(|struck| struck.index);
-        done.changes.extend(standing::told(&known, index).await);
+        standing::tell(&known, &mut done).await;
     }
     Ok(done)
 }

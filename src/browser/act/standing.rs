@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::super::sight::Known;
+use super::Done;
 use super::aim::in_words;
-use crate::model::outcome::Change;
+use crate::model::outcome::{Change, EffectKind};
 
 /// How long a page may take to note or to tell it; animations have a part of it.
 const TOLD_WITHIN: Duration = Duration::from_millis(800);
@@ -52,17 +53,25 @@ pub(super) async fn note(known: &Known) {
     let _ = timeout(TOLD_WITHIN, noted).await;
 }
 
-/// Where the element stands, if that can be told.
-pub(super) async fn told(known: &Known, index: Option<u32>) -> Option<Change> {
+/// Tells where the element stands, if that can be told. Whether a drag did what it was for is not known
+/// where it left everything in its place.
+pub(super) async fn tell(known: &Known, done: &mut Done) {
     let standing = known.frame.call::<Option<Standing>>("standing", json!([]));
     // A page that is too busy by now tells nothing.
-    let standing = timeout(TOLD_WITHIN, standing).await.ok()?.ok()??;
+    let standing = timeout(TOLD_WITHIN, standing).await;
+    let Some(standing) = standing.ok().and_then(Result::ok).flatten() else {
+        return;
+    };
+    let weak = matches!(done.effect.kind, EffectKind::Page | EffectKind::Focus);
+    if weak && matches!(standing, Standing::Same { .. }) {
+        done.effect.verified = None;
+    }
     let (kind, text) = standing.in_words();
-    Some(Change {
+    done.changes.push(Change {
         kind: kind.to_owned(),
         text,
-        index,
-    })
+        index: done.target.as_ref().and_then(|struck| struck.index),
+    });
 }
 
 impl Standing {

@@ -124,7 +124,10 @@ class RestHands(Hands):
         self.act("select", index=thing.ref, **choice)
 
     def drag(self, start, end):
-        self.act("drag", **{"from": where(start), "to": where(end)})
+        told = self.act("drag", **{"from": where(start), "to": where(end)})
+        for change in told["changes"]:
+            if change["kind"] == "not_moved" and told["effect"]["verified"] is None:
+                raise Refused("drag", "not_moved", change["text"])
 
     def scroll(self, direction, amount, thing=None):
         params = {"direction": direction, "amount": amount}
