@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from support.wait import wait_for
+
 # What goes to a page without asking for an element first.
 HANDS = {
     "click": {"x": 5, "y": 300},
@@ -107,7 +109,7 @@ def test_what_was_hidden_since(lone_api, room, show, how):
 
 
 @pytest.mark.alone
-def test_a_page_that_hangs_at_a_press(lone_api, room, show, open_page):
+def test_a_page_that_hangs_at_a_press(lone_api, room, show, web):
     """The press was sent: what came of it is said to be unknown. A hung page is told as one, at once the second
     time, and a page of the same site, which comes in the same process, takes its place."""
     show(BUTTON.replace("onclick='", "onclick='for (;;);") + "<iframe srcdoc='<button>In it</button>'></iframe>")
@@ -120,4 +122,27 @@ def test_a_page_that_hangs_at_a_press(lone_api, room, show, open_page):
         refused = lone_api.fail(room, action, "page_unresponsive", **params)
         assert refused["delivery"] == "not_sent", refused
     assert time.monotonic() - start < 2 * len(HANDS), "each is refused by what the one before has found"
-    open_page("/still")
+    left = lone_api.do(room, "navigate", url=web.url("/still"), timeout_ms=1500)
+    assert left["url"] == web.url("/still"), left
+    assert [change["kind"] for change in left["changes"]] == ["script_ended"], left
+
+
+@pytest.mark.alone
+def test_a_page_that_hangs_while_it_is_typed_into(lone_api, room, show, web):
+    """What was typed before is not said to be unsent."""
+    show("<input id=f aria-label=Field oninput='if (f.value == \"abc\") setTimeout(() => { for (;;); })'><form></form>")
+    index = lone_api.index_of(room, "Field")
+    refused = lone_api.fail(room, "type", "outcome_unknown", index=index, text="abc", submit=True)
+    assert refused["delivery"] != "not_sent", refused
+    lone_api.do(room, "navigate", url=web.url("/still"))
+
+
+def test_leaving_a_page_that_waits_for_another(lone_api, room, show, web):
+    """A slow answer is no hang: the next navigation takes its place at once, and no script is ended."""
+    show(f"<button onclick='location = \"{web.url('/slow?seconds=5')}\"'>Slow</button>")
+    action = lone_api.submit(room, "click", index=lone_api.index_of(room, "Slow"))
+    wait_for(lambda: any(r.path == "/slow" for r in web.requests()), 5, "the slow page is asked for")
+    lone_api.cancel_action(room, action["action_id"])
+    start = time.monotonic()
+    left = lone_api.do(room, "navigate", url=web.url("/still"))
+    assert not left["changes"] and time.monotonic() - start < 1.5, left

@@ -106,8 +106,7 @@ def test_what_cannot_be(lone_api, room):
     refused = lone_api.fail(room, "close_tab", "only_tab")
     assert "only tab" in refused["error"] and "new_tab" in refused["error"]
     for action_type in ("switch_tab", "close_tab"):
-        kind = "tab_not_found"
-        refused = lone_api.fail(room, action_type, kind, tab=9)
+        refused = lone_api.fail(room, action_type, "tab_not_found", tab=9)
         assert "no tab 9" in refused["error"]
         assert [tab["tab"] for tab in refused["context"]["tabs"]] == [1]
     lone_api.fail(room, "switch_tab", "missing_parameter")

@@ -295,6 +295,38 @@ def test_where_it_stands_after_a_drag(lone_api, room, show, end, refuses, kind, 
     assert " ".join(text).endswith("Paint Sand Drill Measure" if refuses else orders[end]), text
 
 
+@pytest.mark.parametrize("beside", ["toast", "row", "scrolled"])
+def test_a_refused_drop_moves_nothing(lone_api, room, show, beside):
+    """Not even where the page shows a word about it beside the list, a row comes, or the list is scrolled."""
+    then = {
+        "toast": "document.body.append(Object.assign(document.createElement('p'), { textContent: 'Not allowed' }))",
+        "row": "held.after(Object.assign(document.createElement('li'), { textContent: 'New' }))",
+        "scrolled": "held.parentElement.scrollTop = 40",
+    }[beside]
+    style = "<style>ul { overflow: auto; height: 90px }</style>" if beside == "scrolled" else ""
+    refusing = BOARD.replace("if (over && over !== held && !REFUSES) over.after(held)", then)
+    assert refusing != BOARD
+    show(style + refusing)
+    ends = {side: {"index": lone_api.index_of(room, name)} for side, name in (("from", "Paint"), ("to", "Sand"))}
+    told = lone_api.do(room, "drag", **ends)
+    assert [c["kind"] for c in told["changes"] if "moved" in c["kind"]] == ["not_moved"], told
+    # That the list was scrolled is an effect, and was seen.
+    assert beside == "scrolled" or not told["effect"]["verified"], told
+
+
+def test_a_drag_that_the_page_makes_its_own(lone_api, room, show):
+    """It prevents the browser's drag and follows the pointer: told as such, and the pointer rests at the end."""
+    show("""<style>body{margin:0}</style><div id=w draggable=true role=button style="position:absolute;left:20px;top:60px;
+    width:80px;height:40px;background:wheat">Window</div><output id=o style="position:absolute;top:300px"></output><script>
+    let still = 0; w.ondragstart = (event) => event.preventDefault();
+    w.onmousedown = () => { onmousemove = (move) => { if (!move.movementX && !move.movementY) still++;
+      w.style.left = move.clientX - 40 + 'px' } };
+    onmouseup = () => { onmousemove = null; o.textContent = 'still ' + still }</script>""")
+    told = lone_api.do(room, "drag", **{"from": {"index": lone_api.index_of(room, "Window")}, "to": {"x": 260, "y": 80}})
+    assert told["data"]["by"] == "pointer" and "200 px further right" in said(told), told
+    assert "still 0" in lone_api.context(room, text="true")["text"]
+
+
 def test_how_far_it_was_dragged(lone_api, room, show):
     """What follows the pointer is told by how far it went."""
     show("""<style>body{margin:0}</style><div id=w role=button tabindex=0 style="position:absolute;left:20px;top:60px;
@@ -303,7 +335,7 @@ def test_how_far_it_was_dragged(lone_api, room, show):
       w.onpointermove = (move) => { w.style.left = move.clientX - 40 + 'px'; w.style.top = move.clientY - 20 + 'px' } };
     w.onpointerup = () => { w.onpointermove = null }</script>""")
     told = lone_api.do(room, "drag", **{"from": {"index": lone_api.index_of(room, "Window")}, "to": {"x": 260, "y": 180}})
-    assert "100 px down" in said(told) and "200 px right" in said(told), told
+    assert "200 px further right and 100 px further down" in said(told), told
 
 
 def test_what_is_in_view_at_the_end_of_a_large_page(lone_api, room, show):

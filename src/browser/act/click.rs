@@ -6,7 +6,7 @@ use super::super::hand::pointer;
 use super::super::sight;
 use super::super::target::Frame;
 use super::aim::{self, Aim, Cover, For, aim};
-use super::deliver::{Sent, deliver};
+use super::deliver::{Sent, deliver, ready};
 use super::observe::{self, Before, Observed, Pressed};
 use super::sketch;
 use super::{Done, Stage};
@@ -177,6 +177,7 @@ pub(super) async fn send(
     gesture: impl Future<Output = Result<(), super::super::error::Error>>,
     target: Option<&Struck>,
 ) -> Result<Observed, ActionError> {
+    ready(stage).await?;
     match deliver(stage, gesture).await? {
         Sent::Answered | Sent::Dialog => Ok(observe::observe(stage, &before, Delivery::Sent).await),
         Sent::Unanswered => Err(unknown(target)),

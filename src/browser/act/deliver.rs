@@ -17,16 +17,20 @@ pub(super) enum Sent {
     Unanswered,
 }
 
+/// Before the first input of an action: what a page that hangs is sent, it acts on when nobody expects
+/// it any more.
+pub(super) async fn ready(stage: Stage<'_>) -> Result<(), ActionError> {
+    match stage.page.frames().first() {
+        Some(main) => main.answers().await.map_err(browser_failed),
+        None => Ok(()),
+    }
+}
+
 /// Sends input and waits for the page's answer, or for a dialog that keeps the page from answering.
 pub(super) async fn deliver(
     stage: Stage<'_>,
     input: impl Future<Output = Result<(), Error>>,
 ) -> Result<Sent, ActionError> {
-    // What a page that hangs is sent, it acts on when nobody expects it any more.
-    let main = stage.page.frames().into_iter().next();
-    if let Some(main) = &main {
-        main.answers().await.map_err(browser_failed)?;
-    }
     let before = stage.page.loading();
     let mut dialogs = stage.page.watch_dialog();
     let answer = tokio::select! {
@@ -39,7 +43,7 @@ pub(super) async fn deliver(
     match answer {
         Ok(()) => Ok(Sent::Answered),
         Err(Error::Timeout { .. }) => {
-            if let Some(main) = main {
+            if let Some(main) = stage.page.frames().first() {
                 main.suspect();
             }
             Ok(Sent::Unanswered)

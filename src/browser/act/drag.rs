@@ -10,7 +10,7 @@ use super::super::sight::{self, Known};
 use super::super::target::Frame;
 use super::aim::{self, Aim, For, aim};
 use super::click::{inside, struck, unknown};
-use super::deliver::{Sent, deliver};
+use super::deliver::{Sent, deliver, ready};
 use super::observe::{self, Before};
 use super::{Done, Stage, standing};
 use crate::media::cursor::Cue;
@@ -50,6 +50,7 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
     }
     stage.hint(Cue::Press { at: from, count: 1 });
     let to = end.drop_at(end.at());
+    ready(stage).await?;
     let taken = deliver(stage, pointer::take(stage.page, from, to)).await?;
     // What is taken up may make room, and so move where it shall go.
     let to = match taken {

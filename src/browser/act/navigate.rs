@@ -13,20 +13,21 @@ use super::super::gate;
 use super::super::target::Page;
 use super::super::target::loading::{Failure, Loading};
 use super::super::text::without_password;
+use super::deliver::is_open;
 use super::settle::{self, Landing, waits};
 use super::{Stage, browser_failed, renderer_crashed};
 use crate::model::Outcome;
 use crate::model::allowlist::{Denial, DenialRule};
 use crate::model::command::{ActionError, ActionErrorKind, Navigate};
-use crate::model::outcome::{Delivery, Effect, EffectKind, Rest, Retry};
+use crate::model::outcome::{Change, Delivery, Effect, EffectKind, Rest, Retry};
 
 /// A download that a navigation led to is told of within this time.
 const DOWNLOAD_WITHIN: Duration = Duration::from_millis(300);
 
 /// A page that does not answer a trifle for so long hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(2);
-/// Scripts of one page that are ended in a row.
-const SCRIPTS_ENDED_MAX: usize = 5;
+/// Once a script of it was ended, it has so long to answer.
+const AGAIN_WITHIN: Duration = Duration::from_millis(250);
 
 pub(super) async fn to(stage: Stage<'_>, params: &Navigate) -> Result<Outcome, ActionError> {
     let url = allowed(stage, &params.url)?;
@@ -66,9 +67,9 @@ pub(super) async fn go(
     url: &str,
     send: impl Future<Output = Result<Option<NavigateReturns>, Error>>,
 ) -> Result<Outcome, ActionError> {
+    let freed = free(stage.page, url).await;
     let started = Instant::now();
     let deadline = started + bound;
-    free(stage.page).await;
     let before = stage.page.loading();
     let marks = Marks::of(stage);
     let landed = {
@@ -119,28 +120,53 @@ pub(super) async fn go(
         reached: waits_for.is_none(),
         waits_for: waits_for.map(str::to_owned),
     };
-    Ok(marks.outcome(stage, &before, rest, started.elapsed()))
+    let mut outcome = marks.outcome(stage, &before, rest, started.elapsed());
+    outcome.changes.extend(freed);
+    Ok(outcome)
 }
 
-/// Ends what keeps a page that hangs busy. The next document of its site comes in the same process, not
-/// before the scripts there come to their end; and while it waits for that, Chromium hands nothing to
-/// the page, so this comes first.
-async fn free(page: &Page) {
-    for _ in 0..SCRIPTS_ENDED_MAX {
-        let main = page.frames().into_iter().next();
-        let Some(main) = main.filter(|_| page.dialog().is_none()) else {
-            return;
-        };
-        let answers = match main.answers().await {
-            Ok(()) => main.answers_within(HANGS_AFTER).await,
-            mute => mute,
-        };
-        if !matches!(answers, Err(Error::Timeout { .. })) {
-            return;
+/// Ends what keeps a page that hangs busy, and says so. The next document of its site comes in the same
+/// process, not before the scripts there come to their end; and while it waits for that, Chromium hands
+/// nothing to the page, so this comes first.
+async fn free(page: &Page, url: &str) -> Option<Change> {
+    let now = page.loading().url;
+    let is_within = url.contains('#') && url.split('#').next() == now.split('#').next();
+    let mut ended = None;
+    for bound in [HANGS_AFTER, AGAIN_WITHIN, AGAIN_WITHIN, AGAIN_WITHIN] {
+        if is_within || !hangs(page, bound).await {
+            break;
+        }
+        if page.loading().awaits_document {
+            // The document that comes keeps everything from the page; the navigation takes its place.
+            page.stop_loading().await;
+            if !hangs(page, AGAIN_WITHIN).await {
+                break;
+            }
         }
         tracing::info!("the page that is to be left hangs: its script is ended");
         let end = TerminateExecutionParams::default();
         page.session().tell("end a script", &end);
+        ended = Some(Change {
+            kind: "script_ended".to_owned(),
+            text: "The page that was to be left hung: its script was ended.".to_owned(),
+            index: None,
+        });
+    }
+    ended
+}
+
+/// Whether a page does not answer within the bound, and not for the sake of a dialog.
+async fn hangs(page: &Page, bound: Duration) -> bool {
+    let Some(main) = page.frames().into_iter().next() else {
+        return false;
+    };
+    let mut dialogs = page.watch_dialog();
+    tokio::select! {
+        biased;
+        Ok(_) = dialogs.wait_for(is_open) => false,
+        answer = main.answers_within(bound) => {
+            matches!(answer, Err(Error::Timeout { .. })) && page.dialog().is_none()
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::super::hand::keys;
 use super::super::sight;
 use super::aim::in_words;
 use super::clipboard;
-use super::deliver::{Sent, deliver};
+use super::deliver::{Sent, deliver, ready};
 use super::observe;
 use super::reach::{Reached, reach};
 use super::{Done, Stage, browser_failed};
@@ -39,6 +39,7 @@ pub(super) async fn press(stage: Stage<'_>, params: &Press) -> Result<Done, Acti
     if let Some(aimed) = &aimed {
         stage.show(Cue::Typing { at: aimed.at }).await;
     }
+    ready(stage).await?;
     let total = params.keys.len() * params.count as usize;
     let mut pressed = 0_usize;
     let mut last = Sent::Answered;

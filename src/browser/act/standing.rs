@@ -91,11 +91,11 @@ impl Standing {
                 format!("{} stands where it stood before.", first(what)),
             ),
             Self::Moved { what, right, down } => {
-                let x = (*right != 0).then(|| side(*right, ["right", "left"]));
-                let y = (*down != 0).then(|| side(*down, ["down", "up"]));
+                let x = (*right != 0).then(|| side(*right, ["further right", "further left"]));
+                let y = (*down != 0).then(|| side(*down, ["further down", "further up"]));
                 let way: Vec<_> = x.into_iter().chain(y).collect();
                 let way = way.join(" and ");
-                ("moved", format!("{} was moved: {way}.", first(what)))
+                ("moved", format!("{} lies {way} than before.", first(what)))
             }
             Self::Elsewhere {
                 what,

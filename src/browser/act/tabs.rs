@@ -20,7 +20,7 @@ const BLANK_GRACE: Duration = Duration::from_millis(300);
 /// A window that was opened for a file is closed within this of its coming to rest.
 const FILE_GRACE: Duration = Duration::from_millis(300);
 /// A window that a page asks for is there within this, or is not let open.
-const WINDOW_WITHIN: Duration = Duration::from_millis(500);
+const WINDOW_WITHIN: Duration = Duration::from_millis(1_500);
 
 pub(super) async fn open(stage: Stage<'_>, url: Option<&str>) -> Result<Outcome, ActionError> {
     let url = url.map(|url| navigate::allowed(stage, url)).transpose()?;

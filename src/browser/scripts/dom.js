@@ -16,7 +16,7 @@
   /** Accessors and methods under their own names, as functions of the node: `d.parentNode(el)`. */
   const d = {};
   const capture = (proto, keys) => { for (const key of keys.split(' ')) d[key] = captured(proto, key); };
-  capture(Node.prototype, 'parentNode parentElement nodeType nodeValue textContent firstChild nextSibling isConnected ownerDocument baseURI getRootNode contains');
+  capture(Node.prototype, 'parentNode parentElement nodeType nodeValue textContent firstChild nextSibling isConnected ownerDocument baseURI getRootNode contains compareDocumentPosition');
   capture(Element.prototype, 'localName namespaceURI className firstElementChild nextElementSibling previousElementSibling childElementCount shadowRoot assignedSlot'
     + ' getAttribute getAttributeNames hasAttribute getElementsByTagName matches closest checkVisibility getBoundingClientRect getClientRects'
     + ' scrollIntoView scrollBy scrollTop scrollLeft scrollWidth scrollHeight clientWidth clientHeight clientTop clientLeft');

@@ -8,7 +8,7 @@
   if (gc.pressed) return;
   const { d, geometry: geo, names, idOf, locating } = gc._;
   const KINDS = ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click', 'auxclick', 'dblclick', 'contextmenu', 'dragstart'];
-  const DRAGS = ['dragstart', 'drop', 'dragend'];
+  const DRAGS = ['drag', 'drop', 'dragend']; // one that the page prevents begins, and never goes on
   /** Whoever takes the wheel meanwhile is not kept from pressing for longer. */
   const ARMED_MS = 3000;
   const OPTIONS = { capture: true, passive: false };
@@ -74,7 +74,7 @@
     const was = armed;
     armed = null;
     return was && {
-      presses: was.presses, clicks: was.clicks, blocked: was.blocked, is_blocked: was.isBlocking, on: was.on, is_over: was.isOver, is_drag: was.drags.has('dragstart'),
+      presses: was.presses, clicks: was.clicks, blocked: was.blocked, is_blocked: was.isBlocking, on: was.on, is_over: was.isOver, is_drag: was.drags.has('drag'),
     };
   }
 
@@ -86,7 +86,7 @@
 
   listen();
   /** Whether a drag is under way that has begun and not ended: its end comes a moment after the release. */
-  const isDragging = () => Boolean(armed?.drags.has('dragstart') && !armed.drags.has('dragend') && !armed.isBlocking);
+  const isDragging = () => Boolean(armed?.drags.has('drag') && !armed.drags.has('dragend') && !armed.isBlocking);
   gc._.press = { arm, pressed, isDragging, isBlocked: () => Boolean(armed?.isBlocking) };
   gc._.expose('arm', (any) => { arm({ any: Boolean(any) }); return true; });
   gc._.expose('isDragging', isDragging);

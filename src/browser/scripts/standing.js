@@ -4,17 +4,30 @@
   if (gc.noteStanding) return;
   const { d, names, node } = gc._;
   const MAX_AROUND = 4; // what is dragged may be more than what was pressed
+  const MAX_HIDDEN = 50;
   const MOVED_PX = 2;
   const REST_MS = 300;
 
   let noted = null;
   const box = (el) => d.getBoundingClientRect(el);
-  /** By how much it is off its parent's corner: what scrolls, scrolls both. */
-  const offset = (el, parent) => ({ x: box(el).left - box(parent).left, y: box(el).top - box(parent).top });
+  /** Where it lies in its parent, which may be what scrolls. */
+  const offset = (el, parent) => ({ x: box(el).left - box(parent).left + d.scrollLeft(parent), y: box(el).top - box(parent).top + d.scrollTop(parent) });
   const place = (el) => {
     const parent = d.parentElement(el);
     return parent && { el, parent, previous: d.previousElementSibling(el), next: d.nextElementSibling(el), ...offset(el, parent) };
   };
+  const isBefore = (one, other) => Boolean(d.compareDocumentPosition(one, other) & Node.DOCUMENT_POSITION_FOLLOWING);
+  /** Whether it has passed one of those that it stood between. What the page adds or takes away beside it moves nothing. */
+  function hasPassed({ el, parent, previous, next }) {
+    const stays = (other) => other && d.parentElement(other) === parent;
+    return (stays(previous) && isBefore(el, previous)) || (stays(next) && isBefore(next, el));
+  }
+  /** The next to it on one side that shows. */
+  function beside(el, side) {
+    let at = side(el);
+    for (let i = 0; at && !d.isDrawn(at) && i < MAX_HIDDEN; i++) at = side(at);
+    return at;
+  }
   const called = (el) => (el && d.isDrawn(el) ? { role: names.role(el), name: names.label(el) || names.textOf(el, undefined, 80) } : null);
 
   /** From now on, where the element goes is told, and what it is in. */
@@ -40,8 +53,9 @@
       const now = place(was.el);
       if (!now) return null;
       const isHere = now.parent === was.parent;
-      if (isHere && now.previous === was.previous && now.next === was.next) continue;
-      return { is: 'elsewhere', what: called(was.el), after: called(now.previous), before: called(now.next), into: isHere ? null : called(now.parent) };
+      if (isHere && !hasPassed(was)) continue;
+      const [after, before] = [beside(was.el, d.previousElementSibling), beside(was.el, d.nextElementSibling)];
+      return { is: 'elsewhere', what: called(was.el), after: called(after), before: called(before), into: isHere ? null : called(now.parent) };
     }
     for (const { el, parent, x, y } of all) {
       const now = offset(el, parent);

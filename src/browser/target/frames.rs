@@ -36,7 +36,7 @@ const FRAMES_MAX: usize = 64;
 /// A document that has left a question without an answer has so long for a trifle, before it is asked
 /// anything more: what is done in several steps fails by the first that it does not answer, and what is
 /// done next fails at once.
-const TRIFLE_WITHIN: Duration = Duration::from_millis(250);
+const TRIFLE_WITHIN: Duration = Duration::from_millis(500);
 
 /// The frames of a page.
 #[derive(Debug, Default)]
