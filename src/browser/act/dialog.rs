@@ -30,7 +30,8 @@ pub(super) async fn unless_stopped(
     }
 }
 
-const fn asks_the_page(command: &Command) -> bool {
+/// Whether it is carried out by the page's own answers, step by step.
+pub(super) const fn asks_the_page(command: &Command) -> bool {
     matches!(
         command,
         Command::Click(_)

@@ -59,9 +59,7 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
         Sent::Unanswered => return Err(unknown(start.struck())),
     };
     stage.show(Cue::MoveTo { at: to }).await;
-    let source = before.watched.iter().chain(&before.armed);
-    let source: Vec<_> = source.cloned().collect();
-    let carried = deliver(stage, carry(stage, &source, from, to)).await;
+    let carried = deliver(stage, carry(stage, &before, from, to)).await;
     match carried {
         Ok(Sent::Answered | Sent::Dialog) => (),
         Ok(Sent::Unanswered) => return Err(unknown(start.struck())),
@@ -76,12 +74,11 @@ pub(super) async fn drag(stage: Stage<'_>, params: &Drag) -> Result<Done, Action
     Ok(done)
 }
 
-async fn carry(stage: Stage<'_>, frames: &[Frame], from: Point, to: Point) -> Result<(), Error> {
+async fn carry(stage: Stage<'_>, before: &Before, from: Point, to: Point) -> Result<(), Error> {
     let carried = async {
         pointer::carry(stage.page, from, to).await?;
-        let asking = frames
-            .iter()
-            .map(|frame| frame.call::<bool>("isDragging", json!([])));
+        let frames = before.watched.iter().chain(&before.armed);
+        let asking = frames.map(|frame| frame.call::<bool>("isDragging", json!([])));
         let by_events = join_all(asking).await;
         let by_events = by_events.into_iter().any(|answer| answer.unwrap_or(false));
         pointer::rest(stage.page, to, by_events).await

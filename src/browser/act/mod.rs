@@ -117,7 +117,7 @@ pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, Action
 }
 
 async fn act(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
-    if is_of_hands(command) {
+    if dialog::asks_the_page(command) {
         deliver::ready(stage).await?;
     }
     match command {
@@ -141,22 +141,6 @@ async fn act(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
         Command::SwitchTab(params) => tabs::switch(stage, params.tab).await,
         Command::CloseTab(params) => tabs::close(stage, params.tab).await,
     }
-}
-
-/// Whether a page that hangs has to be refused it.
-fn is_of_hands(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Click(_)
-            | Command::Hover(_)
-            | Command::Drag(_)
-            | Command::Type(_)
-            | Command::Press(_)
-            | Command::Select(_)
-            | Command::Upload(_)
-            | Command::Scroll(_)
-            | Command::ClipboardWrite(_)
-    )
 }
 
 /// A dialog stops its page: nothing but its answer gets through.

@@ -221,6 +221,8 @@
 
   /** Name for a diagnosis: anything tells what it is by its text. */
   const label = (el) => name(el) || (isEditable(el) ? '' : textOf(el));
+  /** What it is and says, in as few words as name it. */
+  const brief = (el) => ({ role: role(el), name: label(el) || textOf(el, undefined, 80) });
 
   // Rows ------------------------------------------------------------------------------------------
 
@@ -315,7 +317,7 @@
 
   _.print = print;
   _.names = {
-    role, name, steady, label, textOf, subject, controlOf, isEditingHost, isPassword, isDisabled, isEditable, value, checked, href,
+    role, name, steady, label, brief, textOf, subject, controlOf, isEditingHost, isPassword, isDisabled, isEditable, value, checked, href,
     attribute, legendOf, labelledBy, panes, HEADING, rowOf, rowText, isRestless, INLINE, NO_TEXT,
   };
   gc._.expose('print', (id) => { const el = _.node(id); return el ? print(el) : null; });

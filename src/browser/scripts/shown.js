@@ -36,6 +36,6 @@
     before = null;
     const outer = came.filter((el) => !came.includes(d.flatParent(el)));
     const used = came.filter((el) => d.matches(el, USED));
-    return (used.length ? used : outer).slice(0, MAX_TOLD).map((el) => ({ role: names.role(el), name: names.label(el) || names.textOf(el, undefined, 80), node: idOf(el) }));
+    return (used.length ? used : outer).slice(0, MAX_TOLD).map((el) => ({ ...names.brief(el), node: idOf(el) }));
   });
 })();

@@ -28,7 +28,7 @@
     for (let i = 0; at && !d.isDrawn(at) && i < MAX_HIDDEN; i++) at = side(at);
     return at;
   }
-  const called = (el) => (el && d.isDrawn(el) ? { role: names.role(el), name: names.label(el) || names.textOf(el, undefined, 80) } : null);
+  const called = (el) => (el && d.isDrawn(el) ? names.brief(el) : null);
 
   /** From now on, where the element goes is told, and what it is in. */
   gc._.expose('noteStanding', (id) => {
