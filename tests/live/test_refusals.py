@@ -5,6 +5,7 @@ import time
 import pytest
 
 from support.wait import wait_for
+from support.web import closed_port
 
 # What goes to a page without asking for an element first.
 HANDS = {
@@ -134,6 +135,10 @@ def test_a_page_that_hangs_while_it_is_typed_into(lone_api, room, show, web):
     index = lone_api.index_of(room, "Field")
     refused = lone_api.fail(room, "type", "outcome_unknown", index=index, text="abc", submit=True)
     assert refused["delivery"] != "not_sent", refused
+    # That its script was ended is told also where that led nowhere.
+    with closed_port() as port:
+        left = lone_api.fail(room, "navigate", "connection_failed", url=f"http://127.0.0.1:{port}/")
+    assert [change["kind"] for change in left["changes"]] == ["script_ended"], left
     lone_api.do(room, "navigate", url=web.url("/still"))
 
 

@@ -26,6 +26,8 @@ const DOWNLOAD_WITHIN: Duration = Duration::from_millis(300);
 
 /// A page that does not answer a trifle for so long hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(2);
+/// Scripts of one page that are ended in a row.
+const SCRIPTS_ENDED_MAX: usize = 4;
 /// Once a script of it was ended, it has so long to answer.
 const AGAIN_WITHIN: Duration = Duration::from_millis(250);
 
@@ -68,6 +70,21 @@ pub(super) async fn go(
     send: impl Future<Output = Result<Option<NavigateReturns>, Error>>,
 ) -> Result<Outcome, ActionError> {
     let freed = free(stage.page, url).await;
+    let mut landed = land(stage, bound, url, send).await;
+    let outcome = match &mut landed {
+        Ok(outcome) => outcome,
+        Err(error) => &mut *error.outcome,
+    };
+    outcome.changes.extend(freed);
+    landed
+}
+
+async fn land(
+    stage: Stage<'_>,
+    bound: Duration,
+    url: &str,
+    send: impl Future<Output = Result<Option<NavigateReturns>, Error>>,
+) -> Result<Outcome, ActionError> {
     let started = Instant::now();
     let deadline = started + bound;
     let before = stage.page.loading();
@@ -120,39 +137,39 @@ pub(super) async fn go(
         reached: waits_for.is_none(),
         waits_for: waits_for.map(str::to_owned),
     };
-    let mut outcome = marks.outcome(stage, &before, rest, started.elapsed());
-    outcome.changes.extend(freed);
-    Ok(outcome)
+    Ok(marks.outcome(stage, &before, rest, started.elapsed()))
 }
 
-/// Ends what keeps a page that hangs busy, and says so. The next document of its site comes in the same
-/// process, not before the scripts there come to their end; and while it waits for that, Chromium hands
-/// nothing to the page, so this comes first.
+/// Ends what keeps a page that hangs busy, and says so once the page answers again. The next document of
+/// its site comes in the same process, not before the scripts there come to their end; and while it
+/// waits for that, Chromium hands nothing to the page, so this comes first.
 async fn free(page: &Page, url: &str) -> Option<Change> {
     let now = page.loading().url;
     let is_within = url.contains('#') && url.split('#').next() == now.split('#').next();
-    let mut ended = None;
-    for bound in [HANGS_AFTER, AGAIN_WITHIN, AGAIN_WITHIN, AGAIN_WITHIN] {
-        if is_within || !hangs(page, bound).await {
-            break;
+    if is_within || !hangs(page, HANGS_AFTER).await {
+        return None;
+    }
+    if page.loading().awaits_document {
+        // The document that comes keeps everything from the page; the navigation takes its place.
+        page.stop_loading().await;
+        if !hangs(page, AGAIN_WITHIN).await {
+            return None;
         }
-        if page.loading().awaits_document {
-            // The document that comes keeps everything from the page; the navigation takes its place.
-            page.stop_loading().await;
-            if !hangs(page, AGAIN_WITHIN).await {
-                break;
-            }
-        }
-        tracing::info!("the page that is to be left hangs: its script is ended");
+    }
+    for _ in 0..SCRIPTS_ENDED_MAX {
         let end = TerminateExecutionParams::default();
         page.session().tell("end a script", &end);
-        ended = Some(Change {
-            kind: "script_ended".to_owned(),
-            text: "The page that was to be left hung: its script was ended.".to_owned(),
-            index: None,
-        });
+        if !hangs(page, AGAIN_WITHIN).await {
+            tracing::info!("the page that is to be left hung: its script was ended");
+            return Some(Change {
+                kind: "script_ended".to_owned(),
+                text: "The page that was to be left hung: its script was ended.".to_owned(),
+                index: None,
+            });
+        }
     }
-    ended
+    tracing::info!("the page that is to be left hangs, and its script cannot be ended");
+    None
 }
 
 /// Whether a page does not answer within the bound, and not for the sake of a dialog.
