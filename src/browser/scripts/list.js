@@ -2,14 +2,14 @@
 (() => {
   const gc = globalThis.__ghostcast;
   if (gc.list) return;
-  const { d, geometry: geo, names, idOf } = gc._;
+  const { d, geometry: geo, names, rules, idOf } = gc._;
+  const { POINTING } = rules;
   const MAX_ENTRIES = 5000;
   const MAX_IN_VIEW = 500; // beyond those, of what is in view
   const MAX_NODES = 80000;
   const MAX_MS = 4000; // a bound for a page or machine that is stuck; what is listed depends on counts
   const MAX_FRAMES = 64;
   const MAX_HOSTS = 200;
-  const MAX_RULES = 6000;
   const MAX_OPTIONS = 10;
   const PROPOSED_AGAIN_MS = 5000;
   const ROLES = new Set(['button', 'link', 'checkbox', 'tab', 'menuitem', 'menuitemcheckbox', 'menuitemradio', 'option', 'switch', 'textbox',
@@ -19,7 +19,6 @@
   const MARKED = '[role],[tabindex],[onclick],[onmousedown],[contenteditable],[draggable=true],[jsaction],[data-action],[data-href],[data-toggle],[ng-click]';
   const SKIP = new Set(['head', 'script', 'style', 'template', 'noscript', 'link', 'meta']);
   const LEAVES = new Set(['select', 'textarea', 'input', 'video', 'audio', 'canvas', 'object', 'embed']);
-  const POINTING = new Set(['pointer', 'grab', 'move', 'zoom-in', 'zoom-out', 'col-resize', 'row-resize', 'ew-resize', 'ns-resize', 'nwse-resize', 'nesw-resize']);
   const LISTS = new Set(['ul', 'ol', 'table', 'tbody', 'menu', 'dl']);
   const LIST_ROLES = new Set(['list', 'listbox', 'menu', 'grid', 'tree', 'rowgroup', 'tablist', 'radiogroup']);
   const ITEMS = new Set(['li', 'tr', 'td', 'div', 'span', 'img', 'g', 'rect', 'circle', 'path', 'dd', 'dt', 'figure', 'i', 'b', 'a']);
@@ -72,50 +71,6 @@
     return all;
   }
 
-  // Rules that show a pointer, or something more, only when hovered -----------------------------------
-
-  const sheetsSeen = new WeakMap();
-  function hoverSelectors(sheets) {
-    const found = { cursor: [], reveal: [] };
-    let budget = MAX_RULES;
-    const scan = (rules, into) => {
-      for (const rule of rules) {
-        if (--budget < 0) return;
-        const selector = rule.selectorText;
-        if (selector?.includes(':hover') && rule.style) {
-          const { style } = rule;
-          if (POINTING.has(style.cursor)) into.cursor.push(...without(selector));
-          if (style.display || style.visibility || style.opacity || style.maxHeight || style.height) into.reveal.push(...triggers(selector));
-        }
-        if (rule.cssRules?.length) scan(rule.cssRules, into);
-      }
-    };
-    for (const sheet of sheets) {
-      let rules;
-      try { rules = sheet.cssRules; } catch { continue; } // another origin's
-      let kept = sheetsSeen.get(sheet);
-      if (!kept || kept.size !== rules.length) {
-        kept = { size: rules.length, cursor: [], reveal: [] };
-        scan(rules, kept);
-        sheetsSeen.set(sheet, kept);
-      }
-      found.cursor.push(...kept.cursor);
-      found.reveal.push(...kept.reveal);
-    }
-    return { cursor: valid(found.cursor), reveal: valid(found.reveal) };
-  }
-  const parts = (selector) => (/[(\[]/.test(selector.replaceAll(':hover', '')) ? [selector] : selector.split(',')).filter((one) => one.includes(':hover'));
-  const without = (selector) => parts(selector).map((one) => one.replaceAll(':hover', '').trim()).filter(Boolean);
-  /** `.menu:hover > ul {display: block}`: what has to be hovered, when that shows something else. */
-  const triggers = (selector) => parts(selector).filter((one) => /:hover\S*[\s>+~]+\S/.test(one))
-    .map((one) => one.slice(0, one.lastIndexOf(':hover')).replaceAll(':hover', '').trim()).filter((one) => one && !/[>+~\s]$/.test(one));
-  function valid(selectors) {
-    const some = [...new Set(selectors)].slice(0, 200).filter((selector) => {
-      try { d.querySelector(d.createDocumentFragment(document), selector); return !/^(\*|html|body|:root)$/.test(selector); } catch { return false; }
-    });
-    return some.join(',');
-  }
-
   // What lies in front ----------------------------------------------------------------------------
 
   const isDialog = (el) => d.matches(el, 'dialog:modal,[aria-modal=true],[role=alertdialog]');
@@ -162,7 +117,7 @@
     return {
       sv: geo.survey(clip), now: performance.now(), max, entries: [], frames: [], hosts: [], labels: new Map(), rows: { around: new Map(), texts: new Map() }, sections: new Map(),
       offered: new Set(), visited: new Set(), nodes: 0, order: 0, total: 0, truncated: false, stack: [], modal: null, focused: d.focused(),
-      hovering: hoverSelectors([...d.styleSheets(document), ...d.adoptedStyleSheets(document)]), viewArea: innerWidth * innerHeight || 1,
+      hovering: rules.hoverSelectors([...d.styleSheets(document), ...d.adoptedStyleSheets(document)]), viewArea: innerWidth * innerHeight || 1,
     };
   }
   function build(options = {}) {

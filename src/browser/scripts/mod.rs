@@ -1,10 +1,11 @@
 //! The scripts that run in our world of every document. They throw; Rust decides.
 
 /// In the order in which they depend on each other.
-const SCRIPTS: [&str; 20] = [
+const SCRIPTS: [&str; 21] = [
     include_str!("dom.js"),
     include_str!("geometry.js"),
     include_str!("names.js"),
+    include_str!("rules.js"),
     include_str!("list.js"),
     include_str!("text.js"),
     include_str!("find.js"),
