@@ -74,6 +74,15 @@ pub(in crate::browser) struct Whole {
     pub(in crate::browser) truncated: bool,
     /// The state of the page that it belongs to.
     pub(in crate::browser) version: u64,
+    /// How to tell what was not read yet, which comes after the pieces.
+    pub(in crate::browser) unread: Option<Unread>,
+}
+
+/// The part of a long list that is read once somebody reads so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::browser) struct Unread {
+    /// Whether each element's box is told.
+    pub(in crate::browser) boxes: bool,
 }
 
 impl Whole {
@@ -100,6 +109,7 @@ impl Kept {
         document: u64,
         pieces: Vec<serde_json::Value>,
         (total, truncated, version): (u64, bool, u64),
+        unread: Option<Unread>,
     ) -> Arc<Whole> {
         self.last += 1;
         let whole = Arc::new(Whole {
@@ -110,12 +120,37 @@ impl Kept {
             total,
             truncated,
             version,
+            unread,
         });
         self.wholes.push_back(Arc::clone(&whole));
         while self.wholes.len() > KEPT_MAX {
             self.wholes.pop_front();
         }
         whole
+    }
+
+    /// Adds to a list what of it was not read yet, under the same number.
+    pub(in crate::browser) fn complete(
+        &mut self,
+        whole: &Whole,
+        rest: Vec<serde_json::Value>,
+        (total, truncated): (u64, bool),
+    ) -> Arc<Whole> {
+        let complete = Arc::new(Whole {
+            kind: whole.kind,
+            number: whole.number,
+            document: whole.document,
+            pieces: whole.pieces.iter().cloned().chain(rest).collect(),
+            total,
+            truncated,
+            version: whole.version,
+            unread: None,
+        });
+        let is_it = |kept: &&mut Arc<Whole>| kept.number == whole.number;
+        if let Some(kept) = self.wholes.iter_mut().find(is_it) {
+            *kept = Arc::clone(&complete);
+        }
+        complete
     }
 
     /// What a cursor points into, and where; none when it is no cursor, or what it points into is
@@ -128,16 +163,15 @@ impl Kept {
         (start <= whole.pieces.len()).then(|| (Arc::clone(whole), start))
     }
 
-    /// The version of a tab's elements: the same as long as the same ones are there in the same
-    /// order.
-    pub(in crate::browser) fn version(&mut self, tab: u32, indices: Vec<u32>) -> u64 {
+    /// The version of a tab's elements: the same as long as what stands for them is.
+    pub(in crate::browser) fn version(&mut self, tab: u32, signs: Vec<u32>) -> u64 {
         if let Some((version, before)) = self.versions.get(&tab)
-            && *before == indices
+            && *before == signs
         {
             return *version;
         }
         self.last_version += 1;
-        self.versions.insert(tab, (self.last_version, indices));
+        self.versions.insert(tab, (self.last_version, signs));
         self.last_version
     }
 }
@@ -179,7 +213,7 @@ mod tests {
     use serde_json::json;
 
     fn keep(kept: &mut Kept, kind: Kind) -> Arc<Whole> {
-        kept.keep(kind, 7, vec![json!(1), json!(2)], (2, false, 1))
+        kept.keep(kind, 7, vec![json!(1), json!(2)], (2, false, 1), None)
     }
 
     #[test]
@@ -192,6 +226,20 @@ mod tests {
         for text in ["", "e", "e1", "e1.x", "e1.9", "e9.0", "e1.-1", "é1.0"] {
             assert!(kept.at(Kind::List, text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_is_completed_under_its_cursor() {
+        let mut kept = Kept::default();
+        let unread = Some(Unread { boxes: true });
+        let list = kept.keep(Kind::List, 7, vec![json!(1)], (3, false, 1), unread);
+        let cursor = list.cursor(1);
+        kept.complete(&list, vec![json!(2), json!(3)], (3, false));
+        let (whole, at) = kept.at(Kind::List, &cursor).expect("it is kept");
+        assert_eq!(
+            (&whole.pieces[at..], whole.unread),
+            (&[json!(2), json!(3)][..], None)
+        );
     }
 
     #[test]

@@ -357,7 +357,7 @@ pub(super) async fn covered(
     };
     let by = cover.in_words();
     // A listing gives numbers to what is new.
-    let listed = sight::list(stage.page, &sight::Part::default()).await;
+    let listed = sight::list(stage.page, &sight::Part::all()).await;
     let mut offers = Vec::new();
     for button in &cover.buttons {
         let offered = index_of(stage.page, frame, button.node);

@@ -312,7 +312,7 @@ async fn scroll_to(aimed: &Reached, want: &str) -> Result<Sought, ActionError> {
 async fn take(stage: Stage<'_>, aimed: &Reached, option: &Choosable) -> Result<(), ActionError> {
     let frame = &aimed.known.frame;
     // A listing gives numbers to what is new.
-    let listed = sight::list(stage.page, &sight::Part::default()).await;
+    let listed = sight::list(stage.page, &sight::Part::all()).await;
     let index = listed
         .ok()
         .and_then(|_| aim::index_of(stage.page, frame, option.node));

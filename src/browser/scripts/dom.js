@@ -18,11 +18,11 @@
   const capture = (proto, keys) => { for (const key of keys.split(' ')) d[key] = captured(proto, key); };
   capture(Node.prototype, 'parentNode parentElement nodeType nodeValue textContent firstChild nextSibling isConnected ownerDocument baseURI getRootNode contains compareDocumentPosition');
   capture(Element.prototype, 'localName namespaceURI className firstElementChild nextElementSibling previousElementSibling childElementCount shadowRoot assignedSlot'
-    + ' getAttribute getAttributeNames hasAttribute getElementsByTagName matches closest checkVisibility getBoundingClientRect getClientRects'
+    + ' getAttribute getAttributeNames hasAttribute hasAttributes getElementsByTagName matches closest checkVisibility getBoundingClientRect getClientRects'
     + ' scrollIntoView scrollBy scrollTop scrollLeft scrollWidth scrollHeight clientWidth clientHeight clientTop clientLeft');
   capture(HTMLElement.prototype, 'focus isContentEditable innerText offsetWidth offsetHeight');
   capture(Document.prototype, 'documentElement body title readyState designMode defaultView scrollingElement execCommand hasFocus styleSheets adoptedStyleSheets'
-    + ' createDocumentFragment createTreeWalker');
+    + ' createDocumentFragment createTreeWalker getAnimations');
   d.listen = captured(EventTarget.prototype, 'addEventListener');
   /**
    * Listens on the window, once more if it did: `document.open` takes listeners away, and in a window that goes on with

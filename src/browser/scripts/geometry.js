@@ -24,13 +24,16 @@
   /**
    * Measurements that hold for one call: layout may differ in the next.
    * @param {{x,y,width,height}} [clip]  what the frames around this document let show of it, in its own px
+   * @returns {{plain:Set<Element>}}  plain: those of which it is known that they clip nothing
    */
-  const survey = (clip) => ({ clip: clip ? meet(viewport(), fromBox(clip)) : viewport(), clips: new Map() });
+  const survey = (clip) => ({ clip: clip ? meet(viewport(), fromBox(clip)) : viewport(), clips: new Map(), plain: new Set() });
 
   /** The clip laid on `el` by its ancestors. `dead`: a clip of no size. */
   function clipOf(sv, el) {
     const parent = d.flatParent(el);
-    return parent ? pick(d.style(el).position, clipsInside(sv, parent)) : ALL;
+    if (!parent) return ALL;
+    const clips = clipsInside(sv, parent);
+    return clips.normal === clips.absolute && clips.normal === clips.fixed ? clips.normal : pick(d.style(el).position, clips);
   }
   const pick = (position, clips) => (position === 'fixed' ? clips.fixed : position === 'absolute' ? clips.absolute : clips.normal);
 
@@ -42,18 +45,20 @@
     let clips = at ? sv.clips.get(at) : { normal: ALL, absolute: ALL, fixed: ALL };
     while (chain.length) {
       at = chain.pop();
-      sv.clips.set(at, (clips = deeperClips(at, clips)));
+      sv.clips.set(at, (clips = deeperClips(sv, at, clips)));
     }
     return clips;
   }
 
-  function deeperClips(el, outer) {
+  function deeperClips(sv, el, outer) {
     const name = d.localName(el);
     if (name === 'html' || name === 'body') return outer; // their overflow is the viewport's
+    const isFree = outer.normal === ALL && outer.absolute === ALL && outer.fixed === ALL;
+    if (isFree && sv.plain.has(el)) return outer;
     const s = d.style(el);
     const overflow = s.overflow;
     // Nothing clips around it, and it does not clip.
-    if (overflow === 'visible' && outer.normal === ALL && outer.absolute === ALL && outer.fixed === ALL) return outer;
+    if (isFree && overflow === 'visible') return outer;
     const position = s.position;
     // In the top layer an element starts anew.
     const own = d.matches(el, ':modal,:popover-open') ? ALL : pick(position, outer);
@@ -70,8 +75,16 @@
     return box;
   }
 
-  /** The rectangles an element paints; for a boxless wrapper those of what it wraps. */
-  function fragments(el) {
+  /**
+   * The rectangles an element paints; for a boxless wrapper those of what it wraps.
+   * @param {CSSStyleDeclaration} [style]  its own, where it is at hand: only what is inline has more boxes than one
+   */
+  function fragments(el, style) {
+    if (style && !/^(inline|contents)$/.test(style.display)) {
+      const box = d.getBoundingClientRect(el);
+      const { width: across, height: down } = box;
+      if (across >= 1 && down >= 1) return [{ l: box.left, t: box.top, r: box.left + across, b: box.top + down }];
+    }
     if (d.isTag(el, 'area')) return areaFragments(el);
     const own = solid(d.getClientRects(el));
     if (own.length) return own;
@@ -132,8 +145,8 @@
    * What shows of an element: the whole box, its visible parts (largest first) and their union.
    * @returns {{full:Rect, parts:Rect[], seen:Rect|null}|null} null when it has no box at all
    */
-  function visibleQuad(sv, el) {
-    const pieces = fragments(el);
+  function visibleQuad(sv, el, style) {
+    const pieces = fragments(el, style);
     if (!pieces.length) return null;
     const own = clipOf(sv, d.isTag(el, 'area') ? imageOf(el) || el : el);
     if (own.dead) return null;

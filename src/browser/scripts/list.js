@@ -17,6 +17,10 @@
   const TAGS = new Set(['button', 'select', 'textarea', 'summary']);
   /** Where the page says by markup that something is pressed; frameworks have attributes of their own. */
   const MARKED = '[role],[tabindex],[onclick],[onmousedown],[contenteditable],[draggable=true],[jsaction],[data-action],[data-href],[data-toggle],[ng-click]';
+  /** What has a look or a use of its own by its tag, or by its markup. */
+  const KEEN_TAGS = new Set(['a', 'area', 'audio', 'button', 'canvas', 'details', 'dialog', 'embed', 'fieldset', 'form', 'frame', 'iframe', 'input',
+    'label', 'object', 'optgroup', 'option', 'select', 'slot', 'summary', 'textarea', 'video']);
+  const KEEN = `[aria-disabled],[cursor],[display],[hidden],[inert],[opacity],[overflow],[pointer-events],[popover],[style],${MARKED}`;
   const SKIP = new Set(['head', 'script', 'style', 'template', 'noscript', 'link', 'meta']);
   const LEAVES = new Set(['select', 'textarea', 'input', 'video', 'audio', 'canvas', 'object', 'embed']);
   const LISTS = new Set(['ul', 'ol', 'table', 'tbody', 'menu', 'dl']);
@@ -77,8 +81,9 @@
   /** Dialogs, and layers that cover most of the viewport whatever they are made of. */
   function fronts() {
     const found = new Set();
-    const dialogs = d.querySelectorAll(d.documentElement(document), 'dialog:modal,[aria-modal=true],[role=alertdialog],[role=dialog],:popover-open');
-    for (const el of Array.from(dialogs).slice(0, 20)) {
+    const open = (el) => isDialog(el) || d.getAttribute(el, 'role') === 'dialog' || d.matches(el, ':popover-open');
+    const dialogs = d.querySelectorAll(d.documentElement(document), 'dialog,[aria-modal=true],[role=alertdialog],[role=dialog],[popover]');
+    for (const el of Array.from(dialogs).filter(open).slice(0, 20)) {
       if (!d.isDrawn(el) || !isOnScreen(el)) continue;
       if (isDialog(el) || d.matches(el, ':popover-open') || /^(fixed|absolute)$/.test(d.style(el).position)) found.add(el);
     }
@@ -113,11 +118,11 @@
   // The walk ------------------------------------------------------------------------------------
 
   /** @typedef {{el:Element, rect:object, seen:boolean, front:boolean, frail:boolean}} Entry */
-  function newPass({ clip, max = MAX_ENTRIES }) {
+  function newPass({ clip, max = MAX_ENTRIES, first = max + MAX_IN_VIEW, front = false }) {
     return {
-      sv: geo.survey(clip), now: performance.now(), max, entries: [], frames: [], hosts: [], labels: new Map(), rows: { around: new Map(), texts: new Map() }, sections: new Map(),
+      sv: geo.survey(clip), now: performance.now(), max, first, allInFront: front, entries: [], rest: [], frames: [], hosts: [], labels: new Map(), rows: { around: new Map(), texts: new Map() }, sections: new Map(),
       offered: new Set(), visited: new Set(), nodes: 0, order: 0, total: 0, truncated: false, stack: [], modal: null, focused: d.focused(),
-      hovering: rules.hoverSelectors([...d.styleSheets(document), ...d.adoptedStyleSheets(document)]), viewArea: innerWidth * innerHeight || 1,
+      hovering: rules.read([...d.styleSheets(document), ...d.adoptedStyleSheets(document)]), keen: null, viewArea: innerWidth * innerHeight || 1,
     };
   }
   function build(options = {}) {
@@ -126,18 +131,21 @@
     if (!root) return pass;
     const ahead = fronts();
     pass.modal = ahead.filter((el) => d.matches(el, 'dialog:modal')).pop() || null;
+    pass.keen = keenOf(pass.hovering);
     const begin = (el, front) => {
       const parent = d.flatParent(el);
-      pass.stack.push({
-        el, chained: false, cursor: parent ? d.style(parent).cursor : 'auto', inert: Boolean(parent && isInert(parent)),
-        disabled: Boolean(parent && isAriaDisabled(parent)), front, native: null,
-      });
+      const ctx = {
+        cursor: parent ? d.style(parent).cursor : 'auto', inert: Boolean(parent && isInert(parent)),
+        disabled: Boolean(parent && isAriaDisabled(parent)), front, native: null, plain: false,
+      };
+      pass.stack.push({ el, chained: false, ctx });
       drain(pass);
     };
     for (const el of ahead) begin(el, true);
     begin(root, false);
     lastHosts = pass.hosts;
     pass.entries = pass.entries.filter((entry) => !entry.dropped);
+    leaveRest(pass);
     name(pass);
     return pass;
   }
@@ -160,20 +168,42 @@
         step.el = d.nextElementSibling(el);
         if (step.el) stack.push(step);
       }
-      if (!pass.visited.has(el)) visit(pass, el, step);
+      if (!pass.visited.has(el)) visit(pass, el, step.ctx, step.chained);
     }
   }
 
-  function visit(pass, el, ctx) {
+  /**
+   * Elements that have something to look at by what they are; null where all have. The others look as
+   * their parent does and hold nothing but what is in them, which saves most of the questions.
+   */
+  function keenOf({ cursor, reveal, reached }) {
+    if (!reached) return null;
+    const keen = new Set();
+    const hovered = [cursor, reveal].filter(Boolean).join(',');
+    if (hovered) for (const el of d.querySelectorAll(d.documentElement(document), hovered)) keen.add(el);
+    for (const { effect } of d.getAnimations(document)) if (effect?.target) keen.add(effect.target);
+    return { elements: keen, markup: [KEEN, ...reached.attributes].join(',') };
+  }
+  const isPlain = (pass, el, tag) => !(KEEN_TAGS.has(tag) || pass.keen.elements.has(el) || marks.has(el) || pass.offered.has(el) || tag.includes('-')
+    || (d.hasAttributes(el) && (pass.hovering.reached.has(el, tag) || d.matches(el, pass.keen.markup))) || d.shadowRoot(el) || d.editContext(el));
+
+  function visit(pass, el, ctx, chained) {
     const tag = d.localName(el);
     if (SKIP.has(tag)) return;
+    if (ctx.plain && isPlain(pass, el, tag)) {
+      pass.sv.plain.add(el);
+      if (d.isHtml(el)) mayHost(pass, el, tag, null);
+      const child = d.firstElementChild(el);
+      if (child) pass.stack.push({ el: child, chained: true, ctx });
+      return;
+    }
     if (tag === 'area') { if (d.hasAttribute(el, 'href') || marks.get(el)) take(pass, el, ctx, {}); return; }
     // No box and no `display: contents`: nothing below shows either.
     const boxed = d.checkVisibility(el);
     const s = d.style(el);
     if (!boxed && (tag === 'slot' ? s.display === 'none' : s.display !== 'contents')) return;
     if (isGhost(s)) return;
-    if (ctx.front && !ctx.chained) pass.visited.add(el);
+    if (ctx.front && !chained) pass.visited.add(el);
     const { cursor } = s;
     const html = d.isHtml(el);
     const shadow = d.shadowRoot(el);
@@ -182,13 +212,15 @@
     if (tag === 'label' && html) noteLabel(pass, el);
     const below = {
       cursor, front: ctx.front, native: ctx.native,
+      // What a shadow root shows is styled from elsewhere.
+      plain: pass.keen !== null && !shadow && tag !== 'slot' && (ctx.plain || tag === 'html'),
       inert: ctx.inert || d.hasAttribute(el, 'inert'),
       disabled: ctx.disabled || d.getAttribute(el, 'aria-disabled') === 'true',
     };
     if (html && (tag === 'iframe' || tag === 'frame')) { frame(pass, el, below); return; }
     const why = reason(pass, el, tag, html, s, ctx);
     if (why) {
-      const entry = take(pass, el, below, why, s);
+      const entry = take(pass, el, below, why, s, boxed && s.visibility === 'visible');
       if (entry && why.frail) pass.stack.push({ leave: entry, from: pass.entries.length });
       if (entry && why.native && tag !== 'body') below.native = el;
     }
@@ -214,12 +246,12 @@
     const slotted = d.slotContent(el);
     if (slotted) {
       for (let i = Math.min(slotted.length, MAX_NODES) - 1; i >= 0; i--) {
-        if (d.nodeType(slotted[i]) === 1) pass.stack.push({ ...below, el: slotted[i], chained: false });
+        if (d.nodeType(slotted[i]) === 1) pass.stack.push({ el: slotted[i], chained: false, ctx: below });
       }
       return;
     }
     const child = shadow ? d.shadowFirst(shadow) : d.firstElementChild(el);
-    if (child) pass.stack.push({ ...below, el: child, chained: true });
+    if (child) pass.stack.push({ el: child, chained: true, ctx: below });
   }
 
   /**
@@ -345,12 +377,12 @@
     return { top: d.scrollTop(scroller), left: rtl ? Infinity : d.scrollLeft(scroller) };
   }
 
-  function take(pass, el, ctx, why, s) {
-    if (!d.isDrawn(el) && !shows(el)) return null;
+  function take(pass, el, ctx, why, s, isDrawn) {
+    if (!isDrawn && !shows(el)) return null;
     // What comes late in a large document may be all that is in view.
     const isLate = pass.entries.length >= pass.max;
     if (isLate && (pass.entries.length >= pass.max + MAX_IN_VIEW || !isOnScreen(el))) { pass.total++; return null; }
-    const quad = geo.visibleQuad(pass.sv, el);
+    const quad = geo.visibleQuad(pass.sv, el, s);
     if (!quad || (quad.full.r - quad.full.l <= 1 && quad.full.b - quad.full.t <= 1 && !shows(el)) || unreachable(pass, quad)) return null;
     pass.total++;
     if (isLate && !quad.seen) return null;
@@ -380,6 +412,15 @@
 
   // What is told --------------------------------------------------------------------------------------
 
+  /** Only so many are told as are asked for, those in front and in view first: names are most of the work. */
+  function leaveRest(pass) {
+    if (pass.entries.length <= pass.first) return;
+    const groups = [[], [], []];
+    for (const entry of pass.entries) groups[pass.allInFront || entry.front ? 0 : entry.seen ? 1 : 2].push(entry);
+    const all = groups.flat();
+    pass.rest = all.slice(pass.first);
+    pass.entries = all.slice(0, pass.first).sort((a, b) => a.order - b.order);
+  }
   function name(pass) {
     const end = performance.now() + MAX_MS;
     const seen = new Map();
@@ -520,9 +561,10 @@
 
   /**
    * The list of this document: one walk. JSON, which crosses faster than objects do.
-   * @param {{clip?:{x,y,width,height}, max?:number}} options  clip: what the frames around let show, in px of this viewport
-   * @returns {string} JSON `{list: {entries, frames, total, truncated}, hosts}`: `order` is the place of entries and
-   *   frames among each other; `hosts` says how many elements `hosts()` has to offer that may have a closed shadow root
+   * @param {{clip?:{x,y,width,height}, max?:number, first?:number, front?:boolean}} options  clip: what the frames around
+   *   let show, in px of this viewport; first: how many are told; front: all of the document lies in front
+   * @returns {string} JSON `{list: {entries, frames, total, rest, nodes, truncated}, hosts}`: `order` is the place of entries
+   *   and frames among each other; `rest` how many there are beyond those that are told, `nodes` stands for which they all are; `hosts` says how many elements `hosts()` has to offer that may have a closed shadow root
    */
   function list(options) {
     const pass = build(options);
@@ -532,8 +574,15 @@
     return {
       entries: pass.entries.map((entry) => describe(pass, entry)),
       frames: pass.frames.map((one) => describeFrame(pass, one)),
-      total: pass.total, truncated: pass.truncated || pass.total > pass.entries.length,
+      total: pass.total, rest: pass.rest.length, nodes: nodesOf(pass), truncated: pass.truncated || pass.total > pass.entries.length + pass.rest.length,
     };
+  }
+
+  /** FNV-1a over the numbers of all that is listed, told or not. */
+  function nodesOf(pass) {
+    let hash = 0x811C9DC5;
+    for (const { el } of [...pass.entries, ...pass.rest].sort((a, b) => a.order - b.order)) hash = Math.imul(hash ^ idOf(el), 0x01000193);
+    return hash >>> 0;
   }
 
   /** What another walk than this one saw that may have a closed root. */

@@ -1,6 +1,7 @@
 //! The list of what can be acted on: dialogs in front first, then what is in view, then the rest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -8,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::super::error::Error;
 use super::super::numbers::Print;
 use super::super::target::Page;
-use super::super::told::{Kind, Whole};
+use super::super::told::{Kind, Unread, Whole};
 use super::look::{self, Entry, View};
 use super::place::Area;
 use super::unreadable::Unreadable;
@@ -18,12 +19,16 @@ use super::unreadable::Unreadable;
 pub(super) const BYTES_MAX: usize = 7_000;
 /// Elements listed at most by a limit of the caller's.
 const ELEMENTS_LIMIT_MAX: u32 = 5_000;
+/// Elements that are read at first, more than one part holds: what each is called is most of the
+/// work of a long list, and of those few read on.
+const FIRST_READ: usize = 120;
 
 /// The interactive elements of a page and its frames, or a part of them: what lies in front first,
 /// then what is in view, then the rest, each in the order of reading.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ElementList {
-    /// The state of the page that the list was taken of: the same as long as its elements are.
+    /// The state of the page that the list was taken of: the same as long as its elements are, and
+    /// the first 120 of them say the same in the same order.
     pub version: u64,
     /// One object an element: `index`, `role`, `name`, `tag`, `in_viewport`, and what else there is
     /// to tell: `value`, `checked`, `disabled`, `row`, `frame`, `box` (CSS px) …
@@ -33,7 +38,8 @@ pub struct ElementList {
     pub total: u64,
     /// Whether this is not the whole list.
     pub truncated: bool,
-    /// Reads on in the same list, as `?more=`; null at the end.
+    /// Reads on in the same list, as `?more=`; null at the end. What was not read yet of a long list
+    /// is as it is when it is read on.
     pub more: Option<String>,
 }
 
@@ -60,6 +66,16 @@ pub(super) struct Numbered {
     rank: u8,
 }
 
+impl Part {
+    /// All that can be listed at once.
+    pub(in crate::browser) fn all() -> Self {
+        Self {
+            limit: Some(ELEMENTS_LIMIT_MAX),
+            ..Self::default()
+        }
+    }
+}
+
 impl Numbered {
     pub(super) fn print(&self) -> Print {
         print(&self.entry)
@@ -83,14 +99,25 @@ pub(super) struct Sight {
     pub(super) elements: Vec<Numbered>,
     total: u64,
     truncated: bool,
+    /// Whether there are elements beyond those that were asked for.
+    has_rest: bool,
 }
 
-/// Looks at the whole page, and numbers what is listed.
-pub(super) async fn look(page: &Page, function: &str) -> Result<Sight, Error> {
-    let views = look::walk(page, function).await?;
+/// Looks at the whole page, and numbers what is listed: all of it, or so many as come `first`.
+pub(super) async fn look(
+    page: &Page,
+    function: &str,
+    first: Option<usize>,
+) -> Result<Sight, Error> {
+    let views = look::walk(page, function, first).await?;
     let mut elements: Vec<Numbered> = Vec::new();
     gather(&views, 0, &mut elements);
     elements.sort_by_key(|element| element.rank);
+    let has_rest = views.iter().any(|view| view.listed.rest > 0);
+    if let Some(first) = first.filter(|_| has_rest) {
+        // Beyond those, what one document did not tell may come before what another did.
+        elements.truncate(first);
+    }
     let mut numbers = page.told().numbers();
     for element in &mut elements {
         let document = views[element.view].frame.document();
@@ -109,6 +136,7 @@ pub(super) async fn look(page: &Page, function: &str) -> Result<Sight, Error> {
         elements,
         total,
         truncated,
+        has_rest,
     })
 }
 
@@ -178,6 +206,13 @@ fn stand_in(holder: &look::Holder) -> Entry {
 }
 
 impl Sight {
+    /// What stands for these elements: the numbers of the first, and which nodes all are.
+    fn signs(&self) -> Vec<u32> {
+        let first = self.elements.iter().take(FIRST_READ);
+        let nodes = self.views.iter().map(|view| view.listed.nodes);
+        first.map(|element| element.index).chain(nodes).collect()
+    }
+
     /// The elements as they are told to the outside.
     fn tell(&self, boxes: bool) -> Vec<Value> {
         let mut same: HashMap<(&str, &str), usize> = HashMap::new();
@@ -191,8 +226,8 @@ impl Sight {
             out.insert("index".to_owned(), json!(element.index));
             out.insert("role".to_owned(), json!(entry.role));
             out.insert("name".to_owned(), json!(entry.name));
-            if !is_unique {
-                // What tells equal names apart.
+            if !is_unique || self.has_rest {
+                // What tells equal names apart; those of the rest may be equal.
                 if let Some(row) = &entry.row {
                     out.insert("row".to_owned(), json!(row));
                 }
@@ -231,26 +266,34 @@ pub(super) fn whole_px(area: Area) -> Value {
 
 /// Lists the page's elements, or reads on in a list that was taken before, as it was then.
 pub async fn list(page: &Page, part: &Part) -> Result<ElementList, Unreadable> {
-    let (whole, start) = match &part.more {
+    let limit = part.limit;
+    let limit = limit.map(|limit| limit.clamp(1, ELEMENTS_LIMIT_MAX) as usize);
+    let (mut whole, start) = match &part.more {
         Some(more) => kept(page, Kind::List, more)?,
         None => {
-            let sight = look(page, "list").await?;
+            let first = FIRST_READ.max(limit.unwrap_or(0));
+            let sight = look(page, "list", Some(first)).await?;
             let document = sight.views[0].frame.document();
-            let indices = sight.elements.iter().map(|element| element.index).collect();
             let pieces = sight.tell(part.boxes);
             let mut kept = page.told().kept();
-            let version = kept.version(page.tab(), indices);
+            let version = kept.version(page.tab(), sight.signs());
             let facts = (sight.total, sight.truncated, version);
-            (kept.keep(Kind::List, document, pieces, facts), 0)
+            let unread = sight.has_rest.then_some(Unread { boxes: part.boxes });
+            (kept.keep(Kind::List, document, pieces, facts, unread), 0)
         }
     };
+    let mut count = counted(&whole.pieces[start..], limit);
+    if let Some(unread) = whole.unread
+        && start + count == whole.pieces.len()
+        && limit != Some(count)
+    {
+        whole = complete(page, &whole, unread).await?;
+        count = counted(&whole.pieces[start..], limit);
+    }
     let rest = &whole.pieces[start..];
-    let count = match part.limit {
-        Some(limit) => rest.len().min(limit.clamp(1, ELEMENTS_LIMIT_MAX) as usize),
-        None => fitting(rest, BYTES_MAX),
-    };
     let next = start + count;
-    let more = (next < whole.pieces.len()).then(|| whole.cursor(next));
+    let is_end = next == whole.pieces.len() && whole.unread.is_none();
+    let more = (!is_end).then(|| whole.cursor(next));
     Ok(ElementList {
         version: whole.version,
         elements: rest[..count].to_vec(),
@@ -260,12 +303,34 @@ pub async fn list(page: &Page, part: &Part) -> Result<ElementList, Unreadable> {
     })
 }
 
+/// How many come next.
+fn counted(rest: &[Value], limit: Option<usize>) -> usize {
+    limit.map_or_else(|| fitting(rest, BYTES_MAX), |limit| rest.len().min(limit))
+}
+
+/// Reads what of a long list was not read yet: all that is there now and was not told before.
+async fn complete(page: &Page, whole: &Whole, unread: Unread) -> Result<Arc<Whole>, Unreadable> {
+    let sight = look(page, "list", None).await?;
+    if sight.views[0].frame.document() != whole.document {
+        return Err(Unreadable::NotKept);
+    }
+    let told: HashSet<Option<u64>> = whole.pieces.iter().map(index).collect();
+    let mut rest = sight.tell(unread.boxes);
+    rest.retain(|element| !told.contains(&index(element)));
+    let facts = (sight.total, sight.truncated);
+    Ok(page.told().kept().complete(whole, rest, facts))
+}
+
+fn index(element: &Value) -> Option<u64> {
+    element["index"].as_u64()
+}
+
 /// What a cursor points into; nothing where the page has gone to another document since.
 pub(super) fn kept(
     page: &Page,
     kind: Kind,
     cursor: &str,
-) -> Result<(std::sync::Arc<Whole>, usize), Unreadable> {
+) -> Result<(Arc<Whole>, usize), Unreadable> {
     let found = page.told().kept().at(kind, cursor);
     let frames = page.frames();
     let now = frames.first().map(super::super::target::Frame::document);

@@ -93,6 +93,12 @@ pub(super) struct Listed {
     pub(super) entries: Vec<Entry>,
     pub(super) frames: Vec<Holder>,
     pub(super) total: u64,
+    /// How many there are beyond those that were asked for.
+    #[serde(default)]
+    pub(super) rest: u64,
+    /// Stands for which elements these are, told or not.
+    #[serde(default)]
+    pub(super) nodes: u32,
     pub(super) truncated: bool,
 }
 
@@ -125,12 +131,17 @@ pub(super) struct View {
 
 /// Walks all documents of the page by `list` or `tree`. Those that hold others come first. A frame
 /// that cannot be read is left out, and its element stands for it.
-pub(super) async fn walk(page: &Page, function: &str) -> Result<Vec<View>, Error> {
+/// `first`: how many elements of each document are told; none for all.
+pub(super) async fn walk(
+    page: &Page,
+    function: &str,
+    first: Option<usize>,
+) -> Result<Vec<View>, Error> {
     let main = page.main_frame().await?;
     let frames = page.frames();
     let place = Placement::of_page(page.viewport());
-    let first = view(page, main, function, place, None).await?;
-    let mut views = vec![first];
+    let whole = view(page, main, (function, first), place, None).await?;
+    let mut views = vec![whole];
     let mut from = 0;
     while from < views.len() {
         let until = views.len();
@@ -147,7 +158,7 @@ pub(super) async fn walk(page: &Page, function: &str) -> Result<Vec<View>, Error
                     label: label(holder, &frame),
                     front: around.front || holder.front,
                 };
-                asked.push(view(page, frame, function, place, Some(within)));
+                asked.push(view(page, frame, (function, first), place, Some(within)));
             }
         }
         let found = join_all(asked).await;
@@ -200,18 +211,22 @@ pub(super) fn without_userinfo(url: &str) -> String {
 async fn view(
     page: &Page,
     frame: Frame,
-    function: &str,
+    (function, first): (&str, Option<usize>),
     place: Placement,
     within: Option<Within>,
 ) -> Result<View, Error> {
-    let clip = place.clip_inside();
-    let args = json!([{ "clip": clip }]);
+    let front = within.as_ref().is_some_and(|within| within.front);
+    let mut options = json!({ "clip": place.clip_inside(), "front": front });
+    if let Some(first) = first {
+        options["first"] = json!(first);
+    }
+    let args = json!([options]);
     let answer: Answer = ask(page, &frame, function, args).await?;
     Ok(View {
         frame,
         place,
         label: within.as_ref().map(|within| within.label.clone()),
-        front: within.as_ref().is_some_and(|within| within.front),
+        front,
         within: within.map(|within| (within.view, within.node)),
         listed: answer.list,
         nodes: answer.nodes,

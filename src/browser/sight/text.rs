@@ -73,7 +73,7 @@ pub async fn text(page: &Page, more: Option<&str>) -> Result<TextPart, Unreadabl
             let total = pieces.len() as u64;
             let mut kept = page.told().kept();
             (
-                kept.keep(Kind::Text, document, pieces, (total, truncated, 0)),
+                kept.keep(Kind::Text, document, pieces, (total, truncated, 0), None),
                 0,
             )
         }
@@ -182,7 +182,7 @@ pub async fn find(page: &Page, phrase: &str) -> Result<Vec<Found>, Unreadable> {
         found: Vec<Place>,
     }
     // The list first: it gives what is near a number, and tells where frames lie.
-    let sight = list::look(page, "list").await?;
+    let sight = list::look(page, "list", None).await?;
     let asked = sight.views.iter().map(|view| {
         let args = json!([phrase, { "clip": view.place.clip_inside() }]);
         look::ask::<Places>(page, &view.frame, "seek", args)

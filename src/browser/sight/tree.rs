@@ -44,14 +44,14 @@ pub async fn tree(page: &Page, more: Option<&str>) -> Result<TreePart, Unreadabl
     let (whole, start) = match more {
         Some(more) => list::kept(page, Kind::Tree, more)?,
         None => {
-            let sight = list::look(page, "tree").await?;
+            let sight = list::look(page, "tree", None).await?;
             let document = sight.views[0].frame.document();
             let nodes = draw(&sight);
             let total = nodes.len() as u64;
             let truncated = sight.views.iter().any(|view| view.truncated);
             let mut kept = page.told().kept();
             (
-                kept.keep(Kind::Tree, document, nodes, (total, truncated, 0)),
+                kept.keep(Kind::Tree, document, nodes, (total, truncated, 0), None),
                 0,
             )
         }
