@@ -30,7 +30,7 @@ STYLED = {
     "quirks": ("<!--quirks--><style>.GO { cursor: pointer }</style>", "<p class=go>Target</p>"),
     "adopted": ("<script>const s = new CSSStyleSheet(); s.replaceSync('.go { cursor: pointer }'); document.adoptedStyleSheets = [s]</script>",
                 "<p class=go>Target</p>"),
-    "animation": ("<style>@keyframes k { to { cursor: pointer } } p > u { animation: k 1s forwards }</style>", "<p><u>Target</u></p>"),
+    "animation": ("<style>@keyframes k { from, to { cursor: pointer } } p > u { animation: k 1s forwards }</style>", "<p><u>Target</u></p>"),
     "shadow root": ("", "<div id=h></div><script>h.attachShadow({mode: 'open'}).innerHTML = '<style>p { cursor: pointer }</style><p>Target</p>'</script>"),
     "slotted": ("", "<div id=h><p>Target</p></div><script>h.attachShadow({mode: 'open'}).innerHTML = "
                     "'<style>::slotted(p) { cursor: pointer }</style><slot></slot>'</script>"),

@@ -185,7 +185,8 @@
     return { elements: keen, markup: [KEEN, ...reached.attributes].join(',') };
   }
   const isPlain = (pass, el, tag) => !(KEEN_TAGS.has(tag) || pass.keen.elements.has(el) || marks.has(el) || pass.offered.has(el) || tag.includes('-')
-    || (d.hasAttributes(el) && (pass.hovering.reached.has(el, tag) || d.matches(el, pass.keen.markup))) || d.shadowRoot(el) || d.editContext(el));
+    || pass.hovering.reached.hasTag(tag)
+    || (d.hasAttributes(el) && (pass.hovering.reached.has(el) || d.matches(el, pass.keen.markup))) || d.shadowRoot(el) || d.editContext(el));
 
   function visit(pass, el, ctx, chained) {
     const tag = d.localName(el);

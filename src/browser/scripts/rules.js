@@ -127,9 +127,9 @@
 
   /**
    * What all sheets of a document say of hovering, as selectors, and whom they reach: null where that
-   * may be anything, else the selectors of `attributes` and what tells whether an element is reached
-   * by what it is called. Whoever is not reached looks and scrolls as its parent and its tag have it.
-   * @returns {{cursor:string, reveal:string, reached:{attributes:string[], has:(el:Element, tag:string)=>boolean}|null}}
+   * may be anything, else the selectors of `attributes`, and what tells whether an element is reached
+   * by its tag, or by its class or id. Whoever is not looks and scrolls as its parent and its tag have it.
+   * @returns {{cursor:string, reveal:string, reached:{attributes:string[], hasTag:(tag:string)=>boolean, has:(el:Element)=>boolean}|null}}
    */
   function read(sheets) {
     const budget = { left: MAX_RULES };
@@ -148,9 +148,10 @@
       if (is === undefined) known.set(names, (is = names.toLowerCase().split(/\s+/).some((name) => isIn(classes, name))));
       return is;
     };
-    const has = (el, tag) => (tags.length > 0 && isIn(tags, tag.toLowerCase())) || (classes.length > 0 && d.hasAttribute(el, 'class') && isOf(d.getAttribute(el, 'class')))
+    const hasTag = (tag) => tags.length > 0 && isIn(tags, tag.toLowerCase());
+    const has = (el) => (classes.length > 0 && d.hasAttribute(el, 'class') && isOf(d.getAttribute(el, 'class')))
       || (ids.length > 0 && d.hasAttribute(el, 'id') && isIn(ids, d.getAttribute(el, 'id').toLowerCase()));
-    return { attributes, has };
+    return { attributes, hasTag, has };
   }
   function valid(selectors) {
     const some = [...new Set(selectors)].slice(0, 200).filter((selector) => {

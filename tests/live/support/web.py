@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 import uuid
+from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import trustme
@@ -84,8 +85,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif request.path == "/no-content":
             self.respond("", status=204)
         elif request.path in web.files:
-            is_page = request.path.endswith(".html")
-            kind = "text/html; charset=utf-8" if is_page else "text/javascript"
+            kinds = {".html": "text/html; charset=utf-8", ".css": "text/css"}
+            kind = kinds.get(Path(request.path).suffix, "text/javascript")
             self.respond(web.files[request.path], kind)
         elif request.path in pages.PAGES:
             self.respond(pages.PAGES[request.path](query))
