@@ -24,9 +24,9 @@
   /**
    * Measurements that hold for one call: layout may differ in the next.
    * @param {{x,y,width,height}} [clip]  what the frames around this document let show of it, in its own px
-   * @returns {{plain:Set<Element>}}  plain: those of which it is known that they clip nothing
+   * @returns {{isPlain:((el:Element)=>boolean)|null}}  isPlain: whether it is known, without asking, that an element clips nothing
    */
-  const survey = (clip) => ({ clip: clip ? meet(viewport(), fromBox(clip)) : viewport(), clips: new Map(), plain: new Set() });
+  const survey = (clip) => ({ clip: clip ? meet(viewport(), fromBox(clip)) : viewport(), clips: new Map(), isPlain: null });
 
   /** The clip laid on `el` by its ancestors. `dead`: a clip of no size. */
   function clipOf(sv, el) {
@@ -54,7 +54,7 @@
     const name = d.localName(el);
     if (name === 'html' || name === 'body') return outer; // their overflow is the viewport's
     const isFree = outer.normal === ALL && outer.absolute === ALL && outer.fixed === ALL;
-    if (isFree && sv.plain.has(el)) return outer;
+    if (isFree && sv.isPlain?.(el)) return outer;
     const s = d.style(el);
     const overflow = s.overflow;
     // Nothing clips around it, and it does not clip.

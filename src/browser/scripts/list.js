@@ -132,6 +132,8 @@
     const ahead = fronts();
     pass.modal = ahead.filter((el) => d.matches(el, 'dialog:modal')).pop() || null;
     pass.keen = keenOf(pass.hovering);
+    // What a slot shows is reached from inside its shadow root too.
+    if (pass.keen) pass.sv.isPlain = (el) => d.getRootNode(el) === document && !d.shadowRoot(d.parentNode(el)) && isPlain(pass, el, d.localName(el));
     const begin = (el, front) => {
       const parent = d.flatParent(el);
       const ctx = {
@@ -184,7 +186,7 @@
     for (const { effect } of d.getAnimations(document)) if (effect?.target) keen.add(effect.target);
     return { elements: keen, markup: [KEEN, ...reached.attributes].join(',') };
   }
-  const isPlain = (pass, el, tag) => !(KEEN_TAGS.has(tag) || pass.keen.elements.has(el) || marks.has(el) || pass.offered.has(el) || tag.includes('-')
+  const isPlain = (pass, el, tag) => !(KEEN_TAGS.has(tag) || (pass.keen.elements.size > 0 && pass.keen.elements.has(el)) || marks.has(el) || (pass.offered.size > 0 && pass.offered.has(el)) || tag.includes('-')
     || pass.hovering.reached.hasTag(tag)
     || (d.hasAttributes(el) && (pass.hovering.reached.has(el) || d.matches(el, pass.keen.markup))) || d.shadowRoot(el) || d.editContext(el));
 
@@ -192,7 +194,6 @@
     const tag = d.localName(el);
     if (SKIP.has(tag)) return;
     if (ctx.plain && isPlain(pass, el, tag)) {
-      pass.sv.plain.add(el);
       if (d.isHtml(el)) mayHost(pass, el, tag, null);
       const child = d.firstElementChild(el);
       if (child) pass.stack.push({ el: child, chained: true, ctx });
