@@ -129,7 +129,8 @@ impl Kept {
         whole
     }
 
-    /// Adds to a list what of it was not read yet, under the same number.
+    /// Adds to a list what of it was not read yet, under the same number; answers what is kept, which
+    /// another reader may have completed first.
     pub(in crate::browser) fn complete(
         &mut self,
         whole: &Whole,
@@ -147,10 +148,14 @@ impl Kept {
             unread: None,
         });
         let is_it = |kept: &&mut Arc<Whole>| kept.number == whole.number;
-        if let Some(kept) = self.wholes.iter_mut().find(is_it) {
-            *kept = Arc::clone(&complete);
+        match self.wholes.iter_mut().find(is_it) {
+            Some(kept) if kept.unread.is_none() => Arc::clone(kept),
+            Some(kept) => {
+                *kept = Arc::clone(&complete);
+                complete
+            }
+            None => complete,
         }
-        complete
     }
 
     /// What a cursor points into, and where; none when it is no cursor, or what it points into is
@@ -235,6 +240,7 @@ mod tests {
         let list = kept.keep(Kind::List, 7, vec![json!(1)], (3, false, 1), unread);
         let cursor = list.cursor(1);
         kept.complete(&list, vec![json!(2), json!(3)], (3, false));
+        kept.complete(&list, vec![json!(4)], (4, false));
         let (whole, at) = kept.at(Kind::List, &cursor).expect("it is kept");
         assert_eq!(
             (&whole.pieces[at..], whole.unread),

@@ -14,6 +14,19 @@ STYLED = {
     "tag": ("<style>article { cursor: pointer }</style>", "<article>Target</article>"),
     "attribute": ("<style>[data-go~='x, y'], [data-go='a b'] { cursor: pointer }</style>", "<div data-go='a b'>Target</div>"),
     "escapes": (r"<style>.md\:w-1\/2.\32xl\:go { cursor: pointer }</style>", "<div class='md:w-1/2 2xl:go'>Target</div>"),
+    "escaped brackets": (r"<style>.min-\[9px\]\:go.cursor-\(--c\) { cursor: pointer }</style>", "<div class='min-[9px]:go cursor-(--c)'>Target</div>"),
+    "escaped dot": (r"<style>#a\.b { cursor: pointer }</style>", "<div id=a.b>Target</div>"),
+    "quoted": ("<style>[data-a='\"]'], [data-b='x'] { cursor: pointer }</style>", "<div data-b=x>Target</div>"),
+    "prefixed": ("<style>@namespace x url(http://www.w3.org/1999/xlink); [x|href], .go { cursor: pointer }</style>", "<div class=go>Target</div>"),
+    "not, by attribute": ("<style>li:not([data-off]) { cursor: pointer }</style>", "<ul><li>Target</ul>"),
+    "either, by attribute": ("<style>:is([data-go], .go) { cursor: pointer }</style>", "<p class=go>Target</p>"),
+    "both, by attribute": ("<style>[data-sort]:not([data-sort=none]) { cursor: pointer }</style>", "<p data-sort=up>Target</p>"),
+    "descriptors": ("<style>@position-try --a { top: 0 } @function --f() { result: 1px } .go { cursor: pointer }</style>", "<p class=go>Target</p>"),
+    "scope": ("<style>@scope (.card) { & { cursor: pointer } }</style>", "<div class=card>Target</div>"),
+    "scope, bare": ("<style>@scope (.card) { cursor: pointer }</style>", "<div class=card>Target</div>"),
+    "nested, but": ("<style>.go { color: red; &:not([data-off]) { cursor: pointer } }</style>", "<p class=go>Target</p>"),
+    "nested, hovered": ("<style>.menu { color: red; &:hover > ul { display: block } ul { display: none } }</style>", "<div class=menu>Target<ul><li>One</ul></div>"),
+    "set": ("", "<svg width=90 height=30><g><text y=20>Target</text><set attributeName=cursor to=pointer begin=0s /></g></svg>"),
     "either": ("<style>:is(.no, article > .go) { cursor: pointer }</style>", "<article><div class=go>Target</div></article>"),
     "either, inside": ("<style>:where(.no, :is(b, .go)):not(.x) { cursor: pointer }</style>", "<div class=go>Target</div>"),
     "neither": ("<style>div:not(.no) > :not(.x) { cursor: pointer }</style>", "<div><p>Target</p></div>"),
@@ -39,6 +52,10 @@ STYLED = {
 LATER = {
     "a rule": "sheet.insertRule('.go { cursor: pointer }')",
     "other rules": "sheet.replaceSync('.go { cursor: pointer }')",
+    "another rule in place": "document.styleSheets[0].deleteRule(1); document.styleSheets[0].insertRule('.go { cursor: pointer }', 1)",
+    "a rule in a group": "document.styleSheets[0].cssRules[0].insertRule('.go { cursor: pointer }')",
+    "a declaration": "document.styleSheets[0].cssRules[1].style.cursor = 'pointer'",
+    "a selector": "document.styleSheets[0].cssRules[2].selectorText = '.go'",
     "a class": "document.getElementById('t').className = 'known'",
 }
 GONE = {
@@ -92,7 +109,7 @@ def test_a_pointer_is_seen_whatever_gives_it(lone_api, room, show, way):
 def test_a_pointer_that_comes_later_is_seen(lone_api, room, show, way):
     """What was read of a sheet holds as long as the sheet does."""
     show(
-        "<title>Later</title><style>.known { cursor: pointer }</style><p id=t class=go>Target</p><button>Later</button>"
+        "<title>Later</title><style>@media (min-width: 1px) { .x { color: red } } .go { color: blue } .known { cursor: pointer }</style><p id=t class=go>Target</p><button>Later</button>"
         "<script>const sheet = new CSSStyleSheet(); sheet.replaceSync('.no { cursor: pointer }'); document.adoptedStyleSheets = [sheet];"
         f"document.querySelector('button').onclick = () => {{ {LATER[way]} }}</script>"
     )
@@ -107,6 +124,18 @@ def test_what_does_not_show_is_not_listed(lone_api, room, show, way):
     style, attribute = GONE[way]
     show(f"<title>Gone</title>{style}<button>There</button><section {attribute}><p><b><button>Gone</button></b></p></section>")
     assert names(lone_api, room) == ["There"]
+
+
+def test_what_lies_outside_of_a_drawing_is_not_in_view(lone_api, room, show):
+    """A browser clips drawings by itself."""
+    show("<title>Drawing</title><style>svg { display: block }</style><svg width=90 height=30><a href=x><text x=500 y=20>Out</text></a></svg>")
+    assert [element["in_viewport"] for element in lone_api.context(room, elements="true")["elements"]] == [False]
+
+
+def test_a_page_that_is_written_in_is_a_field(lone_api, room, show):
+    """By its own word alone."""
+    show("<title>Written</title><p>Text</p><script>document.designMode = 'on'</script>")
+    assert [element["tag"] for element in lone_api.context(room, elements="true")["elements"]] == ["body"]
 
 
 @pytest.mark.parametrize("scrolls", ["<style>.box { overflow: auto; height: 60px; width: 90px }</style><div class=box>", "<div style='overflow-y: scroll; height: 60px; width: 90px'>"])
@@ -162,6 +191,39 @@ def test_the_version_is_another_when_what_comes_late_is(lone_api, room, show):
     assert lone_api.context(room, elements="true")["version"] == before
     lone_api.do(room, "click", index=less)
     assert lone_api.context(room, elements="true")["version"] != before
+
+
+def test_what_says_something_else_by_the_time_it_is_read_on_is_told_once(lone_api, room, show):
+    """It has another number by then, and is the same element."""
+    show("<button onclick=\"rows.children[3].firstChild.data = 'Other '\">Change</button>" + ROWS.replace("COUNT", "200"))
+    answer = lone_api.context(room, elements="true", limit=100)
+    told = answer["elements"]
+    lone_api.do(room, "click", index=lone_api.index_of(room, "Change"))
+    while answer["more"]:
+        answer = lone_api.context(room, more=answer["more"])
+        told += answer["elements"]
+    assert [e.get("row") for e in told if e["name"] == "Edit"] == [f"Row {i}" for i in range(1, 201)]
+
+
+def test_equal_names_of_a_long_list_have_their_sections(lone_api, room, show):
+    """Also where the other one comes late."""
+    some = "".join(f"<button>B{i}</button>" for i in range(150))
+    show(f"<title>Twins</title><section><h2>First</h2><button>Edit</button></section>{some}<section><h2>Last</h2><button>Edit</button></section>")
+    first = lone_api.context(room, elements="true")["elements"][0]
+    assert (first["name"], first["section"]) == ("Edit", "First")
+
+
+def test_frames_count_in_a_long_list(lone_api, room, web, show):
+    """What a frame holds beyond the first is in the total, and another document in it makes another version."""
+    web.files["/one.html"] = b"<a href=1>One</a>"
+    web.files["/two.html"] = b"<a href=2>Two</a>"
+    show("<button onclick=\"f.src = '/two.html'\">Change</button>" + ROWS.replace("COUNT", "150") + "<iframe id=f src=/one.html></iframe>")
+    before = lone_api.context(room, elements="true")
+    assert before["total"] == 152
+    lone_api.do(room, "click", index=lone_api.index_of(room, "Change"))
+    lone_api.do(room, "wait", **{"for": {"text": "Two"}})
+    after = lone_api.context(room, elements="true")
+    assert after["version"] != before["version"] and after["total"] == 152
 
 
 def test_a_cursor_into_a_long_list_of_a_page_that_has_gone_is_refused(lone_api, room, show):

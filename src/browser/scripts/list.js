@@ -17,10 +17,6 @@
   const TAGS = new Set(['button', 'select', 'textarea', 'summary']);
   /** Where the page says by markup that something is pressed; frameworks have attributes of their own. */
   const MARKED = '[role],[tabindex],[onclick],[onmousedown],[contenteditable],[draggable=true],[jsaction],[data-action],[data-href],[data-toggle],[ng-click]';
-  /** What has a look or a use of its own by its tag, or by its markup. */
-  const KEEN_TAGS = new Set(['a', 'area', 'audio', 'button', 'canvas', 'details', 'dialog', 'embed', 'fieldset', 'form', 'frame', 'iframe', 'input',
-    'label', 'object', 'optgroup', 'option', 'select', 'slot', 'summary', 'textarea', 'video']);
-  const KEEN = `[aria-disabled],[cursor],[display],[hidden],[inert],[opacity],[overflow],[pointer-events],[popover],[style],${MARKED}`;
   const SKIP = new Set(['head', 'script', 'style', 'template', 'noscript', 'link', 'meta']);
   const LEAVES = new Set(['select', 'textarea', 'input', 'video', 'audio', 'canvas', 'object', 'embed']);
   const LISTS = new Set(['ul', 'ol', 'table', 'tbody', 'menu', 'dl']);
@@ -122,7 +118,7 @@
     return {
       sv: geo.survey(clip), now: performance.now(), max, first, allInFront: front, entries: [], rest: [], frames: [], hosts: [], labels: new Map(), rows: { around: new Map(), texts: new Map() }, sections: new Map(),
       offered: new Set(), visited: new Set(), nodes: 0, order: 0, total: 0, truncated: false, stack: [], modal: null, focused: d.focused(),
-      hovering: rules.read([...d.styleSheets(document), ...d.adoptedStyleSheets(document)]), keen: null, viewArea: innerWidth * innerHeight || 1,
+      rules: rules.read([...d.styleSheets(document), ...d.adoptedStyleSheets(document)], MARKED), viewArea: innerWidth * innerHeight || 1,
     };
   }
   function build(options = {}) {
@@ -131,9 +127,8 @@
     if (!root) return pass;
     const ahead = fronts();
     pass.modal = ahead.filter((el) => d.matches(el, 'dialog:modal')).pop() || null;
-    pass.keen = keenOf(pass.hovering);
     // What a slot shows is reached from inside its shadow root too.
-    if (pass.keen) pass.sv.isPlain = (el) => d.getRootNode(el) === document && !d.shadowRoot(d.parentNode(el)) && isPlain(pass, el, d.localName(el));
+    if (pass.rules.isPlain) pass.sv.isPlain = (el) => d.getRootNode(el) === document && !d.shadowRoot(d.parentNode(el)) && isPlain(pass, el, d.localName(el));
     const begin = (el, front) => {
       const parent = d.flatParent(el);
       const ctx = {
@@ -174,21 +169,8 @@
     }
   }
 
-  /**
-   * Elements that have something to look at by what they are; null where all have. The others look as
-   * their parent does and hold nothing but what is in them, which saves most of the questions.
-   */
-  function keenOf({ cursor, reveal, reached }) {
-    if (!reached) return null;
-    const keen = new Set();
-    const hovered = [cursor, reveal].filter(Boolean).join(',');
-    if (hovered) for (const el of d.querySelectorAll(d.documentElement(document), hovered)) keen.add(el);
-    for (const { effect } of d.getAnimations(document)) if (effect?.target) keen.add(effect.target);
-    return { elements: keen, markup: [KEEN, ...reached.attributes].join(',') };
-  }
-  const isPlain = (pass, el, tag) => !(KEEN_TAGS.has(tag) || (pass.keen.elements.size > 0 && pass.keen.elements.has(el)) || marks.has(el) || (pass.offered.size > 0 && pass.offered.has(el)) || tag.includes('-')
-    || pass.hovering.reached.hasTag(tag)
-    || (d.hasAttributes(el) && (pass.hovering.reached.has(el) || d.matches(el, pass.keen.markup))) || d.shadowRoot(el) || d.editContext(el));
+  /** Whether nothing reaches an element: it looks as its parent does and holds nothing but what is in it. */
+  const isPlain = (pass, el, tag) => !marks.has(el) && !(pass.offered.size > 0 && pass.offered.has(el)) && pass.rules.isPlain(el, tag);
 
   function visit(pass, el, ctx, chained) {
     const tag = d.localName(el);
@@ -215,7 +197,7 @@
     const below = {
       cursor, front: ctx.front, native: ctx.native,
       // What a shadow root shows is styled from elsewhere.
-      plain: pass.keen !== null && !shadow && tag !== 'slot' && (ctx.plain || tag === 'html'),
+      plain: pass.rules.isPlain !== null && !shadow && tag !== 'slot' && !tag.includes('-') && (ctx.plain || tag === 'html'),
       inert: ctx.inert || d.hasAttribute(el, 'inert'),
       disabled: ctx.disabled || d.getAttribute(el, 'aria-disabled') === 'true',
     };
@@ -297,8 +279,8 @@
     if (listens & LISTENS.key && tag === 'canvas') return { native: true };
     if (ctx.native) return null;
     if (POINTING.has(s.cursor) && s.cursor !== ctx.cursor) { offer(pass, el, tag, true); return { frail: true, cursor: true }; }
-    if (pass.hovering.cursor && d.matches(el, pass.hovering.cursor)) return { frail: true };
-    if (listens & LISTENS.hover || (pass.hovering.reveal && d.matches(el, pass.hovering.reveal))) return { frail: true, hover: true };
+    if (pass.rules.cursor && d.matches(el, pass.rules.cursor)) return { frail: true };
+    if (listens & LISTENS.hover || (pass.rules.reveal && d.matches(el, pass.rules.reveal))) return { frail: true, hover: true };
     if (scrolls(el, s)) return { scrollable: true };
     return null;
   }
@@ -445,6 +427,8 @@
       } else seen.set(key, entry);
     }
     pass.entries = pass.entries.filter((entry) => !entry.unnamed);
+    // What is not named may be called the same.
+    if (pass.rest.length > 0) for (const entry of pass.entries) if (!entry.row) entry.section ??= sectionOf(pass.sections, entry.el);
   }
   const { HEADING } = names;
   /** The heading before an element, or the label of the region around it. */
@@ -580,10 +564,10 @@
     };
   }
 
-  /** FNV-1a over the numbers of all that is listed, told or not. */
+  /** FNV-1a over the numbers of all that is listed, told or not, and of what holds frames. */
   function nodesOf(pass) {
     let hash = 0x811C9DC5;
-    for (const { el } of [...pass.entries, ...pass.rest].sort((a, b) => a.order - b.order)) hash = Math.imul(hash ^ idOf(el), 0x01000193);
+    for (const { el } of [...pass.entries, ...pass.rest, ...pass.frames].sort((a, b) => a.order - b.order)) hash = Math.imul(hash ^ idOf(el), 0x01000193);
     return hash >>> 0;
   }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::super::error::Error;
-use super::super::numbers::Print;
+use super::super::numbers::{Lookup, Print};
 use super::super::target::Page;
 use super::super::told::{Kind, Unread, Whole};
 use super::look::{self, Entry, View};
@@ -113,6 +113,10 @@ pub(super) async fn look(
     let mut elements: Vec<Numbered> = Vec::new();
     gather(&views, 0, &mut elements);
     elements.sort_by_key(|element| element.rank);
+    let stand_ins = elements
+        .iter()
+        .filter(|element| is_stand_in(&element.entry))
+        .count() as u64;
     let has_rest = views.iter().any(|view| view.listed.rest > 0);
     if let Some(first) = first.filter(|_| has_rest) {
         // Beyond those, what one document did not tell may come before what another did.
@@ -125,10 +129,6 @@ pub(super) async fn look(
         element.index = numbers.number(page.tab(), node, print(&element.entry));
     }
     drop(numbers);
-    let stand_ins = elements
-        .iter()
-        .filter(|element| is_stand_in(&element.entry))
-        .count() as u64;
     let total = views.iter().map(|view| view.listed.total).sum::<u64>() + stand_ins;
     let truncated = views.iter().any(|view| view.listed.truncated);
     Ok(Sight {
@@ -209,7 +209,10 @@ impl Sight {
     /// What stands for these elements: the numbers of the first, and which nodes all are.
     fn signs(&self) -> Vec<u32> {
         let first = self.elements.iter().take(FIRST_READ);
-        let nodes = self.views.iter().map(|view| view.listed.nodes);
+        let nodes = self.views.iter().flat_map(|view| {
+            let document = view.frame.document();
+            [(document >> 32) as u32, document as u32, view.listed.nodes]
+        });
         first.map(|element| element.index).chain(nodes).collect()
     }
 
@@ -314,15 +317,27 @@ async fn complete(page: &Page, whole: &Whole, unread: Unread) -> Result<Arc<Whol
     if sight.views[0].frame.document() != whole.document {
         return Err(Unreadable::NotKept);
     }
-    let told: HashSet<Option<u64>> = whole.pieces.iter().map(index).collect();
-    let mut rest = sight.tell(unread.boxes);
-    rest.retain(|element| !told.contains(&index(element)));
+    let told: HashSet<(u64, u64)> = {
+        let numbers = page.told().numbers();
+        let node = |piece: &Value| match numbers.look_up(index(piece)?) {
+            Lookup::Means(meaning) => Some((meaning.document, meaning.node)),
+            _ => None,
+        };
+        whole.pieces.iter().filter_map(node).collect()
+    };
+    // By node: what says something else since has a number of its own, and was told all the same.
+    let is_new = |element: &Numbered| {
+        let document = sight.views[element.view].frame.document();
+        !told.contains(&(document, element.entry.id))
+    };
+    let pairs = sight.elements.iter().zip(sight.tell(unread.boxes));
+    let rest = pairs.filter_map(|(element, value)| is_new(element).then_some(value));
     let facts = (sight.total, sight.truncated);
-    Ok(page.told().kept().complete(whole, rest, facts))
+    Ok(page.told().kept().complete(whole, rest.collect(), facts))
 }
 
-fn index(element: &Value) -> Option<u64> {
-    element["index"].as_u64()
+fn index(element: &Value) -> Option<u32> {
+    u32::try_from(element["index"].as_u64()?).ok()
 }
 
 /// What a cursor points into; nothing where the page has gone to another document since.
