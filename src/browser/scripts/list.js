@@ -176,7 +176,7 @@
     const tag = d.localName(el);
     if (SKIP.has(tag)) return;
     if (ctx.plain && isPlain(pass, el, tag)) {
-      if (d.isHtml(el)) mayHost(pass, el, tag, null);
+      if (HOSTS.has(tag) && d.isHtml(el)) mayHost(pass, el, tag, null);
       const child = d.firstElementChild(el);
       if (child) pass.stack.push({ el: child, chained: true, ctx });
       return;

@@ -192,6 +192,9 @@
   const KEEN_TAGS = new Set(['a', 'area', 'audio', 'body', 'button', 'canvas', 'details', 'dialog', 'embed', 'fieldset', 'foreignObject', 'form', 'frame',
     'geolocation', 'html', 'iframe', 'input', 'install', 'label', 'marquee', 'object', 'optgroup', 'option', 'permission', 'select', 'slot', 'summary', 'svg',
     'textarea', 'usermedia', 'video']);
+  /** The only ones besides custom elements, and a canvas, that can have a shadow root or take text by an EditContext. */
+  const HOLDERS = new Set(['article', 'aside', 'blockquote', 'body', 'div', 'footer', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'header', 'main', 'nav', 'p',
+    'section', 'span']);
   const KEEN = `[aria-disabled],[cursor],[display],[hidden],[inert],[opacity],[overflow],[pointer-events],[popover],[style]`;
   /**
    * What all sheets of a document say: selectors of what shows a pointer or something more when hovered, and
@@ -212,8 +215,13 @@
     if (all.some((one) => one.any) || attributes.length > MAX_ATTRIBUTES || !isSelector(markup)) return null;
     const keen = keenOf(hovered);
     const isCalled = called(all);
-    return (el, tag) => !(KEEN_TAGS.has(tag) || (keen.size > 0 && keen.has(el)) || tag.includes('-') || isCalled.tag(tag)
-      || (d.hasAttributes(el) && (isCalled.other(el) || d.matches(el, markup))) || d.shadowRoot(el) || d.editContext(el));
+    const byTag = new Map();
+    return (el, tag) => {
+      let isKeen = byTag.get(tag);
+      if (isKeen === undefined) byTag.set(tag, (isKeen = KEEN_TAGS.has(tag) || tag.includes('-') || isCalled.tag(tag)));
+      return !(isKeen || (keen.size > 0 && keen.has(el)) || (d.hasAttributes(el) && (isCalled.other(el) || d.matches(el, markup)))
+        || (HOLDERS.has(tag) && (d.shadowRoot(el) || d.editContext(el))));
+    };
   }
   /** Elements that change by hovering or by themselves. */
   function keenOf(hovered) {
