@@ -1,5 +1,6 @@
 """Tasks of widgets: lists, menus, sliders, calendars, drags, scrollers."""
 
+import math
 import re
 import time
 
@@ -222,10 +223,10 @@ def drag_in_grid(h):
               "bottom center", "bottom right")  # fmt: skip
     moves = {"up by one": -3, "down by one": 3, "left by one": -1, "right by one": 1}
     to = at + moves[wish] if wish in moves else places.index(wish.removeprefix("to the "))
-    x, y = rows[to].middle
-    h.drag(
-        rows[at].middle, (x + (4 if to > at else -4), y + (4 if to // 3 > at // 3 else -4 if to // 3 < at // 3 else 0))
-    )
+    # A little past the middle, the way the item comes: a grid takes that half for the place.
+    (x, y), down = rows[to].middle, to // 3 - at // 3
+    across = to % 3 - at % 3 or down
+    h.drag(rows[at].middle, (x + math.copysign(4, across), y + (math.copysign(4, down) if down else 0)))
 
 
 @solves("resize-textarea")
