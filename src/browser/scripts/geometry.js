@@ -24,9 +24,8 @@
   /**
    * Measurements that hold for one call: layout may differ in the next.
    * @param {{x,y,width,height}} [clip]  what the frames around this document let show of it, in its own px
-   * @returns {{isPlain:((el:Element)=>boolean)|null}}  isPlain: whether it is known, without asking, that an element clips nothing
    */
-  const survey = (clip) => ({ clip: clip ? meet(viewport(), fromBox(clip)) : viewport(), clips: new Map(), isPlain: null });
+  const survey = (clip) => ({ clip: clip ? meet(viewport(), fromBox(clip)) : viewport(), clips: new Map() });
 
   /** The clip laid on `el` by its ancestors. `dead`: a clip of no size. */
   function clipOf(sv, el) {
@@ -45,20 +44,18 @@
     let clips = at ? sv.clips.get(at) : { normal: ALL, absolute: ALL, fixed: ALL };
     while (chain.length) {
       at = chain.pop();
-      sv.clips.set(at, (clips = deeperClips(sv, at, clips)));
+      sv.clips.set(at, (clips = deeperClips(at, clips)));
     }
     return clips;
   }
 
-  function deeperClips(sv, el, outer) {
+  function deeperClips(el, outer) {
     const name = d.localName(el);
     if (name === 'html' || name === 'body') return outer; // their overflow is the viewport's
-    const isFree = outer.normal === ALL && outer.absolute === ALL && outer.fixed === ALL;
-    if (isFree && sv.isPlain?.(el)) return outer;
     const s = d.style(el);
     const overflow = s.overflow;
     // Nothing clips around it, and it does not clip.
-    if (isFree && overflow === 'visible') return outer;
+    if (overflow === 'visible' && outer.normal === ALL && outer.absolute === ALL && outer.fixed === ALL) return outer;
     const position = s.position;
     // In the top layer an element starts anew.
     const own = d.matches(el, ':modal,:popover-open') ? ALL : pick(position, outer);
@@ -143,12 +140,14 @@
 
   /**
    * What shows of an element: the whole box, its visible parts (largest first) and their union.
+   * @param {CSSStyleDeclaration} [style]  its own, where it is at hand
+   * @param {boolean} [free]  whether it is known that nothing around it clips
    * @returns {{full:Rect, parts:Rect[], seen:Rect|null}|null} null when it has no box at all
    */
-  function visibleQuad(sv, el, style) {
+  function visibleQuad(sv, el, style, free = false) {
     const pieces = fragments(el, style);
     if (!pieces.length) return null;
-    const own = clipOf(sv, d.isTag(el, 'area') ? imageOf(el) || el : el);
+    const own = free ? ALL : clipOf(sv, d.isTag(el, 'area') ? imageOf(el) || el : el);
     if (own.dead) return null;
     const clip = meet(own, sv.clip);
     if (pieces.length === 1) {

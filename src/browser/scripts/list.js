@@ -127,13 +127,11 @@
     if (!root) return pass;
     const ahead = fronts();
     pass.modal = ahead.filter((el) => d.matches(el, 'dialog:modal')).pop() || null;
-    // What a slot shows is reached from inside its shadow root too.
-    if (pass.rules.isPlain) pass.sv.isPlain = (el) => d.getRootNode(el) === document && !d.shadowRoot(d.parentNode(el)) && isPlain(pass, el, d.localName(el));
     const begin = (el, front) => {
       const parent = d.flatParent(el);
       const ctx = {
         cursor: parent ? d.style(parent).cursor : 'auto', inert: Boolean(parent && isInert(parent)),
-        disabled: Boolean(parent && isAriaDisabled(parent)), front, native: null, plain: false,
+        disabled: Boolean(parent && isAriaDisabled(parent)), front, native: null, plain: false, free: parent === null,
       };
       pass.stack.push({ el, chained: false, ctx });
       drain(pass);
@@ -181,7 +179,7 @@
       if (child) pass.stack.push({ el: child, chained: true, ctx });
       return;
     }
-    if (tag === 'area') { if (d.hasAttribute(el, 'href') || marks.get(el)) take(pass, el, ctx, {}); return; }
+    if (tag === 'area') { if (d.hasAttribute(el, 'href') || marks.get(el)) take(pass, el, ctx, {}, {}); return; }
     // No box and no `display: contents`: nothing below shows either.
     const boxed = d.checkVisibility(el);
     const s = d.style(el);
@@ -196,6 +194,8 @@
     if (tag === 'label' && html) noteLabel(pass, el);
     const below = {
       cursor, front: ctx.front, native: ctx.native,
+      // Nothing clips that is around it: that of the root is the viewport's own.
+      free: ctx.free && (tag === 'html' || tag === 'body' || s.overflow === 'visible'),
       // What a shadow root shows is styled from elsewhere.
       plain: pass.rules.isPlain !== null && !shadow && tag !== 'slot' && !tag.includes('-') && (ctx.plain || tag === 'html'),
       inert: ctx.inert || d.hasAttribute(el, 'inert'),
@@ -204,7 +204,7 @@
     if (html && (tag === 'iframe' || tag === 'frame')) { frame(pass, el, below); return; }
     const why = reason(pass, el, tag, html, s, ctx);
     if (why) {
-      const entry = take(pass, el, below, why, s, boxed && s.visibility === 'visible');
+      const entry = take(pass, el, below, why, { style: s, isDrawn: boxed && s.visibility === 'visible', isFree: ctx.free });
       if (entry && why.frail) pass.stack.push({ leave: entry, from: pass.entries.length });
       if (entry && why.native && tag !== 'body') below.native = el;
     }
@@ -361,17 +361,18 @@
     return { top: d.scrollTop(scroller), left: rtl ? Infinity : d.scrollLeft(scroller) };
   }
 
-  function take(pass, el, ctx, why, s, isDrawn) {
+  /** @param {{style?:CSSStyleDeclaration, isDrawn?:boolean, isFree?:boolean}} look  isFree: nothing around it clips */
+  function take(pass, el, ctx, why, { style, isDrawn, isFree }) {
     if (!isDrawn && !shows(el)) return null;
     // What comes late in a large document may be all that is in view.
     const isLate = pass.entries.length >= pass.max;
     if (isLate && (pass.entries.length >= pass.max + MAX_IN_VIEW || !isOnScreen(el))) { pass.total++; return null; }
-    const quad = geo.visibleQuad(pass.sv, el, s);
+    const quad = geo.visibleQuad(pass.sv, el, style, isFree);
     if (!quad || (quad.full.r - quad.full.l <= 1 && quad.full.b - quad.full.t <= 1 && !shows(el)) || unreachable(pass, quad)) return null;
     pass.total++;
     if (isLate && !quad.seen) return null;
     const entry = { el, order: pass.order++, rect: quad.seen || quad.full, full: quad.full, seen: Boolean(quad.seen), front: ctx.front, inert: ctx.inert, disabled: ctx.disabled, why };
-    if (s && s.pointerEvents === 'none') entry.untouchable = true;
+    if (style && style.pointerEvents === 'none') entry.untouchable = true;
     pass.entries.push(entry);
     return entry;
   }
