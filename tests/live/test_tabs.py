@@ -39,6 +39,19 @@ def current(api, room):
     return found[0]
 
 
+def test_a_navigation_says_in_which_tab(lone_ghostcast, web):
+    """As every action does that a page is given; what is refused beforehand was in none."""
+    api = lone_ghostcast.api
+    with api.session(new_room("tabs")) as name:
+        api.do(name, "new_tab", url=web.url("/still"))
+        for action, params in (("navigate", {"url": web.url("/form")}), ("go_back", {}), ("go_forward", {}), ("refresh", {})):
+            assert api.do(name, action, **params)["tab"] == 2, action
+        failed = api.act(name, "navigate", url="http://127.0.0.1:1/")
+        assert not failed["success"] and failed["tab"] == 2, failed
+        refused = api.act(name, "click", index=9999)
+        assert (refused["delivery"], refused["tab"]) == ("not_sent", None), refused
+
+
 def test_open_switch_and_close(lone_api, room, web):
     """The context, the record and the events follow the current tab."""
     first = lone_api.record(room)["current_url"]

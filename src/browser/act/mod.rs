@@ -106,10 +106,17 @@ pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, Action
         true => tabs::on_page(stage, command, acting).await,
         false => acting.await,
     };
+    let tab = tabs::is_of_page(command).then(|| stage.page.tab());
     match done {
-        Ok(done) => Ok(told(fenced(stage, done, denials))),
+        Ok(mut done) => {
+            done.tab = done.tab.or(tab);
+            Ok(told(fenced(stage, done, denials)))
+        }
         Err(mut error) => {
-            let outcome = fenced(stage, std::mem::take(&mut error.outcome), denials);
+            let mut outcome = fenced(stage, std::mem::take(&mut error.outcome), denials);
+            if outcome.delivery != Delivery::NotSent {
+                outcome.tab = outcome.tab.or(tab);
+            }
             *error.outcome = told(outcome);
             Err(error)
         }
