@@ -15,7 +15,7 @@ from real.pages import HERE, open_pages
 
 from .commands import choose
 from .observer import OBSERVER
-from .oracle import claim
+from .oracle import claim, values_held
 
 COLUMNS = ("command", "kind", "action", "page", "why")
 LOST = ("internal", "browser_lost", "renderer_crashed")
@@ -139,9 +139,9 @@ class Soak:
         end = time.monotonic() + HEARD_S
         while True:
             # The page of the package tells its state under the same run.
-            words = [word for word in self.web.words(run) if "events" in word]
-            events = [event for word in words for event in word["events"]]
-            if fact(events, words[-1]["active"] if words else None):
+            words = self.web.words(run)
+            events = [event for word in words for event in word.get("events", ())]
+            if fact(events, values_held(words)):
                 return
             if time.monotonic() > end:
                 seen = [event for event in events if event["type"] not in ("alive", "pointermove")][-3:]

@@ -19,7 +19,8 @@ OBSERVER = """<script>
     const events = queue;
     queue = [];
     fetch('/truth/{{run}}', {method: 'POST', keepalive: true, body: JSON.stringify({document: document_, count: ++count,
-      url: location.href, active: value(deep()), events})});
+      url: location.href, active: value(deep()), events,
+      fields: Array.from(document.querySelectorAll('input,textarea'), value).slice(0, 200)})});
   };
   const tell = (event) => {
     queue.push(event);
@@ -31,7 +32,10 @@ OBSERVER = """<script>
   }
   addEventListener('keydown', (event) => event.isTrusted && tell({type: 'keydown', key: event.key}), true);
   for (const type of ['input', 'change']) {
-    addEventListener(type, (event) => setTimeout(() => tell({type, value: value(event.composedPath()[0] || deep())}), 0), true);
+    addEventListener(type, (event) => {
+      const [on] = event.composedPath();  // empty once the event is over
+      setTimeout(() => tell({type, value: value(on)}), 0);
+    }, true);
   }
   addEventListener('scroll', (event) => {
     const el = event.target === document ? document.scrollingElement : event.target;

@@ -19,7 +19,7 @@ def names_it(event, name):
 
 
 def claim(command, result):
-    """What the page must have seen if the result is true: a fact about (events, active value); None: nothing."""
+    """What the page must have seen if the result is true: a fact about (events, values held); None: nothing."""
     action, data, name = command.action, result["data"] or {}, command.name
     ways = {
         "click": lambda: of_click(data, name),
@@ -50,10 +50,27 @@ def of_type(data):
     told = data.get("value")
     if not isinstance(told, str):
         return None
-    return lambda events, active: (
-        squeezed(active) == squeezed(told)
+    return lambda events, held: (
+        squeezed(told) in map(squeezed, held)
         or any(squeezed(e.get("value")) == squeezed(told) for e in events if e["type"] in ("input", "change"))
     )
+
+
+def values_held(words):
+    """What the page's fields hold by its last word, and what the page says by itself that it has."""
+    heard = [word for word in words if "events" in word]
+    stated = [word for word in words if "events" not in word]
+    fields = [heard[-1]["active"], *heard[-1]["fields"]] if heard else []
+    return fields + (list(texts(stated[-1])) if stated else [])
+
+
+def texts(state):
+    """All texts in a state."""
+    if isinstance(state, str):
+        yield state
+    elif isinstance(state, dict | list):
+        for inner in state.values() if isinstance(state, dict) else state:
+            yield from texts(inner)
 
 
 def squeezed(value):
