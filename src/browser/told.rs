@@ -137,25 +137,22 @@ impl Kept {
         rest: Vec<serde_json::Value>,
         (total, truncated): (u64, bool),
     ) -> Arc<Whole> {
+        let is_it = |kept: &&mut Arc<Whole>| kept.number == whole.number;
+        let mut kept = self.wholes.iter_mut().find(is_it);
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.unread.is_none()) {
+            return Arc::clone(kept);
+        }
         let complete = Arc::new(Whole {
-            kind: whole.kind,
-            number: whole.number,
-            document: whole.document,
             pieces: whole.pieces.iter().cloned().chain(rest).collect(),
             total,
             truncated,
-            version: whole.version,
             unread: None,
+            ..*whole
         });
-        let is_it = |kept: &&mut Arc<Whole>| kept.number == whole.number;
-        match self.wholes.iter_mut().find(is_it) {
-            Some(kept) if kept.unread.is_none() => Arc::clone(kept),
-            Some(kept) => {
-                *kept = Arc::clone(&complete);
-                complete
-            }
-            None => complete,
+        if let Some(kept) = &mut kept {
+            **kept = Arc::clone(&complete);
         }
+        complete
     }
 
     /// What a cursor points into, and where; none when it is no cursor, or what it points into is

@@ -10,7 +10,7 @@ use super::super::error::Error;
 use super::super::numbers::{Lookup, Print};
 use super::super::target::Page;
 use super::super::told::{Kind, Unread, Whole};
-use super::look::{self, Entry, View};
+use super::look::{self, Entry, View, Want};
 use super::place::Area;
 use super::unreadable::Unreadable;
 
@@ -103,13 +103,9 @@ pub(super) struct Sight {
     has_rest: bool,
 }
 
-/// Looks at the whole page, and numbers what is listed: all of it, or so many as come `first`.
-pub(super) async fn look(
-    page: &Page,
-    function: &str,
-    first: Option<usize>,
-) -> Result<Sight, Error> {
-    let views = look::walk(page, function, first).await?;
+/// Looks at the whole page, and numbers what is listed.
+pub(super) async fn look(page: &Page, want: Want) -> Result<Sight, Error> {
+    let views = look::walk(page, want).await?;
     let mut elements: Vec<Numbered> = Vec::new();
     gather(&views, 0, &mut elements);
     elements.sort_by_key(|element| element.rank);
@@ -118,9 +114,11 @@ pub(super) async fn look(
         .filter(|element| is_stand_in(&element.entry))
         .count() as u64;
     let has_rest = views.iter().any(|view| view.listed.rest > 0);
-    if let Some(first) = first.filter(|_| has_rest) {
+    if let Want::First(count) = want
+        && has_rest
+    {
         // Beyond those, what one document did not tell may come before what another did.
-        elements.truncate(first);
+        elements.truncate(count);
     }
     let mut numbers = page.told().numbers();
     for element in &mut elements {
@@ -275,7 +273,7 @@ pub async fn list(page: &Page, part: &Part) -> Result<ElementList, Unreadable> {
         Some(more) => kept(page, Kind::List, more)?,
         None => {
             let first = FIRST_READ.max(limit.unwrap_or(0));
-            let sight = look(page, "list", Some(first)).await?;
+            let sight = look(page, Want::First(first)).await?;
             let document = sight.views[0].frame.document();
             let pieces = sight.tell(part.boxes);
             let mut kept = page.told().kept();
@@ -313,7 +311,7 @@ fn counted(rest: &[Value], limit: Option<usize>) -> usize {
 
 /// Reads what of a long list was not read yet: all that is there now and was not told before.
 async fn complete(page: &Page, whole: &Whole, unread: Unread) -> Result<Arc<Whole>, Unreadable> {
-    let sight = look(page, "list", None).await?;
+    let sight = look(page, Want::All).await?;
     if sight.views[0].frame.document() != whole.document {
         return Err(Unreadable::NotKept);
     }

@@ -129,19 +129,40 @@ pub(super) struct View {
     pub(super) truncated: bool,
 }
 
-/// Walks all documents of the page by `list` or `tree`. Those that hold others come first. A frame
-/// that cannot be read is left out, and its element stands for it.
-/// `first`: how many elements of each document are told; none for all.
-pub(super) async fn walk(
-    page: &Page,
-    function: &str,
-    first: Option<usize>,
-) -> Result<Vec<View>, Error> {
+/// What a look at a page is to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    /// All elements that can be listed.
+    All,
+    /// Of each document so many of them as come first.
+    First(usize),
+    /// All of them, and the outline that they stand in.
+    Outline,
+}
+
+impl Want {
+    /// The function of our script, and what it is given beside the place of the document.
+    fn asked(self, mut options: Value) -> (&'static str, Value) {
+        if let Self::First(count) = self {
+            options["first"] = json!(count);
+        }
+        let function = if self == Self::Outline {
+            "tree"
+        } else {
+            "list"
+        };
+        (function, json!([options]))
+    }
+}
+
+/// Walks all documents of the page. Those that hold others come first. A frame that cannot be read is
+/// left out, and its element stands for it.
+pub(super) async fn walk(page: &Page, want: Want) -> Result<Vec<View>, Error> {
     let main = page.main_frame().await?;
     let frames = page.frames();
     let place = Placement::of_page(page.viewport());
-    let whole = view(page, main, (function, first), place, None).await?;
-    let mut views = vec![whole];
+    let first = view(page, main, want, place, None).await?;
+    let mut views = vec![first];
     let mut from = 0;
     while from < views.len() {
         let until = views.len();
@@ -158,7 +179,7 @@ pub(super) async fn walk(
                     label: label(holder, &frame),
                     front: around.front || holder.front,
                 };
-                asked.push(view(page, frame, (function, first), place, Some(within)));
+                asked.push(view(page, frame, want, place, Some(within)));
             }
         }
         let found = join_all(asked).await;
@@ -211,16 +232,12 @@ pub(super) fn without_userinfo(url: &str) -> String {
 async fn view(
     page: &Page,
     frame: Frame,
-    (function, first): (&str, Option<usize>),
+    want: Want,
     place: Placement,
     within: Option<Within>,
 ) -> Result<View, Error> {
     let front = within.as_ref().is_some_and(|within| within.front);
-    let mut options = json!({ "clip": place.clip_inside(), "front": front });
-    if let Some(first) = first {
-        options["first"] = json!(first);
-    }
-    let args = json!([options]);
+    let (function, args) = want.asked(json!({ "clip": place.clip_inside(), "front": front }));
     let answer: Answer = ask(page, &frame, function, args).await?;
     Ok(View {
         frame,

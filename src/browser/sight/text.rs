@@ -10,7 +10,7 @@ use super::super::error::Error;
 use super::super::target::{Frame, Page};
 use super::super::told::Kind;
 use super::list;
-use super::look;
+use super::look::{self, Want};
 use super::place::Area;
 use super::unreadable::Unreadable;
 
@@ -182,7 +182,7 @@ pub async fn find(page: &Page, phrase: &str) -> Result<Vec<Found>, Unreadable> {
         found: Vec<Place>,
     }
     // The list first: it gives what is near a number, and tells where frames lie.
-    let sight = list::look(page, "list", None).await?;
+    let sight = list::look(page, Want::All).await?;
     let asked = sight.views.iter().map(|view| {
         let args = json!([phrase, { "clip": view.place.clip_inside() }]);
         look::ask::<Places>(page, &view.frame, "seek", args)

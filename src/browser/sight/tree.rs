@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::target::Page;
 use super::super::told::Kind;
 use super::list::{self, BYTES_MAX, Numbered, Sight};
+use super::look::Want;
 use super::unreadable::Unreadable;
 
 /// Nodes kept at most.
@@ -44,7 +45,7 @@ pub async fn tree(page: &Page, more: Option<&str>) -> Result<TreePart, Unreadabl
     let (whole, start) = match more {
         Some(more) => list::kept(page, Kind::Tree, more)?,
         None => {
-            let sight = list::look(page, "tree", None).await?;
+            let sight = list::look(page, Want::Outline).await?;
             let document = sight.views[0].frame.document();
             let nodes = draw(&sight);
             let total = nodes.len() as u64;

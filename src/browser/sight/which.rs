@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::super::numbers::{Lookup, Meaning, Print};
 use super::super::target::{Frame, Page};
 use super::list::{self, Numbered, Sight};
-use super::look;
+use super::look::{self, Want};
 use super::place::{self, Area, Placement};
 use crate::model::Point;
 use crate::model::command::{ActionError, ActionErrorKind};
@@ -108,7 +108,7 @@ fn gone(index: u32, was: Option<&Meaning>, why: &str) -> ActionError {
 
 /// Fields that take text, for whoever typed without one.
 pub(in crate::browser) async fn fields(page: &Page) -> Value {
-    let Ok(sight) = list::look(page, "list", None).await else {
+    let Ok(sight) = list::look(page, Want::All).await else {
         return Value::Null;
     };
     let fields = sight.elements.iter().filter(|element| {
@@ -128,7 +128,7 @@ pub(in crate::browser) async fn with_candidates(
         Lookup::Means(meaning) => meaning.print,
         _ => Print::default(),
     };
-    let offered = match list::look(page, "list", None).await {
+    let offered = match list::look(page, Want::All).await {
         Ok(sight) => most_like(&sight, &was, |_| 0.0),
         Err(_) => Vec::new(),
     };
@@ -167,7 +167,7 @@ pub(in crate::browser) async fn stale(
     let mut context = Map::new();
     context.insert("was".to_owned(), brief(&known.print));
     context.insert("now".to_owned(), now.as_ref().map_or(Value::Null, brief));
-    let offered = match list::look(page, "list", None).await {
+    let offered = match list::look(page, Want::All).await {
         Ok(sight) => nearest(&sight, known),
         Err(_) => Vec::new(),
     };
@@ -183,7 +183,7 @@ pub(in crate::browser) async fn stale(
 /// What is most like an element, or nearest to it, in a fresh list: at most five of `index`, `role`,
 /// `name`, `row` and `box`.
 pub(in crate::browser) async fn candidates(page: &Page, near: &Known) -> Value {
-    let sight = list::look(page, "list", None).await;
+    let sight = list::look(page, Want::All).await;
     sight.map_or_else(|_| json!([]), |sight| Value::Array(nearest(&sight, near)))
 }
 
