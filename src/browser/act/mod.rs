@@ -107,17 +107,16 @@ pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, Action
         false => acting.await,
     };
     let tab = tabs::is_of_page(command).then(|| stage.page.tab());
+    let tell = |mut outcome: Outcome, is_acted: bool| {
+        outcome.tab = outcome.tab.or(tab.filter(|_| is_acted));
+        told(fenced(stage, outcome, denials))
+    };
     match done {
-        Ok(mut done) => {
-            done.tab = done.tab.or(tab);
-            Ok(told(fenced(stage, done, denials)))
-        }
+        Ok(done) => Ok(tell(done, true)),
         Err(mut error) => {
-            let mut outcome = fenced(stage, std::mem::take(&mut error.outcome), denials);
-            if outcome.delivery != Delivery::NotSent {
-                outcome.tab = outcome.tab.or(tab);
-            }
-            *error.outcome = told(outcome);
+            let outcome = std::mem::take(&mut *error.outcome);
+            let is_acted = outcome.delivery != Delivery::NotSent;
+            *error.outcome = tell(outcome, is_acted);
             Err(error)
         }
     }

@@ -242,7 +242,6 @@ fn outcome(stage: Stage<'_>, settled: &Settled, facts: Facts<'_>, delivery: Deli
             waits_for: settled.waits_for.map(str::to_owned),
         }),
         retry: Retry::Unsafe,
-        tab: Some(stage.page.tab()),
         dialogs: facts.dialogs,
         downloads: facts.downloads,
         ..Done::default()
