@@ -74,7 +74,8 @@
 
   /**
    * The rectangles an element paints; for a boxless wrapper those of what it wraps.
-   * @param {CSSStyleDeclaration} [style]  its own, where it is at hand: only what is inline has more boxes than one
+   * @param {CSSStyleDeclaration} [style]  its own, where the whole is enough to know: what is not inline is one box then,
+   *   even where columns break it, which costs less to ask
    */
   function fragments(el, style) {
     if (style && !/^(inline|contents)$/.test(style.display)) {
@@ -140,7 +141,7 @@
 
   /**
    * What shows of an element: the whole box, its visible parts (largest first) and their union.
-   * @param {CSSStyleDeclaration} [style]  its own, where it is at hand
+   * @param {CSSStyleDeclaration} [style]  its own, where the whole is enough to know
    * @param {boolean} [free]  whether it is known that nothing around it clips
    * @returns {{full:Rect, parts:Rect[], seen:Rect|null}|null} null when it has no box at all
    */

@@ -77,9 +77,8 @@
   /** Dialogs, and layers that cover most of the viewport whatever they are made of. */
   function fronts() {
     const found = new Set();
-    const open = (el) => isDialog(el) || d.getAttribute(el, 'role') === 'dialog' || d.matches(el, ':popover-open');
-    const dialogs = d.querySelectorAll(d.documentElement(document), 'dialog,[aria-modal=true],[role=alertdialog],[role=dialog],[popover]');
-    for (const el of Array.from(dialogs).filter(open).slice(0, 20)) {
+    const dialogs = d.querySelectorAll(d.documentElement(document), 'dialog:modal,[aria-modal=true],[role=alertdialog],[role=dialog],:popover-open');
+    for (const el of Array.from(dialogs).slice(0, 20)) {
       if (!d.isDrawn(el) || !isOnScreen(el)) continue;
       if (isDialog(el) || d.matches(el, ':popover-open') || /^(fixed|absolute)$/.test(d.style(el).position)) found.add(el);
     }
