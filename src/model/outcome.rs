@@ -278,7 +278,7 @@ pub struct Outcome {
     pub rest: Option<Rest>,
     /// What comes of sending it again.
     pub retry: Retry,
-    /// The tab that was acted on; null when none was.
+    /// The tab that was acted on, or the one that it opened or led to; null when there was none.
     pub tab: Option<u32>,
     /// Dialogs that opened or were answered during the action.
     pub dialogs: Vec<DialogInfo>,

@@ -358,7 +358,8 @@ static RESULT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
                 "description": "safe: may be sent again; unsafe: may have been done already, look \
                     first; useless: would fail again.",
             },
-            "tab": {"type": ["integer", "null"], "description": "The tab that was acted on."},
+            "tab": {"type": ["integer", "null"], "description": "The tab that was acted on, or the one \
+                that it opened or led to."},
             "dialogs": list("Dialogs that opened or were answered: type, message, default_value, \
                 accepted, handled_by."),
             "downloads": list("Downloads that began or ended: id, name, state, bytes."),
