@@ -346,3 +346,25 @@ def test_what_is_in_view_at_the_end_of_a_large_page(lone_api, room, show):
     assert context["total"] == 5600
     in_view = [e["name"] for e in context["elements"] if e["in_viewport"]]
     assert "No 5599" in in_view, in_view
+
+
+OPTIONS = "".join(
+    f'<div role=option tabindex=-1 aria-selected=false onclick="chosen.textContent = this.textContent" '
+    f'style="height:30px">{name}</div>'
+    for name in ("Small", "Medium", "Large")
+)
+
+
+@pytest.mark.parametrize("padding", ["8px", "0"])
+def test_a_press_on_a_list_is_none_on_an_option(lone_api, room, show, padding):
+    """Where the list has a place of its own it is pressed there; else what was pressed is told."""
+    show(f"<p>Chosen: <b id=chosen>nothing</b></p><div role=listbox aria-label=Size tabindex=0 "
+         f"style='padding:{padding};width:300px'>{OPTIONS}</div>")  # fmt: skip
+    told = lone_api.do(room, "click", index=lone_api.index_of(room, "Size"))
+    chosen = lone_api.context(room, text="true")["text"].split("Chosen: ")[1].split()[0]
+    if padding == "0":
+        option = next(e for e in lone_api.context(room, elements="true")["elements"] if e["name"] == chosen)
+        assert told["target"]["role"] == "option" and told["target"]["name"] == chosen, told
+        assert told["target"]["index"] == option["index"] and told["data"]["element"]["name"] == chosen, told
+    else:
+        assert chosen == "nothing" and told["target"]["name"] == "Size", told

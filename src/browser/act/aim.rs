@@ -81,6 +81,17 @@ struct Spot {
     /// Whether the element is a frame's, so that presses land inside that.
     #[serde(default)]
     is_frame: bool,
+    /// What lies inside the element and takes the press, where no place of it is free of such.
+    #[serde(default)]
+    inner: Option<Inner>,
+}
+
+/// Something inside an element that can be pressed by itself.
+#[derive(Debug, Deserialize)]
+struct Inner {
+    node: u64,
+    role: String,
+    name: String,
 }
 
 /// What lies over an element.
@@ -150,11 +161,20 @@ pub(super) async fn aim(stage: Stage<'_>, index: u32, why: For) -> Result<Aim, A
         guarded.extend(guard_others(stage, &known.frame, &chain, spot.is_frame).await);
         guarded.extend(chain);
     }
-    let struck = Struck {
-        index: Some(index),
-        role: known.print.role.clone(),
-        name: known.print.name.clone(),
-        frame: frame_of(&known.frame),
+    let frame = frame_of(&known.frame);
+    let struck = match spot.inner {
+        Some(inner) => Struck {
+            index: index_of(stage.page, &known.frame, inner.node),
+            role: inner.role,
+            name: inner.name,
+            frame,
+        },
+        None => Struck {
+            index: Some(index),
+            role: known.print.role.clone(),
+            name: known.print.name.clone(),
+            frame,
+        },
     };
     Ok(Aim {
         at,

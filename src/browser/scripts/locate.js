@@ -10,7 +10,7 @@
   const MAX_BUTTONS = 5;
   const SPOTS = [[0.5, 0.5], [0.25, 0.5], [0.75, 0.5], [0.5, 0.25], [0.5, 0.75], [0.1, 0.1], [0.9, 0.9], [0.1, 0.9], [0.9, 0.1]];
   const GRID = [0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95].flatMap((y) => [0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95].map((x) => [x, y]));
-  const PRESSABLE = 'a[href],button,input:not([type=hidden]),select,textarea,summary,[role=button],[role=link],[role=checkbox],[role=tab],[role=menuitem],[role=switch],[onclick]';
+  const PRESSABLE = 'a[href],button,input:not([type=hidden]),select,textarea,summary,[role=button],[role=link],[role=checkbox],[role=tab],[role=menuitem],[role=switch],[role=option],[role=treeitem],[role=radio],[role=menuitemcheckbox],[role=menuitemradio],[onclick]';
   const PASSING = '[role=status],[role=alert],[role=log],[role=progressbar],[aria-live]:not([aria-live=off]),[aria-busy=true]';
   const PASSING_NAMES = /toast|snack|notif|spinner|loading|loader|overlay|backdrop|splash|fade/i;
   const PRESENT = 'dialog,[role=dialog],[role=alertdialog],[aria-modal=true]';
@@ -114,6 +114,14 @@
       if (d.matches(at, PRESSABLE)) verdict = 'nested';
     }
     return 'miss';
+  }
+  /** What a press on a point inside the target lands on, of what can be pressed there by itself. */
+  function innerOf(target, { x, y }) {
+    for (const at of upwards(geo.hitTest(x, y))) {
+      if (at === target) return null;
+      if (d.matches(at, PRESSABLE)) return about(at);
+    }
+    return null;
   }
   /** A point where a press lands on the target; else what is in the way. */
   function aim(target, quad) {
@@ -271,7 +279,7 @@
     if (options.mark) gc._.changes.mark(el);
     const quad = measure(shown);
     return {
-      is: 'ready', ...shot.point, ...about(el), box: geo.toBox(quad.seen), scrolled: scrolled || Boolean(shot.scrolled), rested,
+      is: 'ready', ...shot.point, ...about(el), inner: shot.nested ? innerOf(shown, shot.point) : null, box: geo.toBox(quad.seen), scrolled: scrolled || Boolean(shot.scrolled), rested,
       is_frame: d.isFrame(shown) || /^(embed|object)$/.test(d.localName(shown)), is_field: names.isEditable(names.subject(el)), centre: centreOf(quad),
     };
   }

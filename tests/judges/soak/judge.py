@@ -72,6 +72,7 @@ class Soak:
         self.sent = self.held = self.sessions = 0
         self.outcomes = collections.Counter()
         self.page = "-"
+        self.stated = []
 
     def fault(self, kind, action, why):
         """Something that must not be."""
@@ -83,6 +84,7 @@ class Soak:
         run = uuid.uuid4().hex
         hands = RestHands(self.service.client, f"soak-{run[:8]}")
         self.sessions += 1
+        self.stated = []
         self.page = self.dice.choice(self.pages)
         try:
             hands.open(self.web.url(f"{self.page}.html", run))
@@ -113,6 +115,8 @@ class Soak:
         if command.action == "page":
             self.page = command.params["page"]
             command.action, command.params = "navigate", {"url": self.web.url(f"{self.page}.html", run)}
+        # A page says what it has when that becomes something else: its last word before counts on.
+        self.stated = [word for word in self.web.words(run) if "events" not in word][-1:] or self.stated
         self.web.forget(run)
         result = hands.attempt(command.action, **command.params)
         outcome = "success" if result["success"] else result["error_kind"]
@@ -141,7 +145,7 @@ class Soak:
             # The page of the package tells its state under the same run.
             words = self.web.words(run)
             events = [event for word in words for event in word.get("events", ())]
-            if fact(events, values_held(words)):
+            if fact(events, values_held([*self.stated, *words])):
                 return
             if time.monotonic() > end:
                 seen = [event for event in events if event["type"] not in ("alive", "pointermove")][-3:]
