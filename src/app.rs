@@ -13,7 +13,9 @@ use crate::browser::Pool;
 use crate::config::Config;
 use crate::error::Error;
 use crate::events::Bus;
+use crate::model::SessionSpec;
 use crate::session::Manager;
+use crate::store::Registry;
 
 /// Everybody has ended within this time of a shutdown, or is cut off.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
@@ -58,11 +60,14 @@ impl App {
                 "cleared what a run that was killed had left behind"
             );
         }
+        let restore = |spec: &SessionSpec| Manager::restore(&config, spec);
+        let kept = Registry::open(&config.state.place(), config.state.json(), &restore)?;
         let bus = Bus::new(config.events.clone());
         let manager = Manager::new(
             Arc::clone(&config),
             pool,
             bus,
+            kept,
             tracker.clone(),
             cancel.clone(),
         );

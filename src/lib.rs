@@ -9,6 +9,7 @@
 //! - [`vision`]: questions about a picture, put to a model.
 //! - [`publish`]: where access units go: LiveKit and WHEP.
 //! - [`events`]: what happened, numbered and kept for a while.
+//! - [`store`]: what is kept on disk.
 //! - [`session`]: one room's browser, from start to close.
 //! - [`api`]: the front doors: MCP, REST, gRPC, WebSocket, WHEP, metrics, dashboard.
 //! - [`demo`]: the built-in page that drives itself; [`app`]: where everything is put together.
@@ -28,5 +29,6 @@ pub mod model;
 pub mod publish;
 pub mod rtc;
 pub mod session;
+pub mod store;
 pub mod validate;
 pub mod vision;

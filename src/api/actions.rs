@@ -36,7 +36,7 @@ fn waits() -> bool {
 
 /// Perform an action. A failed action is a 200 with `success: false` and its `error_kind`.
 #[utoipa::path(post, path = "/sessions/{room_name}/actions", tag = "actions",
-    params(("room_name" = String, Path, description = "Room name or session id"), ActQuery),
+    params(("room_name" = String, Path, description = "Session id, name or room"), ActQuery),
     request_body = ActionRequest, responses(
     (status = 200, description = "What came of it", body = ActionResult),
     (status = 202, description = "With `wait=false`: it is taken, or has been refused already",
@@ -51,7 +51,7 @@ pub(super) async fn act(
     Params(query): Params<ActQuery>,
     ActionBody(action): ActionBody,
 ) -> Result<Response, Error> {
-    let handle = doors.manager.find(&room)?;
+    let handle = doors.manager.find(&room).await?;
     if query.wait {
         return Ok(Json(handle.act(action).await?).into_response());
     }
@@ -66,7 +66,7 @@ pub(super) async fn act(
 /// known.
 #[utoipa::path(get, path = "/sessions/{room_name}/actions/{action_id}", tag = "actions",
     operation_id = "show_action",
-    params(("room_name" = String, Path, description = "Room name or session id"),
+    params(("room_name" = String, Path, description = "Session id, name or room"),
         ("action_id" = String, Path, description = "The action's name")), responses(
     (status = 200, description = "The action", body = ActionStatus),
     (status = 404, description = "No such session, or no such action in it", body = ErrorBody),
@@ -75,14 +75,14 @@ pub(super) async fn show(
     State(doors): State<Doors>,
     Path((room, id)): Path<(String, String)>,
 ) -> Result<Json<ActionStatus>, Error> {
-    let status = doors.manager.find(&room)?.action(&id);
+    let status = doors.manager.find(&room).await?.action(&id);
     status.map(Json).ok_or_else(|| no_action(&id))
 }
 
 /// Cancel an action. One that waits ends at once and has done nothing; one that runs is brought to its
 /// end, and what it had done until then stays done.
 #[utoipa::path(delete, path = "/sessions/{room_name}/actions/{action_id}", tag = "actions",
-    params(("room_name" = String, Path, description = "Room name or session id"),
+    params(("room_name" = String, Path, description = "Session id, name or room"),
         ("action_id" = String, Path, description = "The action's name")), responses(
     (status = 200, description = "It waited, and is cancelled", body = ActionStatus),
     (status = 202, description = "It runs, and is being brought to its end", body = ActionStatus),
@@ -93,7 +93,7 @@ pub(super) async fn cancel(
     State(doors): State<Doors>,
     Path((room, id)): Path<(String, String)>,
 ) -> Result<(StatusCode, Json<ActionStatus>), Error> {
-    let status = doors.manager.find(&room)?.cancel_action(&id).await?;
+    let status = doors.manager.find(&room).await?.cancel_action(&id).await?;
     let code = match status.state {
         ActionState::Done => StatusCode::OK,
         ActionState::Queued | ActionState::Running => StatusCode::ACCEPTED,

@@ -24,7 +24,7 @@ pub(super) struct DownloadList {
 /// List the session's downloads, whole or not.
 #[utoipa::path(get, path = "/sessions/{room_name}/downloads", tag = "downloads",
     operation_id = "list_downloads",
-    params(("room_name" = String, Path, description = "Room name or session id")), responses(
+    params(("room_name" = String, Path, description = "Session id, name or room")), responses(
     (status = 200, description = "The downloads", body = DownloadList),
     (status = 404, description = "No such session", body = ErrorBody),
 ))]
@@ -32,14 +32,14 @@ pub(super) async fn list(
     State(doors): State<Doors>,
     Path(room): Path<String>,
 ) -> Result<Json<DownloadList>, Error> {
-    let downloads = doors.manager.find(&room)?.downloads()?;
+    let downloads = doors.manager.find(&room).await?.downloads()?;
     Ok(Json(DownloadList { downloads }))
 }
 
 /// A download, once all of it is there; whole or by `Range`.
 #[utoipa::path(get, path = "/sessions/{room_name}/downloads/{id}", tag = "downloads",
     operation_id = "fetch_download",
-    params(("room_name" = String, Path, description = "Room name or session id"),
+    params(("room_name" = String, Path, description = "Session id, name or room"),
         ("id" = String, Path, description = "As in the list")), responses(
     (status = 200, description = "The file", content_type = "application/octet-stream",
         body = Vec<u8>),
@@ -55,7 +55,7 @@ pub(super) async fn fetch(
     Path((room, id)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Error> {
-    let (info, file) = doors.manager.find(&room)?.download(&id).await?;
+    let (info, file) = doors.manager.find(&room).await?.download(&id).await?;
     let served = ServeFile::new(file).try_call(request).await;
     let mut response = served
         .map_err(|error| {

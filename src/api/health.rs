@@ -12,8 +12,8 @@ use super::Doors;
 /// The service's health.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Health {
-    /// `healthy`; `degraded` while a session has failed or has lost LiveKit, and while no browser can
-    /// be started. Either way the service answers: it is no reason to restart it.
+    /// `healthy`; `degraded` while a session has failed or has lost LiveKit, while no browser can be
+    /// started, and while nothing can be kept on disk. Either way the service answers: it is no reason to restart it.
     #[schema(example = "healthy")]
     status: &'static str,
     /// The service's version.
@@ -33,7 +33,11 @@ pub(super) async fn health(State(doors): State<Doors>) -> Json<Health> {
     for record in doors.manager.records() {
         *sessions.entry(record.state.as_str()).or_default() += 1;
     }
-    let reasons = reasons(&sessions, doors.manager.browser_problem());
+    let problems = Problems {
+        browser: doors.manager.browser_problem(),
+        registry: doors.manager.registry_problem(),
+    };
+    let reasons = reasons(&sessions, problems);
     let status = if reasons.is_empty() {
         "healthy"
     } else {
@@ -47,12 +51,29 @@ pub(super) async fn health(State(doors): State<Doors>) -> Json<Health> {
     })
 }
 
-fn reasons(sessions: &BTreeMap<&'static str, usize>, browser: Option<String>) -> Vec<String> {
+/// What the service itself lacks.
+#[derive(Debug, Default)]
+struct Problems {
+    browser: Option<String>,
+    registry: Option<String>,
+}
+
+fn reasons(sessions: &BTreeMap<&'static str, usize>, problems: Problems) -> Vec<String> {
     let count = |state| sessions.get(state).copied().filter(|count| *count > 0);
-    let browser = browser.map(|problem| format!("no browser can be started: {problem}"));
+    let browser = problems
+        .browser
+        .map(|problem| format!("no browser can be started: {problem}"));
+    let registry = problems
+        .registry
+        .map(|problem| format!("nothing can be kept on disk: {problem}"));
     let failed = count("failed").map(|count| format!("sessions whose browser is lost: {count}"));
     let lost = count("reconnecting").map(|count| format!("sessions without LiveKit: {count}"));
-    browser.into_iter().chain(failed).chain(lost).collect()
+    browser
+        .into_iter()
+        .chain(registry)
+        .chain(failed)
+        .chain(lost)
+        .collect()
 }
 
 #[cfg(test)]
@@ -62,12 +83,19 @@ mod tests {
     #[test]
     fn what_is_ill_is_named() {
         let well = BTreeMap::from([("live", 2), ("paused", 1)]);
-        assert_eq!(reasons(&well, None), [""; 0]);
+        assert_eq!(reasons(&well, Problems::default()), [""; 0]);
         let ill = BTreeMap::from([("live", 1), ("failed", 2), ("reconnecting", 3)]);
         assert_eq!(
-            reasons(&ill, Some("it is not there".to_owned())),
+            reasons(
+                &ill,
+                Problems {
+                    browser: Some("it is not there".to_owned()),
+                    registry: Some("disk full".to_owned()),
+                }
+            ),
             [
                 "no browser can be started: it is not there",
+                "nothing can be kept on disk: disk full",
                 "sessions whose browser is lost: 2",
                 "sessions without LiveKit: 3"
             ]

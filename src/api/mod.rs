@@ -6,6 +6,7 @@
 mod actions;
 mod auth;
 mod body;
+mod control;
 mod dashboard;
 mod downloads;
 mod farewell;
@@ -112,6 +113,10 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
             "/sessions/{room_name}/downloads/{id}",
             get(downloads::fetch),
         )
+        .route("/sessions/{room_name}/navigate", post(control::navigate))
+        .route("/sessions/{room_name}/execute", post(control::execute))
+        .route("/sessions/{room_name}/interact", post(control::interact))
+        .route("/sessions/{room_name}/wait", post(control::wait))
         .route("/sessions/{room_name}/context", get(sessions::context))
         .route(
             "/sessions/{room_name}/screenshot",

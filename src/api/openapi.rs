@@ -4,14 +4,17 @@ use axum::Json;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{actions, downloads, health, metrics, recordings, sessions, status, watch, ws};
+use super::{
+    actions, control, downloads, health, metrics, recordings, sessions, status, watch, ws,
+};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Ghostcast",
         description = "A browser for every LiveKit room, that people can watch and a voice agent \
-                       can drive. Wherever a path says {room_name}, a session_id is taken too.",
+                       can drive. Wherever a path says {room_name}, a session_id or a \
+                       session_name is taken too.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(
@@ -25,6 +28,10 @@ use super::{actions, downloads, health, metrics, recordings, sessions, status, w
         actions::act,
         actions::show,
         actions::cancel,
+        control::navigate,
+        control::execute,
+        control::interact,
+        control::wait,
         sessions::context,
         sessions::screenshot,
         sessions::analyze,

@@ -24,7 +24,7 @@ pub(super) struct RecordingList {
 /// Record a session into an MP4 file; it counts as a viewer.
 #[utoipa::path(post, path = "/sessions/{room_name}/recording", tag = "recordings",
     operation_id = "start_recording",
-    params(("room_name" = String, Path, description = "Room name or session id")), responses(
+    params(("room_name" = String, Path, description = "Session id, name or room")), responses(
     (status = 201, description = "It is being recorded", body = RecordingStatus),
     (status = 404, description = "No such session", body = ErrorBody),
     (status = 409, description = "It is being recorded already", body = ErrorBody),
@@ -36,14 +36,14 @@ pub(super) async fn start(
     State(doors): State<Doors>,
     Path(room): Path<String>,
 ) -> Result<Response, Error> {
-    let status = doors.manager.find(&room)?.start_recording().await?;
+    let status = doors.manager.find(&room).await?.start_recording().await?;
     Ok((StatusCode::CREATED, Json(status)).into_response())
 }
 
 /// Stop the recording; answers when the file is complete.
 #[utoipa::path(delete, path = "/sessions/{room_name}/recording", tag = "recordings",
     operation_id = "stop_recording",
-    params(("room_name" = String, Path, description = "Room name or session id")), responses(
+    params(("room_name" = String, Path, description = "Session id, name or room")), responses(
     (status = 200, description = "The file is complete", body = RecordingStatus),
     (status = 404, description = "No such session, or it is not being recorded", body = ErrorBody),
 ))]
@@ -51,13 +51,19 @@ pub(super) async fn stop(
     State(doors): State<Doors>,
     Path(room): Path<String>,
 ) -> Result<Json<RecordingStatus>, Error> {
-    doors.manager.find(&room)?.stop_recording().await.map(Json)
+    doors
+        .manager
+        .find(&room)
+        .await?
+        .stop_recording()
+        .await
+        .map(Json)
 }
 
 /// The recording under way, or the last one.
 #[utoipa::path(get, path = "/sessions/{room_name}/recording", tag = "recordings",
     operation_id = "show_recording",
-    params(("room_name" = String, Path, description = "Room name or session id")), responses(
+    params(("room_name" = String, Path, description = "Session id, name or room")), responses(
     (status = 200, description = "The recording", body = RecordingStatus),
     (status = 404, description = "No such session, or it was never recorded", body = ErrorBody),
 ))]

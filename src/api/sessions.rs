@@ -17,7 +17,7 @@ use super::status::ErrorBody;
 use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
 use crate::model::{Secret, SessionRecord, SessionSpec};
-use crate::session::{Analysis, ContextOptions, ElementList, PageContext};
+use crate::session::{Analysis, ContextOptions, ElementList, Opened, PageContext};
 
 /// The sessions of the service.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,14 +26,27 @@ pub(super) struct SessionList {
     sessions: Vec<SessionRecord>,
 }
 
-/// Start a session: a browser for a room.
+/// A session that was asked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Started {
+    #[serde(flatten)]
+    record: SessionRecord,
+    /// Whether it was there before, alive or stored.
+    reused: bool,
+}
+
+/// Start a session: a browser for a room, or one with a name of its own, which is kept. A session of
+/// that name that lives is answered as it is; one that is stored comes back as it was.
 #[utoipa::path(post, path = "/sessions", tag = "sessions", request_body = SessionSpec, responses(
-    (status = 201, description = "The session runs", body = SessionRecord),
+    (status = 200, description = "There was a session of that name; it runs", body = Started),
+    (status = 201, description = "The session runs", body = Started),
     (status = 400, description = "A field is not valid", body = ErrorBody),
     (status = 403, description = "initial_url is refused", body = ErrorBody),
-    (status = 409, description = "The room has a live session", body = ErrorBody),
-    (status = 422, description = "livekit_url names another server than the service's own, and no \
-        livekit_token came", body = ErrorBody),
+    (status = 409, description = "The room has a live session, or the name or room is another's",
+        body = ErrorBody),
+    (status = 422, description = "Neither session_name nor room_name came, something is not supported, \
+        or livekit_url names another server than the service's own and no livekit_token came",
+        body = ErrorBody),
     (status = 429, description = "The budget of sessions is used up", body = ErrorBody),
     (status = 503, description = "No browser could be started", body = ErrorBody),
 ))]
@@ -43,16 +56,19 @@ pub(super) async fn start(
     headers: HeaderMap,
     JsonBody(spec): JsonBody<SessionSpec>,
 ) -> Result<Response, Error> {
-    let handle = doors.manager.start(spec).await?;
+    let Opened { handle, is_reused } = doors.manager.open(spec).await?;
     let record = handle.opened().await;
     let place = Place::of(&doors.config.server, &headers, &extensions);
     let location = place.location(&["sessions", &record.session_id.to_string()]);
-    Ok((
-        StatusCode::CREATED,
-        [(header::LOCATION, location)],
-        Json(record),
-    )
-        .into_response())
+    let code = match is_reused {
+        true => StatusCode::OK,
+        false => StatusCode::CREATED,
+    };
+    let started = Started {
+        record,
+        reused: is_reused,
+    };
+    Ok((code, [(header::LOCATION, location)], Json(started)).into_response())
 }
 
 /// List all sessions.
@@ -67,7 +83,7 @@ pub(super) async fn list(State(doors): State<Doors>) -> Json<SessionList> {
 
 /// Show one session.
 #[utoipa::path(get, path = "/sessions/{room_name}", tag = "sessions",
-    params(("room_name" = String, Path, description = "Room name or session id")), responses(
+    params(("room_name" = String, Path, description = "Session id, name or room")), responses(
     (status = 200, description = "The session", body = SessionRecord),
     (status = 404, description = "No such session", body = ErrorBody),
 ))]
@@ -78,22 +94,55 @@ pub(super) async fn show(
     doors.manager.record(&room).map(Json)
 }
 
-/// Close a session: its browser ends, it leaves the room, the room name is free again.
+/// How a session is closed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CloseQuery {
+    /// What becomes of the profile of a session with a name.
+    #[serde(default)]
+    #[param(inline)]
+    profile: ProfileFate,
+    /// The token, where no header can be set.
+    #[serde(rename = "access_token")]
+    _access_token: Option<String>,
+}
+
+/// What becomes of a profile.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ProfileFate {
+    /// It stays, for the next session of that name.
+    #[default]
+    Keep,
+    /// It is deleted, with all logins in it.
+    Delete,
+}
+
+/// Close a session: its browser ends, it leaves the room, its names are free again and its record is
+/// gone. The profile of a session with a name stays unless it is to be deleted.
 #[utoipa::path(delete, path = "/sessions/{room_name}", tag = "sessions",
-    params(("room_name" = String, Path, description = "Room name or session id")), responses(
+    params(("room_name" = String, Path, description = "Session id, name or room"), CloseQuery), responses(
     (status = 200, description = "The closed session", body = SessionRecord),
     (status = 404, description = "No such session", body = ErrorBody),
 ))]
 pub(super) async fn close(
     State(doors): State<Doors>,
     Path(room): Path<String>,
+    Params(query): Params<CloseQuery>,
 ) -> Result<Json<SessionRecord>, Error> {
-    doors.manager.close(&room).await.map(Json)
+    let record = doors.manager.close(&room).await?;
+    if query.profile == ProfileFate::Delete
+        && let Some(name) = &record.session_name
+    {
+        doors.manager.delete_profile(name).await?;
+    }
+    Ok(Json(record))
 }
 
 /// Pause the video; the browser, actions and events go on.
 #[utoipa::path(post, path = "/sessions/{room_name}/pause", tag = "sessions",
-    params(("room_name" = String, Path, description = "Room name or session id")), responses(
+    params(("room_name" = String, Path, description = "Session id, name or room")), responses(
     (status = 200, description = "The paused session", body = SessionRecord),
     (status = 404, description = "No such session", body = ErrorBody),
     (status = 503, description = "The browser is gone", body = ErrorBody),
@@ -102,13 +151,13 @@ pub(super) async fn pause(
     State(doors): State<Doors>,
     Path(room): Path<String>,
 ) -> Result<Json<SessionRecord>, Error> {
-    doors.manager.find(&room)?.pause().await?;
+    doors.manager.find(&room).await?.pause().await?;
     doors.manager.record(&room).map(Json)
 }
 
 /// Show the current page again.
 #[utoipa::path(post, path = "/sessions/{room_name}/resume", tag = "sessions",
-    params(("room_name" = String, Path, description = "Room name or session id")), responses(
+    params(("room_name" = String, Path, description = "Session id, name or room")), responses(
     (status = 200, description = "The resumed session", body = SessionRecord),
     (status = 404, description = "No such session", body = ErrorBody),
     (status = 503, description = "The browser is gone", body = ErrorBody),
@@ -117,7 +166,7 @@ pub(super) async fn resume(
     State(doors): State<Doors>,
     Path(room): Path<String>,
 ) -> Result<Json<SessionRecord>, Error> {
-    doors.manager.find(&room)?.resume().await?;
+    doors.manager.find(&room).await?.resume().await?;
     doors.manager.record(&room).map(Json)
 }
 
@@ -135,7 +184,7 @@ pub(super) struct Recovery {
 /// With `livekit_token`, the room is joined with that token from the next connection on, for a
 /// session whose own has expired. The body may be left out.
 #[utoipa::path(post, path = "/sessions/{room_name}/recover", tag = "sessions",
-    params(("room_name" = String, Path, description = "Room name or session id")),
+    params(("room_name" = String, Path, description = "Session id, name or room")),
     request_body = Option<Recovery>, responses(
     (status = 200, description = "The session is whole", body = SessionRecord),
     (status = 400, description = "A token for a session without LiveKit", body = ErrorBody),
@@ -149,7 +198,7 @@ pub(super) async fn recover(
     OptionalJsonBody(recovery): OptionalJsonBody<Recovery>,
 ) -> Result<Json<SessionRecord>, Error> {
     let token = recovery.livekit_token.filter(|token| !token.is_empty());
-    doors.manager.find(&room)?.recover(token).await?;
+    doors.manager.find(&room).await?.recover(token).await?;
     doors.manager.record(&room).map(Json)
 }
 
@@ -193,7 +242,7 @@ const fn yes() -> bool {
 
 /// The page as an agent needs it.
 #[utoipa::path(get, path = "/sessions/{room_name}/context", tag = "actions",
-    params(("room_name" = String, Path, description = "Room name or session id"), ContextQuery),
+    params(("room_name" = String, Path, description = "Session id, name or room"), ContextQuery),
     responses(
     (status = 200, description = "The page", body = PageContext),
     (status = 404, description = "No such session", body = ErrorBody),
@@ -230,7 +279,13 @@ pub(super) async fn context(
         find,
         boxes,
     };
-    doors.manager.find(&room)?.context(options).await.map(Json)
+    doors
+        .manager
+        .find(&room)
+        .await?
+        .context(options)
+        .await
+        .map(Json)
 }
 
 /// What the screenshot shall be.
@@ -288,7 +343,7 @@ const ELEMENTS_VERSION: HeaderName = HeaderName::from_static("x-elements-version
 /// A screenshot, without the ghost cursor. With `marks`, the header `X-Elements-Version` names the
 /// list that the numbers belong to.
 #[utoipa::path(get, path = "/sessions/{room_name}/screenshot", tag = "actions",
-    params(("room_name" = String, Path, description = "Room name or session id"), ScreenshotQuery),
+    params(("room_name" = String, Path, description = "Session id, name or room"), ScreenshotQuery),
     responses(
     (status = 200, description = "The picture", content(
         (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"),
@@ -323,7 +378,7 @@ pub(super) async fn screenshot(
         width,
         height,
     };
-    let handle = doors.manager.find(&room)?;
+    let handle = doors.manager.find(&room).await?;
     let wanted = PictureOptions {
         format,
         quality,
@@ -364,7 +419,7 @@ pub(super) struct Question {
 
 /// Ask the configured model about a screenshot of the page.
 #[utoipa::path(post, path = "/sessions/{room_name}/analyze", tag = "actions",
-    params(("room_name" = String, Path, description = "Room name or session id")),
+    params(("room_name" = String, Path, description = "Session id, name or room")),
     request_body = Question, responses(
     (status = 200, description = "What the model says", body = Analysis),
     (status = 400, description = "The question is empty or too long", body = ErrorBody),
@@ -378,6 +433,6 @@ pub(super) async fn analyze(
     Path(room): Path<String>,
     JsonBody(body): JsonBody<Question>,
 ) -> Result<Json<Analysis>, Error> {
-    let handle = doors.manager.find(&room)?;
+    let handle = doors.manager.find(&room).await?;
     handle.analyze(&body.question, body.marks).await.map(Json)
 }

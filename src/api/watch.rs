@@ -15,7 +15,7 @@ const SDP: &str = "application/sdp";
 
 /// Watch a session by WebRTC: send an SDP offer that receives H.264 video.
 #[utoipa::path(post, path = "/whep/{room_name}", tag = "watch",
-    params(("room_name" = String, Path, description = "Room name or session id")),
+    params(("room_name" = String, Path, description = "Session id, name or room")),
     request_body(content = String, content_type = "application/sdp"), responses(
     (status = 201, description = "The SDP answer; Location names the viewer", body = String,
         content_type = "application/sdp"),
@@ -45,7 +45,7 @@ pub(super) async fn offer(
         Ok(offer) => offer,
         Err(rejection) => return Ok(unreadable(rejection)),
     };
-    let handle = doors.manager.find(&room)?;
+    let handle = doors.manager.find(&room).await?;
     let place = Place::of(&doors.config.server, &headers, &extensions);
     let (viewer, answer) = handle.add_viewer(offer, place.client).await?;
     let session = handle.record().session_id.to_string();
@@ -59,7 +59,7 @@ pub(super) async fn offer(
 
 /// Tell further ICE candidates (`application/trickle-ice-sdpfrag`).
 #[utoipa::path(patch, path = "/whep/{room_name}/{viewer_id}", tag = "watch",
-    params(("room_name" = String, Path, description = "Room name or session id"),
+    params(("room_name" = String, Path, description = "Session id, name or room"),
         ("viewer_id" = String, Path, description = "As in Location")),
     request_body(content = String, content_type = "application/trickle-ice-sdpfrag"), responses(
     (status = 204, description = "Taken"),
@@ -77,7 +77,8 @@ pub(super) async fn trickle(
     let viewer = parse_viewer(&viewer)?;
     doors
         .manager
-        .find(&room)?
+        .find(&room)
+        .await?
         .trickle_viewer(viewer, candidates)
         .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -85,7 +86,7 @@ pub(super) async fn trickle(
 
 /// Stop watching.
 #[utoipa::path(delete, path = "/whep/{room_name}/{viewer_id}", tag = "watch",
-    params(("room_name" = String, Path, description = "Room name or session id"),
+    params(("room_name" = String, Path, description = "Session id, name or room"),
         ("viewer_id" = String, Path, description = "As in Location")), responses(
     (status = 200, description = "Ended"),
     (status = 404, description = "No such viewer", body = ErrorBody),
@@ -95,7 +96,12 @@ pub(super) async fn end(
     Path((room, viewer)): Path<(String, String)>,
 ) -> Result<StatusCode, Error> {
     let viewer = parse_viewer(&viewer)?;
-    doors.manager.find(&room)?.remove_viewer(viewer).await?;
+    doors
+        .manager
+        .find(&room)
+        .await?
+        .remove_viewer(viewer)
+        .await?;
     Ok(StatusCode::OK)
 }
 

@@ -68,7 +68,7 @@ pub(super) struct Connections {
 
 /// Count the event sockets of a room.
 #[utoipa::path(get, path = "/rooms/{room_name}/connections", tag = "events",
-    params(("room_name" = String, Path, description = "Room name or session id")), responses(
+    params(("room_name" = String, Path, description = "Session id, name or room")), responses(
     (status = 200, description = "Open event sockets", body = Connections),
     (status = 400, description = "Not a room name", body = ErrorBody),
 ))]
@@ -86,7 +86,7 @@ pub(super) async fn connections(
 
 /// Subscribe to a room's events by WebSocket. The room may be without a session yet.
 #[utoipa::path(get, path = "/mcp/events/{room_name}", tag = "events",
-    params(("room_name" = String, Path, description = "Room name or session id"), EventsQuery),
+    params(("room_name" = String, Path, description = "Session id, name or room"), EventsQuery),
     responses(
     (status = 101, description = "Text frames follow, each one event. The header X-Events-Epoch names \
         the room's epoch"),

@@ -51,7 +51,15 @@ struct ConfigFile {
 impl ConfigFile {
     /// All settings, where `listen` wins over the file and the environment.
     fn load(&self, listen: Option<SocketAddr>) -> Result<Config, Error> {
-        config::load(self.config.as_deref(), &Flags { listen })
+        self.load_with(&Flags {
+            listen,
+            ..Flags::default()
+        })
+    }
+
+    /// All settings, where `flags` win over the file and the environment.
+    fn load_with(&self, flags: &Flags) -> Result<Config, Error> {
+        config::load(self.config.as_deref(), flags)
     }
 }
 

@@ -1,10 +1,12 @@
 //! `ghostcast serve`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{ConfigFile, Signals};
 use crate::app::App;
+use crate::config::Flags;
 use crate::demo;
 use crate::error::Error;
 
@@ -15,6 +17,12 @@ pub(super) struct Options {
     /// Where to listen; any address that is not loopback needs server.token.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// Where the registry and the profiles of sessions with a name lie.
+    #[arg(long, value_name = "DIRECTORY")]
+    state_dir: Option<PathBuf>,
+    /// A JSON file that shows the registry to other programs.
+    #[arg(long, value_name = "FILE")]
+    registry_file: Option<PathBuf>,
     /// Open one session in room "demo": on URL, or on a built-in page that Ghostcast drives itself.
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     demo: Option<String>,
@@ -22,7 +30,12 @@ pub(super) struct Options {
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     super::log_to_stderr(super::LOG_OF_SERVICES);
-    let config = options.file.load(options.listen)?;
+    let flags = Flags {
+        listen: options.listen,
+        state_dir: options.state_dir,
+        registry_file: options.registry_file,
+    };
+    let config = options.file.load_with(&flags)?;
     let livekit = if config.livekit.is_configured() {
         config.livekit.url.as_str()
     } else {

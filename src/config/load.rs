@@ -35,6 +35,10 @@ const SECRET: &str = "SECRET_";
 pub struct Flags {
     /// `--listen`.
     pub listen: Option<SocketAddr>,
+    /// `--state-dir`.
+    pub state_dir: Option<PathBuf>,
+    /// `--registry-file`.
+    pub registry_file: Option<PathBuf>,
 }
 
 /// Reads the file, if any, and the environment, and applies the flags.
@@ -61,6 +65,12 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, Error> {
     let mut config = parse(&file, environment)?;
     if let Some(listen) = flags.listen {
         config.server.listen = listen;
+    }
+    if let Some(directory) = &flags.state_dir {
+        config.state.directory.clone_from(directory);
+    }
+    if let Some(file) = &flags.registry_file {
+        config.state.registry_file.clone_from(file);
     }
     config.secrets = secrets()?;
     config.check()?;
@@ -92,12 +102,21 @@ fn secrets() -> Result<BTreeMap<String, Entry>, Error> {
 /// Where the user keeps what programs save (XDG Base Directory); the temporary directory for a user
 /// without a home.
 pub fn data_directory() -> PathBuf {
+    user_directory("XDG_DATA_HOME", ".local/share")
+}
+
+/// Where the user's programs keep their state (XDG Base Directory), as [`data_directory`].
+pub(super) fn state_directory() -> PathBuf {
+    user_directory("XDG_STATE_HOME", ".local/state")
+}
+
+fn user_directory(variable: &str, in_home: &str) -> PathBuf {
     let absolute = |name: &str| {
         let path = PathBuf::from(std::env::var_os(name)?);
         path.is_absolute().then_some(path)
     };
-    let base = absolute("XDG_DATA_HOME")
-        .or_else(|| Some(absolute("HOME")?.join(".local/share")))
+    let base = absolute(variable)
+        .or_else(|| Some(absolute("HOME")?.join(in_home)))
         .unwrap_or_else(std::env::temp_dir);
     base.join("ghostcast")
 }

@@ -5,6 +5,7 @@
 //! `deploy/config.example.toml`, which a test keeps complete.
 
 mod load;
+mod state;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -20,6 +21,7 @@ use crate::model::session::limits;
 use crate::model::{Allowlist, Network, Secret};
 
 pub use load::{Flags, data_directory, load, parse};
+pub use state::State;
 
 /// All settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,6 +52,8 @@ pub struct Config {
     pub secrets: BTreeMap<String, secrets::Entry>,
     /// Recordings.
     pub recording: Recording,
+    /// What is kept on disk.
+    pub state: State,
 }
 
 /// The HTTP side.

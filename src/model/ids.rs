@@ -16,19 +16,26 @@ pub const ROOM_NAME_CHARS_MAX: usize = 256;
 pub struct RoomName(String);
 
 impl RoomName {
-    /// Parses a room name: 1 to 256 characters, no control characters, no `/`.
+    /// Parses a room name: 1 to 256 characters, no control characters, no `/`, and not `.` or `..`,
+    /// which no URL can name.
     pub fn parse(name: &str) -> Result<Self, Error> {
         let length = name.chars().count();
-        let clean = !name.chars().any(|c| c.is_control() || c == '/');
+        let clean =
+            !name.chars().any(|c| c.is_control() || c == '/') && !matches!(name, "." | "..");
         if (1..=ROOM_NAME_CHARS_MAX).contains(&length) && clean && name.trim() == name {
             return Ok(Self(name.to_owned()));
         }
         Err(
             Error::invalid_input("room_name is not a valid room name").hint(format!(
                 "Use 1 to {ROOM_NAME_CHARS_MAX} characters without '/', control characters, or \
-             spaces at the ends."
+             spaces at the ends; \".\" and \"..\" are no names."
             )),
         )
+    }
+
+    /// What a room would be called that is called after a session's id.
+    pub fn of_id(id: SessionId) -> Self {
+        Self(id.to_string())
     }
 
     /// The name as text.
@@ -37,21 +44,68 @@ impl RoomName {
     }
 }
 
-impl fmt::Display for RoomName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+/// Longest name of a session.
+pub const SESSION_NAME_CHARS_MAX: usize = 128;
+
+/// The name of a session that is kept: its profile and its record outlive its browser and the service
+/// (REQUIREMENTS B53). It is a name of a directory too.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct SessionName(String);
+
+impl SessionName {
+    /// Parses a session's name: 1 to 128 characters of `A-Z a-z 0-9 . _ -`, and not dots alone.
+    pub fn parse(name: &str) -> Result<Self, Error> {
+        let is_clean = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let is_name = (1..=SESSION_NAME_CHARS_MAX).contains(&name.len())
+            && name.chars().all(is_clean)
+            && !name.chars().all(|c| c == '.');
+        match is_name {
+            true => Ok(Self(name.to_owned())),
+            false => Err(
+                Error::invalid_input("session_name is not a valid session name").hint(format!(
+                    "Use 1 to {SESSION_NAME_CHARS_MAX} characters of A-Z, a-z, 0-9, '.', '_' and \
+                     '-', and not dots alone."
+                )),
+            ),
+        }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
-impl<'de> Deserialize<'de> for RoomName {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(|error| {
-            let hint = error.hint.as_deref().unwrap_or_default();
-            serde::de::Error::custom(format!("{error}. {hint}"))
-        })
+/// A session without a room is found, and its events are told, where a room of its name would be.
+impl From<&SessionName> for RoomName {
+    fn from(name: &SessionName) -> Self {
+        Self(name.0.clone())
     }
 }
+
+macro_rules! name {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                Self::parse(&text).map_err(|error| {
+                    let hint = error.hint.as_deref().unwrap_or_default();
+                    serde::de::Error::custom(format!("{error}. {hint}"))
+                })
+            }
+        }
+    };
+}
+
+name! { RoomName }
+name! { SessionName }
 
 /// A new name for a run of the service, unlike that of any other run.
 pub fn run_id() -> String {

@@ -6,6 +6,7 @@ pub mod command;
 pub mod event;
 pub mod geometry;
 pub mod ids;
+mod kept;
 pub mod keys;
 pub(crate) mod likeness;
 mod masks;
@@ -28,7 +29,8 @@ pub use allowlist::{Allowlist, Denial, DenialRule};
 pub use command::{ActionErrorKind, ActionResult, Command};
 pub use event::{Event, EventBody};
 pub use geometry::{Point, Size};
-pub use ids::{RecordingId, RoomName, SessionId, ViewerId};
+pub use ids::{RecordingId, RoomName, SessionId, SessionName, ViewerId};
+pub use kept::Kept;
 pub use networks::Network;
 pub use outcome::{
     BlockedRequest, Change, Delivery, DialogInfo, DialogPolicy, DownloadInfo, DownloadState,

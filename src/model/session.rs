@@ -6,32 +6,55 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::allowlist;
 use super::geometry::Size;
-use super::ids::{RoomName, SessionId};
+use super::ids::{RoomName, SessionId, SessionName};
 use super::outcome::DialogPolicy;
 use super::recording::RecordingStatus;
 use super::secrets;
 use crate::error::Error;
 
 /// What a new session shall be: the body of `POST /sessions`.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionSpec {
-    /// The LiveKit room; one session per room.
-    #[schema(value_type = String, example = "demo")]
-    pub room_name: RoomName,
+    /// The session's own name. A session with one is kept: its profile (cookies, storage, cache) and its
+    /// record stay on disk, and it comes back as it was. One of `session_name` and `room_name` is needed.
+    #[schema(value_type = Option<String>, example = "shop-login", pattern = "^[A-Za-z0-9._-]{1,128}$")]
+    pub session_name: Option<SessionName>,
+    /// The LiveKit room; one session per room. Without it the session is watched by WHEP alone.
+    #[schema(value_type = Option<String>, example = "demo")]
+    pub room_name: Option<RoomName>,
+    /// Whether a session of that name that lives, or is stored, is answered in place of a new one
+    /// (200, `reused: true`); with `false` it is a conflict.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    pub reuse: bool,
+    /// Where the browser keeps what pages store: `profile` for a session with a name (the default), or
+    /// `none`, gone with its browser.
+    pub storage: Option<Storage>,
+    /// `chromium`; no other browser is supported.
+    #[schema(example = "chromium")]
+    pub browser_type: Option<String>,
+    /// Whether the browser is without a window; `false` needs a display, and is not supported yet.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    pub headless: bool,
+    /// The viewport in one piece, instead of `viewport_width` and `viewport_height`.
+    pub viewport: Option<Size>,
     /// `ws://` or `wss://` URL of a LiveKit server; without it the service's own. Any other server
     /// than that needs `livekit_token`.
     pub livekit_url: Option<String>,
     /// A JWT that may join and publish; without it the service mints one for its own server.
+    #[serde(skip_serializing)]
     pub livekit_token: Option<String>,
     /// The first page; `about:blank` without it.
     pub initial_url: Option<String>,
-    /// CSS px, 16 to 3840.
-    #[schema(default = 1280, minimum = 16, maximum = 3840)]
+    /// CSS px, 16 to 3840; 1280 without it, and 1920 for a session with a name.
+    #[schema(minimum = 16, maximum = 3840)]
     pub viewport_width: Option<u32>,
-    /// CSS px, 16 to 2160.
-    #[schema(default = 720, minimum = 16, maximum = 2160)]
+    /// CSS px, 16 to 2160; 720 without it, and 1080 for a session with a name.
+    #[schema(minimum = 16, maximum = 2160)]
     pub viewport_height: Option<u32>,
     /// Most pictures a second, 1 to 60.
     #[schema(default = 30, minimum = 1, maximum = 60)]
@@ -57,10 +80,24 @@ pub struct SessionSpec {
     pub metadata: Map<String, Value>,
     /// Values by label, typed where a text says `{{label}}` and never told again: each a text, or an
     /// object with `value` and the `origins` of the pages that it may be typed into.
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     #[schema(value_type = Object, write_only, example = json!({"shop-password":
         {"value": "…", "origins": ["https://shop.example.com"]}}))]
     pub secrets: BTreeMap<String, secrets::Entry>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Where a browser keeps what pages store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Storage {
+    /// In a profile on disk, that the session finds again.
+    Profile,
+    /// In memory, until its browser ends.
+    None,
 }
 
 /// How pictures are taken from the browser.
@@ -92,11 +129,16 @@ pub mod limits {
     pub const METADATA_BYTES: usize = 16 * 1024;
 }
 
-impl SessionSpec {
-    /// A session of a room with everything else by default.
-    pub fn of(room_name: RoomName) -> Self {
+impl Default for SessionSpec {
+    fn default() -> Self {
         Self {
-            room_name,
+            room_name: None,
+            session_name: None,
+            reuse: true,
+            storage: None,
+            browser_type: None,
+            headless: true,
+            viewport: None,
             livekit_url: None,
             livekit_token: None,
             initial_url: None,
@@ -112,6 +154,62 @@ impl SessionSpec {
             secrets: BTreeMap::new(),
         }
     }
+}
+
+impl SessionSpec {
+    /// A session of a room with everything else by default.
+    pub fn of(room_name: RoomName) -> Self {
+        Self {
+            room_name: Some(room_name),
+            ..Self::default()
+        }
+    }
+
+    /// A kept session of that name, with everything else by default or as it was.
+    pub fn named(name: SessionName) -> Self {
+        Self {
+            session_name: Some(name),
+            ..Self::default()
+        }
+    }
+
+    /// This specification of a session that is stored, with what a caller asks for who wants it back:
+    /// what the caller names holds, and the fence becomes no wider.
+    pub fn completed_by(&self, wanted: &Self) -> Result<Self, Error> {
+        let mut spec = self.clone();
+        if wanted.room_name.is_some() {
+            spec.room_name.clone_from(&wanted.room_name);
+        }
+        if wanted.livekit_url.is_some() {
+            spec.livekit_url.clone_from(&wanted.livekit_url);
+        }
+        spec.livekit_token.clone_from(&wanted.livekit_token);
+        let asked = wanted.viewport;
+        let width = wanted.viewport_width.or(asked.map(|size| size.width));
+        let height = wanted.viewport_height.or(asked.map(|size| size.height));
+        if width.is_some() || height.is_some() {
+            let before = spec.viewport();
+            spec.viewport = None;
+            spec.viewport_width = width.or(Some(before.width));
+            spec.viewport_height = height.or(Some(before.height));
+        }
+        spec.fps = wanted.fps.or(spec.fps);
+        spec.bitrate_bps = wanted.bitrate_bps.or(spec.bitrate_bps);
+        spec.capture = wanted.capture.or(spec.capture);
+        if wanted.dialogs != DialogPolicy::default() {
+            spec.dialogs = wanted.dialogs;
+        }
+        spec.allowed_domains = allowlist::narrowed(&wanted.allowed_domains, &self.allowed_domains)?;
+        spec.block_private_networks |= wanted.block_private_networks;
+        if !wanted.metadata.is_empty() {
+            spec.metadata.clone_from(&wanted.metadata);
+        }
+        spec.secrets.clone_from(&wanted.secrets);
+        if spec.initial_url.is_none() {
+            spec.initial_url.clone_from(&wanted.initial_url);
+        }
+        Ok(spec)
+    }
 
     /// The caller's token, if one came; an empty text is none.
     pub fn own_livekit_token(&self) -> Option<&str> {
@@ -120,41 +218,77 @@ impl SessionSpec {
             .filter(|token| !token.is_empty())
     }
 
-    /// The viewport, with its default.
+    /// The viewport, with its default: that of a session with a name is a desk's, that of a room a
+    /// video's (REQUIREMENTS D55).
     pub fn viewport(&self) -> Size {
+        let usual = match self.session_name {
+            Some(_) => Size::new(1920, 1080),
+            None => Size::new(1280, 720),
+        };
+        let asked = self.viewport.unwrap_or(usual);
         Size::new(
-            self.viewport_width.unwrap_or(1280),
-            self.viewport_height.unwrap_or(720),
+            self.viewport_width.unwrap_or(asked.width),
+            self.viewport_height.unwrap_or(asked.height),
         )
+    }
+
+    /// Whether the browser keeps a profile on disk.
+    pub fn has_profile(&self) -> bool {
+        self.session_name.is_some() && self.storage != Some(Storage::None)
+    }
+
+    /// Where the session's events are told: its room, or what a room of its own name would be called.
+    pub fn channel(&self) -> Result<RoomName, Error> {
+        channel(self.room_name.as_ref(), self.session_name.as_ref()).ok_or_else(|| {
+            Error::unprocessable("neither session_name nor room_name came").hint(
+                "Send a session_name for a browser that is kept, a room_name for one that a LiveKit \
+                 room sees, or both.",
+            )
+        })
+    }
+
+    /// Checks what a session is called and what it runs on.
+    fn check_kind(&self) -> Result<(), Error> {
+        self.channel()?;
+        if let Some(other) = self
+            .browser_type
+            .as_deref()
+            .filter(|name| *name != "chromium")
+        {
+            let shown: String = other.chars().take(32).collect();
+            return Err(
+                Error::unsupported(format!("browser_type \"{shown}\" is not supported"))
+                    .hint("Use \"chromium\", or leave it out."),
+            );
+        }
+        if !self.headless {
+            return Err(Error::unsupported(
+                "a browser with a window needs a display, and there is none",
+            )
+            .hint("Leave out headless: the session can be watched without a window."));
+        }
+        if self.storage == Some(Storage::Profile) && self.session_name.is_none() {
+            return Err(
+                Error::unprocessable("storage \"profile\" came without session_name")
+                    .hint("Name the session by which the profile is found again."),
+            );
+        }
+        if let Some(size) = self.viewport
+            && (self.viewport_width.is_some_and(|width| width != size.width)
+                || self
+                    .viewport_height
+                    .is_some_and(|height| height != size.height))
+        {
+            return Err(Error::invalid_input("the viewport came twice, and differs")
+                .hint("Send viewport, or viewport_width and viewport_height."));
+        }
+        Ok(())
     }
 
     /// Checks every bound; the error names the field and its range.
     pub fn check(&self) -> Result<(), Error> {
-        let numbers = [
-            (
-                "viewport_width",
-                self.viewport_width,
-                limits::VIEWPORT_WIDTH,
-            ),
-            (
-                "viewport_height",
-                self.viewport_height,
-                limits::VIEWPORT_HEIGHT,
-            ),
-            ("fps", self.fps, limits::FPS),
-            ("bitrate_bps", self.bitrate_bps, limits::BITRATE_BPS),
-        ];
-        for (name, value, range) in numbers {
-            if value.is_some_and(|value| !range.contains(&value)) {
-                return Err(
-                    Error::invalid_input(format!("{name} is out of range")).hint(format!(
-                        "Use {} to {}.",
-                        range.start(),
-                        range.end()
-                    )),
-                );
-            }
-        }
+        self.check_kind()?;
+        self.check_numbers()?;
         if self.allowed_domains.len() > limits::ALLOWED_DOMAINS {
             return Err(
                 Error::invalid_input("allowed_domains has too many patterns")
@@ -177,6 +311,10 @@ impl SessionSpec {
             );
         }
         let url = self.livekit_url.as_deref();
+        if url.is_some() && self.room_name.is_none() {
+            return Err(Error::unprocessable("livekit_url came without room_name")
+                .hint("Name the room that the session shall be seen in."));
+        }
         if url.is_some_and(|url| {
             !["ws://", "wss://"]
                 .iter()
@@ -187,6 +325,51 @@ impl SessionSpec {
         }
         Ok(())
     }
+
+    fn check_numbers(&self) -> Result<(), Error> {
+        let size = self.viewport;
+        let numbers = [
+            (
+                "viewport_width",
+                self.viewport_width,
+                limits::VIEWPORT_WIDTH,
+            ),
+            (
+                "viewport_height",
+                self.viewport_height,
+                limits::VIEWPORT_HEIGHT,
+            ),
+            (
+                "viewport.width",
+                size.map(|size| size.width),
+                limits::VIEWPORT_WIDTH,
+            ),
+            (
+                "viewport.height",
+                size.map(|size| size.height),
+                limits::VIEWPORT_HEIGHT,
+            ),
+            ("fps", self.fps, limits::FPS),
+            ("bitrate_bps", self.bitrate_bps, limits::BITRATE_BPS),
+        ];
+        for (name, value, range) in numbers {
+            if value.is_some_and(|value| !range.contains(&value)) {
+                return Err(
+                    Error::invalid_input(format!("{name} is out of range")).hint(format!(
+                        "Use {} to {}.",
+                        range.start(),
+                        range.end()
+                    )),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The room of a session, or what a room of its name would be called.
+fn channel(room: Option<&RoomName>, name: Option<&SessionName>) -> Option<RoomName> {
+    room.cloned().or_else(|| name.map(RoomName::from))
 }
 
 /// Where a session is in its life.
@@ -207,6 +390,8 @@ pub enum SessionState {
     Closing,
     /// Gone.
     Closed,
+    /// Kept on disk without a browser: it comes back as it was when it is used.
+    Stored,
 }
 
 impl SessionState {
@@ -220,12 +405,16 @@ impl SessionState {
             Self::Failed => "failed",
             Self::Closing => "closing",
             Self::Closed => "closed",
+            Self::Stored => "stored",
         }
     }
 
     /// Whether a new session may take the room.
     pub const fn is_dead(self) -> bool {
-        matches!(self, Self::Failed | Self::Closing | Self::Closed)
+        matches!(
+            self,
+            Self::Failed | Self::Closing | Self::Closed | Self::Stored
+        )
     }
 }
 
@@ -235,9 +424,14 @@ pub struct SessionRecord {
     /// UUID.
     #[schema(value_type = String)]
     pub session_id: SessionId,
-    /// The room.
-    #[schema(value_type = String)]
-    pub room_name: RoomName,
+    /// Its own name, under which it is kept; null for a session of a room alone.
+    #[schema(value_type = Option<String>)]
+    pub session_name: Option<SessionName>,
+    /// The LiveKit room; null for a session without one.
+    #[schema(value_type = Option<String>)]
+    pub room_name: Option<RoomName>,
+    /// Whether it has a browser that works.
+    pub active: bool,
     /// Where it is in its life.
     pub state: SessionState,
     /// Why it is in that state, when that needs saying.
@@ -292,6 +486,15 @@ pub struct SessionRecord {
     /// The caller's own.
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
+}
+
+impl SessionRecord {
+    /// Where the session's events are told, as [`SessionSpec::channel`] has it.
+    pub fn channel(&self) -> RoomName {
+        // A session without either is not started; its id is a name as well.
+        channel(self.room_name.as_ref(), self.session_name.as_ref())
+            .unwrap_or_else(|| RoomName::of_id(self.session_id))
+    }
 }
 
 /// Who watches a session.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::keeping::Keeping;
 use super::ledger::Ledger;
 use super::remembered::Remembered;
 use super::request::{Reply, Request};
@@ -12,7 +13,7 @@ use crate::browser::tabs::Tabs;
 use crate::error::Error;
 use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::{
-    ActionResult, RecordingStatus, Secret, Secrets, SessionRecord, SessionState, ViewerId,
+    ActionResult, Kept, RecordingStatus, Secret, Secrets, SessionRecord, SessionState, ViewerId,
 };
 use crate::vision;
 
@@ -33,9 +34,30 @@ pub struct SessionHandle {
     pub(super) secrets: Secrets,
     pub(super) ledger: Ledger,
     pub(super) remembered: Remembered,
+    pub(super) keeping: Keeping,
 }
 
 impl SessionHandle {
+    /// Notes that somebody used the session.
+    pub(super) fn touch(&self) {
+        // A queue that is full says so by itself.
+        let _ = self.requests.try_send(Request::Touch);
+    }
+
+    /// Takes the session as it is at this moment for what is kept of it.
+    pub(super) fn keep(&self) {
+        let record = self.record();
+        if !record.state.is_dead() {
+            self.keeping.note(record, &self.tabs);
+        }
+    }
+
+    /// What is kept of a session that has a name.
+    pub(super) fn kept(&self) -> Option<Kept> {
+        let kept = self.keeping.last();
+        kept.record.session_name.is_some().then_some(kept)
+    }
+
     /// The session as it is.
     pub fn record(&self) -> SessionRecord {
         self.record.borrow().clone()

@@ -465,10 +465,10 @@ impl SessionHandle {
         Ok(analysis)
     }
 
-    fn must_have_browser(&self) -> Result<(), Error> {
+    pub(super) fn must_have_browser(&self) -> Result<(), Error> {
         match self.record.borrow().state {
             SessionState::Failed => Err(crate::browser::Error::Gone.into()),
-            SessionState::Closing | SessionState::Closed => Err(closed()),
+            SessionState::Closing | SessionState::Closed | SessionState::Stored => Err(closed()),
             SessionState::Starting
             | SessionState::Live
             | SessionState::Paused

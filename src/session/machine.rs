@@ -306,7 +306,7 @@ mod tests {
             SessionState::Live | SessionState::Paused | SessionState::Reconnecting => 1,
             SessionState::Failed => 2,
             SessionState::Closing => 3,
-            SessionState::Closed => 4,
+            SessionState::Closed | SessionState::Stored => 4,
         }
     }
 

@@ -1,68 +1,74 @@
-//! [`Manager`]: rooms to sessions, admission, and shutdown.
+//! [`Manager`]: who gets which session, admission, and shutdown.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::handle::SessionHandle;
+use super::keeping::Keeping;
+use super::slots::{self, Slot, Slots};
 use super::start::{self, Ground};
 use crate::browser::Pool;
 use crate::config::Config;
 use crate::error::{Chain, Error};
 use crate::events;
-use crate::model::{RoomName, SessionId, SessionRecord, SessionSpec, SessionState};
+use crate::model::{
+    Kept, RoomName, SessionId, SessionName, SessionRecord, SessionSpec, SessionState,
+};
 use crate::publish::record::Shelf;
+use crate::store::Registry;
 use crate::vision;
 
 /// The pauses between attempts to start a browser ahead of need double from the one to the other.
 const WARM_UP_AGAIN_MIN: Duration = Duration::from_secs(2);
 const WARM_UP_AGAIN_MAX: Duration = Duration::from_secs(30);
 
+/// A lost browser of a kept session is started again so many times, within
+const RESTARTS_MAX: usize = 3;
+/// this time; then it stays failed.
+const RESTARTS_WITHIN: Duration = Duration::from_mins(10);
+
 /// All sessions of the service.
 #[derive(Debug, Clone)]
 pub struct Manager {
     ground: Ground,
-    rooms: Arc<Mutex<HashMap<RoomName, Slot>>>,
+    slots: Arc<Mutex<Slots>>,
+    /// When browsers of kept sessions were started again after a loss, by the session.
+    restarts: Arc<Mutex<HashMap<SessionId, Vec<Instant>>>>,
 }
 
-/// What a room holds.
-#[derive(Debug, Clone)]
-enum Slot {
-    /// A session is being started; nobody else may take the room.
-    Starting(Box<SessionRecord>),
-    /// A session, alive or dead.
-    Held(SessionHandle),
+/// A session that was asked for.
+#[derive(Debug)]
+pub struct Opened {
+    /// The session.
+    pub handle: SessionHandle,
+    /// Whether it was there before, alive or stored.
+    pub is_reused: bool,
 }
 
-impl Slot {
-    fn record(&self) -> SessionRecord {
-        match self {
-            Self::Starting(record) => (**record).clone(),
-            Self::Held(handle) => handle.record(),
-        }
-    }
-
-    fn is_dead(&self) -> bool {
-        matches!(self, Self::Held(handle) if handle.record.borrow().state.is_dead())
-    }
-}
-
-/// Frees the room when its session could not be started.
+/// Frees the names of a session that could not be started; one that was stored is stored again.
 struct Claim<'a> {
     manager: &'a Manager,
-    room: &'a RoomName,
-    is_kept: bool,
+    channel: RoomName,
+    id: SessionId,
+    stored: Option<Box<Kept>>,
+    is_held: bool,
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        if !self.is_kept {
-            self.manager.lock().remove(self.room);
+        if self.is_held {
+            return;
+        }
+        let mut slots = self.manager.lock();
+        slots.remove(&self.channel, self.id);
+        if let Some(kept) = self.stored.take() {
+            slots.put(kept.record.channel(), Slot::Stored(kept));
         }
     }
 }
@@ -73,116 +79,255 @@ impl Manager {
         config: Arc<Config>,
         pool: Pool,
         bus: events::Bus,
+        kept: (Registry, Vec<Kept>),
         tracker: TaskTracker,
         cancel: CancellationToken,
     ) -> Self {
+        let (registry, stored) = kept;
         pool.own_addresses().add(config.server.listen);
         let vision = vision::Client::new(&config.vision);
         let ground = Ground {
             vision,
             shelf: start::shelf(&config.recording),
+            registry,
             config,
             pool,
             bus,
             tracker,
             cancel,
         };
+        let mut slots = Slots::default();
+        for kept in stored {
+            slots.put(kept.record.channel(), Slot::Stored(Box::new(kept)));
+        }
         Self {
             ground,
-            rooms: Arc::default(),
+            slots: Arc::new(Mutex::new(slots)),
+            restarts: Arc::default(),
         }
     }
 
-    /// Starts a session in a room that has none, or whose session is dead.
-    pub async fn start(&self, mut spec: SessionSpec) -> Result<SessionHandle, Error> {
+    /// What the registry needs to make records of what is stored.
+    pub fn restore(config: &Config, spec: &SessionSpec) -> SessionRecord {
+        start::first_record(config, spec)
+    }
+
+    /// Why nothing can be kept on disk, as far as is known.
+    pub fn registry_problem(&self) -> Option<String> {
+        self.ground.registry.problem()
+    }
+
+    /// Starts a session, or finds the one of that name.
+    pub async fn open(&self, mut spec: SessionSpec) -> Result<Opened, Error> {
         spec.check()?;
         start::narrow(&self.ground.config.browser, &mut spec)?;
         start::check_livekit(&self.ground.config, &spec)?;
         start::policy(&self.ground.config, &spec, self.ground.pool.own_addresses())?;
-        let record = start::first_record(&self.ground.config, &spec);
-        let replaced = self.claim(&spec.room_name, &record)?;
+        let claimed = loop {
+            match self.claim(&spec)? {
+                slots::Claim::New(claimed) => break claimed,
+                slots::Claim::There(handle) => {
+                    return Ok(Opened {
+                        handle,
+                        is_reused: true,
+                    });
+                }
+                // What became of it is seen by the next look.
+                slots::Claim::Starting(mut over) => drop(over.changed().await),
+            }
+        };
+        let is_reused = claimed.stored.is_some();
         // Finished by a task of its own: a caller that hangs up leaves a whole session or none.
         let manager = self.clone();
         let starting = self
             .ground
             .tracker
-            .spawn(async move { manager.start_claimed(spec, record, replaced).await });
-        starting
+            .spawn(async move { manager.start_claimed(*claimed).await });
+        let handle = starting
             .await
-            .map_err(|error| Error::internal("the session's start broke").source(error))?
+            .map_err(|error| Error::internal("the session's start broke").source(error))??;
+        Ok(Opened { handle, is_reused })
     }
 
-    async fn start_claimed(
-        &self,
-        spec: SessionSpec,
-        record: SessionRecord,
-        replaced: Option<SessionHandle>,
-    ) -> Result<SessionHandle, Error> {
-        let room = spec.room_name.clone();
+    /// [`Self::open`], for what a start itself leads to.
+    fn open_boxed(&self, spec: SessionSpec) -> BoxFuture<'_, Result<Opened, Error>> {
+        Box::pin(self.open(spec))
+    }
+
+    /// Starts a session, or finds the one of that name.
+    pub async fn start(&self, spec: SessionSpec) -> Result<SessionHandle, Error> {
+        self.open(spec).await.map(|opened| opened.handle)
+    }
+
+    async fn start_claimed(&self, claimed: slots::Claimed) -> Result<SessionHandle, Error> {
+        let slots::Claimed {
+            spec,
+            record,
+            dead,
+            stored,
+            _starting,
+        } = claimed;
         let mut claim = Claim {
             manager: self,
-            room: &room,
-            is_kept: false,
+            channel: record.channel(),
+            id: record.session_id,
+            stored,
+            is_held: false,
         };
-        if let Some(dead) = replaced {
-            dead.close().await;
+        join_all(dead.iter().map(SessionHandle::close)).await;
+        let keeping = self.keep(&spec, &record, claim.stored.as_deref()).await?;
+        let mut spec = spec;
+        if let Some(url) = claim.stored.as_deref().and_then(last_url) {
+            spec.initial_url = Some(url);
         }
-        let handle = start::start(self.ground.clone(), spec, record).await?;
-        claim.is_kept = true;
-        self.lock().insert(room.clone(), Slot::Held(handle.clone()));
+        let started = start::start(self.ground.clone(), spec, record, keeping.clone()).await;
+        if started.is_err() && claim.stored.is_none() {
+            // Without a registry there is nothing to forget.
+            let _ = keeping.forget().await;
+        }
+        let handle = started?;
+        claim.is_held = true;
+        self.lock()
+            .put(claim.channel.clone(), Slot::Held(handle.clone()));
         let sweeping = self.clone().sweep(handle.record.clone());
         self.ground.tracker.spawn(sweeping);
         metrics::gauge!("ghostcast_sessions").set(self.count_live() as f64);
         Ok(handle)
     }
 
-    /// The session of a room, by the room's name or the session's id.
-    pub fn find(&self, name: &str) -> Result<SessionHandle, Error> {
-        match self.slot(name) {
-            Some(Slot::Held(handle)) => Ok(handle),
-            Some(Slot::Starting(_)) => {
+    /// Writes a session down that is about to start. One with a name is on the disk when this returns.
+    async fn keep(
+        &self,
+        spec: &SessionSpec,
+        record: &SessionRecord,
+        stored: Option<&Kept>,
+    ) -> Result<Keeping, Error> {
+        let tabs = stored.map(|kept| kept.tabs.clone()).unwrap_or_default();
+        let mut record = record.clone();
+        if let Some(kept) = stored {
+            // What it comes back to is lost if it never does.
+            record.current_url.clone_from(&kept.record.current_url);
+            record.title.clone_from(&kept.record.title);
+        }
+        let first = Kept {
+            record,
+            spec: spec.clone(),
+            tabs,
+            secret_labels: spec.secrets.keys().cloned().collect(),
+        };
+        let is_named = spec.session_name.is_some();
+        let keeping = Keeping::new(first, self.ground.registry.clone());
+        if is_named {
+            keeping.write().await?;
+        } else {
+            let writing = keeping.clone();
+            // A session without a name does not need a registry.
+            self.ground
+                .tracker
+                .spawn(async move { drop(writing.write().await) });
+        }
+        Ok(keeping)
+    }
+
+    /// The session with that id, of that name or of that room. One that is stored, or whose browser was
+    /// lost, comes back.
+    pub async fn find(&self, key: &str) -> Result<SessionHandle, Error> {
+        let name = {
+            let slots = self.lock();
+            let name = |slot: &Slot| slot.with(|record| record.session_name.clone());
+            match slots.get(key) {
+                None => return Err(no_session(key)),
+                Some(slot @ Slot::Held(handle)) => match name(slot) {
+                    Some(name) if handle.record.borrow().state.is_dead() => name,
+                    _ => return Ok(handle.clone()),
+                },
+                Some(slot @ Slot::Starting { .. }) => name(slot).ok_or_else(|| {
+                    Error::conflict("the session is still starting").hint("Try again in a moment.")
+                })?,
+                Some(slot @ Slot::Stored(_)) => name(slot).ok_or_else(|| no_session(key))?,
+            }
+        };
+        let opened = self.open(SessionSpec::named(name)).await?;
+        opened.handle.opened().await;
+        Ok(opened.handle)
+    }
+
+    /// The session as [`Self::find`] has it, unless it is stored.
+    fn held(&self, key: &str) -> Result<SessionHandle, Error> {
+        match self.lock().get(key) {
+            Some(Slot::Held(handle)) => Ok(handle.clone()),
+            Some(Slot::Starting { .. }) => {
                 Err(Error::conflict("the session is still starting").hint("Try again in a moment."))
             }
-            None => Err(no_session(name)),
+            Some(Slot::Stored(_)) | None => Err(no_session(key)),
         }
     }
 
-    /// The record of a session, by the room's name or the session's id.
-    pub fn record(&self, name: &str) -> Result<SessionRecord, Error> {
-        self.slot(name)
-            .map(|slot| self.complete(slot.record()))
-            .ok_or_else(|| no_session(name))
+    /// The record of the session with that id, of that name or of that room.
+    pub fn record(&self, key: &str) -> Result<SessionRecord, Error> {
+        let record = self.lock().get(key).map(Slot::record);
+        record
+            .map(|record| self.complete(record))
+            .ok_or_else(|| no_session(key))
     }
 
     /// The records of all sessions, oldest first.
     pub fn records(&self) -> Vec<SessionRecord> {
-        let slots: Vec<Slot> = self.lock().values().cloned().collect();
-        let mut records: Vec<_> = slots
-            .iter()
-            .map(|slot| self.complete(slot.record()))
+        let records: Vec<_> = self.lock().all().map(Slot::record).collect();
+        let mut records: Vec<_> = records
+            .into_iter()
+            .map(|record| self.complete(record))
             .collect();
         records.sort_by(|a, b| a.created_at.cmp(&b.created_at));
         records
     }
 
-    /// Ends a session and frees its room; answers its last record.
-    pub async fn close(&self, name: &str) -> Result<SessionRecord, Error> {
-        let handle = self.find(name)?;
+    /// Ends a session, frees its names and forgets its record, which is answered as it was last; its
+    /// profile stays.
+    pub async fn close(&self, key: &str) -> Result<SessionRecord, Error> {
+        if let Some(record) = self.forget_stored(key).await? {
+            return Ok(record);
+        }
+        let handle = self.held(key)?;
         handle.close().await;
         let mut record = handle.record();
         record.state = SessionState::Closed;
-        {
-            let mut rooms = self.lock();
-            // The room may have been taken by a new session meanwhile.
-            let same = rooms
-                .get(&record.room_name)
-                .is_some_and(|slot| slot.record().session_id == record.session_id);
-            if same {
-                rooms.remove(&record.room_name);
-            }
+        // The room may have been taken by a new session meanwhile.
+        self.lock().remove(&record.channel(), record.session_id);
+        if let Err(error) = handle.keeping.forget().await {
+            // Without a registry there is nothing to forget.
+            tracing::debug!(%error, "a session's record could not be forgotten");
         }
         metrics::gauge!("ghostcast_sessions").set(self.count_live() as f64);
         Ok(record)
+    }
+
+    /// Deletes the profile of a session that is closed.
+    pub async fn delete_profile(&self, name: &SessionName) -> Result<(), Error> {
+        let path = self.ground.registry.profile(name);
+        match tokio::fs::remove_dir_all(&path).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::unavailable(
+                format!("the profile of \"{name}\" cannot be deleted: {error}"),
+            )
+            .hint("Try again; the session itself is closed.")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets a session that is stored.
+    async fn forget_stored(&self, key: &str) -> Result<Option<SessionRecord>, Error> {
+        let record = {
+            let mut slots = self.lock();
+            let Some(Slot::Stored(kept)) = slots.get(key) else {
+                return Ok(None);
+            };
+            let mut record = kept.record.clone();
+            record.state = SessionState::Closed;
+            slots.remove(&record.channel(), record.session_id);
+            record
+        };
+        self.ground.registry.remove(record.session_id).await?;
+        Ok(Some(record))
     }
 
     /// Puts a session away that has failed, once there was time to see why, and what its room
@@ -194,6 +339,10 @@ impl Manager {
             // Whoever writes the record may be gone, and leaves it as it is.
             let _ = record.wait_for(|record| record.state.is_dead()).await;
             if record.borrow().state != SessionState::Failed {
+                return;
+            }
+            let lost = record.borrow().clone();
+            if self.start_again(&lost).await {
                 return;
             }
             let closed = async {
@@ -210,13 +359,13 @@ impl Manager {
             }
             let (id, room) = {
                 let record = record.borrow();
-                (record.session_id, record.room_name.clone())
+                (record.session_id, record.channel())
             };
             // It may have made way for another one.
             if self.close(&id.to_string()).await.is_ok() {
                 tracing::info!(%room, %id, "a failed session is put away");
-                let rooms = self.lock();
-                if !rooms.contains_key(&room) {
+                let slots = self.lock();
+                if !slots.is_taken(&room) {
                     self.ground.bus.forget(&room);
                 }
             }
@@ -224,12 +373,42 @@ impl Manager {
         cancel.run_until_cancelled(sweeping).await;
     }
 
-    /// The room that a path means: its name, or the room of the session with that id.
-    pub fn room(&self, name: &str) -> Result<RoomName, Error> {
-        match self.slot(name) {
-            Some(slot) => Ok(slot.record().room_name),
-            None => RoomName::parse(name),
+    /// Starts a kept session again whose browser was lost, on its profile and its page, unless that has
+    /// been tried too often; answers whether it is there again.
+    async fn start_again(&self, lost: &SessionRecord) -> bool {
+        let Some(name) = lost.session_name.clone() else {
+            return false;
+        };
+        {
+            let mut restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner);
+            let times = restarts.entry(lost.session_id).or_default();
+            times.retain(|time| time.elapsed() < RESTARTS_WITHIN);
+            if times.len() >= RESTARTS_MAX {
+                tracing::warn!(%name, "its browser was lost too often; it stays failed");
+                return false;
+            }
+            times.push(Instant::now());
         }
+        match self.open_boxed(SessionSpec::named(name.clone())).await {
+            Ok(_) => {
+                tracing::info!(%name, "a kept session's browser is started again");
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%name, error = %Chain(&error), "a lost browser cannot be started again");
+                false
+            }
+        }
+    }
+
+    /// Where the events are told that a path means: those of the session with that id, of that name or
+    /// of that room, or else of a room that may have a session one day.
+    pub fn room(&self, key: &str) -> Result<RoomName, Error> {
+        let channel = self
+            .lock()
+            .get(key)
+            .map(|slot| slot.with(SessionRecord::channel));
+        channel.map_or_else(|| RoomName::parse(key), Ok)
     }
 
     /// The recordings.
@@ -244,7 +423,7 @@ impl Manager {
 
     /// Sessions that are not dead.
     pub fn count_live(&self) -> usize {
-        self.lock().values().filter(|slot| !slot.is_dead()).count()
+        self.lock().count_live()
     }
 
     /// Ends every session and every browser.
@@ -252,12 +431,17 @@ impl Manager {
         let handles: Vec<SessionHandle> = self
             .lock()
             .drain()
-            .filter_map(|(_, slot)| match slot {
+            .filter_map(|slot| match slot {
                 Slot::Held(handle) => Some(handle),
-                Slot::Starting(_) => None,
+                Slot::Starting { .. } | Slot::Stored(_) => None,
             })
             .collect();
+        handles.iter().for_each(SessionHandle::keep);
         join_all(handles.iter().map(SessionHandle::close)).await;
+        for handle in handles.iter().filter(|handle| handle.kept().is_some()) {
+            // A registry that cannot be written has been told of.
+            let _ = handle.keeping.put_away().await;
+        }
         self.ground.cancel.cancel();
         self.ground.pool.shut_down();
     }
@@ -294,71 +478,33 @@ impl Manager {
         }
     }
 
-    /// Takes a room for a new session; answers the dead one that it replaces.
-    fn claim(
-        &self,
-        room: &RoomName,
-        record: &SessionRecord,
-    ) -> Result<Option<SessionHandle>, Error> {
-        let mut rooms = self.lock();
-        let live = rooms.values().filter(|slot| !slot.is_dead()).count();
-        let occupant = rooms.get(room);
-        if let Some(slot) = occupant
-            && !slot.is_dead()
-        {
-            let hint = if slot.record().livekit.is_lost() {
-                "LiveKit is lost to it: recover it, or close it and start again."
-            } else {
-                "Use it, close it first, or choose another room."
-            };
-            return Err(
-                Error::conflict(format!("room \"{room}\" has a session already")).hint(hint),
-            );
-        }
-        let count_max = self.ground.config.session.count_max;
-        if live >= count_max {
-            return Err(
-                Error::exhausted(format!("{live} sessions run already")).hint(format!(
-                    "Close one, or raise session.count_max (now {count_max})."
-                )),
-            );
-        }
-        let dead = match occupant {
-            Some(Slot::Held(handle)) => Some(handle.clone()),
-            _ => None,
-        };
-        rooms.insert(room.clone(), Slot::Starting(Box::new(record.clone())));
-        Ok(dead)
-    }
-
-    fn slot(&self, name: &str) -> Option<Slot> {
-        let rooms = self.lock();
-        if let Some(id) = SessionId::parse(name) {
-            let by_id = rooms.values().find(|slot| slot.record().session_id == id);
-            if let Some(slot) = by_id {
-                return Some(slot.clone());
-            }
-        }
-        rooms
-            .iter()
-            .find(|(room, _)| room.as_str() == name)
-            .map(|(_, slot)| slot.clone())
+    /// Takes the names of a new session, or finds who has them.
+    fn claim(&self, spec: &SessionSpec) -> Result<slots::Claim, Error> {
+        let config = &self.ground.config;
+        let first = |spec: &SessionSpec| start::first_record(config, spec);
+        self.lock().claim(spec, first, config.session.count_max)
     }
 
     /// Adds what only the service knows.
     fn complete(&self, mut record: SessionRecord) -> SessionRecord {
-        let connections = self.ground.bus.connections(&record.room_name);
+        let connections = self.ground.bus.connections(&record.channel());
         record.connections = u32::try_from(connections).unwrap_or(u32::MAX);
         record
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RoomName, Slot>> {
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where a session that comes back was, if that was anywhere.
+fn last_url(kept: &Kept) -> Option<String> {
+    let url = &kept.record.current_url;
+    (!url.is_empty() && url != "about:blank").then(|| url.clone())
 }
 
 fn no_session(name: &str) -> Error {
     let shown: String = name.chars().take(64).collect();
     Error::not_found(format!("there is no session \"{shown}\""))
-        .hint("Start one on this room first, or list those there are.")
+        .hint("Start one of that name or on that room first, or list those there are.")
 }

@@ -235,11 +235,12 @@ fn credentials(
     let given = spec
         .own_livekit_token()
         .map(|token| livekit::Credentials::Given(Secret::from(token.to_owned())));
+    let room = spec.room_name.as_ref()?;
     let minted = || {
         livekit::Credentials::Minted(Minter {
             api_key: own.api_key.clone(),
             api_secret: own.api_secret.clone(),
-            room: spec.room_name.clone(),
+            room: room.clone(),
             identity: own.identity.clone(),
             name: "Browser".to_owned(),
         })

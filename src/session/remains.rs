@@ -31,6 +31,7 @@ impl Remains {
         let reason = panicked.describe();
         self.record.send_modify(|record| {
             record.state = SessionState::Failed;
+            record.active = false;
             record.state_reason = Some(reason.clone());
             record.is_opening = false;
             record.capturing = false;

@@ -46,6 +46,8 @@ pub(super) enum Answer {
 /// What a session's actor can be asked.
 #[derive(Debug)]
 pub(super) enum Request {
+    /// Notes that somebody used the session.
+    Touch,
     Act {
         order: Order,
         action: ActionRequest,

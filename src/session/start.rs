@@ -9,6 +9,7 @@ use tracing::Instrument;
 
 use super::actor::{Actor, Asking};
 use super::handle::SessionHandle;
+use super::keeping::Keeping;
 use super::ledger::Ledger;
 use super::outlets::{self, Outlets, Settings};
 use super::perform::Kit;
@@ -19,14 +20,15 @@ use super::studio::{self, Studio};
 use super::supervise::{Supervisor, caught};
 use crate::browser::capture::Easel;
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
-use crate::browser::{Lease, Pool, TabEvent, Tabs};
+use crate::browser::{Lease, Pool, Profile, TabEvent, Tabs};
 use crate::config::{self, Config};
 use crate::error::Error;
 use crate::events;
 use crate::model::allowlist::{self, Allowlist};
 use crate::model::session::{LiveKitStatus, VideoStats, Viewers};
-use crate::model::{Secrets, SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
+use crate::model::{Kept, Secrets, SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
 use crate::publish::record::{self, Shelf};
+use crate::store::Registry;
 use crate::vision;
 
 /// Page events that may wait for the actor; the page's listener waits beyond.
@@ -44,6 +46,7 @@ pub(super) struct Ground {
     pub(super) bus: events::Bus,
     pub(super) vision: vision::Client,
     pub(super) shelf: Shelf,
+    pub(super) registry: Registry,
     pub(super) tracker: TaskTracker,
     pub(super) cancel: CancellationToken,
 }
@@ -53,7 +56,9 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
     let now = UnixTime::now().to_iso8601();
     SessionRecord {
         session_id: SessionId::new(),
+        session_name: spec.session_name.clone(),
         room_name: spec.room_name.clone(),
+        active: true,
         state: SessionState::Starting,
         state_reason: None,
         is_opening: spec.initial_url.is_some(),
@@ -148,24 +153,17 @@ pub(super) async fn start(
     ground: Ground,
     spec: SessionSpec,
     record: SessionRecord,
+    keeping: Keeping,
 ) -> Result<SessionHandle, Error> {
-    let Ground {
-        config,
-        pool,
-        bus,
-        vision,
-        shelf,
-        tracker,
-        cancel,
-    } = ground;
-    let cancel = cancel.child_token();
-    let span = tracing::info_span!("session", room = %spec.room_name, id = %record.session_id);
-    let policy = policy(&config, &spec, pool.own_addresses())?;
+    let (config, tracker) = (ground.config, ground.tracker);
+    let cancel = ground.cancel.child_token();
+    let span = tracing::info_span!("session", room = %record.channel(), id = %record.session_id);
+    let policy = policy(&config, &spec, ground.pool.own_addresses())?;
     let gate = open_gate(policy, &tracker, &cancel);
     let gate = gate.instrument(span.clone()).await?;
-    let lease = pool.acquire(&gate.proxy_url()).await?;
+    let lease = take_browser(&ground.pool, &ground.registry, &spec, &gate).await?;
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
-    let tabs = open_tabs(&lease, &record, page_events, &tracker);
+    let tabs = open_tabs(&lease, &record, &keeping, page_events, &tracker);
     let tabs = tabs.instrument(span.clone()).await?;
     let easel = Easel::new(&lease, record.viewport, &tracker);
     let (supervisor, panicked) = Supervisor::new();
@@ -184,18 +182,22 @@ pub(super) async fn start(
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (record_sender, record) = watch::channel(record);
     let ledger = Ledger::default();
+    let kept = keeping.clone();
+    let kept = kept.run(record.clone(), tabs.clone(), lease.jar());
+    tracker.spawn(kept.instrument(span.clone()));
     let handle = SessionHandle {
         requests,
         record,
         tabs: tabs.clone(),
         easel,
-        vision,
+        vision: ground.vision,
         secrets,
         ledger: ledger.clone(),
         remembered: Remembered::default(),
+        keeping,
     };
     let (kit, sketches) = kit(&config, tabs, gate, studio, &handle);
-    let room = bus.room(&spec.room_name)?;
+    let room = ground.bus.room(&handle.record().channel())?;
     let actor = Actor {
         requested,
         page_heard,
@@ -210,13 +212,43 @@ pub(super) async fn start(
         kit,
         outlets,
         lease: Some(lease),
-        shelf,
+        shelf: ground.shelf,
         config,
         tracker: tracker.clone(),
         cancel,
     };
     tracker.spawn(run(actor, spec.initial_url).instrument(span));
     Ok(handle)
+}
+
+/// What the tabs of a session that comes back showed, besides the current one.
+fn further_tabs(kept: &Kept) -> &[String] {
+    kept.tabs.get(1..).unwrap_or_default()
+}
+
+/// A place in a shared browser, or a browser on the profile of a session that has one.
+async fn take_browser(
+    pool: &Pool,
+    registry: &Registry,
+    spec: &SessionSpec,
+    gate: &Gate,
+) -> Result<Lease, Error> {
+    let way_out = gate.proxy_url();
+    let Some(name) = spec.session_name.as_ref().filter(|_| spec.has_profile()) else {
+        return Ok(pool.acquire(&way_out).await?);
+    };
+    let directory = registry.profile(name);
+    let opening = tokio::task::spawn_blocking(move || Profile::open(&directory));
+    let opened = opening
+        .await
+        .map_err(|error| Error::internal("the profile's opening broke").source(error))?;
+    let profile = opened.map_err(|error| {
+        Error::unavailable(format!(
+            "the profile of \"{name}\" cannot be opened: {error}"
+        ))
+        .hint("Check the free space and the rights of the state directory.")
+    })?;
+    Ok(pool.acquire_kept(profile, &way_out).await?)
 }
 
 async fn open_gate(
@@ -231,11 +263,14 @@ async fn open_gate(
 async fn open_tabs(
     lease: &Lease,
     record: &SessionRecord,
+    keeping: &Keeping,
     events: mpsc::Sender<TabEvent>,
     tracker: &TaskTracker,
 ) -> Result<Tabs, Error> {
     let tabs = Tabs::open_first(lease, record.viewport, record.dialogs, events, tracker);
-    Ok(tabs.await?)
+    let tabs = tabs.await?;
+    tabs.reopen(further_tabs(&keeping.last())).await;
+    Ok(tabs)
 }
 
 /// What a session's actions work with, and what they want drawn.
@@ -292,7 +327,7 @@ fn start_studio(
         video: config.video.clone(),
         cursor: config.cursor.clone(),
     };
-    Studio::start(record.room_name.as_str(), options, supervisor)
+    Studio::start(record.channel().as_str(), options, supervisor)
         .map_err(|error| Error::exhausted("no thread is free for the session").source(error))
 }
 

@@ -129,6 +129,7 @@ impl Bench {
         config.server.listen.set_port(0);
         config.browser.clone_from(&theirs.browser);
         config.browser.work_dir.clone_from(&work_dir);
+        config.state.directory = work_dir.join("state");
         // The pages of the validation are on this machine, whatever the operator fences off.
         config.browser.allowed_domains.clear();
         config.browser.block_private_networks = false;

@@ -150,7 +150,7 @@ async fn test_step13_recover(bench: Bench) -> Outcome {
         "the session is another: {:?}",
         after.state
     );
-    let unknown = session.service.manager.find("no-such-room").err();
+    let unknown = session.service.manager.find("no-such-room").await.err();
     let unknown = unknown.expect_that("an unknown room is an error")?;
     bench.say(format!("unknown: {unknown}"));
     ensure!(

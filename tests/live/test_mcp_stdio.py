@@ -11,7 +11,7 @@ import pytest
 from support import procs
 from support.api import Api, new_room
 from support.mcp import McpClient, stdio_server
-from support.service import Ghostcast, clean_env, free_port
+from support.service import STATE_ENV, Ghostcast, clean_env, free_port
 from support.wait import wait_for
 
 HELLO = {
@@ -36,7 +36,7 @@ class Pipe:
         self.log = (tmp / "log.txt").open("ab")
         self.process = subprocess.Popen(
             command,
-            env={**clean_env(), "TMPDIR": str(tmp)},
+            env={**clean_env(), "TMPDIR": str(tmp), STATE_ENV: str(tmp / "state")},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,

@@ -13,7 +13,7 @@ use crate::model::command::{ActionRequest, Expects};
 use crate::model::secrets::Entry;
 use crate::model::{
     ActionResult, DialogInfo, DialogPolicy, DownloadInfo, Effect, Outcome, RecordingStatus,
-    RoomName, Secret, SessionRecord, SessionSpec,
+    RoomName, Secret, SessionName, SessionRecord, SessionSpec,
 };
 use crate::session::PageContext;
 
@@ -137,6 +137,14 @@ pub(super) fn spec(request: proto::StartSessionRequest) -> Result<SessionSpec, E
                 .source(error)
         })?,
     };
+    let storage = request.storage.map(|name| {
+        serde_json::from_value(Value::String(name)).map_err(|error| {
+            Error::invalid_input("storage is not valid")
+                .hint("Use profile or none.")
+                .source(error)
+        })
+    });
+    let storage = storage.transpose()?;
     Ok(SessionSpec {
         livekit_url: request.livekit_url,
         livekit_token: request.livekit_token,
@@ -151,7 +159,18 @@ pub(super) fn spec(request: proto::StartSessionRequest) -> Result<SessionSpec, E
         dialogs,
         metadata: from_struct(request.metadata.unwrap_or_default())?,
         secrets: secrets(request.secrets, request.secret_origins)?,
-        ..SessionSpec::of(RoomName::parse(&request.room_name)?)
+        room_name: match request.room_name.is_empty() {
+            true => None,
+            false => Some(RoomName::parse(&request.room_name)?),
+        },
+        session_name: request
+            .session_name
+            .as_deref()
+            .map(SessionName::parse)
+            .transpose()?,
+        reuse: !request.no_reuse,
+        storage,
+        ..SessionSpec::default()
     })
 }
 
@@ -183,7 +202,10 @@ pub(super) fn session(record: SessionRecord) -> proto::Session {
     let livekit = whole.get("livekit").and_then(Value::as_str);
     proto::Session {
         session_id: record.session_id.to_string(),
-        room_name: record.room_name.as_str().to_owned(),
+        room_name: record
+            .room_name
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string),
         state: record.state.as_str().to_owned(),
         state_reason: record.state_reason,
         is_opening: record.is_opening,
@@ -200,6 +222,11 @@ pub(super) fn session(record: SessionRecord) -> proto::Session {
         fps: record.fps,
         bitrate_bps: record.bitrate_bps,
         connections: record.connections,
+        session_name: record
+            .session_name
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string),
+        active: record.active,
         record: Some(to_struct(whole)),
     }
 }

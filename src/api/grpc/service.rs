@@ -38,8 +38,8 @@ impl Service {
         }
     }
 
-    fn find(&self, room: &str) -> Result<SessionHandle, Status> {
-        self.manager.find(room).map_err(refused)
+    async fn find(&self, room: &str) -> Result<SessionHandle, Status> {
+        self.manager.find(room).await.map_err(refused)
     }
 
     fn shown(&self, room: &str) -> Answer<proto::Session> {
@@ -91,7 +91,7 @@ impl proto::browser_service_server::BrowserService for Service {
         request: Request<proto::PauseSessionRequest>,
     ) -> Answer<proto::Session> {
         let room = &request.get_ref().room_name;
-        self.find(room)?.pause().await.map_err(refused)?;
+        self.find(room).await?.pause().await.map_err(refused)?;
         self.shown(room)
     }
 
@@ -100,7 +100,7 @@ impl proto::browser_service_server::BrowserService for Service {
         request: Request<proto::ResumeSessionRequest>,
     ) -> Answer<proto::Session> {
         let room = &request.get_ref().room_name;
-        self.find(room)?.resume().await.map_err(refused)?;
+        self.find(room).await?.resume().await.map_err(refused)?;
         self.shown(room)
     }
 
@@ -110,7 +110,7 @@ impl proto::browser_service_server::BrowserService for Service {
     ) -> Answer<proto::Session> {
         let request = request.into_inner();
         let token = request.livekit_token.filter(|token| !token.is_empty());
-        let handle = self.find(&request.room_name)?;
+        let handle = self.find(&request.room_name).await?;
         handle
             .recover(token.map(Into::into))
             .await
@@ -122,8 +122,14 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::CloseSessionRequest>,
     ) -> Answer<proto::Session> {
-        let room = &request.get_ref().room_name;
-        let record = self.manager.close(room).await.map_err(refused)?;
+        let request = request.into_inner();
+        let closed = self.manager.close(&request.room_name).await;
+        let record = closed.map_err(refused)?;
+        if request.delete_profile
+            && let Some(name) = &record.session_name
+        {
+            self.manager.delete_profile(name).await.map_err(refused)?;
+        }
         Ok(Response::new(convert::session(record)))
     }
 
@@ -132,7 +138,7 @@ impl proto::browser_service_server::BrowserService for Service {
         request: Request<proto::ExecuteActionRequest>,
     ) -> Answer<proto::ActionResult> {
         let request = request.into_inner();
-        let handle = self.find(&request.room_name)?;
+        let handle = self.find(&request.room_name).await?;
         let action = convert::action(request).map_err(refused)?;
         let cancel = CancellationToken::new();
         // A call that is cancelled, or whose deadline passes, is dropped here.
@@ -163,7 +169,7 @@ impl proto::browser_service_server::BrowserService for Service {
             find: request.find,
             boxes: request.boxes.unwrap_or(true),
         };
-        let handle = self.find(&request.room_name)?;
+        let handle = self.find(&request.room_name).await?;
         let page = handle.context(options).await.map_err(refused)?;
         Ok(Response::new(convert::context(page)))
     }
@@ -173,7 +179,7 @@ impl proto::browser_service_server::BrowserService for Service {
         request: Request<proto::TakeScreenshotRequest>,
     ) -> Answer<proto::Screenshot> {
         let request = request.into_inner();
-        let handle = self.find(&request.room_name)?;
+        let handle = self.find(&request.room_name).await?;
         let format = match request.format {
             None => Format::default(),
             Some(name) => serde_json::from_value(name.into()).map_err(|error| {
@@ -210,7 +216,7 @@ impl proto::browser_service_server::BrowserService for Service {
         request: Request<proto::AnalyzeRequest>,
     ) -> Answer<proto::AnalyzeResponse> {
         let request = request.into_inner();
-        let handle = self.find(&request.room_name)?;
+        let handle = self.find(&request.room_name).await?;
         let asking = handle.analyze(&request.question, request.marks);
         let analysis = asking.await.map_err(refused)?;
         Ok(Response::new(proto::AnalyzeResponse {
@@ -224,7 +230,7 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::ListDownloadsRequest>,
     ) -> Answer<proto::ListDownloadsResponse> {
-        let downloads = self.find(&request.get_ref().room_name)?.downloads();
+        let downloads = self.find(&request.get_ref().room_name).await?.downloads();
         let downloads = downloads.map_err(refused)?.into_iter();
         Ok(Response::new(proto::ListDownloadsResponse {
             downloads: downloads.map(convert::download).collect(),
@@ -239,7 +245,7 @@ impl proto::browser_service_server::BrowserService for Service {
         request: Request<proto::GetDownloadRequest>,
     ) -> Answer<Self::GetDownloadStream> {
         let request = request.into_inner();
-        let handle = self.find(&request.room_name)?;
+        let handle = self.find(&request.room_name).await?;
         let (info, path) = handle.download(&request.id).await.map_err(refused)?;
         let opened = tokio::fs::File::open(path).await;
         let file = opened.map_err(|error| refused(unreadable(error)))?;
@@ -263,7 +269,7 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::StartRecordingRequest>,
     ) -> Answer<proto::Recording> {
-        let handle = self.find(&request.get_ref().room_name)?;
+        let handle = self.find(&request.get_ref().room_name).await?;
         let status = handle.start_recording().await.map_err(refused)?;
         Ok(Response::new(convert::recording(status)))
     }
@@ -272,7 +278,7 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::StopRecordingRequest>,
     ) -> Answer<proto::Recording> {
-        let handle = self.find(&request.get_ref().room_name)?;
+        let handle = self.find(&request.get_ref().room_name).await?;
         let status = handle.stop_recording().await.map_err(refused)?;
         Ok(Response::new(convert::recording(status)))
     }

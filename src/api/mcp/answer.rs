@@ -80,7 +80,7 @@ pub(super) fn of_room(room: &RoomName, value: &impl Serialize) -> Map<String, Va
 /// The facts of a session.
 pub(super) fn session(record: &SessionRecord, events_url: &str) -> Map<String, Value> {
     let facts = json!({
-        "room_name": record.room_name,
+        "room_name": record.channel(),
         "session_id": record.session_id,
         "state": record.state,
         "state_reason": record.state_reason,
@@ -133,7 +133,7 @@ pub(super) fn result(room: &RoomName, result: &ActionResult) -> Map<String, Valu
 /// The facts of an action that goes on.
 pub(super) fn running(record: &SessionRecord, action_id: String) -> Map<String, Value> {
     into_map(json!({
-        "room_name": record.room_name,
+        "room_name": record.channel(),
         "status": "running",
         "action_id": action_id,
         "success": null,

@@ -126,7 +126,7 @@ impl Call<'_> {
 
     /// Starts a session, for as long as a conversation can wait; its events tell the rest.
     pub(super) async fn begin(&self, spec: SessionSpec) -> Result<Paced<SessionHandle>, Error> {
-        let room = spec.room_name.clone();
+        let room = spec.channel()?;
         let manager = self.server.doors.manager.clone();
         let mut starting = {
             let manager = manager.clone();
@@ -180,7 +180,7 @@ impl Call<'_> {
     }
 
     async fn pause(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
-        let handle = self.named(arguments)?;
+        let handle = self.named(arguments).await?;
         handle.pause().await?;
         Ok(self.session(
             &handle.record(),
@@ -189,7 +189,7 @@ impl Call<'_> {
     }
 
     async fn resume(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
-        let handle = self.named(arguments)?;
+        let handle = self.named(arguments).await?;
         handle.resume().await?;
         Ok(self.session(&handle.record(), "The video shows the browser again."))
     }
@@ -209,7 +209,7 @@ impl Call<'_> {
                 let record = closed.map_err(broken)??;
                 self.server
                     .memory
-                    .forget(&record.room_name, record.session_id);
+                    .forget(&record.channel(), record.session_id);
                 Ok(self.session(&record, "The browser is closed and has left the room."))
             }
             Paced::Late | Paced::Cancelled => {
@@ -225,7 +225,7 @@ impl Call<'_> {
             livekit_token,
         } = arguments::parse(arguments)?;
         let token = livekit_token.filter(|token| !token.is_empty());
-        let handle = self.server.doors.manager.find(&room_name)?;
+        let handle = self.server.doors.manager.find(&room_name).await?;
         let was_lost = handle.record().livekit.is_lost();
         let expected = match was_lost {
             true => Expected::Slow,
@@ -278,7 +278,7 @@ impl Call<'_> {
         match self.pace.wait(expected(&action), &message, acting).await {
             Paced::Done(result) => {
                 let result = result?;
-                let facts = answer::result(&handle.record().room_name, &result);
+                let facts = answer::result(&handle.record().channel(), &result);
                 let answer = answer::answer(&words::told(&action, &result), facts);
                 Ok(match result.success {
                     true => answer,
@@ -332,7 +332,7 @@ impl Call<'_> {
         let looking = Box::pin(handle.context(options));
         let page = self.timely(Expected::Quick, "Looking.", looking, late);
         let page = page.await?;
-        let facts = answer::of_room(&handle.record().room_name, &page);
+        let facts = answer::of_room(&handle.record().channel(), &page);
         let total = facts.get("total").and_then(Value::as_u64);
         let message = words::seen(&page, total);
         Ok(answer::answer(&message, facts))
@@ -354,13 +354,13 @@ impl Call<'_> {
     }
 
     /// The session that a tool names.
-    fn named(&self, arguments: Map<String, Value>) -> Result<SessionHandle, Error> {
+    async fn named(&self, arguments: Map<String, Value>) -> Result<SessionHandle, Error> {
         let Room { room_name } = arguments::parse(arguments)?;
-        self.server.doors.manager.find(&room_name)
+        self.server.doors.manager.find(&room_name).await
     }
 
     fn session(&self, record: &SessionRecord, message: &str) -> CallToolResult {
-        let facts = answer::session(record, &self.events_url(record.room_name.as_str()));
+        let facts = answer::session(record, &self.events_url(record.channel().as_str()));
         answer::answer(message, facts)
     }
 
@@ -400,7 +400,7 @@ fn progress(handle: &SessionHandle, id: &str) -> Result<CallToolResult, Error> {
         Error::not_found(format!("this session knows no action \"{shown}\""))
             .hint("Pass an action_id that execute_action gave, or leave it out to see the page.")
     })?;
-    let room = handle.record().room_name;
+    let room = handle.record().channel();
     Ok(answer::progress(&room, &status))
 }
 

@@ -63,7 +63,7 @@ impl Call<'_> {
         };
         let record = handle.record();
         let facts = answer::into_map(json!({
-            "room_name": record.room_name, "url": record.current_url, "title": record.title,
+            "room_name": record.channel(), "url": record.current_url, "title": record.title,
             "media_type": Format::Jpeg.media_type(), "marked": list.is_some(),
         }));
         let mut result = answer::answer(&message, facts);
@@ -87,7 +87,7 @@ impl Call<'_> {
         let asking = handle.analyze(&question, marks);
         let analysis = self.timely(Expected::Slow, "Let me look.", asking, late);
         let analysis = analysis.await?;
-        let facts = answer::of_room(&handle.record().room_name, &analysis);
+        let facts = answer::of_room(&handle.record().channel(), &analysis);
         Ok(answer::answer(&analysis.answer, facts))
     }
 
@@ -123,7 +123,7 @@ impl Call<'_> {
                 (status, message)
             }
         };
-        let facts = answer::of_room(&handle.record().room_name, &status);
+        let facts = answer::of_room(&handle.record().channel(), &status);
         Ok(answer::answer(&message, facts))
     }
 
@@ -178,7 +178,7 @@ impl Call<'_> {
             (Err(error), Some(message)) if error.kind != ErrorKind::Cancelled => message,
             (Err(error), _) => return Err(error),
         };
-        let facts = answer::of_room(&handle.record().room_name, &facts);
+        let facts = answer::of_room(&handle.record().channel(), &facts);
         Ok(answer::answer(&message, facts))
     }
 

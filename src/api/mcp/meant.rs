@@ -99,14 +99,14 @@ impl Call<'_> {
     ) -> Result<SessionHandle, Error> {
         let manager = &self.server.doors.manager;
         if let Some(name) = named {
-            return manager.find(name);
+            return manager.find(name).await;
         }
         let memory = &self.server.memory;
         let _deciding = memory.deciding.lock().await;
         let (begun, had_one) = memory.begun();
         let known: Vec<_> = begun.iter().map(|begun| self.known(begun)).collect();
         match choose(&known, had_one, want, self.remembers())? {
-            Choice::Use(key) => manager.find(&key),
+            Choice::Use(key) => manager.find(&key).await,
             Choice::Make => self.make().await,
         }
     }

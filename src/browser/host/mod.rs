@@ -1,9 +1,16 @@
-//! Where a browser comes from: processes of our own, shared by sessions.
+//! Where a browser comes from: processes of our own, shared by sessions, or one of its own for a
+//! session whose profile is kept.
 
 mod files;
+mod jar;
 pub mod pool;
 pub mod process;
+mod profile;
+mod storage;
 mod workdir;
 
+pub use jar::Jar;
 pub use pool::{Lease, Pool};
 pub use process::Loss;
+pub use profile::Profile;
+pub use storage::Items;

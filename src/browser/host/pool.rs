@@ -6,16 +6,24 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::super::error::Error;
 use super::super::gate::OwnAddresses;
 use super::files::Files;
-use super::process::{self, Loss, Process};
+use super::jar::Jar;
+use super::process::{self, Home, Loss, Process};
+use super::profile::Profile;
 use super::workdir::{self, Swept, WorkDir};
 use crate::config;
+use crate::error::Chain;
+
+/// A browser that works tells its cookies within this time.
+const SAVED_WITHIN: Duration = Duration::from_secs(2);
 
 /// All browser processes of the service.
 #[derive(Debug, Clone)]
@@ -51,7 +59,15 @@ pub struct Lease {
     pub(in crate::browser) process: Arc<Process>,
     pub(in crate::browser) context: String,
     pub(in crate::browser) files: Files,
+    kept: Option<Kept>,
     released: bool,
+}
+
+/// What a lease holds of a profile that is kept.
+#[derive(Debug)]
+struct Kept {
+    jar: Jar,
+    _profile: Profile,
 }
 
 impl Pool {
@@ -113,17 +129,13 @@ impl Pool {
     /// Makes an isolated context whose traffic goes by `proxy_url`.
     pub async fn acquire(&self, proxy_url: &str) -> Result<Lease, Error> {
         let process = self.take_place().await?;
-        let files = self.inner.work_dir.subdirectory().and_then(Files::create);
-        let files = files.map_err(|error| Error::Command {
-            operation: "make a directory for the session's files",
-            source: error.into(),
-        });
-        let mut lease = match files {
+        let mut lease = match self.files() {
             Ok(files) => Lease {
                 pool: self.clone(),
                 process,
                 context: String::new(),
                 files,
+                kept: None,
                 released: false,
             },
             Err(error) => {
@@ -134,6 +146,58 @@ impl Pool {
         let downloads = lease.files.downloads();
         lease.context = lease.process.create_context(proxy_url, &downloads).await?;
         Ok(lease)
+    }
+
+    /// Starts a process of its own on a profile that is kept, whose traffic goes by `proxy_url`; its
+    /// cookies are as they were last. A profile that Chromium refuses is set aside and begun anew.
+    pub async fn acquire_kept(&self, profile: Profile, proxy_url: &str) -> Result<Lease, Error> {
+        let launched = match self.launch_on(&profile, proxy_url).await {
+            Err(refused @ (Error::Ended { .. } | Error::Mute { .. })) => {
+                self.check()?;
+                let aside = profile.set_aside().map_err(no_directory)?;
+                tracing::warn!(
+                    error = %Chain(&refused), aside = %aside.display(),
+                    "Chromium refuses a profile; it is set aside and begun anew, with its cookies"
+                );
+                self.launch_on(&profile, proxy_url).await
+            }
+            launched => launched,
+        };
+        self.set_problem(launched.as_ref().err());
+        let process = launched?;
+        let files = self.files()?;
+        let context = process.take_default_context(&files.downloads()).await?;
+        let jar = Jar::new(&process, &context, &profile);
+        if let Err(error) = jar.restore().await {
+            tracing::warn!(error = %Chain(&error), "the kept cookies could not be put back");
+        }
+        Ok(Lease {
+            pool: self.clone(),
+            process,
+            context,
+            files,
+            kept: Some(Kept {
+                jar,
+                _profile: profile,
+            }),
+            released: false,
+        })
+    }
+
+    async fn launch_on(&self, profile: &Profile, proxy_url: &str) -> Result<Arc<Process>, Error> {
+        let scratch = self.inner.work_dir.subdirectory();
+        let home = Home {
+            profile: profile.user_data(),
+            scratch: scratch.map_err(no_directory)?,
+            proxy: Some(proxy_url.to_owned()),
+        };
+        let inner = &self.inner;
+        Process::launch(&inner.config, home, &inner.own, &inner.tracker).await
+    }
+
+    fn files(&self) -> Result<Files, Error> {
+        let files = self.inner.work_dir.subdirectory().and_then(Files::create);
+        files.map_err(no_directory)
     }
 
     /// Ends every process.
@@ -154,13 +218,18 @@ impl Pool {
         if let Some(process) = self.take_free() {
             return Ok(process);
         }
-        let launch = Process::launch(
-            &self.inner.config,
-            &self.inner.work_dir,
-            &self.inner.own,
-            &self.inner.tracker,
-        );
-        let launched = launch.await;
+        let inner = &self.inner;
+        let launched = match inner.work_dir.subdirectory() {
+            Err(error) => Err(no_directory(error)),
+            Ok(directory) => {
+                let home = Home {
+                    profile: directory.clone(),
+                    scratch: directory,
+                    proxy: None,
+                };
+                Process::launch(&inner.config, home, &inner.own, &inner.tracker).await
+            }
+        };
         self.set_problem(launched.as_ref().err());
         let process = launched?;
         let mut slots = self.slots();
@@ -215,15 +284,41 @@ impl Pool {
     }
 }
 
+fn no_directory(error: std::io::Error) -> Error {
+    Error::Command {
+        operation: "make a directory for the session's files",
+        source: error.into(),
+    }
+}
+
 impl Lease {
     /// Tells, now or later, how the process was lost.
     pub fn loss(&self) -> watch::Receiver<Option<Loss>> {
         self.process.loss()
     }
 
-    /// Closes the context with all its pages and gives the place back.
+    /// Keeps the profile's cookies; none for a session without one.
+    pub fn jar(&self) -> Option<Jar> {
+        self.kept.as_ref().map(|kept| kept.jar.clone())
+    }
+
+    /// Closes the context with all its pages and gives the place back; a browser with a profile of its
+    /// own ends, once it has written what it keeps.
     pub async fn release(mut self) {
         self.released = true;
+        if let Some(kept) = &self.kept {
+            let saved = timeout(SAVED_WITHIN, kept.jar.save()).await;
+            match saved {
+                Ok(Ok(())) => {
+                    if self.process.leave().await {
+                        kept.jar.closed_in_order().await;
+                    }
+                }
+                // One that does not answer writes nothing down by itself.
+                Ok(Err(_)) | Err(_) => self.process.end().await,
+            }
+            return;
+        }
         if !self.context.is_empty() {
             self.process.dispose_context(&self.context).await;
         }
@@ -234,6 +329,10 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.released {
+            return;
+        }
+        if self.kept.is_some() {
+            self.process.stop();
             return;
         }
         let (pool, process) = (self.pool.clone(), Arc::clone(&self.process));

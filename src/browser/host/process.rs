@@ -8,10 +8,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chromiumoxide_cdp::cdp::browser_protocol::browser::{
-    BrowserContextId, GetVersionParams, PermissionDescriptor, PermissionSetting,
+    BrowserContextId, CloseParams, GetVersionParams, PermissionDescriptor, PermissionSetting,
     SetDownloadBehaviorBehavior, SetDownloadBehaviorParams, SetPermissionParams,
 };
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
@@ -31,7 +32,6 @@ use tracing::Instrument;
 use super::super::cdp::{COMMAND_TIMEOUT, Connection, Session};
 use super::super::error::Error;
 use super::super::gate::{BROWSER_ARGUMENTS, OwnAddresses, PROXY_BYPASS_LIST};
-use super::workdir::WorkDir;
 use crate::config;
 use crate::error::BoxError;
 
@@ -82,6 +82,9 @@ const FLAGS: [&str; 23] = [
     "password-store=basic",
 ];
 
+/// A browser that is asked to end has written what it keeps within this time.
+const LEAVES_WITHIN: Duration = Duration::from_secs(3);
+
 /// A proxy that is none: the port is one that nothing listens on.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
@@ -104,11 +107,27 @@ impl Loss {
     }
 }
 
+/// Where a process keeps its files, and how it reaches the network.
+#[derive(Debug)]
+pub(crate) struct Home {
+    /// Its profile; gone with it unless it is kept.
+    pub(super) profile: PathBuf,
+    /// Its temporary files; gone with it.
+    pub(super) scratch: PathBuf,
+    /// The proxy of the process; without one, each context has its own.
+    pub(super) proxy: Option<String>,
+}
+
 /// A running Chromium.
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(in crate::browser) cdp: Connection,
-    profile: PathBuf,
+    /// The context that it has by itself.
+    default_context: Option<String>,
+    /// Set when it is asked to end, so that its end is no loss.
+    is_leaving: AtomicBool,
+    /// Cancelled when it has ended and its files are cleared away.
+    over: CancellationToken,
     loss: watch::Receiver<Option<Loss>>,
     stop: CancellationToken,
 }
@@ -117,7 +136,7 @@ impl Process {
     /// Starts a process and connects to it.
     pub(crate) async fn launch(
         config: &config::Browser,
-        work_dir: &WorkDir,
+        home: Home,
         own: &OwnAddresses,
         tracker: &TaskTracker,
     ) -> Result<Arc<Self>, Error> {
@@ -126,15 +145,12 @@ impl Process {
             path: path.display().to_string(),
             source,
         };
-        let profile = work_dir
-            .subdirectory()
-            .map_err(|error| launch(error.into()))?;
-        let mut child = command(&path, &profile, config)
+        let mut child = command(&path, &home, config)
             .spawn()
             .map_err(|e| launch(e.into()))?;
         let mut unfinished = Unfinished {
             group: group(&child),
-            profile: profile.clone(),
+            scratch: home.scratch.clone(),
             debugger: None,
             own: own.clone(),
         };
@@ -161,22 +177,25 @@ impl Process {
             .await
             .map_err(launch)?;
         let stop = CancellationToken::new();
-        close_first_page(&cdp.browser()).await;
+        let default_context = close_first_page(&cdp.browser()).await;
         let (lost, loss) = watch::channel(None);
         let process = Arc::new(Self {
             cdp,
-            profile,
+            default_context,
+            is_leaving: AtomicBool::new(false),
+            over: CancellationToken::new(),
             loss,
             stop,
         });
         let guard = Guard {
             process: Arc::downgrade(&process),
             child,
-            profile: process.profile.clone(),
+            scratch: home.scratch,
             debugger,
             own: own.clone(),
             lost,
             stop: process.stop.clone(),
+            over: process.over.clone(),
             probe_interval: config.probe_interval(),
             probe_timeout: config.probe_timeout(),
         };
@@ -217,11 +236,27 @@ impl Process {
         let answer = self.browser().execute(operation, params).await?;
         metrics::gauge!("ghostcast_contexts").increment(1.0);
         let context = answer.browser_context_id;
-        tokio::try_join!(
-            self.keep_downloads(&context, downloads),
-            self.let_copy(&context)
-        )?;
+        self.furnish(&context, downloads).await?;
         Ok(context.inner().to_owned())
+    }
+
+    /// The context that the process has by itself, whose files are the profile's. What its pages
+    /// download goes to `downloads`.
+    pub(super) async fn take_default_context(&self, downloads: &Path) -> Result<String, Error> {
+        let context = self.default_context.clone().ok_or(Error::Command {
+            operation: "find the profile's context",
+            source: "Chromium began without a page".into(),
+        })?;
+        self.furnish(&context.clone().into(), downloads).await?;
+        Ok(context)
+    }
+
+    async fn furnish(&self, context: &BrowserContextId, downloads: &Path) -> Result<(), Error> {
+        tokio::try_join!(
+            self.keep_downloads(context, downloads),
+            self.let_copy(context)
+        )?;
+        Ok(())
     }
 
     /// Makes an isolated context from which nothing is reached.
@@ -277,9 +312,34 @@ impl Process {
         }
     }
 
-    /// Ends the process; its profile is removed.
+    /// Ends the process; its profile is removed unless it is kept.
     pub(crate) fn stop(&self) {
         self.stop.cancel();
+    }
+
+    /// Lets the process end by itself, with all that it has to write, and sees to it that it ends.
+    /// Answers whether it did by itself.
+    pub(super) async fn leave(&self) -> bool {
+        self.is_leaving.store(true, Ordering::SeqCst);
+        let closing = self.browser();
+        let asking = async {
+            // It may end before it answers.
+            let _ = closing
+                .execute("close the browser", CloseParams::default())
+                .await;
+            self.over.cancelled().await;
+        };
+        // One that does not end is ended all the same.
+        let left = timeout(LEAVES_WITHIN, asking).await;
+        self.end().await;
+        left.is_ok()
+    }
+
+    /// Ends the process, and returns when it has ended.
+    pub(super) async fn end(&self) {
+        self.stop();
+        // What the system does not end in time ends later.
+        let _ = timeout(LEAVES_WITHIN, self.over.cancelled()).await;
     }
 }
 
@@ -306,7 +366,7 @@ async fn connect(
 struct Unfinished {
     /// `None` once somebody else clears up.
     group: Option<Pid>,
-    profile: PathBuf,
+    scratch: PathBuf,
     debugger: Option<SocketAddr>,
     own: OwnAddresses,
 }
@@ -318,9 +378,9 @@ impl Drop for Unfinished {
         if let Some(debugger) = self.debugger {
             self.own.remove(debugger);
         }
-        let profile = std::mem::take(&mut self.profile);
+        let scratch = std::mem::take(&mut self.scratch);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { remove_profile(&profile).await });
+            runtime.spawn(async move { remove(&scratch).await });
         }
     }
 }
@@ -341,11 +401,12 @@ fn kill_group(group: Pid) {
 struct Guard {
     process: std::sync::Weak<Process>,
     child: Child,
-    profile: PathBuf,
+    scratch: PathBuf,
     debugger: SocketAddr,
     own: OwnAddresses,
     lost: watch::Sender<Option<Loss>>,
     stop: CancellationToken,
+    over: CancellationToken,
     probe_interval: Duration,
     probe_timeout: Duration,
 }
@@ -361,10 +422,13 @@ impl Guard {
         let loss = tokio::select! {
             biased;
             () = self.stop.cancelled() => None,
-            status = self.child.wait() => {
-                tracing::warn!(?status, "Chromium ended by itself");
-                Some(Loss::Crashed)
-            }
+            status = self.child.wait() => match self.is_leaving() {
+                true => None,
+                false => {
+                    tracing::warn!(?status, "Chromium ended by itself");
+                    Some(Loss::Crashed)
+                }
+            },
             () = probe => {
                 tracing::warn!("Chromium does not answer");
                 Some(Loss::Hung)
@@ -379,8 +443,14 @@ impl Guard {
         let _ = self.child.wait().await;
         self.stop.cancel();
         self.own.remove(self.debugger);
-        remove_profile(&self.profile).await;
+        remove(&self.scratch).await;
         metrics::gauge!("ghostcast_browsers").decrement(1.0);
+        self.over.cancel();
+    }
+
+    fn is_leaving(&self) -> bool {
+        let process = self.process.upgrade();
+        process.is_none_or(|process| process.is_leaving.load(Ordering::SeqCst))
     }
 }
 
@@ -400,17 +470,20 @@ async fn probe(process: std::sync::Weak<Process>, interval: Duration, limit: Dur
     }
 }
 
-/// Closes the blank page that Chromium begins with: its renderer alone takes 30 MB.
-async fn close_first_page(browser: &Session) {
+/// Closes the blank page that Chromium begins with: its renderer alone takes 30 MB. Answers the context
+/// that it was in.
+async fn close_first_page(browser: &Session) -> Option<String> {
     let targets = browser.execute("list the pages", GetTargetsParams::default());
-    let Ok(targets) = targets.await else { return };
-    for target in targets.target_infos {
+    let mut context = None;
+    for target in targets.await.ok()?.target_infos {
         if target.r#type == "page" {
+            context = target.browser_context_id.map(|id| id.inner().to_owned());
             // A page that cannot be closed only costs memory.
             let close = CloseTargetParams::new(target.target_id);
             let _ = browser.execute("close the first page", close).await;
         }
     }
+    context
 }
 
 /// The socket of `ws://127.0.0.1:PORT/…`.
@@ -418,9 +491,9 @@ fn socket_address(url: &str) -> Option<SocketAddr> {
     url.strip_prefix("ws://")?.split('/').next()?.parse().ok()
 }
 
-async fn remove_profile(profile: &Path) {
+async fn remove(scratch: &Path) {
     for _ in 0..40 {
-        match tokio::fs::remove_dir_all(profile).await {
+        match tokio::fs::remove_dir_all(scratch).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 // The last of Chromium's processes still writes.
                 tokio::time::sleep(Duration::from_millis(25)).await;
@@ -452,7 +525,7 @@ pub fn executable(configured: &Path) -> Result<PathBuf, Error> {
     found.map(Path::to_owned).ok_or(Error::NoExecutable)
 }
 
-fn command(path: &Path, profile: &Path, config: &config::Browser) -> Command {
+fn command(path: &Path, home: &Home, config: &config::Browser) -> Command {
     let mut command = Command::new(path);
     let is_shell = path.to_string_lossy().contains("headless");
     let no_sandbox = match config.sandbox {
@@ -464,21 +537,26 @@ fn command(path: &Path, profile: &Path, config: &config::Browser) -> Command {
         .extra_args
         .iter()
         .map(|flag| flag.trim_start_matches('-'));
+    let gate = BROWSER_ARGUMENTS
+        .into_iter()
+        .filter(|flag| home.proxy.is_none() || !flag.starts_with("proxy-server="));
+    let proxy = home.proxy.as_ref();
     command
         .args(
             FLAGS
                 .into_iter()
-                .chain(BROWSER_ARGUMENTS)
+                .chain(gate)
                 .chain(extra)
                 .map(|flag| format!("--{flag}")),
         )
         .args((!is_shell).then_some("--headless"))
         .args(no_sandbox.then_some("--no-sandbox"))
+        .args(proxy.map(|proxy| format!("--proxy-server={proxy}")))
         .arg("--remote-debugging-port=0")
-        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg(format!("--user-data-dir={}", home.profile.display()))
         .arg("about:blank")
-        // Chromium's temporary files go with its profile.
-        .env("TMPDIR", profile)
+        // Chromium's temporary files go with it.
+        .env("TMPDIR", &home.scratch)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -107,6 +107,17 @@ fn free_lock(path: &Path) -> Option<Flock<File>> {
 /// Ends the processes whose profile lies in `directory`.
 fn end_processes(directory: &Path) -> usize {
     let marker = format!("--user-data-dir={}/", directory.display());
+    kill_those_with(|argument| argument.starts_with(marker.as_bytes()))
+}
+
+/// Ends a browser that runs on this profile, which nobody else may own.
+pub(super) fn end_browser_of(profile: &Path) -> usize {
+    let marker = format!("--user-data-dir={}", profile.display());
+    kill_those_with(|argument| argument == marker.as_bytes())
+}
+
+/// Ends the processes with such an argument.
+fn kill_those_with(is_it: impl Fn(&[u8]) -> bool) -> usize {
     let Ok(entries) = fs::read_dir("/proc") else {
         return 0;
     };
@@ -115,9 +126,7 @@ fn end_processes(directory: &Path) -> usize {
         .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| {
         let command_line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let ours = command_line
-            .split(|byte| *byte == 0)
-            .any(|argument| argument.starts_with(marker.as_bytes()));
+        let ours = command_line.split(|byte| *byte == 0).any(&is_it);
         ours && kill(Pid::from_raw(*pid), Signal::SIGKILL).is_ok()
     })
     .count()

@@ -11,11 +11,13 @@ mod facts;
 mod order;
 mod targets;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chromiumoxide_cdp::cdp::browser_protocol::target::TargetId;
+use futures::future::join_all;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
@@ -25,12 +27,21 @@ use self::facts::Facts;
 use self::order::Order;
 use super::cdp::COMMAND_TIMEOUT;
 use super::error::Error;
-use super::host::Lease;
+use super::host::{Items, Lease};
 use super::target::{Downloads, Ground, Page, PageEvent, Prepared, TabEvent};
 use crate::error::Chain;
 use crate::model::outcome::DialogPolicy;
 use crate::model::tab::TABS_MAX;
 use crate::model::{Size, TabInfo};
+
+/// Documents that are asked what they have stored.
+const STORAGES_MAX: usize = 32;
+/// One that answers does so within this time.
+const STORED_WITHIN: Duration = Duration::from_millis(500);
+/// A document's origin and what it has stored, up to 256 KiB.
+const STORED: &str = "(() => { try { const items = { ...localStorage }; const size = \
+    JSON.stringify(items).length; return location.protocol.startsWith('http') && size < 262144 ? \
+    [location.origin, items] : null; } catch { return null; } })()";
 
 /// The tabs of one session. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -174,6 +185,18 @@ impl Tabs {
         }
     }
 
+    /// What the documents of all tabs have in `localStorage`, by their origins; not of one that does not
+    /// answer, or has more than is kept.
+    pub async fn storage(&self) -> BTreeMap<String, Items> {
+        let pages = self.inner.state().pages.clone();
+        let frames = pages.iter().flat_map(Page::frames).take(STORAGES_MAX);
+        let asking = frames.map(|frame| async move {
+            let stored = frame.evaluate::<Option<(String, Items)>>(STORED);
+            timeout(STORED_WITHIN, stored).await.ok()?.ok()?
+        });
+        join_all(asking).await.into_iter().flatten().collect()
+    }
+
     /// Closes a tab of which nothing can be expected any more.
     pub fn discard(&self, tab: u32) {
         let Some(page) = self.find(tab) else { return };
@@ -209,10 +232,31 @@ impl Tabs {
         self.inner.state().known.len() < TABS_MAX
     }
 
+    /// Opens what a kept session's further tabs showed, behind the current one; how they load is not
+    /// waited for.
+    pub async fn reopen(&self, urls: &[String]) {
+        for url in urls.iter().take(TABS_MAX - 1) {
+            let page = match self.inner.open(false, false).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(error = %Chain(&error), "a kept tab could not be opened again");
+                    return;
+                }
+            };
+            let url = url.clone();
+            let going = async move {
+                if let Err(error) = page.navigate(&url).await {
+                    tracing::debug!(error = %Chain(&error), "a kept tab does not load");
+                }
+            };
+            self.inner.ground.tracker.spawn(going.in_current_span());
+        }
+    }
+
     /// Opens an empty page and makes it the current one, whether or not the caller waits for it.
     pub(super) async fn open(&self, is_news: bool) -> Result<Page, Error> {
         let inner = Arc::clone(&self.inner);
-        let opening = async move { inner.open(is_news).await };
+        let opening = async move { inner.open(true, is_news).await };
         let opening = self.inner.ground.tracker.spawn(opening.in_current_span());
         opening.await.map_err(|_| Error::Gone)?
     }
@@ -363,7 +407,7 @@ impl Inner {
         let _ = telling.await;
     }
 
-    async fn open(&self, is_news: bool) -> Result<Page, Error> {
+    async fn open(&self, is_in_front: bool, is_news: bool) -> Result<Page, Error> {
         let (target, tab) = {
             let _opening = self.opening.lock().await;
             let target = self.ground.create().await?;
@@ -372,7 +416,10 @@ impl Inner {
             (target, state.next_number())
         };
         match Page::prepare(&self.ground, tab, &target, false).await {
-            Ok(prepared) => self.add(prepared, true, is_news).await.ok_or(Error::Gone),
+            Ok(prepared) => {
+                let added = self.add(prepared, is_in_front, is_news).await;
+                added.ok_or(Error::Gone)
+            }
             Err(error) => {
                 self.forget(target.inner()).await;
                 Err(error)
@@ -517,7 +564,7 @@ impl Inner {
         self.ground.tracker.spawn(
             async move {
                 let inner = &arrival.0;
-                if let Err(error) = inner.open(true).await {
+                if let Err(error) = inner.open(true, true).await {
                     tracing::warn!(error = %Chain(&error), "there is no page any more");
                     let tab = inner.state().current.tab();
                     inner.tell(tab, PageEvent::Crashed).await;

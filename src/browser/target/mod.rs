@@ -11,6 +11,7 @@ pub(super) mod frames;
 mod ground;
 mod listen;
 pub mod loading;
+pub mod script;
 mod world;
 
 use std::path::{Path, PathBuf};

@@ -41,6 +41,11 @@ use crate::model::{EventBody, Secret, SessionRecord, SessionState, ViewerId};
 use crate::publish::livekit;
 use crate::publish::record::Shelf;
 
+/// What a caller does about a lost browser.
+pub(super) const START_ANEW: &str = "Start a new session on this room.";
+/// What becomes of that of a kept session.
+const STARTS_AGAIN: &str = "It is started again by itself, on its profile and its page.";
+
 /// A session's actor, before it runs.
 pub(super) struct Actor {
     // in
@@ -131,10 +136,10 @@ impl Work {
             () = self.actor.cancel.cancelled(), if !is_closing => self.step(Input::Close),
             Some(event) = self.actor.page_heard.recv() => self.hear_page(event),
             loss = lost(&mut self.actor.loss, self.actor.lease.is_some()) => {
-                self.step(Input::BrowserLost(loss.describe().to_owned()));
+                self.lose_browser(loss.describe());
             }
             Some(panicked) = self.actor.panicked.recv() => {
-                self.step(Input::BrowserLost(panicked.describe()));
+                self.lose_browser(&panicked.describe());
             }
             request = self.actor.requested.recv(), if !self.is_deserted() => match request {
                 Some(request) => self.answer(request),
@@ -186,6 +191,16 @@ async fn livekit_changed(
 }
 
 impl Work {
+    /// The browser is lost, or cannot be trusted. A kept session is started again by the manager.
+    fn lose_browser(&mut self, why: &str) {
+        let is_kept = self.actor.record.borrow().session_name.is_some();
+        let why = match is_kept {
+            true => why.replace(START_ANEW, STARTS_AGAIN),
+            false => why.to_owned(),
+        };
+        self.step(Input::BrowserLost(why));
+    }
+
     fn step(&mut self, input: Input) {
         match self.machine.step(input) {
             Ok(effects) => self.apply(effects),
@@ -222,6 +237,7 @@ impl Work {
         tracing::info!(state = state.as_str(), reason, "session");
         self.actor.record.send_modify(|record| {
             record.state = state;
+            record.active = !state.is_dead();
             record.state_reason = (!reason.is_empty()).then(|| reason.clone());
         });
         self.tell(EventBody::StreamState {
@@ -243,6 +259,7 @@ impl Work {
                 answer,
             } => self.enqueue(order, action, answer),
             Request::Cancel { id, reply } => drop(reply.send(self.cancel(&id))),
+            Request::Touch => self.note_activity(None),
             Request::Pause { reply } => drop(reply.send(self.ask(Input::Pause))),
             Request::Resume { reply } => drop(reply.send(self.ask(Input::Resume))),
             Request::Recover { new_token, reply } => self.recover(new_token, reply),

@@ -8,7 +8,6 @@ use crate::browser::{PageEvent, TabEvent, act};
 use crate::error::Chain;
 use crate::livekit::conventions;
 use crate::model::{EventBody, UnixTime};
-use crate::session::machine::Input;
 use crate::session::masking;
 
 impl Work {
@@ -33,8 +32,7 @@ impl Work {
                 return;
             }
             PageEvent::Crashed if self.actor.kit.tabs.is_current(tab) => {
-                let error = "The page's renderer crashed. Start a new session on this room.";
-                self.step(Input::BrowserLost(error.to_owned()));
+                self.lose_browser("The page's renderer crashed. Start a new session on this room.");
                 return;
             }
             PageEvent::Crashed => {

@@ -99,7 +99,7 @@ impl Work {
             let _ = reply.send(Err(refusal));
             return;
         }
-        let room = self.actor.record.borrow().room_name.clone();
+        let room = self.actor.record.borrow().channel();
         let feed = self.actor.kit.studio.subscribe_deep(record::RING_UNITS_MAX);
         let (shelf, tracker) = (recording.shelf.clone(), self.actor.tracker.clone());
         let future = record::start(room, shelf, feed, tracker).boxed();

@@ -3,17 +3,21 @@
 import asyncio
 import contextlib
 import queue
+import tempfile
 import threading
 import time
+import uuid
 from concurrent.futures import Future
 
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
-from .service import clean_env
+from .service import STATE_ENV, clean_env
 
 ANSWER_S = 15
+# Where programs keep their state that embed a service.
+STATES = tempfile.TemporaryDirectory(prefix="states-")
 
 # Each way in, and each way to begin a conversation.
 DOORS = ("http", "http-2025", "stdio", "stdio-2025")
@@ -120,7 +124,8 @@ def heard(progress):
 def stdio_server(binary, service=None, args=(), env=None):
     """How to start `ghostcast mcp` beside a service, or with one of its own."""
     listen = ["--listen", f"127.0.0.1:{service.port}"] if service else []
-    environment = {**clean_env(), **(service.env if service else {}), **(env or {})}
+    own = service.env if service else {STATE_ENV: f"{STATES.name}/{uuid.uuid4().hex}"}
+    environment = {**clean_env(), **own, **(env or {})}
     return StdioServerParameters(
         command=binary, args=["mcp", *listen, *args], env=environment
     )

@@ -23,6 +23,7 @@ PUT_AWAY_S = 2
 
 # How a token is given to the service; needed for any address but loopback.
 TOKEN_ENV = "GHOSTCAST_SERVER__TOKEN"
+STATE_ENV = "GHOSTCAST_STATE__DIRECTORY"
 TOKEN = "a-token-of-the-live-tests"
 
 
@@ -79,7 +80,8 @@ class Ghostcast:
         self.tmp.mkdir()
         self.log_path = self.home / "log.txt"
         self.port = port or free_port()
-        self.env = {**clean_env(), "TMPDIR": str(self.tmp), **(env or {})}
+        own = {"TMPDIR": str(self.tmp), STATE_ENV: str(self.home / "state")}
+        self.env = {**clean_env(), **own, **(env or {})}
         if token:
             self.env[TOKEN_ENV] = token
         self.args = list(args)

@@ -1,0 +1,168 @@
+//! The cookies of a kept profile, as we keep them ourselves: Chromium forgets at its end those without
+//! an expiry, and has others on disk only after half a minute.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+
+use chromiumoxide_cdp::cdp::browser_protocol::network::{Cookie, CookieParam, TimeSinceEpoch};
+use chromiumoxide_cdp::cdp::browser_protocol::storage::{
+    ClearCookiesParams, GetCookiesParams, SetCookiesParams,
+};
+use tokio::sync::Mutex;
+
+use super::super::error::Error;
+use super::process::Process;
+use super::profile::Profile;
+use super::storage::{Items, Storage};
+
+/// Keeps the cookies of one browser in a file. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Jar {
+    process: Weak<Process>,
+    context: String,
+    path: PathBuf,
+    storage: Storage,
+    /// What was written last.
+    written: Arc<Mutex<Option<u64>>>,
+}
+
+impl Jar {
+    pub(super) fn new(process: &Arc<Process>, context: &str, profile: &Profile) -> Self {
+        Self {
+            process: Arc::downgrade(process),
+            context: context.to_owned(),
+            path: profile.cookies(),
+            storage: Storage::new(profile.storage()),
+            written: Arc::default(),
+        }
+    }
+
+    /// Writes down what open pages have in `localStorage`, by their origins.
+    pub async fn save_storage(&self, open: BTreeMap<String, Items>) -> Result<(), Error> {
+        self.storage.save(open).await
+    }
+
+    /// The browser has ended in order.
+    pub(super) async fn closed_in_order(&self) {
+        self.storage.forget().await;
+    }
+
+    /// Writes the cookies down as they are, if they are others than before.
+    pub async fn save(&self) -> Result<(), Error> {
+        let mut written = self.written.lock().await;
+        let cookies =
+            serde_json::to_vec(&self.cookies().await?).map_err(|error| failed(error.into()))?;
+        let mut hasher = DefaultHasher::new();
+        cookies.hash(&mut hasher);
+        let print = hasher.finish();
+        if *written == Some(print) {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        let writing = tokio::task::spawn_blocking(move || replace(&path, &cookies)).await;
+        writing
+            .map_err(|error| failed(error.into()))?
+            .map_err(|error| failed(error.into()))?;
+        *written = Some(print);
+        Ok(())
+    }
+
+    /// Gives the browser the cookies that were kept, and no others: what was taken back shortly before
+    /// a crash is on Chromium's disk still.
+    pub(super) async fn restore(&self) -> Result<(), Error> {
+        let process = self.process.upgrade().ok_or(Error::Gone)?;
+        self.restore_cookies().await?;
+        self.storage.restore(&process, &self.context).await
+    }
+
+    async fn restore_cookies(&self) -> Result<(), Error> {
+        let path = self.path.clone();
+        let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
+        let kept = match read.map_err(|error| failed(error.into()))? {
+            Ok(kept) => kept,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(error.into())),
+        };
+        let cookies: Vec<Cookie> =
+            serde_json::from_slice(&kept).map_err(|error| failed(error.into()))?;
+        let browser = self.process.upgrade().ok_or(Error::Gone)?.browser();
+        let clear = ClearCookiesParams {
+            browser_context_id: Some(self.context.clone().into()),
+        };
+        browser.execute("put cookies back", clear).await?;
+        let cookies: Vec<CookieParam> = cookies.into_iter().map(param).collect();
+        let mut all = SetCookiesParams::new(cookies.clone());
+        all.browser_context_id = Some(self.context.clone().into());
+        if browser.execute("put cookies back", all).await.is_ok() {
+            return Ok(());
+        }
+        // One that Chromium refuses takes all others with it.
+        for cookie in cookies {
+            let name = cookie.name.clone();
+            let mut one = SetCookiesParams::new(vec![cookie]);
+            one.browser_context_id = Some(self.context.clone().into());
+            if browser.execute("put a cookie back", one).await.is_err() {
+                tracing::warn!(name, "a cookie could not be put back");
+            }
+        }
+        Ok(())
+    }
+
+    async fn cookies(&self) -> Result<Vec<Cookie>, Error> {
+        let browser = self.process.upgrade().ok_or(Error::Gone)?.browser();
+        let all = GetCookiesParams {
+            browser_context_id: Some(self.context.clone().into()),
+        };
+        let mut cookies = browser.execute("read the cookies", all).await?.cookies;
+        cookies.sort_by(|a, b| (&a.domain, &a.path, &a.name).cmp(&(&b.domain, &b.path, &b.name)));
+        Ok(cookies)
+    }
+}
+
+/// A cookie as it is set. One of a single host has no domain, but an address.
+fn param(cookie: Cookie) -> CookieParam {
+    let mut param = CookieParam::new(cookie.name, cookie.value);
+    if cookie.domain.starts_with('.') {
+        param.domain = Some(cookie.domain);
+    } else {
+        let scheme = if cookie.secure { "https" } else { "http" };
+        let host = match cookie.domain.contains(':') {
+            true if !cookie.domain.starts_with('[') => format!("[{}]", cookie.domain),
+            _ => cookie.domain,
+        };
+        param.url = Some(format!("{scheme}://{host}{}", cookie.path));
+    }
+    param.path = Some(cookie.path);
+    param.secure = Some(cookie.secure);
+    param.http_only = Some(cookie.http_only);
+    param.same_site = cookie.same_site;
+    param.priority = Some(cookie.priority);
+    param.expires = (!cookie.session).then(|| TimeSinceEpoch::new(cookie.expires));
+    param.partition_key = cookie.partition_key;
+    param
+}
+
+/// Replaces a file as a whole: a reader sees the one or the other.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = std::fs::File::options()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)
+}
+
+fn failed(source: crate::error::BoxError) -> Error {
+    Error::Command {
+        operation: "keep the cookies",
+        source,
+    }
+}

@@ -1,0 +1,132 @@
+//! A profile that is kept: a directory of its own, for one process at a time.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use super::workdir;
+use crate::model::UnixTime;
+
+/// Held by the service whose browser uses the profile; the system lets it go with its process.
+const LOCK: &str = "owner.lock";
+/// The browser's own directory in it.
+const USER_DATA: &str = "chromium";
+/// What we keep of its cookies.
+const COOKIES: &str = "cookies.json";
+/// What we keep of its pages' storage.
+const STORAGE: &str = "storage.json";
+/// What Chromium leaves behind to keep a second one out; on a dead one's word none is kept out.
+const SINGLETONS: [&str; 3] = ["SingletonLock", "SingletonSocket", "SingletonCookie"];
+
+/// A profile that this process holds.
+#[derive(Debug)]
+pub struct Profile {
+    directory: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl Profile {
+    /// Opens the profile in `directory`, or makes one. Browsers that a dead service left running on it
+    /// are ended.
+    pub fn open(directory: &Path) -> io::Result<Self> {
+        private_directory(directory)?;
+        let path = directory.join(LOCK);
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)?;
+        let mut lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
+            let owner = fs::read_to_string(&path).unwrap_or_default();
+            let owner = owner.lines().next().unwrap_or("another process").to_owned();
+            io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                format!("the profile {} is in use by {owner}", directory.display()),
+            )
+        })?;
+        lock.set_len(0)?;
+        let started = UnixTime::now().to_iso8601();
+        writeln!(lock, "pid {} since {started}", std::process::id())?;
+        let profile = Self {
+            directory: directory.to_owned(),
+            _lock: lock,
+        };
+        let user_data = profile.user_data();
+        // Chromium starts on one that it cannot use, and keeps nothing.
+        let is_unusable = |path: &Path| path.exists() && !path.is_dir();
+        if is_unusable(&user_data) || is_unusable(&user_data.join("Default")) {
+            let aside = profile.set_aside()?;
+            tracing::warn!(
+                aside = %aside.display(),
+                "a profile cannot be used; it is set aside and begun anew, with its cookies"
+            );
+        }
+        private_directory(&user_data)?;
+        workdir::end_browser_of(&user_data);
+        for name in SINGLETONS {
+            // Most of the time there is none.
+            let _ = fs::remove_file(user_data.join(name));
+        }
+        Ok(profile)
+    }
+
+    /// The browser's directory.
+    pub(super) fn user_data(&self) -> PathBuf {
+        self.directory.join(USER_DATA)
+    }
+
+    /// Where its cookies are kept.
+    pub(super) fn cookies(&self) -> PathBuf {
+        self.directory.join(COOKIES)
+    }
+
+    /// Where it is kept what its pages have stored, while its browser runs.
+    pub(super) fn storage(&self) -> PathBuf {
+        self.directory.join(STORAGE)
+    }
+
+    /// Sets a directory aside that Chromium refuses, for somebody to look at, and makes a new one.
+    pub(super) fn set_aside(&self) -> io::Result<PathBuf> {
+        let stamp = UnixTime::now().to_iso8601().replace(':', "");
+        let aside = self.directory.join(format!("{USER_DATA}.refused-{stamp}"));
+        fs::rename(self.user_data(), &aside)?;
+        private_directory(&self.user_data())?;
+        Ok(aside)
+    }
+}
+
+/// Makes a directory that is its owner's alone.
+fn private_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn one_process_holds_a_profile_and_what_is_refused_is_not_lost() {
+        let base = std::env::temp_dir().join(format!("profile-{}", uuid::Uuid::new_v4()));
+        let directory = base.join("name");
+        let profile = Profile::open(&directory).unwrap();
+        let mode = fs::metadata(&directory).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        let refused = Profile::open(&directory).unwrap_err().to_string();
+        assert!(
+            refused.contains(&format!("pid {}", std::process::id())),
+            "{refused}"
+        );
+        fs::write(profile.user_data().join("state"), "x").unwrap();
+        let aside = profile.set_aside().unwrap();
+        assert!(aside.join("state").exists() && !profile.user_data().join("state").exists());
+        drop(profile);
+        assert!(Profile::open(&directory).is_ok());
+        fs::remove_dir_all(&base).unwrap();
+    }
+}

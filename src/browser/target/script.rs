@@ -1,0 +1,178 @@
+//! A caller's own script, run in the page's world.
+
+use std::time::Duration;
+
+use chromiumoxide_cdp::cdp::js_protocol::runtime::{
+    CallFunctionOnParams, CompileScriptParams, EvaluateParams, ExceptionDetails,
+    ReleaseObjectParams, RemoteObject, RemoteObjectSubtype, RemoteObjectType,
+    TerminateExecutionParams,
+};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::super::cdp::Session;
+use super::super::error::Error;
+use super::Page;
+
+const OPERATION: &str = "run a script";
+
+/// What a script came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ran {
+    /// It returned a value.
+    Value {
+        /// As JSON; what JSON cannot hold is described by a text.
+        result: Value,
+        /// What it is in JavaScript: `number`, `array`, `undefined`, `node`, …
+        kind: String,
+    },
+    /// It threw, or is no script.
+    Threw(Thrown),
+    /// It had not come to an end within the bound.
+    TimedOut,
+}
+
+/// What a script threw.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Thrown {
+    /// The error's class, such as `TypeError`.
+    pub name: String,
+    /// What it says.
+    pub message: String,
+    /// Where it was thrown.
+    pub stack: String,
+}
+
+impl Page {
+    /// Runs a script in the page's own world: an expression, or a function's body with `return`; `args`
+    /// is what the caller handed over. A promise is waited for.
+    pub async fn run_script(
+        &self,
+        script: &str,
+        args: &Value,
+        bound: Duration,
+    ) -> Result<Ran, Error> {
+        let session = self.session();
+        match timeout(bound, run(session, script, args)).await {
+            Ok(ran) => ran,
+            Err(_) => {
+                // One that never lets go of the page would keep everything from it.
+                session.tell("end a script", &TerminateExecutionParams::default());
+                Ok(Ran::TimedOut)
+            }
+        }
+    }
+}
+
+async fn run(session: &Session, script: &str, args: &Value) -> Result<Ran, Error> {
+    let expression = format!("(async (args) => (\n{script}\n))({args})");
+    let answer = evaluate(session, &expression).await?;
+    match answer {
+        Ok(object) => told(session, object).await,
+        Err(thrown) if is_syntax(&thrown) && !compiles(session, &expression).await? => {
+            let body = format!("(async (args) => {{\n{script}\n}})({args})");
+            match evaluate(session, &body).await? {
+                Ok(object) => told(session, object).await,
+                Err(thrown) => Ok(Ran::Threw(of(&thrown))),
+            }
+        }
+        Err(thrown) => Ok(Ran::Threw(of(&thrown))),
+    }
+}
+
+async fn evaluate(
+    session: &Session,
+    expression: &str,
+) -> Result<Result<RemoteObject, Box<ExceptionDetails>>, Error> {
+    let params = EvaluateParams {
+        await_promise: Some(true),
+        user_gesture: Some(true),
+        ..EvaluateParams::new(expression)
+    };
+    let answer = session.execute_unbounded(OPERATION, params).await?;
+    Ok(match answer.exception_details {
+        Some(thrown) => Err(Box::new(thrown)),
+        None => Ok(answer.result),
+    })
+}
+
+/// Whether the page could run it at all. One that throws a `SyntaxError` of its own is not run twice.
+async fn compiles(session: &Session, expression: &str) -> Result<bool, Error> {
+    let params = CompileScriptParams::new(expression, "", false);
+    let compiled = session.execute_unbounded(OPERATION, params).await?;
+    Ok(compiled.exception_details.is_none())
+}
+
+fn is_syntax(thrown: &ExceptionDetails) -> bool {
+    let class = thrown
+        .exception
+        .as_ref()
+        .and_then(|e| e.class_name.as_deref());
+    class == Some("SyntaxError")
+}
+
+/// A value as JSON; an object is handed over as a whole.
+async fn told(session: &Session, object: RemoteObject) -> Result<Ran, Error> {
+    let kind = match &object.subtype {
+        Some(subtype) => subtype.as_ref().to_owned(),
+        None => object.r#type.as_ref().to_owned(),
+    };
+    let described = || object.description.clone().map_or(Value::Null, Value::from);
+    let is_plain = matches!(
+        object.subtype,
+        None | Some(RemoteObjectSubtype::Array | RemoteObjectSubtype::Null)
+    );
+    let result = match (&object.r#type, &object.object_id) {
+        (RemoteObjectType::Object, Some(id)) if is_plain => {
+            let mut whole = CallFunctionOnParams::new("function () { return this; }");
+            whole.object_id = Some(id.clone());
+            whole.return_by_value = Some(true);
+            let whole = session.execute_unbounded(OPERATION, whole).await;
+            let value = whole.ok().and_then(|answer| answer.result.value);
+            value.unwrap_or_else(described)
+        }
+        (RemoteObjectType::Undefined, _) => Value::Null,
+        _ => match (&object.value, &object.unserializable_value) {
+            (Some(value), _) => value.clone(),
+            (None, Some(text)) => Value::from(text.inner().clone()),
+            (None, None) if object.subtype == Some(RemoteObjectSubtype::Null) => Value::Null,
+            (None, None) => described(),
+        },
+    };
+    if let Some(id) = object.object_id {
+        session.tell("let an object go", &ReleaseObjectParams::new(id));
+    }
+    Ok(Ran::Value { result, kind })
+}
+
+fn of(thrown: &ExceptionDetails) -> Thrown {
+    let Some(exception) = &thrown.exception else {
+        return Thrown {
+            name: "Error".to_owned(),
+            message: thrown.text.clone(),
+            stack: String::new(),
+        };
+    };
+    let Some(name) = exception.class_name.clone() else {
+        // Not everything that is thrown is an error.
+        let value = exception.value.clone().unwrap_or_default();
+        let message = match value {
+            Value::String(text) => text,
+            Value::Null => exception.description.clone().unwrap_or_default(),
+            other => other.to_string(),
+        };
+        return Thrown {
+            name: exception.r#type.as_ref().to_owned(),
+            message,
+            stack: String::new(),
+        };
+    };
+    let stack = exception.description.clone().unwrap_or_default();
+    let first = stack.split("\n    at ").next().unwrap_or_default();
+    let message = first.strip_prefix(&format!("{name}: ")).unwrap_or(first);
+    Thrown {
+        message: message.to_owned(),
+        name,
+        stack,
+    }
+}

@@ -1,0 +1,33 @@
+//! What is kept on disk, and where.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::load::state_directory;
+
+/// What is kept on disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct State {
+    /// Where the registry and the profiles of sessions with a name lie, for one service at a time;
+    /// empty for the user's state directory.
+    pub directory: PathBuf,
+    /// A JSON file that shows the registry to other programs; empty for none.
+    pub registry_file: PathBuf,
+}
+
+impl State {
+    /// Where the registry and the profiles lie.
+    pub fn place(&self) -> PathBuf {
+        match self.directory.as_os_str().is_empty() {
+            true => state_directory(),
+            false => self.directory.clone(),
+        }
+    }
+
+    /// The JSON file, if one is wanted.
+    pub fn json(&self) -> Option<PathBuf> {
+        Some(self.registry_file.clone()).filter(|path| !path.as_os_str().is_empty())
+    }
+}

@@ -1,0 +1,198 @@
+//! The registry: what is known of sessions on disk, for as long as they are kept.
+//!
+//! One SQLite file, written by one thread; whoever waits for [`Registry::put`] knows that it is on the
+//! disk. A JSON file beside it, if one is wanted, shows the same to other programs (REQUIREMENTS
+//! B31–B42). A disk that refuses is told to whoever needed it and in [`Registry::problem`]; nothing else
+//! waits for it.
+
+mod database;
+mod json;
+mod lock;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+
+use self::database::Database;
+use self::lock::Lock;
+use crate::error::{Chain, Error};
+use crate::model::{Kept, SessionId, SessionRecord};
+
+/// Orders that may wait for the disk; whoever gives a further one waits.
+const ORDERS_MAX: usize = 256;
+/// Orders that are written at once.
+const BATCH_MAX: usize = 64;
+
+/// The file in the state directory.
+const FILE: &str = "ghostcast.db";
+/// Where profiles lie in it.
+const PROFILES: &str = "profiles";
+
+/// The registry. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    orders: Option<mpsc::Sender<Order>>,
+    problem: Arc<Mutex<Option<String>>>,
+    directory: PathBuf,
+}
+
+#[derive(Debug)]
+struct Order {
+    change: Change,
+    done: oneshot::Sender<Result<(), String>>,
+}
+
+#[derive(Debug)]
+enum Change {
+    Put(Box<Kept>),
+    Remove(SessionId),
+}
+
+/// Makes a record of what is stored, as the service has it by default.
+pub type Restore<'a> = &'a dyn Fn(&crate::model::SessionSpec) -> SessionRecord;
+
+impl Registry {
+    /// Opens the registry in `directory`, which no other process may use, and reads what is kept. A
+    /// directory that cannot be written is a [`Registry::problem`], and no error: sessions without a
+    /// name do not need it.
+    pub fn open(
+        directory: &Path,
+        json: Option<PathBuf>,
+        restore: Restore<'_>,
+    ) -> Result<(Self, Vec<Kept>), Error> {
+        let problem = Arc::<Mutex<Option<String>>>::default();
+        let mut registry = Self {
+            orders: None,
+            problem: Arc::clone(&problem),
+            directory: directory.to_owned(),
+        };
+        let opened = match Lock::take(directory) {
+            Err(lock::Refused::Held(owner)) => {
+                return Err(Error::unavailable(format!(
+                    "the state directory {} is in use by another Ghostcast ({owner})",
+                    directory.display()
+                ))
+                .hint("End that one, or give this one a directory of its own with --state-dir."));
+            }
+            Err(lock::Refused::Disk(error)) => Err(error.to_string()),
+            Ok(lock) => Database::open(&directory.join(FILE))
+                .and_then(|database| Ok((database.read(restore)?, database)))
+                .map(|(kept, database)| (kept, database, lock))
+                .map_err(|error| error.to_string()),
+        };
+        let (kept, database, lock) = match opened {
+            Ok(opened) => opened,
+            Err(why) => {
+                tracing::warn!(why, directory = %directory.display(), "the registry cannot be opened");
+                registry.set_problem(Some(why));
+                return Ok((registry, Vec::new()));
+            }
+        };
+        let (orders, taken) = mpsc::channel(ORDERS_MAX);
+        let mirror = json.map(|path| json::Mirror::new(path, &kept));
+        let writer = Writer {
+            database,
+            mirror,
+            problem,
+            _lock: lock,
+        };
+        let spawned = std::thread::Builder::new()
+            .name("registry".to_owned())
+            .spawn(move || writer.run(taken));
+        match spawned {
+            Ok(_) => registry.orders = Some(orders),
+            Err(error) => registry.set_problem(Some(error.to_string())),
+        }
+        Ok((registry, kept))
+    }
+
+    /// Why nothing can be written, as far as is known.
+    pub fn problem(&self) -> Option<String> {
+        let problem = self.problem.lock();
+        problem.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where the profile of that name lies.
+    pub fn profile(&self, name: &crate::model::SessionName) -> PathBuf {
+        self.directory.join(PROFILES).join(name.as_str())
+    }
+
+    /// Writes a session down; when this returns, it is on the disk.
+    pub async fn put(&self, kept: Kept) -> Result<(), Error> {
+        self.order(Change::Put(Box::new(kept))).await
+    }
+
+    /// Forgets a session.
+    pub async fn remove(&self, id: SessionId) -> Result<(), Error> {
+        self.order(Change::Remove(id)).await
+    }
+
+    async fn order(&self, change: Change) -> Result<(), Error> {
+        let unwritable = |why: String| {
+            Error::unavailable(format!("the registry cannot be written: {why}")).hint(
+                "Check the free space and the rights of the state directory; sessions without a name \
+                 do not need it.",
+            )
+        };
+        let Some(orders) = &self.orders else {
+            return Err(unwritable(self.problem().unwrap_or_default()));
+        };
+        let (done, answer) = oneshot::channel();
+        let gone = || unwritable("its thread has ended".to_owned());
+        orders
+            .send(Order { change, done })
+            .await
+            .map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?.map_err(unwritable)
+    }
+
+    fn set_problem(&self, why: Option<String>) {
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+}
+
+/// What the registry's thread has.
+#[derive(Debug)]
+struct Writer {
+    database: Database,
+    mirror: Option<json::Mirror>,
+    problem: Arc<Mutex<Option<String>>>,
+    /// Let go with the thread: nobody else writes while it does.
+    _lock: Lock,
+}
+
+impl Writer {
+    /// Writes until nobody can order any more.
+    fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        let mut batch = Vec::new();
+        while orders.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
+            let (changes, waiting): (Vec<_>, Vec<_>) = batch
+                .drain(..)
+                .map(|Order { change, done }| (change, done))
+                .unzip();
+            let written = self.write(&changes);
+            let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+            problem.clone_from(&written.as_ref().err().cloned());
+            drop(problem);
+            for done in waiting {
+                // Whoever ordered may not wait.
+                let _ = done.send(written.clone());
+            }
+        }
+    }
+
+    fn write(&mut self, changes: &[Change]) -> Result<(), String> {
+        self.database.write(changes).map_err(|error| {
+            tracing::warn!(error = %Chain(&error), "the registry cannot be written");
+            error.to_string()
+        })?;
+        let Some(mirror) = &mut self.mirror else {
+            return Ok(());
+        };
+        mirror.write(changes).map_err(|error| {
+            tracing::warn!(%error, "the registry's JSON file cannot be written");
+            error.to_string()
+        })
+    }
+}

@@ -1,0 +1,205 @@
+"""One call for each thing that programs do most: navigate, execute, interact, wait."""
+
+import json
+import time
+
+import pytest
+
+from support.api import RESULT_FIELDS, assert_envelope
+
+
+def post(api, room, verb, status=200, **body):
+    """One call; its answer."""
+    answer = api.request("POST", f"/sessions/{room}/{verb}", json=body)
+    assert answer.status_code == status, f"{answer.status_code}: {answer.text[:300]}"
+    return answer.json()
+
+
+@pytest.fixture
+def show(lone_api, room, web):
+    """Opens a page of this body."""
+
+    def open_it(body, path="/control.html"):
+        web.files[path] = f"<!doctype html><title>Control</title>{body}".encode()
+        done = post(lone_api, room, "navigate", url=web.url(path))
+        assert set(done) == RESULT_FIELDS and done["success"], done
+        return web.url(path)
+
+    return open_it
+
+
+def test_navigate(lone_api, room, show, web):
+    """B17: where it went is in the answer and in the record; what fails is told as of any action."""
+    url = show("<h1>Hello</h1>")
+    record = lone_api.record(room)
+    assert record["current_url"] == url
+    failed = post(lone_api, room, "navigate", url="http://127.0.0.1:1/", timeout_ms=5000)
+    assert not failed["success"] and failed["error_kind"] == "navigation_failed", failed
+    assert lone_api.record(room)["last_activity"] > record["last_activity"]
+    for body in ({}, {"url": 1}, {"url": url, "wait_until": "never"}, {"url": url, "more": 1}):
+        answer = lone_api.request("POST", f"/sessions/{room}/navigate", json=body)
+        assert_envelope(answer, 400, "invalid_input")
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "result"),
+    [
+        ("1+1", "number", 2),
+        ("document.title", "string", "Control"),
+        ("return args.a + 1", "number", 2),
+        ("const x = args.a; return [x, {y: x}];", "array", [1, {"y": 1}]),
+        ("new Promise((done) => setTimeout(() => done('late'), 50))", "string", "late"),
+        ("await Promise.resolve(3)", "number", 3),
+        ("return await Promise.resolve(3)", "number", 3),
+        ("null", "null", None),
+        ("undefined", "undefined", None),
+        ("({a: undefined, b: [null]})", "object", {"b": [None]}),
+        ("NaN", "number", "NaN"),
+        ("10n ** 20n", "bigint", "100000000000000000000n"),
+        ("true // the end", "boolean", True),
+        ("document.body", "node", "body"),
+        ("() => 1", "function", "() => 1"),
+        ("Symbol('s')", "symbol", "Symbol(s)"),
+    ],
+)
+def test_execute(lone_api, room, show, script, kind, result):
+    """B19: values come back as they are, and what JSON cannot hold is described."""
+    show("<p>text</p>")
+    done = post(lone_api, room, "execute", script=script, args={"a": 1})
+    assert done == {"success": True, "result": result, "type": kind, "error": None}, done
+
+
+def test_execute_what_throws(lone_api, room, show):
+    """An error is an answer; nothing runs twice; the session lives on."""
+    show("<script>window.count = 0</script>")
+    done = post(lone_api, room, "execute", script="null.x")
+    assert not done["success"] and done["result"] is None, done
+    assert done["error"]["name"] == "TypeError" and "null" in done["error"]["message"]
+    assert "TypeError" in done["error"]["stack"]
+    done = post(lone_api, room, "execute", script="throw 'a text'")
+    assert (done["error"]["name"], done["error"]["message"]) == ("string", "a text")
+    done = post(lone_api, room, "execute", script="(count++, JSON.parse('{'))")
+    assert done["error"]["name"] == "SyntaxError"
+    done = post(lone_api, room, "execute", script="if (")
+    assert done["error"]["name"] == "SyntaxError"
+    assert post(lone_api, room, "execute", script="count")["result"] == 1
+    loop = {"a": 1}
+    done = post(lone_api, room, "execute", script="const o = {}; o.o = o; return o", args=loop)
+    assert done["success"] and isinstance(done["result"], str), done
+    large = lone_api.request(
+        "POST", f"/sessions/{room}/execute", json={"script": "'x'.repeat(2 ** 20)"}
+    )
+    assert_envelope(large, 422, "unprocessable")
+    for body in ({}, {"script": " "}, {"script": "1", "timeout_ms": 0}, {"script": "1", "x": 1}):
+        answer = lone_api.request("POST", f"/sessions/{room}/execute", json=body)
+        assert_envelope(answer, 400, "invalid_input")
+
+
+@pytest.mark.parametrize("script", ["for (;;);", "new Promise(() => {})"])
+def test_execute_what_never_ends(lone_api, room, show, script):
+    """It is ended at its bound, and the page works on."""
+    show("<button onclick=\"document.title = 'pressed'\">Go</button>")
+    began = time.monotonic()
+    answer = lone_api.request(
+        "POST", f"/sessions/{room}/execute", json={"script": script, "timeout_ms": 300}
+    )
+    assert_envelope(answer, 504, "timeout")
+    assert time.monotonic() - began < 3
+    assert lone_api.act(room, "click", index=lone_api.index_of(room, "Go"))["success"]
+    assert post(lone_api, room, "execute", script="document.title")["result"] == "pressed"
+
+
+def test_execute_tells_no_secret(lone_api, web):
+    """What a session may type by label is masked in what a script returns."""
+    with lone_api.session(secrets={"key": "hush-hush-9"}, initial_url=web.url("/form")) as room:
+        done = post(lone_api, room, "execute", script="['hush-hush-9', {a: 'a hush-hush-9'}]")
+        assert "hush-hush-9" not in json.dumps(done), done
+        done = post(lone_api, room, "execute", script="throw new Error('hush-hush-9')")
+        assert "hush-hush-9" not in json.dumps(done), done
+
+
+def test_interact(lone_api, room, show):
+    """B20: by selector, index and point; the page itself says what it got."""
+    show(
+        "<label>Name <input id=name></label> <select id=size><option>S<option>M</select>"
+        "<button id=go onclick=\"out.textContent = document.getElementById('name').value\">Go</button>"
+        "<p id=out></p><div id=plain onclick=\"out.textContent = 'plain'\">Plain</div>"
+    )
+    value = "document.getElementById('name').value"
+    for action, text in (("fill", "Ada"), ("fill", "Bob"), ("type", "by")):
+        done = post(lone_api, room, "interact", action=action, selector="#name", value=text)
+        assert done["success"], done
+    held = post(lone_api, room, "execute", script=value)["result"]
+    assert held == "Bobby", held
+    assert post(lone_api, room, "interact", action="click", selector="#go")["success"]
+    shown = "document.getElementById('out').textContent"
+    assert post(lone_api, room, "execute", script=shown)["result"] == "Bobby"
+    assert post(lone_api, room, "interact", action="select", selector="#size", label="M")["success"]
+    assert post(lone_api, room, "execute", script="size.value")["result"] == "M"
+    assert post(lone_api, room, "interact", action="click", selector="#plain")["success"]
+    assert post(lone_api, room, "execute", script=shown)["result"] == "plain"
+    index = lone_api.index_of(room, "Go")
+    assert post(lone_api, room, "interact", action="click", index=index)["success"]
+    missing = post(lone_api, room, "interact", action="click", selector="#no", timeout_ms=300)
+    assert missing["error_kind"] == "condition_not_met", missing
+    invalid = post(lone_api, room, "interact", action="click", selector="#[")
+    assert invalid["error_kind"] == "invalid_parameter", invalid
+    unknown = post(lone_api, room, "interact", action="dance", index=1)
+    assert unknown["error_kind"] == "unknown_action", unknown
+    for body in ({"action": "click", "selector": "#go", "index": 1}, {"selector": "#go"}):
+        answer = lone_api.request("POST", f"/sessions/{room}/interact", json=body)
+        assert_envelope(answer, 400, "invalid_input")
+
+
+def test_wait(lone_api, room, show):
+    """B21: each thing that can be waited for, met and not met."""
+    show(
+        "<p id=there>There</p><script>setTimeout(() => { later.hidden = false; there.remove(); "
+        "document.title = 'now'; history.pushState(0, '', '#done'); }, 400)</script>"
+        "<p id=later hidden>Later on</p>"
+    )
+    for condition in (
+        {"selector": "#later"},
+        {"selector": "#there", "state": "hidden"},
+        {"selector": "#there", "state": "detached"},
+        {"selector": "#later", "state": "attached"},
+        {"text": "later on"},
+        {"url": "*#done"},
+        {"function": "document.title === 'now'"},
+        {"load_state": "domcontentloaded"},
+        {"load_state": "load"},
+        {"load_state": "settled"},
+        {"seconds": 0.1},
+    ):
+        done = post(lone_api, room, "wait", **condition)
+        assert set(done) == {"waited_ms"} and done["waited_ms"] < 5000, (condition, done)
+    for condition in (
+        {"selector": "#never"},
+        {"selector": "#later", "state": "hidden"},
+        {"selector": "#later", "state": "detached"},
+        {"text": "never said"},
+        {"url": "*#never"},
+        {"function": "window.never"},
+    ):
+        began = time.monotonic()
+        answer = lone_api.request(
+            "POST", f"/sessions/{room}/wait", json={**condition, "timeout_ms": 400}
+        )
+        assert_envelope(answer, 504, "timeout")
+        assert 0.3 < time.monotonic() - began < 2, condition
+    for condition in ({}, {"text": "a", "url": "b"}, {"function": "if ("}, {"selector": "#["}):
+        answer = lone_api.request("POST", f"/sessions/{room}/wait", json=condition)
+        assert_envelope(answer, 400, "invalid_input")
+
+
+@pytest.mark.parametrize("verb", ["navigate", "execute", "interact", "wait"])
+def test_no_such_session(lone_api, verb):
+    """An unknown key is a 404 at each of them."""
+    bodies = {
+        "navigate": {"url": "about:blank"},
+        "execute": {"script": "1"},
+        "interact": {"action": "click", "index": 1},
+        "wait": {"seconds": 0},
+    }
+    answer = lone_api.request("POST", f"/sessions/nobody/{verb}", json=bodies[verb])
+    assert_envelope(answer, 404, "not_found")

@@ -1,0 +1,413 @@
+"""Sessions with a name: found again, with all that sites know them by, after whatever happened."""
+
+import concurrent.futures
+import os
+import signal
+import stat
+import subprocess
+import threading
+import time
+
+import pytest
+
+from support import procs
+from support.api import assert_envelope, new_room
+from support.kept import Site, file_of, known_as, rows, start, whole
+from support.service import Ghostcast, clean_env, free_port
+from support.wait import wait_for
+
+# What pages store is looked at after a moment, and so is what is kept of a session.
+KEPT_WITHIN_S = 1.5
+
+
+@pytest.fixture(scope="module")
+def site():
+    """A site that knows its visitors."""
+    site = Site()
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def house(ghostcast_bin, tmp_path):
+    """Makes services that share one state directory, one after the other."""
+    made = []
+
+    def service(port=free_port(), **env):
+        state = tmp_path / "state"
+        registry = tmp_path / "registry.json"
+        args = ("--state-dir", str(state), "--registry-file", str(registry))
+        made.append(Ghostcast(ghostcast_bin, args=args, env=env, port=port))
+        made[-1].state, made[-1].registry = state, registry
+        return made[-1].start()
+
+    yield service
+    for one in made:
+        if one in Ghostcast.running:
+            one.kill()
+        one.remove_home()
+    left = [pid for pid in procs.pids() if procs.mentions(pid, str(tmp_path))]
+    procs.kill_all(left)
+
+
+def browser_of(house, name):
+    """The process id of the browser that runs on the profile of that name."""
+    mark = f"--user-data-dir={house.state}/profiles/{name}/"
+    lines = {pid: procs.command_line(pid) for pid in procs.pids()}
+    found = [
+        pid
+        for pid, line in lines.items()
+        if any(word.startswith(mark) for word in line)
+        and not any(word.startswith("--type=") for word in line)
+    ]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_a_second_caller_finds_the_same_session(house, site):
+    """B1, B25, B53, D52: by name, by id, the same page and the same state of it."""
+    service = house()
+    api = service.api
+    first = start(api, "shop", initial_url=site.login("ada"), metadata={"team": "a"})
+    assert first["viewport"] == {"width": 1920, "height": 1080} and first["active"]
+    assert first["room_name"] is None and first["livekit"] == "none"
+    assert known_as(api, "shop") == whole("ada")
+    again = start(api, "shop", status=200)
+    assert again["session_id"] == first["session_id"]
+    assert again["current_url"] == first["current_url"]
+    assert again["metadata"] == {"team": "a"}
+    for key in ("shop", first["session_id"]):
+        assert api.record(key)["session_id"] == first["session_id"]
+    refusal = api.request("POST", "/sessions", json={"session_name": "shop", "reuse": False})
+    assert_envelope(refusal, 409, "conflict")
+    # The browser of a profile is its owner's alone.
+    mode = stat.S_IMODE((service.state / "profiles" / "shop").stat().st_mode)
+    assert mode == 0o700
+    assert not service.stop()
+
+
+def test_names_and_rooms_are_one_set_of_keys(house):
+    """D59: what is found by a key is one session; a name is no room's, nor the other way round."""
+    service = house()
+    api = service.api
+    start(api, "both", room_name="a-room")
+    assert api.record("a-room")["session_name"] == "both"
+    start(api, "alone")
+    for spec in (
+        {"session_name": "a-room"},
+        {"room_name": "alone"},
+        {"room_name": "both"},
+        {"room_name": "a-room"},
+        {"session_name": "both", "room_name": "other-room"},
+    ):
+        assert_envelope(api.request("POST", "/sessions", json=spec), 409, "conflict")
+    for spec in ({}, {"session_name": None, "room_name": None}, {"storage": "profile", "room_name": "x"}):
+        assert_envelope(api.request("POST", "/sessions", json=spec), 422, "unprocessable")
+    for spec in ({"browser_type": "firefox"}, {"browser_type": "webkit"}, {"headless": False}):
+        answer = api.request("POST", "/sessions", json={"session_name": "new", **spec})
+        assert_envelope(answer, 422, "unsupported")
+    for name in ("", ".", "..", "a/b", "a b", "ä", "x" * 129):
+        answer = api.request("POST", "/sessions", json={"session_name": name})
+        assert_envelope(answer, 400, "invalid_input")
+    assert not service.stop()
+
+
+def test_the_viewport_may_come_in_one_piece(house):
+    """B55: as an object, or flat; not both with different sizes."""
+    service = house()
+    api = service.api
+    record = start(api, "sized", viewport={"width": 800, "height": 600})
+    assert record["viewport"] == {"width": 800, "height": 600}
+    both = {"viewport": {"width": 800, "height": 600}, "viewport_width": 640}
+    answer = api.request("POST", "/sessions", json={"session_name": "two", **both})
+    assert_envelope(answer, 400, "invalid_input")
+    answer = api.request(
+        "POST", "/sessions", json={"session_name": "two", "viewport": {"width": 8, "height": 600}}
+    )
+    assert_envelope(answer, 400, "invalid_input")
+    assert not service.stop()
+
+
+def test_a_restart_brings_everything_back(house, site):
+    """B41, B45, D48: cookies without an expiry, storage, database, worker, URL, tabs, metadata."""
+    service = house()
+    first = start(
+        service.api, "desk", initial_url=site.login("bob"), metadata={"n": 1}, allowed_domains=["127.0.0.1"]
+    )
+    assert known_as(service.api, "desk") == whole("bob")
+    assert service.api.act("desk", "new_tab", url=f"{site.base}/?second")["success"]
+    assert service.api.act("desk", "switch_tab", tab=1)["success"]
+    assert not service.stop()
+    service = house(port=service.port)
+    api = service.api
+    stored = api.record("desk")
+    assert stored["state"] == "stored" and not stored["active"], stored
+    assert stored["session_id"] == first["session_id"] and stored["metadata"] == {"n": 1}
+    with pytest.raises(AssertionError):
+        browser_of(service, "desk")
+    assert file_of(service.registry)["active_sessions"] == []
+    # The first use brings it back.
+    assert known_as(api, "desk") == whole("bob")
+    record = api.record("desk")
+    assert record["state"] == "live" and record["created_at"] == first["created_at"]
+    assert record["allowed_domains"] == ["127.0.0.1"]
+    assert record["page_count"] == 2, record
+    urls = [tab["url"] for tab in api.get("/sessions/desk/context").json()["tabs"]]
+    assert urls == [site.login("bob"), f"{site.base}/?second"], urls
+    # What is refused to it stays refused.
+    refused = api.act("desk", "navigate", url="http://elsewhere.test/")
+    assert refused["error_kind"] == "blocked", refused
+    assert not service.stop()
+
+
+def test_a_killed_browser_comes_back_by_itself(house, site):
+    """B66, D18: on the same profile and page, told, and still logged in."""
+    service = house()
+    api = service.api
+    first = start(api, "crash", initial_url=site.login("eve"))
+    assert known_as(api, "crash") == whole("eve")
+    time.sleep(KEPT_WITHIN_S)
+    with api.events("crash") as events:
+        os.kill(browser_of(service, "crash"), signal.SIGKILL)
+        told = events.wait("browser_error", 5)
+        assert "started again" in told["error"], told
+        api.wait_record("crash", lambda record: record["state"] == "live", 10, "it lives again")
+    again = api.record("crash")
+    assert again["session_id"] == first["session_id"]
+    assert known_as(api, "crash") == whole("eve")
+    assert not service.stop()
+
+
+def test_a_browser_that_dies_over_and_over_stays_dead(house, site):
+    """At most three times in ten minutes; then it is failed, and a caller may still have it back."""
+    service = house()
+    api = service.api
+    start(api, "dies", initial_url=site.base)
+    for _ in range(3):
+        os.kill(browser_of(service, "dies"), signal.SIGKILL)
+        time.sleep(0.3)
+        api.wait_record("dies", lambda record: record["state"] == "live", 10, "it lives again")
+    os.kill(browser_of(service, "dies"), signal.SIGKILL)
+    dead = api.wait_record("dies", lambda record: record["state"] == "failed", 10, "it is failed")
+    assert not dead["active"]
+    time.sleep(1)
+    assert api.record("dies")["state"] == "failed"
+    assert start(api, "dies", status=200)["state"] == "live"
+    assert not service.stop()
+
+
+def test_kill_9_of_service_and_browsers(house, site):
+    """All of several sessions are logged in after both are killed, by all that sites go by."""
+    service = house()
+    names = [f"user{number}" for number in range(4)]
+    for name in names:
+        start(service.api, name, initial_url=site.login(name))
+    for name in names:
+        assert known_as(service.api, name) == whole(name)
+    time.sleep(KEPT_WITHIN_S)
+    acknowledged = rows(service.state)
+    assert set(acknowledged) == set(names)
+    service.kill()
+    service = house(port=service.port)
+    listed = {one["session_name"]: one for one in service.api.get("/sessions").json()["sessions"]}
+    assert {name: one["session_id"] for name, one in listed.items()} == acknowledged
+    for name in names:
+        record = start(service.api, name, status=200)
+        assert record["session_id"] == acknowledged[name]
+        assert known_as(service.api, name) == whole(name)
+    assert not service.stop()
+
+
+def test_a_killed_service_leaves_no_browser_that_holds_a_profile(house, site):
+    """The next run ends what the dead one left running, and takes the profile over."""
+    service = house()
+    start(service.api, "orphan", initial_url=site.login("joe"))
+    assert known_as(service.api, "orphan") == whole("joe")
+    time.sleep(KEPT_WITHIN_S)
+    orphan = browser_of(service, "orphan")
+    os.kill(service.pid, signal.SIGKILL)
+    service.process.wait()
+    service.forget()
+    assert procs.is_alive(orphan)
+    service = house(port=service.port)
+    assert known_as(service.api, "orphan") == whole("joe")
+    assert not procs.is_alive(orphan)
+    assert not service.stop()
+
+
+def test_no_acknowledged_session_is_lost(house):
+    """B8, B42: killed while it writes, the database and the JSON file read, with all that was told."""
+    service = house()
+    for round_ in range(5):
+        told, errors = [], []
+
+        def create(number, service=service, told=told, errors=errors, round_=round_):
+            try:
+                told.append(start(service.api, f"n{round_}-{number}", storage="none")["session_name"])
+            except Exception as error:  # noqa: BLE001 the service is being killed
+                errors.append(error)
+
+        threads = [threading.Thread(target=create, args=(number,)) for number in range(3)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.05 + 0.12 * round_)
+        service.kill()
+        for thread in threads:
+            thread.join()
+        file_of(service.registry)
+        assert set(told) <= set(rows(service.state)), (told, rows(service.state))
+        service = house(port=service.port)
+        listed = {one["session_name"] for one in service.api.get("/sessions").json()["sessions"]}
+        assert set(told) <= listed
+        for name in listed:
+            assert service.api.close(name).status_code == 200
+    assert not service.stop()
+
+
+def test_one_name_at_the_same_instant_is_one_session(house):
+    """Two callers who create the same name both get the one session."""
+    service = house()
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for number in range(5):
+            spec = {"session_name": f"twin{number}", "storage": "none"}
+            sent = [pool.submit(service.api.request, "POST", "/sessions", json=spec) for _ in range(4)]
+            answers = [one.result() for one in sent]
+            codes = sorted(answer.status_code for answer in answers)
+            assert codes == [200, 200, 200, 201], [answer.text for answer in answers]
+            assert len({answer.json()["session_id"] for answer in answers}) == 1
+            service.api.close(f"twin{number}")
+    assert not service.stop()
+
+
+def test_deleting_keeps_the_profile_unless_it_is_asked_for(house, site):
+    """B14, D50: the record goes, the browser goes, the logins stay; or go as well."""
+    service = house()
+    api = service.api
+    first = start(api, "gone", initial_url=site.login("kim"))
+    assert known_as(api, "gone") == whole("kim")
+    browser = browser_of(service, "gone")
+    assert api.close("gone").json()["state"] == "closed"
+    assert not procs.is_alive(browser)
+    assert_envelope(api.request("GET", "/sessions/gone"), 404, "not_found")
+    assert rows(service.state) == {}
+    again = start(api, "gone", initial_url=site.base)
+    assert again["session_id"] != first["session_id"]
+    assert known_as(api, "gone") == whole("kim")
+    answer = api.request("DELETE", "/sessions/gone", params={"profile": "delete"})
+    assert answer.status_code == 200
+    assert not (service.state / "profiles" / "gone").exists()
+    start(api, "gone", initial_url=site.base)
+    assert known_as(api, "gone") == "cookies , storage null, database undefined, workers 0"
+    assert not service.stop()
+
+
+def test_a_stopped_browser_is_deleted_all_the_same(house, site):
+    """B29: a browser that does not answer, by SIGSTOP, is ended within ten seconds."""
+    service = house()
+    start(service.api, "stuck", initial_url=site.base)
+    browser = browser_of(service, "stuck")
+    os.kill(browser, signal.SIGSTOP)
+    began = time.monotonic()
+    assert service.api.close("stuck").status_code == 200
+    took = time.monotonic() - began
+    assert took < 10 and not procs.is_alive(browser), took
+    assert not service.stop()
+
+
+def test_the_second_service_on_a_state_directory_refuses(house, ghostcast_bin):
+    """And names the first; nothing of it is disturbed."""
+    service = house()
+    command = [ghostcast_bin, "serve", "--listen", f"127.0.0.1:{free_port()}"]
+    command += ["--state-dir", str(service.state)]
+    done = subprocess.run(
+        command, env=clean_env(), capture_output=True, text=True, timeout=10, check=False
+    )
+    assert done.returncode == 1
+    assert f"pid {service.pid} since" in done.stderr and "--state-dir" in done.stderr, done.stderr
+    assert service.api.get("/health").json()["status"] == "healthy"
+    assert not service.stop()
+
+
+def test_a_registry_that_cannot_be_written(house, tmp_path):
+    """Sessions of rooms go on; a session with a name is refused with the reason, which health has."""
+    (tmp_path / "state").write_text("a file where the directory should be")
+    service = house()
+    api = service.api
+    health = api.get("/health").json()
+    assert health["status"] == "degraded" and "kept on disk" in health["reasons"][0], health
+    answer = api.request("POST", "/sessions", json={"session_name": "kept"})
+    refusal = assert_envelope(answer, 503, "unavailable")
+    assert "registry" in refusal["message"] and refusal["hint"], refusal
+    with api.session() as room:
+        assert api.record(room)["state"] == "live"
+    assert [one["state"] for one in api.get("/sessions").json()["sessions"]] == []
+    assert not service.stop()
+
+
+def test_a_profile_that_chromium_refuses_is_set_aside(house, site):
+    """It is never deleted; the session begins anew, with its cookies, and the log says so."""
+    service = house()
+    start(service.api, "broken", initial_url=site.login("lea"))
+    assert known_as(service.api, "broken") == whole("lea")
+    assert not service.stop()
+    profile = service.state / "profiles" / "broken"
+    (profile / "chromium" / "DevToolsActivePort").unlink(missing_ok=True)
+    shutil_into_file(profile / "chromium" / "Default")
+    service = house(port=service.port)
+    record = start(service.api, "broken", status=200)
+    assert record["state"] == "live", record
+    assert "cookies here=lea known=lea" in known_as(service.api, "broken")
+    aside = [entry for entry in profile.iterdir() if entry.name.startswith("chromium.refused-")]
+    assert len(aside) == 1 and (aside[0] / "was").is_dir(), aside
+    assert aside[0].name in service.log()
+    assert not service.stop()
+
+
+def shutil_into_file(directory):
+    """A directory that Chromium needs becomes a file."""
+    directory.rename(directory.with_name("was"))
+    directory.write_text("no directory")
+
+
+def test_the_json_file_shows_the_registry(house, site):
+    """B31 to B40: the fields, their values, and each change of them."""
+    service = house()
+    api, room = service.api, new_room("listed")
+    kept = start(api, "listed", initial_url=f"{site.base}/", metadata={"k": [1, {"x": None}]})
+    api.create(room)
+
+    def entry(accept):
+        def look():
+            return file_of(service.registry)["sessions"].get(kept["session_id"], {})
+
+        return wait_for(look, 5, "the file shows it", accept=accept)
+
+    one = entry(lambda one: one.get("current_url") == f"{site.base}/")
+    assert set(one) == {
+        "session_id", "session_name", "created_at", "last_activity", "current_url", "active",
+        "page_count", "metadata",
+    }  # fmt: skip
+    assert one["session_name"] == "listed" and one["metadata"] == {"k": [1, {"x": None}]}
+    ids = {record["session_id"] for record in api.get("/sessions").json()["sessions"]}
+    wait_for(lambda: set(file_of(service.registry)["sessions"]) == ids, 5, "both lists agree")
+    before = file_of(service.registry)["last_updated"]
+    assert api.act("listed", "new_tab", url=f"{site.base}/?two")["success"]
+    two = entry(lambda one: one["page_count"] == 2)
+    assert two["last_activity"] > one["last_activity"] and two["current_url"].endswith("?two")
+    assert file_of(service.registry)["last_updated"] > before
+    api.close(room)
+    wait_for(
+        lambda: set(file_of(service.registry)["sessions"]) == {kept["session_id"]}, 5, "it is gone"
+    )
+    assert not service.stop()
+    assert file_of(service.registry)["active_sessions"] == []
+
+
+def test_cookies_of_one_are_not_seen_in_the_other(house, site):
+    """B70: each session with a name has a profile of its own."""
+    service = house()
+    start(service.api, "one", initial_url=site.login("one"))
+    start(service.api, "two", initial_url=site.base)
+    assert known_as(service.api, "one") == whole("one")
+    assert known_as(service.api, "two") == "cookies , storage null, database undefined, workers 0"
+    assert not service.stop()
