@@ -15,12 +15,14 @@ use super::status::ErrorBody;
 use crate::error::Error;
 use crate::model::ActionResult;
 use crate::model::command::ActionRequest;
-use crate::session::{Executed, Script, SessionHandle};
+use crate::session::{ContextOptions, Executed, Script, SessionHandle};
 
 /// Bound on a wait that names none, milliseconds.
 const WAIT_MS: u64 = 10_000;
 /// Longest wait, milliseconds.
 const WAIT_MS_MAX: u64 = 120_000;
+/// Elements that are numbered to find the one that a selector means.
+const LISTED_MAX: u32 = 5_000;
 /// Between two looks of a wait.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -140,7 +142,18 @@ pub(super) async fn interact(
         }
         let awaited = json!({ "for": { "selector": selector },
             "timeout_ms": body.timeout_ms.unwrap_or(WAIT_MS) });
-        let found = handle.act(request("wait", awaited)).await?;
+        let mut found = handle.act(request("wait", awaited.clone())).await?;
+        let number = |done: &ActionResult| done.outcome.data.get("found")?.get("index").cloned();
+        if found.success && number(&found).is_none() {
+            // An element has a number once the page is listed.
+            let all = ContextOptions {
+                elements: true,
+                limit: Some(LISTED_MAX),
+                ..ContextOptions::default()
+            };
+            handle.context(all).await?;
+            found = handle.act(request("wait", awaited)).await?;
+        }
         if !found.success {
             return Ok(Json(found));
         }
