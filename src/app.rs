@@ -13,9 +13,9 @@ use crate::browser::Pool;
 use crate::config::Config;
 use crate::error::Error;
 use crate::events::Bus;
-use crate::model::SessionSpec;
+use crate::model::{Kept, SessionSpec};
 use crate::session::Manager;
-use crate::store::Registry;
+use crate::store::{Place, Registry};
 
 /// Everybody has ended within this time of a shutdown, or is cut off.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
@@ -30,6 +30,16 @@ pub struct App {
     address: SocketAddr,
     tracker: TaskTracker,
     cancel: CancellationToken,
+}
+
+/// What is kept on disk.
+fn registry(config: &Config) -> Result<(Registry, Vec<Kept>), Error> {
+    let restore = |spec: &SessionSpec| Manager::restore(config, spec);
+    let place = Place {
+        directory: config.state.place(),
+        is_usual: config.state.is_usual(),
+    };
+    Registry::open(&place, config.state.json(), &restore)
 }
 
 impl App {
@@ -60,8 +70,7 @@ impl App {
                 "cleared what a run that was killed had left behind"
             );
         }
-        let restore = |spec: &SessionSpec| Manager::restore(&config, spec);
-        let kept = Registry::open(&config.state.place(), config.state.json(), &restore)?;
+        let kept = registry(&config)?;
         let bus = Bus::new(config.events.clone());
         let manager = Manager::new(
             Arc::clone(&config),

@@ -3,8 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::routing::post;
+use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -16,6 +17,15 @@ use crate::error::Error;
 use crate::model::ActionResult;
 use crate::model::command::ActionRequest;
 use crate::session::{ContextOptions, Executed, Script, SessionHandle};
+
+/// The calls of this module.
+pub(super) fn routes() -> Router<Doors> {
+    Router::new()
+        .route("/sessions/{room_name}/navigate", post(navigate))
+        .route("/sessions/{room_name}/execute", post(execute))
+        .route("/sessions/{room_name}/interact", post(interact))
+        .route("/sessions/{room_name}/wait", post(wait))
+}
 
 /// Bound on a wait that names none, milliseconds.
 const WAIT_MS: u64 = 10_000;

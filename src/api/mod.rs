@@ -91,6 +91,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
     let grpc = grpc::routes(&doors)?;
     Ok(Router::new()
         .route("/sessions", post(sessions::start).get(sessions::list))
+        .route("/sessions/cleanup", post(sessions::clean_up))
         .route(
             "/sessions/{room_name}",
             get(sessions::show).delete(sessions::close),
@@ -113,10 +114,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
             "/sessions/{room_name}/downloads/{id}",
             get(downloads::fetch),
         )
-        .route("/sessions/{room_name}/navigate", post(control::navigate))
-        .route("/sessions/{room_name}/execute", post(control::execute))
-        .route("/sessions/{room_name}/interact", post(control::interact))
-        .route("/sessions/{room_name}/wait", post(control::wait))
+        .merge(control::routes())
         .route("/sessions/{room_name}/context", get(sessions::context))
         .route(
             "/sessions/{room_name}/screenshot",

@@ -22,6 +22,7 @@ use super::{
         sessions::list,
         sessions::show,
         sessions::close,
+        sessions::clean_up,
         sessions::pause,
         sessions::resume,
         sessions::recover,

@@ -140,6 +140,57 @@ pub(super) async fn close(
     Ok(Json(record))
 }
 
+/// Which sessions are old.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cleanup {
+    /// Hours since a session's `last_activity`, 0 or more.
+    #[schema(minimum = 0, example = 24)]
+    max_age_hours: f64,
+    /// Only says which they are.
+    #[serde(default)]
+    dry_run: bool,
+    /// Deletes the profiles of those with a name too.
+    #[serde(default)]
+    profiles: bool,
+}
+
+/// What a cleanup came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CleanedUp {
+    /// The sessions that are closed, or would be.
+    deleted: Vec<SessionRecord>,
+    /// How many others there are.
+    kept: usize,
+}
+
+/// Close the sessions that nothing has happened in for so long, alive or stored.
+#[utoipa::path(post, path = "/sessions/cleanup", tag = "sessions", request_body = Cleanup, responses(
+    (status = 200, description = "Which were closed", body = CleanedUp),
+    (status = 400, description = "The age is not valid", body = ErrorBody),
+))]
+pub(super) async fn clean_up(
+    State(doors): State<Doors>,
+    JsonBody(body): JsonBody<Cleanup>,
+) -> Result<Json<CleanedUp>, Error> {
+    let age = std::time::Duration::try_from_secs_f64(body.max_age_hours * 3_600.0);
+    let age = age.map_err(|error| {
+        Error::invalid_input("max_age_hours is out of range")
+            .hint("Use 0 or more.")
+            .source(error)
+    })?;
+    let (deleted, kept) = doors.manager.clean_up(age, body.dry_run).await?;
+    if body.profiles && !body.dry_run {
+        for name in deleted
+            .iter()
+            .filter_map(|record| record.session_name.as_ref())
+        {
+            doors.manager.delete_profile(name).await?;
+        }
+    }
+    Ok(Json(CleanedUp { deleted, kept }))
+}
+
 /// Pause the video; the browser, actions and events go on.
 #[utoipa::path(post, path = "/sessions/{room_name}/pause", tag = "sessions",
     params(("room_name" = String, Path, description = "Session id, name or room")), responses(

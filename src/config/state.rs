@@ -20,10 +20,15 @@ pub struct State {
 impl State {
     /// Where the registry and the profiles lie.
     pub fn place(&self) -> PathBuf {
-        match self.directory.as_os_str().is_empty() {
+        match self.is_usual() {
             true => state_directory(),
             false => self.directory.clone(),
         }
+    }
+
+    /// Whether nobody has said where.
+    pub fn is_usual(&self) -> bool {
+        self.directory.as_os_str().is_empty()
     }
 
     /// The JSON file, if one is wanted.

@@ -47,6 +47,9 @@ impl RoomName {
 /// Longest name of a session.
 pub const SESSION_NAME_CHARS_MAX: usize = 128;
 
+/// What a path means by itself where a session's name would stand.
+const RESERVED: &str = "cleanup";
+
 /// The name of a session that is kept: its profile and its record outlive its browser and the service
 /// (REQUIREMENTS B53). It is a name of a directory too.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -54,18 +57,20 @@ pub const SESSION_NAME_CHARS_MAX: usize = 128;
 pub struct SessionName(String);
 
 impl SessionName {
-    /// Parses a session's name: 1 to 128 characters of `A-Z a-z 0-9 . _ -`, and not dots alone.
+    /// Parses a session's name: 1 to 128 characters of `A-Z a-z 0-9 . _ -`, and not dots alone or
+    /// what a path means by itself.
     pub fn parse(name: &str) -> Result<Self, Error> {
         let is_clean = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         let is_name = (1..=SESSION_NAME_CHARS_MAX).contains(&name.len())
             && name.chars().all(is_clean)
-            && !name.chars().all(|c| c == '.');
+            && !name.chars().all(|c| c == '.')
+            && name != RESERVED;
         match is_name {
             true => Ok(Self(name.to_owned())),
             false => Err(
                 Error::invalid_input("session_name is not a valid session name").hint(format!(
                     "Use 1 to {SESSION_NAME_CHARS_MAX} characters of A-Z, a-z, 0-9, '.', '_' and \
-                     '-', and not dots alone."
+                     '-', and not dots alone or \"{RESERVED}\"."
                 )),
             ),
         }

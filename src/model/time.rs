@@ -1,6 +1,6 @@
 //! Wall-clock time as the wire has it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
@@ -13,6 +13,12 @@ impl UnixTime {
     /// The wall clock now.
     pub fn now() -> Self {
         Self::from(SystemTime::now())
+    }
+
+    /// So much earlier.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0 - duration.as_secs_f64())
     }
 
     /// ISO 8601 in UTC with milliseconds, as the REST records have it.

@@ -15,10 +15,10 @@ use super::slots::{self, Slot, Slots};
 use super::start::{self, Ground};
 use crate::browser::Pool;
 use crate::config::Config;
-use crate::error::{Chain, Error};
+use crate::error::{Chain, Error, ErrorKind};
 use crate::events;
 use crate::model::{
-    Kept, RoomName, SessionId, SessionName, SessionRecord, SessionSpec, SessionState,
+    Kept, RoomName, SessionId, SessionName, SessionRecord, SessionSpec, SessionState, UnixTime,
 };
 use crate::publish::record::Shelf;
 use crate::store::Registry;
@@ -300,6 +300,33 @@ impl Manager {
         }
         metrics::gauge!("ghostcast_sessions").set(self.count_live() as f64);
         Ok(record)
+    }
+
+    /// Closes the sessions that nothing has happened in for so long, or says which they are; answers
+    /// them, and how many others there are.
+    pub async fn clean_up(
+        &self,
+        unused_for: Duration,
+        is_dry: bool,
+    ) -> Result<(Vec<SessionRecord>, usize), Error> {
+        let before = UnixTime::now().minus(unused_for).to_iso8601();
+        let (old, young): (Vec<_>, Vec<_>) = self.records().into_iter().partition(|record| {
+            // Of one form, so that the earlier one is the smaller.
+            record.state != SessionState::Starting && record.last_activity < before
+        });
+        if is_dry {
+            return Ok((old, young.len()));
+        }
+        let mut closed = Vec::new();
+        for record in old {
+            match self.close(&record.session_id.to_string()).await {
+                Ok(record) => closed.push(record),
+                // Somebody else was faster.
+                Err(error) if error.kind == ErrorKind::NotFound => (),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((closed, young.len()))
     }
 
     /// Deletes the profile of a session that is closed.

@@ -9,7 +9,7 @@ mod database;
 mod json;
 mod lock;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
@@ -33,8 +33,28 @@ const PROFILES: &str = "profiles";
 #[derive(Debug, Clone)]
 pub struct Registry {
     orders: Option<mpsc::Sender<Order>>,
-    problem: Arc<Mutex<Option<String>>>,
+    known: Arc<Known>,
+}
+
+/// What is known of the registry's place.
+#[derive(Debug)]
+struct Known {
     directory: PathBuf,
+    /// Whose the directory is, where it is another's.
+    owner: Option<String>,
+    problem: Problem,
+}
+
+/// Why nothing can be written, as far as is known.
+type Problem = Arc<Mutex<Option<String>>>;
+
+/// Where a registry lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its directory.
+    pub directory: PathBuf,
+    /// Whether that is where it lies if nobody says where.
+    pub is_usual: bool,
 }
 
 #[derive(Debug)]
@@ -53,21 +73,33 @@ enum Change {
 pub type Restore<'a> = &'a dyn Fn(&crate::model::SessionSpec) -> SessionRecord;
 
 impl Registry {
-    /// Opens the registry in `directory`, which no other process may use, and reads what is kept. A
-    /// directory that cannot be written is a [`Registry::problem`], and no error: sessions without a
-    /// name do not need it.
+    /// Opens the registry at a place that no other process may use, and reads what is kept. A directory
+    /// that cannot be written is a [`Registry::problem`], and no error: sessions without a name do not
+    /// need it. Neither do those of a second service of the same user, whom nobody gave a place of its own.
     pub fn open(
-        directory: &Path,
+        place: &Place,
         json: Option<PathBuf>,
         restore: Restore<'_>,
     ) -> Result<(Self, Vec<Kept>), Error> {
-        let problem = Arc::<Mutex<Option<String>>>::default();
-        let mut registry = Self {
-            orders: None,
-            problem: Arc::clone(&problem),
-            directory: directory.to_owned(),
+        let problem = Problem::default();
+        let directory = place.directory.as_path();
+        let registry = |orders, owner| Self {
+            orders,
+            known: Arc::new(Known {
+                directory: directory.to_owned(),
+                owner,
+                problem: Arc::clone(&problem),
+            }),
         };
         let opened = match Lock::take(directory) {
+            Err(lock::Refused::Held(owner)) if place.is_usual => {
+                tracing::warn!(
+                    owner,
+                    directory = %directory.display(),
+                    "another Ghostcast uses the user's state directory: this one keeps no sessions"
+                );
+                return Ok((registry(None, Some(owner)), Vec::new()));
+            }
             Err(lock::Refused::Held(owner)) => {
                 return Err(Error::unavailable(format!(
                     "the state directory {} is in use by another Ghostcast ({owner})",
@@ -85,8 +117,8 @@ impl Registry {
             Ok(opened) => opened,
             Err(why) => {
                 tracing::warn!(why, directory = %directory.display(), "the registry cannot be opened");
-                registry.set_problem(Some(why));
-                return Ok((registry, Vec::new()));
+                set(&problem, Some(why));
+                return Ok((registry(None, None), Vec::new()));
             }
         };
         let (orders, taken) = mpsc::channel(ORDERS_MAX);
@@ -94,28 +126,27 @@ impl Registry {
         let writer = Writer {
             database,
             mirror,
-            problem,
+            problem: Arc::clone(&problem),
             _lock: lock,
         };
         let spawned = std::thread::Builder::new()
             .name("registry".to_owned())
             .spawn(move || writer.run(taken));
-        match spawned {
-            Ok(_) => registry.orders = Some(orders),
-            Err(error) => registry.set_problem(Some(error.to_string())),
-        }
-        Ok((registry, kept))
+        let orders = spawned
+            .map(|_| orders)
+            .inspect_err(|error| set(&problem, Some(error.to_string())));
+        Ok((registry(orders.ok(), None), kept))
     }
 
     /// Why nothing can be written, as far as is known.
     pub fn problem(&self) -> Option<String> {
-        let problem = self.problem.lock();
+        let problem = self.known.problem.lock();
         problem.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Where the profile of that name lies.
     pub fn profile(&self, name: &crate::model::SessionName) -> PathBuf {
-        self.directory.join(PROFILES).join(name.as_str())
+        self.known.directory.join(PROFILES).join(name.as_str())
     }
 
     /// Writes a session down; when this returns, it is on the disk.
@@ -135,6 +166,12 @@ impl Registry {
                  do not need it.",
             )
         };
+        if let Some(owner) = &self.known.owner {
+            return Err(Error::unavailable(format!(
+                "nothing is kept here: the state directory is in use by another Ghostcast ({owner})"
+            ))
+            .hint("Ask that one, or start this one with a directory of its own, by --state-dir."));
+        }
         let Some(orders) = &self.orders else {
             return Err(unwritable(self.problem().unwrap_or_default()));
         };
@@ -146,10 +183,10 @@ impl Registry {
             .map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?.map_err(unwritable)
     }
+}
 
-    fn set_problem(&self, why: Option<String>) {
-        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = why;
-    }
+fn set(problem: &Problem, why: Option<String>) {
+    *problem.lock().unwrap_or_else(PoisonError::into_inner) = why;
 }
 
 /// What the registry's thread has.
@@ -157,7 +194,7 @@ impl Registry {
 struct Writer {
     database: Database,
     mirror: Option<json::Mirror>,
-    problem: Arc<Mutex<Option<String>>>,
+    problem: Problem,
     /// Let go with the thread: nobody else writes while it does.
     _lock: Lock,
 }
@@ -172,9 +209,7 @@ impl Writer {
                 .map(|Order { change, done }| (change, done))
                 .unzip();
             let written = self.write(&changes);
-            let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
-            problem.clone_from(&written.as_ref().err().cloned());
-            drop(problem);
+            set(&self.problem, written.as_ref().err().cloned());
             for done in waiting {
                 // Whoever ordered may not wait.
                 let _ = done.send(written.clone());

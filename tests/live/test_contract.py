@@ -23,6 +23,7 @@ ROUTES = [
     ("post", "/sessions"),
     ("get", "/sessions/{}"),
     ("delete", "/sessions/{}"),
+    ("post", "/sessions/cleanup"),
     ("post", "/sessions/{}/pause"),
     ("post", "/sessions/{}/resume"),
     ("post", "/sessions/{}/recover"),

@@ -13,7 +13,7 @@ import pytest
 from support import procs
 from support.api import assert_envelope, new_room
 from support.kept import Site, file_of, known_as, rows, start, whole
-from support.service import Ghostcast, clean_env, free_port
+from support.service import STATE_ENV, Ghostcast, clean_env, free_port
 from support.wait import wait_for
 
 # What pages store is looked at after a moment, and so is what is kept of a session.
@@ -328,6 +328,29 @@ def test_the_second_service_on_a_state_directory_refuses(house, ghostcast_bin):
     assert not service.stop()
 
 
+def test_a_second_service_that_was_given_no_directory(house, ghostcast_bin, tmp_path):
+    """It runs, and says whose the sessions with a name are; and has them when it is alone."""
+    usual = {"XDG_STATE_HOME": str(tmp_path / "home"), STATE_ENV: ""}
+    first = Ghostcast(ghostcast_bin, env=usual).start()
+    second = Ghostcast(ghostcast_bin, env=usual).start()
+    try:
+        assert start(first.api, "mine", storage="none")["state"] == "live"
+        assert second.api.get("/health").json()["status"] == "healthy"
+        with second.api.session() as room:
+            assert second.api.record(room)["state"] == "live"
+        answer = second.api.request("POST", "/sessions", json={"session_name": "mine"})
+        refusal = assert_envelope(answer, 503, "unavailable")
+        assert f"pid {first.pid} since" in refusal["message"], refusal
+        assert not first.stop() and not second.stop()
+        third = Ghostcast(ghostcast_bin, env=usual).start()
+        assert start(third.api, "mine", status=200)["state"] == "live"
+        assert not third.stop()
+    finally:
+        for one in (first, second):
+            if one in Ghostcast.running:
+                one.kill()
+
+
 def test_a_registry_that_cannot_be_written(house, tmp_path):
     """Sessions of rooms go on; a session with a name is refused with the reason, which health has."""
     (tmp_path / "state").write_text("a file where the directory should be")
@@ -401,6 +424,33 @@ def test_the_json_file_shows_the_registry(house, site):
     )
     assert not service.stop()
     assert file_of(service.registry)["active_sessions"] == []
+
+
+def test_old_sessions_are_cleaned_up(house):
+    """B28, D49: by their last activity, alive or stored; the young ones stay; profiles by wish."""
+    service = house()
+    start(service.api, "stored")
+    assert not service.stop()
+    service = house(port=service.port)
+    api = service.api
+    start(api, "old")
+    time.sleep(1.2)
+    start(api, "young")
+    age = 1 / 3600
+    asked = {"max_age_hours": age, "dry_run": True}
+    told = api.request("POST", "/sessions/cleanup", json=asked).json()
+    assert {one["session_name"] for one in told["deleted"]} == {"stored", "old"} and told["kept"] == 1
+    assert len(api.get("/sessions").json()["sessions"]) == 3
+    asked = {"max_age_hours": age, "profiles": True}
+    done = api.request("POST", "/sessions/cleanup", json=asked).json()
+    assert {one["session_name"] for one in done["deleted"]} == {"stored", "old"} and done["kept"] == 1
+    assert [one["session_name"] for one in api.get("/sessions").json()["sessions"]] == ["young"]
+    assert set(rows(service.state)) == {"young"}
+    assert [entry.name for entry in (service.state / "profiles").iterdir()] == ["young"]
+    for age in (-1, 1e300):
+        answer = api.request("POST", "/sessions/cleanup", json={"max_age_hours": age})
+        assert_envelope(answer, 400, "invalid_input")
+    assert not service.stop()
 
 
 def test_cookies_of_one_are_not_seen_in_the_other(house, site):
