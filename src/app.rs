@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{self, Doors, Life, Metrics};
-use crate::browser::Pool;
+use crate::browser::{Pool, end_strays};
 use crate::config::Config;
 use crate::error::Error;
 use crate::events::Bus;
@@ -39,7 +39,17 @@ fn registry(config: &Config) -> Result<(Registry, Vec<Kept>), Error> {
         directory: config.state.place(),
         is_usual: config.state.is_usual(),
     };
-    Registry::open(&place, config.state.json(), &restore)
+    let (registry, kept) = Registry::open(&place, config.state.json(), &restore)?;
+    let strays = registry
+        .profiles()
+        .map_or(0, |profiles| end_strays(&profiles));
+    if strays > 0 {
+        tracing::warn!(
+            strays,
+            "ended what a run that was killed had left on profiles"
+        );
+    }
+    Ok((registry, kept))
 }
 
 impl App {

@@ -183,7 +183,9 @@ impl SessionSpec {
         if wanted.livekit_url.is_some() {
             spec.livekit_url.clone_from(&wanted.livekit_url);
         }
-        spec.livekit_token.clone_from(&wanted.livekit_token);
+        if wanted.livekit_token.is_some() {
+            spec.livekit_token.clone_from(&wanted.livekit_token);
+        }
         let asked = wanted.viewport;
         let width = wanted.viewport_width.or(asked.map(|size| size.width));
         let height = wanted.viewport_height.or(asked.map(|size| size.height));
@@ -204,7 +206,9 @@ impl SessionSpec {
         if !wanted.metadata.is_empty() {
             spec.metadata.clone_from(&wanted.metadata);
         }
-        spec.secrets.clone_from(&wanted.secrets);
+        if !wanted.secrets.is_empty() {
+            spec.secrets.clone_from(&wanted.secrets);
+        }
         if spec.initial_url.is_none() {
             spec.initial_url.clone_from(&wanted.initial_url);
         }

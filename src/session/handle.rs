@@ -13,7 +13,8 @@ use crate::browser::tabs::Tabs;
 use crate::error::Error;
 use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::{
-    ActionResult, Kept, RecordingStatus, Secret, Secrets, SessionRecord, SessionState, ViewerId,
+    ActionResult, Kept, RecordingStatus, Secret, Secrets, SessionRecord, SessionSpec, SessionState,
+    ViewerId,
 };
 use crate::vision;
 
@@ -38,6 +39,13 @@ pub struct SessionHandle {
 }
 
 impl SessionHandle {
+    /// A label of the secrets that a caller sends, of which the session has no value.
+    pub(super) fn lacks_secrets(&self, wanted: &SessionSpec) -> Option<String> {
+        let has = self.keeping.last().secret_labels;
+        let mut labels = wanted.secrets.keys();
+        labels.find(|label| !has.contains(label)).cloned()
+    }
+
     /// Notes that somebody used the session.
     pub(super) fn touch(&self) {
         // A queue that is full says so by itself.

@@ -1,5 +1,6 @@
 //! What is kept of a session while it runs: its row in the registry, and its browser's cookies.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::browser::{Jar, Tabs};
 use crate::error::{Chain, Error};
-use crate::model::{Kept, SessionRecord};
+use crate::model::{Kept, Secrets, SessionRecord};
 use crate::store::Registry;
 
 /// What happens within this time is written down together.
@@ -35,16 +36,18 @@ async fn keep_logins(jar: &Jar, tabs: &Tabs) {
 pub(super) struct Keeping {
     last: Arc<Mutex<Kept>>,
     registry: Registry,
+    secrets: Secrets,
     /// Whether the last word is written: whoever is late must not write after it.
     is_over: Arc<tokio::sync::Mutex<bool>>,
 }
 
 impl Keeping {
     /// Begins with what a session is asked to be.
-    pub(super) fn new(first: Kept, registry: Registry) -> Self {
+    pub(super) fn new(first: Kept, registry: Registry, secrets: Secrets) -> Self {
         Self {
             last: Arc::new(Mutex::new(first)),
             registry,
+            secrets,
             is_over: Arc::default(),
         }
     }
@@ -67,7 +70,9 @@ impl Keeping {
     pub(super) async fn put_away(&self) -> Result<(), Error> {
         self.lock().record.active = false;
         let mut is_over = self.is_over.lock().await;
-        *is_over = true;
+        if std::mem::replace(&mut *is_over, true) {
+            return Ok(());
+        }
         self.registry.put(self.last()).await
     }
 
@@ -111,7 +116,12 @@ impl Keeping {
     pub(super) fn note(&self, now: SessionRecord, tabs: &Tabs) -> bool {
         let mut tabs = tabs.list();
         tabs.sort_by_key(|tab| !tab.current);
-        let tabs: Vec<String> = tabs.into_iter().map(|tab| tab.url).collect();
+        // An address with a secret in it is nowhere on the disk.
+        let known = |url: String| match self.secrets.mask(&url) {
+            Cow::Borrowed(_) => url,
+            Cow::Owned(_) => String::new(),
+        };
+        let tabs: Vec<String> = tabs.into_iter().map(|tab| known(tab.url)).collect();
         let mut last = self.lock();
         let before = &last.record;
         let is_news = tabs != last.tabs

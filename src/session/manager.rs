@@ -13,12 +13,13 @@ use super::handle::SessionHandle;
 use super::keeping::Keeping;
 use super::slots::{self, Slot, Slots};
 use super::start::{self, Ground};
-use crate::browser::Pool;
+use crate::browser::{Pool, Profile};
 use crate::config::Config;
 use crate::error::{Chain, Error, ErrorKind};
 use crate::events;
 use crate::model::{
-    Kept, RoomName, SessionId, SessionName, SessionRecord, SessionSpec, SessionState, UnixTime,
+    Kept, RoomName, Secrets, SessionId, SessionName, SessionRecord, SessionSpec, SessionState,
+    UnixTime,
 };
 use crate::publish::record::Shelf;
 use crate::store::Registry;
@@ -68,7 +69,12 @@ impl Drop for Claim<'_> {
         let mut slots = self.manager.lock();
         slots.remove(&self.channel, self.id);
         if let Some(kept) = self.stored.take() {
-            slots.put(kept.record.channel(), Slot::Stored(kept));
+            let kept = at_rest(*kept);
+            let registry = self.manager.ground.registry.clone();
+            slots.store(kept.clone());
+            // A registry that cannot be written has been told of.
+            let writing = async move { drop(registry.put(kept).await) };
+            self.manager.ground.tracker.spawn(writing);
         }
     }
 }
@@ -178,7 +184,7 @@ impl Manager {
         let keeping = self.keep(&spec, &record, claim.stored.as_deref()).await?;
         let mut spec = spec;
         if let Some(url) = claim.stored.as_deref().and_then(last_url) {
-            spec.initial_url = Some(url);
+            spec.initial_url = self.permitted(&spec, url);
         }
         let started = start::start(self.ground.clone(), spec, record, keeping.clone()).await;
         if started.is_err() && claim.stored.is_none() {
@@ -193,6 +199,20 @@ impl Manager {
         self.ground.tracker.spawn(sweeping);
         metrics::gauge!("ghostcast_sessions").set(self.count_live() as f64);
         Ok(handle)
+    }
+
+    /// An address that a session comes back to, if it may be there.
+    fn permitted(&self, spec: &SessionSpec, url: String) -> Option<String> {
+        let mut there = spec.clone();
+        there.initial_url = Some(url);
+        let own = self.ground.pool.own_addresses();
+        match start::policy(&self.ground.config, &there, own) {
+            Ok(_) => there.initial_url,
+            Err(error) => {
+                tracing::warn!(%error, "a session does not come back to its last page");
+                None
+            }
+        }
     }
 
     /// Writes a session down that is about to start. One with a name is on the disk when this returns.
@@ -216,7 +236,8 @@ impl Manager {
             secret_labels: spec.secrets.keys().cloned().collect(),
         };
         let is_named = spec.session_name.is_some();
-        let keeping = Keeping::new(first, self.ground.registry.clone());
+        let secrets = Secrets::new(&self.ground.config.secrets, &spec.secrets);
+        let keeping = Keeping::new(first, self.ground.registry.clone(), secrets);
         if is_named {
             keeping.write().await?;
         } else {
@@ -238,7 +259,7 @@ impl Manager {
             match slots.get(key) {
                 None => return Err(no_session(key)),
                 Some(slot @ Slot::Held(handle)) => match name(slot) {
-                    Some(name) if handle.record.borrow().state.is_dead() => name,
+                    Some(name) if handle.record.borrow().state == SessionState::Failed => name,
                     _ => return Ok(handle.clone()),
                 },
                 Some(slot @ Slot::Starting { .. }) => name(slot).ok_or_else(|| {
@@ -292,11 +313,14 @@ impl Manager {
         handle.close().await;
         let mut record = handle.record();
         record.state = SessionState::Closed;
-        // The room may have been taken by a new session meanwhile.
-        self.lock().remove(&record.channel(), record.session_id);
-        if let Err(error) = handle.keeping.forget().await {
-            // Without a registry there is nothing to forget.
-            tracing::debug!(%error, "a session's record could not be forgotten");
+        // Somebody else may have started it again meanwhile.
+        let is_it = self.lock().remove_held(&handle);
+        let forgotten = match is_it || record.session_name.is_none() {
+            true => handle.keeping.forget().await,
+            false => Ok(()),
+        };
+        if record.session_name.is_some() {
+            forgotten?;
         }
         metrics::gauge!("ghostcast_sessions").set(self.count_live() as f64);
         Ok(record)
@@ -317,43 +341,62 @@ impl Manager {
         if is_dry {
             return Ok((old, young.len()));
         }
-        let mut closed = Vec::new();
+        let (mut closed, mut kept) = (Vec::new(), young.len());
         for record in old {
-            match self.close(&record.session_id.to_string()).await {
+            let id = record.session_id.to_string();
+            // Somebody may use it by now.
+            if self
+                .record(&id)
+                .is_ok_and(|now| now.last_activity >= before)
+            {
+                kept += 1;
+                continue;
+            }
+            match self.close(&id).await {
                 Ok(record) => closed.push(record),
                 // Somebody else was faster.
                 Err(error) if error.kind == ErrorKind::NotFound => (),
-                Err(error) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, %id, "an old session could not be closed");
+                    kept += 1;
+                }
             }
         }
-        Ok((closed, young.len()))
+        Ok((closed, kept))
     }
 
     /// Deletes the profile of a session that is closed.
     pub async fn delete_profile(&self, name: &SessionName) -> Result<(), Error> {
         let path = self.ground.registry.profile(name);
-        match tokio::fs::remove_dir_all(&path).await {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::unavailable(
-                format!("the profile of \"{name}\" cannot be deleted: {error}"),
-            )
-            .hint("Try again; the session itself is closed.")),
-            _ => Ok(()),
-        }
+        let deleting = tokio::task::spawn_blocking(move || Profile::delete(&path));
+        let deleted = deleting
+            .await
+            .map_err(|error| Error::internal("the profile's deletion broke").source(error))?;
+        deleted.map_err(|error| {
+            Error::unavailable(format!(
+                "the profile of \"{name}\" cannot be deleted: {error}"
+            ))
+            .hint("Close the session that uses it, and try again.")
+        })
     }
 
     /// Forgets a session that is stored.
     async fn forget_stored(&self, key: &str) -> Result<Option<SessionRecord>, Error> {
         let record = {
-            let mut slots = self.lock();
+            let slots = self.lock();
             let Some(Slot::Stored(kept)) = slots.get(key) else {
                 return Ok(None);
             };
             let mut record = kept.record.clone();
             record.state = SessionState::Closed;
-            slots.remove(&record.channel(), record.session_id);
             record
         };
         self.ground.registry.remove(record.session_id).await?;
+        let mut slots = self.lock();
+        // One that came back meanwhile stays, and is written down again.
+        if let Some(Slot::Stored(_)) = slots.get(key) {
+            slots.remove(&record.channel(), record.session_id);
+        }
         Ok(Some(record))
     }
 
@@ -388,6 +431,9 @@ impl Manager {
                 let record = record.borrow();
                 (record.session_id, record.channel())
             };
+            if self.rest(&id.to_string()).await {
+                return;
+            }
             // It may have made way for another one.
             if self.close(&id.to_string()).await.is_ok() {
                 tracing::info!(%room, %id, "a failed session is put away");
@@ -398,6 +444,24 @@ impl Manager {
             }
         };
         cancel.run_until_cancelled(sweeping).await;
+    }
+
+    /// Puts a kept session away that has failed: it is stored, and comes back when it is used.
+    async fn rest(&self, id: &str) -> bool {
+        let Ok(handle) = self.held(id) else {
+            return false;
+        };
+        let Some(kept) = handle.kept() else {
+            return false;
+        };
+        handle.close().await;
+        // A registry that cannot be written has been told of.
+        let _ = handle.keeping.put_away().await;
+        let mut slots = self.lock();
+        if slots.remove_held(&handle) {
+            slots.store(at_rest(kept));
+        }
+        true
     }
 
     /// Starts a kept session again whose browser was lost, on its profile and its page, unless that has
@@ -457,7 +521,7 @@ impl Manager {
     pub async fn shut_down(&self) {
         let handles: Vec<SessionHandle> = self
             .lock()
-            .drain()
+            .shut()
             .filter_map(|slot| match slot {
                 Slot::Held(handle) => Some(handle),
                 Slot::Starting { .. } | Slot::Stored(_) => None,
@@ -524,10 +588,21 @@ impl Manager {
     }
 }
 
-/// Where a session that comes back was, if that was anywhere.
+/// What is kept of a session, as of one that has no browser.
+fn at_rest(mut kept: Kept) -> Kept {
+    kept.record.state = SessionState::Stored;
+    kept.record.state_reason = None;
+    kept.record.active = false;
+    kept.record.is_opening = false;
+    kept
+}
+
+/// Where a session that comes back was, if that was anywhere that is known in full: an address with a
+/// secret in it is not.
 fn last_url(kept: &Kept) -> Option<String> {
     let url = &kept.record.current_url;
-    (!url.is_empty() && url != "about:blank").then(|| url.clone())
+    let is_known = !kept.tabs.first().is_some_and(String::is_empty);
+    (is_known && !url.is_empty() && url != "about:blank").then(|| url.clone())
 }
 
 fn no_session(name: &str) -> Error {

@@ -89,10 +89,7 @@ impl SessionHandle {
             Ran::Value { mut result, kind } => {
                 let bytes = serde_json::to_string(&result).map_or(0, |json| json.len());
                 if bytes > RESULT_BYTES_MAX {
-                    return Err(Error::unprocessable(format!(
-                        "the result is too large: {bytes} bytes of JSON"
-                    ))
-                    .hint(format!("Return at most {RESULT_BYTES_MAX}.")));
+                    return Err(too_large());
                 }
                 self.secrets.mask_value(&mut result);
                 Executed {
@@ -112,6 +109,7 @@ impl SessionHandle {
                     stack: self.secrets.mask(&thrown.stack).into_owned(),
                 }),
             },
+            Ran::TooLarge => return Err(too_large()),
             Ran::TimedOut => {
                 return Err(
                     Error::timeout(format!("the script had not ended after {bound} ms")).hint(
@@ -123,4 +121,9 @@ impl SessionHandle {
         self.touch();
         Ok(executed)
     }
+}
+
+fn too_large() -> Error {
+    Error::unprocessable("the result is too large")
+        .hint(format!("Return at most {RESULT_BYTES_MAX} bytes of JSON."))
 }

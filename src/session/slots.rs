@@ -6,12 +6,16 @@ use tokio::sync::watch;
 
 use super::handle::SessionHandle;
 use crate::error::Error;
-use crate::model::{Kept, RoomName, SessionId, SessionRecord, SessionSpec};
+use crate::model::{
+    Kept, RoomName, SessionId, SessionRecord, SessionSpec, SessionState, allowlist,
+};
 
 /// All sessions, by where their events are told.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     map: HashMap<RoomName, Slot>,
+    /// Set when the service ends: nothing is started any more.
+    is_shut: bool,
 }
 
 /// One session, or what is left of it.
@@ -137,6 +141,25 @@ impl Slots {
         self.map.insert(channel, slot);
     }
 
+    /// Takes a session out that is there, if it is still this one.
+    pub(super) fn remove_held(&mut self, handle: &SessionHandle) -> bool {
+        let channel = handle.record.borrow().channel();
+        let is_it = matches!(self.map.get(&channel),
+            Some(Slot::Held(held)) if held.requests.same_channel(&handle.requests));
+        is_it && self.map.remove(&channel).is_some()
+    }
+
+    /// Stores a session again; one whose room was taken meanwhile goes without it.
+    pub(super) fn store(&mut self, mut kept: Kept) {
+        if self.map.contains_key(&kept.record.channel()) {
+            kept.record.room_name = None;
+            kept.spec.room_name = None;
+        }
+        self.map
+            .entry(kept.record.channel())
+            .or_insert(Slot::Stored(Box::new(kept)));
+    }
+
     /// Takes a session out, if it is still the same.
     pub(super) fn remove(&mut self, channel: &RoomName, id: SessionId) -> Option<Slot> {
         let slot = self.map.get(channel)?;
@@ -146,7 +169,9 @@ impl Slots {
         }
     }
 
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Slot> {
+    /// Takes all out; from now on none is started.
+    pub(super) fn shut(&mut self) -> impl Iterator<Item = Slot> {
+        self.is_shut = true;
         self.map.drain().map(|(_, slot)| slot)
     }
 
@@ -157,6 +182,11 @@ impl Slots {
         first_record: impl FnOnce(&SessionSpec) -> SessionRecord,
         count_max: usize,
     ) -> Result<Claim, Error> {
+        if self.is_shut {
+            return Err(
+                Error::unavailable("the service is ending").hint("Try again when it runs again.")
+            );
+        }
         let mut making_way = Vec::new();
         for (channel, slot) in &self.map {
             let Some(clash) = slot.with(|there| clash(wanted, there)) else {
@@ -239,9 +269,16 @@ fn reuse(wanted: &SessionSpec, slot: &Slot) -> Result<Option<Claim>, Error> {
                 .hint("Use it (reuse: true), delete it first, or choose another name."),
         );
     }
+    if matches!(record.state, SessionState::Closing | SessionState::Closed) {
+        return Err(
+            Error::conflict(format!("the session \"{name}\" is being closed"))
+                .hint("Try again in a moment."),
+        );
+    }
     if !slot.is_live() {
         return Ok(None);
     }
+    must_satisfy(wanted, slot)?;
     if wanted.room_name.is_some() && wanted.room_name != record.room_name {
         let place = match &record.room_name {
             Some(room) => format!("is in the room \"{room}\""),
@@ -255,6 +292,29 @@ fn reuse(wanted: &SessionSpec, slot: &Slot) -> Result<Option<Claim>, Error> {
         Slot::Held(handle) => Claim::There(handle.clone()),
         Slot::Stored(_) => return Ok(None),
     }))
+}
+
+/// What a caller asks for to be safe holds of a session that runs already, or the caller hears of it.
+fn must_satisfy(wanted: &SessionSpec, slot: &Slot) -> Result<(), Error> {
+    let there = slot.record();
+    let name = there.session_name.as_ref().map_or("", |name| name.as_str());
+    let is_fenced = wanted.allowed_domains.is_empty()
+        || allowlist::narrowed(&wanted.allowed_domains, &there.allowed_domains)
+            .is_ok_and(|both| both == there.allowed_domains);
+    let is_private = there.block_private_networks || !wanted.block_private_networks;
+    let missing = match slot {
+        Slot::Held(handle) => handle.lacks_secrets(wanted),
+        Slot::Starting { .. } | Slot::Stored(_) => None,
+    };
+    let what = match (is_fenced && is_private, missing) {
+        (true, None) => return Ok(()),
+        (false, _) => "without the fence that was asked for".to_owned(),
+        (true, Some(label)) => format!("without the secret \"{label}\""),
+    };
+    Err(
+        Error::conflict(format!("the session \"{name}\" runs {what}"))
+            .hint("Use it as it is, or delete it first and start it again: its profile stays."),
+    )
 }
 
 fn taken(clash: Clash, there: &SessionRecord) -> Error {

@@ -1,5 +1,7 @@
 //! The registry's SQLite file. The one place that names rusqlite.
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -46,6 +48,12 @@ pub(super) struct Database {
 impl Database {
     /// Opens the file, makes it if there is none, and brings its schema up to date.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        // What it becomes beside it has the same rights. Where it cannot be made, SQLite says so.
+        let _ = File::options()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(path);
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_MAX)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -97,7 +98,12 @@ impl Mirror {
         }
         let mut beside = self.path.clone().into_os_string();
         beside.push(".new");
-        let mut file = File::create(&beside)?;
+        let mut file = File::options()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&beside)?;
         serde_json::to_writer_pretty(&mut file, &registry)?;
         file.flush()?;
         file.sync_all()?;

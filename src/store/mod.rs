@@ -82,7 +82,11 @@ impl Registry {
         restore: Restore<'_>,
     ) -> Result<(Self, Vec<Kept>), Error> {
         let problem = Problem::default();
-        let directory = place.directory.as_path();
+        // Spelled in one way, whatever the caller wrote: browsers are known by it.
+        let spelled = std::path::absolute(&place.directory);
+        let spelled = spelled.unwrap_or_else(|_| place.directory.clone());
+        let directory = std::fs::canonicalize(&spelled).unwrap_or(spelled);
+        let directory = directory.as_path();
         let registry = |orders, owner| Self {
             orders,
             known: Arc::new(Known {
@@ -142,6 +146,12 @@ impl Registry {
     pub fn problem(&self) -> Option<String> {
         let problem = self.known.problem.lock();
         problem.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The directory of profiles, where it is ours.
+    pub fn profiles(&self) -> Option<PathBuf> {
+        self.orders.as_ref()?;
+        Some(self.known.directory.join(PROFILES))
     }
 
     /// Where the profile of that name lies.

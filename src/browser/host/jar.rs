@@ -18,6 +18,7 @@ use super::super::error::Error;
 use super::process::Process;
 use super::profile::Profile;
 use super::storage::{Items, Storage};
+use crate::model::UnixTime;
 
 /// Keeps the cookies of one browser in a file. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -44,6 +45,16 @@ impl Jar {
     /// Writes down what open pages have in `localStorage`, by their origins.
     pub async fn save_storage(&self, open: BTreeMap<String, Items>) -> Result<(), Error> {
         self.storage.save(open).await
+    }
+
+    /// Sets aside what could not be put back, so that nothing is written over it.
+    pub(super) async fn set_aside(&self) {
+        let stamp = UnixTime::now().to_iso8601().replace(':', "");
+        let aside = self.path.with_extension(format!("kept-{stamp}.json"));
+        // There may be none.
+        if tokio::fs::rename(&self.path, &aside).await.is_ok() {
+            tracing::warn!(aside = %aside.display(), "the kept cookies are set aside");
+        }
     }
 
     /// The browser has ended in order.

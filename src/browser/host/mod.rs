@@ -14,3 +14,4 @@ pub use pool::{Lease, Pool};
 pub use process::Loss;
 pub use profile::Profile;
 pub use storage::Items;
+pub use workdir::end_strays;

@@ -152,14 +152,18 @@ impl Pool {
     /// cookies are as they were last. A profile that Chromium refuses is set aside and begun anew.
     pub async fn acquire_kept(&self, profile: Profile, proxy_url: &str) -> Result<Lease, Error> {
         let launched = match self.launch_on(&profile, proxy_url).await {
-            Err(refused @ (Error::Ended { .. } | Error::Mute { .. })) => {
-                self.check()?;
+            Err(refused @ Error::Ended { .. }) => {
                 let aside = profile.set_aside().map_err(no_directory)?;
-                tracing::warn!(
-                    error = %Chain(&refused), aside = %aside.display(),
-                    "Chromium refuses a profile; it is set aside and begun anew, with its cookies"
-                );
-                self.launch_on(&profile, proxy_url).await
+                let anew = self.launch_on(&profile, proxy_url).await;
+                match &anew {
+                    Ok(_) => tracing::warn!(
+                        error = %Chain(&refused), aside = %aside.display(),
+                        "Chromium refuses a profile; it is set aside and begun anew, with its cookies"
+                    ),
+                    // It was not for the profile.
+                    Err(_) => profile.take_back(&aside).map_err(no_directory)?,
+                }
+                anew
             }
             launched => launched,
         };
@@ -170,6 +174,7 @@ impl Pool {
         let jar = Jar::new(&process, &context, &profile);
         if let Err(error) = jar.restore().await {
             tracing::warn!(error = %Chain(&error), "the kept cookies could not be put back");
+            jar.set_aside().await;
         }
         Ok(Lease {
             pool: self.clone(),

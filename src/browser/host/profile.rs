@@ -89,6 +89,21 @@ impl Profile {
         self.directory.join(STORAGE)
     }
 
+    /// Deletes the profile in `directory`, unless a browser uses it.
+    pub fn delete(directory: &Path) -> io::Result<()> {
+        if !directory.exists() {
+            return Ok(());
+        }
+        let profile = Self::open(directory)?;
+        fs::remove_dir_all(&profile.directory)
+    }
+
+    /// Takes back what was set aside.
+    pub(super) fn take_back(&self, aside: &Path) -> io::Result<()> {
+        fs::remove_dir_all(self.user_data())?;
+        fs::rename(aside, self.user_data())
+    }
+
     /// Sets a directory aside that Chromium refuses, for somebody to look at, and makes a new one.
     pub(super) fn set_aside(&self) -> io::Result<PathBuf> {
         let stamp = UnixTime::now().to_iso8601().replace(':', "");

@@ -84,6 +84,18 @@ impl Storage {
         is_news.then(|| serde_json::to_vec(&all).ok()).flatten()
     }
 
+    /// Begins with what was kept: what no page shows at once is kept on for a while.
+    fn remember(&self, kept: &BTreeMap<String, Items>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for (origin, items) in kept {
+            let seen_now = Seen {
+                at: Instant::now(),
+                items: items.clone(),
+            };
+            seen.insert(origin.clone(), seen_now);
+        }
+    }
+
     /// The browser has ended in order, and has written all itself.
     pub(super) async fn forget(&self) {
         // There may be none.
@@ -102,6 +114,7 @@ impl Storage {
         if kept.is_empty() {
             return Ok(());
         }
+        self.remember(&kept);
         let browser = process.browser();
         let target = CreateTargetParams::builder()
             .url("about:blank")
@@ -150,9 +163,10 @@ async fn fill(page: &Session, kept: &BTreeMap<String, Items>) -> Result<(), Erro
                 served = serving => served,
             }
         });
-        there.await.map_err(|_| Error::Timeout {
-            operation: OPERATION,
-        })??;
+        if !matches!(there.await, Ok(Ok(()))) {
+            tracing::warn!(origin, "what a site has stored could not be put back");
+            continue;
+        }
         let items = json!(items);
         // Only where the page is what was asked for: an origin may refuse storage.
         let expression = format!(

@@ -110,6 +110,11 @@ fn end_processes(directory: &Path) -> usize {
     kill_those_with(|argument| argument.starts_with(marker.as_bytes()))
 }
 
+/// Ends the browsers that a dead service left running on profiles in this directory, which is ours.
+pub fn end_strays(profiles: &Path) -> usize {
+    end_processes(profiles)
+}
+
 /// Ends a browser that runs on this profile, which nobody else may own.
 pub(super) fn end_browser_of(profile: &Path) -> usize {
     let marker = format!("--user-data-dir={}", profile.display());

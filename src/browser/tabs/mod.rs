@@ -236,6 +236,9 @@ impl Tabs {
     /// waited for.
     pub async fn reopen(&self, urls: &[String]) {
         for url in urls.iter().take(TABS_MAX - 1) {
+            if url.is_empty() {
+                continue;
+            }
             let page = match self.inner.open(false, false).await {
                 Ok(page) => page,
                 Err(error) => {

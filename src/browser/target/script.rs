@@ -16,6 +16,13 @@ use super::Page;
 
 const OPERATION: &str = "run a script";
 
+/// A page that is not busy answers a trifle within this time.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(250);
+/// Longest text that a script may return, characters; of anything else its JSON.
+const CHARS_MAX: usize = 1 << 20;
+/// What is thrown in the page where it returns more.
+const TOO_LARGE: &str = "GhostcastResultTooLarge";
+
 /// What a script came to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ran {
@@ -30,6 +37,8 @@ pub enum Ran {
     Threw(Thrown),
     /// It had not come to an end within the bound.
     TimedOut,
+    /// It returned more than is handed over.
+    TooLarge,
 }
 
 /// What a script threw.
@@ -56,27 +65,41 @@ impl Page {
         match timeout(bound, run(session, script, args)).await {
             Ok(ran) => ran,
             Err(_) => {
-                // One that never lets go of the page would keep everything from it.
-                session.tell("end a script", &TerminateExecutionParams::default());
+                // One that never lets go of the page would keep everything from it; one that waits does
+                // not, and what would be ended in its place is the page's own.
+                if is_busy(session).await {
+                    session.tell("end a script", &TerminateExecutionParams::default());
+                }
                 Ok(Ran::TimedOut)
             }
         }
     }
 }
 
+/// Whether the page does not answer a trifle.
+async fn is_busy(session: &Session) -> bool {
+    let asking = session.execute_unbounded(OPERATION, EvaluateParams::new("0"));
+    timeout(ANSWERS_WITHIN, asking).await.is_err()
+}
+
 async fn run(session: &Session, script: &str, args: &Value) -> Result<Ran, Error> {
-    let expression = format!("(async (args) => (\n{script}\n))({args})");
+    // Measured where it is, before it is handed over.
+    let measured = format!(
+        ".then((is) => {{ if (typeof is === 'string' && is.length > {CHARS_MAX}) throw \
+         '{TOO_LARGE}'; return is; }})"
+    );
+    let expression = format!("(async (args) => (\n{script}\n))({args}){measured}");
     let answer = evaluate(session, &expression).await?;
     match answer {
         Ok(object) => told(session, object).await,
         Err(thrown) if is_syntax(&thrown) && !compiles(session, &expression).await? => {
-            let body = format!("(async (args) => {{\n{script}\n}})({args})");
+            let body = format!("(async (args) => {{\n{script}\n}})({args}){measured}");
             match evaluate(session, &body).await? {
                 Ok(object) => told(session, object).await,
-                Err(thrown) => Ok(Ran::Threw(of(&thrown))),
+                Err(thrown) => Ok(threw(&thrown)),
             }
         }
-        Err(thrown) => Ok(Ran::Threw(of(&thrown))),
+        Err(thrown) => Ok(threw(&thrown)),
     }
 }
 
@@ -124,10 +147,21 @@ async fn told(session: &Session, object: RemoteObject) -> Result<Ran, Error> {
     );
     let result = match (&object.r#type, &object.object_id) {
         (RemoteObjectType::Object, Some(id)) if is_plain => {
-            let mut whole = CallFunctionOnParams::new("function () { return this; }");
+            let mut whole = CallFunctionOnParams::new(format!(
+                "function () {{ if ((JSON.stringify(this) || '').length > {CHARS_MAX}) throw \
+                 '{TOO_LARGE}'; return this; }}"
+            ));
             whole.object_id = Some(id.clone());
             whole.return_by_value = Some(true);
             let whole = session.execute_unbounded(OPERATION, whole).await;
+            let thrown = whole
+                .as_ref()
+                .ok()
+                .and_then(|answer| answer.exception_details.as_ref());
+            if thrown.is_some_and(|thrown| threw(thrown) == Ran::TooLarge) {
+                session.tell("let an object go", &ReleaseObjectParams::new(id.clone()));
+                return Ok(Ran::TooLarge);
+            }
             let value = whole.ok().and_then(|answer| answer.result.value);
             value.unwrap_or_else(described)
         }
@@ -143,6 +177,14 @@ async fn told(session: &Session, object: RemoteObject) -> Result<Ran, Error> {
         session.tell("let an object go", &ReleaseObjectParams::new(id));
     }
     Ok(Ran::Value { result, kind })
+}
+
+fn threw(thrown: &ExceptionDetails) -> Ran {
+    let thrown = of(thrown);
+    match thrown.message == TOO_LARGE {
+        true => Ran::TooLarge,
+        false => Ran::Threw(thrown),
+    }
 }
 
 fn of(thrown: &ExceptionDetails) -> Thrown {
