@@ -13,14 +13,11 @@ use super::handle::SessionHandle;
 use super::keeping::Keeping;
 use super::slots::{self, Slot, Slots};
 use super::start::{self, Ground};
-use crate::browser::{Pool, Profile};
+use crate::browser::Pool;
 use crate::config::Config;
-use crate::error::{Chain, Error, ErrorKind};
+use crate::error::{Chain, Error};
 use crate::events;
-use crate::model::{
-    Kept, RoomName, Secrets, SessionId, SessionName, SessionRecord, SessionSpec, SessionState,
-    UnixTime,
-};
+use crate::model::{Kept, RoomName, Secrets, SessionId, SessionRecord, SessionSpec, SessionState};
 use crate::publish::record::Shelf;
 use crate::store::Registry;
 use crate::vision;
@@ -29,18 +26,13 @@ use crate::vision;
 const WARM_UP_AGAIN_MIN: Duration = Duration::from_secs(2);
 const WARM_UP_AGAIN_MAX: Duration = Duration::from_secs(30);
 
-/// A lost browser of a kept session is started again so many times, within
-const RESTARTS_MAX: usize = 3;
-/// this time; then it stays failed.
-const RESTARTS_WITHIN: Duration = Duration::from_mins(10);
-
 /// All sessions of the service.
 #[derive(Debug, Clone)]
 pub struct Manager {
-    ground: Ground,
+    pub(super) ground: Ground,
     slots: Arc<Mutex<Slots>>,
     /// When browsers of kept sessions were started again after a loss, by the session.
-    restarts: Arc<Mutex<HashMap<SessionId, Vec<Instant>>>>,
+    pub(super) restarts: Arc<Mutex<HashMap<SessionId, Vec<Instant>>>>,
 }
 
 /// A session that was asked for.
@@ -156,7 +148,7 @@ impl Manager {
     }
 
     /// [`Self::open`], for what a start itself leads to.
-    fn open_boxed(&self, spec: SessionSpec) -> BoxFuture<'_, Result<Opened, Error>> {
+    pub(super) fn open_boxed(&self, spec: SessionSpec) -> BoxFuture<'_, Result<Opened, Error>> {
         Box::pin(self.open(spec))
     }
 
@@ -274,7 +266,7 @@ impl Manager {
     }
 
     /// The session as [`Self::find`] has it, unless it is stored.
-    fn held(&self, key: &str) -> Result<SessionHandle, Error> {
+    pub(super) fn held(&self, key: &str) -> Result<SessionHandle, Error> {
         match self.lock().get(key) {
             Some(Slot::Held(handle)) => Ok(handle.clone()),
             Some(Slot::Starting { .. }) => {
@@ -324,60 +316,6 @@ impl Manager {
         }
         metrics::gauge!("ghostcast_sessions").set(self.count_live() as f64);
         Ok(record)
-    }
-
-    /// Closes the sessions that nothing has happened in for so long, or says which they are; answers
-    /// them, and how many others there are.
-    pub async fn clean_up(
-        &self,
-        unused_for: Duration,
-        is_dry: bool,
-    ) -> Result<(Vec<SessionRecord>, usize), Error> {
-        let before = UnixTime::now().minus(unused_for).to_iso8601();
-        let (old, young): (Vec<_>, Vec<_>) = self.records().into_iter().partition(|record| {
-            // Of one form, so that the earlier one is the smaller.
-            record.state != SessionState::Starting && record.last_activity < before
-        });
-        if is_dry {
-            return Ok((old, young.len()));
-        }
-        let (mut closed, mut kept) = (Vec::new(), young.len());
-        for record in old {
-            let id = record.session_id.to_string();
-            // Somebody may use it by now.
-            if self
-                .record(&id)
-                .is_ok_and(|now| now.last_activity >= before)
-            {
-                kept += 1;
-                continue;
-            }
-            match self.close(&id).await {
-                Ok(record) => closed.push(record),
-                // Somebody else was faster.
-                Err(error) if error.kind == ErrorKind::NotFound => (),
-                Err(error) => {
-                    tracing::warn!(%error, %id, "an old session could not be closed");
-                    kept += 1;
-                }
-            }
-        }
-        Ok((closed, kept))
-    }
-
-    /// Deletes the profile of a session that is closed.
-    pub async fn delete_profile(&self, name: &SessionName) -> Result<(), Error> {
-        let path = self.ground.registry.profile(name);
-        let deleting = tokio::task::spawn_blocking(move || Profile::delete(&path));
-        let deleted = deleting
-            .await
-            .map_err(|error| Error::internal("the profile's deletion broke").source(error))?;
-        deleted.map_err(|error| {
-            Error::unavailable(format!(
-                "the profile of \"{name}\" cannot be deleted: {error}"
-            ))
-            .hint("Close the session that uses it, and try again.")
-        })
     }
 
     /// Forgets a session that is stored.
@@ -444,52 +382,6 @@ impl Manager {
             }
         };
         cancel.run_until_cancelled(sweeping).await;
-    }
-
-    /// Puts a kept session away that has failed: it is stored, and comes back when it is used.
-    async fn rest(&self, id: &str) -> bool {
-        let Ok(handle) = self.held(id) else {
-            return false;
-        };
-        let Some(kept) = handle.kept() else {
-            return false;
-        };
-        handle.close().await;
-        // A registry that cannot be written has been told of.
-        let _ = handle.keeping.put_away().await;
-        let mut slots = self.lock();
-        if slots.remove_held(&handle) {
-            slots.store(at_rest(kept));
-        }
-        true
-    }
-
-    /// Starts a kept session again whose browser was lost, on its profile and its page, unless that has
-    /// been tried too often; answers whether it is there again.
-    async fn start_again(&self, lost: &SessionRecord) -> bool {
-        let Some(name) = lost.session_name.clone() else {
-            return false;
-        };
-        {
-            let mut restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner);
-            let times = restarts.entry(lost.session_id).or_default();
-            times.retain(|time| time.elapsed() < RESTARTS_WITHIN);
-            if times.len() >= RESTARTS_MAX {
-                tracing::warn!(%name, "its browser was lost too often; it stays failed");
-                return false;
-            }
-            times.push(Instant::now());
-        }
-        match self.open_boxed(SessionSpec::named(name.clone())).await {
-            Ok(_) => {
-                tracing::info!(%name, "a kept session's browser is started again");
-                true
-            }
-            Err(error) => {
-                tracing::warn!(%name, error = %Chain(&error), "a lost browser cannot be started again");
-                false
-            }
-        }
     }
 
     /// Where the events are told that a path means: those of the session with that id, of that name or
@@ -583,13 +475,13 @@ impl Manager {
         record
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Slots> {
+    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What is kept of a session, as of one that has no browser.
-fn at_rest(mut kept: Kept) -> Kept {
+pub(super) fn at_rest(mut kept: Kept) -> Kept {
     kept.record.state = SessionState::Stored;
     kept.record.state_reason = None;
     kept.record.active = false;

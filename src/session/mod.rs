@@ -17,6 +17,7 @@ mod downloads;
 mod expects;
 mod handle;
 mod keeping;
+mod lasting;
 mod ledger;
 mod look;
 pub mod machine;

@@ -1,0 +1,117 @@
+//! What becomes of sessions that are kept: started again, put away, cleaned up.
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use super::Manager;
+use super::manager::at_rest;
+use crate::browser::Profile;
+use crate::error::{Chain, Error, ErrorKind};
+use crate::model::{SessionName, SessionRecord, SessionSpec, SessionState, UnixTime};
+
+/// A lost browser of a kept session is started again so many times, within
+const RESTARTS_MAX: usize = 3;
+/// this time; then it stays failed.
+const RESTARTS_WITHIN: Duration = Duration::from_mins(10);
+
+impl Manager {
+    /// Closes the sessions that nothing has happened in for so long, or says which they are; answers
+    /// them, and how many others there are.
+    pub async fn clean_up(
+        &self,
+        unused_for: Duration,
+        is_dry: bool,
+    ) -> Result<(Vec<SessionRecord>, usize), Error> {
+        let before = UnixTime::now().minus(unused_for).to_iso8601();
+        let (old, young): (Vec<_>, Vec<_>) = self.records().into_iter().partition(|record| {
+            // Of one form, so that the earlier one is the smaller.
+            record.state != SessionState::Starting && record.last_activity < before
+        });
+        if is_dry {
+            return Ok((old, young.len()));
+        }
+        let (mut closed, mut kept) = (Vec::new(), young.len());
+        for record in old {
+            let id = record.session_id.to_string();
+            // Somebody may use it by now.
+            if self
+                .record(&id)
+                .is_ok_and(|now| now.last_activity >= before)
+            {
+                kept += 1;
+                continue;
+            }
+            match self.close(&id).await {
+                Ok(record) => closed.push(record),
+                // Somebody else was faster.
+                Err(error) if error.kind == ErrorKind::NotFound => (),
+                Err(error) => {
+                    tracing::warn!(%error, %id, "an old session could not be closed");
+                    kept += 1;
+                }
+            }
+        }
+        Ok((closed, kept))
+    }
+
+    /// Deletes the profile of a session that is closed.
+    pub async fn delete_profile(&self, name: &SessionName) -> Result<(), Error> {
+        let path = self.ground.registry.profile(name);
+        let deleting = tokio::task::spawn_blocking(move || Profile::delete(&path));
+        let deleted = deleting
+            .await
+            .map_err(|error| Error::internal("the profile's deletion broke").source(error))?;
+        deleted.map_err(|error| {
+            Error::unavailable(format!(
+                "the profile of \"{name}\" cannot be deleted: {error}"
+            ))
+            .hint("Close the session that uses it, and try again.")
+        })
+    }
+
+    /// Puts a kept session away that has failed: it is stored, and comes back when it is used.
+    pub(super) async fn rest(&self, id: &str) -> bool {
+        let Ok(handle) = self.held(id) else {
+            return false;
+        };
+        let Some(kept) = handle.kept() else {
+            return false;
+        };
+        handle.close().await;
+        // A registry that cannot be written has been told of.
+        let _ = handle.keeping.put_away().await;
+        let mut slots = self.lock();
+        if slots.remove_held(&handle) {
+            slots.store(at_rest(kept));
+        }
+        true
+    }
+
+    /// Starts a kept session again whose browser was lost, on its profile and its page, unless that has
+    /// been tried too often; answers whether it is there again.
+    pub(super) async fn start_again(&self, lost: &SessionRecord) -> bool {
+        let Some(name) = lost.session_name.clone() else {
+            return false;
+        };
+        {
+            let mut restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner);
+            let times = restarts.entry(lost.session_id).or_default();
+            times.retain(|time| time.elapsed() < RESTARTS_WITHIN);
+            if times.len() >= RESTARTS_MAX {
+                tracing::warn!(%name, "its browser was lost too often; it stays failed");
+                return false;
+            }
+            times.push(Instant::now());
+        }
+        match self.open_boxed(SessionSpec::named(name.clone())).await {
+            Ok(_) => {
+                tracing::info!(%name, "a kept session's browser is started again");
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%name, error = %Chain(&error), "a lost browser cannot be started again");
+                false
+            }
+        }
+    }
+}
