@@ -2,6 +2,7 @@
 //!
 //! In reading order:
 //! - [`model`]: the nouns; [`error`], [`config`]: what goes wrong and what can be set.
+//! - `disk`: what several parts do on a disk in the same way.
 //! - [`media`]: pictures in, access units out; pure.
 //! - [`browser`]: Chromium: processes, pages, input, elements, capture, the gate to the network.
 //! - [`rtc`]: WebRTC peers; pure, in a thin driver.
@@ -21,6 +22,7 @@ pub mod browser;
 pub mod cli;
 pub mod config;
 pub mod demo;
+mod disk;
 pub mod error;
 pub mod events;
 pub mod livekit;

@@ -17,17 +17,18 @@ use serde_json::Value;
 
 /// Modules from the bottom up, each with all that it may use; a longer path allows that part only.
 /// What is not listed is forbidden.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("error", &[]),
     ("model", &["error"]),
+    ("disk", &["model"]),
     ("media", &["model"]),
     ("config", &["error", "media::cursor", "model"]),
     ("rtc", &["error", "media"]),
     ("events", &["config", "error", "model"]),
-    ("store", &["error", "model"]),
+    ("store", &["disk", "error", "model"]),
     ("livekit", &["model"]),
     ("vision", &["config", "error"]),
-    ("browser", &["config", "error", "media", "model"]),
+    ("browser", &["config", "disk", "error", "media", "model"]),
     ("publish", &["error", "livekit", "media", "model", "rtc"]),
     (
         "session",

@@ -2,15 +2,15 @@
 //! reader always finds one that is whole.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Change;
+use crate::disk;
 use crate::model::{Kept, SessionRecord, UnixTime};
 
 /// Keeps the file as the registry is.
@@ -96,17 +96,6 @@ impl Mirror {
         if let Some(directory) = self.path.parent() {
             fs::create_dir_all(directory)?;
         }
-        let mut beside = self.path.clone().into_os_string();
-        beside.push(".new");
-        let mut file = File::options()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(0o600)
-            .open(&beside)?;
-        serde_json::to_writer_pretty(&mut file, &registry)?;
-        file.flush()?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.path)
+        disk::replace(&self.path, &serde_json::to_vec_pretty(&registry)?)
     }
 }

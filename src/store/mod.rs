@@ -7,7 +7,6 @@
 
 mod database;
 mod json;
-mod lock;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 use self::database::Database;
-use self::lock::Lock;
+use crate::disk::{Owned, Refused};
 use crate::error::{Chain, Error};
 use crate::model::{Kept, SessionId, SessionRecord};
 
@@ -95,8 +94,8 @@ impl Registry {
                 problem: Arc::clone(&problem),
             }),
         };
-        let opened = match Lock::take(directory) {
-            Err(lock::Refused::Held(owner)) if place.is_usual => {
+        let opened = match Owned::take(directory) {
+            Err(Refused::Held(owner)) if place.is_usual => {
                 tracing::warn!(
                     owner,
                     directory = %directory.display(),
@@ -104,14 +103,14 @@ impl Registry {
                 );
                 return Ok((registry(None, Some(owner)), Vec::new()));
             }
-            Err(lock::Refused::Held(owner)) => {
+            Err(Refused::Held(owner)) => {
                 return Err(Error::unavailable(format!(
                     "the state directory {} is in use by another Ghostcast ({owner})",
                     directory.display()
                 ))
                 .hint("End that one, or give this one a directory of its own with --state-dir."));
             }
-            Err(lock::Refused::Disk(error)) => Err(error.to_string()),
+            Err(Refused::Disk(error)) => Err(error.to_string()),
             Ok(lock) => Database::open(&directory.join(FILE))
                 .and_then(|database| Ok((database.read(restore)?, database)))
                 .map(|(kept, database)| (kept, database, lock))
@@ -206,7 +205,7 @@ struct Writer {
     mirror: Option<json::Mirror>,
     problem: Problem,
     /// Let go with the thread: nobody else writes while it does.
-    _lock: Lock,
+    _lock: Owned,
 }
 
 impl Writer {

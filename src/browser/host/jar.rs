@@ -3,9 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use chromiumoxide_cdp::cdp::browser_protocol::network::{Cookie, CookieParam, TimeSinceEpoch};
@@ -18,7 +17,7 @@ use super::super::error::Error;
 use super::process::Process;
 use super::profile::Profile;
 use super::storage::{Items, Storage};
-use crate::model::UnixTime;
+use crate::disk;
 
 /// Keeps the cookies of one browser in a file. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -49,10 +48,10 @@ impl Jar {
 
     /// Sets aside what could not be put back, so that nothing is written over it.
     pub(super) async fn set_aside(&self) {
-        let stamp = UnixTime::now().to_iso8601().replace(':', "");
-        let aside = self.path.with_extension(format!("kept-{stamp}.json"));
+        let path = self.path.clone();
+        let aside = tokio::task::spawn_blocking(move || disk::set_aside(&path)).await;
         // There may be none.
-        if tokio::fs::rename(&self.path, &aside).await.is_ok() {
+        if let Ok(Ok(aside)) = aside {
             tracing::warn!(aside = %aside.display(), "the kept cookies are set aside");
         }
     }
@@ -74,7 +73,7 @@ impl Jar {
             return Ok(());
         }
         let path = self.path.clone();
-        let writing = tokio::task::spawn_blocking(move || replace(&path, &cookies)).await;
+        let writing = tokio::task::spawn_blocking(move || disk::replace(&path, &cookies)).await;
         writing
             .map_err(|error| failed(error.into()))?
             .map_err(|error| failed(error.into()))?;
@@ -155,20 +154,6 @@ fn param(cookie: Cookie) -> CookieParam {
     param.expires = (!cookie.session).then(|| TimeSinceEpoch::new(cookie.expires));
     param.partition_key = cookie.partition_key;
     param
-}
-
-/// Replaces a file as a whole: a reader sees the one or the other.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut file = std::fs::File::options()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)
 }
 
 fn failed(source: crate::error::BoxError) -> Error {

@@ -1,17 +1,12 @@
 //! A profile that is kept: a directory of its own, for one process at a time.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
-
 use super::workdir;
-use crate::model::UnixTime;
+use crate::disk::{self, Owned, Refused, private_directory};
 
-/// Held by the service whose browser uses the profile; the system lets it go with its process.
-const LOCK: &str = "owner.lock";
 /// The browser's own directory in it.
 const USER_DATA: &str = "chromium";
 /// What we keep of its cookies.
@@ -25,35 +20,20 @@ const SINGLETONS: [&str; 3] = ["SingletonLock", "SingletonSocket", "SingletonCoo
 #[derive(Debug)]
 pub struct Profile {
     directory: PathBuf,
-    _lock: Flock<File>,
+    _owned: Owned,
 }
 
 impl Profile {
     /// Opens the profile in `directory`, or makes one. Browsers that a dead service left running on it
     /// are ended.
     pub fn open(directory: &Path) -> io::Result<Self> {
-        private_directory(directory)?;
-        let path = directory.join(LOCK);
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)?;
-        let mut lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
-            let owner = fs::read_to_string(&path).unwrap_or_default();
-            let owner = owner.lines().next().unwrap_or("another process").to_owned();
-            io::Error::new(
-                io::ErrorKind::ResourceBusy,
-                format!("the profile {} is in use by {owner}", directory.display()),
-            )
+        let owned = Owned::take(directory).map_err(|refused| match refused {
+            Refused::Held(_) => io::Error::new(io::ErrorKind::ResourceBusy, refused),
+            Refused::Disk(error) => error,
         })?;
-        lock.set_len(0)?;
-        let started = UnixTime::now().to_iso8601();
-        writeln!(lock, "pid {} since {started}", std::process::id())?;
         let profile = Self {
             directory: directory.to_owned(),
-            _lock: lock,
+            _owned: owned,
         };
         let user_data = profile.user_data();
         // Chromium starts on one that it cannot use, and keeps nothing.
@@ -106,17 +86,10 @@ impl Profile {
 
     /// Sets a directory aside that Chromium refuses, for somebody to look at, and makes a new one.
     pub(super) fn set_aside(&self) -> io::Result<PathBuf> {
-        let stamp = UnixTime::now().to_iso8601().replace(':', "");
-        let aside = self.directory.join(format!("{USER_DATA}.refused-{stamp}"));
-        fs::rename(self.user_data(), &aside)?;
+        let aside = disk::set_aside(&self.user_data())?;
         private_directory(&self.user_data())?;
         Ok(aside)
     }
-}
-
-/// Makes a directory that is its owner's alone.
-fn private_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 #[cfg(test)]

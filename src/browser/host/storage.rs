@@ -21,8 +21,8 @@ use tokio::time::timeout;
 
 use super::super::cdp::{Session, Told};
 use super::super::error::Error;
-use super::jar::replace;
 use super::process::Process;
+use crate::disk;
 
 const OPERATION: &str = "put a page's storage back";
 /// An origin that no page shows any more is on Chromium's disk after this time.
@@ -60,7 +60,7 @@ impl Storage {
             return Ok(());
         };
         let path = self.path.clone();
-        let writing = tokio::task::spawn_blocking(move || replace(&path, &json)).await;
+        let writing = tokio::task::spawn_blocking(move || disk::replace(&path, &json)).await;
         writing
             .map_err(|error| failed(error.into()))?
             .map_err(|error| failed(error.into()))

@@ -4,23 +4,22 @@
 //! directories whose lock is free: their owner is dead, so their browsers and files are orphans
 //! and are cleared away.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::disk::Owned;
+
 const PREFIX: &str = "ghostcast-";
-const LOCK: &str = "owner.lock";
 
 /// This run's directory; removed when dropped.
 #[derive(Debug)]
 pub(crate) struct WorkDir {
     path: PathBuf,
-    _lock: Flock<File>,
+    _owned: Owned,
 }
 
 /// What an earlier run left behind and this one cleared.
@@ -40,11 +39,11 @@ impl WorkDir {
         fs::create_dir_all(&base)?;
         let path = base.join(format!("{PREFIX}{}", uuid::Uuid::new_v4().simple()));
         // What lies in it is for this service and its browsers alone.
-        fs::DirBuilder::new().mode(0o700).create(&path)?;
-        let file = File::create(path.join(LOCK))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
-            .map_err(|(_, errno)| io::Error::from(errno))?;
-        Ok(Self { path, _lock: lock })
+        let owned = Owned::take(&path).map_err(io::Error::other)?;
+        Ok(Self {
+            path,
+            _owned: owned,
+        })
     }
 
     /// A new empty directory inside.
@@ -79,7 +78,7 @@ pub(crate) fn sweep(base: &Path) -> Swept {
     for entry in entries.flatten() {
         let path = entry.path();
         let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        let Some(_lock) = ours.then(|| free_lock(&path)).flatten() else {
+        let Some(_owned) = ours.then(|| Owned::inherit(&path)).flatten() else {
             continue;
         };
         swept.processes += end_processes(&path);
@@ -96,12 +95,6 @@ fn base_or_temp(base: &Path) -> PathBuf {
     } else {
         base.to_owned()
     }
-}
-
-/// The lock of a directory whose owner is dead; `None` when it lives, or is not provably ours.
-fn free_lock(path: &Path) -> Option<Flock<File>> {
-    let file = File::open(path.join(LOCK)).ok()?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()
 }
 
 /// Ends the processes whose profile lies in `directory`.
@@ -147,7 +140,7 @@ mod tests {
         let alive = WorkDir::create(&base).unwrap();
         let dead = base.join(format!("{PREFIX}dead"));
         fs::create_dir_all(dead.join("profile")).unwrap();
-        fs::write(dead.join(LOCK), "").unwrap();
+        fs::write(dead.join(crate::disk::LOCK), "").unwrap();
         let foreign = base.join(format!("{PREFIX}foreign"));
         fs::create_dir_all(&foreign).unwrap();
         assert_eq!(
