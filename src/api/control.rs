@@ -150,20 +150,7 @@ pub(super) async fn interact(
             return Err(Error::invalid_input("the element came twice")
                 .hint("Send one of selector, index, and x with y."));
         }
-        let awaited = json!({ "for": { "selector": selector },
-            "timeout_ms": body.timeout_ms.unwrap_or(WAIT_MS) });
-        let mut found = handle.act(request("wait", awaited.clone())).await?;
-        let number = |done: &ActionResult| done.outcome.data.get("found")?.get("index").cloned();
-        if found.success && number(&found).is_none() {
-            // An element has a number once the page is listed.
-            let all = ContextOptions {
-                elements: true,
-                limit: Some(LISTED_MAX),
-                ..ContextOptions::default()
-            };
-            handle.context(all).await?;
-            found = handle.act(request("wait", awaited)).await?;
-        }
+        let found = find(&handle, selector, body.timeout_ms.unwrap_or(WAIT_MS)).await?;
         if !found.success {
             return Ok(Json(found));
         }
@@ -186,6 +173,32 @@ pub(super) async fn interact(
     }
     let done = handle.act(ActionRequest::new(action, params)).await?;
     Ok(Json(done))
+}
+
+/// Waits for the element that a selector means, and sees to it that it has a number.
+async fn find(
+    handle: &SessionHandle,
+    selector: String,
+    timeout_ms: u64,
+) -> Result<ActionResult, Error> {
+    let params = Map::from_iter([
+        ("for".to_owned(), json!({ "selector": selector })),
+        ("timeout_ms".to_owned(), timeout_ms.into()),
+    ]);
+    let wait = ActionRequest::new("wait", params);
+    let found = handle.act(wait.clone()).await?;
+    let what = found.outcome.data.get("found");
+    if !found.success || what.is_some_and(|what| what.get("index").is_some()) {
+        return Ok(found);
+    }
+    // An element has a number once the page is listed.
+    let all = ContextOptions {
+        elements: true,
+        limit: Some(LISTED_MAX),
+        ..ContextOptions::default()
+    };
+    handle.context(all).await?;
+    handle.act(wait).await
 }
 
 /// Where an element is that was found: its index, or the middle of its box where it has none.
@@ -432,12 +445,4 @@ fn not_met(done: &ActionResult) -> Error {
         }
         _ => Error::conflict(message),
     }
-}
-
-fn request(action: &str, params: Value) -> ActionRequest {
-    let params = match params {
-        Value::Object(params) => params,
-        _ => Map::new(),
-    };
-    ActionRequest::new(action, params)
 }

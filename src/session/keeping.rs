@@ -52,6 +52,11 @@ impl Keeping {
         }
     }
 
+    /// What the session may type and never tells.
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
     /// The session as it was last seen alive.
     pub(super) fn last(&self) -> Kept {
         self.lock().clone()

@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::events;
 use crate::model::allowlist::{self, Allowlist};
 use crate::model::session::{LiveKitStatus, VideoStats, Viewers};
-use crate::model::{Kept, Secrets, SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
+use crate::model::{Kept, SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
 use crate::publish::record::{self, Shelf};
 use crate::store::Registry;
 use crate::vision;
@@ -178,7 +178,6 @@ pub(super) async fn start(
         cancel.clone(),
     );
     span.in_scope(|| outlets.join(&spec))?;
-    let secrets = Secrets::new(&config.secrets, &spec.secrets);
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (record_sender, record) = watch::channel(record);
     let ledger = Ledger::default();
@@ -191,7 +190,7 @@ pub(super) async fn start(
         tabs: tabs.clone(),
         easel,
         vision: ground.vision,
-        secrets,
+        secrets: keeping.secrets().clone(),
         ledger: ledger.clone(),
         remembered: Remembered::default(),
         keeping,
