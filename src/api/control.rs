@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::Doors;
 use super::body::JsonBody;
 use super::status::ErrorBody;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::model::ActionResult;
 use crate::model::command::ActionRequest;
 use crate::session::{ContextOptions, Executed, Script, SessionHandle};
@@ -389,7 +389,19 @@ async fn until(handle: &SessionHandle, expression: String, bound: Duration) -> R
             args: Value::Null,
             timeout_ms: Some(left.max(1)),
         };
-        let seen = handle.execute(&script).await?;
+        let seen = match handle.execute(&script).await {
+            Ok(seen) => seen,
+            // A page that goes elsewhere meanwhile is looked at again when it is there.
+            Err(error)
+                if error.kind == ErrorKind::Unavailable
+                    && !handle.record().state.is_dead()
+                    && Instant::now() + LOOK_EVERY < deadline =>
+            {
+                tokio::time::sleep(LOOK_EVERY).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         if let Some(thrown) = seen
             .error
             .as_ref()

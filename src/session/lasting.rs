@@ -7,7 +7,7 @@ use super::Manager;
 use super::manager::at_rest;
 use crate::browser::Profile;
 use crate::error::{Chain, Error, ErrorKind};
-use crate::model::{SessionName, SessionRecord, SessionSpec, SessionState, UnixTime};
+use crate::model::{SessionId, SessionName, SessionRecord, SessionSpec, SessionState, UnixTime};
 
 /// A lost browser of a kept session is started again so many times, within
 const RESTARTS_MAX: usize = 3;
@@ -85,6 +85,12 @@ impl Manager {
             slots.store(at_rest(kept));
         }
         true
+    }
+
+    /// Forgets how often a session was started again, which is no more.
+    pub(super) fn forget_restarts(&self, id: SessionId) {
+        let restarts = self.restarts.lock();
+        restarts.unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
     /// Starts a kept session again whose browser was lost, on its profile and its page, unless that has

@@ -313,6 +313,7 @@ impl Manager {
         };
         if record.session_name.is_some() {
             forgotten?;
+            self.forget_restarts(record.session_id);
         }
         metrics::gauge!("ghostcast_sessions").set(self.count_live() as f64);
         Ok(record)

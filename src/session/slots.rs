@@ -299,8 +299,9 @@ fn must_satisfy(wanted: &SessionSpec, slot: &Slot) -> Result<(), Error> {
     let there = slot.record();
     let name = there.session_name.as_ref().map_or("", |name| name.as_str());
     let is_fenced = wanted.allowed_domains.is_empty()
-        || allowlist::narrowed(&wanted.allowed_domains, &there.allowed_domains)
-            .is_ok_and(|both| both == there.allowed_domains);
+        || !there.allowed_domains.is_empty()
+            && allowlist::narrowed(&there.allowed_domains, &wanted.allowed_domains)
+                .is_ok_and(|both| both == there.allowed_domains);
     let is_private = there.block_private_networks || !wanted.block_private_networks;
     let missing = match slot {
         Slot::Held(handle) => handle.lacks_secrets(wanted),

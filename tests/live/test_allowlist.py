@@ -73,16 +73,26 @@ def test_each_way_works_without_a_list(lone_api, free, web, other_web, how):
 @pytest.mark.parametrize("fence", FENCES)
 def test_no_way_out(lone_api, web, other_web, fence):
     """The same pages do not get through a list, whatever its patterns say."""
+    no_way_out(lone_api, web, other_web, fence, fence)
+
+
+def test_no_way_out_of_a_kept_browser(lone_api, web, other_web):
+    """Nor from the browser of a session with a name, which has a process and a proxy of its own."""
+    no_way_out(lone_api, web, other_web, "wildcard", "kept", session_name=new_room("kept-fence"))
+
+
+def no_way_out(lone_api, web, other_web, fence, name, **spec):
+    """Tries all ways in a session behind a fence; the other server hears of none."""
     patterns, host, blocked = FENCES[fence]
     patterns = [pattern.format(host=host, port=web.port) for pattern in patterns]
-    with lone_api.session(new_room("fence"), allowed_domains=patterns) as room:
+    with lone_api.session(new_room("fence"), allowed_domains=patterns, **spec) as room:
         for how in WAYS:
-            mark = f"{fence}-{how}"
+            mark = f"{name}-{how}"
             try_it(lone_api, room, web, other_web, how, mark, host, blocked)
             # Whatever was still on its way is sent before the next page takes its place.
             lone_api.do(room, "wait", seconds=0.3)
         lone_api.do(room, "wait", seconds=1)
-    reached = [how for how in WAYS if arrivals(other_web, f"{fence}-{how}")]
+    reached = [how for how in WAYS if arrivals(other_web, f"{name}-{how}")]
     assert not reached, f"these reached the blocked host: {reached}"
 
 

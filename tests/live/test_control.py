@@ -192,6 +192,17 @@ def test_wait(lone_api, room, show):
         assert_envelope(answer, 400, "invalid_input")
 
 
+def test_wait_outlasts_a_page(lone_api, room, show, web):
+    """What is waited for may come with the next page."""
+    web.files["/next.html"] = b"<!doctype html><title>Next</title><script>window.ready = true</script>"
+    show("<h1>First</h1>")
+    going = "void setTimeout(() => { location.href = '/next.html' }, 300)"
+    assert post(lone_api, room, "execute", script=going)["success"]
+    done = post(lone_api, room, "wait", function="window.ready === true", timeout_ms=5000)
+    assert done["waited_ms"] >= 100
+    assert post(lone_api, room, "execute", script="document.title")["result"] == "Next"
+
+
 @pytest.mark.parametrize("verb", ["navigate", "execute", "interact", "wait"])
 def test_no_such_session(lone_api, verb):
     """An unknown key is a 404 at each of them."""

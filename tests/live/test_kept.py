@@ -1,6 +1,7 @@
 """Sessions with a name: found again, with all that sites know them by, after whatever happened."""
 
 import concurrent.futures
+import contextlib
 import os
 import signal
 import stat
@@ -8,6 +9,7 @@ import subprocess
 import threading
 import time
 
+import httpx
 import pytest
 
 from support import procs
@@ -230,8 +232,9 @@ def test_a_killed_service_leaves_no_browser_that_holds_a_profile(house, site):
     service.forget()
     assert procs.is_alive(orphan)
     service = house(port=service.port)
+    # Before anybody asks for the session.
+    wait_for(lambda: not procs.is_alive(orphan), 2, "the orphan is ended")
     assert known_as(service.api, "orphan") == whole("joe")
-    assert not procs.is_alive(orphan)
     assert not service.stop()
 
 
@@ -450,6 +453,151 @@ def test_old_sessions_are_cleaned_up(house):
     for age in (-1, 1e300):
         answer = api.request("POST", "/sessions/cleanup", json={"max_age_hours": age})
         assert_envelope(answer, 400, "invalid_input")
+    assert not service.stop()
+
+
+def test_what_runs_is_not_told_as_fenced(house):
+    """A live session is no answer to whom it gives less safety, or fewer secrets, than asked for."""
+    service = house()
+    api = service.api
+    fence = ["b.test", "a.test"]
+    start(api, "loose")
+    start(api, "tight", allowed_domains=fence, block_private_networks=True, secrets={"pin": "4711-0815"})
+    for spec in (
+        {"allowed_domains": ["a.test"]},
+        {"block_private_networks": True},
+        {"secrets": {"pin": "4711-0815"}},
+    ):
+        answer = api.request("POST", "/sessions", json={"session_name": "loose", **spec})
+        assert_envelope(answer, 409, "conflict")
+    for spec in (
+        {},
+        {"allowed_domains": fence[::-1]},
+        {"allowed_domains": ["*.test", *fence], "block_private_networks": True},
+        {"secrets": {"pin": "4711-0815"}},
+    ):
+        assert start(api, "tight", status=200, **spec)["allowed_domains"] == fence
+    answer = api.request(
+        "POST", "/sessions", json={"session_name": "tight", "allowed_domains": ["a.test"]}
+    )
+    assert_envelope(answer, 409, "conflict")
+    assert not service.stop()
+
+
+def test_no_secret_is_in_the_registry(house, site):
+    """Neither its value nor an address with it, in no file of the registry; it is there after a crash."""
+    service = house()
+    api, value = service.api, "s3cr3t-9f2c"
+    start(api, "safe", initial_url=site.base, secrets={"word": value})
+    api.act("safe", "navigate", url=f"{site.base}/?word={value}")
+    api.act("safe", "new_tab", url=f"{site.base}/?other={value}")
+    time.sleep(KEPT_WITHIN_S)
+    os.kill(browser_of(service, "safe"), signal.SIGKILL)
+    time.sleep(0.5)
+    api.wait_record("safe", lambda record: record["state"] == "live", 10, "it lives again")
+    # What a page says of it is masked still.
+    assert api.act("safe", "navigate", url=f"{site.base}/?word={value}")["success"]
+    assert value not in api.get("/sessions/safe/context").text
+    assert not service.stop()
+    files = [*service.state.glob("ghostcast.db*"), service.registry]
+    assert len(files) >= 2
+    for path in files:
+        assert value.encode() not in path.read_bytes(), path
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_a_page_that_is_not_permitted_is_not_come_back_to(house, site):
+    """A session whose last page was refused comes back all the same."""
+    service = house()
+    start(service.api, "strayed", initial_url=site.base, allowed_domains=["127.0.0.1"])
+    script = "location.href = 'http://elsewhere.test/'"
+    service.api.request("POST", "/sessions/strayed/execute", json={"script": script})
+    service.api.wait_record("strayed", lambda record: record["page_error"], 5, "it is refused")
+    assert not service.stop()
+    service = house(port=service.port)
+    assert start(service.api, "strayed", status=200)["state"] == "live"
+    assert not service.stop()
+
+
+def test_a_session_that_failed_is_stored_in_the_end(house, site):
+    """What is kept of it is not forgotten with the time in which it can be seen why it failed."""
+    service = house(GHOSTCAST_SESSION__FAILED_KEPT_MS="700")
+    api = service.api
+    first = start(api, "fails", initial_url=site.base, metadata={"n": 1})
+    for _ in range(4):
+        os.kill(browser_of(service, "fails"), signal.SIGKILL)
+        time.sleep(0.3)
+        state = ("live", "failed", "stored")
+        api.wait_record("fails", lambda record: record["state"] in state, 10, "it is seen")
+    stored = api.wait_record("fails", lambda record: record["state"] == "stored", 10, "it is stored")
+    assert not stored["active"] and stored["session_id"] == first["session_id"]
+    again = start(api, "fails", status=200)
+    assert again["metadata"] == {"n": 1} and again["current_url"] == first["current_url"]
+    assert not service.stop()
+
+
+def test_what_is_closed_stays_closed(house, site):
+    """Whoever uses a session while it is being deleted does not bring it back."""
+    service = house()
+    api = service.api
+    for _ in range(3):
+        start(api, "goes", initial_url=site.base)
+        browser = browser_of(service, "goes")
+        is_over = threading.Event()
+
+        def use(is_over=is_over):
+            while not is_over.is_set():
+                api.request("GET", "/sessions/goes/context")
+
+        users = [threading.Thread(target=use) for _ in range(3)]
+        for user in users:
+            user.start()
+        answer = api.request("DELETE", "/sessions/goes", params={"profile": "delete"})
+        assert answer.status_code == 200, answer.text
+        time.sleep(0.5)
+        is_over.set()
+        for user in users:
+            user.join()
+        assert_envelope(api.request("GET", "/sessions/goes"), 404, "not_found")
+        assert rows(service.state) == {} and not procs.is_alive(browser)
+        assert not (service.state / "profiles" / "goes").exists()
+        with pytest.raises(AssertionError):
+            browser_of(service, "goes")
+    assert not service.stop()
+
+
+def test_nothing_is_overwritten_while_the_service_ends(house, site):
+    """Clients that try again and again during a stop find every session as it was afterwards."""
+    service = house()
+    for number in range(3):
+        spec = {"metadata": {"n": number}, "allowed_domains": ["127.0.0.1"], "storage": "none"}
+        start(service.api, f"held{number}", initial_url=site.base, **spec)
+    before = rows(service.state)
+    is_over = threading.Event()
+
+    def insist():
+        number = 0
+        while not is_over.is_set():
+            number += 1
+            with contextlib.suppress(httpx.HTTPError, RuntimeError):
+                spec = {"session_name": f"held{number % 3}"}
+                httpx.post(f"{service.api.base}/sessions", json=spec, timeout=5, trust_env=False)
+
+    callers = [threading.Thread(target=insist) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    time.sleep(0.2)
+    os.kill(service.pid, signal.SIGTERM)
+    service.process.wait(10)
+    is_over.set()
+    for caller in callers:
+        caller.join()
+    service.forget()
+    assert rows(service.state) == before
+    service = house(port=service.port)
+    for record in service.api.get("/sessions").json()["sessions"]:
+        number = int(record["session_name"].removeprefix("held"))
+        assert record["metadata"] == {"n": number} and record["allowed_domains"] == ["127.0.0.1"]
     assert not service.stop()
 
 

@@ -38,6 +38,8 @@ pub type Items = Map<String, Value>;
 pub(super) struct Storage {
     path: PathBuf,
     seen: Arc<Mutex<BTreeMap<String, Seen>>>,
+    /// Whether the file is forgotten: whoever is late must not write it again.
+    is_over: Arc<tokio::sync::Mutex<bool>>,
 }
 
 #[derive(Debug)]
@@ -51,12 +53,14 @@ impl Storage {
         Self {
             path,
             seen: Arc::default(),
+            is_over: Arc::default(),
         }
     }
 
     /// Writes down what the pages that are open have stored, if that is something else than before.
     pub(super) async fn save(&self, open: BTreeMap<String, Items>) -> Result<(), Error> {
-        let Some(json) = self.note(open) else {
+        let is_over = self.is_over.lock().await;
+        let Some(json) = self.note(open).filter(|_| !*is_over) else {
             return Ok(());
         };
         let path = self.path.clone();
@@ -98,6 +102,8 @@ impl Storage {
 
     /// The browser has ended in order, and has written all itself.
     pub(super) async fn forget(&self) {
+        let mut is_over = self.is_over.lock().await;
+        *is_over = true;
         // There may be none.
         let _ = tokio::fs::remove_file(&self.path).await;
     }
