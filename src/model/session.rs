@@ -36,7 +36,7 @@ pub struct SessionSpec {
     /// `chromium`; no other browser is supported.
     #[schema(example = "chromium")]
     pub browser_type: Option<String>,
-    /// Whether the browser is without a window; `false` needs a display, and is not supported yet.
+    /// Whether the browser is without a window; `false` is not supported yet.
     #[serde(default = "yes")]
     #[schema(default = true)]
     pub headless: bool,
@@ -266,10 +266,10 @@ impl SessionSpec {
             );
         }
         if !self.headless {
-            return Err(Error::unsupported(
-                "a browser with a window needs a display, and there is none",
-            )
-            .hint("Leave out headless: the session can be watched without a window."));
+            return Err(
+                Error::unsupported("a browser with a window is not supported")
+                    .hint("Leave out headless: the session can be watched without a window."),
+            );
         }
         if self.storage == Some(Storage::Profile) && self.session_name.is_none() {
             return Err(

@@ -191,9 +191,7 @@ impl Machine {
     fn must_run(&self) -> Result<(), Error> {
         match self.life {
             Life::Running => Ok(()),
-            Life::Starting => {
-                Err(Error::conflict("the session is still starting").hint("Try again in a moment."))
-            }
+            Life::Starting => Err(still_starting()),
             Life::Failed => Err(Error::unavailable("the session's browser is gone")
                 .hint("It cannot be recovered. Start a new session on this room.")),
             Life::Closing | Life::Closed => {
@@ -202,6 +200,11 @@ impl Machine {
             }
         }
     }
+}
+
+/// Nothing can be asked of a session yet.
+pub(super) fn still_starting() -> Error {
+    Error::conflict("the session is still starting").hint("Try again in a moment.")
 }
 
 impl Default for Machine {

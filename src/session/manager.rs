@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::handle::SessionHandle;
 use super::keeping::Keeping;
+use super::machine::still_starting;
 use super::slots::{self, Slot, Slots};
 use super::start::{self, Ground};
 use crate::browser::Pool;
@@ -254,9 +255,7 @@ impl Manager {
                     Some(name) if handle.record.borrow().state == SessionState::Failed => name,
                     _ => return Ok(handle.clone()),
                 },
-                Some(slot @ Slot::Starting { .. }) => name(slot).ok_or_else(|| {
-                    Error::conflict("the session is still starting").hint("Try again in a moment.")
-                })?,
+                Some(slot @ Slot::Starting { .. }) => name(slot).ok_or_else(still_starting)?,
                 Some(slot @ Slot::Stored(_)) => name(slot).ok_or_else(|| no_session(key))?,
             }
         };
@@ -269,9 +268,7 @@ impl Manager {
     pub(super) fn held(&self, key: &str) -> Result<SessionHandle, Error> {
         match self.lock().get(key) {
             Some(Slot::Held(handle)) => Ok(handle.clone()),
-            Some(Slot::Starting { .. }) => {
-                Err(Error::conflict("the session is still starting").hint("Try again in a moment."))
-            }
+            Some(Slot::Starting { .. }) => Err(still_starting()),
             Some(Slot::Stored(_)) | None => Err(no_session(key)),
         }
     }

@@ -278,7 +278,7 @@ fn reuse(wanted: &SessionSpec, slot: &Slot) -> Result<Option<Claim>, Error> {
     if !slot.is_live() {
         return Ok(None);
     }
-    must_satisfy(wanted, slot)?;
+    must_satisfy(wanted, slot, &record)?;
     if wanted.room_name.is_some() && wanted.room_name != record.room_name {
         let place = match &record.room_name {
             Some(room) => format!("is in the room \"{room}\""),
@@ -295,9 +295,7 @@ fn reuse(wanted: &SessionSpec, slot: &Slot) -> Result<Option<Claim>, Error> {
 }
 
 /// What a caller asks for to be safe holds of a session that runs already, or the caller hears of it.
-fn must_satisfy(wanted: &SessionSpec, slot: &Slot) -> Result<(), Error> {
-    let there = slot.record();
-    let name = there.session_name.as_ref().map_or("", |name| name.as_str());
+fn must_satisfy(wanted: &SessionSpec, slot: &Slot, there: &SessionRecord) -> Result<(), Error> {
     let is_fenced = wanted.allowed_domains.is_empty()
         || !there.allowed_domains.is_empty()
             && allowlist::narrowed(&there.allowed_domains, &wanted.allowed_domains)
@@ -312,10 +310,8 @@ fn must_satisfy(wanted: &SessionSpec, slot: &Slot) -> Result<(), Error> {
         (false, _) => "without the fence that was asked for".to_owned(),
         (true, Some(label)) => format!("without the secret \"{label}\""),
     };
-    Err(
-        Error::conflict(format!("the session \"{name}\" runs {what}"))
-            .hint("Use it as it is, or delete it first and start it again: its profile stays."),
-    )
+    Err(Error::conflict(format!("this session runs {what}"))
+        .hint("Use it as it is, or delete it first and start it again: its profile stays."))
 }
 
 fn taken(clash: Clash, there: &SessionRecord) -> Error {
