@@ -35,7 +35,11 @@ export function takeTokenFromAddress() {
 
 export const health = async () => (await request('/health')).json();
 
-export const sessions = async () => (await (await request('/sessions')).json()).sessions;
+/** All sessions, each with the `key` by which it is found: its room, or its name where it has none. */
+export async function sessions() {
+  const { sessions: records } = await (await request('/sessions')).json();
+  return records.map((record) => ({ ...record, key: record.room_name ?? record.session_name }));
+}
 
 export const startRecording = (room) => request(recordingOf(room), { method: 'POST' });
 

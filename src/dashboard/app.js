@@ -55,7 +55,7 @@ async function refresh() {
     Object.assign(state, { loaded: true, error: null });
     adopt(sessions);
     // Whoever comes to a single room need not choose.
-    if (isFirst && !state.room && sessions.length === 1) open(sessions[0].room_name);
+    if (isFirst && !state.room && sessions.length === 1) open(sessions[0].key);
   } catch (error) {
     if (error.status === 401 && state.error?.status !== 401) askForToken();
     state.error = error;
@@ -75,7 +75,7 @@ function refreshIn(delay) {
 
 /** Takes the service's word on every session, and starts or ends the watching to match. */
 function adopt(sessions) {
-  const record = sessions.find(({ room_name: room }) => room === state.room) ?? null;
+  const record = sessions.find(({ key }) => key === state.room) ?? null;
   if (record?.session_id !== state.record?.session_id) stopFollowing();
   Object.assign(state, { sessions, record });
   if (record) stream ??= new EventStream(state.room, heard, render);

@@ -35,7 +35,11 @@ export function noticeFor({ loaded, error, room, record, sessions, watch, hasTok
   if (record.state in ENDED) {
     const tone = record.state === 'failed' ? wrong : info;
     const text = [reason, 'Start a new session on this room with this command.'].filter(Boolean).join('\n');
-    return tone(ENDED[record.state], text, { command: startCommand(room, hasToken) });
+    return tone(ENDED[record.state], text, { command: startCommand(room, hasToken, record) });
+  }
+  if (record.state === 'stored') {
+    const command = startCommand(room, hasToken, record);
+    return info('This session is stored', 'It has no browser until it is used. This command brings it back.', { command });
   }
 
   if (watch?.state === 'playing') return null;
@@ -45,9 +49,10 @@ export function noticeFor({ loaded, error, room, record, sessions, watch, hasTok
   return busy('Connecting to the video …');
 }
 
-/** The command that starts a session on `room`. */
-function startCommand(room, withToken) {
-  const body = JSON.stringify({ room_name: room, initial_url: 'https://example.com' });
+/** The command that starts a session on `room`, or one with a name again. */
+function startCommand(room, withToken, record) {
+  const name = record?.session_name;
+  const body = JSON.stringify(name ? { session_name: name } : { room_name: room, initial_url: 'https://example.com' });
   return [
     `curl -X POST ${location.origin}/sessions`,
     ...(withToken ? ['  -H "Authorization: Bearer $GHOSTCAST_TOKEN"'] : []),

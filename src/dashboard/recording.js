@@ -12,7 +12,7 @@ export function renderRecording(record) {
   const recording = record?.recording;
   const running = recording?.state === 'recording';
   const button = $('record');
-  button.disabled = !record || asking === record.room_name || record.state === 'failed';
+  button.disabled = !record || asking === record.key || ['failed', 'stored'].includes(record.state);
   button.setAttribute('aria-pressed', running);
   setText($('record-words'), running ? `Stop ${duration(recording.duration_s)}` : 'Record');
   const link = $('recorded');
@@ -23,7 +23,7 @@ export function renderRecording(record) {
     link.download = recording.file;
     link.title = `Download ${recording.file}`;
   }
-  const own = record && refused.room === record.room_name ? refused.words : '';
+  const own = record && refused.room === record.key ? refused.words : '';
   const failed = recording?.state === 'failed' ? `The recording failed: ${recording.reason}` : '';
   setText($('recording-error'), own || failed);
 }
@@ -31,7 +31,7 @@ export function renderRecording(record) {
 /** Starts or stops, whichever the button says; `done` is called with the answer there. */
 export async function toggleRecording(record, done) {
   if (!record || asking) return;
-  const room = record.room_name;
+  const room = record.key;
   const act = record.recording?.state === 'recording' ? api.stopRecording : api.startRecording;
   asking = room;
   refused = { room, words: '' };

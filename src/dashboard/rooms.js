@@ -6,20 +6,20 @@ import { fps, plural } from './format.js';
 const rows = new Map();
 
 export function renderRooms(sessions, chosen, open) {
-  const sorted = [...sessions].sort((a, b) => a.room_name.localeCompare(b.room_name));
+  const sorted = [...sessions].sort((a, b) => a.key.localeCompare(b.key));
   for (const [room, row] of rows) {
-    if (sorted.some((record) => record.room_name === room)) continue;
+    if (sorted.some((record) => record.key === room)) continue;
     row.remove();
     rows.delete(room);
   }
   sorted.forEach((record, at) => {
-    const row = rows.get(record.room_name) ?? makeRow(record.room_name, open);
+    const row = rows.get(record.key) ?? makeRow(record.key, open);
     const there = $('rooms').children[at] ?? null;
     if (there !== row) $('rooms').insertBefore(row, there);
     const [name, rate, page, state, viewers] = row.firstElementChild.children;
-    row.firstElementChild.setAttribute('aria-current', record.room_name === chosen);
+    row.firstElementChild.setAttribute('aria-current', record.key === chosen);
     state.dataset.state = record.state;
-    setText(name, record.room_name);
+    setText(name, record.key);
     setText(rate, record.capturing ? `${fps(record.video.fps)} fps` : 'idle');
     setText(page, record.current_url.replace(/^https?:\/\//, ''));
     setText(state, record.state);

@@ -14,6 +14,7 @@ import pytest
 
 from support import procs
 from support.api import assert_envelope, new_room
+from support.cdp import Tab
 from support.kept import Site, file_of, known_as, rows, start, whole
 from support.service import STATE_ENV, Ghostcast, clean_env, free_port
 from support.wait import wait_for
@@ -598,6 +599,33 @@ def test_nothing_is_overwritten_while_the_service_ends(house, site):
     for record in service.api.get("/sessions").json()["sessions"]:
         number = int(record["session_name"].removeprefix("held"))
         assert record["metadata"] == {"n": number} and record["allowed_domains"] == ["127.0.0.1"]
+    assert not service.stop()
+
+
+def test_the_dashboard_shows_sessions_without_a_room(house, web, chromium):
+    """By their names, with video; one that is stored says so and how it comes back, and does not by a look."""
+    service = house()
+    for name in ("first", "second"):
+        start(service.api, name, initial_url=web.url("/clock"))
+    words = "document.body.innerText"
+
+    def shows(tab, word):
+        wait_for(lambda: word in tab.evaluate(words), 10, f"the dashboard shows {word}")
+
+    with Tab(chromium, f"{service.api.base}/") as tab:
+        shows(tab, "first")
+        shows(tab, "second")
+    with Tab(chromium, f"{service.api.base}/?room=second") as tab:
+        width = "document.querySelector('video')?.videoWidth"
+        wait_for(lambda: tab.evaluate(width), 15, "the video plays", accept=lambda px: px == 1920)
+        assert service.api.act("second", "navigate", url=web.url("/form"))["success"]
+        shows(tab, "page_navigation")
+    assert not service.stop()
+    service = house(port=service.port)
+    with Tab(chromium, f"{service.api.base}/?room=second") as tab:
+        shows(tab, "This session is stored")
+        assert '{"session_name":"second"}' in tab.evaluate(words)
+    assert service.api.record("second")["state"] == "stored"
     assert not service.stop()
 
 
