@@ -1,6 +1,6 @@
 //! What is kept on disk, and where.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ impl State {
     }
 
     /// The JSON file, if one is wanted.
-    pub fn json(&self) -> Option<PathBuf> {
-        Some(self.registry_file.clone()).filter(|path| !path.as_os_str().is_empty())
+    pub fn json(&self) -> Option<&Path> {
+        Some(self.registry_file.as_path()).filter(|path| !path.as_os_str().is_empty())
     }
 }

@@ -62,6 +62,11 @@ impl Keeping {
         self.lock().clone()
     }
 
+    /// Whether there is anything to keep of the session.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.registry.takes(&self.lock().record)
+    }
+
     /// Writes the session down as it is; when this returns it is on the disk.
     pub(super) async fn write(&self) -> Result<(), Error> {
         let is_over = self.is_over.lock().await;
@@ -85,6 +90,9 @@ impl Keeping {
     pub(super) async fn forget(&self) -> Result<(), Error> {
         let mut is_over = self.is_over.lock().await;
         *is_over = true;
+        if !self.is_wanted() {
+            return Ok(());
+        }
         let id = self.lock().record.session_id;
         self.registry.remove(id).await
     }
@@ -96,6 +104,9 @@ impl Keeping {
         tabs: Tabs,
         jar: Option<Jar>,
     ) {
+        if !self.is_wanted() {
+            return;
+        }
         loop {
             // The cookies are looked at without a change too.
             let changed = timeout(LOOK_EVERY, record.changed()).await;

@@ -233,7 +233,7 @@ impl Manager {
         let keeping = Keeping::new(first, self.ground.registry.clone(), secrets);
         if is_named {
             keeping.write().await?;
-        } else {
+        } else if keeping.is_wanted() {
             let writing = keeping.clone();
             // A session without a name does not need a registry.
             self.ground

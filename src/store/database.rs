@@ -14,7 +14,7 @@ use crate::model::{Kept, SessionId, SessionSpec, SessionState};
 const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE sessions (
         session_id TEXT PRIMARY KEY NOT NULL,
-        session_name TEXT UNIQUE,
+        session_name TEXT UNIQUE NOT NULL,
         created_at TEXT NOT NULL,
         last_activity TEXT NOT NULL,
         current_url TEXT NOT NULL,
@@ -76,10 +76,8 @@ impl Database {
         Ok(Self { connection })
     }
 
-    /// Reads the sessions that are kept, and forgets those that were of a run that is over.
+    /// Reads the sessions that are kept.
     pub(super) fn read(&self, restore: Restore<'_>) -> Result<Vec<Kept>, Failure> {
-        self.connection
-            .execute("DELETE FROM sessions WHERE session_name IS NULL", [])?;
         let mut all = self.connection.prepare("SELECT * FROM sessions")?;
         let rows = all.query_map([], |row| Ok(kept(row, restore)))?;
         let mut kept = Vec::new();
@@ -92,19 +90,22 @@ impl Database {
         Ok(kept)
     }
 
-    /// Makes all changes, or none.
+    /// Makes all changes, or none. Sessions without a name are of one run, and not kept.
     pub(super) fn write(&mut self, changes: &[Change]) -> Result<(), Failure> {
         let transaction = self.connection.transaction()?;
         for change in changes {
             match change {
                 Change::Put(kept) => {
                     let record = &kept.record;
+                    let Some(name) = &record.session_name else {
+                        continue;
+                    };
                     let mut put = transaction.prepare(
                         "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     )?;
                     put.execute(params![
                         record.session_id.to_string(),
-                        record.session_name.as_ref().map(|name| name.as_str()),
+                        name.as_str(),
                         record.created_at,
                         record.last_activity,
                         record.current_url,

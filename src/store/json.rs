@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -58,13 +58,13 @@ impl Entry {
 
 impl Mirror {
     /// Shows these sessions, and writes them at once; what cannot be written now is tried again.
-    pub(super) fn new(path: PathBuf, kept: &[Kept]) -> Self {
+    pub(super) fn new(path: &Path, kept: &[Kept]) -> Self {
         let entries = kept.iter().map(|kept| {
             let entry = Entry::of(&kept.record);
             (entry.session_id.clone(), entry)
         });
         let mirror = Self {
-            path,
+            path: path.to_owned(),
             sessions: entries.collect(),
         };
         if let Err(error) = mirror.replace() {

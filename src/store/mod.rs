@@ -8,7 +8,7 @@
 mod database;
 mod json;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
@@ -39,6 +39,8 @@ pub struct Registry {
 #[derive(Debug)]
 struct Known {
     directory: PathBuf,
+    /// Whether a JSON file shows all sessions, those without a name among them.
+    is_shown: bool,
     /// Whose the directory is, where it is another's.
     owner: Option<String>,
     problem: Problem,
@@ -77,7 +79,7 @@ impl Registry {
     /// need it. Neither do those of a second service of the same user, whom nobody gave a place of its own.
     pub fn open(
         place: &Place,
-        json: Option<PathBuf>,
+        json: Option<&Path>,
         restore: Restore<'_>,
     ) -> Result<(Self, Vec<Kept>), Error> {
         let problem = Problem::default();
@@ -90,6 +92,7 @@ impl Registry {
             orders,
             known: Arc::new(Known {
                 directory: directory.to_owned(),
+                is_shown: json.is_some(),
                 owner,
                 problem: Arc::clone(&problem),
             }),
@@ -145,6 +148,11 @@ impl Registry {
     pub fn problem(&self) -> Option<String> {
         let problem = self.known.problem.lock();
         problem.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether it takes anything of a session: of one without a name only to show it.
+    pub fn takes(&self, record: &SessionRecord) -> bool {
+        record.session_name.is_some() || self.known.is_shown
     }
 
     /// The directory of profiles, where it is ours.
