@@ -14,6 +14,9 @@ from support.service import running_service
 from support.wait import holds_for, wait_for
 from support.web import closed_port
 
+# What is seen when is timed.
+pytestmark = pytest.mark.alone
+
 # Of buttons and of the option that is chosen.
 BLUE = (26, 115, 232)
 # Of what cannot be loaded.
@@ -65,7 +68,7 @@ def test_dialog_is_seen_until_it_is_answered(api, hands, subscribe):
     room, visit = hands
     tabs = api.context(room)["tabs"]
     with subscribe(room) as viewer:
-        wait_for(viewer.first_frame_at, 20, "a first frame")
+        wait_for(viewer.first_frame_at, 10, "a first frame")
         assert not shows_box(viewer.picture())
         before = screenshot(api, room)
         asked = api.do(room, "click", index=api.index_of(room, "Ask me"))
@@ -128,7 +131,7 @@ def test_failed_page_says_which_and_why(api, web, subscribe):
         api.session(new_room("drawn"), initial_url=start.url) as room,
         subscribe(room) as viewer,
     ):
-        wait_for(viewer.first_frame_at, 20, "a first frame")
+        wait_for(viewer.first_frame_at, 10, "a first frame")
         for host, kind in ((f"127.0.0.1:{port}", "connection_failed"), ("no-such-host.invalid", "dns_failed")):
             url = f"http://{host}/page?x=1"
             failed = api.fail(room, "navigate", kind, url=url.replace("//", "//me:hidden@"))

@@ -215,6 +215,7 @@ def test_replay(lone_api, room, web):
         assert events.events[: len(heard) - 1] == heard[1:]
 
 
+@pytest.mark.alone
 def test_console_flood_takes_nothing_from_the_six(lone_api, room, web):
     """100,000 lines beside the actions: each outcome is heard at once, by who hears the lines as well,
     and kept for who comes later."""
