@@ -19,6 +19,9 @@ from support.kept import Site, file_of, known_as, rows, start, whole
 from support.service import STATE_ENV, Ghostcast, clean_env, free_port
 from support.wait import wait_for
 
+# Browsers of their own are started and killed by the dozen: what others time beside it would suffer.
+pytestmark = pytest.mark.alone
+
 # What pages store is looked at after a moment, and so is what is kept of a session.
 KEPT_WITHIN_S = 1.5
 
