@@ -15,7 +15,7 @@ use super::body::JsonBody;
 use super::status::ErrorBody;
 use crate::error::{Error, ErrorKind};
 use crate::model::ActionResult;
-use crate::model::command::ActionRequest;
+use crate::model::command::{ActionRequest, WaitUntil};
 use crate::session::{ContextOptions, Executed, Script, SessionHandle};
 
 /// The calls of this module.
@@ -42,22 +42,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Navigation {
     /// Absolute URL; a bare host gets `https://`.
     url: String,
-    /// What the answer waits for: `settled`, the page at rest.
+    /// What the answer waits for.
     #[serde(default)]
     #[schema(inline)]
     wait_until: WaitUntil,
     /// Bound on the whole, milliseconds.
     #[schema(minimum = 1, maximum = 120_000)]
     timeout_ms: Option<u64>,
-}
-
-/// What the answer to a navigation waits for.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum WaitUntil {
-    /// The page has loaded and is at rest.
-    #[default]
-    Settled,
 }
 
 /// Go to a URL. A page that could not be loaded is a 200 with `success: false` and its `error_kind`.
@@ -74,8 +65,10 @@ pub(super) async fn navigate(
     Path(room): Path<String>,
     JsonBody(body): JsonBody<Navigation>,
 ) -> Result<Json<ActionResult>, Error> {
-    let WaitUntil::Settled = body.wait_until;
-    let mut params = Map::from_iter([("url".to_owned(), Value::from(body.url))]);
+    let mut params = Map::from_iter([
+        ("url".to_owned(), Value::from(body.url)),
+        ("wait_until".to_owned(), json!(body.wait_until)),
+    ]);
     if let Some(timeout_ms) = body.timeout_ms {
         params.insert("timeout_ms".to_owned(), timeout_ms.into());
     }

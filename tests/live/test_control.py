@@ -41,6 +41,42 @@ def test_navigate(lone_api, room, show, web):
         assert_envelope(answer, 400, "invalid_input")
 
 
+def test_navigate_waits_until(lone_api, room, web):
+    """B17: the answer comes when the page is as far as was asked, judged by the page itself."""
+    web.files["/stages.html"] = (
+        b"<!doctype html><title>Stages</title><script>window.seen = ['commit'];"
+        b"document.addEventListener('DOMContentLoaded', () => seen.push('domcontentloaded'));"
+        b"addEventListener('load', () => { seen.push('load');"
+        b"setTimeout(() => seen.push('later'), 20) });</script>"
+        b"<img src='/slow?seconds=1'><p>text</p>"
+    )
+    web.files["/slow-script.html"] = (
+        b"<!doctype html><title>Slow script</title><p>first</p>"
+        b"<script src='/slow?seconds=1'></script><p id='last'>last</p>"
+    )
+    for stage, page, least, most in (
+        ("commit", "/slow-script.html", 0.0, 0.9),
+        ("domcontentloaded", "/stages.html", 0.0, 0.9),
+        ("load", "/stages.html", 0.9, 5.0),
+        ("settled", "/stages.html", 0.9, 5.0),
+    ):
+        url = web.url(page, stage=stage)
+        began = time.monotonic()
+        done = post(lone_api, room, "navigate", url=url, wait_until=stage)
+        took = time.monotonic() - began
+        assert done["success"] and done["url"] == url, done
+        assert least <= took < most, (stage, took)
+        assert done["rest"]["reached"] == (stage == "settled"), done["rest"]
+        if page == "/stages.html":
+            seen = post(lone_api, room, "execute", script="seen")["result"]
+            assert stage in [*seen, "settled"], (stage, seen)
+            assert ("load" in seen) == (stage != "domcontentloaded"), (stage, seen)
+    # One that cannot be loaded fails however little is waited for.
+    for stage in ("commit", "load"):
+        failed = post(lone_api, room, "navigate", url="http://127.0.0.1:1/", wait_until=stage)
+        assert not failed["success"] and failed["error_kind"] == "navigation_failed", failed
+
+
 @pytest.mark.parametrize(
     ("script", "kind", "result"),
     [

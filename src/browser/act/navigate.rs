@@ -11,14 +11,14 @@ use tokio::time::timeout;
 use super::super::error::Error;
 use super::super::gate;
 use super::super::target::Page;
-use super::super::target::loading::{Failure, Loading};
+use super::super::target::loading::{Failure, Loading, Progress};
 use super::super::text::without_password;
 use super::deliver::is_open;
 use super::settle::{self, Landing, waits};
 use super::{Stage, browser_failed, renderer_crashed};
 use crate::model::Outcome;
 use crate::model::allowlist::{Denial, DenialRule};
-use crate::model::command::{ActionError, ActionErrorKind, Navigate};
+use crate::model::command::{ActionError, ActionErrorKind, Navigate, WaitUntil};
 use crate::model::outcome::{Change, Delivery, Effect, EffectKind, Rest, Retry};
 
 /// A download that a navigation led to is told of within this time.
@@ -36,7 +36,8 @@ pub(super) async fn to(stage: Stage<'_>, params: &Navigate) -> Result<Outcome, A
     let bound = params
         .timeout_ms
         .map_or(stage.navigate_timeout, Duration::from_millis);
-    load(stage, bound, &url).await
+    let sent = async { stage.page.navigate(&url).await.map(Some) };
+    go_until(stage, bound, &url, params.wait_until, sent).await
 }
 
 /// The URL as it is loaded, or why it is not.
@@ -69,8 +70,18 @@ pub(super) async fn go(
     url: &str,
     send: impl Future<Output = Result<Option<NavigateReturns>, Error>>,
 ) -> Result<Outcome, ActionError> {
+    go_until(stage, bound, url, WaitUntil::Settled, send).await
+}
+
+async fn go_until(
+    stage: Stage<'_>,
+    bound: Duration,
+    url: &str,
+    until: WaitUntil,
+    send: impl Future<Output = Result<Option<NavigateReturns>, Error>>,
+) -> Result<Outcome, ActionError> {
     let freed = free(stage.page, url).await;
-    let mut landed = land(stage, bound, url, send).await;
+    let mut landed = land(stage, bound, url, until, send).await;
     let outcome = match &mut landed {
         Ok(outcome) => outcome,
         Err(error) => &mut *error.outcome,
@@ -83,6 +94,7 @@ async fn land(
     stage: Stage<'_>,
     bound: Duration,
     url: &str,
+    until: WaitUntil,
     send: impl Future<Output = Result<Option<NavigateReturns>, Error>>,
 ) -> Result<Outcome, ActionError> {
     let started = Instant::now();
@@ -93,12 +105,14 @@ async fn land(
         let mut watch = stage.page.watch_loading();
         let landing = settle::follow(stage.page, &mut watch, &before, deadline);
         let asked = asked(stage.page);
-        tokio::pin!(landing, asked, send);
+        let enough = far_enough(stage.page, &before, until);
+        tokio::pin!(landing, asked, enough, send);
         // The answer to the command may come long after the landing, or only with it.
         tokio::select! {
             biased;
             landed = &mut landing => Came::To(landed),
             () = &mut asked => Came::Asked,
+            () = &mut enough => Came::Enough,
             answer = &mut send => match answer.map_err(browser_failed)? {
                 Some(answer) if answer.is_download == Some(true) => Came::Download,
                 // How it went is told by events as well, which explain more.
@@ -106,13 +120,15 @@ async fn land(
                     biased;
                     landed = landing => Came::To(landed),
                     () = asked => Came::Asked,
+                    () = enough => Came::Enough,
                 },
             }
         }
     };
     let waits_for = match landed {
         Came::To(Landing::Loaded | Landing::WithinDocument) => None,
-        Came::To(Landing::StillLoading) => Some(waits::NAVIGATION),
+        // How the page goes on from here is not looked at.
+        Came::To(Landing::StillLoading) | Came::Enough => Some(waits::NAVIGATION),
         Came::Asked => Some(waits::DIALOG),
         Came::Download => {
             marks.download(stage).await;
@@ -192,6 +208,8 @@ enum Came {
     To(Landing),
     /// The page asks something first.
     Asked,
+    /// The document is as far as the caller waits for.
+    Enough,
     /// A file came instead of a document.
     Download,
 }
@@ -206,6 +224,24 @@ async fn asked(page: &Page) {
     let mut dialog = page.watch_dialog();
     // A page that is gone asks nothing.
     if dialog.wait_for(Option::is_some).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Returns when another document is as far as a caller waits for; never for one who waits for rest.
+async fn far_enough(page: &Page, before: &Loading, until: WaitUntil) {
+    let wanted = match until {
+        WaitUntil::Commit => Progress::Committed,
+        WaitUntil::Domcontentloaded => Progress::Parsed,
+        WaitUntil::Load => Progress::Loaded,
+        WaitUntil::Settled => return std::future::pending().await,
+    };
+    let mut loading = page.watch_loading();
+    let is_there = |now: &Loading| {
+        now.committed > before.committed && !now.is_error_page && now.progress >= wanted
+    };
+    if loading.wait_for(is_there).await.is_err() {
+        // A page that is gone comes no further.
         std::future::pending().await
     }
 }

@@ -171,6 +171,10 @@ impl Listener {
         let news = match event.method.as_str() {
             "Page.frameNavigated" => event.parse().and_then(|event| self.navigated(&event)),
             "Page.navigatedWithinDocument" => event.parse().and_then(|event| self.moved(&event)),
+            "Page.domContentEventFired" if self.is_page(event) => {
+                self.signal(&Signal::Parsed);
+                None
+            }
             "Page.loadEventFired" if self.is_page(event) => self.loaded(),
             "Page.javascriptDialogOpening" => event.parse().map(|event| self.dialog_opened(&event)),
             "Page.javascriptDialogClosed" => {

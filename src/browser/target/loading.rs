@@ -15,6 +15,8 @@ pub struct Loading {
     pub committed: u64,
     /// `load` events of the main frame.
     pub loaded: u64,
+    /// How far the current document is.
+    pub progress: Progress,
     /// Moves inside the same document (`history`, fragments).
     pub within_document: u64,
     /// Whether the main frame loads at this moment.
@@ -34,6 +36,18 @@ pub struct Loading {
     pub http_status: Option<u16>,
     /// Whether the renderer crashed.
     pub crashed: bool,
+}
+
+/// How far a document is (HTML, "the end").
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// It is there, and more of it may come.
+    #[default]
+    Committed,
+    /// All of it is read: `DOMContentLoaded`.
+    Parsed,
+    /// What it needs is there as well: `load`.
+    Loaded,
 }
 
 impl Loading {
@@ -83,6 +97,8 @@ pub enum Signal {
         /// Its new URL.
         url: String,
     },
+    /// The main frame's `DOMContentLoaded` event.
+    Parsed,
     /// The main frame's `load` event.
     Loaded,
     /// A request left the page.
@@ -153,6 +169,7 @@ impl Tracker {
             Signal::LoadingStopped => loading.is_loading = false,
             Signal::Committed { url, is_error_page } => {
                 loading.committed += 1;
+                loading.progress = Progress::Committed;
                 loading.is_error_page = *is_error_page;
                 loading.crashed = false;
                 loading.awaits_document = false;
@@ -165,7 +182,11 @@ impl Tracker {
                 loading.within_document += 1;
                 loading.url.clone_from(url);
             }
-            Signal::Loaded => loading.loaded += 1,
+            Signal::Parsed => loading.progress = loading.progress.max(Progress::Parsed),
+            Signal::Loaded => {
+                loading.loaded += 1;
+                loading.progress = Progress::Loaded;
+            }
             Signal::RequestStarted {
                 id,
                 is_document,

@@ -22,7 +22,7 @@ use super::wait::Wait;
 
 pub use error::{ActionError, ActionErrorKind};
 pub use files::{UPLOAD_BYTES_MAX, UPLOAD_FILES_MAX, Upload, UploadFile};
-pub use page::{CloseTab, Navigate, NewTab, SwitchTab, TIMEOUT_MS_MAX};
+pub use page::{CloseTab, Navigate, NewTab, SwitchTab, TIMEOUT_MS_MAX, WaitUntil};
 pub use pointer::{Click, Direction, Drag, MouseButton, SCROLL_AMOUNT_DEFAULT, Scroll, Target};
 pub use result::ActionResult;
 pub use text::{

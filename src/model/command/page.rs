@@ -1,6 +1,7 @@
 //! Where the page goes, which tab is shown, and what is waited for.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::parse::invalid;
 use super::{ActionError, ActionErrorKind};
@@ -17,6 +18,24 @@ pub struct Navigate {
     pub url: String,
     /// Bound on the whole navigation, milliseconds.
     pub timeout_ms: Option<u64>,
+    /// What the answer waits for.
+    #[serde(default)]
+    pub wait_until: WaitUntil,
+}
+
+/// What the answer to a navigation waits for (REQUIREMENTS B17).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitUntil {
+    /// The document is there, and more of it may come.
+    Commit,
+    /// All of the document is read.
+    Domcontentloaded,
+    /// What the document needs is there as well.
+    Load,
+    /// The page has loaded, is at rest, and does not send itself on.
+    #[default]
+    Settled,
 }
 
 /// Parameters of `new_tab`.
