@@ -18,6 +18,7 @@ mod openapi;
 mod picture;
 mod place;
 mod recordings;
+mod screenshots;
 mod serve;
 mod sessions;
 mod status;
@@ -118,7 +119,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .route("/sessions/{room_name}/context", get(sessions::context))
         .route(
             "/sessions/{room_name}/screenshot",
-            get(sessions::screenshot),
+            get(screenshots::screenshot),
         )
         .route("/sessions/{room_name}/analyze", post(sessions::analyze))
         .route(

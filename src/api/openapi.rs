@@ -5,7 +5,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    actions, control, downloads, health, metrics, recordings, sessions, status, watch, ws,
+    actions, control, downloads, health, metrics, recordings, screenshots, sessions, status, watch,
+    ws,
 };
 
 #[derive(OpenApi)]
@@ -34,7 +35,7 @@ use super::{
         control::interact,
         control::wait,
         sessions::context,
-        sessions::screenshot,
+        screenshots::screenshot,
         sessions::analyze,
         downloads::list,
         downloads::fetch,
