@@ -139,9 +139,11 @@ impl Outlets {
             return Err(Error::exhausted("too many viewers watch this session")
                 .hint("Close one, or raise rtc.viewers_max."));
         }
-        // What listens on loopback only is reached on loopback only, media too.
+        // What listens on loopback only is reached on loopback only, media too; unless it is told to be
+        // elsewhere as well, behind a proxy.
         let listen = self.settings.listen;
-        let bind = listen.is_loopback().then_some(listen);
+        let is_alone = listen.is_loopback() && self.settings.rtc.hosts.is_empty();
+        let bind = is_alone.then_some(listen);
         let options = whep::Options {
             rate: self.rate(),
             sockets: self.sockets(bind)?,
