@@ -28,7 +28,7 @@ pub(super) fn routes() -> Router<Doors> {
 }
 
 /// Bound on a wait that names none, milliseconds.
-const WAIT_MS: u64 = 10_000;
+pub(super) const WAIT_MS: u64 = 10_000;
 /// Longest wait, milliseconds.
 const WAIT_MS_MAX: u64 = 120_000;
 /// Elements that are numbered to find the one that a selector means.
@@ -192,6 +192,25 @@ async fn find(
     };
     handle.context(all).await?;
     handle.act(wait).await
+}
+
+/// Where the element is that a selector means, which is waited for: its index, or its box, CSS px.
+pub(super) async fn located(
+    handle: &SessionHandle,
+    selector: &str,
+    timeout_ms: u64,
+) -> Result<(Option<u32>, [f64; 4]), Error> {
+    let found = find(handle, selector.to_owned(), timeout_ms).await?;
+    if !found.success {
+        return Err(not_met(&found));
+    }
+    let what = found.outcome.data.get("found");
+    let index = what.and_then(|found| u32::try_from(found.get("index")?.as_u64()?).ok());
+    let side = |name: &str| {
+        let side = what.and_then(|found| found.get("box")?.get(name)?.as_f64());
+        side.unwrap_or_default()
+    };
+    Ok((index, ["x", "y", "width", "height"].map(side)))
 }
 
 /// Where an element is that was found: its index, or the middle of its box where it has none.

@@ -119,7 +119,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .route("/sessions/{room_name}/context", get(sessions::context))
         .route(
             "/sessions/{room_name}/screenshot",
-            get(screenshots::screenshot),
+            get(screenshots::screenshot).post(screenshots::take_screenshot),
         )
         .route("/sessions/{room_name}/analyze", post(sessions::analyze))
         .route(

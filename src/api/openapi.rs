@@ -36,6 +36,7 @@ use super::{
         control::wait,
         sessions::context,
         screenshots::screenshot,
+        screenshots::take_screenshot,
         sessions::analyze,
         downloads::list,
         downloads::fetch,

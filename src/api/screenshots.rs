@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Doors;
-use super::body::Params;
+use super::body::{JsonBody, Params};
+use super::control::{self, WAIT_MS};
 use super::picture::{AreaParams, PictureOptions, take};
 use super::status::ErrorBody;
 use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
-use crate::session::ElementList;
+use crate::session::{ElementList, PictureName, Script, SessionHandle};
 
 /// What the screenshot shall be.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -132,4 +133,169 @@ pub(super) async fn screenshot(
         response.headers_mut().insert(ELEMENTS_VERSION, version);
     }
     Ok(response)
+}
+
+/// The screenshot that is wanted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScreenshotOrder {
+    /// Saves the picture under this name in the service's directory of screenshots, in place of one that
+    /// has the name already: a bare name, to which the format's ending is added if it is not there.
+    #[schema(example = "checkout.png")]
+    filename: Option<String>,
+    /// `png`, `jpeg` or `webp`; without it what the ending of `filename` says, or `png`.
+    #[schema(inline)]
+    format: Option<Format>,
+    /// 1 to 100, for `jpeg` and `webp`.
+    #[schema(minimum = 1, maximum = 100)]
+    quality: Option<u32>,
+    /// The whole page and not the viewport only.
+    #[serde(default)]
+    full_page: bool,
+    /// An element of the list, and nothing else.
+    index: Option<u32>,
+    /// The first element that is shown and matches this CSS selector, and nothing else. It is waited
+    /// for, 10 seconds at most.
+    selector: Option<String>,
+    /// A part of the page, and nothing else.
+    clip: Option<ClipOrder>,
+    /// Draws a box with its index round each element; `png` and `jpeg` only.
+    #[serde(default)]
+    marks: bool,
+}
+
+/// A part of a page, CSS px.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClipOrder {
+    /// From the left of what is in view.
+    x: f64,
+    /// From the top of what is in view; it may lie below.
+    y: f64,
+    /// 1 or more.
+    width: f64,
+    /// 1 or more.
+    height: f64,
+}
+
+/// A screenshot on the service's own disk.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SavedScreenshot {
+    /// Where it is there.
+    #[schema(example = "/var/lib/ghostcast/screenshots/checkout.png")]
+    path: String,
+    /// Px.
+    width: u64,
+    /// Px.
+    height: u64,
+    /// The file's size.
+    bytes: u64,
+}
+
+impl ScreenshotOrder {
+    fn format(&self) -> Format {
+        let ending = self
+            .filename
+            .as_deref()
+            .and_then(|name| name.rsplit_once('.'));
+        let by_name = ending.and_then(|(_, ending)| Format::of_ending(ending));
+        self.format.or(by_name).unwrap_or_default()
+    }
+
+    /// How much of the page is meant; only one way to say it.
+    async fn area(&self, handle: &SessionHandle) -> Result<AreaParams, Error> {
+        let ways = [
+            self.full_page,
+            self.index.is_some(),
+            self.selector.is_some(),
+            self.clip.is_some(),
+        ];
+        if ways.into_iter().filter(|is_used| *is_used).count() > 1 {
+            return Err(Error::invalid_input(
+                "full_page, index, selector and clip exclude each other",
+            )
+            .hint("Use one of them."));
+        }
+        let mut area = AreaParams {
+            full_page: self.full_page,
+            index: self.index,
+            ..AreaParams::default()
+        };
+        if let Some(selector) = &self.selector {
+            let (index, [x, y, width, height]) = shown(handle, selector).await?;
+            area.index = index;
+            if index.is_none() {
+                (area.x, area.y) = (Some(x), Some(y));
+                (area.width, area.height) = (Some(width), Some(height));
+            }
+        }
+        if let Some(clip) = self.clip {
+            (area.x, area.y) = (Some(clip.x), Some(clip.y));
+            (area.width, area.height) = (Some(clip.width), Some(clip.height));
+        }
+        Ok(area)
+    }
+}
+
+/// Where the element is that a selector means, in reach of a picture: what lies before the viewport's own
+/// corner is scrolled to.
+async fn shown(handle: &SessionHandle, selector: &str) -> Result<(Option<u32>, [f64; 4]), Error> {
+    let place = control::located(handle, selector, WAIT_MS).await?;
+    let (None, [x, y, ..]) = place else {
+        return Ok(place);
+    };
+    if x >= 0.0 && y >= 0.0 {
+        return Ok(place);
+    }
+    let script = Script::new(format!(
+        "scrollBy({{left: {}, top: {}, behavior: 'instant'}})",
+        x.min(0.0).floor(),
+        y.min(0.0).floor()
+    ));
+    handle.execute(&script).await?;
+    control::located(handle, selector, WAIT_MS).await
+}
+
+/// Take a screenshot, without the ghost cursor: answered as a picture, or saved where the service runs.
+#[utoipa::path(post, path = "/sessions/{room_name}/screenshot", tag = "control",
+    params(("room_name" = String, Path, description = "Session id, name or room")),
+    request_body = ScreenshotOrder, responses(
+    (status = 200, description = "The picture; with `filename`, where it is", content(
+        (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"),
+        (SavedScreenshot = "application/json"))),
+    (status = 400, description = "The body is no screenshot", body = ErrorBody),
+    (status = 404, description = "No such session", body = ErrorBody),
+    (status = 422, description = "filename is not a bare name, or the picture would be too large for its \
+        format", body = ErrorBody),
+    (status = 503, description = "The browser is gone, or the picture cannot be saved", body = ErrorBody),
+    (status = 504, description = "Nothing that matches the selector is shown", body = ErrorBody),
+))]
+pub(super) async fn take_screenshot(
+    State(doors): State<Doors>,
+    Path(room): Path<String>,
+    JsonBody(order): JsonBody<ScreenshotOrder>,
+) -> Result<Response, Error> {
+    let format = order.format();
+    let name = order.filename.as_deref();
+    let name = name.map(|name| PictureName::parse(name, format.endings()));
+    let name = name.transpose()?;
+    let handle = doors.manager.find(&room).await?;
+    let wanted = PictureOptions {
+        format,
+        quality: order.quality,
+        area: order.area(&handle).await?.area()?,
+        marks: order.marks,
+    };
+    let (picture, _) = take(&handle, wanted).await?;
+    let Some(name) = name else {
+        return Ok(([(header::CONTENT_TYPE, format.media_type())], picture).into_response());
+    };
+    let saved = doors.manager.save_picture(name, picture).await?;
+    let saved = SavedScreenshot {
+        path: saved.path.display().to_string(),
+        width: saved.width,
+        height: saved.height,
+        bytes: saved.bytes,
+    };
+    Ok(Json(saved).into_response())
 }

@@ -20,6 +20,9 @@ pub(super) struct Options {
     /// Where the registry and the profiles of sessions with a name lie.
     #[arg(long, value_name = "DIRECTORY")]
     state_dir: Option<PathBuf>,
+    /// Where screenshots are saved that are asked for by a file's name.
+    #[arg(long, value_name = "DIRECTORY")]
+    screenshots_dir: Option<PathBuf>,
     /// A JSON file that shows the registry to other programs.
     #[arg(long, value_name = "FILE")]
     registry_file: Option<PathBuf>,
@@ -34,6 +37,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
         listen: options.listen,
         state_dir: options.state_dir,
         registry_file: options.registry_file,
+        screenshots_dir: options.screenshots_dir,
     };
     let config = options.file.load_with(&flags)?;
     let livekit = if config.livekit.is_configured() {

@@ -39,6 +39,8 @@ pub struct Flags {
     pub state_dir: Option<PathBuf>,
     /// `--registry-file`.
     pub registry_file: Option<PathBuf>,
+    /// `--screenshots-dir`.
+    pub screenshots_dir: Option<PathBuf>,
 }
 
 /// Reads the file, if any, and the environment, and applies the flags.
@@ -68,6 +70,9 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, Error> {
     }
     if let Some(directory) = &flags.state_dir {
         config.state.directory.clone_from(directory);
+    }
+    if let Some(directory) = &flags.screenshots_dir {
+        config.screenshots.directory.clone_from(directory);
     }
     if let Some(file) = &flags.registry_file {
         config.state.registry_file.clone_from(file);

@@ -52,6 +52,8 @@ pub struct Config {
     pub secrets: BTreeMap<String, secrets::Entry>,
     /// Recordings.
     pub recording: Recording,
+    /// Screenshots that are saved on the service's own disk.
+    pub screenshots: Screenshots,
     /// What is kept on disk.
     pub state: State,
 }
@@ -256,6 +258,25 @@ pub struct Recording {
     pub total_bytes_max: u64,
     /// What a recording leaves free on the file system.
     pub free_bytes_min: u64,
+}
+
+/// Screenshots that are saved on the service's own disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Screenshots {
+    /// Where they are saved; empty for the user's data directory.
+    pub directory: PathBuf,
+    /// All of them together; beyond it the oldest go.
+    pub total_bytes_max: u64,
+}
+
+impl Default for Screenshots {
+    fn default() -> Self {
+        Self {
+            directory: PathBuf::new(),
+            total_bytes_max: 1 << 30,
+        }
+    }
 }
 
 impl Default for Server {

@@ -20,7 +20,7 @@ use crate::error::{Chain, Error};
 use crate::events;
 use crate::model::{Kept, RoomName, Secrets, SessionId, SessionRecord, SessionSpec, SessionState};
 use crate::publish::record::Shelf;
-use crate::store::Registry;
+use crate::store::{PictureName, Registry, Saved};
 use crate::vision;
 
 /// The pauses between attempts to start a browser ahead of need double from the one to the other.
@@ -395,6 +395,15 @@ impl Manager {
     /// The recordings.
     pub fn shelf(&self) -> &Shelf {
         &self.ground.shelf
+    }
+
+    /// Saves a screenshot on the service's own disk.
+    pub async fn save_picture(&self, name: PictureName, picture: Vec<u8>) -> Result<Saved, Error> {
+        let gallery = start::gallery(&self.ground.config.screenshots);
+        let saving = tokio::task::spawn_blocking(move || gallery.save(&name, &picture));
+        saving
+            .await
+            .map_err(|error| Error::internal("saving a screenshot broke").source(error))?
     }
 
     /// The event bus.

@@ -36,6 +36,7 @@ pub mod studio;
 pub mod supervise;
 
 pub use crate::browser::sight::ElementList;
+pub use crate::store::PictureName;
 pub use crate::vision::Analysis;
 pub use acting::no_action;
 pub use handle::SessionHandle;

@@ -64,6 +64,17 @@ pub struct ScriptError {
     pub stack: String,
 }
 
+impl Script {
+    /// A script without arguments, with the usual bound.
+    pub fn new(script: String) -> Self {
+        Self {
+            script,
+            args: Value::Null,
+            timeout_ms: None,
+        }
+    }
+}
+
 impl SessionHandle {
     /// Runs a script in the current page.
     pub async fn execute(&self, script: &Script) -> Result<Executed, Error> {

@@ -28,6 +28,7 @@ use crate::model::allowlist::{self, Allowlist};
 use crate::model::session::{LiveKitStatus, VideoStats, Viewers};
 use crate::model::{Kept, SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
 use crate::publish::record::{self, Shelf};
+use crate::store::Gallery;
 use crate::store::Registry;
 use crate::vision;
 
@@ -100,6 +101,15 @@ pub(super) fn shelf(config: &config::Recording) -> Shelf {
         total_bytes_max: config.total_bytes_max,
         free_bytes_min: config.free_bytes_min,
     })
+}
+
+/// Where screenshots are saved.
+pub(super) fn gallery(config: &config::Screenshots) -> Gallery {
+    let directory = match config.directory.as_os_str().is_empty() {
+        true => config::data_directory().join("screenshots"),
+        false => config.directory.clone(),
+    };
+    Gallery::new(directory, config.total_bytes_max)
 }
 
 /// A server that the service was not configured with needs a token of the caller's: one of the

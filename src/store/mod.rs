@@ -6,6 +6,7 @@
 //! waits for it.
 
 mod database;
+mod gallery;
 mod json;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ use self::database::Database;
 use crate::disk::{Owned, Refused};
 use crate::error::{Chain, Error};
 use crate::model::{Kept, SessionId, SessionRecord};
+
+pub use gallery::{Gallery, PictureName, Saved};
 
 /// Orders that may wait for the disk; whoever gives a further one waits.
 const ORDERS_MAX: usize = 256;

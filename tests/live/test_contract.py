@@ -31,6 +31,7 @@ ROUTES = [
     ("post", "/sessions/{}/navigate"),
     ("post", "/sessions/{}/execute"),
     ("post", "/sessions/{}/interact"),
+    ("post", "/sessions/{}/screenshot"),
     ("post", "/sessions/{}/wait"),
     ("get", "/sessions/{}/actions/{}"),
     ("delete", "/sessions/{}/actions/{}"),

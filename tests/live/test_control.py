@@ -1,11 +1,14 @@
 """One call for each thing that programs do most: navigate, execute, interact, wait."""
 
+import io
 import json
 import time
 
 import pytest
+from PIL import Image
 
 from support.api import RESULT_FIELDS, assert_envelope
+from support.service import Ghostcast
 
 
 def post(api, room, verb, status=200, **body):
@@ -250,3 +253,65 @@ def test_no_such_session(lone_api, verb):
     }
     answer = lone_api.request("POST", f"/sessions/nobody/{verb}", json=bodies[verb])
     assert_envelope(answer, 404, "not_found")
+
+
+def test_screenshot(lone_api, room, show, tmp_path_factory):
+    """B18: the picture as bytes: all of the view, the page, an element, a part; as told by its pixels."""
+    show(
+        "<style>body{margin:0}#a{position:absolute;top:1500px;left:10px;width:120px;height:40px;"
+        "background:#00ff00}</style><div id=a></div><div style='height:3000px'></div>"
+    )
+
+    def shot(kind="image/png", **body):
+        answer = lone_api.request("POST", f"/sessions/{room}/screenshot", json=body)
+        assert answer.status_code == 200, answer.text[:300]
+        assert answer.headers["content-type"] == kind
+        return Image.open(io.BytesIO(answer.content)).convert("RGB")
+
+    assert shot().size == (1280, 720)
+    assert shot(full_page=True).size == (1280, 3000)
+    assert shot("image/webp", format="webp", quality=50).size == (1280, 720)
+    assert shot(clip={"x": 5, "y": 10, "width": 200, "height": 100}).size == (200, 100)
+    green = shot(selector="#a")
+    assert green.size == (120, 40) and set(green.getdata()) == {(0, 255, 0)}
+    # What lies above what is in view is scrolled to.
+    post(lone_api, room, "execute", script="scrollTo(0, 2000)")
+    green = shot(selector="#a")
+    assert green.size == (120, 40) and set(green.getdata()) == {(0, 255, 0)}
+    for body in ({"full_page": True, "selector": "#a"}, {"quality": 0}, {"clip": {"x": 1}}):
+        answer = lone_api.request("POST", f"/sessions/{room}/screenshot", json=body)
+        assert_envelope(answer, 400, "invalid_input")
+
+
+def test_screenshot_to_a_file(ghostcast_bin, web, tmp_path):
+    """B18, B52: a bare name is a file where the service runs; anything with a path is refused."""
+    shots = tmp_path / "shots"
+    with Ghostcast(ghostcast_bin, args=["--screenshots-dir", str(shots)]) as ghostcast:
+        api = ghostcast.api
+        api.start_session("shots", web.url("/still"), viewport_width=640, viewport_height=360)
+
+        def save(status=200, **body):
+            return post(api, "shots", "screenshot", status, **body)
+
+        for name, file, kind in (
+            ("one", "one.png", "PNG"),
+            ("two.PNG", "two.PNG", "PNG"),
+            ("three.jpg", "three.jpg", "JPEG"),
+            ("four.webp", "four.webp", "WEBP"),
+        ):
+            saved = save(filename=name)
+            path = shots / file
+            picture = Image.open(path)
+            assert picture.format == kind and picture.size == (640, 360)
+            assert saved == {
+                "path": str(path),
+                "width": 640,
+                "height": 360,
+                "bytes": path.stat().st_size,
+            }
+            assert path.stat().st_mode & 0o777 == 0o600
+        assert save(filename="x.png", format="jpeg")["path"].endswith("x.png.jpg")
+        for name in ("../a.png", "/tmp/a.png", "a/b.png", "..", ".a", "", "a\\b", "a\u0000"):
+            refused = save(422, filename=name)
+            assert refused["error"]["kind"] == "unprocessable", refused
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["shots"]

@@ -29,6 +29,23 @@ pub enum Format {
 }
 
 impl Format {
+    /// How files of it end, the usual way first.
+    pub const fn endings(self) -> &'static [&'static str] {
+        match self {
+            Self::Png => &["png"],
+            Self::Jpeg => &["jpg", "jpeg"],
+            Self::Webp => &["webp"],
+        }
+    }
+
+    /// The format of files that end so.
+    pub fn of_ending(ending: &str) -> Option<Self> {
+        let ending = ending.to_ascii_lowercase();
+        [Self::Png, Self::Jpeg, Self::Webp]
+            .into_iter()
+            .find(|format| format.endings().contains(&ending.as_str()))
+    }
+
     /// The media type.
     pub const fn media_type(self) -> &'static str {
         match self {
