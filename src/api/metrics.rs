@@ -80,7 +80,7 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 19] = [
+const COUNTERS: [(&str, &str); 20] = [
     (
         "ghostcast_frames_captured_total",
         "Frames that came in from browsers",
@@ -107,6 +107,10 @@ const COUNTERS: [(&str, &str); 19] = [
         "Events that slow subscribers missed",
     ),
     ("ghostcast_actions_total", "Actions, by type and outcome"),
+    (
+        "ghostcast_http_requests_total",
+        "Requests answered, by method, path and status",
+    ),
     (
         "ghostcast_panics_total",
         "Panics that ended a session, by its part",
@@ -173,12 +177,16 @@ const GAUGES: [(&str, &str); 8] = [
     ),
 ];
 
-const HISTOGRAMS: [(&str, &str); 2] = [
+const HISTOGRAMS: [(&str, &str); 3] = [
     (
         "ghostcast_stage_seconds",
         "Time of one picture in a stage of the pipeline",
     ),
     ("ghostcast_action_seconds", "Time of one action, by type"),
+    (
+        "ghostcast_http_request_seconds",
+        "Time until an answer begins, by path",
+    ),
 ];
 
 /// Measurements for Prometheus.

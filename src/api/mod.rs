@@ -21,6 +21,7 @@ mod recordings;
 mod screenshots;
 mod serve;
 mod sessions;
+mod stats;
 mod status;
 mod subscribe;
 mod watch;
@@ -53,6 +54,7 @@ pub struct Doors {
     config: Arc<Config>,
     metrics: Metrics,
     life: Life,
+    asked: stats::Asked,
 }
 
 /// How long the service lives: what ends with it, and what it waits for.
@@ -72,6 +74,7 @@ impl Doors {
             config,
             metrics,
             life,
+            asked: stats::Asked::default(),
         }
     }
 
@@ -143,6 +146,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .merge(mcp::routes(&doors))
         .merge(grpc)
         .route("/health", get(health::health))
+        .route("/stats", get(stats::stats))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::openapi))
         .merge(dashboard::routes())
@@ -153,6 +157,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .layer(CatchPanicLayer::custom(status::panicked))
         .layer(middleware::from_fn(status::enveloped))
         .layer(cors)
+        .layer(middleware::from_fn_with_state(doors.clone(), stats::count))
         .layer(middleware::from_fn(status::request_id))
         .with_state(doors))
 }

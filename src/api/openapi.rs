@@ -5,8 +5,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    actions, control, downloads, health, metrics, recordings, screenshots, sessions, status, watch,
-    ws,
+    actions, control, downloads, health, metrics, recordings, screenshots, sessions, stats, status,
+    watch, ws,
 };
 
 #[derive(OpenApi)]
@@ -52,6 +52,7 @@ use super::{
         watch::trickle,
         watch::end,
         health::health,
+        stats::stats,
         metrics::metrics,
         openapi,
     ),

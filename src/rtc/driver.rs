@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -359,8 +360,9 @@ impl Driver {
     fn transmit(&mut self, transmit: &Transmit) {
         let (destination, contents) = (transmit.destination, transmit.contents());
         if transmit.transport == Transport::Tcp {
-            if !self.links.send(Instant::now(), destination, contents) {
-                self.dropped += 1;
+            match self.links.send(Instant::now(), destination, contents) {
+                true => self.count(contents),
+                false => self.dropped += 1,
             }
             return;
         }
@@ -383,10 +385,18 @@ impl Driver {
         }
     }
 
+    fn count(&self, sent: &[u8]) {
+        let bytes = sent.len() as u64;
+        self.bound.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Whether the datagram is dealt with; `false` when the socket is full.
     fn sent(&self, destination: SocketAddr, contents: &[u8]) -> bool {
         match self.bound.socket.try_send_to(contents, destination) {
-            Ok(_) => true,
+            Ok(_) => {
+                self.count(contents);
+                true
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
             // Unreachable addresses are common among candidates; ICE finds out by itself.
             Err(error) => {

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdUdpSocket};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::net::UdpSocket;
 
@@ -15,6 +17,8 @@ pub struct Config {
     pub ports: Option<RangeInclusive<u16>>,
     /// The addresses to advertise; empty to find the one that routes to the other side.
     pub advertise: Vec<IpAddr>,
+    /// Counts the bytes that leave.
+    pub sent: Arc<AtomicU64>,
 }
 
 /// What may go wrong with a socket.
@@ -47,6 +51,8 @@ pub struct Bound {
     pub socket: UdpSocket,
     /// Addresses to advertise, all of them with the socket's port.
     pub local: Vec<SocketAddr>,
+    /// Counts the bytes that leave.
+    pub sent: Arc<AtomicU64>,
 }
 
 /// Binds a socket for a peer at `remote`; without one, for a peer somewhere on the network.
@@ -68,7 +74,11 @@ pub fn bind(config: &Config, remote: Option<IpAddr>) -> Result<Bound, Error> {
         .into_iter()
         .map(|ip| SocketAddr::new(ip, port))
         .collect();
-    Ok(Bound { socket, local })
+    Ok(Bound {
+        socket,
+        local,
+        sent: Arc::clone(&config.sent),
+    })
 }
 
 fn advertised(config: &Config, remote: Option<IpAddr>) -> Result<Vec<IpAddr>, Error> {

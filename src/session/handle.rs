@@ -1,6 +1,8 @@
 //! [`SessionHandle`]: a session as everybody else holds it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -36,6 +38,10 @@ pub struct SessionHandle {
     pub(super) ledger: Ledger,
     pub(super) remembered: Remembered,
     pub(super) keeping: Keeping,
+    /// The first process of its browser.
+    pub(super) browser_pid: Option<u32>,
+    /// Bytes sent to viewers and to LiveKit.
+    pub(super) sent: Arc<AtomicU64>,
 }
 
 impl SessionHandle {

@@ -27,6 +27,8 @@ struct Pages {
     ended: VecDeque<Ended>,
     /// What `ended` holds.
     bytes: usize,
+    /// How many have ended, those among them that are forgotten.
+    count: u64,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,7 @@ impl Ledger {
         };
         let bytes = serde_json::to_string(&status).map_or(0, |json| json.len());
         pages.bytes += bytes;
+        pages.count += 1;
         pages.ended.push_back(Ended { status, bytes });
         while pages.ended.len() > 1
             && (pages.ended.len() > ENDED_MAX || pages.bytes > ENDED_BYTES_MAX)
@@ -75,6 +78,11 @@ impl Ledger {
             let oldest = pages.ended.pop_front();
             pages.bytes -= oldest.map_or(0, |oldest| oldest.bytes);
         }
+    }
+
+    /// How many actions have ended.
+    pub(super) fn count(&self) -> u64 {
+        self.pages().count
     }
 
     /// An action as it is.

@@ -1,6 +1,7 @@
 //! [`Manager`]: who gets which session, admission, and shutdown.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use super::keeping::Keeping;
 use super::machine::still_starting;
 use super::slots::{self, Slot, Slots};
 use super::start::{self, Ground};
+use super::usage::{Busy, Measured};
 use crate::browser::Pool;
 use crate::config::Config;
 use crate::error::{Chain, Error};
@@ -34,6 +36,7 @@ pub struct Manager {
     slots: Arc<Mutex<Slots>>,
     /// When browsers of kept sessions were started again after a loss, by the session.
     pub(super) restarts: Arc<Mutex<HashMap<SessionId, Vec<Instant>>>>,
+    pub(super) measured: Measured,
 }
 
 /// A session that was asked for.
@@ -103,6 +106,7 @@ impl Manager {
             ground,
             slots: Arc::new(Mutex::new(slots)),
             restarts: Arc::default(),
+            measured: Measured::default(),
         }
     }
 
@@ -290,6 +294,31 @@ impl Manager {
             .collect();
         records.sort_by(|a, b| a.created_at.cmp(&b.created_at));
         records
+    }
+
+    /// All sessions and what they are used for, oldest first.
+    pub(super) fn busy(&self) -> Vec<Busy> {
+        let slots: Vec<Slot> = self.lock().all().cloned().collect();
+        let busy = |slot: Slot| {
+            let record = self.complete(slot.record());
+            let (browser_pid, bytes_sent, actions) = match &slot {
+                Slot::Held(handle) => (
+                    handle.browser_pid.filter(|_| !record.state.is_dead()),
+                    handle.sent.load(Ordering::Relaxed),
+                    handle.ledger.count(),
+                ),
+                Slot::Starting { .. } | Slot::Stored(_) => (None, 0, 0),
+            };
+            Busy {
+                record,
+                browser_pid,
+                bytes_sent,
+                actions,
+            }
+        };
+        let mut busy: Vec<Busy> = slots.into_iter().map(busy).collect();
+        busy.sort_by(|a, b| a.record.created_at.cmp(&b.record.created_at));
+        busy
     }
 
     /// Ends a session, frees its names and forgets its record, which is answered as it was last; its

@@ -34,6 +34,7 @@ mod slots;
 mod start;
 pub mod studio;
 pub mod supervise;
+mod usage;
 
 pub use crate::browser::sight::ElementList;
 pub use crate::store::PictureName;
@@ -44,3 +45,4 @@ pub use look::{Area, ContextOptions, PageContext, Unread};
 pub use manager::{Manager, Opened};
 pub use request::Order;
 pub use script::{Executed, Script};
+pub use usage::{Busy, Cost, Costs};

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +40,8 @@ pub(super) struct Outlets {
     livekit_feed: Option<FeedId>,
     viewers: HashMap<ViewerId, whep::Viewer>,
     ended: mpsc::Sender<ViewerId>,
+    /// Bytes sent to all of them.
+    sent: Arc<AtomicU64>,
     supervisor: Supervisor,
     tracker: TaskTracker,
     cancel: CancellationToken,
@@ -60,10 +64,16 @@ impl Outlets {
             livekit_feed: None,
             viewers: HashMap::new(),
             ended,
+            sent: Arc::default(),
             supervisor,
             tracker,
             cancel,
         }
+    }
+
+    /// Counts the bytes that are sent to all of them.
+    pub(super) fn sent(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.sent)
     }
 
     /// Starts to publish into the room, if the session has LiveKit settings at all.
@@ -219,6 +229,7 @@ impl Outlets {
             bind,
             ports: self.settings.rtc.port_range()?,
             advertise: self.settings.rtc.hosts.clone(),
+            sent: Arc::clone(&self.sent),
         })
     }
 }

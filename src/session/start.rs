@@ -204,6 +204,8 @@ pub(super) async fn start(
         ledger: ledger.clone(),
         remembered: Remembered::default(),
         keeping,
+        browser_pid: lease.pid(),
+        sent: outlets.sent(),
     };
     let (kit, sketches) = kit(&config, tabs, gate, studio, &handle);
     let room = ground.bus.room(&handle.record().channel())?;

@@ -49,6 +49,7 @@ ROUTES = [
     ("get", "/mcp/events/{}"),
     ("get", "/rooms/{}/connections"),
     ("get", "/health"),
+    ("get", "/stats"),
     ("get", "/metrics"),
     ("get", "/openapi.json"),
     ("post", "/whep/{}"),

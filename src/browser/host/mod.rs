@@ -7,6 +7,7 @@ pub mod pool;
 pub mod process;
 mod profile;
 mod storage;
+mod usage;
 mod workdir;
 
 pub use jar::Jar;
@@ -14,4 +15,5 @@ pub use pool::{Lease, Pool};
 pub use process::Loss;
 pub use profile::Profile;
 pub use storage::Items;
+pub use usage::{Usage, usage};
 pub use workdir::end_strays;

@@ -119,6 +119,13 @@ impl Pool {
         found
     }
 
+    /// The first processes of the browsers that are shared.
+    pub fn pids(&self) -> Vec<u32> {
+        let slots = self.slots();
+        let alive = slots.iter().filter(|slot| slot.process.is_alive());
+        alive.filter_map(|slot| slot.process.pid()).collect()
+    }
+
     /// Starts one process ahead of need.
     pub async fn warm_up(&self) -> Result<(), Error> {
         let process = self.take_place().await?;
@@ -300,6 +307,11 @@ impl Lease {
     /// Tells, now or later, how the process was lost.
     pub fn loss(&self) -> watch::Receiver<Option<Loss>> {
         self.process.loss()
+    }
+
+    /// The browser's first process.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.pid()
     }
 
     /// Keeps the profile's cookies; none for a session without one.

@@ -124,6 +124,8 @@ pub(crate) struct Process {
     pub(in crate::browser) cdp: Connection,
     /// The context that it has by itself.
     default_context: Option<String>,
+    /// Its number; it leads a process group of that number.
+    pid: Option<u32>,
     /// Set when it is asked to end, so that its end is no loss.
     is_leaving: AtomicBool,
     /// Cancelled when it has ended and its files are cleared away.
@@ -182,6 +184,7 @@ impl Process {
         let process = Arc::new(Self {
             cdp,
             default_context,
+            pid: child.id(),
             is_leaving: AtomicBool::new(false),
             over: CancellationToken::new(),
             loss,
@@ -208,6 +211,11 @@ impl Process {
     /// Tells, now or later, how this process was lost.
     pub(crate) fn loss(&self) -> watch::Receiver<Option<Loss>> {
         self.loss.clone()
+    }
+
+    /// Its number, by which it leads its process group.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.pid
     }
 
     /// Whether it still works.
