@@ -368,3 +368,44 @@ def test_a_press_on_a_list_is_none_on_an_option(lone_api, room, show, padding):
         assert told["target"]["index"] == option["index"] and told["data"]["element"]["name"] == chosen, told
     else:
         assert chosen == "nothing" and told["target"]["name"] == "Size", told
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+@pytest.mark.parametrize("align", ["start", "center", "end"])
+def test_a_strip_that_snaps(lone_api, room, web, axis, align):
+    """A scroller that snaps elsewhere than it was sent: each card's button is pressed all the same."""
+    across = axis == "x"
+    strip = "width:640px;overflow-x:auto" if across else "height:420px;overflow-y:auto"
+    way = "" if across else "flex-direction:column;"
+    web.files["/snap.html"] = f"""<!doctype html><title>snap</title><style>
+      #strip {{ display:flex; {way} {strip}; scroll-snap-type:{axis} mandatory }}
+      article {{ flex:0 0 300px; min-width:200px; scroll-snap-align:{align}; border:1px solid;
+        box-sizing:border-box }}
+    </style><div id=strip></div><script>
+      window.pressed = [];
+      for (let i = 0; i < 10; i++) {{
+        strip.insertAdjacentHTML('beforeend', `<article>Card ${{i}} <button>Take ${{i}}</button></article>`);
+        strip.lastChild.lastChild.onclick = () => pressed.push(i);
+      }}
+    </script>""".encode()
+    lone_api.do(room, "navigate", url=web.url("/snap.html"))
+    order = [9, 0, 5, 8, 1]
+    for number in order:
+        lone_api.do(room, "click", index=lone_api.index_of(room, f"Take {number}"))
+    answer = lone_api.request("POST", f"/sessions/{room}/execute", json={"script": "pressed"})
+    assert answer.json()["result"] == order
+
+
+def test_what_a_scroller_has_left_behind_is_listed(lone_api, room, show):
+    """In a panel that is scrolled to its end, what lies before is there still; what no scrolling reaches is not."""
+    show(
+        "<div id=panel style='height:300px;overflow:auto'>"
+        + "".join(f"<button style='display:block;height:40px'>Row {n}</button>" for n in range(60))
+        + "</div><button style='position:absolute;left:-9999px'>Nowhere</button>"
+        "<div style='position:relative'><button style='position:absolute;top:-9999px'>Above</button></div>"
+        "<script>panel.scrollTop = 1e6</script>"
+    )
+    names = {e["name"] for e in lone_api.context(room, elements="true", limit=200)["elements"]}
+    assert {f"Row {n}" for n in range(60)} <= names, names
+    assert not names & {"Nowhere", "Above"}, names
+    lone_api.do(room, "click", index=lone_api.index_of(room, "Row 0"))

@@ -348,10 +348,28 @@
     return box.width > 1 || box.height > 1 || d.firstElementChild(el) !== null;
   }
   /** Left of or above where any scrolling can reach. */
-  function unreachable(pass, quad) {
+  function unreachable(pass, quad, el) {
     if (quad.seen) return false;
     pass.start ??= startOf();
-    return quad.full.b + pass.start.top <= 0 || quad.full.r + pass.start.left <= 0;
+    const isBeyond = ({ top, left }) => quad.full.b + pass.start.top + top <= 0 || quad.full.r + pass.start.left + left <= 0;
+    return isBeyond({ top: 0, left: 0 }) && isBeyond(scrolledAround(pass, d.flatParent(el)));
+  }
+  /** How far the scrollers around what `el` holds are scrolled, the document's own not counted. */
+  function scrolledAround(pass, el) {
+    pass.scrolled ??= new Map();
+    const chain = [];
+    let at = el;
+    for (; at && at !== d.scrollingElement(document) && !pass.scrolled.has(at); at = d.flatParent(at)) chain.push(at);
+    let sum = (at && pass.scrolled.get(at)) || { top: 0, left: 0 };
+    while (chain.length) {
+      at = chain.pop();
+      const [top, left] = [d.scrollTop(at), d.scrollLeft(at)];
+      // Where lines begin at the right, what is left of the box comes next.
+      const isRtl = left < 0 || (d.scrollWidth(at) > d.clientWidth(at) && d.style(at).direction === 'rtl');
+      if (top || left || isRtl) sum = { top: sum.top + top, left: isRtl ? Infinity : sum.left + left };
+      pass.scrolled.set(at, sum);
+    }
+    return sum;
   }
   function startOf() {
     const scroller = d.scrollingElement(document);
@@ -367,7 +385,7 @@
     const isLate = pass.entries.length >= pass.max;
     if (isLate && (pass.entries.length >= pass.max + MAX_IN_VIEW || !isOnScreen(el))) { pass.total++; return null; }
     const quad = geo.visibleQuad(pass.sv, el, style, isFree);
-    if (!quad || (quad.full.r - quad.full.l <= 1 && quad.full.b - quad.full.t <= 1 && !shows(el)) || unreachable(pass, quad)) return null;
+    if (!quad || (quad.full.r - quad.full.l <= 1 && quad.full.b - quad.full.t <= 1 && !shows(el)) || unreachable(pass, quad, el)) return null;
     pass.total++;
     if (isLate && !quad.seen) return null;
     const entry = { el, order: pass.order++, rect: quad.seen || quad.full, full: quad.full, seen: Boolean(quad.seen), front: ctx.front, inert: ctx.inert, disabled: ctx.disabled, why };

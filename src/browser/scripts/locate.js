@@ -68,6 +68,17 @@
     return labels.find((label) => d.isDrawn(label) && measure(label)) || el;
   }
 
+  /** A scroller that snaps may go on to where the element shows no longer: other places are tried then. */
+  async function unsnap(el) {
+    for (const way of ['center', 'end', 'start']) {
+      const now = measure(el);
+      if (now && showsEnough(now)) return;
+      d.scrollIntoView(drawnAs(el), { block: way, inline: way, behavior: 'instant' });
+      await frames().next();
+      await rest(el, REST_MS);
+    }
+  }
+
   const frames = () => gc._.frames;
   /** Whether an animation of its own moves it now. */
   const animates = (el) => Boolean(el.getAnimations) && Element.prototype.getAnimations.call(el).some(({ playState }) => playState === 'running');
@@ -264,6 +275,7 @@
     }
     const isPress = Boolean(options.guard) && !options.any_state && !d.isFrame(shown);
     const rested = await rest(shown, REST_MS, isPress);
+    if (scrolled) await unsnap(shown);
     const shot = await patiently(() => {
       const quad = quadNow();
       return quad && aim(shown, quad);
