@@ -158,6 +158,15 @@ pub struct Session {
     pub settle_ms_max: u64,
     /// Actions that may wait behind the running one.
     pub action_queue_max: usize,
+    /// A session of a room that nobody uses ends after this time, where the request names none, seconds;
+    /// 0 for never.
+    pub idle_timeout_s: u32,
+    /// A session with a name that nobody uses is stored after this time, likewise.
+    pub kept_idle_timeout_s: u32,
+    /// Most that a request can name for either; 0 for no bound.
+    pub idle_timeout_s_max: u32,
+    /// A session lives this long at most, seconds; 0 for no bound.
+    pub max_lifetime_s: u32,
     /// A session that has failed is kept for this long, so that it can be seen why, milliseconds.
     pub failed_kept_ms: u64,
 }
@@ -367,6 +376,10 @@ impl Default for Session {
             navigate_timeout_ms: 15_000,
             settle_ms_max: 800,
             action_queue_max: 32,
+            idle_timeout_s: 1_800,
+            kept_idle_timeout_s: 3_600,
+            idle_timeout_s_max: 0,
+            max_lifetime_s: 0,
             failed_kept_ms: 600_000,
         }
     }

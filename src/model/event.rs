@@ -138,6 +138,13 @@ pub enum EventBody {
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// Opt-in: the session ends by itself soon, unless it is used.
+    SessionEnding {
+        /// `idle`: nobody uses it; `lifetime`: it has lived its longest, and use does not help.
+        reason: &'static str,
+        /// Seconds until then.
+        in_s: u64,
+    },
     /// This subscriber was too slow and missed events; sent whether asked for or not.
     Lagged {
         /// How many events were missed; at least so many where the number asked for was of
@@ -174,7 +181,7 @@ pub const EVENT_TYPES_DEFAULT: [&str; 6] = [
 ];
 
 /// The event types that come only on request by `?types=`.
-pub const EVENT_TYPES_OPTIONAL: [&str; 7] = [
+pub const EVENT_TYPES_OPTIONAL: [&str; 8] = [
     "stream_state",
     "action_started",
     "settled",
@@ -182,6 +189,7 @@ pub const EVENT_TYPES_OPTIONAL: [&str; 7] = [
     "download",
     "console",
     "recording",
+    "session_ending",
 ];
 
 impl EventBody {
@@ -201,6 +209,7 @@ impl EventBody {
             Self::Download { .. } => "download",
             Self::Console { .. } => "console",
             Self::Recording { .. } => "recording",
+            Self::SessionEnding { .. } => "session_ending",
             Self::Lagged { .. } => "lagged",
         }
     }

@@ -74,6 +74,13 @@ pub struct SessionSpec {
     /// What becomes of the dialogs that the page opens: `ask`, `accept` or `dismiss`.
     #[serde(default)]
     pub dialogs: DialogPolicy,
+    /// Ends the session after so many seconds in which nobody uses it: no call, no action, no viewer, no
+    /// event subscriber. 0 for never; 1800 without it, and 3600 for a session with a name, which is
+    /// stored.
+    #[schema(example = 1800)]
+    pub idle_timeout_s: Option<u32>,
+    /// Ends the session so many seconds after its start, used or not; 0 or absent for never.
+    pub max_lifetime_s: Option<u32>,
     /// Anything of the caller's own, returned as it came.
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -150,6 +157,8 @@ impl Default for SessionSpec {
             block_private_networks: false,
             capture: None,
             dialogs: DialogPolicy::default(),
+            idle_timeout_s: None,
+            max_lifetime_s: None,
             metadata: Map::new(),
             secrets: BTreeMap::new(),
         }
@@ -198,6 +207,8 @@ impl SessionSpec {
         spec.fps = wanted.fps.or(spec.fps);
         spec.bitrate_bps = wanted.bitrate_bps.or(spec.bitrate_bps);
         spec.capture = wanted.capture.or(spec.capture);
+        spec.idle_timeout_s = wanted.idle_timeout_s.or(spec.idle_timeout_s);
+        spec.max_lifetime_s = wanted.max_lifetime_s.or(spec.max_lifetime_s);
         if wanted.dialogs != DialogPolicy::default() {
             spec.dialogs = wanted.dialogs;
         }
@@ -487,6 +498,10 @@ pub struct SessionRecord {
     pub block_private_networks: bool,
     /// Event subscribers of the room.
     pub connections: u32,
+    /// It ends after so many seconds in which nobody uses it; 0 for never.
+    pub idle_timeout_s: u32,
+    /// It ends so many seconds after its start; 0 for never.
+    pub max_lifetime_s: u32,
     /// The caller's own.
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::keeping::Keeping;
 use super::ledger::Ledger;
+use super::limits::Used;
 use super::remembered::Remembered;
 use super::request::{Reply, Request};
 use crate::browser::capture::Easel;
@@ -42,6 +43,8 @@ pub struct SessionHandle {
     pub(super) browser_pid: Option<u32>,
     /// Bytes sent to viewers and to LiveKit.
     pub(super) sent: Arc<AtomicU64>,
+    /// When a caller used it last.
+    pub(super) used: Used,
 }
 
 impl SessionHandle {
@@ -161,8 +164,15 @@ impl SessionHandle {
 
     /// Ends the session; returns when everything is put away.
     pub async fn close(&self) {
+        self.close_for("closed by request").await;
+    }
+
+    /// Ends the session for a reason; returns when everything is put away.
+    pub(super) async fn close_for(&self, why: &str) {
         let (reply, answer) = oneshot::channel();
-        if self.requests.send(Request::Close { reply }).await.is_ok() {
+        let why = why.to_owned();
+        let closing = self.requests.send(Request::Close { why, reply });
+        if closing.await.is_ok() {
             // An actor that is gone has put everything away already.
             let _ = answer.await;
         }

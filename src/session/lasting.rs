@@ -70,19 +70,19 @@ impl Manager {
     }
 
     /// Puts a kept session away that has failed: it is stored, and comes back when it is used.
-    pub(super) async fn rest(&self, id: &str) -> bool {
+    pub(super) async fn rest(&self, id: &str, why: &str) -> bool {
         let Ok(handle) = self.held(id) else {
             return false;
         };
         let Some(kept) = handle.kept() else {
             return false;
         };
-        handle.close().await;
+        handle.close_for(why).await;
         // A registry that cannot be written has been told of.
         let _ = handle.keeping.put_away().await;
         let mut slots = self.lock();
         if slots.remove_held(&handle) {
-            slots.store(at_rest(kept));
+            slots.store(at_rest(kept, Some(why)));
         }
         true
     }

@@ -15,8 +15,8 @@ pub enum Input {
     Resume,
     /// A caller wants what is lost back.
     Recover,
-    /// A caller, or a shutdown, ends the session.
-    Close,
+    /// A caller, a limit or a shutdown ends the session; why.
+    Close(String),
     /// Everything is put away.
     Closed,
     /// The browser is lost.
@@ -116,7 +116,7 @@ impl Machine {
             Input::Pause => self.pause(&mut effects)?,
             Input::Resume => self.resume(&mut effects)?,
             Input::Recover => self.recover(&mut effects)?,
-            Input::Close => self.close(&mut effects),
+            Input::Close(why) => self.close(why, &mut effects),
             Input::Closed => {
                 self.life = Life::Closed;
                 "closed".to_owned()
@@ -171,12 +171,12 @@ impl Machine {
         Ok("recovery requested".to_owned())
     }
 
-    fn close(&mut self, effects: &mut Vec<Effect>) -> String {
+    fn close(&mut self, why: String, effects: &mut Vec<Effect>) -> String {
         if !matches!(self.life, Life::Closing | Life::Closed) {
             self.life = Life::Closing;
             effects.push(Effect::TearDown);
         }
-        "closed by request".to_owned()
+        why
     }
 
     fn lose_browser(&mut self, error: String, effects: &mut Vec<Effect>) -> String {
@@ -290,7 +290,7 @@ mod tests {
             Just(Input::Pause),
             Just(Input::Resume),
             Just(Input::Recover),
-            Just(Input::Close),
+            Just(Input::Close("by request".to_owned())),
             Just(Input::Closed),
             Just(Input::BrowserLost("lost".to_owned())),
             Just(Input::LiveKit(
@@ -348,7 +348,7 @@ mod tests {
                 }
             }
             prop_assert!(torn_down.len() <= 2);
-            machine.step(Input::Close).expect("closing is never refused");
+            machine.step(Input::Close(String::new())).expect("closing is never refused");
             machine.step(Input::Closed).expect("nor is its end");
             prop_assert_eq!(machine.state(), SessionState::Closed);
         }

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::actor::SERVICE_STOPS;
 use super::handle::SessionHandle;
 use super::keeping::Keeping;
 use super::machine::still_starting;
@@ -65,7 +66,7 @@ impl Drop for Claim<'_> {
         let mut slots = self.manager.lock();
         slots.remove(&self.channel, self.id);
         if let Some(kept) = self.stored.take() {
-            let kept = at_rest(*kept);
+            let kept = at_rest(*kept, None);
             let registry = self.manager.ground.registry.clone();
             slots.store(kept.clone());
             // A registry that cannot be written has been told of.
@@ -130,6 +131,7 @@ impl Manager {
             match self.claim(&spec)? {
                 slots::Claim::New(claimed) => break claimed,
                 slots::Claim::There(handle) => {
+                    handle.used.note();
                     return Ok(Opened {
                         handle,
                         is_reused: true,
@@ -194,6 +196,8 @@ impl Manager {
             .put(claim.channel.clone(), Slot::Held(handle.clone()));
         let sweeping = self.clone().sweep(handle.record.clone());
         self.ground.tracker.spawn(sweeping);
+        let limiting = self.clone().limit(handle.clone());
+        self.ground.tracker.spawn(limiting);
         metrics::gauge!("ghostcast_sessions").set(self.count_live() as f64);
         Ok(handle)
     }
@@ -257,7 +261,10 @@ impl Manager {
                 None => return Err(no_session(key)),
                 Some(slot @ Slot::Held(handle)) => match name(slot) {
                     Some(name) if handle.record.borrow().state == SessionState::Failed => name,
-                    _ => return Ok(handle.clone()),
+                    _ => {
+                        handle.used.note();
+                        return Ok(handle.clone());
+                    }
                 },
                 Some(slot @ Slot::Starting { .. }) => name(slot).ok_or_else(still_starting)?,
                 Some(slot @ Slot::Stored(_)) => name(slot).ok_or_else(|| no_session(key))?,
@@ -324,11 +331,16 @@ impl Manager {
     /// Ends a session, frees its names and forgets its record, which is answered as it was last; its
     /// profile stays.
     pub async fn close(&self, key: &str) -> Result<SessionRecord, Error> {
+        self.close_for(key, "closed by request").await
+    }
+
+    /// As [`Self::close`], for a reason.
+    pub(super) async fn close_for(&self, key: &str, why: &str) -> Result<SessionRecord, Error> {
         if let Some(record) = self.forget_stored(key).await? {
             return Ok(record);
         }
         let handle = self.held(key)?;
-        handle.close().await;
+        handle.close_for(why).await;
         let mut record = handle.record();
         record.state = SessionState::Closed;
         // Somebody else may have started it again meanwhile.
@@ -396,7 +408,7 @@ impl Manager {
                 let record = record.borrow();
                 (record.session_id, record.channel())
             };
-            if self.rest(&id.to_string()).await {
+            if self.rest(&id.to_string(), "its browser was lost").await {
                 return;
             }
             // It may have made way for another one.
@@ -456,7 +468,8 @@ impl Manager {
             })
             .collect();
         handles.iter().for_each(SessionHandle::keep);
-        join_all(handles.iter().map(SessionHandle::close)).await;
+        let closing = handles.iter().map(|handle| handle.close_for(SERVICE_STOPS));
+        join_all(closing).await;
         for handle in handles.iter().filter(|handle| handle.kept().is_some()) {
             // A registry that cannot be written has been told of.
             let _ = handle.keeping.put_away().await;
@@ -505,7 +518,7 @@ impl Manager {
     }
 
     /// Adds what only the service knows.
-    fn complete(&self, mut record: SessionRecord) -> SessionRecord {
+    pub(super) fn complete(&self, mut record: SessionRecord) -> SessionRecord {
         let connections = self.ground.bus.connections(&record.channel());
         record.connections = u32::try_from(connections).unwrap_or(u32::MAX);
         record
@@ -517,9 +530,9 @@ impl Manager {
 }
 
 /// What is kept of a session, as of one that has no browser.
-pub(super) fn at_rest(mut kept: Kept) -> Kept {
+pub(super) fn at_rest(mut kept: Kept, why: Option<&str>) -> Kept {
     kept.record.state = SessionState::Stored;
-    kept.record.state_reason = None;
+    kept.record.state_reason = why.map(str::to_owned);
     kept.record.active = false;
     kept.record.is_opening = false;
     kept

@@ -19,6 +19,7 @@ mod handle;
 mod keeping;
 mod lasting;
 mod ledger;
+mod limits;
 mod look;
 pub mod machine;
 mod manager;

@@ -89,6 +89,7 @@ pub(super) enum Request {
         reply: Reply<RecordingStatus>,
     },
     Close {
+        why: String,
         reply: oneshot::Sender<()>,
     },
 }

@@ -11,6 +11,7 @@ use super::actor::{Actor, Asking};
 use super::handle::SessionHandle;
 use super::keeping::Keeping;
 use super::ledger::Ledger;
+use super::limits::{self, Used};
 use super::outlets::{self, Outlets, Settings};
 use super::perform::Kit;
 use super::remains::Remains;
@@ -55,6 +56,7 @@ pub(super) struct Ground {
 /// The record of a session that is about to start.
 pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord {
     let now = UnixTime::now().to_iso8601();
+    let (idle_timeout_s, max_lifetime_s) = limits::of(&config.session, spec);
     SessionRecord {
         session_id: SessionId::new(),
         session_name: spec.session_name.clone(),
@@ -85,6 +87,8 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
         allowed_domains: spec.allowed_domains.clone(),
         block_private_networks: spec.block_private_networks,
         connections: 0,
+        idle_timeout_s,
+        max_lifetime_s,
         metadata: spec.metadata.clone(),
     }
 }
@@ -206,6 +210,7 @@ pub(super) async fn start(
         keeping,
         browser_pid: lease.pid(),
         sent: outlets.sent(),
+        used: Used::default(),
     };
     let (kit, sketches) = kit(&config, tabs, gate, studio, &handle);
     let room = ground.bus.room(&handle.record().channel())?;

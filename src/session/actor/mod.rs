@@ -43,6 +43,8 @@ use crate::publish::record::Shelf;
 
 /// What a caller does about a lost browser.
 pub(super) const START_ANEW: &str = "Start a new session on this room.";
+/// Why sessions end with the service.
+pub(super) const SERVICE_STOPS: &str = "service stopping";
 /// What becomes of that of a kept session.
 const STARTS_AGAIN: &str = "It is started again by itself, on its profile and its page.";
 
@@ -133,7 +135,9 @@ impl Work {
         let is_closing = self.is_closing();
         tokio::select! {
             biased;
-            () = self.actor.cancel.cancelled(), if !is_closing => self.step(Input::Close),
+            () = self.actor.cancel.cancelled(), if !is_closing => {
+                self.step(Input::Close(SERVICE_STOPS.to_owned()));
+            }
             Some(event) = self.actor.page_heard.recv() => self.hear_page(event),
             loss = lost(&mut self.actor.loss, self.actor.lease.is_some()) => {
                 self.lose_browser(loss.describe());
@@ -144,7 +148,7 @@ impl Work {
             request = self.actor.requested.recv(), if !self.is_deserted() => match request {
                 Some(request) => self.answer(request),
                 // Nobody could ever close it.
-                None => self.step(Input::Close),
+                None => self.step(Input::Close("nobody holds it any more".to_owned())),
             },
             Some(state) = livekit_changed(&mut self.actor.livekit_states) => {
                 self.hear_livekit(&state);
@@ -289,9 +293,9 @@ impl Work {
             }
             Request::StartRecording { reply } => self.start_recording(reply),
             Request::StopRecording { reply } => self.stop_recording(reply),
-            Request::Close { reply } => {
+            Request::Close { why, reply } => {
                 self.closers.push(reply);
-                self.step(Input::Close);
+                self.step(Input::Close(why));
             }
         }
     }
