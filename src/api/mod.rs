@@ -119,6 +119,10 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
             get(downloads::fetch),
         )
         .merge(control::routes())
+        .route(
+            "/sessions/{room_name}/storage_state",
+            get(sessions::storage_state),
+        )
         .route("/sessions/{room_name}/context", get(sessions::context))
         .route(
             "/sessions/{room_name}/screenshot",

@@ -27,6 +27,7 @@ use super::{
         sessions::pause,
         sessions::resume,
         sessions::recover,
+        sessions::storage_state,
         actions::act,
         actions::show,
         actions::cancel,

@@ -12,7 +12,7 @@ use super::body::{JsonBody, OptionalJsonBody, Params};
 use super::place::Place;
 use super::status::ErrorBody;
 use crate::error::Error;
-use crate::model::{Secret, SessionRecord, SessionSpec};
+use crate::model::{Secret, SessionRecord, SessionSpec, StorageState};
 use crate::session::{Analysis, ContextOptions, Opened, PageContext};
 
 /// The sessions of the service.
@@ -215,6 +215,22 @@ pub(super) async fn resume(
 ) -> Result<Json<SessionRecord>, Error> {
     doors.manager.find(&room).await?.resume().await?;
     doors.manager.record(&room).map(Json)
+}
+
+/// What sites know the session by: cookies and `localStorage`, in the form of Playwright's `storageState`.
+/// Whoever has it is logged in where the session is.
+#[utoipa::path(get, path = "/sessions/{room_name}/storage_state", tag = "sessions",
+    params(("room_name" = String, Path, description = "Session id, name or room")), responses(
+    (status = 200, description = "The state", body = StorageState),
+    (status = 404, description = "No such session", body = ErrorBody),
+    (status = 503, description = "The browser is gone", body = ErrorBody),
+))]
+pub(super) async fn storage_state(
+    State(doors): State<Doors>,
+    Path(room): Path<String>,
+) -> Result<Response, Error> {
+    let state = doors.manager.find(&room).await?.storage_state().await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(state)).into_response())
 }
 
 /// What helps to recover.

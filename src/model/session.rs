@@ -12,6 +12,7 @@ use super::ids::{RoomName, SessionId, SessionName};
 use super::outcome::DialogPolicy;
 use super::recording::RecordingStatus;
 use super::secrets;
+use super::storage_state::StorageState;
 use crate::error::Error;
 
 /// What a new session shall be: the body of `POST /sessions`.
@@ -81,6 +82,11 @@ pub struct SessionSpec {
     pub idle_timeout_s: Option<u32>,
     /// Ends the session so many seconds after its start, used or not; 0 or absent for never.
     pub max_lifetime_s: Option<u32>,
+    /// Cookies and `localStorage` that the browser begins with, in Playwright's form; never told by the
+    /// record.
+    #[serde(skip_serializing)]
+    #[schema(write_only)]
+    pub storage_state: Option<StorageState>,
     /// Anything of the caller's own, returned as it came.
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -159,6 +165,7 @@ impl Default for SessionSpec {
             dialogs: DialogPolicy::default(),
             idle_timeout_s: None,
             max_lifetime_s: None,
+            storage_state: None,
             metadata: Map::new(),
             secrets: BTreeMap::new(),
         }
@@ -220,6 +227,7 @@ impl SessionSpec {
         if !wanted.secrets.is_empty() {
             spec.secrets.clone_from(&wanted.secrets);
         }
+        spec.storage_state.clone_from(&wanted.storage_state);
         if spec.initial_url.is_none() {
             spec.initial_url.clone_from(&wanted.initial_url);
         }
@@ -319,6 +327,9 @@ impl SessionSpec {
             )));
         }
         secrets::check(&self.secrets)?;
+        self.storage_state
+            .as_ref()
+            .map_or(Ok(()), StorageState::check)?;
         if self.livekit_token.is_some() && self.livekit_url.is_none() {
             return Err(
                 Error::invalid_input("livekit_token came without livekit_url")

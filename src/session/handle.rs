@@ -11,6 +11,7 @@ use super::ledger::Ledger;
 use super::limits::Used;
 use super::remembered::Remembered;
 use super::request::{Reply, Request};
+use super::visited::Visited;
 use crate::browser::capture::Easel;
 use crate::browser::tabs::Tabs;
 use crate::error::Error;
@@ -45,6 +46,8 @@ pub struct SessionHandle {
     pub(super) sent: Arc<AtomicU64>,
     /// When a caller used it last.
     pub(super) used: Used,
+    /// Where its pages have been.
+    pub(super) visited: Visited,
 }
 
 impl SessionHandle {

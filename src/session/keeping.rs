@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::visited::Visited;
 use crate::browser::{Jar, Tabs};
 use crate::error::{Chain, Error};
 use crate::model::{Kept, Secrets, SessionRecord};
@@ -20,9 +21,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Writes down what tells sites who is there: cookies, and what their pages have stored.
-async fn keep_logins(jar: &Jar, tabs: &Tabs) {
+async fn keep_logins(jar: &Jar, tabs: &Tabs, visited: &Visited) {
     let saving = async {
         jar.save().await?;
+        jar.save_origins(visited.all()).await?;
         jar.save_storage(tabs.storage().await).await
     };
     // One that does not answer is asked again later.
@@ -103,6 +105,7 @@ impl Keeping {
         mut record: watch::Receiver<SessionRecord>,
         tabs: Tabs,
         jar: Option<Jar>,
+        visited: Visited,
     ) {
         if !self.is_wanted() {
             return;
@@ -120,7 +123,7 @@ impl Keeping {
             }
             let is_news = self.note(now, &tabs);
             if let Some(jar) = &jar {
-                keep_logins(jar, &tabs).await;
+                keep_logins(jar, &tabs, &visited).await;
             }
             if is_news && let Err(error) = self.write().await {
                 tracing::debug!(%error, "a session could not be written down");

@@ -36,6 +36,7 @@ mod start;
 pub mod studio;
 pub mod supervise;
 mod usage;
+mod visited;
 
 pub use crate::browser::sight::ElementList;
 pub use crate::store::PictureName;

@@ -305,10 +305,12 @@ fn must_satisfy(wanted: &SessionSpec, slot: &Slot, there: &SessionRecord) -> Res
         Slot::Held(handle) => handle.lacks_secrets(wanted),
         Slot::Starting { .. } | Slot::Stored(_) => None,
     };
-    let what = match (is_fenced && is_private, missing) {
-        (true, None) => return Ok(()),
-        (false, _) => "without the fence that was asked for".to_owned(),
-        (true, Some(label)) => format!("without the secret \"{label}\""),
+    let has_state = wanted.storage_state.is_none();
+    let what = match (is_fenced && is_private, missing, has_state) {
+        (true, None, true) => return Ok(()),
+        (false, ..) => "without the fence that was asked for".to_owned(),
+        (true, Some(label), _) => format!("without the secret \"{label}\""),
+        (true, None, false) => "and takes no storage_state any more".to_owned(),
     };
     Err(Error::conflict(format!("this session runs {what}"))
         .hint("Use it as it is, or delete it first and start it again: its profile stays."))

@@ -19,9 +19,10 @@ use super::remembered::Remembered;
 use super::request::REQUESTS_MAX;
 use super::studio::{self, Studio};
 use super::supervise::{Supervisor, caught};
+use super::visited::Visited;
 use crate::browser::capture::Easel;
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
-use crate::browser::{Lease, Pool, Profile, TabEvent, Tabs};
+use crate::browser::{Jar, Lease, Pool, Profile, TabEvent, Tabs};
 use crate::config::{self, Config};
 use crate::error::Error;
 use crate::events;
@@ -176,6 +177,9 @@ pub(super) async fn start(
     let gate = open_gate(policy, &tracker, &cancel);
     let gate = gate.instrument(span.clone()).await?;
     let lease = take_browser(&ground.pool, &ground.registry, &spec, &gate).await?;
+    if let Some(state) = &spec.storage_state {
+        lease.put_state(state).await?;
+    }
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
     let tabs = open_tabs(&lease, &record, &keeping, page_events, &tracker);
     let tabs = tabs.instrument(span.clone()).await?;
@@ -196,7 +200,8 @@ pub(super) async fn start(
     let (record_sender, record) = watch::channel(record);
     let ledger = Ledger::default();
     let kept = keeping.clone();
-    let kept = kept.run(record.clone(), tabs.clone(), lease.jar());
+    let visited = visited(lease.jar()).await;
+    let kept = kept.run(record.clone(), tabs.clone(), lease.jar(), visited.clone());
     tracker.spawn(kept.instrument(span.clone()));
     let handle = SessionHandle {
         requests,
@@ -211,6 +216,7 @@ pub(super) async fn start(
         browser_pid: lease.pid(),
         sent: outlets.sent(),
         used: Used::default(),
+        visited: visited.clone(),
     };
     let (kit, sketches) = kit(&config, tabs, gate, studio, &handle);
     let room = ground.bus.room(&handle.record().channel())?;
@@ -225,6 +231,7 @@ pub(super) async fn start(
         record: record_sender,
         room,
         ledger,
+        visited,
         kit,
         outlets,
         lease: Some(lease),
@@ -235,6 +242,14 @@ pub(super) async fn start(
     };
     tracker.spawn(run(actor, spec.initial_url).instrument(span));
     Ok(handle)
+}
+
+/// Where the pages of a kept session have been already.
+async fn visited(jar: Option<Jar>) -> Visited {
+    match jar {
+        Some(jar) => Visited::new(jar.origins().await),
+        None => Visited::default(),
+    }
 }
 
 /// What the tabs of a session that comes back showed, besides the current one.

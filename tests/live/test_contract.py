@@ -32,6 +32,7 @@ ROUTES = [
     ("post", "/sessions/{}/execute"),
     ("post", "/sessions/{}/interact"),
     ("post", "/sessions/{}/screenshot"),
+    ("get", "/sessions/{}/storage_state"),
     ("post", "/sessions/{}/wait"),
     ("get", "/sessions/{}/actions/{}"),
     ("delete", "/sessions/{}/actions/{}"),

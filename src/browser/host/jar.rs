@@ -1,7 +1,7 @@
 //! The cookies of a kept profile, as we keep them ourselves: Chromium forgets at its end those without
 //! an expiry, and has others on disk only after half a minute.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::PathBuf;
@@ -25,6 +25,8 @@ pub struct Jar {
     process: Weak<Process>,
     context: String,
     path: PathBuf,
+    origins: PathBuf,
+    known: Arc<Mutex<BTreeSet<String>>>,
     storage: Storage,
     /// What was written last.
     written: Arc<Mutex<Option<u64>>>,
@@ -36,9 +38,39 @@ impl Jar {
             process: Arc::downgrade(process),
             context: context.to_owned(),
             path: profile.cookies(),
+            origins: profile.origins(),
+            known: Arc::default(),
             storage: Storage::new(profile.storage()),
             written: Arc::default(),
         }
+    }
+
+    /// The origins that were visited, as they were kept.
+    pub async fn origins(&self) -> BTreeSet<String> {
+        let kept = tokio::fs::read(&self.origins).await;
+        // There is none yet, or one that a disk has broken: they are found again by and by.
+        let kept: Option<BTreeSet<String>> = kept
+            .ok()
+            .and_then(|kept| serde_json::from_slice(&kept).ok());
+        let kept = kept.unwrap_or_default();
+        self.known.lock().await.clone_from(&kept);
+        kept
+    }
+
+    /// Writes the origins down that were visited, if they are others than before.
+    pub async fn save_origins(&self, origins: BTreeSet<String>) -> Result<(), Error> {
+        let mut known = self.known.lock().await;
+        if *known == origins {
+            return Ok(());
+        }
+        let json = serde_json::to_vec(&origins).map_err(|error| failed(error.into()))?;
+        let path = self.origins.clone();
+        let writing = tokio::task::spawn_blocking(move || disk::replace(&path, &json)).await;
+        writing
+            .map_err(|error| failed(error.into()))?
+            .map_err(|error| failed(error.into()))?;
+        *known = origins;
+        Ok(())
     }
 
     /// Writes down what open pages have in `localStorage`, by their origins.

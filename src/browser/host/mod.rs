@@ -6,8 +6,9 @@ mod jar;
 pub mod pool;
 pub mod process;
 mod profile;
-mod storage;
+pub(super) mod storage;
 mod usage;
+pub(super) mod vault;
 mod workdir;
 
 pub use jar::Jar;

@@ -13,6 +13,8 @@ const USER_DATA: &str = "chromium";
 const COOKIES: &str = "cookies.json";
 /// What we keep of its pages' storage.
 const STORAGE: &str = "storage.json";
+/// Where its pages have been.
+const ORIGINS: &str = "origins.json";
 /// What Chromium leaves behind to keep a second one out; on a dead one's word none is kept out.
 const SINGLETONS: [&str; 3] = ["SingletonLock", "SingletonSocket", "SingletonCookie"];
 
@@ -62,6 +64,11 @@ impl Profile {
     /// Where its cookies are kept.
     pub(super) fn cookies(&self) -> PathBuf {
         self.directory.join(COOKIES)
+    }
+
+    /// Where it is kept which origins its pages have been on.
+    pub(super) fn origins(&self) -> PathBuf {
+        self.directory.join(ORIGINS)
     }
 
     /// Where it is kept what its pages have stored, while its browser runs.

@@ -13,13 +13,13 @@ use chromiumoxide_cdp::cdp::browser_protocol::fetch::{
 use chromiumoxide_cdp::cdp::browser_protocol::network::SetBypassServiceWorkerParams;
 use chromiumoxide_cdp::cdp::browser_protocol::page::NavigateParams;
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
-    AttachToTargetParams, CloseTargetParams, CreateTargetParams,
+    AttachToTargetParams, CloseTargetParams, CreateTargetParams, TargetId,
 };
 use chromiumoxide_cdp::cdp::js_protocol::runtime::EvaluateParams;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use super::super::cdp::{Session, Told};
+use super::super::cdp::Told;
 use super::super::error::Error;
 use super::process::Process;
 use crate::disk;
@@ -121,35 +121,86 @@ impl Storage {
             return Ok(());
         }
         self.remember(&kept);
-        let browser = process.browser();
-        let target = CreateTargetParams::builder()
-            .url("about:blank")
-            .browser_context_id(context.to_owned())
-            .build()
-            .map_err(Error::builder(OPERATION))?;
-        let target = browser.execute(OPERATION, target).await?.target_id;
-        let attach = AttachToTargetParams::builder()
-            .target_id(target.clone())
-            .flatten(true)
-            .build()
-            .map_err(Error::builder(OPERATION))?;
-        let attached = browser.execute(OPERATION, attach).await?;
-        let page = browser.beside(attached.session_id.inner());
-        let restored = fill(&page, &kept).await;
-        browser
-            .execute(OPERATION, CloseTargetParams::new(target))
-            .await?;
-        restored
+        for origin in put(process, context, &kept).await? {
+            tracing::warn!(origin, "what a site has stored could not be put back");
+        }
+        Ok(())
     }
 }
 
-/// Fills the storage of each origin, from an empty page of it that comes from nowhere but here.
-async fn fill(page: &Session, kept: &BTreeMap<String, Items>) -> Result<(), Error> {
+/// Gives each origin what it had stored, and nothing else; answers those that would not take it.
+pub(super) async fn put(
+    process: &Process,
+    context: &str,
+    stored: &BTreeMap<String, Items>,
+) -> Result<Vec<String>, Error> {
+    if stored.is_empty() {
+        return Ok(Vec::new());
+    }
+    let browser = process.browser();
+    let target = CreateTargetParams::builder()
+        .url("about:blank")
+        .browser_context_id(context.to_owned())
+        .build()
+        .map_err(Error::builder(OPERATION))?;
+    let target = browser.execute(OPERATION, target).await?.target_id;
+    let visits = stored.iter().map(|(origin, items)| {
+        let items = json!(items);
+        let fill = format!(
+            "localStorage.clear(); for (const [key, value] of Object.entries({items})) \
+             localStorage.setItem(key, value);"
+        );
+        (origin.clone(), fill)
+    });
+    let visited = visit(process, &target, visits).await;
+    browser
+        .execute(OPERATION, CloseTargetParams::new(target))
+        .await?;
+    let visited = visited?;
+    let is_left = |origin: &&String| !visited.contains_key(*origin);
+    Ok(stored.keys().filter(is_left).cloned().collect())
+}
+
+/// What origins have stored, read from a page that shows nothing else.
+pub(in crate::browser) async fn read(
+    process: &Process,
+    target: &TargetId,
+    origins: &[String],
+) -> Result<BTreeMap<String, Items>, Error> {
+    let visits = origins
+        .iter()
+        .map(|origin| (origin.clone(), "return { ...localStorage };".to_owned()));
+    let visited = visit(process, target, visits).await?;
+    let items = visited
+        .into_iter()
+        .filter_map(|(origin, value)| match value {
+            Value::Object(items) if !items.is_empty() => Some((origin, items)),
+            _ => None,
+        });
+    Ok(items.collect())
+}
+
+/// Runs a script at each origin, in an empty page of it that comes from nowhere but here; answers what each
+/// returned, and leaves out where it did not run.
+async fn visit(
+    process: &Process,
+    target: &TargetId,
+    visits: impl Iterator<Item = (String, String)>,
+) -> Result<BTreeMap<String, Value>, Error> {
+    let browser = process.browser();
+    let attach = AttachToTargetParams::builder()
+        .target_id(target.clone())
+        .flatten(true)
+        .build()
+        .map_err(Error::builder(OPERATION))?;
+    let attached = browser.execute(OPERATION, attach).await?;
+    let page = browser.beside(attached.session_id.inner());
     let mut paused = page.tap(&["Fetch.requestPaused"]);
     page.execute(OPERATION, SetBypassServiceWorkerParams::new(true))
         .await?;
     page.execute(OPERATION, EnableParams::default()).await?;
-    for (origin, items) in kept {
+    let mut told = BTreeMap::new();
+    for (origin, script) in visits {
         let going = page.execute(OPERATION, NavigateParams::new(format!("{origin}/")));
         let serving = async {
             while let Some(told) = paused.next().await {
@@ -170,20 +221,21 @@ async fn fill(page: &Session, kept: &BTreeMap<String, Items>) -> Result<(), Erro
             }
         });
         if !matches!(there.await, Ok(Ok(()))) {
-            tracing::warn!(origin, "what a site has stored could not be put back");
             continue;
         }
-        let items = json!(items);
         // Only where the page is what was asked for: an origin may refuse storage.
         let expression = format!(
-            "if (location.origin === {}) {{ localStorage.clear(); for (const [key, value] of \
-             Object.entries({items})) localStorage.setItem(key, value); }}",
+            "(() => {{ if (location.origin !== {}) throw 0; {script} }})()",
             json!(origin)
         );
-        page.execute(OPERATION, EvaluateParams::new(expression))
-            .await?;
+        let mut script = EvaluateParams::new(expression);
+        script.return_by_value = Some(true);
+        let answer = page.execute(OPERATION, script).await?;
+        if answer.exception_details.is_none() {
+            told.insert(origin, answer.result.value.unwrap_or_default());
+        }
     }
-    Ok(())
+    Ok(told)
 }
 
 fn failed(source: crate::error::BoxError) -> Error {

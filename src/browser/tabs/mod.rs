@@ -9,6 +9,7 @@
 
 mod facts;
 mod order;
+mod stored;
 mod targets;
 
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -31,6 +31,7 @@ use super::perform::Kit;
 use super::queue::Why;
 use super::request::{Reply, Request};
 use super::supervise::Panicked;
+use super::visited::Visited;
 use crate::browser::{Lease, Loss, TabEvent};
 use crate::config::Config;
 use crate::error::Error;
@@ -62,6 +63,7 @@ pub(super) struct Actor {
     pub(super) record: watch::Sender<SessionRecord>,
     pub(super) room: Arc<events::Room>,
     pub(super) ledger: Ledger,
+    pub(super) visited: Visited,
     // owned
     pub(super) kit: Kit,
     pub(super) outlets: Outlets,

@@ -19,6 +19,9 @@ impl Work {
             return;
         }
         masking::page_event(&self.actor.kit.secrets, &mut event);
+        if let PageEvent::Navigated { url } = &event {
+            self.actor.visited.note(url);
+        }
         let is_shown = tab == self.shown;
         let body = match event {
             PageEvent::PageCount(count) => {

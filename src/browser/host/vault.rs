@@ -1,0 +1,124 @@
+//! What sites know a session's browser by, to be taken out and put in as one piece.
+
+use std::collections::BTreeMap;
+
+use chromiumoxide_cdp::cdp::browser_protocol::network::{
+    Cookie, CookieParam, CookieSameSite, TimeSinceEpoch,
+};
+use chromiumoxide_cdp::cdp::browser_protocol::storage::{GetCookiesParams, SetCookiesParams};
+
+use super::super::error::Error;
+use super::Lease;
+use super::process::Process;
+use super::storage::{self, Items};
+use crate::error::Error as Refusal;
+use crate::model::StorageState;
+use crate::model::storage_state::{OriginState, SameSite, StoredCookie, StoredItem};
+
+impl Lease {
+    /// Gives the browser cookies and `localStorage`, before its first page.
+    pub async fn put_state(&self, state: &StorageState) -> Result<(), Refusal> {
+        let browser = self.process.browser();
+        for cookie in &state.cookies {
+            let mut one = SetCookiesParams::new(vec![param(cookie)]);
+            one.browser_context_id = Some(self.context.clone().into());
+            let set = browser.execute("put a cookie in", one).await;
+            set.map_err(|error| {
+                let name: String = cookie.name.chars().take(64).collect();
+                Refusal::unprocessable(format!(
+                    "Chromium refuses the cookie \"{name}\" of storage_state for {}",
+                    cookie.domain
+                ))
+                .hint("Check its domain, its path and whether it is secure.")
+                .source(error)
+            })?;
+        }
+        let stored: BTreeMap<String, Items> = state.origins.iter().map(items).collect();
+        let left = storage::put(&self.process, &self.context, &stored).await?;
+        match left.first() {
+            None => Ok(()),
+            Some(origin) => Err(Refusal::unprocessable(format!(
+                "the localStorage of {origin} in storage_state could not be put in"
+            ))
+            .hint("It may be larger than a browser permits.")),
+        }
+    }
+}
+
+/// The cookies of a context.
+pub(in crate::browser) async fn cookies(
+    process: &Process,
+    context: &str,
+) -> Result<Vec<StoredCookie>, Error> {
+    let all = GetCookiesParams {
+        browser_context_id: Some(context.to_owned().into()),
+    };
+    let answer = process.browser().execute("read the cookies", all).await?;
+    let mut cookies: Vec<StoredCookie> = answer.cookies.into_iter().map(stored).collect();
+    cookies.sort_by(|a, b| (&a.domain, &a.path, &a.name).cmp(&(&b.domain, &b.path, &b.name)));
+    Ok(cookies)
+}
+
+/// What an origin has stored, as it is told.
+pub(in crate::browser) fn origin_state((origin, items): (String, Items)) -> OriginState {
+    let item = |(name, value): (String, serde_json::Value)| StoredItem {
+        name,
+        value: value.as_str().unwrap_or_default().to_owned(),
+    };
+    OriginState {
+        origin,
+        local_storage: items.into_iter().map(item).collect(),
+        indexed_db: Vec::new(),
+    }
+}
+
+fn items(state: &OriginState) -> (String, Items) {
+    let items = state.local_storage.iter();
+    let items = items.map(|item| (item.name.clone(), item.value.clone().into()));
+    (state.origin.clone(), items.collect())
+}
+
+fn stored(cookie: Cookie) -> StoredCookie {
+    StoredCookie {
+        name: cookie.name,
+        value: cookie.value,
+        domain: cookie.domain,
+        path: cookie.path,
+        expires: match cookie.session {
+            true => -1.0,
+            false => cookie.expires,
+        },
+        http_only: cookie.http_only,
+        secure: cookie.secure,
+        same_site: match cookie.same_site {
+            Some(CookieSameSite::Strict) => SameSite::Strict,
+            Some(CookieSameSite::None) => SameSite::None,
+            Some(CookieSameSite::Lax) | None => SameSite::Lax,
+        },
+    }
+}
+
+/// A cookie as it is set. One of a single host has no domain, but an address.
+fn param(cookie: &StoredCookie) -> CookieParam {
+    let mut param = CookieParam::new(cookie.name.clone(), cookie.value.clone());
+    if cookie.domain.starts_with('.') {
+        param.domain = Some(cookie.domain.clone());
+    } else {
+        let scheme = if cookie.secure { "https" } else { "http" };
+        let host = match cookie.domain.contains(':') && !cookie.domain.starts_with('[') {
+            true => format!("[{}]", cookie.domain),
+            false => cookie.domain.clone(),
+        };
+        param.url = Some(format!("{scheme}://{host}{}", cookie.path));
+    }
+    param.path = Some(cookie.path.clone());
+    param.secure = Some(cookie.secure);
+    param.http_only = Some(cookie.http_only);
+    param.same_site = Some(match cookie.same_site {
+        SameSite::Strict => CookieSameSite::Strict,
+        SameSite::Lax => CookieSameSite::Lax,
+        SameSite::None => CookieSameSite::None,
+    });
+    param.expires = (cookie.expires >= 0.0).then(|| TimeSinceEpoch::new(cookie.expires));
+    param
+}
