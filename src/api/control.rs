@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::Doors;
 use super::body::JsonBody;
+use super::selector::Selector;
 use super::status::ErrorBody;
 use crate::error::{Error, ErrorKind};
 use crate::model::ActionResult;
@@ -33,6 +34,8 @@ pub(super) const WAIT_MS: u64 = 10_000;
 const WAIT_MS_MAX: u64 = 120_000;
 /// Elements that are numbered to find the one that a selector means.
 const LISTED_MAX: u32 = 5_000;
+/// Elements that are named where none is what was meant.
+const SEEN_MAX: usize = 12;
 /// Between two looks of a wait.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -102,10 +105,12 @@ pub(super) async fn execute(
 /// What to do with an element or a point.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct Interaction {
-    /// `click`, `fill`, `type`, `press`, `hover`, `select`, `upload`, `drag` or `scroll`.
+    /// `click`, `fill`, `type`, `press`, `hover`, `select`, `check`, `uncheck`, `focus`, `upload`, `drag` or
+    /// `scroll`.
     #[schema(example = "click")]
     action: String,
-    /// A CSS selector: the first element that is shown and matches. It is waited for.
+    /// A CSS selector: the first element that is shown and matches. Or what a person sees of an element of
+    /// the list: `text=Sign in`, `role=button[name="Sign in"]`. It is waited for.
     #[schema(example = "#submit")]
     selector: Option<String>,
     /// Bound on the wait for the selector, milliseconds; 10,000 without it.
@@ -127,6 +132,7 @@ pub(super) struct Interaction {
     (status = 400, description = "The body is no interaction", body = ErrorBody),
     (status = 404, description = "No such session", body = ErrorBody),
     (status = 429, description = "Too many requests wait for the session", body = ErrorBody),
+    (status = 504, description = "Nothing on the page is what `text=` or `role=` means", body = ErrorBody),
 ))]
 pub(super) async fn interact(
     State(doors): State<Doors>,
@@ -157,6 +163,10 @@ pub(super) async fn interact(
             params.insert("clear".to_owned(), true.into());
             "type"
         }
+        "uncheck" => {
+            params.insert("checked".to_owned(), false.into());
+            "check"
+        }
         other => other,
     };
     if action == "type"
@@ -174,6 +184,10 @@ async fn find(
     selector: String,
     timeout_ms: u64,
 ) -> Result<ActionResult, Error> {
+    let meant = Selector::parse(&selector)?;
+    if !matches!(meant, Selector::Css(_)) {
+        return listed(handle, &meant, &selector, timeout_ms).await;
+    }
     let params = Map::from_iter([
         ("for".to_owned(), json!({ "selector": selector })),
         ("timeout_ms".to_owned(), timeout_ms.into()),
@@ -185,13 +199,53 @@ async fn find(
         return Ok(found);
     }
     // An element has a number once the page is listed.
-    let all = ContextOptions {
+    handle.context(whole_list()).await?;
+    handle.act(wait).await
+}
+
+/// Waits for an element of the list that a selector means.
+async fn listed(
+    handle: &SessionHandle,
+    meant: &Selector,
+    selector: &str,
+    timeout_ms: u64,
+) -> Result<ActionResult, Error> {
+    let deadline = Instant::now() + Duration::from_millis(timeout_ms);
+    loop {
+        let context = handle.context(whole_list()).await?;
+        let elements = context.elements.map_or_else(Vec::new, |list| list.elements);
+        let found = elements.iter().find(|element| meant.fits(element));
+        if let Some(found) = found {
+            // An action that does nothing answers as each does.
+            let rest = Map::from_iter([("seconds".to_owned(), 0.into())]);
+            let mut done = handle.act(ActionRequest::new("wait", rest)).await?;
+            let data = &mut done.outcome.data;
+            data.insert("found".to_owned(), found.clone());
+            return Ok(done);
+        }
+        if Instant::now() + LOOK_EVERY >= deadline {
+            let seen = elements.iter().filter_map(|element| {
+                let field = |name: &str| element.get(name).and_then(Value::as_str);
+                Some(format!("{} \"{}\"", field("role")?, field("name")?))
+            });
+            let seen: Vec<String> = seen.take(SEEN_MAX).collect();
+            return Err(Error::timeout(format!(
+                "nothing on the page is {selector} within {timeout_ms} ms; seen: {}",
+                seen.join(", ")
+            ))
+            .hint("Look at the list of elements, or use a CSS selector."));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn whole_list() -> ContextOptions {
+    ContextOptions {
         elements: true,
         limit: Some(LISTED_MAX),
+        boxes: true,
         ..ContextOptions::default()
-    };
-    handle.context(all).await?;
-    handle.act(wait).await
+    }
 }
 
 /// Where the element is that a selector means, which is waited for: its index, or its box, CSS px.

@@ -19,6 +19,7 @@ mod picture;
 mod place;
 mod recordings;
 mod screenshots;
+mod selector;
 mod serve;
 mod sessions;
 mod stats;

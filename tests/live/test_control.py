@@ -315,3 +315,90 @@ def test_screenshot_to_a_file(ghostcast_bin, web, tmp_path):
             refused = save(422, filename=name)
             assert refused["error"]["kind"] == "unprocessable", refused
         assert sorted(path.name for path in tmp_path.iterdir()) == ["shots"]
+
+
+FORM = """<label><input type=checkbox id=news> News</label><label><input type=checkbox id=on checked> On</label>
+<input type=radio name=r id=a aria-label=One><input type=radio name=r id=b aria-label=Two checked>
+<div role=switch tabindex=0 id=dark aria-checked=false aria-label=Dark
+  onclick="this.setAttribute('aria-checked', this.getAttribute('aria-checked') !== 'true')"></div>
+<input type=checkbox id=stuck aria-label=Stuck onclick="event.preventDefault()">
+<label><input type=checkbox id=hid style="opacity:0;position:absolute;width:0;height:0"><b>Hidden box</b></label>
+<button id=go onfocus="this.dataset.seen = 1">Send it</button><button disabled>Send nothing</button>
+<input id=who placeholder=Name><style>#dark{width:40px;height:20px;background:grey}</style>
+<script>window.clicks = []; addEventListener('click', (e) => clicks.push(e.target.id))</script>"""
+
+
+def test_check_and_uncheck(lone_api, room, show):
+    """Pressed only where it is not yet so, and what the page says afterwards is what is told."""
+    show(FORM)
+
+    def run(script):
+        return post(lone_api, room, "execute", script=script)["result"]
+
+    for action, selector, script, already in (
+        ("check", "#news", "news.checked", False),
+        ("check", "#news", "news.checked", True),
+        ("check", "#on", "document.getElementById('on').checked", True),
+        ("uncheck", "#on", "!document.getElementById('on').checked", False),
+        ("check", "#a", "a.checked && !b.checked", False),
+        ("check", "#dark", "dark.getAttribute('aria-checked') === 'true'", False),
+        ("uncheck", "#dark", "dark.getAttribute('aria-checked') === 'false'", False),
+        ("check", "text=Hidden box", "hid.checked", False),
+    ):
+        before = run("clicks.length")
+        done = post(lone_api, room, "interact", action=action, selector=selector)
+        assert done["success"] and done["data"]["checked"] == (action == "check"), done
+        assert done["data"].get("already", False) == already, done
+        assert run(script) is True, (action, selector)
+        assert (run("clicks.length") == before) == already, (action, selector)
+        assert (done["delivery"] == "not_sent") == already, done
+    stuck = post(lone_api, room, "interact", action="check", selector="#stuck")
+    assert not stuck["success"] and stuck["error_kind"] == "value_not_accepted", stuck
+    assert not run("stuck.checked") and stuck["data"]["checked"] is False
+    for action, selector, kind in (
+        ("uncheck", "#a", "invalid_parameter"),
+        ("check", "#go", "element_not_editable"),
+    ):
+        before = run("clicks.length")
+        failed = post(lone_api, room, "interact", action=action, selector=selector)
+        assert not failed["success"] and failed["error_kind"] == kind, failed
+        assert run("clicks.length") == before
+
+
+def test_focus(lone_api, room, show):
+    """The page's own word for it; what cannot have it is refused."""
+    show(FORM)
+    done = post(lone_api, room, "interact", action="focus", selector="#go")
+    assert done["success"] and done["target"]["name"] == "Send it", done
+    seen = post(lone_api, room, "execute", script="[document.activeElement.id, go.dataset.seen, clicks]")
+    assert seen["result"] == ["go", "1", []]
+    assert post(lone_api, room, "interact", action="focus", selector="#who")["success"]
+    lone_api.do(room, "type", text="Ada")
+    assert post(lone_api, room, "execute", script="who.value")["result"] == "Ada"
+
+
+def test_selectors_that_say_what_one_sees(lone_api, room, show):
+    """`text=` and `role=`; what is not there yet is waited for, and what never comes is told with what is."""
+    show(FORM + "<script>setTimeout(() => go.insertAdjacentHTML('afterend', '<a href=#late>Late link</a>'), 700)</script>")
+    for selector, where in (
+        ("text=send it", "go"),
+        ('role=button[name="Send it"]', "go"),
+        ("role=textbox", "who"),
+        ("role=link[name=late]", ""),
+    ):
+        post(lone_api, room, "execute", script="clicks.length = 0")
+        done = post(lone_api, room, "interact", action="click", selector=selector)
+        assert done["success"], done
+        assert post(lone_api, room, "execute", script="clicks")["result"] == [where], selector
+    answer = lone_api.request(
+        "POST",
+        f"/sessions/{room}/interact",
+        json={"action": "click", "selector": "role=button[name=Nobody]", "timeout_ms": 500},
+    )
+    error = assert_envelope(answer, 504, "timeout")
+    assert 'button "Send it"' in error["message"], error
+    for selector in ("text=", "role=", "role=button[level=2]"):
+        answer = lone_api.request(
+            "POST", f"/sessions/{room}/interact", json={"action": "click", "selector": selector}
+        )
+        assert_envelope(answer, 400, "invalid_input")

@@ -50,6 +50,8 @@ fn done(action: &ActionRequest, result: &ActionResult) -> String {
         "type" => typed(action, result),
         "press" => pressed(action),
         "select" => chosen(action, result),
+        "check" => checked(action, result),
+        "focus" => format!("{} has the focus.", capital(&thing(action, result))),
         "drag" => dragged(result),
         "upload" => uploaded(action, result),
         "handle_dialog" => answered(action, result),
@@ -170,6 +172,24 @@ fn pressed(action: &ActionRequest) -> String {
         1 => format!("Pressed {what}."),
         count => format!("Pressed {what} {count} times."),
     }
+}
+
+fn checked(action: &ActionRequest, result: &ActionResult) -> String {
+    let data = &result.outcome.data;
+    let thing = thing(action, result);
+    match (data.get("checked"), data.contains_key("already")) {
+        (Some(Value::Bool(true)), true) => format!("{} is checked already.", capital(&thing)),
+        (Some(Value::Bool(false)), true) => format!("{} is not checked anyway.", capital(&thing)),
+        (Some(Value::Bool(true)), false) => format!("Checked {thing}."),
+        (Some(Value::Bool(false)), false) => format!("Unchecked {thing}."),
+        _ => format!("Pressed {thing}; whether it is checked is not known."),
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + chars.as_str()
 }
 
 fn chosen(action: &ActionRequest, result: &ActionResult) -> String {

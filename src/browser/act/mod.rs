@@ -3,6 +3,7 @@
 
 mod aim;
 mod before;
+mod check;
 mod click;
 mod clipboard;
 mod deliver;
@@ -137,6 +138,8 @@ async fn act(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
         Command::Type(params) => form::type_text(stage, params).await,
         Command::Press(params) => press::press(stage, params).await,
         Command::Select(params) => select::select(stage, params).await,
+        Command::Check(params) => check::check(stage, params).await,
+        Command::Focus(params) => press::focus_on(stage, params.index).await,
         Command::Upload(params) => upload::upload(stage, params).await,
         Command::ClipboardWrite(params) => clipboard::write(stage, params).await,
         Command::ClipboardRead => Ok(clipboard::read(stage)),

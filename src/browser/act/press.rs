@@ -70,6 +70,16 @@ pub(super) async fn press(stage: Stage<'_>, params: &Press) -> Result<Done, Acti
     }
 }
 
+/// Gives an element the focus, and sees what the page makes of it.
+pub(super) async fn focus_on(stage: Stage<'_>, index: u32) -> Result<Done, ActionError> {
+    let aimed = reach(stage, index).await?;
+    let before = observe::before(stage, Some(&aimed.known)).await;
+    stage.show(Cue::MoveTo { at: aimed.at }).await;
+    focus(stage, &aimed).await?;
+    let observed = observe::observe(stage, &before, Delivery::Sent).await;
+    observed.done_to(Some(aimed.struck))
+}
+
 /// Gives an element the focus; answers whether it is a password field.
 async fn focus(stage: Stage<'_>, aimed: &Reached) -> Result<bool, ActionError> {
     let known = &aimed.known;

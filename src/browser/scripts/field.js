@@ -232,6 +232,11 @@
   gc._.expose('taken', taken);
   gc._.expose('moveOn', moveOn);
   gc._.expose('activeIsPassword', activeIsPassword);
+  /** Whether it is checked: true, false or 'mixed'; null for what cannot be, and for what is gone. */
+  gc._.expose('checkedOf', (id) => {
+    const el = node(id);
+    return el ? names.checked(names.subject(el)) ?? null : null;
+  });
   gc._.expose('focusOn', (id) => {
     const el = node(id);
     if (!el) return { is: 'gone' };

@@ -26,15 +26,16 @@ pub use page::{CloseTab, Navigate, NewTab, SwitchTab, TIMEOUT_MS_MAX, WaitUntil}
 pub use pointer::{Click, Direction, Drag, MouseButton, SCROLL_AMOUNT_DEFAULT, Scroll, Target};
 pub use result::ActionResult;
 pub use text::{
-    Choice, ClipboardWrite, HandleDialog, PRESS_MAX, Press, Select, TEXT_CHARS_MAX, Type,
+    Check, Choice, ClipboardWrite, Focus, HandleDialog, PRESS_MAX, Press, Select, TEXT_CHARS_MAX,
+    Type,
 };
 
 /// An action as it arrives and as events echo it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActionRequest {
-    /// One of `navigate`, `click`, `hover`, `type`, `press`, `select`, `scroll`, `drag`, `upload`,
-    /// `wait`, `go_back`, `go_forward`, `refresh`, `handle_dialog`, `clipboard_write`,
+    /// One of `navigate`, `click`, `hover`, `type`, `press`, `select`, `check`, `focus`, `scroll`, `drag`,
+    /// `upload`, `wait`, `go_back`, `go_forward`, `refresh`, `handle_dialog`, `clipboard_write`,
     /// `clipboard_read`, `new_tab`, `switch_tab`, `close_tab`.
     #[schema(example = "click")]
     pub action_type: String,
@@ -93,6 +94,10 @@ pub enum Command {
     Press(Press),
     /// Choose from a list.
     Select(Select),
+    /// See to it that something is checked, or is not.
+    Check(Check),
+    /// Give an element the focus.
+    Focus(Focus),
     /// Scroll the page, or the scroller that holds an element.
     Scroll(Scroll),
     /// Drag something somewhere.
@@ -122,13 +127,15 @@ pub enum Command {
 }
 
 /// Every `action_type` there is, in the order of the documentation.
-pub const ACTION_TYPES: [&str; 19] = [
+pub const ACTION_TYPES: [&str; 21] = [
     "navigate",
     "click",
     "hover",
     "type",
     "press",
     "select",
+    "check",
+    "focus",
     "scroll",
     "drag",
     "upload",
@@ -165,6 +172,8 @@ impl Command {
             "select" => decode(params, &["index"])
                 .and_then(Select::checked)
                 .map(Self::Select),
+            "check" => decode(params, &["index"]).map(Self::Check),
+            "focus" => decode(params, &["index"]).map(Self::Focus),
             "scroll" => decode(params, &["direction"])
                 .and_then(Scroll::checked)
                 .map(Self::Scroll),
@@ -202,7 +211,7 @@ impl Command {
             Self::Type(Type { index, .. })
             | Self::Press(Press { index, .. })
             | Self::Scroll(Scroll { index, .. }) => index.is_some(),
-            Self::Select(_) | Self::Upload(_) => true,
+            Self::Select(_) | Self::Upload(_) | Self::Check(_) | Self::Focus(_) => true,
             Self::Navigate(_)
             | Self::Wait(_)
             | Self::GoBack

@@ -94,6 +94,29 @@ pub struct HandleDialog {
     pub text: Option<String>,
 }
 
+/// Parameters of `check`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// The checkbox, radio button or switch.
+    pub index: u32,
+    /// How it is to be.
+    #[serde(default = "yes")]
+    pub checked: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Parameters of `focus`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Focus {
+    /// The element.
+    pub index: u32,
+}
+
 /// Parameters of `clipboard_write`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

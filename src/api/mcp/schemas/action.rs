@@ -15,7 +15,7 @@ pub(super) fn input() -> Value {
             "type": "string", "enum": ACTION_TYPES,
             "description": "What to do. navigate needs url; click and hover need index, or x and y; \
                 type needs text; press needs keys; select needs index and one of value, label, values, \
-                labels; scroll needs direction; drag needs from and to; upload needs index and files; \
+                labels; check and focus need index; scroll needs direction; drag needs from and to; upload needs index and files; \
                 wait needs seconds or for; handle_dialog needs accept; clipboard_write needs text; \
                 switch_tab needs tab; the others need nothing.",
         },
@@ -90,8 +90,8 @@ fn pointer() -> Value {
     json!({
         "index": {
             "type": "integer", "minimum": 0,
-            "description": "click, hover, type, press, select, scroll, upload: the element, by its \
-                index in get_browser_context.",
+            "description": "click, hover, type, press, select, check, focus, scroll, upload: the \
+                element, by its index in get_browser_context.",
         },
         "x": {
             "type": "number", "minimum": 0,
