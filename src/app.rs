@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::{self, Doors, Life, Metrics};
 use crate::browser::{Pool, end_strays};
-use crate::config::Config;
+use crate::config::{Config, Restore};
 use crate::error::Error;
 use crate::events::Bus;
 use crate::model::{Kept, SessionSpec};
@@ -30,6 +30,7 @@ pub struct App {
     address: SocketAddr,
     tracker: TaskTracker,
     cancel: CancellationToken,
+    ended: CancellationToken,
 }
 
 /// What is kept on disk.
@@ -90,9 +91,11 @@ impl App {
             tracker.clone(),
             cancel.clone(),
         );
+        let ended = CancellationToken::new();
         let life = Life {
             tracker: tracker.clone(),
             cancel: cancel.clone(),
+            ended: ended.clone(),
         };
         let doors = Doors::new(manager.clone(), Arc::clone(&config), metrics.clone(), life);
         let router = api::router(doors.clone())?;
@@ -113,14 +116,28 @@ impl App {
             }
         });
         let warming = manager.clone();
-        tracker.spawn(async move { warming.warm_up().await });
+        let is_eager = config.state.restore == Restore::Eager;
+        let starting = async move {
+            warming.warm_up().await;
+            if is_eager {
+                warming.start_stored().await;
+            }
+        };
+        let until = cancel.clone();
+        tracker.spawn(async move { until.run_until_cancelled(starting).await });
         Ok(Self {
             manager,
             doors,
             address,
             tracker,
             cancel,
+            ended,
         })
+    }
+
+    /// Returns when a caller has wanted the service to end, and nothing is left that waits for it.
+    pub async fn drained(&self) {
+        self.ended.cancelled().await;
     }
 
     /// Where it listens.

@@ -12,7 +12,14 @@ use crate::error::Error;
 use crate::model::Secret;
 
 /// Paths that need no token: they hold nothing of any session.
-const OPEN_PATHS: [&str; 4] = ["/", "/health", "/demo", "/openapi.json"];
+const OPEN_PATHS: [&str; 6] = [
+    "/",
+    "/health",
+    "/health/live",
+    "/health/ready",
+    "/demo",
+    "/openapi.json",
+];
 const OPEN_PREFIX: &str = "/assets/";
 
 /// Lets a request in or answers why not.

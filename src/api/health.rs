@@ -1,9 +1,10 @@
-//! `GET /health`.
+//! `GET /health`, and what a supervisor asks: `/health/live` and `/health/ready`.
 
 use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -33,10 +34,7 @@ pub(super) async fn health(State(doors): State<Doors>) -> Json<Health> {
     for record in doors.manager.records() {
         *sessions.entry(record.state.as_str()).or_default() += 1;
     }
-    let problems = Problems {
-        browser: doors.manager.browser_problem(),
-        registry: doors.manager.registry_problem(),
-    };
+    let problems = Problems::of(&doors);
     let reasons = reasons(&sessions, problems);
     let status = if reasons.is_empty() {
         "healthy"
@@ -56,19 +54,70 @@ pub(super) async fn health(State(doors): State<Doors>) -> Json<Health> {
 struct Problems {
     browser: Option<String>,
     registry: Option<String>,
+    is_draining: bool,
+}
+
+impl Problems {
+    fn of(doors: &Doors) -> Self {
+        Self {
+            browser: doors.manager.browser_problem(),
+            registry: doors.manager.registry_problem(),
+            is_draining: doors.manager.is_draining(),
+        }
+    }
+
+    /// Why no session can be started.
+    fn refusals(&self) -> Vec<String> {
+        let browser = self.browser.as_ref();
+        let browser = browser.map(|problem| format!("no browser can be started: {problem}"));
+        let draining = self.is_draining.then(|| DRAINING.to_owned());
+        browser.into_iter().chain(draining).collect()
+    }
+}
+
+/// Why a service that is being drained takes nothing new.
+const DRAINING: &str = "it is being drained: no new sessions";
+
+/// Whether the service can be used.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Readiness {
+    /// Whether a session can be started.
+    ready: bool,
+    /// Why not.
+    reasons: Vec<String>,
+}
+
+/// Whether the service runs at all: any answer says so. Needs no token.
+#[utoipa::path(get, path = "/health/live", tag = "service", responses(
+    (status = 200, description = "It runs", body = Object),
+))]
+pub(super) async fn live() -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "live": true }))
+}
+
+/// Whether a session can be started. Needs no token.
+#[utoipa::path(get, path = "/health/ready", tag = "service", responses(
+    (status = 200, description = "It can", body = Readiness),
+    (status = 503, description = "It cannot; why", body = Readiness),
+))]
+pub(super) async fn ready(State(doors): State<Doors>) -> (StatusCode, Json<Readiness>) {
+    let reasons = Problems::of(&doors).refusals();
+    let (status, ready) = match reasons.is_empty() {
+        true => (StatusCode::OK, true),
+        false => (StatusCode::SERVICE_UNAVAILABLE, false),
+    };
+    (status, Json(Readiness { ready, reasons }))
 }
 
 fn reasons(sessions: &BTreeMap<&'static str, usize>, problems: Problems) -> Vec<String> {
     let count = |state| sessions.get(state).copied().filter(|count| *count > 0);
-    let browser = problems
-        .browser
-        .map(|problem| format!("no browser can be started: {problem}"));
+    let refusals = problems.refusals();
     let registry = problems
         .registry
         .map(|problem| format!("nothing can be kept on disk: {problem}"));
     let failed = count("failed").map(|count| format!("sessions whose browser is lost: {count}"));
     let lost = count("reconnecting").map(|count| format!("sessions without LiveKit: {count}"));
-    browser
+    refusals
         .into_iter()
         .chain(registry)
         .chain(failed)
@@ -91,6 +140,7 @@ mod tests {
                 Problems {
                     browser: Some("it is not there".to_owned()),
                     registry: Some("disk full".to_owned()),
+                    is_draining: false,
                 }
             ),
             [

@@ -9,6 +9,7 @@ mod body;
 mod control;
 mod dashboard;
 mod downloads;
+mod drain;
 mod farewell;
 mod grpc;
 mod health;
@@ -65,6 +66,8 @@ pub struct Life {
     pub tracker: TaskTracker,
     /// The end; streams that stay open say goodbye then.
     pub cancel: CancellationToken,
+    /// Cancelled when a caller wants the end, and nothing is left that waits for it.
+    pub ended: CancellationToken,
 }
 
 impl Doors {
@@ -151,6 +154,9 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .merge(mcp::routes(&doors))
         .merge(grpc)
         .route("/health", get(health::health))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/drain", post(drain::drain).delete(drain::undo))
         .route("/stats", get(stats::stats))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::openapi))

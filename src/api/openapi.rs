@@ -5,8 +5,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    actions, control, downloads, health, metrics, recordings, screenshots, sessions, stats, status,
-    watch, ws,
+    actions, control, downloads, drain, health, metrics, recordings, screenshots, sessions, stats,
+    status, watch, ws,
 };
 
 #[derive(OpenApi)]
@@ -53,6 +53,10 @@ use super::{
         watch::trickle,
         watch::end,
         health::health,
+        health::live,
+        health::ready,
+        drain::drain,
+        drain::undo,
         stats::stats,
         metrics::metrics,
         openapi,

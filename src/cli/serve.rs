@@ -53,7 +53,10 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
         let url = Some(url).filter(|url| !url.is_empty());
         demo::start(app.manager(), url).await?;
     }
-    signals.end().await;
+    tokio::select! {
+        () = signals.end() => (),
+        () = app.drained() => (),
+    }
     tracing::info!("ending");
     app.shut_down().await;
     Ok(ExitCode::SUCCESS)

@@ -21,7 +21,7 @@ use crate::model::session::limits;
 use crate::model::{Allowlist, Network, Secret};
 
 pub use load::{Flags, data_directory, load, parse};
-pub use state::State;
+pub use state::{Restore, State};
 
 /// All settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -15,6 +15,19 @@ pub struct State {
     pub directory: PathBuf,
     /// A JSON file that shows the registry to other programs; empty for none.
     pub registry_file: PathBuf,
+    /// When stored sessions come back: at their first use, or all at the service's start.
+    pub restore: Restore,
+}
+
+/// When stored sessions come back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Restore {
+    /// Each when it is used.
+    #[default]
+    Lazy,
+    /// One after the other at the service's start.
+    Eager,
 }
 
 impl State {

@@ -87,6 +87,26 @@ impl Manager {
         true
     }
 
+    /// Starts the sessions that are stored, one after the other, those that were used last first, for as
+    /// many as there is room for.
+    pub async fn start_stored(&self) {
+        let mut stored = self.records();
+        stored.retain(|record| record.state == SessionState::Stored);
+        stored.sort_by(|a, b| b.last_activity.cmp(&a.last_activity));
+        for name in stored.into_iter().filter_map(|record| record.session_name) {
+            match self.open_boxed(SessionSpec::named(name.clone())).await {
+                Ok(_) => tracing::info!(%name, "a stored session is started again"),
+                Err(error) if error.kind == ErrorKind::Exhausted => {
+                    tracing::warn!(%error, "the other stored sessions stay stored");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%name, error = %Chain(&error), "a stored session cannot be started");
+                }
+            }
+        }
+    }
+
     /// Forgets how often a session was started again, which is no more.
     pub(super) fn forget_restarts(&self, id: SessionId) {
         let restarts = self.restarts.lock();

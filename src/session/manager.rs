@@ -452,6 +452,16 @@ impl Manager {
         &self.ground.bus
     }
 
+    /// Takes no new sessions, or takes them again; answers what held before.
+    pub fn drain(&self, is_draining: bool) -> bool {
+        std::mem::replace(&mut self.lock().is_draining, is_draining)
+    }
+
+    /// Whether no new sessions are taken.
+    pub fn is_draining(&self) -> bool {
+        self.lock().is_draining
+    }
+
     /// Sessions that are not dead.
     pub fn count_live(&self) -> usize {
         self.lock().count_live()

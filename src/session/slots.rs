@@ -16,6 +16,8 @@ pub(super) struct Slots {
     map: HashMap<RoomName, Slot>,
     /// Set when the service ends: nothing is started any more.
     is_shut: bool,
+    /// Set while the service is being drained: nothing is started meanwhile.
+    pub(super) is_draining: bool,
 }
 
 /// One session, or what is left of it.
@@ -188,6 +190,7 @@ impl Slots {
             );
         }
         let mut making_way = Vec::new();
+        let is_draining = self.is_draining;
         for (channel, slot) in &self.map {
             let Some(clash) = slot.with(|there| clash(wanted, there)) else {
                 continue;
@@ -202,6 +205,12 @@ impl Slots {
                 return Err(taken(clash, &slot.record()));
             }
             making_way.push(channel.clone());
+        }
+        if is_draining {
+            return Err(
+                Error::unavailable("the service is being drained and starts no session")
+                    .hint("Start it on another one, or here when it runs again."),
+            );
         }
         let live = self.count_live();
         if live >= count_max {

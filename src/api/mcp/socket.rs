@@ -50,7 +50,9 @@ pub(in super::super) async fn socket(
     })?;
     let bytes_max = doors.config.server.body_bytes_max;
     let heartbeat = doors.config.events.heartbeat();
-    let Life { tracker, cancel } = doors.life.clone();
+    let Life {
+        tracker, cancel, ..
+    } = doors.life.clone();
     let tracked = tracker.token();
     let server = Server::new(doors, query.extended);
     Ok(upgrade
