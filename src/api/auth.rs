@@ -2,7 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -27,7 +27,9 @@ pub(super) async fn guard(State(doors): State<Doors>, request: Request, next: Ne
     let server = &doors.config.server;
     let headers = request.headers();
     let place = Place::of(server, headers, request.extensions());
-    let checks = origin(headers, &server.allowed_origins, place.origin().as_deref())
+    let public = place.origin();
+    let checks = authority(&request)
+        .and_then(|host| origin(headers, host, &server.allowed_origins, public.as_deref()))
         .and_then(|()| {
             host(
                 &request,
@@ -43,17 +45,35 @@ pub(super) async fn guard(State(doors): State<Doors>, request: Request, next: Ne
     }
 }
 
+/// The one name that the service is called by: HTTP/2 says it in the request's own URI, HTTP/1.1 must say
+/// it, once (RFC 9112, 3.2).
+fn authority(request: &Request) -> Result<&str, Error> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let (host, second) = (hosts.next(), hosts.next());
+    let said = host.and_then(|host| host.to_str().ok());
+    let said = said.or(request.uri().authority().map(Authority::as_str));
+    match (said.filter(|host| !host.is_empty()), second) {
+        (Some(host), None) => Ok(host),
+        (None, None) if request.version() < Version::HTTP_11 => Ok(""),
+        _ => Err(
+            Error::invalid_input("the request names no host, or several")
+                .hint("Send one Host header."),
+        ),
+    }
+}
+
 /// A browser's request must come from our own pages or from an allowed origin: else any web page
 /// could drive the browsers of whoever visits it. `public` is the origin of our own pages outside.
-fn origin(headers: &HeaderMap, allowed: &[String], public: Option<&str>) -> Result<(), Error> {
+fn origin(
+    headers: &HeaderMap,
+    host: &str,
+    allowed: &[String],
+    public: Option<&str>,
+) -> Result<(), Error> {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return not_from_elsewhere(headers);
     };
     let origin = origin.to_str().unwrap_or_default();
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
     let own = origin
         .split_once("://")
         .is_some_and(|(_, authority)| authority == host);
@@ -155,9 +175,10 @@ mod tests {
     #[test]
     fn only_our_own_pages_call() {
         let from = |origin: &str| {
-            let headers = headers(&[(header::ORIGIN, origin), (header::HOST, "127.0.0.1:8765")]);
+            let headers = headers(&[(header::ORIGIN, origin)]);
             super::origin(
                 &headers,
+                "127.0.0.1:8765",
                 &["https://app.example.com".to_owned()],
                 Some("https://b.test"),
             )
@@ -176,11 +197,32 @@ mod tests {
                 (name("sec-fetch-site"), site),
                 (name("sec-fetch-mode"), mode),
             ]);
-            super::origin(&headers, &[], None).is_ok()
+            super::origin(&headers, "h", &[], None).is_ok()
         };
         assert!(fetch("same-origin", "cors") && fetch("none", "navigate"));
         assert!(fetch("cross-site", "navigate") && !fetch("cross-site", "no-cors"));
-        assert!(super::origin(&HeaderMap::new(), &[], None).is_ok());
+        assert!(super::origin(&HeaderMap::new(), "h", &[], None).is_ok());
+    }
+
+    #[test]
+    fn a_request_has_one_host() {
+        let named = |hosts: &[&str], version| {
+            let mut request = Request::builder().version(version).uri("/");
+            for host in hosts {
+                request = request.header(header::HOST, *host);
+            }
+            let request = request.body(axum::body::Body::empty()).unwrap();
+            super::authority(&request).map(str::to_owned).ok()
+        };
+        assert_eq!(named(&["a"], Version::HTTP_11).as_deref(), Some("a"));
+        assert_eq!(named(&[], Version::HTTP_11), None);
+        assert_eq!(named(&["a", "b"], Version::HTTP_11), None);
+        assert_eq!(named(&[], Version::HTTP_10).as_deref(), Some(""));
+        let by_uri = Request::builder()
+            .version(Version::HTTP_2)
+            .uri("http://a:1/");
+        let by_uri = by_uri.body(axum::body::Body::empty()).unwrap();
+        assert_eq!(super::authority(&by_uri).ok(), Some("a:1"));
     }
 
     #[test]

@@ -84,6 +84,11 @@ async fn read(request: Request, doors: &Doors) -> Result<Bytes, Response> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    // A list of the fields' values in their order would be taken for the object as well.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Error::invalid_input("the body is not valid: it is a list")
+            .hint("Send one JSON object. GET /openapi.json describes it."));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value =
         serde_path_to_error::deserialize(&mut json).map_err(|error| explain("body", &error))?;

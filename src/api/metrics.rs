@@ -80,7 +80,7 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 20] = [
+const COUNTERS: [(&str, &str); 21] = [
     (
         "ghostcast_frames_captured_total",
         "Frames that came in from browsers",
@@ -98,6 +98,10 @@ const COUNTERS: [(&str, &str); 20] = [
     ),
     ("ghostcast_keyframes_total", "Keyframes encoded"),
     ("ghostcast_events_total", "Events published, by type"),
+    (
+        "ghostcast_browsers_retired_total",
+        "Browser processes in which no page could be made",
+    ),
     (
         "ghostcast_tabs_refused_total",
         "Pages that were closed because their session had too many tabs",
@@ -142,7 +146,7 @@ const COUNTERS: [(&str, &str); 20] = [
     ),
 ];
 
-const PLAIN_COUNTERS: [&str; 12] = [
+const PLAIN_COUNTERS: [&str; 13] = [
     "ghostcast_frames_captured_total",
     "ghostcast_frames_drawn_total",
     "ghostcast_frames_encoded_total",
@@ -155,6 +159,7 @@ const PLAIN_COUNTERS: [&str; 12] = [
     "ghostcast_recording_bytes_total",
     "ghostcast_recording_chapters_dropped_total",
     "ghostcast_tabs_refused_total",
+    "ghostcast_browsers_retired_total",
 ];
 
 const GAUGES: [(&str, &str); 8] = [

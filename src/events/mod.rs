@@ -69,9 +69,9 @@ impl Bus {
         }
     }
 
-    /// The bus of a room, made on first use.
+    /// The bus of a session's room, made on first use. Those that only listen take no session's place.
     pub fn room(&self, name: &RoomName) -> Result<Arc<Room>, Error> {
-        self.room_in(&mut lock(&self.rooms), name)
+        self.room_in(&mut lock(&self.rooms), name, usize::MAX)
     }
 
     /// Subscribes to a room. With `since`, first come the kept events with a greater number; a
@@ -83,7 +83,7 @@ impl Bus {
         types: Types,
     ) -> Result<Subscription, Error> {
         let mut rooms = lock(&self.rooms);
-        let room = self.room_in(&mut rooms, name)?;
+        let room = self.room_in(&mut rooms, name, ROOMS_MAX)?;
         room.subscribe(from, types)
     }
 
@@ -109,6 +109,7 @@ impl Bus {
         &self,
         rooms: &mut HashMap<RoomName, Arc<Room>>,
         name: &RoomName,
+        most: usize,
     ) -> Result<Arc<Room>, Error> {
         if let Some(room) = rooms.get(name) {
             return Ok(Arc::clone(room));
@@ -118,10 +119,14 @@ impl Bus {
                 .iter()
                 .filter(|(_, room)| Arc::strong_count(room) == 1);
             let oldest = idle.min_by_key(|(_, room)| room.number);
-            let oldest = oldest.map(|(name, _)| name.clone()).ok_or_else(|| {
-                Error::exhausted("too many rooms are listened to").hint("Close some sockets.")
-            })?;
-            rooms.remove(&oldest);
+            match oldest.map(|(name, _)| name.clone()) {
+                Some(oldest) => drop(rooms.remove(&oldest)),
+                None if rooms.len() < most => (),
+                None => {
+                    return Err(Error::exhausted("too many rooms are listened to")
+                        .hint("Close some sockets."));
+                }
+            }
         }
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let kept_max = self.config.replay_max;

@@ -59,6 +59,11 @@ impl Keeping {
         &self.secrets
     }
 
+    /// Where it is kept.
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// The session as it was last seen alive.
     pub(super) fn last(&self) -> Kept {
         self.lock().clone()

@@ -22,9 +22,9 @@ use super::supervise::{Supervisor, caught};
 use super::visited::Visited;
 use crate::browser::capture::Easel;
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
-use crate::browser::{Jar, Lease, Pool, Profile, TabEvent, Tabs};
+use crate::browser::{self, Jar, Lease, Pool, Profile, TabEvent, Tabs};
 use crate::config::{self, Config};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::events;
 use crate::model::allowlist::{self, Allowlist};
 use crate::model::session::{LiveKitStatus, VideoStats, Viewers};
@@ -176,13 +176,9 @@ pub(super) async fn start(
     let policy = policy(&config, &spec, ground.pool.own_addresses())?;
     let gate = open_gate(policy, &tracker, &cancel);
     let gate = gate.instrument(span.clone()).await?;
-    let lease = take_browser(&ground.pool, &ground.registry, &spec, &gate).await?;
-    if let Some(state) = &spec.storage_state {
-        lease.put_state(state).await?;
-    }
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
-    let tabs = open_tabs(&lease, &record, &keeping, page_events, &tracker);
-    let tabs = tabs.instrument(span.clone()).await?;
+    let browser = open_browser(&ground.pool, &spec, &keeping, &gate, &page_events, &tracker);
+    let (lease, tabs) = browser.instrument(span.clone()).await?;
     let easel = Easel::new(&lease, record.viewport, &tracker);
     let (supervisor, panicked) = Supervisor::new();
     let studio = start_studio(&config, &record, &supervisor)?;
@@ -291,17 +287,42 @@ async fn open_gate(
     Gate::start(policy, tracker, cancel).await.map_err(no_port)
 }
 
-async fn open_tabs(
-    lease: &Lease,
-    record: &SessionRecord,
+/// A browser with the session's first page in it. A process in which no page can be made gets no further
+/// session, and another one is tried once.
+async fn open_browser(
+    pool: &Pool,
+    spec: &SessionSpec,
     keeping: &Keeping,
-    events: mpsc::Sender<TabEvent>,
+    gate: &Gate,
+    events: &mpsc::Sender<TabEvent>,
     tracker: &TaskTracker,
-) -> Result<Tabs, Error> {
-    let tabs = Tabs::open_first(lease, record.viewport, record.dialogs, events, tracker);
-    let tabs = tabs.await?;
-    tabs.reopen(further_tabs(&keeping.last())).await;
-    Ok(tabs)
+) -> Result<(Lease, Tabs), Error> {
+    let kept = keeping.last();
+    let (viewport, dialogs) = (kept.record.viewport, kept.record.dialogs);
+    let mut is_first = true;
+    loop {
+        let lease = match take_browser(pool, keeping.registry(), spec, gate).await {
+            Err(error) if is_first && error.kind == ErrorKind::Timeout => {
+                is_first = false;
+                continue;
+            }
+            lease => lease?,
+        };
+        if let Some(state) = &spec.storage_state {
+            lease.put_state(state).await?;
+        }
+        match Tabs::open_first(&lease, viewport, dialogs, events.clone(), tracker).await {
+            Err(browser::Error::Timeout { .. } | browser::Error::Gone) if is_first => {
+                lease.retire();
+                is_first = false;
+            }
+            tabs => {
+                let tabs = tabs?;
+                tabs.reopen(further_tabs(&kept)).await;
+                return Ok((lease, tabs));
+            }
+        }
+    }
 }
 
 /// What a session's actions work with, and what they want drawn.

@@ -153,6 +153,8 @@ def steps(visit, tall, hands):
         ("hover", {"index": Name("Hover me")}),
         ("press", {"keys": ["Control+A", "Delete"], "index": Name("Line")}),
         ("select", {"index": Name("Size"), "label": "Large"}),
+        ("focus", {"index": Name("Line")}),
+        ("check", {"index": Name("Line")}),
         ("upload", {"index": Name("File"), "files": [file]}),
         ("drag", {"from": {"index": Name("Card")}, "to": {"index": Name("Tray")}}),
         ("click", {"index": Name("Ask me")}),

@@ -50,6 +50,8 @@ struct Slot {
     process: Arc<Process>,
     in_use: usize,
     served: usize,
+    /// No page can be made in it: it ends with the last session that it has.
+    is_retired: bool,
 }
 
 /// One context of one process; given back when dropped.
@@ -151,7 +153,13 @@ impl Pool {
             }
         };
         let downloads = lease.files.downloads();
-        lease.context = lease.process.create_context(proxy_url, &downloads).await?;
+        match lease.process.create_context(proxy_url, &downloads).await {
+            Ok(context) => lease.context = context,
+            Err(error) => {
+                lease.retire();
+                return Err(error);
+            }
+        }
         Ok(lease)
     }
 
@@ -253,6 +261,7 @@ impl Pool {
             process: Arc::clone(&process),
             in_use: 1,
             served: 1,
+            is_retired: false,
         });
         drop(slots);
         Ok(process)
@@ -263,11 +272,28 @@ impl Pool {
         let mut slots = self.slots();
         slots.retain(|slot| slot.process.is_alive());
         let slot = slots.iter_mut().find(|slot| {
-            slot.in_use < config.contexts_per_process && slot.served < config.sessions_per_process
+            !slot.is_retired
+                && slot.in_use < config.contexts_per_process
+                && slot.served < config.sessions_per_process
         })?;
         slot.in_use += 1;
         slot.served += 1;
         Some(Arc::clone(&slot.process))
+    }
+
+    /// Gives a process no further session.
+    fn retire(&self, process: &Arc<Process>) {
+        let mut slots = self.slots();
+        let slot = slots
+            .iter_mut()
+            .find(|slot| Arc::ptr_eq(&slot.process, process));
+        if let Some(slot) = slot {
+            slot.is_retired = true;
+            metrics::counter!("ghostcast_browsers_retired_total").increment(1);
+            tracing::warn!(
+                "no page can be made in a browser process; it takes no session any more"
+            );
+        }
     }
 
     fn give_back(&self, process: &Arc<Process>) {
@@ -280,7 +306,7 @@ impl Pool {
         };
         slots[index].in_use -= 1;
         let config = &self.inner.config;
-        let retired = slots[index].served >= config.sessions_per_process;
+        let retired = slots[index].is_retired || slots[index].served >= config.sessions_per_process;
         let spare = slots.len() > 1 || !config.keep_warm;
         if slots[index].in_use == 0 && (retired || spare) {
             slots.remove(index).process.stop();
@@ -312,6 +338,11 @@ impl Lease {
     /// The browser's first process.
     pub fn pid(&self) -> Option<u32> {
         self.process.pid()
+    }
+
+    /// Notes that no page can be made in the process: it takes no further session.
+    pub fn retire(&self) {
+        self.pool.retire(&self.process);
     }
 
     /// Keeps the profile's cookies; none for a session without one.

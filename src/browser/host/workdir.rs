@@ -7,6 +7,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -19,7 +20,7 @@ const PREFIX: &str = "ghostcast-";
 #[derive(Debug)]
 pub(crate) struct WorkDir {
     path: PathBuf,
-    _owned: Owned,
+    owned: Mutex<Owned>,
 }
 
 /// What an earlier run left behind and this one cleared.
@@ -42,14 +43,23 @@ impl WorkDir {
         let owned = Owned::take(&path).map_err(io::Error::other)?;
         Ok(Self {
             path,
-            _owned: owned,
+            owned: Mutex::new(owned),
         })
     }
 
     /// A new empty directory inside.
     pub(crate) fn subdirectory(&self) -> io::Result<PathBuf> {
         let path = self.path.join(uuid::Uuid::new_v4().simple().to_string());
-        fs::create_dir(&path)?;
+        match fs::create_dir(&path) {
+            // Cleaners of temporary directories take the whole of it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
+                *owned = Owned::take(&self.path).map_err(io::Error::other)?;
+                tracing::warn!(path = %self.path.display(), "the work directory was removed; it is made anew");
+                fs::create_dir(&path)?;
+            }
+            made => made?,
+        }
         Ok(path)
     }
 }
