@@ -9,7 +9,11 @@ use serde::de::DeserializeOwned;
 
 use super::Doors;
 use crate::error::Error;
+use crate::model::SessionSpec;
 use crate::model::command::{ActionRequest, UPLOAD_BYTES_MAX};
+
+/// Most bytes of the cookies and storage that a session begins with.
+const STATE_BYTES_MAX: usize = 16 << 20;
 
 /// A JSON body, whatever content type it was sent as: `curl -d` does not say JSON.
 pub(super) struct JsonBody<T>(pub(super) T);
@@ -36,6 +40,26 @@ impl FromRequest<Doors> for ActionBody {
             .map_err(|rejection| too_large(rejection.status(), bytes_max))?;
         parse(&bytes).map(Self).map_err(Error::into_response)
     }
+}
+
+/// What a new session shall be, which may bring what sites know of it and is longer than other bodies then.
+pub(super) struct SpecBody(pub(super) SessionSpec);
+
+impl FromRequest<Doors> for SpecBody {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, doors: &Doors) -> Result<Self, Response> {
+        let bytes_max = spec_bytes_max(doors.config.server.body_bytes_max);
+        let bytes = Bytes::from_request(request, doors)
+            .await
+            .map_err(|rejection| too_large(rejection.status(), bytes_max))?;
+        parse(&bytes).map(Self).map_err(Error::into_response)
+    }
+}
+
+/// Most bytes of what a new session shall be.
+pub(super) const fn spec_bytes_max(body_bytes_max: usize) -> usize {
+    body_bytes_max + STATE_BYTES_MAX
 }
 
 /// Most bytes of an action, with the files of an upload as base64.

@@ -98,7 +98,12 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
     let cors = cors(&doors.config.server.allowed_origins);
     let grpc = grpc::routes(&doors)?;
     Ok(Router::new()
-        .route("/sessions", post(sessions::start).get(sessions::list))
+        .route(
+            "/sessions",
+            post(sessions::start)
+                .get(sessions::list)
+                .layer(DefaultBodyLimit::max(body::spec_bytes_max(body_bytes_max))),
+        )
         .route("/sessions/cleanup", post(sessions::clean_up))
         .route(
             "/sessions/{room_name}",

@@ -268,13 +268,11 @@ fn reuse(wanted: &SessionSpec, slot: &Slot) -> Result<Option<Claim>, Error> {
         .as_ref()
         .map_or("", |name| name.as_str());
     if !wanted.reuse {
-        let state = match slot {
-            Slot::Stored(_) => "stored",
-            Slot::Held(_) if !slot.is_live() => return Ok(None),
-            Slot::Starting { .. } | Slot::Held(_) => "there",
-        };
+        if !slot.is_live() {
+            return Ok(None);
+        }
         return Err(
-            Error::conflict(format!("a session \"{name}\" is {state} already"))
+            Error::conflict(format!("a session \"{name}\" is there already"))
                 .hint("Use it (reuse: true), delete it first, or choose another name."),
         );
     }

@@ -77,8 +77,11 @@ def test_what_cannot_be_put_in_is_refused(lone_api):
         ({"origins": [{"origin": "example.com"}]}, 400, "invalid_input"),
         ({"origins": [{"origin": "https://a.test", "indexedDB": [{}]}]}, 422, "unsupported"),
         ({"cookies": [{**cookie, "name": "__Host-x"}]}, 422, "unprocessable"),
+        # More than other bodies may have, and less than a browser stores of one origin.
         ({"origins": [{"origin": "https://a.test", "localStorage": [
-            {"name": "k", "value": "x" * 100}] * 1}]}, 201, None),
+            {"name": "k", "value": "x" * 1_000_000}]}]}, 201, None),
+        ({"origins": [{"origin": "https://a.test", "localStorage": [
+            {"name": "k", "value": "x" * 9_000_000}]}]}, 422, "unprocessable"),
     ):  # fmt: skip
         room = new_room()
         answer = lone_api.request("POST", "/sessions", json={"room_name": room, "storage_state": state})
