@@ -1,0 +1,1 @@
+"""App profiles that come with the package; `AppProfile.builtin` reads them."""
