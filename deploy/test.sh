@@ -6,6 +6,7 @@
 #   deploy/test.sh unit [ARG...]      cargo test; arguments go to it
 #   deploy/test.sh validate [ARG...]  ghostcast validate; arguments go to it (--step N, --json FILE)
 #   deploy/test.sh live [ARG...]      pytest of tests/live; arguments go to it (-k NAME, -x, ...)
+#   deploy/test.sh client [ARG...]    the Python client: its form, types and tests; arguments go to pytest
 #   deploy/test.sh long [ARG...]      the live tests that are marked `long`, among them a soak of 200 faults;
 #                                     without arguments also the judges
 #   deploy/test.sh judge NAME [ARG..] one judge of tests/judges: miniwob, real or soak
@@ -33,9 +34,9 @@ usage() { sed -n '2,/^$/{/^$/d;s/^# \{0,1\}//;p}' "$root/deploy/test.sh"; }
 what="${1:-all}"
 [ "$#" -eq 0 ] || shift
 case "$what" in
-  all) [ "$#" -eq 0 ] || die 'arguments go to one stage: deploy/test.sh unit|validate|live|long|judge|soak ARG...' ;;
+  all) [ "$#" -eq 0 ] || die 'arguments go to one stage: deploy/test.sh unit|validate|live|client|long|judge|soak ARG...' ;;
   lint) [ "$#" -eq 0 ] || die 'lint takes no arguments' ;;
-  unit | validate | live | long | soak) ;;
+  unit | validate | live | client | long | soak) ;;
   judge) [ "$#" -gt 0 ] || die 'name a judge: deploy/test.sh judge miniwob|real|soak' ;;
   -h | --help)
     usage
@@ -104,7 +105,7 @@ python_packages() {
     "$1/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$2"
     printf '%s\n' "$stamp" >"$1/stamp"
   fi
-  "$1/bin/python" -m pip list --disable-pip-version-check 2>/dev/null | grep -iE '^(grpc|livekit|mcp |playwright)'
+  "$1/bin/python" -m pip list --disable-pip-version-check 2>/dev/null | grep -iE '^(grpc|httpx |livekit|mcp |playwright|pydantic )'
 }
 
 # npm_packages FOLDER PACKAGE@VERSION...: fetched again when the list is another one.
@@ -127,10 +128,10 @@ if wants lint; then
   have shellcheck || need shellcheck 'checks the scripts'
   have npm || need npm 'fetches what checks the JavaScript'
 fi
-if wants unit || wants validate || wants live || wants judge; then
+if wants unit || wants validate || wants live || wants client || wants judge; then
   need_browser
 fi
-if wants live || wants judge; then
+if wants live || wants client || wants judge; then
   if ! have python3; then
     need python3 'runs the official LiveKit SDK as a subscriber'
     need python3-venv 'a place of its own for that'
@@ -172,6 +173,12 @@ if wants live; then
   npm_packages "$mcp_dir" "${mcp_packages[@]}"
   export MCP_NPM_DIR="$mcp_dir"
   export LIVEKIT_CLIENT_JS="$client_js"
+fi
+
+if wants client; then
+  begin 'what the Python client is built on'
+  client_venv="$env_dir/client-venv"
+  python_packages "$client_venv" clients/python/tests/requirements.txt
 fi
 
 if wants judge; then
@@ -218,7 +225,7 @@ if wants unit; then
   if [ "$what" = unit ]; then cargo test --locked "$@"; else cargo test --locked; fi
 fi
 
-if wants validate || wants live || wants judge; then
+if wants validate || wants live || wants client || wants judge; then
   begin 'the binary that is validated and that the live tests start'
   # The one that `cargo test` has built, when it has.
   cargo build --locked --bin ghostcast
@@ -238,6 +245,23 @@ fi
 # live_tests ARG...: a part of tests/live.
 live_tests() {
   "$venv/bin/python" -m pytest -o cache_dir="$env_dir/pytest" tests/live "$@"
+}
+
+# client ARG...: the Python client, in its own folder.
+client() {
+  local python="$client_venv/bin/python"
+  (
+    cd clients/python
+    export PYTHONPATH=src
+    if [ "$#" -eq 0 ]; then
+      "$python" -m ruff format --check .
+      "$python" -m ruff check .
+      "$python" -m mypy --cache-dir "$env_dir/mypy"
+      "$python" scripts/generate_sync.py --check
+      set -- --numprocesses "$side_by_side" --dist loadfile
+    fi
+    "$python" -m pytest -o cache_dir="$env_dir/pytest-client" -q "$@"
+  )
 }
 
 # judge NAME ARG...: one of tests/judges.
@@ -271,6 +295,11 @@ elif wants live; then
   live_tests -m 'not alone and not long' --numprocesses "$side_by_side" --dist loadfile
   begin 'live tests that measure time, one after the other (pytest)'
   live_tests -m 'alone and not long'
+fi
+
+if wants client; then
+  begin 'the Python client (ruff, mypy, pytest against the service)'
+  if [ "$what" = client ]; then client "$@"; else client; fi
 fi
 
 finish
