@@ -80,6 +80,28 @@ def test_navigate_waits_until(lone_api, room, web):
         assert not failed["success"] and failed["error_kind"] == "navigation_failed", failed
 
 
+def test_a_page_that_fetches_is_at_rest_when_it_has(lone_api, room, web):
+    """What a page asks for by itself is there when it is said to be at rest; what never ends is told."""
+    web.files["/fetches.html"] = (
+        b"<!doctype html><title>Fetches</title><p id=p>...</p><script>"
+        b"fetch('/slow?seconds=0.3').then((a) => a.text()).then(() => { p.textContent = 'here' })"
+        b"</script>"
+    )
+    web.files["/polls.html"] = (
+        b"<!doctype html><title>Polls</title><script>fetch('/slow?seconds=5')</script>"
+    )
+    done = post(lone_api, room, "navigate", url=web.url("/fetches.html"))
+    assert done["rest"]["reached"], done
+    assert post(lone_api, room, "execute", script="p.textContent")["result"] == "here"
+    began = time.monotonic()
+    done = post(lone_api, room, "navigate", url=web.url("/polls.html"))
+    assert done["success"] and time.monotonic() - began < 2, done
+    assert done["rest"] == {"reached": False, "waits_for": "requests"}, done["rest"]
+    began = time.monotonic()
+    done = post(lone_api, room, "navigate", url=web.url("/polls.html"), wait_until="load")
+    assert done["success"] and time.monotonic() - began < 0.7, done
+
+
 @pytest.mark.parametrize(
     ("script", "kind", "result"),
     [

@@ -6,7 +6,7 @@ use chromiumoxide_cdp::cdp::browser_protocol::page::{NavigateReturns, ReloadPara
 use chromiumoxide_cdp::cdp::js_protocol::runtime::TerminateExecutionParams;
 use chromiumoxide_types::Command;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::super::error::Error;
 use super::super::gate;
@@ -126,7 +126,8 @@ async fn land(
         }
     };
     let waits_for = match landed {
-        Came::To(Landing::Loaded | Landing::WithinDocument) => None,
+        Came::To(Landing::Loaded) => quiet(stage, deadline).await,
+        Came::To(Landing::WithinDocument) => None,
         // How the page goes on from here is not looked at.
         Came::To(Landing::StillLoading) | Came::Enough => Some(waits::NAVIGATION),
         Came::Asked => Some(waits::DIALOG),
@@ -154,6 +155,29 @@ async fn land(
         waits_for: waits_for.map(str::to_owned),
     };
     Ok(marks.outcome(stage, &before, rest, started.elapsed()))
+}
+
+/// Waits, not for long, for what a page that has loaded asks for by itself, and for what it makes of the
+/// answers; answers what it still waits for.
+async fn quiet(stage: Stage<'_>, deadline: Instant) -> Option<&'static str> {
+    let until = deadline.min(Instant::now() + stage.settle_max);
+    let mut loading = stage.page.watch_loading();
+    if loading.borrow().in_flight == 0 {
+        return None;
+    }
+    let is_quiet = |now: &Loading| now.in_flight == 0 || now.crashed;
+    if timeout_at(until.into(), loading.wait_for(is_quiet))
+        .await
+        .is_err()
+    {
+        return Some(waits::REQUESTS);
+    }
+    // What waited for the answer runs before the page's next word.
+    if let Some(main) = stage.page.frames().into_iter().next() {
+        // A page that is busy for longer is told by what comes next.
+        let _ = main.answers_within(AGAIN_WITHIN).await;
+    }
+    None
 }
 
 /// Ends what keeps a page that hangs busy, and says so once the page answers again. The next document of
