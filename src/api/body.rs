@@ -76,7 +76,7 @@ impl<T: DeserializeOwned + Default> FromRequest<Doors> for OptionalJsonBody<T> {
 
     async fn from_request(request: Request, doors: &Doors) -> Result<Self, Response> {
         let bytes = read(request, doors).await?;
-        if bytes.trim_ascii().is_empty() {
+        if matches!(bytes.trim_ascii(), b"" | b"null") {
             return Ok(Self(T::default()));
         }
         parse(&bytes).map(Self).map_err(Error::into_response)

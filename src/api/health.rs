@@ -26,7 +26,7 @@ pub(super) struct Health {
 }
 
 /// Whether the service is well. Needs no token.
-#[utoipa::path(get, path = "/health", tag = "service", responses(
+#[utoipa::path(get, path = "/health", tag = "service", security(()), responses(
     (status = 200, description = "The service answers", body = Health),
 ))]
 pub(super) async fn health(State(doors): State<Doors>) -> Json<Health> {
@@ -88,7 +88,7 @@ pub(super) struct Readiness {
 }
 
 /// Whether the service runs at all: any answer says so. Needs no token.
-#[utoipa::path(get, path = "/health/live", tag = "service", responses(
+#[utoipa::path(get, path = "/health/live", tag = "service", security(()), responses(
     (status = 200, description = "It runs", body = Object),
 ))]
 pub(super) async fn live() -> Json<serde_json::Value> {
@@ -96,7 +96,7 @@ pub(super) async fn live() -> Json<serde_json::Value> {
 }
 
 /// Whether a session can be started. Needs no token.
-#[utoipa::path(get, path = "/health/ready", tag = "service", responses(
+#[utoipa::path(get, path = "/health/ready", tag = "service", security(()), responses(
     (status = 200, description = "It can", body = Readiness),
     (status = 503, description = "It cannot; why", body = Readiness),
 ))]

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
@@ -62,10 +63,46 @@ use super::{
         openapi,
     ),
     components(schemas(status::ErrorBody)),
-    modifiers(&Token),
+    modifiers(&Token, &Refusals),
     security(("token" = []))
 )]
 struct Document;
+
+/// What any call may be answered that is not valid, or may not be made.
+struct Refusals;
+
+impl Modify for Refusals {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let refusals = [
+            (
+                "400",
+                "The request is not valid: a parameter, the body or the path",
+            ),
+            ("401", "A valid token is needed"),
+            ("403", "This origin or host may not call the service"),
+        ];
+        for path in document.paths.paths.values_mut() {
+            let operations = [
+                &mut path.get,
+                &mut path.post,
+                &mut path.patch,
+                &mut path.delete,
+            ];
+            for operation in operations.into_iter().flatten() {
+                for (status, description) in refusals {
+                    let answer = Content::new(Some(Ref::from_schema_name("ErrorBody")));
+                    let answer = ResponseBuilder::new()
+                        .description(description)
+                        .content("application/json", answer);
+                    let responses = &mut operation.responses.responses;
+                    responses
+                        .entry(status.to_owned())
+                        .or_insert_with(|| answer.build().into());
+                }
+            }
+        }
+    }
+}
 
 /// Describes the bearer token, needed where the service has one.
 struct Token;
@@ -84,7 +121,7 @@ impl Modify for Token {
 }
 
 /// This document.
-#[utoipa::path(get, path = "/openapi.json", tag = "service", responses(
+#[utoipa::path(get, path = "/openapi.json", tag = "service", security(()), responses(
     (status = 200, description = "OpenAPI 3.1", body = Object),
 ))]
 pub(super) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
