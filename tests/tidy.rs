@@ -73,7 +73,8 @@ const LAYERS: [(&str, &[&str]); 19] = [
     (
         "cli",
         &[
-            "app", "browser", "config", "demo", "error", "livekit", "media", "model", "validate",
+            "app", "browser", "config", "demo", "disk", "error", "livekit", "media", "model",
+            "validate",
         ],
     ),
     ("main", &["cli"]),
@@ -86,7 +87,7 @@ const BROWSER: [&str; 14] = [
 ];
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
-const ENGINES: [(&str, &[&str]); 29] = [
+const ENGINES: [(&str, &[&str]); 31] = [
     ("axum", &["api/", "demo.rs", "validate/pages.rs"]),
     ("chromiumoxide_cdp", &["browser/"]),
     ("chromiumoxide_types", &["browser/"]),
@@ -99,6 +100,7 @@ const ENGINES: [(&str, &[&str]); 29] = [
     ("livekit_api", &["livekit/"]),
     ("livekit_protocol", &["livekit/"]),
     ("livekit_signaling", &["livekit/"]),
+    ("logroller", &["cli/log/files.rs"]),
     ("metrics_exporter_prometheus", &["api/metrics.rs"]),
     ("mp4_atom", &["media/mux/boxes.rs"]),
     (
@@ -117,6 +119,7 @@ const ENGINES: [(&str, &[&str]); 29] = [
     ("tonic", &["api/grpc/"]),
     ("tonic_health", &["api/grpc/"]),
     ("tonic_reflection", &["api/grpc/"]),
+    ("tracing_appender", &["cli/log/files.rs"]),
     ("turbojpeg", &["media/decode.rs", "media/marks.rs"]),
     ("yuv", &["media/decode.rs"]),
 ];

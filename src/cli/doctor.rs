@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::{ConfigFile, daemon};
+use super::{Address, ConfigFile, daemon};
 use crate::browser::host::process;
 use crate::browser::{self, Pool};
 use crate::config::Config;
@@ -26,9 +26,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 pub(super) struct Options {
     #[command(flatten)]
     file: ConfigFile,
-    /// Where the service shall listen.
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    address: Address,
 }
 
 /// What one check found.
@@ -41,7 +40,7 @@ enum Finding {
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
-    let config = options.file.load(options.listen)?;
+    let config = options.file.load(&options.address)?;
     let checks = [
         ("Chromium", chromium(&config).await),
         ("codec", codec()),

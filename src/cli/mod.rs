@@ -2,20 +2,19 @@
 
 mod daemon;
 mod doctor;
+mod log;
 mod mcp;
 mod serve;
+mod settings;
 mod token;
 mod validate;
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
-use crate::config::{self, Config, Flags};
+use self::settings::{Address, ConfigFile, Settings};
 use crate::error::Error;
 
 /// A browser for every LiveKit room, that people can watch and a voice agent can drive.
@@ -40,29 +39,6 @@ enum Verb {
     Validate(validate::Options),
 }
 
-/// Where settings come from.
-#[derive(Debug, clap::Args)]
-struct ConfigFile {
-    /// The configuration file; see deploy/config.example.toml.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-}
-
-impl ConfigFile {
-    /// All settings, where `listen` wins over the file and the environment.
-    fn load(&self, listen: Option<SocketAddr>) -> Result<Config, Error> {
-        self.load_with(&Flags {
-            listen,
-            ..Flags::default()
-        })
-    }
-
-    /// All settings, where `flags` win over the file and the environment.
-    fn load_with(&self, flags: &Flags) -> Result<Config, Error> {
-        config::load(self.config.as_deref(), flags)
-    }
-}
-
 /// Parses the command line and does what it says.
 pub async fn run() -> ExitCode {
     let outcome = match Cli::parse().verb {
@@ -76,25 +52,6 @@ pub async fn run() -> ExitCode {
         explain(&error);
         ExitCode::FAILURE
     })
-}
-
-/// What a service logs where `GHOSTCAST_LOG` says nothing.
-const LOG_OF_SERVICES: &str = "info,chromiumoxide=off,str0m=warn,livekit=warn,rmcp=warn";
-
-/// Logs to standard error, as much as `GHOSTCAST_LOG` says, or else `usual`.
-fn log_to_stderr(usual: &str) {
-    let filter = EnvFilter::try_from_env("GHOSTCAST_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
-    // Raw messages hold whatever is typed and shown, tokens and secrets among it.
-    let silenced = ["chromiumoxide=off", "rmcp=warn"];
-    let filter = silenced
-        .iter()
-        .filter_map(|directive| directive.parse().ok())
-        .fold(filter, EnvFilter::add_directive);
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .init();
 }
 
 /// The signals that end a verb in order.

@@ -1,45 +1,41 @@
 //! `ghostcast serve`.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{ConfigFile, Signals};
+use super::{Settings, Signals, log};
 use crate::app::App;
-use crate::config::Flags;
+use crate::config::Config;
 use crate::demo;
-use crate::error::Error;
+use crate::error::{Chain, Error};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     #[command(flatten)]
-    file: ConfigFile,
-    /// Where to listen; any address that is not loopback needs server.token.
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Option<SocketAddr>,
-    /// Where the registry and the profiles of sessions with a name lie.
-    #[arg(long, value_name = "DIRECTORY")]
-    state_dir: Option<PathBuf>,
-    /// Where screenshots are saved that are asked for by a file's name.
-    #[arg(long, value_name = "DIRECTORY")]
-    screenshots_dir: Option<PathBuf>,
-    /// A JSON file that shows the registry to other programs.
-    #[arg(long, value_name = "FILE")]
-    registry_file: Option<PathBuf>,
+    settings: Settings,
     /// Open one session in room "demo": on URL, or on a built-in page that Ghostcast drives itself.
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     demo: Option<String>,
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
-    super::log_to_stderr(super::LOG_OF_SERVICES);
-    let flags = Flags {
-        listen: options.listen,
-        state_dir: options.state_dir,
-        registry_file: options.registry_file,
-        screenshots_dir: options.screenshots_dir,
+    let config = options.settings.load()?;
+    let directory = config.log.is_placed().then(|| config.log.directory.clone());
+    let logging = log::of_service(&config, directory.as_deref(), false)?;
+    let served = tokio::select! {
+        served = serve(config, &options) => served,
+        () = logging.watch() => Ok(()),
     };
-    let config = options.file.load_with(&flags)?;
+    if directory.is_some()
+        && let Err(error) = &served
+    {
+        let hint = error.hint.as_deref();
+        tracing::error!(hint, "ended: {}", Chain(error));
+    }
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+/// Serves until a signal ends it.
+async fn serve(config: Config, options: &Options) -> Result<(), Error> {
     let livekit = if config.livekit.is_configured() {
         config.livekit.url.as_str()
     } else {
@@ -49,8 +45,8 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     let mut signals = Signals::listen()?;
     let app = App::start(config).await?;
     tracing::info!("dashboard at http://{}/", app.address());
-    if let Some(url) = options.demo {
-        let url = Some(url).filter(|url| !url.is_empty());
+    if let Some(url) = &options.demo {
+        let url = Some(url.clone()).filter(|url| !url.is_empty());
         demo::start(app.manager(), url).await?;
     }
     tokio::select! {
@@ -59,5 +55,5 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     }
     tracing::info!("ending");
     app.shut_down().await;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use super::ConfigFile;
+use super::{Address, ConfigFile};
 use crate::error::Error;
 use crate::livekit::token::mint_viewer;
 use crate::model::RoomName;
@@ -21,7 +21,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, Error> {
-    let config = options.file.load(None)?;
+    let config = options.file.load(&Address::default())?;
     if !config.livekit.is_configured() {
         return Err(
             Error::invalid_input("there is no LiveKit key to mint a token from")

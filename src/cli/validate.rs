@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{ConfigFile, Signals};
+use super::{Address, ConfigFile, Signals};
 use crate::error::Error;
 use crate::model::Secret;
 use crate::validate;
@@ -41,8 +41,8 @@ fn range() -> std::ops::RangeInclusive<i64> {
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     // What fails on purpose is no news; what a test finds wrong is printed.
-    super::log_to_stderr("off");
-    let mut config = options.file.load(None)?;
+    super::log::to_stderr("off");
+    let mut config = options.file.load(&Address::default())?;
     if let (Some(url), Some(key), Some(secret)) = (
         options.livekit_url,
         options.livekit_api_key,

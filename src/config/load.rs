@@ -2,14 +2,14 @@
 //! environment.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::error::Kind;
 use figment::providers::{Env, Format, Serialized, Toml};
 
-use super::Config;
+use super::{Config, LogFormat};
 use crate::error::Error;
 use crate::model::likeness::{likeness, meant, nearest};
 use crate::model::secrets::Entry;
@@ -35,12 +35,20 @@ const SECRET: &str = "SECRET_";
 pub struct Flags {
     /// `--listen`.
     pub listen: Option<SocketAddr>,
+    /// `--host`: the address of `listen` without its port.
+    pub host: Option<IpAddr>,
+    /// `--port`: the port of `listen`.
+    pub port: Option<u16>,
     /// `--state-dir`.
     pub state_dir: Option<PathBuf>,
     /// `--registry-file`.
     pub registry_file: Option<PathBuf>,
     /// `--screenshots-dir`.
     pub screenshots_dir: Option<PathBuf>,
+    /// `--log-dir`.
+    pub log_dir: Option<PathBuf>,
+    /// `--log-format`.
+    pub log_format: Option<LogFormat>,
 }
 
 /// Reads the file, if any, and the environment, and applies the flags.
@@ -63,10 +71,15 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, Error> {
             environment = environment.merge(Serialized::default(key, given));
         }
     }
-    warn_of_strays();
     let mut config = parse(&file, environment)?;
     if let Some(listen) = flags.listen {
         config.server.listen = listen;
+    }
+    if let Some(host) = flags.host {
+        config.server.listen.set_ip(host);
+    }
+    if let Some(port) = flags.port {
+        config.server.listen.set_port(port);
     }
     if let Some(directory) = &flags.state_dir {
         config.state.directory.clone_from(directory);
@@ -76,6 +89,12 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, Error> {
     }
     if let Some(file) = &flags.registry_file {
         config.state.registry_file.clone_from(file);
+    }
+    if let Some(directory) = &flags.log_dir {
+        config.log.directory.clone_from(directory);
+    }
+    if let Some(format) = flags.log_format {
+        config.log.format = format;
     }
     config.secrets = secrets()?;
     config.check()?;
@@ -131,9 +150,10 @@ pub(super) fn variable(key: &str) -> String {
     format!("GHOSTCAST_{}", key.replace('.', "__").to_uppercase())
 }
 
-/// A variable without the double underscore may be meant for somebody else, so it is no error; but
-/// whoever sets `GHOSTCAST_TOKEN` must not believe that a token is needed now.
-fn warn_of_strays() {
+/// Tells of variables that look like settings and are none. One without the double underscore may be meant
+/// for somebody else, so it is no error; but whoever sets `GHOSTCAST_TOKEN` must not believe that a token is
+/// needed now. Apart from [`load`], since the settings say where it is told.
+pub fn warn_of_strays() {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         let is_stray =

@@ -5,6 +5,7 @@
 //! `deploy/config.example.toml`, which a test keeps complete.
 
 mod load;
+mod log;
 mod state;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,8 @@ use crate::model::secrets;
 use crate::model::session::limits;
 use crate::model::{Allowlist, Network, Secret};
 
-pub use load::{Flags, data_directory, load, parse};
+pub use load::{Flags, data_directory, load, parse, warn_of_strays};
+pub use log::{Log, LogFormat};
 pub use state::{Restore, State};
 
 /// All settings.
@@ -56,6 +58,8 @@ pub struct Config {
     pub screenshots: Screenshots,
     /// What is kept on disk.
     pub state: State,
+    /// The log files.
+    pub log: Log,
 }
 
 /// The HTTP side.
@@ -466,6 +470,7 @@ impl Config {
         self.server.check()?;
         self.browser.check()?;
         self.vision.check()?;
+        self.log.check()?;
         secrets::check(&self.secrets)?;
         self.rtc.port_range().map(drop)
     }

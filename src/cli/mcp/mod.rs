@@ -8,7 +8,6 @@ mod ledger;
 mod upstream;
 
 use std::io;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use tokio::time::timeout;
 
 use self::ledger::Ledger;
 use self::upstream::{Service, Upstream};
-use super::{ConfigFile, Signals};
+use super::{Address, ConfigFile, Signals};
 use crate::config::Config;
 use crate::error::Error;
 
@@ -28,17 +27,16 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 pub(super) struct Options {
     #[command(flatten)]
     file: ConfigFile,
-    /// Where the service to attach to listens, or where its own shall.
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    address: Address,
     /// Offer the extended tools besides the default seven.
     #[arg(long)]
     extended: bool,
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
-    super::log_to_stderr(super::LOG_OF_SERVICES);
-    let config = options.file.load(options.listen)?;
+    super::log::to_stderr(super::log::OF_SERVICES);
+    let config = options.file.load(&options.address)?;
     let mut signals = Signals::listen()?;
     let mut relay = Relay::new(config, options.extended).await?;
     let outcome = tokio::select! {

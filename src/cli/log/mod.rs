@@ -1,0 +1,155 @@
+//! What is told while a verb runs: on standard error for a person, in files for later.
+//!
+//! `GHOSTCAST_LOG` says how much, and raw messages are silenced, wherever a line goes. Lines of files, and
+//! those of `--log-format json`, are made in [`line`]; [`files`] bounds what they take on the disk.
+
+mod files;
+mod line;
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use self::files::{Dropped, Files};
+use self::line::Lines;
+use crate::config::{self, Config, LogFormat};
+use crate::error::Error;
+
+pub(super) use self::files::{DAEMON, SERVER, put_aside};
+
+/// What a service logs where `GHOSTCAST_LOG` says nothing.
+pub(super) const OF_SERVICES: &str = "info,chromiumoxide=off,str0m=warn,livekit=warn,rmcp=warn";
+
+/// How often it is looked whether lines were dropped.
+const DROPPED_EVERY: Duration = Duration::from_secs(10);
+
+/// A layer of any kind.
+type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Lines reach the files while this lives; what is under way is written when it goes.
+#[must_use]
+pub(super) struct Logging {
+    _files: Option<Files>,
+    dropped: Option<Dropped>,
+}
+
+/// Logs to standard error, as much as `GHOSTCAST_LOG` says, or else `usual`.
+pub(super) fn to_stderr(usual: &str) {
+    begin(usual, vec![stderr(LogFormat::Text, everything())]);
+}
+
+/// Logs as the service does: to standard error unless it runs in the background, and to the server's log
+/// in `directory`, if there is one.
+pub(super) fn of_service(
+    config: &Config,
+    directory: Option<&Path>,
+    is_background: bool,
+) -> Result<Logging, Error> {
+    let format = config.log.format;
+    let files = directory.map(|directory| Files::open(directory, SERVER, &config.log));
+    let files = files.transpose()?;
+    let mut layers = Vec::new();
+    if !is_background {
+        layers.push(stderr(format, everything()));
+    }
+    if let Some(files) = &files {
+        layers.push(Lines::new(format, files.writer()).boxed());
+        panics_are_logged();
+    }
+    begin(OF_SERVICES, layers);
+    Ok(Logging {
+        dropped: files.as_ref().map(Files::dropped),
+        _files: files,
+    })
+}
+
+/// Logs as a verb about the service does: what it did to the daemon's log in `directory`, and what is wrong
+/// with the settings to whoever called it.
+pub(super) fn of_verb(config: &Config, directory: &Path) -> Result<Logging, Error> {
+    let files = Files::open(directory, DAEMON, &config.log);
+    let settings = Targets::new().with_target("ghostcast::config", LevelFilter::WARN);
+    let mut layers = vec![stderr(LogFormat::Text, settings)];
+    if let Ok(files) = &files {
+        layers.push(Lines::new(config.log.format, files.writer()).boxed());
+    }
+    begin(OF_SERVICES, layers);
+    let files = files?;
+    Ok(Logging {
+        dropped: Some(files.dropped()),
+        _files: Some(files),
+    })
+}
+
+impl Logging {
+    /// Tells of lines that were dropped, for as long as it is polled.
+    pub(super) async fn watch(&self) {
+        let Some(dropped) = &self.dropped else {
+            return std::future::pending().await;
+        };
+        let mut told = 0;
+        loop {
+            tokio::time::sleep(DROPPED_EVERY).await;
+            let lines = dropped.lines();
+            if lines > told {
+                metrics::counter!("ghostcast_log_lines_dropped_total").absolute(lines);
+                tracing::warn!(
+                    lines = lines - told,
+                    "lines of the log were dropped: the disk is full or too slow"
+                );
+                told = lines;
+            }
+        }
+    }
+}
+
+fn begin(usual: &str, layers: Vec<Boxed>) {
+    let filter = EnvFilter::try_from_env("GHOSTCAST_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    // Raw messages hold whatever is typed and shown, tokens and secrets among it.
+    let silenced = ["chromiumoxide=off", "rmcp=warn"];
+    let filter = silenced
+        .iter()
+        .filter_map(|directive| directive.parse().ok())
+        .fold(filter, EnvFilter::add_directive);
+    // The first one stays; a second one in a process would be a verb within a verb.
+    let _ = tracing_subscriber::registry()
+        .with(layers)
+        .with(filter)
+        .try_init();
+    config::warn_of_strays();
+}
+
+fn everything() -> Targets {
+    Targets::new().with_default(LevelFilter::TRACE)
+}
+
+fn stderr(format: LogFormat, told: Targets) -> Boxed {
+    match format {
+        LogFormat::Text => tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            // Told where? A terminal that has gone must not end what it had started.
+            .log_internal_errors(false)
+            .with_filter(told)
+            .boxed(),
+        LogFormat::Json => Lines::new(format, |line: &[u8]| {
+            let _ = std::io::stderr().write_all(line);
+        })
+        .with_filter(told)
+        .boxed(),
+    }
+}
+
+/// A panic's words go to standard error, which a service in the background does not have.
+fn panics_are_logged() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tracing::error!("a defect: {panic}");
+        usual(panic);
+    }));
+}
