@@ -111,7 +111,7 @@ const ENGINES: [(&str, &[&str]); 31] = [
     ("png", &["media/decode.rs"]),
     ("prost", &["api/grpc/"]),
     ("prost_types", &["api/grpc/"]),
-    ("reqwest", &["validate/http.rs", "vision/"]),
+    ("reqwest", &["cli/client.rs", "validate/http.rs", "vision/"]),
     ("rmcp", &["api/mcp/"]),
     ("rusqlite", &["store/database.rs"]),
     ("str0m", &["rtc/"]),

@@ -1,10 +1,12 @@
 //! The command line.
 
+mod client;
 mod daemon;
 mod doctor;
 mod log;
 mod mcp;
 mod serve;
+mod session;
 mod settings;
 mod token;
 mod validate;
@@ -27,8 +29,22 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Run the service.
+    /// Run the service in the foreground.
     Serve(serve::Options),
+    /// Run the service in the background; returns when it answers.
+    Start(daemon::Start),
+    /// Stop the service of this state directory.
+    Stop(daemon::Stop),
+    /// Stop the service and start it again, with the options it had and those given now.
+    Restart(daemon::Restart),
+    /// Tell whether the service runs and how it is; exit code 0 if it does, 3 if not, 1 if it has died.
+    Status(daemon::Status),
+    /// Print the end of the service's log.
+    Logs(daemon::Logs),
+    /// Remove what is left of services that died, old logs, and sessions that nothing happens in.
+    Cleanup(daemon::Cleanup),
+    /// Sessions with a name: start, find, list, run JavaScript in, delete.
+    Session(session::Options),
     /// Serve MCP on standard input and output, for a client that starts its servers itself.
     Mcp(mcp::Options),
     /// Check what the service needs, and say how to mend what is missing.
@@ -42,7 +58,14 @@ enum Verb {
 /// Parses the command line and does what it says.
 pub async fn run() -> ExitCode {
     let outcome = match Cli::parse().verb {
-        Verb::Serve(options) => serve::run(options).await,
+        Verb::Serve(options) => Box::pin(serve::run(options)).await,
+        Verb::Start(options) => daemon::start(options).await,
+        Verb::Stop(options) => daemon::stop(options).await,
+        Verb::Restart(options) => Box::pin(daemon::restart(options)).await,
+        Verb::Status(options) => daemon::tell(options).await,
+        Verb::Logs(options) => daemon::print_logs(options).await,
+        Verb::Cleanup(options) => daemon::clean_up(options).await,
+        Verb::Session(options) => session::run(options).await,
         Verb::Mcp(options) => mcp::run(options).await,
         Verb::Doctor(options) => doctor::run(options).await,
         Verb::Token(options) => token::run(&options),

@@ -1,33 +1,77 @@
-//! `ghostcast serve`.
+//! `ghostcast serve`: the service, in the foreground or, as `ghostcast start` runs it, in the background.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::daemon::pidfile::{PidFile, Refused};
+use super::settings::absolute;
 use super::{Settings, Signals, log};
 use crate::app::App;
 use crate::config::Config;
 use crate::demo;
 use crate::error::{Chain, Error};
 
-#[derive(Debug, clap::Args)]
+/// The flag by which `ghostcast start` runs the service.
+pub(super) const BACKGROUND: &str = "--background";
+
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct Options {
     #[command(flatten)]
     settings: Settings,
     /// Open one session in room "demo": on URL, or on a built-in page that Ghostcast drives itself.
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     demo: Option<String>,
+    /// In a session of its own, with files for its log: what `ghostcast start` asks for.
+    #[arg(long, hide = true)]
+    background: bool,
+}
+
+impl Options {
+    /// The settings that came as flags.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// These, and where they say nothing, `others`.
+    pub(super) fn or(self, others: Self) -> Self {
+        Self {
+            settings: self.settings.or(others.settings),
+            demo: self.demo.or(others.demo),
+            background: false,
+        }
+    }
+
+    /// The same as arguments of a command line.
+    pub(super) fn arguments(&self) -> Vec<OsString> {
+        let mut arguments = self.settings.arguments();
+        match self.demo.as_deref() {
+            None => {}
+            Some("") => arguments.push("--demo".into()),
+            // In one word: what a URL begins with is the caller's.
+            Some(url) => arguments.push(format!("--demo={url}").into()),
+        }
+        arguments
+    }
 }
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     let config = options.settings.load()?;
-    let directory = config.log.is_placed().then(|| config.log.directory.clone());
-    let logging = log::of_service(&config, directory.as_deref(), false)?;
+    let is_background = options.background;
+    if is_background {
+        // Without a terminal, whose end would be ours. Only the leader of a group is refused, which has none.
+        let _ = nix::unistd::setsid();
+    }
+    let has_files = is_background || config.log.is_placed();
+    let directory = has_files.then(|| absolute(&config.log.place(&config.state)));
+    let logging = log::of_service(&config, directory.as_deref(), is_background)?;
     let served = tokio::select! {
-        served = serve(config, &options) => served,
+        served = serve(config, directory.clone(), &options) => served,
         () = logging.watch() => Ok(()),
     };
-    if directory.is_some()
-        && let Err(error) = &served
-    {
+    if has_files && let Err(error) = &served {
         let hint = error.hint.as_deref();
         tracing::error!(hint, "ended: {}", Chain(error));
     }
@@ -35,15 +79,21 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
 }
 
 /// Serves until a signal ends it.
-async fn serve(config: Config, options: &Options) -> Result<(), Error> {
+async fn serve(config: Config, logs: Option<PathBuf>, options: &Options) -> Result<(), Error> {
     let livekit = if config.livekit.is_configured() {
         config.livekit.url.as_str()
     } else {
         "none"
     };
-    tracing::info!(livekit, "Ghostcast {}", env!("CARGO_PKG_VERSION"));
+    let pid = std::process::id();
+    tracing::info!(livekit, pid, "Ghostcast {}", env!("CARGO_PKG_VERSION"));
     let mut signals = Signals::listen()?;
+    outlive_terminals()?;
+    let mut pid_file = pid_file(&config, logs, options)?;
     let app = App::start(config).await?;
+    if let Some(Err(error)) = pid_file.as_mut().map(|file| file.listens(app.address())) {
+        tracing::warn!(%error, "the PID file cannot be written");
+    }
     tracing::info!("dashboard at http://{}/", app.address());
     if let Some(url) = &options.demo {
         let url = Some(url.clone()).filter(|url| !url.is_empty());
@@ -55,5 +105,76 @@ async fn serve(config: Config, options: &Options) -> Result<(), Error> {
     }
     tracing::info!("ending");
     app.shut_down().await;
+    tracing::info!("ended");
     Ok(())
+}
+
+/// Says in the state directory who serves it. The other verbs need that, and a service that nobody started
+/// by them does without.
+fn pid_file(
+    config: &Config,
+    logs: Option<PathBuf>,
+    options: &Options,
+) -> Result<Option<PidFile>, Error> {
+    let state = absolute(&config.state.place());
+    let words = options.arguments().into_iter();
+    let words = words.map(|word| word.to_string_lossy().into_owned());
+    match PidFile::take(&state, logs, words.collect()) {
+        Ok(file) => Ok(Some(file)),
+        Err(refused) if !options.background => {
+            tracing::debug!(%refused, "no PID file: start, stop and status do not know of this service");
+            Ok(None)
+        }
+        Err(Refused::Held) => Err(Error::conflict(format!(
+            "another service runs on the state directory {}",
+            state.display()
+        ))
+        .hint("Stop that one, or give this one a directory of its own, by --state-dir.")),
+        Err(Refused::Disk(error)) => Err(Error::unavailable(format!(
+            "cannot write the PID file in {}: {error}",
+            state.display()
+        ))
+        .hint("Choose a directory that you may write, with --state-dir.")
+        .source(error)),
+    }
+}
+
+/// A terminal that closes sends SIGHUP, and so do those who want settings read again; neither ends the
+/// service.
+fn outlive_terminals() -> Result<(), Error> {
+    let mut hangups = signal(SignalKind::hangup())
+        .map_err(|error| Error::internal("cannot listen for signals").source(error))?;
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            tracing::info!("SIGHUP: settings are read at the start only, and the service goes on");
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: Options,
+    }
+
+    #[test]
+    fn options_are_handed_on_as_they_came() {
+        for words in [
+            &[][..],
+            &["--demo"],
+            &["--demo=--strange"],
+            &["--listen", "127.0.0.1:1", "--demo=https://example.com"],
+        ] {
+            let line = Line::try_parse_from(["x"].iter().chain(words)).unwrap();
+            let again = line.serve.arguments();
+            assert_eq!(again, words.iter().map(OsString::from).collect::<Vec<_>>());
+        }
+    }
 }

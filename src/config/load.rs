@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use figment::Figment;
 use figment::error::Kind;
 use figment::providers::{Env, Format, Serialized, Toml};
+use figment::value::Value;
 
 use super::{Config, LogFormat};
 use crate::error::Error;
@@ -193,6 +194,26 @@ pub fn parse(toml: &str, environment: Figment) -> Result<Config, Error> {
         .map_err(explain)
 }
 
+/// The first page of an application, as its profile has it: a TOML file with a `start_url`, at its top or in
+/// `[app]`. Whatever else is there is for others. The error's message goes on after the profile's name.
+pub fn start_url(profile: &str) -> Result<String, Error> {
+    let hint = "It needs a line such as start_url = \"https://shop.example.com/\".";
+    let profile = Figment::from(Toml::string(profile));
+    // A file that is no TOML has no value at all.
+    profile
+        .extract::<BTreeMap<String, Value>>()
+        .map_err(|error| {
+            Error::invalid_input("is not a TOML file")
+                .hint(hint)
+                .source(error)
+        })?;
+    ["start_url", "app.start_url"]
+        .into_iter()
+        .find_map(|key| profile.extract_inner::<String>(key).ok())
+        .filter(|url| !url.is_empty())
+        .ok_or_else(|| Error::invalid_input("has no start_url").hint(hint))
+}
+
 fn explain(error: figment::Error) -> Error {
     let Some(first) = error.clone().into_iter().next() else {
         return Error::invalid_input("the configuration is not valid").source(error);
@@ -255,6 +276,27 @@ mod tests {
         assert_eq!(error.hint.as_deref(), Some("Did you mean \"server\"?"));
         let error = parse("fps = 10\n", Figment::new()).unwrap_err();
         assert_eq!(error.hint.as_deref(), Some("Did you mean \"session.fps\"?"));
+    }
+
+    #[test]
+    fn a_profile_says_where_an_application_starts() {
+        for text in [
+            "start_url = \"https://a.b/\"\nname = 3",
+            "[app]\nstart_url = \"https://a.b/\"\n[other]\nx = [1]",
+            "start_url = \"https://a.b/\"\n[app]\nstart_url = \"https://c.d/\"",
+        ] {
+            assert_eq!(start_url(text).unwrap(), "https://a.b/", "{text}");
+        }
+        for (text, word) in [
+            ("", "no start_url"),
+            ("start_url = 3", "no start_url"),
+            ("[app]\nurl = \"x\"", "no start_url"),
+            ("start_url =", "not a TOML file"),
+        ] {
+            let error = start_url(text).unwrap_err();
+            assert!(error.message.contains(word), "{text}: {error}");
+            assert!(error.hint.is_some());
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::model::secrets;
 use crate::model::session::limits;
 use crate::model::{Allowlist, Network, Secret};
 
-pub use load::{Flags, data_directory, load, parse, warn_of_strays};
+pub use load::{Flags, data_directory, load, parse, start_url, warn_of_strays};
 pub use log::{Log, LogFormat};
 pub use state::{Restore, State};
 
