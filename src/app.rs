@@ -53,6 +53,25 @@ fn registry(config: &Config) -> Result<(Registry, Vec<Kept>), Error> {
     Ok((registry, kept))
 }
 
+/// Keeps the recorder's memory bounded.
+async fn tidy_up(metrics: Metrics, cancel: CancellationToken) {
+    while cancel
+        .run_until_cancelled(tokio::time::sleep(UPKEEP_EVERY))
+        .await
+        .is_some()
+    {
+        metrics.upkeep();
+    }
+}
+
+/// What a service does at its start by itself.
+async fn begin(manager: Manager, restore: Restore) {
+    manager.warm_up().await;
+    if restore == Restore::Eager {
+        manager.start_stored().await;
+    }
+}
+
 impl App {
     /// Starts the service; it serves until [`Self::shut_down`].
     pub async fn start(config: Config) -> Result<Self, Error> {
@@ -105,24 +124,8 @@ impl App {
             config.server.clone(),
             cancel.clone(),
         ));
-        let tidying = cancel.clone();
-        tracker.spawn(async move {
-            while tidying
-                .run_until_cancelled(tokio::time::sleep(UPKEEP_EVERY))
-                .await
-                .is_some()
-            {
-                metrics.upkeep();
-            }
-        });
-        let warming = manager.clone();
-        let is_eager = config.state.restore == Restore::Eager;
-        let starting = async move {
-            warming.warm_up().await;
-            if is_eager {
-                warming.start_stored().await;
-            }
-        };
+        tracker.spawn(tidy_up(metrics, cancel.clone()));
+        let starting = begin(manager.clone(), config.state.restore);
         let until = cancel.clone();
         tracker.spawn(async move { until.run_until_cancelled(starting).await });
         Ok(Self {

@@ -80,7 +80,7 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 21] = [
+const COUNTERS: [(&str, &str); 22] = [
     (
         "ghostcast_frames_captured_total",
         "Frames that came in from browsers",
@@ -98,6 +98,10 @@ const COUNTERS: [(&str, &str); 21] = [
     ),
     ("ghostcast_keyframes_total", "Keyframes encoded"),
     ("ghostcast_events_total", "Events published, by type"),
+    (
+        "ghostcast_log_lines_dropped_total",
+        "Lines that found no room on their way to the log's file",
+    ),
     (
         "ghostcast_browsers_retired_total",
         "Browser processes in which no page could be made",
@@ -146,7 +150,7 @@ const COUNTERS: [(&str, &str); 21] = [
     ),
 ];
 
-const PLAIN_COUNTERS: [&str; 13] = [
+const PLAIN_COUNTERS: [&str; 14] = [
     "ghostcast_frames_captured_total",
     "ghostcast_frames_drawn_total",
     "ghostcast_frames_encoded_total",
@@ -160,6 +164,7 @@ const PLAIN_COUNTERS: [&str; 13] = [
     "ghostcast_recording_chapters_dropped_total",
     "ghostcast_tabs_refused_total",
     "ghostcast_browsers_retired_total",
+    "ghostcast_log_lines_dropped_total",
 ];
 
 const GAUGES: [(&str, &str); 8] = [

@@ -138,17 +138,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
             get(screenshots::screenshot).post(screenshots::take_screenshot),
         )
         .route("/sessions/{room_name}/analyze", post(sessions::analyze))
-        .route(
-            "/sessions/{room_name}/recording",
-            post(recordings::start)
-                .delete(recordings::stop)
-                .get(recordings::show),
-        )
-        .route("/recordings", get(recordings::list))
-        .route(
-            "/recordings/{file}",
-            get(recordings::fetch).delete(recordings::remove),
-        )
+        .merge(recording_routes())
         .route("/rooms/{room_name}/connections", get(ws::connections))
         .route("/mcp/events/{room_name}", get(ws::events))
         .route("/whep/{room_name}", post(watch::offer))
@@ -158,13 +148,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         )
         .merge(mcp::routes(&doors))
         .merge(grpc)
-        .route("/health", get(health::health))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/drain", post(drain::drain).delete(drain::undo))
-        .route("/stats", get(stats::stats))
-        .route("/metrics", get(metrics::metrics))
-        .route("/openapi.json", get(openapi::openapi))
+        .merge(service_routes())
         .merge(dashboard::routes())
         .fallback(status::no_route)
         .method_not_allowed_fallback(status::no_method)
@@ -176,6 +160,34 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .layer(middleware::from_fn_with_state(doors.clone(), stats::count))
         .layer(middleware::from_fn(status::request_id))
         .with_state(doors))
+}
+
+/// Recordings, of one session and of all.
+fn recording_routes() -> Router<Doors> {
+    Router::new()
+        .route(
+            "/sessions/{room_name}/recording",
+            post(recordings::start)
+                .delete(recordings::stop)
+                .get(recordings::show),
+        )
+        .route("/recordings", get(recordings::list))
+        .route(
+            "/recordings/{file}",
+            get(recordings::fetch).delete(recordings::remove),
+        )
+}
+
+/// What there is to ask of the service itself.
+fn service_routes() -> Router<Doors> {
+    Router::new()
+        .route("/health", get(health::health))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/drain", post(drain::drain).delete(drain::undo))
+        .route("/stats", get(stats::stats))
+        .route("/metrics", get(metrics::metrics))
+        .route("/openapi.json", get(openapi::openapi))
 }
 
 /// The static page that the demo drives, to be served apart from the service's own address.

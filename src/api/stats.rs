@@ -17,11 +17,14 @@ use crate::model::session::Viewers;
 use crate::model::{RoomName, SessionId, SessionName, SessionState};
 use crate::session::{Busy, Cost};
 
+/// How often, by method, path and status.
+type Counts = BTreeMap<(String, String, u16), u64>;
+
 /// What was asked of the service, by method, path and status. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
     since: Instant,
-    counts: Arc<Mutex<BTreeMap<(String, String, u16), u64>>>,
+    counts: Arc<Mutex<Counts>>,
 }
 
 impl Default for Asked {

@@ -43,6 +43,8 @@ enum Verb {
     Logs(daemon::Logs),
     /// Remove what is left of services that died, old logs, and sessions that nothing happens in.
     Cleanup(daemon::Cleanup),
+    /// Take no new sessions, and end the service when the last one is closed.
+    Drain(daemon::Drain),
     /// Sessions with a name: start, find, list, run JavaScript in, delete.
     Session(session::Options),
     /// Serve MCP on standard input and output, for a client that starts its servers itself.
@@ -65,6 +67,7 @@ pub async fn run() -> ExitCode {
         Verb::Status(options) => daemon::tell(options).await,
         Verb::Logs(options) => daemon::print_logs(options).await,
         Verb::Cleanup(options) => daemon::clean_up(options).await,
+        Verb::Drain(options) => daemon::drain(options).await,
         Verb::Session(options) => session::run(options).await,
         Verb::Mcp(options) => mcp::run(options).await,
         Verb::Doctor(options) => doctor::run(options).await,

@@ -22,6 +22,7 @@ pub(super) struct Slots {
 
 /// One session, or what is left of it.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "most are held")]
 pub(super) enum Slot {
     /// It is being started; nobody else may take its names.
     Starting {
@@ -37,6 +38,7 @@ pub(super) enum Slot {
 
 /// What a caller gets who wants a session.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Claim {
     /// The names are the caller's: a session may be started.
     New(Box<Claimed>),
@@ -177,6 +179,25 @@ impl Slots {
         self.map.drain().map(|(_, slot)| slot)
     }
 
+    /// Whether one more session may run.
+    fn must_have_room(&self, count_max: usize) -> Result<(), Error> {
+        if self.is_draining {
+            return Err(
+                Error::unavailable("the service is being drained and starts no session")
+                    .hint("Start it on another one, or here when it runs again."),
+            );
+        }
+        let live = self.count_live();
+        if live >= count_max {
+            return Err(
+                Error::exhausted(format!("{live} sessions run already")).hint(format!(
+                    "Close one, or raise session.count_max (now {count_max})."
+                )),
+            );
+        }
+        Ok(())
+    }
+
     /// Takes the names of a session that is wanted, or says who has them.
     pub(super) fn claim(
         &mut self,
@@ -190,7 +211,6 @@ impl Slots {
             );
         }
         let mut making_way = Vec::new();
-        let is_draining = self.is_draining;
         for (channel, slot) in &self.map {
             let Some(clash) = slot.with(|there| clash(wanted, there)) else {
                 continue;
@@ -206,20 +226,7 @@ impl Slots {
             }
             making_way.push(channel.clone());
         }
-        if is_draining {
-            return Err(
-                Error::unavailable("the service is being drained and starts no session")
-                    .hint("Start it on another one, or here when it runs again."),
-            );
-        }
-        let live = self.count_live();
-        if live >= count_max {
-            return Err(
-                Error::exhausted(format!("{live} sessions run already")).hint(format!(
-                    "Close one, or raise session.count_max (now {count_max})."
-                )),
-            );
-        }
+        self.must_have_room(count_max)?;
         let stored = making_way
             .iter()
             .find_map(|channel| match self.map.get(channel)? {

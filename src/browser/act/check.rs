@@ -54,10 +54,17 @@ pub(super) async fn check(stage: Stage<'_>, params: &Check) -> Result<Done, Acti
         }
         Ok(_) => (),
     }
-    let mut done = click::once(stage, index).await?;
+    let done = click::once(stage, index).await?;
+    seen(&known, done, checked).await
+}
+
+/// Looks, after the press, whether it is as it is to be.
+async fn seen(known: &Known, mut done: Done, checked: bool) -> Result<Done, ActionError> {
+    let wanted = Value::Bool(checked);
+    let what = in_words(&known.print.role, &known.print.name);
     let until = Instant::now() + FOLLOWS_WITHIN;
     loop {
-        match held(&known).await {
+        match held(known).await {
             Ok(held) if held == wanted => return Ok(done.with("checked", checked)),
             Ok(held) if !held.is_null() && Instant::now() >= until => {
                 done = done.with("checked", held);

@@ -2,6 +2,7 @@
 //! end it and tell of it.
 
 mod cleanup;
+mod drain;
 mod logs;
 pub(super) mod pidfile;
 mod processes;
@@ -28,13 +29,14 @@ use crate::config::Config;
 use crate::error::Error;
 
 pub(super) use self::cleanup::Options as Cleanup;
+pub(super) use self::drain::Options as Drain;
 pub(super) use self::logs::Options as Logs;
 pub(super) use self::start::{Restart, Start};
 pub(super) use self::status::Options as Status;
 pub(super) use self::stop::Options as Stop;
 pub(super) use self::{
-    cleanup::name_of, cleanup::run as clean_up, logs::run as print_logs, start::restart,
-    start::run as start, status::run as tell, stop::run as stop,
+    cleanup::name_of, cleanup::run as clean_up, drain::run as drain, logs::run as print_logs,
+    start::restart, start::run as start, status::run as tell, stop::run as stop,
 };
 
 /// Longest wait for one answer.
