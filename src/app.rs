@@ -65,10 +65,11 @@ async fn tidy_up(metrics: Metrics, cancel: CancellationToken) {
 }
 
 /// What a service does at its start by itself.
-async fn begin(manager: Manager, restore: Restore) {
+async fn begin(manager: Manager, restore: Restore, cancel: CancellationToken) {
+    // A browser that is on its way is let come, so that it ends with all that it has started.
     manager.warm_up().await;
     if restore == Restore::Eager {
-        manager.start_stored().await;
+        cancel.run_until_cancelled(manager.start_stored()).await;
     }
 }
 
@@ -125,9 +126,7 @@ impl App {
             cancel.clone(),
         ));
         tracker.spawn(tidy_up(metrics, cancel.clone()));
-        let starting = begin(manager.clone(), config.state.restore);
-        let until = cancel.clone();
-        tracker.spawn(async move { until.run_until_cancelled(starting).await });
+        tracker.spawn(begin(manager.clone(), config.state.restore, cancel.clone()));
         Ok(Self {
             manager,
             doors,

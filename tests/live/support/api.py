@@ -46,7 +46,16 @@ TYPES_DEFAULT = (
     "action_error",
     "browser_error",
 )
-TYPES_OPTIONAL = ("stream_state", "action_started", "settled", "dialog", "console", "recording", "download")
+TYPES_OPTIONAL = (
+    "stream_state",
+    "action_started",
+    "settled",
+    "dialog",
+    "console",
+    "recording",
+    "session_ending",
+    "download",
+)
 TYPES_ALL = TYPES_DEFAULT + TYPES_OPTIONAL
 VALIDATOR_DETAILED = jsonschema.Draft202012Validator(detailed())
 
