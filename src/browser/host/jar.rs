@@ -96,8 +96,9 @@ impl Jar {
     /// Writes the cookies down as they are, if they are others than before.
     pub async fn save(&self) -> Result<(), Error> {
         let mut written = self.written.lock().await;
-        let cookies =
-            serde_json::to_vec(&self.cookies().await?).map_err(|error| failed(error.into()))?;
+        let process = self.process.upgrade().ok_or(Error::Gone)?;
+        let cookies = cookies(&process, &self.context).await?;
+        let cookies = serde_json::to_vec(&cookies).map_err(|error| failed(error.into()))?;
         let mut hasher = DefaultHasher::new();
         cookies.hash(&mut hasher);
         let print = hasher.finish();
@@ -153,15 +154,25 @@ impl Jar {
         }
         Ok(())
     }
+}
 
-    async fn cookies(&self) -> Result<Vec<Cookie>, Error> {
-        let browser = self.process.upgrade().ok_or(Error::Gone)?.browser();
-        let all = GetCookiesParams {
-            browser_context_id: Some(self.context.clone().into()),
-        };
-        let mut cookies = browser.execute("read the cookies", all).await?.cookies;
-        cookies.sort_by(|a, b| (&a.domain, &a.path, &a.name).cmp(&(&b.domain, &b.path, &b.name)));
-        Ok(cookies)
+/// The cookies of a context, in one order.
+pub(super) async fn cookies(process: &Process, context: &str) -> Result<Vec<Cookie>, Error> {
+    let all = GetCookiesParams {
+        browser_context_id: Some(context.to_owned().into()),
+    };
+    let answer = process.browser().execute("read the cookies", all).await?;
+    let mut cookies = answer.cookies;
+    cookies.sort_by(|a, b| (&a.domain, &a.path, &a.name).cmp(&(&b.domain, &b.path, &b.name)));
+    Ok(cookies)
+}
+
+/// Where a cookie is set that is one host's alone.
+pub(super) fn address(is_secure: bool, host: &str, path: &str) -> String {
+    let scheme = if is_secure { "https" } else { "http" };
+    match host.contains(':') && !host.starts_with('[') {
+        true => format!("{scheme}://[{host}]{path}"),
+        false => format!("{scheme}://{host}{path}"),
     }
 }
 
@@ -171,12 +182,7 @@ fn param(cookie: Cookie) -> CookieParam {
     if cookie.domain.starts_with('.') {
         param.domain = Some(cookie.domain);
     } else {
-        let scheme = if cookie.secure { "https" } else { "http" };
-        let host = match cookie.domain.contains(':') {
-            true if !cookie.domain.starts_with('[') => format!("[{}]", cookie.domain),
-            _ => cookie.domain,
-        };
-        param.url = Some(format!("{scheme}://{host}{}", cookie.path));
+        param.url = Some(address(cookie.secure, &cookie.domain, &cookie.path));
     }
     param.path = Some(cookie.path);
     param.secure = Some(cookie.secure);

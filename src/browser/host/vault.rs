@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use chromiumoxide_cdp::cdp::browser_protocol::network::{
     Cookie, CookieParam, CookieSameSite, TimeSinceEpoch,
 };
-use chromiumoxide_cdp::cdp::browser_protocol::storage::{GetCookiesParams, SetCookiesParams};
+use chromiumoxide_cdp::cdp::browser_protocol::storage::SetCookiesParams;
 
 use super::super::error::Error;
 use super::Lease;
+use super::jar;
 use super::process::Process;
 use super::storage::{self, Items};
 use crate::error::Error as Refusal;
@@ -50,13 +51,8 @@ pub(in crate::browser) async fn cookies(
     process: &Process,
     context: &str,
 ) -> Result<Vec<StoredCookie>, Error> {
-    let all = GetCookiesParams {
-        browser_context_id: Some(context.to_owned().into()),
-    };
-    let answer = process.browser().execute("read the cookies", all).await?;
-    let mut cookies: Vec<StoredCookie> = answer.cookies.into_iter().map(stored).collect();
-    cookies.sort_by(|a, b| (&a.domain, &a.path, &a.name).cmp(&(&b.domain, &b.path, &b.name)));
-    Ok(cookies)
+    let cookies = jar::cookies(process, context).await?;
+    Ok(cookies.into_iter().map(stored).collect())
 }
 
 /// What an origin has stored, as it is told.
@@ -104,12 +100,7 @@ fn param(cookie: &StoredCookie) -> CookieParam {
     if cookie.domain.starts_with('.') {
         param.domain = Some(cookie.domain.clone());
     } else {
-        let scheme = if cookie.secure { "https" } else { "http" };
-        let host = match cookie.domain.contains(':') && !cookie.domain.starts_with('[') {
-            true => format!("[{}]", cookie.domain),
-            false => cookie.domain.clone(),
-        };
-        param.url = Some(format!("{scheme}://{host}{}", cookie.path));
+        param.url = Some(jar::address(cookie.secure, &cookie.domain, &cookie.path));
     }
     param.path = Some(cookie.path.clone());
     param.secure = Some(cookie.secure);
