@@ -32,6 +32,7 @@ mod remembered;
 mod request;
 mod script;
 mod slots;
+mod stage;
 mod start;
 pub mod studio;
 pub mod supervise;

@@ -1,4 +1,4 @@
-//! The start of a session: gate, context, first page, studio, outlets, and then its actor.
+//! The start of a session: gate, context, first page, stage, and then its actor.
 
 use std::sync::Arc;
 
@@ -12,13 +12,14 @@ use super::handle::SessionHandle;
 use super::keeping::Keeping;
 use super::ledger::Ledger;
 use super::limits::{self, Used};
-use super::outlets::{self, Outlets, Settings};
+use super::outlets;
 use super::perform::Kit;
 use super::remains::Remains;
 use super::remembered::Remembered;
 use super::request::REQUESTS_MAX;
-use super::studio::{self, Studio};
-use super::supervise::{Supervisor, caught};
+use super::stage::Stage;
+use super::studio::Studio;
+use super::supervise::caught;
 use super::visited::Visited;
 use crate::browser::capture::Easel;
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
@@ -38,8 +39,6 @@ use crate::vision;
 const PAGE_EVENTS_MAX: usize = 1_024;
 /// What is to be drawn for a moment and waits; what comes beyond is left out.
 const SKETCHES_MAX: usize = 2;
-/// Ended viewers that may wait for the actor.
-const ENDED_VIEWERS_MAX: usize = 16;
 
 /// What every session of the service is started with.
 #[derive(Debug, Clone)]
@@ -180,18 +179,7 @@ pub(super) async fn start(
     let browser = open_browser(&ground.pool, &spec, &keeping, &gate, &page_events, &tracker);
     let (lease, tabs) = browser.instrument(span.clone()).await?;
     let easel = Easel::new(&lease, record.viewport, &tracker);
-    let (supervisor, panicked) = Supervisor::new();
-    let studio = start_studio(&config, &record, &supervisor)?;
-    let (ended, viewers_ended) = mpsc::channel(ENDED_VIEWERS_MAX);
-    let mut outlets = Outlets::new(
-        studio.clone(),
-        settings(&config, &record),
-        ended,
-        supervisor,
-        tracker.clone(),
-        cancel.clone(),
-    );
-    span.in_scope(|| outlets.join(&spec))?;
+    let stage = span.in_scope(|| Stage::set_up(&config, &spec, &record, &tracker, &cancel))?;
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (record_sender, record) = watch::channel(record);
     let ledger = Ledger::default();
@@ -210,26 +198,23 @@ pub(super) async fn start(
         remembered: Remembered::default(),
         keeping,
         browser_pid: lease.pid(),
-        sent: outlets.sent(),
+        sent: stage.outlets.sent(),
         used: Used::default(),
         visited: visited.clone(),
     };
-    let (kit, sketches) = kit(&config, tabs, gate, studio, &handle);
+    let (kit, sketches) = kit(&config, tabs, gate, stage.studio.clone(), &handle);
     let room = ground.bus.room(&handle.record().channel())?;
     let actor = Actor {
         requested,
         page_heard,
-        viewers_ended,
         loss: lease.loss(),
-        panicked,
-        livekit_states: outlets.livekit_states(),
         sketches,
         record: record_sender,
         room,
         ledger,
         visited,
         kit,
-        outlets,
+        stage,
         lease: Some(lease),
         shelf: ground.shelf,
         config,
@@ -365,30 +350,5 @@ async fn run(actor: Actor, initial_url: Option<String>) {
     };
     if let Err(panicked) = caught("actor", actor.run(initial_url)).await {
         remains.fail(&panicked);
-    }
-}
-
-fn start_studio(
-    config: &Config,
-    record: &SessionRecord,
-    supervisor: &Supervisor,
-) -> Result<Studio, Error> {
-    let options = studio::Options {
-        fps: record.fps,
-        bitrate_bps: record.bitrate_bps,
-        video: config.video.clone(),
-        cursor: config.cursor.clone(),
-    };
-    Studio::start(record.channel().as_str(), options, supervisor)
-        .map_err(|error| Error::exhausted("no thread is free for the session").source(error))
-}
-
-fn settings(config: &Config, record: &SessionRecord) -> Settings {
-    Settings {
-        livekit: config.livekit.clone(),
-        rtc: config.rtc.clone(),
-        listen: config.server.listen.ip(),
-        size: record.viewport.to_even(),
-        bitrate_bps: record.bitrate_bps,
     }
 }

@@ -26,11 +26,11 @@ use self::record::Recording;
 use self::video::Filming;
 use super::ledger::Ledger;
 use super::machine::{Effect, Input, Machine};
-use super::outlets::{self, Outlets};
+use super::outlets;
 use super::perform::Kit;
 use super::queue::Why;
 use super::request::{Reply, Request};
-use super::supervise::Panicked;
+use super::stage::Stage;
 use super::visited::Visited;
 use crate::browser::{Lease, Loss, TabEvent};
 use crate::config::Config;
@@ -38,7 +38,7 @@ use crate::error::Error;
 use crate::events;
 use crate::livekit::conventions;
 use crate::model::event::Origin;
-use crate::model::{EventBody, Secret, SessionRecord, SessionState, ViewerId};
+use crate::model::{EventBody, Secret, SessionRecord, SessionState};
 use crate::publish::livekit;
 use crate::publish::record::Shelf;
 
@@ -54,10 +54,7 @@ pub(super) struct Actor {
     // in
     pub(super) requested: mpsc::Receiver<Request>,
     pub(super) page_heard: mpsc::Receiver<TabEvent>,
-    pub(super) viewers_ended: mpsc::Receiver<ViewerId>,
     pub(super) loss: watch::Receiver<Option<Loss>>,
-    pub(super) panicked: mpsc::Receiver<Panicked>,
-    pub(super) livekit_states: Option<watch::Receiver<livekit::State>>,
     pub(super) sketches: mpsc::Receiver<Asking>,
     // out
     pub(super) record: watch::Sender<SessionRecord>,
@@ -66,7 +63,7 @@ pub(super) struct Actor {
     pub(super) visited: Visited,
     // owned
     pub(super) kit: Kit,
-    pub(super) outlets: Outlets,
+    pub(super) stage: Stage,
     pub(super) lease: Option<Lease>,
     pub(super) shelf: Shelf,
     pub(super) config: Arc<Config>,
@@ -116,8 +113,8 @@ impl Actor {
         work.step(Input::Ready);
         let id = work.actor.record.borrow().session_id.to_string();
         let attribute = (conventions::ATTRIBUTE_SESSION.to_owned(), id);
-        work.actor.outlets.set_attributes([attribute]);
-        if let Some(states) = &mut work.actor.livekit_states {
+        work.actor.stage.outlets.set_attributes([attribute]);
+        if let Some(states) = &mut work.actor.stage.livekit_states {
             let state = states.borrow_and_update().clone();
             work.hear_livekit(&state);
         }
@@ -144,7 +141,7 @@ impl Work {
             loss = lost(&mut self.actor.loss, self.actor.lease.is_some()) => {
                 self.lose_browser(loss.describe());
             }
-            Some(panicked) = self.actor.panicked.recv() => {
+            Some(panicked) = self.actor.stage.panicked.recv() => {
                 self.lose_browser(&panicked.describe());
             }
             request = self.actor.requested.recv(), if !self.is_deserted() => match request {
@@ -152,11 +149,11 @@ impl Work {
                 // Nobody could ever close it.
                 None => self.step(Input::Close("nobody holds it any more".to_owned())),
             },
-            Some(state) = livekit_changed(&mut self.actor.livekit_states) => {
+            Some(state) = livekit_changed(&mut self.actor.stage.livekit_states) => {
                 self.hear_livekit(&state);
             }
-            Some(viewer) = self.actor.viewers_ended.recv() => {
-                self.actor.outlets.remove_viewer(viewer);
+            Some(viewer) = self.actor.stage.viewers_ended.recv() => {
+                self.actor.stage.outlets.remove_viewer(viewer);
                 self.update_viewers();
             }
             change = self.acting.next() => self.act(change),
@@ -224,9 +221,9 @@ impl Work {
         for effect in effects {
             match effect {
                 Effect::Announce { state, reason } => self.announce(state, reason),
-                Effect::PauseVideo => self.actor.outlets.pause(),
-                Effect::ResumeVideo => self.actor.outlets.resume(),
-                Effect::ReconnectLiveKit => self.actor.outlets.reconnect(),
+                Effect::PauseVideo => self.actor.stage.outlets.pause(),
+                Effect::ResumeVideo => self.actor.stage.outlets.resume(),
+                Effect::ReconnectLiveKit => self.actor.stage.outlets.reconnect(),
                 Effect::BroadcastBrowserError(error) => {
                     self.tell(EventBody::BrowserError { error });
                 }
@@ -254,7 +251,7 @@ impl Work {
             conventions::ATTRIBUTE_STATE.to_owned(),
             state.as_str().to_owned(),
         );
-        self.actor.outlets.set_attributes([attribute]);
+        self.actor.stage.outlets.set_attributes([attribute]);
     }
 
     fn answer(&mut self, request: Request) {
@@ -276,7 +273,7 @@ impl Work {
             } => {
                 let added = match self.machine.state().is_dead() {
                     true => Err(crate::browser::Error::Gone.into()),
-                    false => self.actor.outlets.add_viewer(&offer, remote),
+                    false => self.actor.stage.outlets.add_viewer(&offer, remote),
                 };
                 self.update_viewers();
                 drop(reply.send(added));
@@ -286,10 +283,10 @@ impl Work {
                 candidates,
                 reply,
             } => {
-                drop(reply.send(self.actor.outlets.trickle(viewer, &candidates)));
+                drop(reply.send(self.actor.stage.outlets.trickle(viewer, &candidates)));
             }
             Request::RemoveViewer { viewer, reply } => {
-                let removed = self.actor.outlets.remove_viewer(viewer);
+                let removed = self.actor.stage.outlets.remove_viewer(viewer);
                 self.update_viewers();
                 drop(reply.send(removed.then_some(()).ok_or_else(outlets::no_viewer)));
             }
@@ -304,7 +301,7 @@ impl Work {
 
     fn recover(&mut self, new_token: Option<Secret>, reply: Reply<()>) {
         if let Some(token) = new_token
-            && let Err(error) = self.actor.outlets.set_token(token)
+            && let Err(error) = self.actor.stage.outlets.set_token(token)
         {
             // Whoever asked may have hung up.
             let _ = reply.send(Err(error));
@@ -362,7 +359,7 @@ impl Work {
             // Whoever asked may have hung up.
             let _ = reply.send(Err(crate::browser::Error::Gone.into()));
         }
-        let left = self.actor.outlets.leave();
+        let left = self.actor.stage.outlets.leave();
         self.update_viewers();
         self.actor.record.send_modify(|record| {
             record.capturing = false;
@@ -446,7 +443,7 @@ impl Work {
     }
 
     fn update_viewers(&self) {
-        let whep = self.actor.outlets.viewer_count();
+        let whep = self.actor.stage.outlets.viewer_count();
         self.actor
             .record
             .send_if_modified(|record| std::mem::replace(&mut record.viewers.whep, whep) != whep);

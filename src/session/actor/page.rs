@@ -162,7 +162,7 @@ impl Work {
     fn note_place(&self, url: &str) {
         self.note_activity(Some(url.to_owned()));
         let attribute = (conventions::ATTRIBUTE_URL.to_owned(), url.to_owned());
-        self.actor.outlets.set_attributes([attribute]);
+        self.actor.stage.outlets.set_attributes([attribute]);
     }
 
     /// Notes that something happened, and where if that is news.

@@ -222,8 +222,8 @@ impl Work {
     fn update_video(&self) {
         let view = *self.filming.view.borrow();
         let capturing = self.filming.is_capturing();
-        let whep = self.actor.outlets.viewer_count();
-        let livekit = self.actor.outlets.livekit_is_watched();
+        let whep = self.actor.stage.outlets.viewer_count();
+        let livekit = self.actor.stage.outlets.livekit_is_watched();
         self.actor.record.send_modify(|record| {
             record.capturing = capturing;
             record.video = view.stats;

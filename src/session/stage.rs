@@ -1,0 +1,84 @@
+//! A session's stage: the studio that draws it and the outlets that it goes to.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::outlets::{Outlets, Settings};
+use super::studio::{self, Studio};
+use super::supervise::{Panicked, Supervisor};
+use crate::config::Config;
+use crate::error::Error;
+use crate::model::{SessionRecord, SessionSpec, ViewerId};
+use crate::publish::livekit;
+
+/// Ended viewers that may wait for the actor.
+const ENDED_VIEWERS_MAX: usize = 16;
+
+/// What is seen of a session, and by whom.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) studio: Studio,
+    pub(super) outlets: Outlets,
+    pub(super) viewers_ended: mpsc::Receiver<ViewerId>,
+    pub(super) panicked: mpsc::Receiver<Panicked>,
+    pub(super) livekit_states: Option<watch::Receiver<livekit::State>>,
+}
+
+impl Stage {
+    /// Starts the studio, and the publisher into the session's room.
+    pub(super) fn set_up(
+        config: &Arc<Config>,
+        spec: &SessionSpec,
+        record: &SessionRecord,
+        tracker: &TaskTracker,
+        cancel: &CancellationToken,
+    ) -> Result<Self, Error> {
+        let (supervisor, panicked) = Supervisor::new();
+        let studio = start_studio(config, record, &supervisor)?;
+        let (ended, viewers_ended) = mpsc::channel(ENDED_VIEWERS_MAX);
+        let mut outlets = Outlets::new(
+            studio.clone(),
+            settings(config, record),
+            ended,
+            supervisor,
+            tracker.clone(),
+            cancel.clone(),
+        );
+        outlets.join(spec)?;
+        Ok(Self {
+            studio,
+            livekit_states: outlets.livekit_states(),
+            outlets,
+            viewers_ended,
+            panicked,
+        })
+    }
+}
+
+fn start_studio(
+    config: &Config,
+    record: &SessionRecord,
+    supervisor: &Supervisor,
+) -> Result<Studio, Error> {
+    let options = studio::Options {
+        fps: record.fps,
+        bitrate_bps: record.bitrate_bps,
+        video: config.video.clone(),
+        cursor: config.cursor.clone(),
+    };
+    Studio::start(record.channel().as_str(), options, supervisor)
+        .map_err(|error| Error::exhausted("no thread is free for the session").source(error))
+}
+
+fn settings(config: &Config, record: &SessionRecord) -> Settings {
+    Settings {
+        livekit: config.livekit.clone(),
+        rtc: config.rtc.clone(),
+        listen: config.server.listen.ip(),
+        size: record.viewport.to_even(),
+        bitrate_bps: record.bitrate_bps,
+    }
+}
