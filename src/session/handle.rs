@@ -11,6 +11,7 @@ use super::ledger::Ledger;
 use super::limits::Used;
 use super::remembered::Remembered;
 use super::request::{Reply, Request};
+use super::stage::Stage;
 use super::visited::Visited;
 use crate::browser::capture::Easel;
 use crate::browser::tabs::Tabs;
@@ -163,6 +164,19 @@ impl SessionHandle {
     pub async fn stop_recording(&self) -> Result<RecordingStatus, Error> {
         self.ask_disk(|reply| Request::StopRecording { reply })
             .await
+    }
+
+    /// Takes over the stage of a kept session whose browser is lost, if it still has one.
+    pub(super) async fn hand_over(&self) -> Option<Stage> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::HandOver { reply }).await.ok()?;
+        answer.await.ok().flatten()
+    }
+
+    /// Lets go of who watches a session whose browser is lost for good, and tells why.
+    pub(super) async fn give_up(&self, why: String) {
+        // An actor that is gone has let go already.
+        let _ = self.requests.send(Request::GiveUp { why }).await;
     }
 
     /// Ends the session; returns when everything is put away.

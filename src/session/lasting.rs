@@ -7,7 +7,10 @@ use super::Manager;
 use super::manager::at_rest;
 use crate::browser::Profile;
 use crate::error::{Chain, Error, ErrorKind};
-use crate::model::{SessionId, SessionName, SessionRecord, SessionSpec, SessionState, UnixTime};
+use crate::model::event::Origin;
+use crate::model::{
+    EventBody, RoomName, SessionId, SessionName, SessionRecord, SessionSpec, SessionState, UnixTime,
+};
 
 /// A lost browser of a kept session is started again so many times, within
 const RESTARTS_MAX: usize = 3;
@@ -107,6 +110,22 @@ impl Manager {
         }
     }
 
+    /// Tells that a session whose browser could not be started again is stored.
+    pub(super) fn tell_stored(&self, channel: &RoomName, id: SessionId, error: &Error) {
+        let body = EventBody::StreamState {
+            state: SessionState::Stored.as_str(),
+            reason: format!("its browser cannot be started again: {error}"),
+        };
+        let origin = Origin {
+            session_id: Some(id),
+            ..Origin::default()
+        };
+        match self.ground.bus.room(channel) {
+            Ok(room) => room.publish(body, origin),
+            Err(error) => tracing::debug!(%error, "nobody can be told that a session is stored"),
+        }
+    }
+
     /// Forgets how often a session was started again, which is no more.
     pub(super) fn forget_restarts(&self, id: SessionId) {
         let restarts = self.restarts.lock();
@@ -114,10 +133,10 @@ impl Manager {
     }
 
     /// Starts a kept session again whose browser was lost, on its profile and its page, unless that has
-    /// been tried too often; answers whether it is there again.
-    pub(super) async fn start_again(&self, lost: &SessionRecord) -> bool {
+    /// been tried too often; an error says why it is not there again.
+    pub(super) async fn start_again(&self, lost: &SessionRecord) -> Result<(), String> {
         let Some(name) = lost.session_name.clone() else {
-            return false;
+            return Err("a session without a name is not started again".to_owned());
         };
         {
             let mut restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,18 +144,23 @@ impl Manager {
             times.retain(|time| time.elapsed() < RESTARTS_WITHIN);
             if times.len() >= RESTARTS_MAX {
                 tracing::warn!(%name, "its browser was lost too often; it stays failed");
-                return false;
+                return Err(format!(
+                    "its browser was lost {} times within {} minutes, and is started again only when the \
+                     session is used",
+                    RESTARTS_MAX + 1,
+                    RESTARTS_WITHIN.as_secs() / 60
+                ));
             }
             times.push(Instant::now());
         }
         match self.open_boxed(SessionSpec::named(name.clone())).await {
             Ok(_) => {
                 tracing::info!(%name, "a kept session's browser is started again");
-                true
+                Ok(())
             }
             Err(error) => {
                 tracing::warn!(%name, error = %Chain(&error), "a lost browser cannot be started again");
-                false
+                Err(format!("its browser cannot be started again: {error}"))
             }
         }
     }

@@ -96,6 +96,11 @@ impl Machine {
         }
     }
 
+    /// Whether the video is paused by request.
+    pub fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
     /// The LiveKit side.
     pub fn livekit(&self) -> LiveKitStatus {
         self.livekit

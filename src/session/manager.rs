@@ -179,13 +179,30 @@ impl Manager {
             stored,
             is_held: false,
         };
+        let mut stage = None;
+        for handle in dead.iter().filter(|handle| handle.kept().is_some()) {
+            stage = stage.or(handle.hand_over().await);
+        }
         join_all(dead.iter().map(SessionHandle::close)).await;
         let keeping = self.keep(&spec, &record, claim.stored.as_deref()).await?;
         let mut spec = spec;
         if let Some(url) = claim.stored.as_deref().and_then(last_url) {
             spec.initial_url = self.permitted(&spec, url);
         }
-        let started = start::start(self.ground.clone(), spec, record, keeping.clone()).await;
+        let started = start::start(
+            self.ground.clone(),
+            spec,
+            record,
+            keeping.clone(),
+            &mut stage,
+        )
+        .await;
+        if let Some(stage) = stage {
+            stage.leave().await;
+        }
+        if let (Err(error), false) = (&started, dead.is_empty()) {
+            self.tell_stored(&claim.channel, claim.id, error);
+        }
         if started.is_err() && claim.stored.is_none() {
             // Without a registry there is nothing to forget.
             let _ = keeping.forget().await;
@@ -389,8 +406,11 @@ impl Manager {
                 return;
             }
             let lost = record.borrow().clone();
-            if self.start_again(&lost).await {
+            let Err(why) = self.start_again(&lost).await else {
                 return;
+            };
+            if let Ok(handle) = self.held(&lost.session_id.to_string()) {
+                handle.give_up(why).await;
             }
             let closed = async {
                 if record

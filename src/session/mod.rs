@@ -6,8 +6,9 @@
 //!     Actor          the one task that owns the session's state
 //!       Machine      its life, pure
 //!       Queue        its actions, pure
-//!       Studio       shots in, access units out (an OS thread)
-//!       Outlets      the LiveKit publisher and the WHEP viewers
+//!       Stage        what is seen of it
+//!         Studio     shots in, access units out (an OS thread)
+//!         Outlets    the LiveKit publisher and the WHEP viewers
 //! ```
 
 mod acting;

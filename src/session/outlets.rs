@@ -203,17 +203,39 @@ impl Outlets {
         u32::try_from(self.viewers.len()).unwrap_or(u32::MAX)
     }
 
+    /// Takes the publisher and the viewers, as they are.
+    pub(super) fn take(&mut self) -> Self {
+        Self {
+            studio: self.studio.clone(),
+            settings: self.settings.clone(),
+            livekit: self.livekit.take(),
+            livekit_feed: self.livekit_feed.take(),
+            viewers: std::mem::take(&mut self.viewers),
+            ended: self.ended.clone(),
+            sent: Arc::clone(&self.sent),
+            supervisor: self.supervisor.clone(),
+            tracker: self.tracker.clone(),
+            cancel: self.cancel.clone(),
+        }
+    }
+
+    /// Cancelled, it ends what there is at once and without a word.
+    pub(super) fn cut(&self) -> CancellationToken {
+        self.cancel.clone()
+    }
+
     /// Ends every viewer and leaves the room; what is answered lasts until it is left.
     pub(super) fn leave(&mut self) -> impl Future<Output = ()> + Send + use<> {
         let ids: Vec<ViewerId> = self.viewers.keys().copied().collect();
         for id in ids {
             self.remove_viewer(id);
         }
-        let publisher = self.livekit.take();
+        let (publisher, cancel) = (self.livekit.take(), self.cancel.clone());
         async move {
             if let Some(publisher) = publisher {
                 publisher.close().await;
             }
+            cancel.cancel();
         }
     }
 

@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::queue::Found;
+use super::stage::Stage;
 use crate::error::Error;
 use crate::model::command::ActionRequest;
 use crate::model::ids::action_id;
@@ -87,6 +88,14 @@ pub(super) enum Request {
     },
     StopRecording {
         reply: Reply<RecordingStatus>,
+    },
+    /// Hands over the stage of a kept session whose browser is lost, and ends without a word.
+    HandOver {
+        reply: oneshot::Sender<Option<Stage>>,
+    },
+    /// Tells that a lost browser is not started again, and lets go of who watches.
+    GiveUp {
+        why: String,
     },
     Close {
         why: String,

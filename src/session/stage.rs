@@ -1,4 +1,7 @@
 //! A session's stage: the studio that draws it and the outlets that it goes to.
+//!
+//! The stage of a kept session outlives a browser that is lost: it is handed over to the session that is
+//! started in its place, so that those who watch see the picture stand still and go on.
 
 use std::sync::Arc;
 
@@ -20,6 +23,8 @@ const ENDED_VIEWERS_MAX: usize = 16;
 /// What is seen of a session, and by whom.
 #[derive(Debug)]
 pub(super) struct Stage {
+    /// Whether the video is paused by request.
+    pub(super) is_paused: bool,
     pub(super) studio: Studio,
     pub(super) outlets: Outlets,
     pub(super) viewers_ended: mpsc::Receiver<ViewerId>,
@@ -34,7 +39,7 @@ impl Stage {
         spec: &SessionSpec,
         record: &SessionRecord,
         tracker: &TaskTracker,
-        cancel: &CancellationToken,
+        service: &CancellationToken,
     ) -> Result<Self, Error> {
         let (supervisor, panicked) = Supervisor::new();
         let studio = start_studio(config, record, &supervisor)?;
@@ -45,16 +50,35 @@ impl Stage {
             ended,
             supervisor,
             tracker.clone(),
-            cancel.clone(),
+            service.child_token(),
         );
         outlets.join(spec)?;
         Ok(Self {
+            is_paused: false,
             studio,
             livekit_states: outlets.livekit_states(),
             outlets,
             viewers_ended,
             panicked,
         })
+    }
+
+    /// Takes all that is of use to another session, and leaves nobody behind.
+    pub(super) fn take(&mut self, is_paused: bool) -> Self {
+        Self {
+            is_paused,
+            studio: self.studio.clone(),
+            livekit_states: self.livekit_states.take(),
+            outlets: self.outlets.take(),
+            viewers_ended: std::mem::replace(&mut self.viewers_ended, mpsc::channel(1).1),
+            panicked: std::mem::replace(&mut self.panicked, mpsc::channel(1).1),
+        }
+    }
+
+    /// Ends every viewer, leaves the room, and ends the studio.
+    pub(super) async fn leave(mut self) {
+        self.outlets.leave().await;
+        self.studio.end();
     }
 }
 

@@ -162,12 +162,14 @@ pub(super) fn policy(
     })
 }
 
-/// Starts a session. It lives on in its actor until it is closed.
+/// Starts a session. It lives on in its actor until it is closed. A stage that is there already is taken
+/// when nothing can fail any more.
 pub(super) async fn start(
     ground: Ground,
     spec: SessionSpec,
     record: SessionRecord,
     keeping: Keeping,
+    stage: &mut Option<Stage>,
 ) -> Result<SessionHandle, Error> {
     let (config, tracker) = (ground.config, ground.tracker);
     let cancel = ground.cancel.child_token();
@@ -179,7 +181,13 @@ pub(super) async fn start(
     let browser = open_browser(&ground.pool, &spec, &keeping, &gate, &page_events, &tracker);
     let (lease, tabs) = browser.instrument(span.clone()).await?;
     let easel = Easel::new(&lease, record.viewport, &tracker);
-    let stage = span.in_scope(|| Stage::set_up(&config, &spec, &record, &tracker, &cancel))?;
+    let room = ground.bus.room(&record.channel())?;
+    let stage = match stage.take() {
+        Some(stage) => stage,
+        None => {
+            span.in_scope(|| Stage::set_up(&config, &spec, &record, &tracker, &ground.cancel))?
+        }
+    };
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (record_sender, record) = watch::channel(record);
     let ledger = Ledger::default();
@@ -203,7 +211,6 @@ pub(super) async fn start(
         visited: visited.clone(),
     };
     let (kit, sketches) = kit(&config, tabs, gate, stage.studio.clone(), &handle);
-    let room = ground.bus.room(&handle.record().channel())?;
     let actor = Actor {
         requested,
         page_heard,
@@ -336,6 +343,7 @@ fn kit(
 /// Runs a session's actor, and fails the session if it breaks.
 async fn run(actor: Actor, initial_url: Option<String>) {
     let (kit, cancel) = (actor.kit.clone(), actor.cancel.clone());
+    let cut = actor.stage.outlets.cut();
     let remains = Remains {
         record: actor.record.clone(),
         room: Arc::clone(&actor.room),
@@ -345,6 +353,7 @@ async fn run(actor: Actor, initial_url: Option<String>) {
             kit.studio.end();
             kit.tabs.end();
             kit.gate.end();
+            cut.cancel();
             cancel.cancel();
         }),
     };

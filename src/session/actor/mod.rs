@@ -82,8 +82,21 @@ struct Work {
     shown: u32,
     recording: Recording,
     teardown: Teardown,
+    /// Whether the stage waits for another browser, or has gone to the session that has one.
+    succession: Succession,
     closers: Vec<oneshot::Sender<()>>,
     recoveries: Vec<Reply<()>>,
+}
+
+/// What becomes of the stage of a session whose browser is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Succession {
+    /// It ends with the session.
+    None,
+    /// It waits to be handed over.
+    Awaited,
+    /// It is another session's, which goes on where this one was: nothing more is told of this one.
+    Done,
 }
 
 /// How far what the session holds is put away.
@@ -106,11 +119,15 @@ impl Actor {
             drawing: Drawing::new(&self.kit, sketches),
             recording: Recording::new(self.shelf.clone()),
             teardown: Teardown::NotBegun,
+            succession: Succession::None,
             closers: Vec::new(),
             recoveries: Vec::new(),
             actor: self,
         };
         work.step(Input::Ready);
+        if work.actor.stage.is_paused {
+            work.step(Input::Pause);
+        }
         let id = work.actor.record.borrow().session_id.to_string();
         let attribute = (conventions::ATTRIBUTE_SESSION.to_owned(), id);
         work.actor.stage.outlets.set_attributes([attribute]);
@@ -236,13 +253,16 @@ impl Work {
             .send_if_modified(|record| std::mem::replace(&mut record.livekit, livekit) != livekit);
     }
 
-    fn announce(&self, state: crate::model::SessionState, reason: String) {
+    fn announce(&self, state: SessionState, reason: String) {
         tracing::info!(state = state.as_str(), reason, "session");
         self.actor.record.send_modify(|record| {
             record.state = state;
             record.active = !state.is_dead();
             record.state_reason = (!reason.is_empty()).then(|| reason.clone());
         });
+        if self.succession == Succession::Done {
+            return;
+        }
         self.tell(EventBody::StreamState {
             state: state.as_str(),
             reason,
@@ -271,7 +291,9 @@ impl Work {
                 remote,
                 reply,
             } => {
-                let added = match self.machine.state().is_dead() {
+                let is_left =
+                    self.machine.state().is_dead() && self.succession != Succession::Awaited;
+                let added = match is_left {
                     true => Err(crate::browser::Error::Gone.into()),
                     false => self.actor.stage.outlets.add_viewer(&offer, remote),
                 };
@@ -292,6 +314,8 @@ impl Work {
             }
             Request::StartRecording { reply } => self.start_recording(reply),
             Request::StopRecording { reply } => self.stop_recording(reply),
+            Request::HandOver { reply } => self.hand_over(reply),
+            Request::GiveUp { why } => self.give_up(why),
             Request::Close { why, reply } => {
                 self.closers.push(reply);
                 self.step(Input::Close(why));
@@ -341,11 +365,62 @@ impl Work {
         }
     }
 
-    /// Puts away what needs the browser, and the rest of the video with it; once, whatever the
-    /// cause. What takes its time is left to a future.
+    /// Hands the stage over, if it waits for that.
+    fn hand_over(&mut self, reply: oneshot::Sender<Option<Stage>>) {
+        let is_awaited = self.succession == Succession::Awaited;
+        if is_awaited {
+            self.succession = Succession::Done;
+        }
+        let is_paused = self.machine.is_paused();
+        let stage = is_awaited.then(|| self.actor.stage.take(is_paused));
+        if let Err(Some(stage)) = reply.send(stage) {
+            self.actor.tracker.spawn(stage.leave());
+        }
+    }
+
+    /// No browser comes in the place of the lost one.
+    fn give_up(&mut self, why: String) {
+        if self.succession == Succession::Awaited {
+            self.announce(self.machine.state(), why);
+            self.leave_stage();
+        }
+    }
+
+    /// Lets go of who watches, beside all that is put away already.
+    fn leave_stage(&mut self) {
+        self.succession = Succession::None;
+        let (left, studio) = (
+            self.actor.stage.outlets.leave(),
+            self.actor.stage.studio.clone(),
+        );
+        self.update_viewers();
+        self.actor
+            .record
+            .send_modify(|record| record.viewers.livekit = false);
+        let before = std::mem::replace(&mut self.teardown, Teardown::Done);
+        let leaving = async move {
+            match before {
+                Teardown::UnderWay(before) => drop(tokio::join!(before, left)),
+                Teardown::NotBegun | Teardown::Done => left.await,
+            }
+            // A recording is complete by now.
+            studio.end();
+        };
+        self.teardown = Teardown::UnderWay(leaving.boxed());
+    }
+
+    /// Puts away what needs the browser, and the rest of the video with it unless that is to be another's;
+    /// once, whatever the cause. What takes its time is left to a future.
     fn tear_down(&mut self) {
         if !matches!(self.teardown, Teardown::NotBegun) {
+            if self.succession == Succession::Awaited {
+                self.leave_stage();
+            }
             return;
+        }
+        let is_failed = self.machine.state() == SessionState::Failed;
+        if is_failed && self.actor.record.borrow().session_name.is_some() {
+            self.succession = Succession::Awaited;
         }
         self.filming.stop();
         self.drawing.stop();
@@ -359,19 +434,14 @@ impl Work {
             // Whoever asked may have hung up.
             let _ = reply.send(Err(crate::browser::Error::Gone.into()));
         }
-        let left = self.actor.stage.outlets.leave();
-        self.update_viewers();
         self.actor.record.send_modify(|record| {
             record.capturing = false;
             record.video.fps = 0.0;
             record.video.bitrate_bps = 0;
-            record.viewers.livekit = false;
         });
         let (kit, lease) = (self.actor.kit.clone(), self.actor.lease.take());
         let teardown = async move {
             recorded.await;
-            left.await;
-            kit.studio.end();
             kit.tabs.end();
             kit.gate.end();
             kit.easel.close().await;
@@ -380,6 +450,9 @@ impl Work {
             }
         };
         self.teardown = Teardown::UnderWay(teardown.boxed());
+        if self.succession == Succession::None {
+            self.leave_stage();
+        }
     }
 
     /// Everything is put away.
