@@ -89,7 +89,7 @@ pub(super) async fn navigate(
     (status = 400, description = "The script is empty or too long", body = ErrorBody),
     (status = 404, description = "No such session", body = ErrorBody),
     (status = 409, description = "The page has a dialog open", body = ErrorBody),
-    (status = 422, description = "The result is larger than 1 MiB", body = ErrorBody),
+    (status = 422, description = "The result is larger than 1 MiB, or not one frame is called so", body = ErrorBody),
     (status = 503, description = "The browser is gone", body = ErrorBody),
     (status = 504, description = "The script did not end in time", body = ErrorBody),
 ))]
@@ -451,9 +451,8 @@ async fn until(handle: &SessionHandle, expression: String, bound: Duration) -> R
             .saturating_duration_since(Instant::now())
             .as_millis() as u64;
         let script = Script {
-            script: expression.clone(),
-            args: Value::Null,
             timeout_ms: Some(left.max(1)),
+            ..Script::new(expression.clone())
         };
         let seen = match handle.execute(&script).await {
             Ok(seen) => seen,

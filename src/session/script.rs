@@ -16,6 +16,8 @@ const SCRIPT_BYTES_MAX: usize = 128 * 1024;
 const RESULT_BYTES_MAX: usize = 1 << 20;
 /// Bound on a script that names none, milliseconds.
 const TIMEOUT_MS: u64 = 10_000;
+/// Frames that a refusal names at most.
+const FRAMES_TOLD_MAX: usize = 8;
 /// Longest bound, milliseconds.
 const TIMEOUT_MS_MAX: u64 = 120_000;
 
@@ -35,6 +37,10 @@ pub struct Script {
     /// is ended.
     #[schema(minimum = 1, maximum = 120_000, default = 10_000)]
     pub timeout_ms: Option<u64>,
+    /// The frame to run it in: its name, its URL, or a part of its URL that no other one has. The page itself
+    /// without it.
+    #[schema(example = "https://shop.example/checkout")]
+    pub frame: Option<String>,
 }
 
 /// What a script came to.
@@ -71,6 +77,7 @@ impl Script {
             script,
             args: Value::Null,
             timeout_ms: None,
+            frame: None,
         }
     }
 }
@@ -95,8 +102,10 @@ impl SessionHandle {
             )
             .hint("Answer it with the action handle_dialog."));
         }
-        let ran = page.run_script(&script.script, &script.args, Duration::from_millis(bound));
+        let (bound_for, frame) = (Duration::from_millis(bound), script.frame.as_deref());
+        let ran = page.run_script(&script.script, &script.args, frame, bound_for);
         let executed = match ran.await? {
+            Ran::NoFrame(there) => return Err(self.no_frame(frame.unwrap_or_default(), &there)),
             Ran::Value { mut result, kind } => {
                 let bytes = serde_json::to_string(&result).map_or(0, |json| json.len());
                 if bytes > RESULT_BYTES_MAX {
@@ -131,6 +140,27 @@ impl SessionHandle {
         };
         self.touch();
         Ok(executed)
+    }
+}
+
+impl SessionHandle {
+    fn no_frame(&self, wanted: &str, there: &[String]) -> Error {
+        let wanted: String = wanted.chars().take(120).collect();
+        let message = format!("not one frame of the page is called \"{wanted}\"");
+        let shown: Vec<&str> = there
+            .iter()
+            .map(String::as_str)
+            .take(FRAMES_TOLD_MAX)
+            .collect();
+        let hint = match shown.is_empty() {
+            true => "The page has no frames; leave frame out.".to_owned(),
+            false => format!(
+                "Send the name of one, or enough of its URL that no other one has it: {}.",
+                shown.join(", ")
+            ),
+        };
+        Error::unprocessable(self.secrets.mask(&message).into_owned())
+            .hint(self.secrets.mask(&hint).into_owned())
     }
 }
 

@@ -424,3 +424,36 @@ def test_selectors_that_say_what_one_sees(lone_api, room, show):
             "POST", f"/sessions/{room}/interact", json={"action": "click", "selector": selector}
         )
         assert_envelope(answer, 400, "invalid_input")
+
+
+def test_execute_in_a_frame(lone_api, room, show, web, other_web):
+    """B19: in the frame's own world, of whatever site; a name that is not one frame's is told."""
+    inner = b"<!doctype html><script>window.mine = 'inner ' + location.pathname</script>"
+    web.files["/near.html"] = inner + b"<iframe src='/deep.html' name=deep></iframe>"
+    web.files["/deep.html"] = other_web.files["/far.html"] = inner
+    show(
+        "<script>window.mine = 'page'</script><iframe name=near src='/near.html'></iframe>"
+        f"<iframe src='{other_web.url('/far.html')}'></iframe>",
+        path="/framed.html",
+    )
+
+    def run(frame, script="mine", status=200):
+        return post(lone_api, room, "execute", status, script=script, frame=frame)
+
+    assert post(lone_api, room, "execute", script="mine")["result"] == "page"
+    assert run("near")["result"] == "inner /near.html"
+    assert run("deep")["result"] == "inner /deep.html"
+    assert run(other_web.url("/far.html"))["result"] == "inner /far.html"
+    assert run("/far")["result"] == "inner /far.html"
+    assert run("near", "if (args) {} return [mine, await Promise.resolve(1)]")["result"] == [
+        "inner /near.html",
+        1,
+    ]
+    assert run("/far", "if (")["error"]["name"] == "SyntaxError"
+    assert run("/far", "null.x")["error"]["name"] == "TypeError"
+    assert run("near", "document.body")["type"] == "node"
+    for wanted, named in (("nowhere", "/deep.html"), (".html", "/far.html"), ("", "/near.html")):
+        refused = run(wanted, status=422)
+        assert named in refused["error"]["hint"], refused
+    show("<p>text</p>")
+    assert "no frames" in run("near", status=422)["error"]["hint"]

@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use chromiumoxide_cdp::cdp::js_protocol::runtime::{
     CallFunctionOnParams, CompileScriptParams, EvaluateParams, ExceptionDetails,
-    ReleaseObjectParams, RemoteObject, RemoteObjectSubtype, RemoteObjectType,
+    ReleaseObjectParams, RemoteObject, RemoteObjectId, RemoteObjectSubtype, RemoteObjectType,
     TerminateExecutionParams,
 };
+use futures::future::join_all;
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::super::cdp::Session;
 use super::super::error::Error;
+use super::super::text::shown;
 use super::Page;
+use super::frames::Frame;
 
 const OPERATION: &str = "run a script";
 
@@ -39,6 +42,16 @@ pub enum Ran {
     TimedOut,
     /// It returned more than is handed over.
     TooLarge,
+    /// No frame is called so, or several: the URLs of those there are, or that are called so.
+    NoFrame(Vec<String>),
+}
+
+/// Where a script runs.
+#[derive(Debug)]
+struct Place<'a> {
+    session: &'a Session,
+    /// The document as its page holds it, of a frame within the page; none for the page's own document.
+    document: Option<RemoteObjectId>,
 }
 
 /// What a script threw.
@@ -54,15 +67,34 @@ pub struct Thrown {
 
 impl Page {
     /// Runs a script in the page's own world: an expression, or a function's body with `return`; `args`
-    /// is what the caller handed over. A promise is waited for.
+    /// is what the caller handed over. A promise is waited for. `frame` is the name of a frame, its URL or a
+    /// part of it; none is the page itself.
     pub async fn run_script(
         &self,
         script: &str,
         args: &Value,
+        frame: Option<&str>,
         bound: Duration,
     ) -> Result<Ran, Error> {
-        let session = self.session();
-        match timeout(bound, run(session, script, args)).await {
+        let within = match frame {
+            Some(wanted) => match self.frame_called(wanted).await {
+                Ok(frame) => Some(frame),
+                Err(there) => return Ok(Ran::NoFrame(there)),
+            },
+            None => None,
+        };
+        let session = within.as_ref().map_or(self.session(), Frame::session);
+        let running = async {
+            let document = match &within {
+                Some(frame) => Some(frame.document_of_page().await?),
+                None => None,
+            };
+            let place = Place { session, document };
+            let ran = run(&place, script, args).await;
+            place.leave();
+            ran
+        };
+        match timeout(bound, running).await {
             Ok(ran) => ran,
             Err(_) => {
                 // One that never lets go of the page would keep everything from it; one that waits does
@@ -76,25 +108,73 @@ impl Page {
     }
 }
 
+impl Page {
+    /// The one frame of that name or URL, or else whose URL has that in it; an error has the URLs of those
+    /// that come into question.
+    async fn frame_called(&self, wanted: &str) -> Result<Frame, Vec<String>> {
+        let frames: Vec<Frame> = self
+            .frames()
+            .into_iter()
+            .filter(|frame| frame.parent().is_some())
+            .collect();
+        let names = frames.iter().map(|frame| async {
+            // One that hangs has no name.
+            let name = timeout(ANSWERS_WITHIN, frame.evaluate::<String>("window.name")).await;
+            name.ok().and_then(Result::ok).unwrap_or_default()
+        });
+        let names = join_all(names).await;
+        let called = |is_it: &dyn Fn(&Frame, &str) -> bool| -> Vec<Frame> {
+            let pairs = frames.iter().zip(&names);
+            let found = pairs.filter(|(frame, name)| is_it(frame, name));
+            found.map(|(frame, _)| frame.clone()).collect()
+        };
+        // A frame without a name has the empty one, which means none of them.
+        let exact =
+            called(&|frame, name| !wanted.is_empty() && (name == wanted || frame.url() == wanted));
+        let found = match exact.is_empty() {
+            true => called(&|frame, _| frame.url().contains(wanted)),
+            false => exact,
+        };
+        match <[Frame; 1]>::try_from(found) {
+            Ok([frame]) => Ok(frame),
+            Err(found) => {
+                let asked = if found.is_empty() { frames } else { found };
+                Err(asked.iter().map(|frame| shown(frame.url())).collect())
+            }
+        }
+    }
+}
+
+impl Place<'_> {
+    /// Lets go of what it holds in the page.
+    fn leave(&self) {
+        if let Some(document) = &self.document {
+            let letting_go = ReleaseObjectParams::new(document.clone());
+            self.session.tell("let a document go", &letting_go);
+        }
+    }
+}
+
 /// Whether the page does not answer a trifle.
 async fn is_busy(session: &Session) -> bool {
     let asking = session.execute_unbounded(OPERATION, EvaluateParams::new("0"));
     timeout(ANSWERS_WITHIN, asking).await.is_err()
 }
 
-async fn run(session: &Session, script: &str, args: &Value) -> Result<Ran, Error> {
+async fn run(place: &Place<'_>, script: &str, args: &Value) -> Result<Ran, Error> {
+    let session = place.session;
     // Measured where it is, before it is handed over.
     let measured = format!(
         ".then((is) => {{ if (typeof is === 'string' && is.length > {CHARS_MAX}) throw \
          '{TOO_LARGE}'; return is; }})"
     );
     let expression = format!("(async (args) => (\n{script}\n))({args}){measured}");
-    let answer = evaluate(session, &expression).await?;
+    let answer = evaluate(place, &expression).await?;
     match answer {
         Ok(object) => told(session, object).await,
         Err(thrown) if is_syntax(&thrown) && !compiles(session, &expression).await? => {
             let body = format!("(async (args) => {{\n{script}\n}})({args}){measured}");
-            match evaluate(session, &body).await? {
+            match evaluate(place, &body).await? {
                 Ok(object) => told(session, object).await,
                 Err(thrown) => Ok(threw(&thrown)),
             }
@@ -104,9 +184,24 @@ async fn run(session: &Session, script: &str, args: &Value) -> Result<Ran, Error
 }
 
 async fn evaluate(
-    session: &Session,
+    place: &Place<'_>,
     expression: &str,
 ) -> Result<Result<RemoteObject, Box<ExceptionDetails>>, Error> {
+    let session = place.session;
+    if let Some(document) = &place.document {
+        // Of frames in one process only the outermost one's world is known, but each has a document.
+        let params = CallFunctionOnParams {
+            object_id: Some(document.clone()),
+            await_promise: Some(true),
+            user_gesture: Some(true),
+            ..CallFunctionOnParams::new(format!("function () {{ return {expression}; }}"))
+        };
+        let answer = session.execute_unbounded(OPERATION, params).await?;
+        return Ok(match answer.exception_details {
+            Some(thrown) => Err(Box::new(thrown)),
+            None => Ok(answer.result),
+        });
+    }
     let params = EvaluateParams {
         await_promise: Some(true),
         user_gesture: Some(true),

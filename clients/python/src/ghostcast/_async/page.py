@@ -186,19 +186,29 @@ class AsyncPage:
         where = session_path(self.session_id, "screenshot")
         return SavedScreenshot.model_validate(await self._transport.json("POST", where, json=body))
 
-    async def execute_js(self, script: str, *, args: Any = None, timeout_ms: int | None = None) -> Any:
+    async def execute_js(
+        self,
+        script: str,
+        *,
+        args: Any = None,
+        timeout_ms: int | None = None,
+        frame: str | None = None,
+    ) -> Any:
         """Runs JavaScript in the page's own world and returns its value.
 
         Args:
             script: An expression, or a function's body with `return`. A promise is waited for.
             args: What the script finds as `args`.
             timeout_ms: Bound on it, milliseconds; 10,000 without it.
+            frame: The name of a frame, its URL, or a part of it that no other one has; the page itself
+                without it.
 
         Raises `ScriptError` when it throws, `Timeout` when it does not end in time, `Conflict` while
-        a dialog is open, and `Unprocessable` when the value is larger than 1 MiB.
+        a dialog is open, and `Unprocessable` when the value is larger than 1 MiB or there is not one
+        such frame.
 
         """
-        body = given(script=script, args=args, timeout_ms=timeout_ms)
+        body = given(script=script, args=args, timeout_ms=timeout_ms, frame=frame)
         timeout_s = bound_s(timeout_ms, WAIT_MS, self._transport.timeout_s)
         path = session_path(self.session_id, "execute")
         answer = await self._transport.json("POST", path, json=body, timeout_s=timeout_s)
