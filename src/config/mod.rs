@@ -4,6 +4,7 @@
 //! does. Unknown keys are refused with the nearest valid name. Every key is documented in
 //! `deploy/config.example.toml`, which a test keeps complete.
 
+mod browser;
 mod load;
 mod log;
 mod state;
@@ -20,8 +21,9 @@ use crate::error::Error;
 use crate::media::cursor;
 use crate::model::secrets;
 use crate::model::session::limits;
-use crate::model::{Allowlist, Network, Secret};
+use crate::model::{Network, Secret};
 
+pub use browser::{Browser, Sandbox};
 pub use load::{Flags, data_directory, load, parse, start_url, warn_of_strays};
 pub use log::{Log, LogFormat};
 pub use state::{Restore, State};
@@ -98,54 +100,6 @@ pub struct LiveKit {
     pub api_secret: Secret,
     /// The identity under which the browser joins.
     pub identity: String,
-}
-
-/// Chromium.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Browser {
-    /// The executable; empty to look for chromium-headless-shell, then chromium, then Chrome.
-    pub executable: PathBuf,
-    /// Chromium's own sandbox: `auto` turns it off for root only, where it cannot work.
-    pub sandbox: Sandbox,
-    /// Further flags for Chromium, each with or without its leading dashes.
-    pub extra_args: Vec<String>,
-    /// Sessions that share one browser process.
-    pub contexts_per_process: usize,
-    /// A process is retired after it served this many sessions.
-    pub sessions_per_process: usize,
-    /// Keep one process warm, so that the next session starts at once.
-    pub keep_warm: bool,
-    /// A process must answer its CDP socket within this time of its start, milliseconds.
-    pub launch_timeout_ms: u64,
-    /// How often a browser is asked whether it answers, milliseconds.
-    pub probe_interval_ms: u64,
-    /// A browser that does not answer a probe for this long counts as hung, milliseconds.
-    pub probe_timeout_ms: u64,
-    /// Where profile directories are made; empty for the system's temporary directory.
-    pub work_dir: PathBuf,
-    /// The only directory whose files may be uploaded by their paths; empty for none.
-    pub uploads_dir: PathBuf,
-    /// Refuse cloud metadata addresses (169.254.169.254 and the like).
-    pub deny_metadata: bool,
-    /// Host patterns that any session's page may reach; empty for no restriction. A session's own
-    /// list can only narrow them.
-    pub allowed_domains: Vec<String>,
-    /// Refuse this machine and private networks to every session's page.
-    pub block_private_networks: bool,
-}
-
-/// Chromium's own sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sandbox {
-    /// On, except for root.
-    #[default]
-    Auto,
-    /// Always on.
-    On,
-    /// Always off.
-    Off,
 }
 
 /// Defaults and bounds of sessions.
@@ -324,27 +278,6 @@ impl Default for Recording {
     }
 }
 
-impl Default for Browser {
-    fn default() -> Self {
-        Self {
-            executable: PathBuf::new(),
-            sandbox: Sandbox::Auto,
-            extra_args: Vec::new(),
-            contexts_per_process: 8,
-            sessions_per_process: 200,
-            keep_warm: true,
-            launch_timeout_ms: 15_000,
-            probe_interval_ms: 2_000,
-            probe_timeout_ms: 5_000,
-            work_dir: PathBuf::new(),
-            uploads_dir: PathBuf::new(),
-            deny_metadata: true,
-            allowed_domains: Vec::new(),
-            block_private_networks: false,
-        }
-    }
-}
-
 impl Default for Session {
     fn default() -> Self {
         Self {
@@ -477,29 +410,6 @@ impl Server {
                     .hint("Write it as \"https://browser.example.com\"."),
             );
         }
-        Ok(())
-    }
-}
-
-impl Browser {
-    fn check(&self) -> Result<(), Error> {
-        if self.allowed_domains.len() > limits::ALLOWED_DOMAINS {
-            return Err(
-                Error::invalid_input("browser.allowed_domains has too many patterns")
-                    .hint(format!("Use at most {}.", limits::ALLOWED_DOMAINS)),
-            );
-        }
-        let uploads = &self.uploads_dir;
-        if !uploads.as_os_str().is_empty() && !uploads.has_root() {
-            return Err(
-                Error::invalid_input("browser.uploads_dir is no path from the root")
-                    .hint("Write it whole, such as \"/srv/uploads\", or leave it empty for none."),
-            );
-        }
-        Allowlist::parse(&self.allowed_domains).map_err(|mut error| {
-            error.message = format!("browser.{}", error.message).into();
-            error
-        })?;
         Ok(())
     }
 }
