@@ -126,6 +126,8 @@ impl App {
             cancel.clone(),
         ));
         tracker.spawn(tidy_up(metrics, cancel.clone()));
+        let watching = manager.clone().watch_memory();
+        tracker.spawn(cancel.clone().run_until_cancelled_owned(watching));
         tracker.spawn(begin(manager.clone(), config.state.restore, cancel.clone()));
         Ok(Self {
             manager,

@@ -41,6 +41,11 @@ pub struct Browser {
     pub allowed_domains: Vec<String>,
     /// Refuse this machine and private networks to every session's page.
     pub block_private_networks: bool,
+    /// No session is started while all browsers together take so much memory (their proportional set
+    /// size), bytes; 0 for four fifths of what the machine, or the service's control group, has.
+    pub memory_bytes_max: u64,
+    /// A page whose process takes more memory than this is ended, bytes; 0 for no bound.
+    pub renderer_bytes_max: u64,
 }
 
 /// Chromium's own sandbox.
@@ -73,6 +78,8 @@ impl Default for Browser {
             deny_metadata: true,
             allowed_domains: Vec::new(),
             block_private_networks: false,
+            memory_bytes_max: 0,
+            renderer_bytes_max: 4 << 30,
         }
     }
 }

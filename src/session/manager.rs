@@ -14,6 +14,7 @@ use super::actor::SERVICE_STOPS;
 use super::handle::SessionHandle;
 use super::keeping::Keeping;
 use super::machine::still_starting;
+use super::memory::Ended;
 use super::slots::{self, Slot, Slots};
 use super::start::{self, Ground};
 use super::usage::{Busy, Measured};
@@ -93,6 +94,7 @@ impl Manager {
             vision,
             shelf: start::shelf(&config.recording),
             registry,
+            ended: Ended::default(),
             config,
             pool,
             bus,
@@ -184,6 +186,7 @@ impl Manager {
             stage = stage.or(handle.hand_over().await);
         }
         join_all(dead.iter().map(SessionHandle::close)).await;
+        self.must_have_memory().await?;
         let keeping = self.keep(&spec, &record, claim.stored.as_deref()).await?;
         let mut spec = spec;
         if let Some(url) = claim.stored.as_deref().and_then(last_url) {

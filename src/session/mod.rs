@@ -25,6 +25,7 @@ mod look;
 pub mod machine;
 mod manager;
 mod masking;
+mod memory;
 mod outlets;
 mod perform;
 pub mod queue;

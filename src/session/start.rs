@@ -12,6 +12,7 @@ use super::handle::SessionHandle;
 use super::keeping::Keeping;
 use super::ledger::Ledger;
 use super::limits::{self, Used};
+use super::memory::Ended;
 use super::outlets;
 use super::perform::Kit;
 use super::remains::Remains;
@@ -49,6 +50,7 @@ pub(super) struct Ground {
     pub(super) vision: vision::Client,
     pub(super) shelf: Shelf,
     pub(super) registry: Registry,
+    pub(super) ended: Ended,
     pub(super) tracker: TaskTracker,
     pub(super) cancel: CancellationToken,
 }
@@ -215,6 +217,7 @@ pub(super) async fn start(
         requested,
         page_heard,
         loss: lease.loss(),
+        ended: ground.ended,
         sketches,
         record: record_sender,
         room,

@@ -3,6 +3,7 @@
 
 mod files;
 mod jar;
+pub mod memory;
 pub mod pool;
 pub mod process;
 mod profile;

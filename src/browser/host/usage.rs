@@ -23,13 +23,7 @@ pub struct Usage {
 pub fn usage(leaders: &[u32]) -> HashMap<u32, Usage> {
     let own = std::process::id();
     let mut found: HashMap<u32, Usage> = HashMap::new();
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return found;
-    };
-    let pids = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    for pid in pids {
+    for pid in pids() {
         let Some(stat) = stat(pid) else { continue };
         let whose = match pid == own {
             true => own,
@@ -42,6 +36,25 @@ pub fn usage(leaders: &[u32]) -> HashMap<u32, Usage> {
         usage.pss_bytes += pss(pid).unwrap_or_default();
     }
     found
+}
+
+/// The processes of this machine.
+pub(super) fn pids() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The process group that a process is of.
+pub(super) fn group(pid: u32) -> Option<u32> {
+    stat(pid).map(|stat| stat.group)
+}
+
+/// The memory that a process has in place, with all that it shares with others. See proc_pid_statm(5).
+pub(super) fn resident(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok()??;
+    Some(pages * u64::try_from(page).ok()?)
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -65,7 +78,7 @@ fn parse(stat: &str) -> Option<Stat> {
 }
 
 /// The proportional set size; the resident one where the kernel does not tell it.
-fn pss(pid: u32) -> Option<u64> {
+pub(super) fn pss(pid: u32) -> Option<u64> {
     let kib = |file: &str, key: &str| {
         let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
         let line = text.lines().find(|line| line.starts_with(key))?;

@@ -26,6 +26,7 @@ use self::record::Recording;
 use self::video::Filming;
 use super::ledger::Ledger;
 use super::machine::{Effect, Input, Machine};
+use super::memory::Ended;
 use super::outlets;
 use super::perform::Kit;
 use super::queue::Why;
@@ -55,6 +56,7 @@ pub(super) struct Actor {
     pub(super) requested: mpsc::Receiver<Request>,
     pub(super) page_heard: mpsc::Receiver<TabEvent>,
     pub(super) loss: watch::Receiver<Option<Loss>>,
+    pub(super) ended: Ended,
     pub(super) sketches: mpsc::Receiver<Asking>,
     // out
     pub(super) record: watch::Sender<SessionRecord>,

@@ -2,15 +2,23 @@
 
 use tracing::Instrument;
 
-use super::Work;
+use super::{START_ANEW, Work};
 use crate::browser::target::loading::Failure;
-use crate::browser::{PageEvent, TabEvent, act};
+use crate::browser::{Lease, PageEvent, TabEvent, act};
 use crate::error::Chain;
 use crate::livekit::conventions;
 use crate::model::{EventBody, UnixTime};
 use crate::session::masking;
 
 impl Work {
+    /// What is told of a page whose renderer is gone.
+    fn crashed(&self) -> String {
+        let browser = self.actor.lease.as_ref().and_then(Lease::pid);
+        let why = self.actor.ended.why(browser);
+        let why = why.as_deref().unwrap_or("The page's renderer crashed.");
+        format!("{why} {START_ANEW}")
+    }
+
     /// Hears a page. Subscribers hear of the current one only.
     pub(super) fn hear_page(&mut self, heard: TabEvent) {
         let TabEvent { tab, mut event } = heard;
@@ -35,7 +43,7 @@ impl Work {
                 return;
             }
             PageEvent::Crashed if self.actor.kit.tabs.is_current(tab) => {
-                self.lose_browser("The page's renderer crashed. Start a new session on this room.");
+                self.lose_browser(&self.crashed());
                 return;
             }
             PageEvent::Crashed => {
