@@ -38,7 +38,7 @@ pub struct Audience {
 impl Audience {
     /// Joins the room that the token is for, and subscribes to all that is there and comes.
     pub async fn join(url: &str, token: &Secret) -> Result<Self, Error> {
-        let (client, events) = connect(url, token, true).await?;
+        let (client, _join, events) = connect(url, token, true).await?;
         Ok(Self { client, events })
     }
 

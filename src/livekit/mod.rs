@@ -2,10 +2,12 @@
 //! crates; media is not its business (see `rtc` and `publish::livekit`).
 
 pub mod audience;
+mod company;
 pub mod conventions;
 pub mod place;
 pub mod signal;
 pub mod token;
 
+pub use company::Company;
 pub use signal::Signal;
 pub use token::Minter;

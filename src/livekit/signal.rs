@@ -13,6 +13,7 @@ use proto::signal_response::Message as Response;
 use tokio::time::timeout;
 use tracing::debug;
 
+use super::company::{Company, Roster};
 use crate::model::Secret;
 
 /// What may go wrong with the signalling connection.
@@ -122,6 +123,8 @@ pub enum Event {
         /// Whether any quality of it is subscribed.
         watched: bool,
     },
+    /// Others came or went.
+    Company(Company),
     /// A moderator muted or unmuted a track.
     Muted {
         /// The server's id of it.
@@ -165,6 +168,7 @@ pub enum Leave {
 pub struct Signal {
     client: SignalClient,
     events: SignalEvents,
+    roster: Roster,
 }
 
 /// Joins the room that the token is for.
@@ -172,24 +176,27 @@ pub(super) async fn connect(
     url: &str,
     token: &Secret,
     auto_subscribe: bool,
-) -> Result<(SignalClient, SignalEvents), Error> {
+) -> Result<(SignalClient, proto::JoinResponse, SignalEvents), Error> {
     let mut options = SignalOptions::default();
     options.auto_subscribe = auto_subscribe;
     options.adaptive_stream = false;
     options.protocol_version = PROTOCOL_VERSION;
     // Trailers in video packets would need a media stack that strips them.
     options.client_capabilities = Vec::new();
-    let (client, _join, events) = SignalClient::connect(url, token.reveal(), options, None)
+    SignalClient::connect(url, token.reveal(), options, None)
         .await
-        .map_err(|source| Error::Join { source })?;
-    Ok((client, events))
+        .map_err(|source| Error::Join { source })
 }
 
 impl Signal {
     /// Joins the room that the token is for, as a publisher only.
     pub async fn join(url: &str, token: &Secret) -> Result<Self, Error> {
-        let (client, events) = connect(url, token, false).await?;
-        Ok(Self { client, events })
+        let (client, join, events) = connect(url, token, false).await?;
+        Ok(Self {
+            client,
+            events,
+            roster: Roster::new(&join),
+        })
     }
 
     /// The next thing the server tells. Safe to cancel.
@@ -206,10 +213,21 @@ impl Signal {
                     return Event::Closed { reason };
                 }
             };
+            if let Response::Update(update) = &*message {
+                if self.roster.note(&update.participants) {
+                    return Event::Company(self.roster.company());
+                }
+                continue;
+            }
             if let Some(event) = event(*message) {
                 return event;
             }
         }
+    }
+
+    /// Who is in the room beside us.
+    pub fn company(&self) -> Company {
+        self.roster.company()
     }
 
     /// Asks to publish a track; [`Event::TrackPublished`] answers.

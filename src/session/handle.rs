@@ -16,6 +16,7 @@ use super::visited::Visited;
 use crate::browser::capture::Easel;
 use crate::browser::tabs::Tabs;
 use crate::error::Error;
+use crate::livekit::Company;
 use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::{
     ActionResult, Kept, RecordingStatus, Secret, Secrets, SessionRecord, SessionSpec, SessionState,
@@ -45,6 +46,8 @@ pub struct SessionHandle {
     pub(super) browser_pid: Option<u32>,
     /// Bytes sent to viewers and to LiveKit.
     pub(super) sent: Arc<AtomicU64>,
+    /// Who is in its room beside the browser.
+    pub(super) company: Option<watch::Receiver<Company>>,
     /// When a caller used it last.
     pub(super) used: Used,
     /// Where its pages have been.

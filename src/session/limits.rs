@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Manager;
 use super::handle::SessionHandle;
 use crate::config;
+use crate::livekit::Company;
 use crate::model::event::Origin;
 use crate::model::session::LiveKitStatus;
 use crate::model::{EventBody, SessionRecord, SessionSpec};
@@ -124,10 +125,12 @@ impl Clock {
     }
 }
 
-/// Whether somebody uses the session at this moment without calling it. In a LiveKit room those who watch
-/// count, and not a program that listens to events: agents may be left there alone.
-fn is_in_use(record: &SessionRecord) -> bool {
-    let is_watched = record.viewers.whep > 0 || record.viewers.livekit;
+/// Whether somebody uses the session at this moment without calling it. In a LiveKit room people who watch
+/// count, and neither an agent nor a program that listens to events: those may be left there alone.
+fn is_in_use(record: &SessionRecord, company: Company) -> bool {
+    // Whoever watches and is seen by nobody is no agent that the room knows of.
+    let has_people = company.people > 0 || company.agents == 0;
+    let is_watched = record.viewers.whep > 0 || record.viewers.livekit && has_people;
     let is_heard = record.connections > 0 && record.livekit == LiveKitStatus::None;
     let is_busy = record.running_action.is_some() || record.queued_actions > 0;
     is_watched || is_heard || is_busy
@@ -153,7 +156,8 @@ impl Manager {
             if record.state.is_dead() {
                 return;
             }
-            if is_in_use(&record) && matches!(why, Why::Idle(_)) {
+            let company = handle.company.as_ref().map(|company| *company.borrow());
+            if is_in_use(&record, company.unwrap_or_default()) && matches!(why, Why::Idle(_)) {
                 handle.used.note();
                 warned = None;
             } else {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -13,7 +13,7 @@ use super::studio::Studio;
 use super::supervise::Supervisor;
 use crate::config;
 use crate::error::Error;
-use crate::livekit::{Minter, place};
+use crate::livekit::{Company, Minter, place};
 use crate::model::session::LiveKitStatus;
 use crate::model::{Secret, SessionSpec, Size, ViewerId};
 use crate::publish::{FeedId, livekit, whep};
@@ -95,8 +95,13 @@ impl Outlets {
     }
 
     /// The LiveKit publisher's state, to wait on.
-    pub(super) fn livekit_states(&self) -> Option<tokio::sync::watch::Receiver<livekit::State>> {
+    pub(super) fn livekit_states(&self) -> Option<watch::Receiver<livekit::State>> {
         self.livekit.as_ref().map(livekit::Publisher::states)
+    }
+
+    /// Who is in the room beside the browser; none for a session without LiveKit.
+    pub(super) fn company(&self) -> Option<watch::Receiver<Company>> {
+        self.livekit.as_ref().map(livekit::Publisher::company)
     }
 
     /// Tries to reach LiveKit at once.

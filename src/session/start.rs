@@ -209,6 +209,7 @@ pub(super) async fn start(
         keeping,
         browser_pid: lease.pid(),
         sent: stage.outlets.sent(),
+        company: stage.outlets.company(),
         used: Used::default(),
         visited: visited.clone(),
     };

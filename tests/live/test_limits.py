@@ -7,6 +7,7 @@ import pytest
 from support.api import new_room
 from support.kept import start
 from support.service import running_service
+from support.subscriber import PythonSubscriber
 from support.wait import wait_for
 
 TYPES = ["stream_state", "session_ending"]
@@ -69,6 +70,25 @@ def test_a_life_is_over_whoever_uses_it(lone_api, web):
         assert gone(lone_api, room, 6) > 1
         warning = next(e for e in events.events if e["type"] == "session_ending")
         assert warning["reason"] == "lifetime"
+
+
+def test_a_room_that_only_agents_are_left_in_is_closed(api, livekit_server, watch_js, web):
+    """People who watch keep a session; an agent that watches does not."""
+    room = new_room()
+    api.create(room, initial_url=web.url("/clock"), idle_timeout_s=3)
+    with PythonSubscriber(livekit_server, room, kind="agent") as agent:
+        person = watch_js(room)
+        wait_for(person.newest_clock, 10, "a person sees the page")
+        wait_for(agent.newest_clock, 10, "and so does the agent")
+        time.sleep(5)
+        assert state(api, room) == "live"
+        person.close()
+        count = agent.frame_count()
+        assert 2 < gone(api, room, 8) < 7
+        assert agent.frame_count() > count, "the agent has watched to the end"
+    with api.events(room, types=TYPES, since=0) as events:
+        closing = events.wait("stream_state", accept=lambda event: event["state"] == "closing")
+    assert closing["reason"] == "nobody used it for 3 s", closing
 
 
 @pytest.mark.alone

@@ -31,7 +31,7 @@ use self::signalling::Signalling;
 use super::Feed;
 use crate::error::Chain;
 use crate::livekit::signal::{self, Event, Leave, Published, Track};
-use crate::livekit::{Minter, Signal, conventions};
+use crate::livekit::{Company, Minter, Signal, conventions};
 use crate::model::{Secret, Size};
 use crate::rtc::driver::Watch;
 use crate::rtc::peer::{self, Offered, Rate};
@@ -87,6 +87,7 @@ pub enum State {
 pub struct Publisher {
     wanted: watch::Sender<Wanted>,
     state: watch::Receiver<State>,
+    company: watch::Receiver<Company>,
     cancel: CancellationToken,
 }
 
@@ -110,6 +111,7 @@ pub fn start(
 ) -> Publisher {
     let (wanted, wanted_seen) = watch::channel(Wanted::default());
     let (state, state_seen) = watch::channel(State::Connecting);
+    let (company, company_seen) = watch::channel(Company::default());
     let cancel = cancel.child_token();
     let actor = Actor {
         feed,
@@ -119,6 +121,7 @@ pub fn start(
             cancel: cancel.clone(),
             wanted: wanted_seen,
             state,
+            company,
             tokens_taken: 0,
         },
     };
@@ -126,6 +129,7 @@ pub fn start(
     Publisher {
         wanted,
         state: state_seen,
+        company: company_seen,
         cancel,
     }
 }
@@ -166,6 +170,11 @@ impl Publisher {
         self.state.clone()
     }
 
+    /// Who is in the room beside us; while there is no connection, who was.
+    pub fn company(&self) -> watch::Receiver<Company> {
+        self.company.clone()
+    }
+
     /// Leaves the room and ends; takes at most about a second.
     pub async fn close(&self) {
         self.cancel.cancel();
@@ -187,6 +196,7 @@ struct Context {
     cancel: CancellationToken,
     wanted: watch::Receiver<Wanted>,
     state: watch::Sender<State>,
+    company: watch::Sender<Company>,
     /// How many of the owner's tokens have been taken over.
     tokens_taken: u64,
 }
@@ -346,6 +356,7 @@ impl Actor {
             commands,
             watched,
         } = ready;
+        context.company.send_replace(signal.company());
         let (reports, reported) = mpsc::channel(REPORTS_MAX);
         let media = async {
             // A report that finds no place is late by seconds. Of a lost path the driver's own bound

@@ -85,6 +85,11 @@ impl Signalling<'_> {
                 self.tell_watched(paused).await;
                 None
             }
+            Event::Company(company) => {
+                debug!(?company, "who is in the room");
+                self.context.company.send_replace(company);
+                None
+            }
             Event::Candidate { candidate } => {
                 self.tell(Command::AddRemoteCandidate(candidate)).await;
                 None

@@ -139,8 +139,8 @@ class LiveKitServer:
             self.process.send_signal(how)
             self.process.wait(10)
 
-    def token(self, identity, room, publish=False, hours=1):
+    def token(self, identity, room, publish=False, hours=1, kind="standard"):
         """A token to join `room`; a viewer's, unless it may publish. Expired with negative `hours`."""
         grants = api.VideoGrants(room_join=True, room=room, can_publish=publish, can_subscribe=True)
-        access = api.AccessToken(API_KEY, API_SECRET).with_identity(identity)
+        access = api.AccessToken(API_KEY, API_SECRET).with_identity(identity).with_kind(kind)
         return access.with_grants(grants).with_ttl(datetime.timedelta(hours=hours)).to_jwt()

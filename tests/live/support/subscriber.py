@@ -22,11 +22,11 @@ class PythonSubscriber:
 
     identities = itertools.count(1)
 
-    def __init__(self, server, room, identity=None):
+    def __init__(self, server, room, identity=None, kind="standard"):
         self.identity = identity or f"python-viewer-{next(self.identities)}"
         self.home = tempfile.TemporaryDirectory(prefix="subscriber-")
         self.errors = Path(self.home.name) / "stderr.txt"
-        token = server.token(self.identity, room)
+        token = server.token(self.identity, room, kind=kind)
         command = [*server.prefix(), sys.executable, str(PROGRAM), server.url, token]
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
