@@ -5,8 +5,8 @@
 //! that it is typed into, and is refused everywhere else.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -98,15 +98,19 @@ impl<'de> Deserialize<'de> for Entry {
     }
 }
 
-/// The secrets that a session knows. Cheap to clone.
+/// The secrets that a session knows. Cheap to clone; what one learns all know.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
-    known: Arc<Known>,
+    known: Arc<RwLock<Arc<Known>>>,
 }
 
 #[derive(Default)]
 struct Known {
     entries: BTreeMap<String, Entry>,
+    /// Labels that had a value once, which is nowhere on the disk.
+    lost: BTreeSet<String>,
+    /// Each way that a value is written, and what is told in its place: of values that were replaced too.
+    forms: Vec<(String, String)>,
     masks: Masks,
 }
 
@@ -153,22 +157,60 @@ fn key(label: &str) -> String {
 impl Secrets {
     /// The service's own secrets and a session's, which win.
     pub fn new(common: &BTreeMap<String, Entry>, own: &BTreeMap<String, Entry>) -> Self {
-        let mut entries = BTreeMap::new();
-        let mut forms = Vec::new();
-        for (label, entry) in common.iter().chain(own) {
+        let secrets = Self::default();
+        secrets.learn(common.iter().chain(own));
+        secrets
+    }
+
+    /// Takes further secrets; one of a label that there is replaces its value, which stays masked.
+    pub fn learn<'a>(&self, more: impl IntoIterator<Item = (&'a String, &'a Entry)>) {
+        let before = self.known();
+        let (mut entries, mut lost) = (before.entries.clone(), before.lost.clone());
+        let mut forms = before.forms.clone();
+        for (label, entry) in more {
             let shown = format!("{{{{{label}}}}}");
-            forms.extend(written(entry.value.reveal()).map(|form| (form, shown.clone())));
+            let written = written(entry.value.reveal()).map(|form| (form, shown.clone()));
+            forms.extend(written.filter(|form| !before.forms.contains(form)));
+            lost.remove(&key(label));
             entries.insert(key(label), entry.clone());
         }
-        let masks = Masks::new(forms.into_iter());
-        Self {
-            known: Arc::new(Known { entries, masks }),
-        }
+        let masks = Masks::new(forms.iter().cloned());
+        self.replace(Known {
+            entries,
+            lost,
+            forms,
+            masks,
+        });
+    }
+
+    /// Notes labels that had a value once: whoever types one hears that it has to be sent again.
+    pub fn lose<'a>(&self, labels: impl IntoIterator<Item = &'a String>) {
+        let before = self.known();
+        let lost = labels.into_iter().map(|label| key(label));
+        let lost = lost
+            .filter(|label| !before.entries.contains_key(label))
+            .collect();
+        self.replace(Known {
+            entries: before.entries.clone(),
+            lost,
+            forms: before.forms.clone(),
+            masks: Masks::new(before.forms.iter().cloned()),
+        });
+    }
+
+    fn replace(&self, known: Known) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+    }
+
+    fn known(&self) -> Arc<Known> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&known)
     }
 
     /// The text with every placeholder replaced by its value, to be typed into a page of the URL or
     /// origin `page`; `None` for a page that has none.
     pub fn resolve(&self, text: &str, page: Option<&str>) -> Result<String, ActionError> {
+        let known = self.known();
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(at) = rest.find("{{") {
@@ -183,8 +225,11 @@ impl Secrets {
             let label = end.map(|end| rest[2..end].trim());
             match (label.filter(|label| is_label(label)), end) {
                 (Some(label), Some(end)) => {
-                    let entry = self.known.entries.get(&key(label));
-                    let entry = entry.ok_or_else(|| unknown(label))?;
+                    let entry = known.entries.get(&key(label));
+                    let entry = entry.ok_or_else(|| match known.lost.contains(&key(label)) {
+                        true => lost(label),
+                        false => unknown(label),
+                    })?;
                     if !entry.origins.permit(page) {
                         return Err(out_of_place(label, &entry.origins, page));
                     }
@@ -204,7 +249,7 @@ impl Secrets {
 
     /// The text with every value replaced by its placeholder.
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        self.known.masks.mask(text)
+        self.known().masks.mask(text)
     }
 
     /// Masks a text in place.
@@ -318,6 +363,17 @@ fn out_of_place(label: &str, origins: &Origins, page: Option<&str>) -> ActionErr
     )
 }
 
+fn lost(label: &str) -> ActionError {
+    ActionError::new(
+        ActionErrorKind::UnknownSecret,
+        format!(
+            "The secret \"{label}\" has no value any more: values are in no file, and the service was \
+             started again since it was sent. Nothing was typed. Send it again: POST /sessions with this \
+             session_name and secrets."
+        ),
+    )
+}
+
 fn unknown(label: &str) -> ActionError {
     ActionError::new(
         ActionErrorKind::UnknownSecret,
@@ -390,6 +446,31 @@ mod tests {
         let told = serde_json::json!({"{{pw}}": [{"{{pw}}": 1}], "text": "x"});
         assert_eq!(sent, told);
         assert!(!format!("{secrets:?}").contains("hunter"));
+    }
+
+    #[test]
+    fn a_value_that_is_replaced_stays_masked_and_one_that_is_lost_is_asked_for() {
+        let known = secrets(&[("pin", "4711-0815")]);
+        known.lose(&["Pin".to_owned(), "word".to_owned()]);
+        assert_eq!(known.resolve("{{pin}}", None).unwrap(), "4711-0815");
+        let error = known.resolve("{{word}}", None).unwrap_err();
+        assert_eq!(error.kind, ActionErrorKind::UnknownSecret);
+        assert!(error.message.contains("POST /sessions"), "{error}");
+        let other = known.clone();
+        let more =
+            |label: &str, value: &str| (label.to_owned(), Secret::from(value.to_owned()).into());
+        other.learn(&BTreeMap::from([
+            more("word", "sesame-1"),
+            more("pin", "9999-1234"),
+        ]));
+        assert_eq!(
+            known.resolve("{{word}} {{pin}}", None).unwrap(),
+            "sesame-1 9999-1234"
+        );
+        assert_eq!(
+            known.mask("4711-0815 9999-1234 sesame-1"),
+            "{{pin}} {{pin}} {{word}}"
+        );
     }
 
     #[test]

@@ -55,11 +55,13 @@ pub struct SessionHandle {
 }
 
 impl SessionHandle {
-    /// A label of the secrets that a caller sends, of which the session has no value.
-    pub(super) fn lacks_secrets(&self, wanted: &SessionSpec) -> Option<String> {
-        let has = self.keeping.last().secret_labels;
-        let mut labels = wanted.secrets.keys();
-        labels.find(|label| !has.contains(label)).cloned()
+    /// Takes the secrets that a caller sends to a session that is there.
+    pub(super) async fn learn(&self, wanted: &SessionSpec) -> Result<(), Error> {
+        if wanted.secrets.is_empty() {
+            return Ok(());
+        }
+        self.secrets.learn(&wanted.secrets);
+        self.keeping.learn(&wanted.secrets).await
     }
 
     /// Notes that somebody used the session.

@@ -1,6 +1,7 @@
 //! What is kept of a session while it runs: its row in the registry, and its browser's cookies.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::visited::Visited;
 use crate::browser::{Jar, Tabs};
 use crate::error::{Chain, Error};
+use crate::model::secrets::Entry;
 use crate::model::{Kept, Secrets, SessionRecord};
 use crate::store::Registry;
 
@@ -57,6 +59,24 @@ impl Keeping {
     /// What the session may type and never tells.
     pub(super) fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    /// Notes further secrets: their labels are written down, and their values kept for as long as the service
+    /// runs.
+    pub(super) async fn learn(&self, more: &BTreeMap<String, Entry>) -> Result<(), Error> {
+        {
+            let mut last = self.lock();
+            for (label, entry) in more {
+                if !last.secret_labels.contains(label) {
+                    last.secret_labels.push(label.clone());
+                }
+                last.spec.secrets.insert(label.clone(), entry.clone());
+            }
+        }
+        match self.is_wanted() {
+            true => self.write().await,
+            false => Ok(()),
+        }
     }
 
     /// Where it is kept.

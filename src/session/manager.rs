@@ -1,6 +1,6 @@
 //! [`Manager`]: who gets which session, admission, and shutdown.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -133,6 +133,7 @@ impl Manager {
             match self.claim(&spec)? {
                 slots::Claim::New(claimed) => break claimed,
                 slots::Claim::There(handle) => {
+                    handle.learn(&spec).await?;
                     handle.used.note();
                     return Ok(Opened {
                         handle,
@@ -250,14 +251,17 @@ impl Manager {
             record.current_url.clone_from(&kept.record.current_url);
             record.title.clone_from(&kept.record.title);
         }
+        let had = stored.map_or(&[][..], |kept| &kept.secret_labels);
+        let labels: BTreeSet<String> = spec.secrets.keys().chain(had).cloned().collect();
         let first = Kept {
             record,
             spec: spec.clone(),
             tabs,
-            secret_labels: spec.secrets.keys().cloned().collect(),
+            secret_labels: labels.iter().cloned().collect(),
         };
         let is_named = spec.session_name.is_some();
         let secrets = Secrets::new(&self.ground.config.secrets, &spec.secrets);
+        secrets.lose(&labels);
         let keeping = Keeping::new(first, self.ground.registry.clone(), secrets);
         if is_named {
             keeping.write().await?;

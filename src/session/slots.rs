@@ -292,7 +292,7 @@ fn reuse(wanted: &SessionSpec, slot: &Slot) -> Result<Option<Claim>, Error> {
     if !slot.is_live() {
         return Ok(None);
     }
-    must_satisfy(wanted, slot, &record)?;
+    must_satisfy(wanted, &record)?;
     if wanted.room_name.is_some() && wanted.room_name != record.room_name {
         let place = match &record.room_name {
             Some(room) => format!("is in the room \"{room}\""),
@@ -309,22 +309,16 @@ fn reuse(wanted: &SessionSpec, slot: &Slot) -> Result<Option<Claim>, Error> {
 }
 
 /// What a caller asks for to be safe holds of a session that runs already, or the caller hears of it.
-fn must_satisfy(wanted: &SessionSpec, slot: &Slot, there: &SessionRecord) -> Result<(), Error> {
+fn must_satisfy(wanted: &SessionSpec, there: &SessionRecord) -> Result<(), Error> {
     let is_fenced = wanted.allowed_domains.is_empty()
         || !there.allowed_domains.is_empty()
             && allowlist::narrowed(&there.allowed_domains, &wanted.allowed_domains)
                 .is_ok_and(|both| both == there.allowed_domains);
     let is_private = there.block_private_networks || !wanted.block_private_networks;
-    let missing = match slot {
-        Slot::Held(handle) => handle.lacks_secrets(wanted),
-        Slot::Starting { .. } | Slot::Stored(_) => None,
-    };
-    let has_state = wanted.storage_state.is_none();
-    let what = match (is_fenced && is_private, missing, has_state) {
-        (true, None, true) => return Ok(()),
-        (false, ..) => "without the fence that was asked for".to_owned(),
-        (true, Some(label), _) => format!("without the secret \"{label}\""),
-        (true, None, false) => "and takes no storage_state any more".to_owned(),
+    let what = match (is_fenced && is_private, wanted.storage_state.is_none()) {
+        (true, true) => return Ok(()),
+        (false, _) => "without the fence that was asked for",
+        (true, false) => "and takes no storage_state any more",
     };
     Err(Error::conflict(format!("this session runs {what}"))
         .hint("Use it as it is, or delete it first and start it again: its profile stays."))

@@ -461,7 +461,7 @@ def test_old_sessions_are_cleaned_up(house):
 
 
 def test_what_runs_is_not_told_as_fenced(house):
-    """A live session is no answer to whom it gives less safety, or fewer secrets, than asked for."""
+    """A live session is no answer to whom it gives less safety than asked for."""
     service = house()
     api = service.api
     fence = ["b.test", "a.test"]
@@ -470,7 +470,6 @@ def test_what_runs_is_not_told_as_fenced(house):
     for spec in (
         {"allowed_domains": ["a.test"]},
         {"block_private_networks": True},
-        {"secrets": {"pin": "4711-0815"}},
     ):
         answer = api.request("POST", "/sessions", json={"session_name": "loose", **spec})
         assert_envelope(answer, 409, "conflict")
@@ -486,6 +485,46 @@ def test_what_runs_is_not_told_as_fenced(house):
     )
     assert_envelope(answer, 409, "conflict")
     assert not service.stop()
+
+
+def test_secrets_are_asked_for_again(house, web):
+    """Labels come back and values do not: who types one hears what to do, and a live session takes more."""
+    web.files["/field.html"] = b"<!doctype html><title>field</title><label>Word <input id=word></label>"
+    service = house()
+    api, first, other = service.api, "hush-hush-77", "quite-other-88"
+    start(api, "forgets", initial_url=web.url("/field.html"), secrets={"word": first})
+
+    def typed(text):
+        done = api.act("forgets", "type", clear=True, index=api.index_of("forgets", "Word"), text=text)
+        said = api.request(
+            "POST", "/sessions/forgets/execute", json={"script": "word.value.length"}
+        )
+        return done, said.json()["result"]
+
+    done, length = typed("{{word}}")
+    assert length == len(first), done
+    assert not service.stop()
+    service = house(port=service.port)
+    api = service.api
+    done, length = typed("{{word}}")
+    assert (done["error_kind"], length) == ("unknown_secret", 0), done
+    assert "POST /sessions" in done["error"] and "word" in done["error"]
+    assert typed("{{never}}")[0]["error"] != done["error"]
+    start(api, "forgets", status=200, secrets={"word": first})
+    assert typed("{{word}}")[1] == len(first)
+    # Another value takes the place of the one before, and neither is told.
+    start(api, "forgets", status=200, secrets={"word": other, "more": "and-more-99"})
+    assert typed("{{word}}{{more}}")[1] == len(other) + len("and-more-99")
+    typed(first)
+    assert first not in api.get("/sessions/forgets/context").text
+    assert not service.stop()
+    service = house(port=service.port)
+    api = service.api
+    assert "no value any more" in typed("{{more}}")[0]["error"]
+    assert not service.stop()
+    for path in [*service.state.glob("ghostcast.db*"), service.registry]:
+        for value in (first, other):
+            assert value.encode() not in path.read_bytes(), path
 
 
 def test_no_secret_is_in_the_registry(house, site):
