@@ -5,6 +5,7 @@
 //! `deploy/config.example.toml`, which a test keeps complete.
 
 mod browser;
+mod files;
 mod load;
 mod log;
 mod state;
@@ -24,6 +25,7 @@ use crate::model::session::limits;
 use crate::model::{Network, Secret};
 
 pub use browser::{Browser, Sandbox};
+pub use files::{Recording, Screenshots};
 pub use load::{Flags, data_directory, load, parse, start_url, warn_of_strays};
 pub use log::{Log, LogFormat};
 pub use state::{Restore, State};
@@ -187,39 +189,6 @@ pub struct Mcp {
     pub session_idle_s: u64,
 }
 
-/// Recordings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Recording {
-    /// Where files are made; empty for the user's data directory.
-    pub directory: PathBuf,
-    /// A recording ends in order when its file is this large.
-    pub bytes_max: u64,
-    /// All files of the directory together; no recording starts beyond it.
-    pub total_bytes_max: u64,
-    /// What a recording leaves free on the file system.
-    pub free_bytes_min: u64,
-}
-
-/// Screenshots that are saved on the service's own disk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Screenshots {
-    /// Where they are saved; empty for the user's data directory.
-    pub directory: PathBuf,
-    /// All of them together; beyond it the oldest go.
-    pub total_bytes_max: u64,
-}
-
-impl Default for Screenshots {
-    fn default() -> Self {
-        Self {
-            directory: PathBuf::new(),
-            total_bytes_max: 1 << 30,
-        }
-    }
-}
-
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -263,17 +232,6 @@ impl Default for Mcp {
             default_room: "default".to_owned(),
             sessions_max: 256,
             session_idle_s: 3_600,
-        }
-    }
-}
-
-impl Default for Recording {
-    fn default() -> Self {
-        Self {
-            directory: PathBuf::new(),
-            bytes_max: 4 << 30,
-            total_bytes_max: 20 << 30,
-            free_bytes_min: 512 << 20,
         }
     }
 }
