@@ -26,6 +26,7 @@ pub mod tab;
 pub mod time;
 pub mod wait;
 
+pub(crate) mod words;
 pub use allowlist::{Allowlist, Denial, DenialRule};
 pub use command::{ActionErrorKind, ActionResult, Command};
 pub use event::{Event, EventBody};

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::model::command::ActionRequest;
 use crate::model::keys::Chord;
+use crate::model::words::capital;
 use crate::model::{
     ActionResult, Change, DialogInfo, DownloadInfo, DownloadState, EffectKind, HandledBy,
 };
@@ -184,12 +185,6 @@ fn checked(action: &ActionRequest, result: &ActionResult) -> String {
         (Some(Value::Bool(false)), false) => format!("Unchecked {thing}."),
         _ => format!("Pressed {thing}; whether it is checked is not known."),
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string());
-    first.unwrap_or_default() + chars.as_str()
 }
 
 fn chosen(action: &ActionRequest, result: &ActionResult) -> String {

@@ -11,6 +11,7 @@ use super::{Done, Stage, browser_failed, click};
 use crate::model::Outcome;
 use crate::model::command::{ActionError, ActionErrorKind, Check};
 use crate::model::outcome::{Change, Delivery, Retry, Struck};
+use crate::model::words::capital;
 
 /// A page that draws its switch anew has done so within this time.
 const FOLLOWS_WITHIN: Duration = Duration::from_millis(500);
@@ -112,10 +113,4 @@ async fn nothing_to_check(stage: Stage<'_>, known: &Known, what: &str) -> Action
         ),
     )
     .context(json!({ "candidates": sight::candidates(stage.page, known).await }))
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string());
-    first.unwrap_or_default() + chars.as_str()
 }
