@@ -6,6 +6,7 @@
 //! - [`media`]: pictures in, access units out; pure.
 //! - [`browser`]: Chromium: processes, pages, input, elements, capture, the gate to the network.
 //! - [`rtc`]: WebRTC peers; pure, in a thin driver.
+//! - [`refusals`]: what is refused at a limit, counted and told.
 //! - [`livekit`]: LiveKit's signalling, tokens and conventions.
 //! - [`vision`]: questions about a picture, put to a model.
 //! - [`publish`]: where access units go: LiveKit and WHEP.
@@ -29,6 +30,7 @@ pub mod livekit;
 pub mod media;
 pub mod model;
 pub mod publish;
+pub mod refusals;
 pub mod rtc;
 pub mod session;
 pub mod store;

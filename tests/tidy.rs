@@ -17,24 +17,31 @@ use serde_json::Value;
 
 /// Modules from the bottom up, each with all that it may use; a longer path allows that part only.
 /// What is not listed is forbidden.
-const LAYERS: [(&str, &[&str]); 19] = [
+const LAYERS: [(&str, &[&str]); 20] = [
     ("error", &[]),
+    ("refusals", &["error"]),
     ("model", &["error"]),
     ("disk", &["model"]),
     ("media", &["model"]),
     ("config", &["error", "media::cursor", "model"]),
     ("rtc", &["error", "media"]),
-    ("events", &["config", "error", "model"]),
+    ("events", &["config", "error", "model", "refusals"]),
     ("store", &["disk", "error", "model"]),
     ("livekit", &["model"]),
     ("vision", &["config", "error"]),
-    ("browser", &["config", "disk", "error", "media", "model"]),
-    ("publish", &["error", "livekit", "media", "model", "rtc"]),
+    (
+        "browser",
+        &["config", "disk", "error", "media", "model", "refusals"],
+    ),
+    (
+        "publish",
+        &["error", "livekit", "media", "model", "refusals", "rtc"],
+    ),
     (
         "session",
         &[
-            "browser", "config", "error", "events", "livekit", "media", "model", "publish", "rtc",
-            "store", "vision",
+            "browser", "config", "error", "events", "livekit", "media", "model", "publish",
+            "refusals", "rtc", "store", "vision",
         ],
     ),
     (
@@ -46,6 +53,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "events",
             "media::marks",
             "model",
+            "refusals",
             "session",
         ],
     ),
