@@ -130,7 +130,7 @@ pub enum EventBody {
     },
     /// Opt-in: a recording began or ended.
     Recording {
-        /// `recording`, `finished` or `failed`.
+        /// `recording`, `finished`, `empty` or `failed`.
         state: RecordingState,
         /// The file's name.
         file: String,

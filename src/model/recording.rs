@@ -13,6 +13,8 @@ pub enum RecordingState {
     Recording,
     /// The file is complete.
     Finished,
+    /// It ended in order, and no picture had come: there is no file. `reason` says so.
+    Empty,
     /// It ended before it was meant to; `reason` says why, and what was written stays playable.
     Failed,
 }
@@ -23,6 +25,7 @@ impl RecordingState {
         match self {
             Self::Recording => "recording",
             Self::Finished => "finished",
+            Self::Empty => "empty",
             Self::Failed => "failed",
         }
     }

@@ -472,8 +472,31 @@ def test_nothing_came(api, web):
     with api.session(initial_url=web.url("/still")) as room:
         api.post(room, "pause")
         ended = record_for(api, room, 1)
-        assert ended["state"] == "failed" and "no picture" in ended["reason"]
+        assert ended["state"] == "empty" and "no picture" in ended["reason"]
         assert ended["file"] not in listed(api) and not os.path.exists(ended["path"])
+
+
+def test_a_film_that_is_stopped_at_once(api, web):
+    """Stopped by its caller or by the session's end before a picture came: a short film, or none, no failure."""
+    for ends in ("recording", "session"):
+        for _ in range(3):
+            with api.session(initial_url=web.url("/still")) as room:
+                began = start(api, room)
+                if ends == "recording":
+                    ended = stop(api, room)
+                else:
+                    assert api.close(room).status_code == 200
+                    said = api.get(f"/sessions/{room}/ended").json()["last_events"]
+                    said = [event for event in said if event["type"] == "recording"]
+                    assert len(said) == 2, said
+                    ended = said[-1]
+                assert ended["state"] in ("finished", "empty"), ended
+                path = Path(began["path"])
+                assert path.exists() == (ended["state"] == "finished"), ended
+                if path.exists():
+                    assert len(Film(path).decode()) >= 1
+                else:
+                    assert "no picture" in ended["reason"], ended
 
 
 def test_dashboard_button(api, web, chromium):

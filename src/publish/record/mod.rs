@@ -14,7 +14,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, info, info_span, warn};
 
@@ -30,6 +30,11 @@ pub use shelf::{Options, Shelf};
 /// Access units a recorder may lag behind: eight seconds at 30 pictures a second, for disks that
 /// hesitate. At 2 Mbit/s that is 2 MB.
 pub const RING_UNITS_MAX: usize = 256;
+/// A recording that is stopped before its first picture waits for it, for so long.
+const FIRST_PICTURE_WITHIN: Duration = Duration::from_millis(700);
+/// Why there is no film.
+const NO_PICTURE: &str = "no picture came before it ended, so there is no file; a paused session has no \
+                          pictures";
 /// How often what came is written.
 const WRITE_EVERY: Duration = Duration::from_millis(500);
 /// A keyframe is asked for this often, so that players can seek.
@@ -196,8 +201,22 @@ impl Reel {
                 break end;
             }
         };
+        if let End::InOrder(_) = end {
+            self.await_picture().await;
+        }
         self.end(end);
         metrics::gauge!("ghostcast_recordings").decrement(1.0);
+    }
+
+    /// A film that is stopped at once is given its first picture, if one comes.
+    async fn await_picture(&mut self) {
+        if self.muxer.frames() > 0 {
+            return;
+        }
+        if let Ok(Some(unit)) = timeout(FIRST_PICTURE_WITHIN, self.feed.next()).await {
+            // What this one lacks is told at the end.
+            let _ = self.take(&unit);
+        }
     }
 
     fn take(&mut self, unit: &AccessUnit) -> Result<(), End> {
@@ -302,13 +321,7 @@ impl Reel {
         }
         let last = self.muxer.last_at().unwrap_or_default();
         let duration = self.since_start(at).max(last);
-        if self.muxer.frames() == 0 && failure.is_none() {
-            failure = Some(
-                "no picture came before it ended, so there is no file; a paused session has no \
-                    pictures"
-                    .to_owned(),
-            );
-        }
+        let is_empty = self.muxer.frames() == 0 && failure.is_none();
         if self.muxer.committed_frames() == 0 {
             // Nobody can play it.
             let _ = fs::remove_file(&self.place.path);
@@ -317,8 +330,13 @@ impl Reel {
             failure.get_or_insert(error);
         }
         let state = match failure {
+            None if is_empty => RecordingState::Empty,
             None => RecordingState::Finished,
             Some(_) => RecordingState::Failed,
+        };
+        let reason = match is_empty {
+            true => Some(NO_PICTURE.to_owned()),
+            false => reason,
         };
         if let Some(failure) = &failure {
             warn!(failure, "the recording failed");

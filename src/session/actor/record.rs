@@ -197,7 +197,7 @@ impl Work {
             let status = seen.borrow().clone();
             let status = match status.state {
                 RecordingState::Recording => broken(&status, "the disk did not answer in time"),
-                RecordingState::Finished | RecordingState::Failed => status,
+                RecordingState::Finished | RecordingState::Empty | RecordingState::Failed => status,
             };
             self.hear_recording(Change::Status(status));
         }

@@ -504,7 +504,7 @@ static RECORDING: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
     output(
         json!({
             "state": {
-                "type": "string", "enum": ["recording", "finished", "failed"],
+                "type": "string", "enum": ["recording", "finished", "empty", "failed"],
                 "description": "Where the recording is in its life.",
             },
             "duration_s": {"type": "number", "description": "How long it is, seconds."},
