@@ -30,6 +30,12 @@ pub(super) fn routes() -> Router<Doors> {
 
 /// Bound on a wait that names none, milliseconds.
 pub(super) const WAIT_MS: u64 = 10_000;
+/// What can be done only to an element that has a number in the list.
+const NUMBERED: [&str; 9] = [
+    "fill", "type", "press", "select", "check", "uncheck", "focus", "upload", "scroll",
+];
+/// Longest piece of a selector that a refusal repeats, characters.
+const SHOWN_CHARS_MAX: usize = 120;
 /// Longest wait, milliseconds.
 const WAIT_MS_MAX: u64 = 120_000;
 /// Elements that are numbered to find the one that a selector means.
@@ -131,6 +137,8 @@ pub(super) struct Interaction {
     (status = 200, description = "What came of it", body = ActionResult),
     (status = 400, description = "The body is no interaction", body = ErrorBody),
     (status = 404, description = "No such session", body = ErrorBody),
+    (status = 422, description = "The selector found something that the action cannot be done to",
+        body = ErrorBody),
     (status = 429, description = "Too many requests wait for the session", body = ErrorBody),
     (status = 504, description = "Nothing on the page is what `text=` or `role=` means", body = ErrorBody),
 ))]
@@ -149,11 +157,20 @@ pub(super) async fn interact(
             return Err(Error::invalid_input("the element came twice")
                 .hint("Send one of selector, index, and x with y."));
         }
+        if body.action == "drag" {
+            return Err(Error::invalid_input("drag takes no selector")
+                .hint("Send from and to in params, each an index or a point."));
+        }
+        let shown: String = selector.chars().take(SHOWN_CHARS_MAX).collect();
         let found = find(&handle, selector, body.timeout_ms.unwrap_or(WAIT_MS)).await?;
         if !found.success {
             return Ok(Json(found));
         }
-        params.extend(place(found.outcome.data.get("found")));
+        let place = place(found.outcome.data.get("found"));
+        if !place.contains_key("index") && NUMBERED.contains(&body.action.as_str()) {
+            return Err(unlisted(&shown, &body.action));
+        }
+        params.extend(place);
     } else if body.timeout_ms.is_some() {
         return Err(Error::invalid_input("timeout_ms came without selector")
             .hint("It is the bound on the wait for the selector."));
@@ -176,6 +193,17 @@ pub(super) async fn interact(
     }
     let done = handle.act(ActionRequest::new(action, params)).await?;
     Ok(Json(done))
+}
+
+/// What a selector found is nothing that the action can be done to.
+fn unlisted(selector: &str, action: &str) -> Error {
+    Error::unprocessable(format!(
+        "the selector \"{selector}\" found an element, but none that people use: {action} cannot be done to it"
+    ))
+    .hint(
+        "Name the field, button, switch or link itself, as the list of elements has it; click and hover \
+         take any element.",
+    )
 }
 
 /// Waits for the element that a selector means, and sees to it that it has a number.

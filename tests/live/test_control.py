@@ -399,6 +399,30 @@ def test_focus(lone_api, room, show):
     assert post(lone_api, room, "execute", script="who.value")["result"] == "Ada"
 
 
+def test_what_a_selector_found_is_what_is_spoken_of(lone_api, room, show):
+    """An element that nobody uses is refused by the selector that came, and not by a point that did not."""
+    show(FORM + "<p id=words>Nothing to use</p>")
+    for action, more in (
+        ("check", {}),
+        ("focus", {}),
+        ("fill", {"value": "Ada"}),
+        ("press", {"keys": "Enter"}),
+        ("select", {"label": "M"}),
+        ("scroll", {"direction": "down"}),
+    ):
+        body = {"action": action, "selector": "#words", **more}
+        answer = lone_api.request("POST", f"/sessions/{room}/interact", json=body)
+        error = assert_envelope(answer, 422, "unprocessable")
+        said = f"{error['message']} {error['hint']}"
+        assert '"#words"' in said and action in said and '"x"' not in said, said
+    body = {"action": "drag", "selector": "#go", "to": {"x": 1, "y": 1}}
+    error = assert_envelope(lone_api.request("POST", f"/sessions/{room}/interact", json=body), 400)
+    assert "selector" in error["message"] and "from" in error["hint"], error
+    assert post(lone_api, room, "execute", script="clicks")["result"] == []
+    assert post(lone_api, room, "interact", action="click", selector="#words")["success"]
+    assert post(lone_api, room, "execute", script="clicks")["result"] == ["words"]
+
+
 def test_selectors_that_say_what_one_sees(lone_api, room, show):
     """`text=` and `role=`; what is not there yet is waited for, and what never comes is told with what is."""
     show(FORM + "<script>setTimeout(() => go.insertAdjacentHTML('afterend', '<a href=#late>Late link</a>'), 700)</script>")
