@@ -10,6 +10,7 @@ mod control;
 mod dashboard;
 mod downloads;
 mod drain;
+mod ended;
 mod farewell;
 mod grpc;
 mod health;
@@ -101,7 +102,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .route(
             "/sessions",
             post(sessions::start)
-                .get(sessions::list)
+                .get(ended::list)
                 .layer(DefaultBodyLimit::max(body::spec_bytes_max(body_bytes_max))),
         )
         .route("/sessions/cleanup", post(sessions::clean_up))
@@ -109,6 +110,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
             "/sessions/{room_name}",
             get(sessions::show).delete(sessions::close),
         )
+        .route("/sessions/{room_name}/ended", get(ended::show))
         .route("/sessions/{room_name}/pause", post(sessions::pause))
         .route("/sessions/{room_name}/resume", post(sessions::resume))
         .route("/sessions/{room_name}/recover", post(sessions::recover))

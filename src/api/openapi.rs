@@ -6,8 +6,8 @@ use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    actions, control, downloads, drain, health, metrics, recordings, screenshots, sessions, stats,
-    status, watch, ws,
+    actions, control, downloads, drain, ended, health, metrics, recordings, screenshots, sessions,
+    stats, status, watch, ws,
 };
 
 #[derive(OpenApi)]
@@ -21,7 +21,8 @@ use super::{
     ),
     paths(
         sessions::start,
-        sessions::list,
+        ended::list,
+        ended::show,
         sessions::show,
         sessions::close,
         sessions::clean_up,

@@ -19,7 +19,7 @@ use crate::session::{Analysis, ContextOptions, Opened, PageContext};
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SessionList {
     /// Oldest first.
-    sessions: Vec<SessionRecord>,
+    pub(super) sessions: Vec<SessionRecord>,
 }
 
 /// A session that was asked for.
@@ -65,16 +65,6 @@ pub(super) async fn start(
         reused: is_reused,
     };
     Ok((code, [(header::LOCATION, location)], Json(started)).into_response())
-}
-
-/// List all sessions.
-#[utoipa::path(get, path = "/sessions", tag = "sessions", responses(
-    (status = 200, description = "All sessions", body = SessionList),
-))]
-pub(super) async fn list(State(doors): State<Doors>) -> Json<SessionList> {
-    Json(SessionList {
-        sessions: doors.manager.records(),
-    })
 }
 
 /// Show one session.

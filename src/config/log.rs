@@ -14,7 +14,7 @@ const BYTES_MIN: u64 = 4 * 1024;
 const FILES_MAX: u32 = 1_000;
 
 /// The log files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// Where they lie. Empty for `logs` in the state directory where the service runs in the background,
@@ -26,6 +26,8 @@ pub struct Log {
     pub bytes_max: u64,
     /// Files that were put aside and are kept, of each log; older ones are deleted.
     pub files_max: u32,
+    /// One that was put aside longer ago is deleted, hours; 0 for never.
+    pub max_age_h: f64,
 }
 
 /// How a line of a log is written.
@@ -67,6 +69,7 @@ impl Default for Log {
             format: LogFormat::Text,
             bytes_max: 10 << 20,
             files_max: 5,
+            max_age_h: 0.0,
         }
     }
 }

@@ -13,7 +13,6 @@ mod vision;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +29,9 @@ pub use load::{Flags, data_directory, load, parse, start_url, warn_of_strays};
 pub use log::{Log, LogFormat};
 pub use state::{Restore, State};
 pub use vision::Vision;
+
+/// A hundred years, in hours.
+const AGE_H_MAX: f64 = 876_000.0;
 
 /// All settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -131,6 +133,11 @@ pub struct Session {
     pub max_lifetime_s: u32,
     /// A session that has failed is kept for this long, so that it can be seen why, milliseconds.
     pub failed_kept_ms: u64,
+    /// How a session ended is known for this long after its end, hours; 0 for not at all.
+    pub ended_kept_h: f64,
+    /// A stored session that nothing has happened in for this long is removed with its profile, hours; 0
+    /// for never.
+    pub stored_max_age_h: f64,
 }
 
 /// Capture and encoding.
@@ -250,6 +257,8 @@ impl Default for Session {
             idle_timeout_s_max: 0,
             max_lifetime_s: 0,
             failed_kept_ms: 600_000,
+            ended_kept_h: 24.0,
+            stored_max_age_h: 0.0,
         }
     }
 }
@@ -336,9 +345,43 @@ impl Config {
         self.browser.check()?;
         self.vision.check()?;
         self.log.check()?;
+        self.check_ages()?;
         secrets::check(&self.secrets)?;
         self.rtc.port_range().map(drop)
     }
+}
+
+impl Config {
+    /// Ages are of hours, and an age before any is none.
+    fn check_ages(&self) -> Result<(), Error> {
+        let ages = [
+            ("session.ended_kept_h", self.session.ended_kept_h),
+            ("session.stored_max_age_h", self.session.stored_max_age_h),
+            ("recording.max_age_h", self.recording.max_age_h),
+            ("screenshots.max_age_h", self.screenshots.max_age_h),
+            ("state.profile_max_age_h", self.state.profile_max_age_h),
+            ("state.set_aside_max_age_h", self.state.set_aside_max_age_h),
+            ("log.max_age_h", self.log.max_age_h),
+        ];
+        for (key, age) in ages {
+            if !(0.0..=AGE_H_MAX).contains(&age) {
+                return Err(Error::invalid_input(format!("{key} is out of range"))
+                    .hint(format!("Use 0 to {AGE_H_MAX} hours; 0 is for none.")));
+            }
+        }
+        if self.state.sweep_every_s == 0 {
+            return Err(Error::invalid_input(
+                "state.sweep_every_s must be at least 1",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// An age in hours as a duration; none where it is 0.
+pub fn age(hours: f64) -> Option<Duration> {
+    let age = Duration::try_from_secs_f64(hours * 3_600.0).ok();
+    age.filter(|age| !age.is_zero())
 }
 
 impl Server {

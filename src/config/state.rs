@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::load::state_directory;
 
 /// What is kept on disk.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct State {
     /// Where the registry and the profiles of sessions with a name lie, for one service at a time;
@@ -17,6 +17,30 @@ pub struct State {
     pub registry_file: PathBuf,
     /// When stored sessions come back: at their first use, or all at the service's start.
     pub restore: Restore,
+    /// What is too old, or takes too much room, is looked for this often, seconds.
+    pub sweep_every_s: u64,
+    /// The profile of a name without a session is deleted when it was not used for this long, hours; 0 for
+    /// never.
+    pub profile_max_age_h: f64,
+    /// What was set aside in profiles, since Chromium could not use it, is deleted after this time, hours;
+    /// 0 for never.
+    pub set_aside_max_age_h: f64,
+    /// All of that together, bytes; beyond it the oldest go.
+    pub set_aside_total_bytes_max: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            directory: PathBuf::new(),
+            registry_file: PathBuf::new(),
+            restore: Restore::default(),
+            sweep_every_s: 600,
+            profile_max_age_h: 0.0,
+            set_aside_max_age_h: 720.0,
+            set_aside_total_bytes_max: 1 << 30,
+        }
+    }
 }
 
 /// When stored sessions come back.

@@ -22,7 +22,8 @@ use crate::config;
 use crate::error::Error;
 use crate::model::event::Origin;
 use crate::model::ids::run_id;
-use crate::model::{Event, EventBody, RoomName, UnixTime};
+use crate::model::{Event, EventBody, RoomName, SessionId, UnixTime};
+use crate::refusals::{Limit, refused};
 
 pub use sent::Sent;
 pub use subscription::{Next, Since, Subscription, Types};
@@ -164,6 +165,26 @@ impl Room {
             inbox.leave(&sent);
         }
         state.rings[Class::of(type_name).place()].push(sent);
+    }
+
+    /// The last events of a session, the oldest first. What its page's content does is left out, and so is
+    /// all but the end of what it writes to its console: neither takes the place of what else happened.
+    pub fn last_of(&self, session: SessionId, most: usize) -> Vec<Arc<Sent>> {
+        let state = lock(&self.state);
+        let mut last = Vec::new();
+        for (place, ring) in state.rings.iter().enumerate() {
+            let most = match place {
+                place if place == Class::Changes.place() => 0,
+                place if place == Class::Console.place() => most / 4,
+                _ => most,
+            };
+            let own = ring
+                .newest()
+                .filter(|event| event.session_id() == Some(session));
+            last.extend(own.take(most).cloned());
+        }
+        last.sort_by_key(|event| event.seq());
+        last.split_off(last.len().saturating_sub(most))
     }
 
     /// Subscribers of this room.

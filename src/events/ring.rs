@@ -54,6 +54,11 @@ impl Ring {
         self.kept.iter().filter(move |event| event.seq() > seq)
     }
 
+    /// What is kept, the newest first.
+    pub(super) fn newest(&self) -> impl Iterator<Item = &Arc<Sent>> {
+        self.kept.iter().rev()
+    }
+
     /// How many events with a greater number are no longer kept, and the last one's number. Of a
     /// time long past it may count some that have a smaller one.
     pub(super) fn missed_after(&self, seq: u64) -> Option<(u64, u64)> {

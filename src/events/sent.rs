@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use serde::Serialize;
 
 use crate::model::event::Origin;
-use crate::model::{Event, EventBody};
+use crate::model::{Event, EventBody, SessionId};
 
 /// One event, serialised at most once for all subscribers.
 #[derive(Debug)]
@@ -43,6 +43,11 @@ impl Sent {
         self.event.seq
     }
 
+    /// The session that it comes from.
+    pub fn session_id(&self) -> Option<SessionId> {
+        self.origin.session_id
+    }
+
     /// Its type's wire name.
     pub fn type_name(&self) -> &'static str {
         self.event.body.type_name()
@@ -77,7 +82,7 @@ pub(super) fn to_json(event: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{SessionId, UnixTime};
+    use crate::model::UnixTime;
 
     #[test]
     fn the_fields_of_the_contract_stay_alone() {

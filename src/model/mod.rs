@@ -3,6 +3,7 @@
 pub mod address;
 pub mod allowlist;
 pub mod command;
+pub mod ended;
 pub mod event;
 pub mod geometry;
 pub mod ids;
@@ -25,10 +26,11 @@ pub mod storage_state;
 pub mod tab;
 pub mod time;
 pub mod wait;
-
 pub(crate) mod words;
+
 pub use allowlist::{Allowlist, Denial, DenialRule};
 pub use command::{ActionErrorKind, ActionResult, Command};
+pub use ended::{End, EndReason, EndedRecording, EndedSession, ViewersSeen};
 pub use event::{Event, EventBody};
 pub use geometry::{Point, Size};
 pub use ids::{RecordingId, RoomName, SessionId, SessionName, ViewerId};

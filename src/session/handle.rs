@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::keeping::Keeping;
 use super::ledger::Ledger;
 use super::limits::Used;
+use super::logbook::Logbook;
 use super::remembered::Remembered;
 use super::request::{Reply, Request};
 use super::stage::Stage;
@@ -19,8 +20,8 @@ use crate::error::Error;
 use crate::livekit::Company;
 use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::{
-    ActionResult, Kept, RecordingStatus, Secret, Secrets, SessionRecord, SessionSpec, SessionState,
-    ViewerId,
+    ActionResult, End, Kept, RecordingStatus, Secret, Secrets, SessionRecord, SessionSpec,
+    SessionState, ViewerId,
 };
 use crate::vision;
 
@@ -42,6 +43,7 @@ pub struct SessionHandle {
     pub(super) ledger: Ledger,
     pub(super) remembered: Remembered,
     pub(super) keeping: Keeping,
+    pub(super) logbook: Logbook,
     /// The first process of its browser.
     pub(super) browser_pid: Option<u32>,
     /// Bytes sent to viewers and to LiveKit.
@@ -186,13 +188,14 @@ impl SessionHandle {
 
     /// Ends the session; returns when everything is put away.
     pub async fn close(&self) {
-        self.close_for("closed by request").await;
+        self.close_for(&End::by_request()).await;
     }
 
     /// Ends the session for a reason; returns when everything is put away.
-    pub(super) async fn close_for(&self, why: &str) {
+    pub(super) async fn close_for(&self, end: &End) {
         let (reply, answer) = oneshot::channel();
-        let why = why.to_owned();
+        self.logbook.end(end.clone());
+        let why = end.detail.clone();
         let closing = self.requests.send(Request::Close { why, reply });
         if closing.await.is_ok() {
             // An actor that is gone has put everything away already.

@@ -103,9 +103,13 @@ impl Keeping {
         }
     }
 
-    /// Writes the session down as one that has no browser any more.
-    pub(super) async fn put_away(&self) -> Result<(), Error> {
-        self.lock().record.active = false;
+    /// Writes the session down as one that has no browser any more, and why.
+    pub(super) async fn put_away(&self, why: &str) -> Result<(), Error> {
+        {
+            let record = &mut self.lock().record;
+            record.active = false;
+            record.state_reason = Some(why.to_owned());
+        }
         let mut is_over = self.is_over.lock().await;
         if std::mem::replace(&mut *is_over, true) {
             return Ok(());

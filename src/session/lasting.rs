@@ -9,7 +9,8 @@ use crate::browser::Profile;
 use crate::error::{Chain, Error, ErrorKind};
 use crate::model::event::Origin;
 use crate::model::{
-    EventBody, RoomName, SessionId, SessionName, SessionRecord, SessionSpec, SessionState, UnixTime,
+    End, EndReason, EventBody, RoomName, SessionId, SessionName, SessionRecord, SessionSpec,
+    SessionState, UnixTime,
 };
 
 /// A lost browser of a kept session is started again so many times, within
@@ -34,6 +35,11 @@ impl Manager {
             return Ok((old, young.len()));
         }
         let (mut closed, mut kept) = (Vec::new(), young.len());
+        let hours = unused_for.as_secs_f64() / 3_600.0;
+        let end = End::new(
+            EndReason::Cleanup,
+            format!("cleaned up: nothing had happened in it for {hours:.1} h"),
+        );
         for record in old {
             let id = record.session_id.to_string();
             // Somebody may use it by now.
@@ -44,7 +50,7 @@ impl Manager {
                 kept += 1;
                 continue;
             }
-            match self.close(&id).await {
+            match self.close_for(&id, &end).await {
                 Ok(record) => closed.push(record),
                 // Somebody else was faster.
                 Err(error) if error.kind == ErrorKind::NotFound => (),
@@ -73,19 +79,20 @@ impl Manager {
     }
 
     /// Puts a kept session away that has failed: it is stored, and comes back when it is used.
-    pub(super) async fn rest(&self, id: &str, why: &str) -> bool {
+    pub(super) async fn rest(&self, id: &str, end: &End) -> bool {
         let Ok(handle) = self.held(id) else {
             return false;
         };
         let Some(kept) = handle.kept() else {
             return false;
         };
-        handle.close_for(why).await;
+        handle.close_for(end).await;
         // A registry that cannot be written has been told of.
-        let _ = handle.keeping.put_away().await;
+        let _ = handle.keeping.put_away(&end.detail).await;
+        handle.logbook.written().await;
         let mut slots = self.lock();
         if slots.remove_held(&handle) {
-            slots.store(at_rest(kept, Some(why)));
+            slots.store(at_rest(kept, Some(&end.detail)));
         }
         true
     }

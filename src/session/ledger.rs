@@ -29,6 +29,8 @@ struct Pages {
     bytes: usize,
     /// How many have ended, those among them that are forgotten.
     count: u64,
+    /// How many of those failed.
+    failed: u64,
 }
 
 #[derive(Debug)]
@@ -61,6 +63,7 @@ impl Ledger {
         let mut pages = self.pages();
         // What is told is what came with its end.
         let _ = pages.take(id);
+        let has_failed = !result.success;
         let status = ActionStatus {
             action_id: id.to_owned(),
             state: ActionState::Done,
@@ -71,6 +74,7 @@ impl Ledger {
         let bytes = serde_json::to_string(&status).map_or(0, |json| json.len());
         pages.bytes += bytes;
         pages.count += 1;
+        pages.failed += u64::from(has_failed);
         pages.ended.push_back(Ended { status, bytes });
         while pages.ended.len() > 1
             && (pages.ended.len() > ENDED_MAX || pages.bytes > ENDED_BYTES_MAX)
@@ -83,6 +87,11 @@ impl Ledger {
     /// How many actions have ended.
     pub(super) fn count(&self) -> u64 {
         self.pages().count
+    }
+
+    /// How many of those that have ended failed.
+    pub(super) fn count_failed(&self) -> u64 {
+        self.pages().failed
     }
 
     /// An action as it is.

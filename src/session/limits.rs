@@ -10,7 +10,7 @@ use crate::config;
 use crate::livekit::Company;
 use crate::model::event::Origin;
 use crate::model::session::LiveKitStatus;
-use crate::model::{EventBody, SessionRecord, SessionSpec};
+use crate::model::{End, EndReason, EventBody, SessionRecord, SessionSpec};
 
 /// How long before its end a session's subscribers are warned.
 const WARNED_BEFORE: Duration = Duration::from_mins(1);
@@ -78,10 +78,15 @@ impl Why {
         }
     }
 
-    fn sentence(self) -> String {
+    fn end(self) -> End {
         match self {
-            Self::Idle(seconds) => format!("nobody used it for {seconds} s"),
-            Self::Lifetime(seconds) => format!("it has lived for {seconds} s, its longest"),
+            Self::Idle(seconds) => {
+                End::new(EndReason::Idle, format!("nobody used it for {seconds} s"))
+            }
+            Self::Lifetime(seconds) => {
+                let detail = format!("it has lived for {seconds} s, its longest");
+                End::new(EndReason::Lifetime, detail)
+            }
         }
     }
 }
@@ -192,11 +197,12 @@ impl Manager {
 
     async fn end_by_itself(&self, record: &SessionRecord, why: Why) {
         let (id, room) = (record.session_id.to_string(), record.channel());
-        let reason = why.sentence();
+        let end = why.end();
+        let reason = &end.detail;
         if record.session_name.is_some() {
-            self.rest(&id, &reason).await;
+            self.rest(&id, &end).await;
             tracing::info!(%room, %id, reason, "a kept session is stored");
-        } else if self.close_for(&id, &reason).await.is_ok() {
+        } else if self.close_for(&id, &end).await.is_ok() {
             tracing::info!(%room, %id, reason, "a session is closed");
         }
     }

@@ -20,10 +20,13 @@ use super::start::{self, Ground};
 use super::usage::{Busy, Measured};
 use crate::browser::Pool;
 use crate::config::Config;
-use crate::error::{Chain, Error};
+use crate::error::{Chain, Error, ErrorKind};
 use crate::events;
-use crate::model::{Kept, RoomName, Secrets, SessionId, SessionRecord, SessionSpec, SessionState};
+use crate::model::{
+    End, EndReason, Kept, RoomName, Secrets, SessionId, SessionRecord, SessionSpec, SessionState,
+};
 use crate::publish::record::Shelf;
+use crate::refusals::{Limit, refused};
 use crate::store::{PictureName, Registry, Saved};
 use crate::vision;
 
@@ -217,6 +220,8 @@ impl Manager {
             .put(claim.channel.clone(), Slot::Held(handle.clone()));
         let sweeping = self.clone().sweep(handle.record.clone());
         self.ground.tracker.spawn(sweeping);
+        let remembering = self.clone().remember(handle.clone());
+        self.ground.tracker.spawn(remembering);
         let limiting = self.clone().limit(handle.clone());
         self.ground.tracker.spawn(limiting);
         metrics::gauge!("ghostcast_sessions").set(self.count_live() as f64);
@@ -355,16 +360,18 @@ impl Manager {
     /// Ends a session, frees its names and forgets its record, which is answered as it was last; its
     /// profile stays.
     pub async fn close(&self, key: &str) -> Result<SessionRecord, Error> {
-        self.close_for(key, "closed by request").await
+        self.close_for(key, &End::by_request()).await
     }
 
     /// As [`Self::close`], for a reason.
-    pub(super) async fn close_for(&self, key: &str, why: &str) -> Result<SessionRecord, Error> {
+    pub(super) async fn close_for(&self, key: &str, end: &End) -> Result<SessionRecord, Error> {
         if let Some(record) = self.forget_stored(key).await? {
+            self.remember_stored(&record, end.clone()).await;
             return Ok(record);
         }
         let handle = self.held(key)?;
-        handle.close_for(why).await;
+        handle.close_for(end).await;
+        handle.logbook.written().await;
         let mut record = handle.record();
         record.state = SessionState::Closed;
         // Somebody else may have started it again meanwhile.
@@ -431,11 +438,12 @@ impl Manager {
             if tokio::time::timeout(kept, closed).await.is_ok() {
                 return;
             }
+            let lost_end = End::new(EndReason::BrowserLost, "its browser was lost");
             let (id, room) = {
                 let record = record.borrow();
                 (record.session_id, record.channel())
             };
-            if self.rest(&id.to_string(), "its browser was lost").await {
+            if self.rest(&id.to_string(), &lost_end).await {
                 return;
             }
             // It may have made way for another one.
@@ -505,11 +513,11 @@ impl Manager {
             })
             .collect();
         handles.iter().for_each(SessionHandle::keep);
-        let closing = handles.iter().map(|handle| handle.close_for(SERVICE_STOPS));
-        join_all(closing).await;
+        let end = End::new(EndReason::ServiceStopped, SERVICE_STOPS);
+        join_all(handles.iter().map(|handle| handle.close_for(&end))).await;
         for handle in handles.iter().filter(|handle| handle.kept().is_some()) {
             // A registry that cannot be written has been told of.
-            let _ = handle.keeping.put_away().await;
+            let _ = handle.keeping.put_away(SERVICE_STOPS).await;
         }
         self.ground.cancel.cancel();
         self.ground.pool.shut_down();

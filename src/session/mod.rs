@@ -21,6 +21,7 @@ mod keeping;
 mod lasting;
 mod ledger;
 mod limits;
+mod logbook;
 mod look;
 pub mod machine;
 mod manager;

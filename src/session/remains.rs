@@ -6,19 +6,21 @@ use tokio::sync::watch;
 
 use super::handle::refused;
 use super::ledger::Ledger;
+use super::logbook::Logbook;
 use super::masking;
 use super::perform::context;
 use super::supervise::Panicked;
 use crate::events;
 use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::event::Origin;
-use crate::model::{Delivery, EventBody, Secrets, SessionRecord, SessionState};
+use crate::model::{Delivery, End, EndReason, EventBody, Secrets, SessionRecord, SessionState};
 
 /// Held by whoever runs the actor.
 pub(super) struct Remains {
     pub(super) record: watch::Sender<SessionRecord>,
     pub(super) room: Arc<events::Room>,
     pub(super) ledger: Ledger,
+    pub(super) logbook: Logbook,
     pub(super) secrets: Secrets,
     /// Ends what would live on by itself.
     pub(super) put_away: Box<dyn Fn() + Send>,
@@ -29,6 +31,8 @@ impl Remains {
     pub(super) fn fail(self, panicked: &Panicked) {
         (self.put_away)();
         let reason = panicked.describe();
+        self.logbook
+            .end(End::new(EndReason::Internal, reason.clone()));
         self.record.send_modify(|record| {
             record.state = SessionState::Failed;
             record.active = false;
@@ -111,6 +115,7 @@ mod tests {
             record,
             room: bus.room(&name).unwrap(),
             ledger: ledger.clone(),
+            logbook: Logbook::default(),
             secrets: Secrets::default(),
             put_away: Box::new(move || noted.store(true, Ordering::Relaxed)),
         };

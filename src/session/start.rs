@@ -12,6 +12,7 @@ use super::handle::SessionHandle;
 use super::keeping::Keeping;
 use super::ledger::Ledger;
 use super::limits::{self, Used};
+use super::logbook::Logbook;
 use super::memory::Ended;
 use super::outlets;
 use super::perform::Kit;
@@ -207,6 +208,7 @@ pub(super) async fn start(
         ledger: ledger.clone(),
         remembered: Remembered::default(),
         keeping,
+        logbook: Logbook::default(),
         browser_pid: lease.pid(),
         sent: stage.outlets.sent(),
         company: stage.outlets.company(),
@@ -223,6 +225,7 @@ pub(super) async fn start(
         record: record_sender,
         room,
         ledger,
+        logbook: handle.logbook.clone(),
         visited,
         kit,
         stage,
@@ -352,6 +355,7 @@ async fn run(actor: Actor, initial_url: Option<String>) {
         record: actor.record.clone(),
         room: Arc::clone(&actor.room),
         ledger: actor.ledger.clone(),
+        logbook: actor.logbook.clone(),
         secrets: kit.secrets.clone(),
         put_away: Box::new(move || {
             kit.studio.end();

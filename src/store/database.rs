@@ -5,13 +5,16 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::{Change, Restore};
-use crate::model::{Kept, SessionId, SessionSpec, SessionState};
+use super::{Change, Restore, Wanted};
+use crate::model::{
+    EndedSession, Kept, RoomName, SessionId, SessionName, SessionSpec, SessionState, UnixTime,
+};
 
 /// Each brings a file from the version that is its place in the list to the next.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE sessions (
         session_id TEXT PRIMARY KEY NOT NULL,
         session_name TEXT UNIQUE NOT NULL,
@@ -24,7 +27,25 @@ const MIGRATIONS: [&str; 1] = ["
         tabs TEXT NOT NULL,
         secret_labels TEXT NOT NULL
     ) STRICT;
-"];
+",
+    "
+    ALTER TABLE sessions ADD COLUMN state_reason TEXT;
+    CREATE TABLE ended (
+        session_id TEXT NOT NULL,
+        is_open INTEGER NOT NULL,
+        session_name TEXT,
+        room_name TEXT,
+        ended_at TEXT NOT NULL,
+        session TEXT NOT NULL,
+        events TEXT NOT NULL,
+        PRIMARY KEY (session_id, is_open)
+    ) STRICT;
+    CREATE INDEX ended_by_time ON ended (ended_at);
+",
+];
+
+/// Sessions that have ended and are known; the oldest are forgotten beyond it.
+const ENDED_MAX: u32 = 1_000;
 
 /// The file of somebody else may be locked for this long.
 const BUSY_MAX: Duration = Duration::from_secs(5);
@@ -34,7 +55,7 @@ const BUSY_MAX: Duration = Duration::from_secs(5);
 pub(super) enum Failure {
     #[error("{0}")]
     Sqlite(#[from] rusqlite::Error),
-    #[error("it was written by a newer Ghostcast (schema {found}, this one knows {known})")]
+    #[error("it was written by a newer Ghostcast (schema {found}; this one knows up to {known})")]
     Newer { found: u32, known: u32 },
     #[error("what is to be written is no JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -56,9 +77,6 @@ impl Database {
             .open(path);
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_MAX)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        // What was acknowledged survives the machine's own end.
-        connection.pragma_update(None, "synchronous", "FULL")?;
         let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let known = MIGRATIONS.len() as u32;
         if version > known {
@@ -67,11 +85,21 @@ impl Database {
                 known,
             });
         }
+        // From here on the file is changed.
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // What was acknowledged survives the machine's own end.
+        connection.pragma_update(None, "synchronous", "FULL")?;
         let migration = connection.transaction()?;
         for step in MIGRATIONS.iter().skip(version as usize) {
             migration.execute_batch(step)?;
         }
         migration.pragma_update(None, "user_version", known)?;
+        // What a run that was killed has left: nobody will say how it ended.
+        let now = UnixTime::now().to_iso8601();
+        migration.execute(
+            "UPDATE OR REPLACE ended SET is_open = 0, ended_at = ? WHERE is_open = 1",
+            [now],
+        )?;
         migration.commit()?;
         Ok(Self { connection })
     }
@@ -101,7 +129,7 @@ impl Database {
                         continue;
                     };
                     let mut put = transaction.prepare(
-                        "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     )?;
                     put.execute(params![
                         record.session_id.to_string(),
@@ -114,6 +142,8 @@ impl Database {
                         serde_json::to_string(&kept.spec)?,
                         serde_json::to_string(&kept.tabs)?,
                         serde_json::to_string(&kept.secret_labels)?,
+                        // Of one that runs it is of the moment, and not why it is stored.
+                        record.state_reason.as_ref().filter(|_| !record.active),
                     ])?;
                 }
                 Change::Remove(id) => {
@@ -121,10 +151,115 @@ impl Database {
                         transaction.prepare("DELETE FROM sessions WHERE session_id = ?")?;
                     remove.execute([id.to_string()])?;
                 }
+                Change::Ended { session, is_open } => put_ended(&transaction, session, *is_open)?,
+                Change::ForgetEnded { before } => forget_ended(&transaction, before)?,
             }
         }
         transaction.commit()?;
         Ok(())
+    }
+
+    /// Reads sessions that have ended, the newest first: all without their events, or one with them.
+    pub(super) fn ended(&self, wanted: &Wanted) -> Result<Vec<EndedSession>, Failure> {
+        let (condition, events, key) = match wanted {
+            Wanted::All => ("?1 IS NULL", "NULL", None),
+            Wanted::Of(key) => (
+                "?1 IN (session_id, session_name, room_name)",
+                "events",
+                Some(key),
+            ),
+        };
+        let mut asked = self.connection.prepare(&format!(
+            "SELECT session, ended_at, {events} FROM ended WHERE is_open = 0 AND {condition} \
+             ORDER BY ended_at DESC, rowid DESC LIMIT {ENDED_MAX}"
+        ))?;
+        let mut rows = asked.query([key])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let mut session: EndedSession = serde_json::from_str(&row.get::<_, String>(0)?)?;
+            session.ended_at = row.get(1)?;
+            let events: Option<String> = row.get(2)?;
+            session.last_events = events.map(|json| serde_json::from_str(&json)).transpose()?;
+            found.push(session);
+        }
+        Ok(found)
+    }
+}
+
+/// Notes how a session has ended, or would have if nobody came to say it.
+fn put_ended(
+    transaction: &Transaction<'_>,
+    session: &EndedSession,
+    is_open: bool,
+) -> Result<(), Failure> {
+    let mut session = session.clone();
+    let events = session.last_events.take();
+    let id = session.session_id.to_string();
+    // Of one that was stored no more is known now than when its browser ended.
+    let before: Option<(String, String)> = match events {
+        Some(_) => None,
+        None => transaction
+            .query_row(
+                "SELECT session, events FROM ended WHERE session_id = ? AND is_open = 0",
+                [&id],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()?,
+    };
+    let mut events = serde_json::to_string(&events.unwrap_or_default())?;
+    if let Some((known, known_events)) = before {
+        let known: EndedSession = serde_json::from_str(&known)?;
+        session = EndedSession {
+            ended_at: session.ended_at,
+            reason: session.reason,
+            detail: session.detail,
+            ..known
+        };
+        events = known_events;
+    }
+    transaction.execute(
+        "INSERT OR REPLACE INTO ended VALUES (?, ?, ?, ?, ?, ?, ?)",
+        params![
+            id,
+            is_open,
+            session.session_name.as_ref().map(SessionName::as_str),
+            session.room_name.as_ref().map(RoomName::as_str),
+            session.ended_at,
+            serde_json::to_string(&session)?,
+            events,
+        ],
+    )?;
+    if is_open {
+        return Ok(());
+    }
+    transaction.execute(
+        "DELETE FROM ended WHERE is_open = 1 AND session_id = ?",
+        [id],
+    )?;
+    let forgotten = transaction.execute(
+        "DELETE FROM ended WHERE is_open = 0 AND session_id NOT IN \
+         (SELECT session_id FROM ended WHERE is_open = 0 ORDER BY ended_at DESC LIMIT ?)",
+        [ENDED_MAX],
+    )?;
+    note_forgotten(forgotten);
+    Ok(())
+}
+
+fn forget_ended(transaction: &Transaction<'_>, before: &str) -> Result<(), Failure> {
+    // Of one form, so that the earlier one is the smaller.
+    let forgotten = transaction.execute(
+        "DELETE FROM ended WHERE is_open = 0 AND ended_at < ?",
+        [before],
+    )?;
+    note_forgotten(forgotten);
+    Ok(())
+}
+
+fn note_forgotten(count: usize) {
+    if count > 0 {
+        tracing::info!(count, "sessions that ended long ago are forgotten");
+        metrics::counter!("ghostcast_swept_total", "kind" => "ended_sessions")
+            .increment(count as u64);
     }
 }
 
@@ -141,6 +276,7 @@ fn kept(row: &Row<'_>, restore: Restore<'_>) -> Result<Kept, crate::error::BoxEr
     record.current_url = text("current_url")?;
     record.title = text("title")?;
     record.page_count = row.get("page_count")?;
+    record.state_reason = row.get("state_reason")?;
     Ok(Kept {
         record,
         spec,

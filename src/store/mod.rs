@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
-use self::database::Database;
+use self::database::{Database, Failure};
 use crate::disk::{Owned, Refused};
 use crate::error::{Chain, Error};
-use crate::model::{Kept, SessionId, SessionRecord};
+use crate::model::{EndedSession, Kept, SessionId, SessionRecord};
 
 pub use gallery::{Gallery, PictureName, Saved};
 
@@ -62,15 +62,37 @@ pub struct Place {
 }
 
 #[derive(Debug)]
-struct Order {
-    change: Change,
-    done: oneshot::Sender<Result<(), String>>,
+enum Order {
+    Change {
+        change: Change,
+        done: oneshot::Sender<Result<(), String>>,
+    },
+    Ended {
+        wanted: Wanted,
+        found: oneshot::Sender<Result<Vec<EndedSession>, String>>,
+    },
+}
+
+/// Which of the sessions that have ended.
+#[derive(Debug)]
+enum Wanted {
+    All,
+    /// That of an id, or those of a name or a room.
+    Of(String),
 }
 
 #[derive(Debug)]
 enum Change {
     Put(Box<Kept>),
     Remove(SessionId),
+    Ended {
+        session: Box<EndedSession>,
+        /// Whether it runs still, and this is how it ends if nobody comes to say so.
+        is_open: bool,
+    },
+    ForgetEnded {
+        before: String,
+    },
 }
 
 /// Makes a record of what is stored, as the service has it by default.
@@ -117,10 +139,14 @@ impl Registry {
                 .hint("End that one, or give this one a directory of its own with --state-dir."));
             }
             Err(Refused::Disk(error)) => Err(error.to_string()),
-            Ok(lock) => Database::open(&directory.join(FILE))
-                .and_then(|database| Ok((database.read(restore)?, database)))
-                .map(|(kept, database)| (kept, database, lock))
-                .map_err(|error| error.to_string()),
+            Ok(lock) => {
+                let opened = Database::open(&directory.join(FILE))
+                    .and_then(|database| Ok((database.read(restore)?, database, lock)));
+                if let Err(newer @ Failure::Newer { .. }) = &opened {
+                    return Err(too_new(directory, newer));
+                }
+                opened.map_err(|error| error.to_string())
+            }
         };
         let (kept, database, lock) = match opened {
             Ok(opened) => opened,
@@ -179,9 +205,49 @@ impl Registry {
         self.order(Change::Remove(id)).await
     }
 
+    /// Writes down how a session has ended. One without events takes over what is known of its last end.
+    pub async fn note_end(&self, session: EndedSession) -> Result<(), Error> {
+        let session = Box::new(session);
+        let is_open = false;
+        self.order(Change::Ended { session, is_open }).await
+    }
+
+    /// Writes down how a session that runs will have ended, if the service does not live to say more.
+    pub async fn note_life(&self, session: EndedSession) -> Result<(), Error> {
+        let session = Box::new(session);
+        let is_open = true;
+        self.order(Change::Ended { session, is_open }).await
+    }
+
+    /// Forgets the sessions that ended before that time, ISO 8601.
+    pub async fn forget_ended(&self, before: String) -> Result<(), Error> {
+        self.order(Change::ForgetEnded { before }).await
+    }
+
+    /// The sessions that have ended, the newest first and without their events.
+    pub async fn all_ended(&self) -> Result<Vec<EndedSession>, Error> {
+        self.ended(Wanted::All).await
+    }
+
+    /// The session with that id that has ended, or those of that name or room, the newest first.
+    pub async fn ended_of(&self, key: &str) -> Result<Vec<EndedSession>, Error> {
+        self.ended(Wanted::Of(key.to_owned())).await
+    }
+
+    async fn ended(&self, wanted: Wanted) -> Result<Vec<EndedSession>, Error> {
+        self.ask(|found| Order::Ended { wanted, found }).await
+    }
+
     async fn order(&self, change: Change) -> Result<(), Error> {
+        self.ask(|done| Order::Change { change, done }).await
+    }
+
+    async fn ask<T>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Order,
+    ) -> Result<T, Error> {
         let unwritable = |why: String| {
-            Error::unavailable(format!("the registry cannot be written: {why}")).hint(
+            Error::unavailable(format!("the registry cannot be used: {why}")).hint(
                 "Check the free space and the rights of the state directory; sessions without a name \
                  do not need it.",
             )
@@ -197,12 +263,18 @@ impl Registry {
         };
         let (done, answer) = oneshot::channel();
         let gone = || unwritable("its thread has ended".to_owned());
-        orders
-            .send(Order { change, done })
-            .await
-            .map_err(|_| gone())?;
+        orders.send(order(done)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?.map_err(unwritable)
     }
+}
+
+/// A file that an older service would not understand is not touched, and its sessions are not taken for lost.
+fn too_new(directory: &Path, why: &Failure) -> Error {
+    let file = directory.join(FILE);
+    Error::unavailable(format!("the registry {} cannot be opened: {why}", file.display())).hint(
+        "Start the newer Ghostcast again, which knows these sessions; or give this one a state directory of \
+         its own with --state-dir, where it begins without any.",
+    )
 }
 
 fn set(problem: &Problem, why: Option<String>) {
@@ -224,15 +296,27 @@ impl Writer {
     fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         let mut batch = Vec::new();
         while orders.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
-            let (changes, waiting): (Vec<_>, Vec<_>) = batch
-                .drain(..)
-                .map(|Order { change, done }| (change, done))
-                .unzip();
-            let written = self.write(&changes);
-            set(&self.problem, written.as_ref().err().cloned());
-            for done in waiting {
-                // Whoever ordered may not wait.
-                let _ = done.send(written.clone());
+            let (mut changes, mut waiting, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+            for order in batch.drain(..) {
+                match order {
+                    Order::Change { change, done } => {
+                        changes.push(change);
+                        waiting.push(done);
+                    }
+                    Order::Ended { wanted, found } => asked.push((wanted, found)),
+                }
+            }
+            if !changes.is_empty() {
+                let written = self.write(&changes);
+                set(&self.problem, written.as_ref().err().cloned());
+                for done in waiting {
+                    // Whoever ordered may not wait.
+                    let _ = done.send(written.clone());
+                }
+            }
+            for (wanted, found) in asked {
+                let ended = self.database.ended(&wanted);
+                let _ = found.send(ended.map_err(|error| error.to_string()));
             }
         }
     }

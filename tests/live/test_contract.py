@@ -22,6 +22,7 @@ ROUTES = [
     ("get", "/sessions"),
     ("post", "/sessions"),
     ("get", "/sessions/{}"),
+    ("get", "/sessions/{}/ended"),
     ("delete", "/sessions/{}"),
     ("post", "/sessions/cleanup"),
     ("post", "/sessions/{}/pause"),

@@ -174,9 +174,14 @@ def test_a_killed_browser_comes_back_by_itself(house, site):
     assert known_as(api, "crash") == whole("eve")
     time.sleep(KEPT_WITHIN_S)
     with api.events("crash") as events:
+        api.submit("crash", "wait", seconds=20)
         os.kill(browser_of(service, "crash"), signal.SIGKILL)
         told = events.wait("browser_error", 5)
         assert "started again" in told["error"], told
+        # So is the action that it took along: nobody is sent away to start another session.
+        failed = events.wait("action_error", 5)
+        assert "started again by itself" in failed["error"], failed
+        assert "new session" not in failed["error"] and "this room" not in failed["error"], failed
         api.wait_record("crash", lambda record: record["state"] == "live", 10, "it lives again")
     again = api.record("crash")
     assert again["session_id"] == first["session_id"]

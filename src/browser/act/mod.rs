@@ -260,11 +260,14 @@ fn browser_failed(error: Error) -> ActionError {
     }
 }
 
+/// What a caller does whose browser is gone for good.
+pub const START_ANEW_AND_TRY: &str = "Start a new session on this room and try again.";
+
 /// The browser is gone.
 pub fn browser_lost() -> ActionError {
     ActionError::new(
         ActionErrorKind::BrowserLost,
-        "The browser is gone. Start a new session on this room and try again.",
+        format!("The browser is gone. {START_ANEW_AND_TRY}"),
     )
 }
 
@@ -272,7 +275,7 @@ pub fn browser_lost() -> ActionError {
 pub fn renderer_crashed() -> ActionError {
     ActionError::new(
         ActionErrorKind::RendererCrashed,
-        "The page's renderer crashed. Start a new session on this room and try again.",
+        format!("The page's renderer crashed. {START_ANEW_AND_TRY}"),
     )
 }
 

@@ -16,10 +16,10 @@ use crate::config;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
 use crate::model::event::Origin;
 use crate::model::ids::action_id;
-use crate::model::{ActionResult, ActionStatus, Command, Delivery, EventBody, Retry};
+use crate::model::{ActionResult, ActionStatus, Command, Delivery, EndReason, EventBody, Retry};
+use crate::refusals::{self, Limit};
 use crate::session::corrections;
 use crate::session::handle::{cancelled, refused};
-use crate::session::machine::Input;
 use crate::session::masking;
 use crate::session::perform::{self, Performed, context, count, masked, perform};
 use crate::session::queue::{Entry, Found, Interrupt, Kind, Limits, Place, Queue, Step, Why};
@@ -330,7 +330,7 @@ impl Work {
             }
         };
         if let Some(panicked) = panicked {
-            self.step(Input::BrowserLost(panicked.describe()));
+            self.lose_browser(EndReason::Internal, &panicked.describe());
         }
         let place = self.place();
         let queue = &mut self.acting.queue;
@@ -431,8 +431,11 @@ impl Work {
     }
 
     /// The one place where an action becomes an event and an answer.
-    fn conclude(&self, id: &str, asked: Asked, action: ActionRequest, result: ActionResult) {
+    fn conclude(&self, id: &str, asked: Asked, action: ActionRequest, mut result: ActionResult) {
         asked.cancel.cancel();
+        if let Some(error) = &mut result.error {
+            *error = self.in_its_words(error);
+        }
         count(&action.action_type, &result);
         self.note_action(&action, &result);
         let body = match &result.error {
@@ -487,11 +490,11 @@ fn refusal(why: Why, correction_of: &str) -> ActionError {
             Retry::Safe,
             "The action was cancelled before it began. Nothing was done.",
         ),
-        Why::Full => (
-            ActionErrorKind::Exhausted,
-            Retry::Safe,
-            "Too many actions wait already. Wait for one to complete and try again.",
-        ),
+        Why::Full => {
+            let message = "Too many actions wait already. Wait for one to complete and try again.";
+            refusals::note(Limit::Actions, message);
+            (ActionErrorKind::Exhausted, Retry::Safe, message)
+        }
         Why::WaitedTooLong => (
             ActionErrorKind::Timeout,
             Retry::Safe,

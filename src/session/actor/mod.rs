@@ -25,6 +25,7 @@ use self::drawing::Drawing;
 use self::record::Recording;
 use self::video::Filming;
 use super::ledger::Ledger;
+use super::logbook::Logbook;
 use super::machine::{Effect, Input, Machine};
 use super::memory::Ended;
 use super::outlets;
@@ -33,13 +34,13 @@ use super::queue::Why;
 use super::request::{Reply, Request};
 use super::stage::Stage;
 use super::visited::Visited;
-use crate::browser::{Lease, Loss, TabEvent};
+use crate::browser::{Lease, Loss, TabEvent, act as actions};
 use crate::config::Config;
 use crate::error::Error;
 use crate::events;
 use crate::livekit::conventions;
 use crate::model::event::Origin;
-use crate::model::{EventBody, Secret, SessionRecord, SessionState};
+use crate::model::{End, EndReason, EventBody, Secret, SessionRecord, SessionState};
 use crate::publish::livekit;
 use crate::publish::record::Shelf;
 
@@ -49,6 +50,8 @@ pub(super) const START_ANEW: &str = "Start a new session on this room.";
 pub(super) const SERVICE_STOPS: &str = "service stopping";
 /// What becomes of that of a kept session.
 const STARTS_AGAIN: &str = "It is started again by itself, on its profile and its page.";
+const STARTS_AGAIN_THEN_TRY: &str = "It is started again by itself, on its profile and its page: get the \
+                                     page's context, and try again if it is still wanted.";
 
 /// A session's actor, before it runs.
 pub(super) struct Actor {
@@ -62,6 +65,7 @@ pub(super) struct Actor {
     pub(super) record: watch::Sender<SessionRecord>,
     pub(super) room: Arc<events::Room>,
     pub(super) ledger: Ledger,
+    pub(super) logbook: Logbook,
     pub(super) visited: Visited,
     // owned
     pub(super) kit: Kit,
@@ -154,19 +158,21 @@ impl Work {
         tokio::select! {
             biased;
             () = self.actor.cancel.cancelled(), if !is_closing => {
+                let end = End::new(EndReason::ServiceStopped, SERVICE_STOPS);
+                self.actor.logbook.end(end);
                 self.step(Input::Close(SERVICE_STOPS.to_owned()));
             }
             Some(event) = self.actor.page_heard.recv() => self.hear_page(event),
             loss = lost(&mut self.actor.loss, self.actor.lease.is_some()) => {
-                self.lose_browser(loss.describe());
+                self.lose_browser(EndReason::BrowserLost, loss.describe());
             }
             Some(panicked) = self.actor.stage.panicked.recv() => {
-                self.lose_browser(&panicked.describe());
+                self.lose_browser(EndReason::Internal, &panicked.describe());
             }
             request = self.actor.requested.recv(), if !self.is_deserted() => match request {
                 Some(request) => self.answer(request),
                 // Nobody could ever close it.
-                None => self.step(Input::Close("nobody holds it any more".to_owned())),
+                None => self.close_deserted(),
             },
             Some(state) = livekit_changed(&mut self.actor.stage.livekit_states) => {
                 self.hear_livekit(&state);
@@ -214,13 +220,29 @@ async fn livekit_changed(
 
 impl Work {
     /// The browser is lost, or cannot be trusted. A kept session is started again by the manager.
-    fn lose_browser(&mut self, why: &str) {
-        let is_kept = self.actor.record.borrow().session_name.is_some();
-        let why = match is_kept {
-            true => why.replace(START_ANEW, STARTS_AGAIN),
-            false => why.to_owned(),
-        };
+    fn lose_browser(&mut self, reason: EndReason, why: &str) {
+        let why = self.in_its_words(why);
+        self.actor.logbook.end(End::new(reason, why.clone()));
+        metrics::counter!("ghostcast_browsers_lost_total", "reason" => reason.as_str())
+            .increment(1);
         self.step(Input::BrowserLost(why));
+    }
+
+    /// What is said of a lost browser: that of a kept session is started again by itself, or at its next use
+    /// at the latest.
+    fn in_its_words(&self, said: &str) -> String {
+        match self.actor.record.borrow().session_name {
+            Some(_) => said
+                .replace(actions::START_ANEW_AND_TRY, STARTS_AGAIN_THEN_TRY)
+                .replace(START_ANEW, STARTS_AGAIN),
+            None => said.to_owned(),
+        }
+    }
+
+    fn close_deserted(&mut self) {
+        let end = End::new(EndReason::Closed, "nobody holds it any more");
+        self.actor.logbook.end(end.clone());
+        self.step(Input::Close(end.detail));
     }
 
     fn step(&mut self, input: Input) {
@@ -299,6 +321,9 @@ impl Work {
                     true => Err(crate::browser::Error::Gone.into()),
                     false => self.actor.stage.outlets.add_viewer(&offer, remote),
                 };
+                if added.is_ok() {
+                    self.actor.logbook.viewer();
+                }
                 self.update_viewers();
                 drop(reply.send(added));
             }

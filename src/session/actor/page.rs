@@ -7,7 +7,7 @@ use crate::browser::target::loading::Failure;
 use crate::browser::{Lease, PageEvent, TabEvent, act};
 use crate::error::Chain;
 use crate::livekit::conventions;
-use crate::model::{EventBody, UnixTime};
+use crate::model::{EndReason, EventBody, UnixTime};
 use crate::session::masking;
 
 impl Work {
@@ -43,7 +43,7 @@ impl Work {
                 return;
             }
             PageEvent::Crashed if self.actor.kit.tabs.is_current(tab) => {
-                self.lose_browser(&self.crashed());
+                self.lose_browser(EndReason::BrowserLost, &self.crashed());
                 return;
             }
             PageEvent::Crashed => {

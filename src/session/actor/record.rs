@@ -129,6 +129,7 @@ impl Work {
             Change::Started(reply, Ok(recorder)) => {
                 let mut seen = recorder.status();
                 let status = seen.borrow_and_update().clone();
+                self.actor.logbook.recording(&status);
                 self.recording.status = Some(seen);
                 self.recording.recorder = Some(recorder);
                 let url = self.actor.record.borrow().current_url.clone();

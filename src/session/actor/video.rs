@@ -224,6 +224,9 @@ impl Work {
         let capturing = self.filming.is_capturing();
         let whep = self.actor.stage.outlets.viewer_count();
         let livekit = self.actor.stage.outlets.livekit_is_watched();
+        if livekit {
+            self.actor.logbook.livekit_viewer();
+        }
         self.actor.record.send_modify(|record| {
             record.capturing = capturing;
             record.video = view.stats;

@@ -1,0 +1,105 @@
+//! REST: sessions that have ended.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Doors;
+use super::body::Params;
+use super::sessions::SessionList;
+use super::status::ErrorBody;
+use crate::error::Error;
+use crate::model::{EndedSession, SessionState};
+use crate::session::Manager;
+
+/// A session that has ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Ended {
+    #[serde(flatten)]
+    session: EndedSession,
+    /// What it is now: `closed`; or what one with a name is since, as `stored`, or `live` again.
+    state: SessionState,
+}
+
+/// The sessions that have ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EndedList {
+    /// The newest first.
+    ended: Vec<Ended>,
+}
+
+/// The sessions that there are, or those that have ended.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Listed {
+    /// Those that there are.
+    Sessions(SessionList),
+    /// Those that have ended.
+    Ended(EndedList),
+}
+
+impl From<(EndedSession, SessionState)> for Ended {
+    fn from((session, state): (EndedSession, SessionState)) -> Self {
+        Self { session, state }
+    }
+}
+
+impl EndedList {
+    /// All that are known.
+    pub(super) async fn of(manager: &Manager) -> Result<Self, Error> {
+        let ended = manager.ended().await?.into_iter().map(Ended::from);
+        Ok(Self {
+            ended: ended.collect(),
+        })
+    }
+}
+
+/// Which sessions are listed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    /// Lists those that have ended, of the last 24 hours (`session.ended_kept_h`), in place of those that
+    /// there are.
+    #[serde(default)]
+    ended: bool,
+    /// The token, where no header can be set.
+    #[serde(rename = "access_token")]
+    _access_token: Option<String>,
+}
+
+/// List all sessions; or, with `ended=true`, those that have ended.
+#[utoipa::path(get, path = "/sessions", tag = "sessions", params(ListQuery), responses(
+    (status = 200, description = "All sessions", body = Listed),
+    (status = 503, description = "Of those that have ended nothing can be read", body = ErrorBody),
+))]
+pub(super) async fn list(
+    State(doors): State<Doors>,
+    Params(query): Params<ListQuery>,
+) -> Result<Json<Listed>, Error> {
+    let listed = match query.ended {
+        true => Listed::Ended(EndedList::of(&doors.manager).await?),
+        false => Listed::Sessions(SessionList {
+            sessions: doors.manager.records(),
+        }),
+    };
+    Ok(Json(listed))
+}
+
+/// How a session has ended: why, where it was, what was done in it, and its last events. By its id, or the
+/// last one of a name or a room. Known for 24 hours (`session.ended_kept_h`), also by a service that was
+/// started again.
+#[utoipa::path(get, path = "/sessions/{room_name}/ended", tag = "sessions", operation_id = "show_ended",
+    params(("room_name" = String, Path, description = "Session id, name or room")), responses(
+    (status = 200, description = "Its end", body = Ended),
+    (status = 404, description = "No such session is known to have ended", body = ErrorBody),
+    (status = 503, description = "Of those that have ended nothing can be read", body = ErrorBody),
+))]
+pub(super) async fn show(
+    State(doors): State<Doors>,
+    Path(room): Path<String>,
+) -> Result<Json<Ended>, Error> {
+    let ended = doors.manager.ended_of(&room).await?;
+    Ok(Json(ended.into()))
+}
