@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{self, Doors, Life, Metrics};
-use crate::browser::{Pool, end_strays};
+use crate::browser::{Pool, Profile, end_strays};
 use crate::config::{Config, Restore};
 use crate::error::Error;
 use crate::events::Bus;
@@ -44,6 +44,10 @@ fn registry(config: &Config) -> Result<(Registry, Vec<Kept>), Error> {
     let strays = registry
         .profiles()
         .map_or(0, |profiles| end_strays(&profiles));
+    let locks = registry
+        .profiles()
+        .map_or(0, |it| Profile::clear_locks(&it));
+    metrics::counter!("ghostcast_swept_total", "kind" => "profile_locks").increment(locks as u64);
     if strays > 0 {
         tracing::warn!(
             strays,
@@ -128,6 +132,7 @@ impl App {
         tracker.spawn(tidy_up(metrics, cancel.clone()));
         let watching = manager.clone().watch_memory();
         tracker.spawn(cancel.clone().run_until_cancelled_owned(watching));
+        tracker.spawn(manager.clone().sweep_for_ever());
         tracker.spawn(begin(manager.clone(), config.state.restore, cancel.clone()));
         Ok(Self {
             manager,

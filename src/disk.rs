@@ -3,8 +3,9 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -83,11 +84,46 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&beside, path)
 }
 
+/// What the name of something that was set aside has in it.
+const ASIDE: &str = ".refused-";
+
+/// What was set aside in a directory, with when that was.
+pub(crate) fn all_set_aside(directory: &Path) -> Vec<(SystemTime, PathBuf)> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let aside = entries.filter(|entry| entry.file_name().to_string_lossy().contains(ASIDE));
+    let since = |entry: fs::DirEntry| {
+        // It got its name then; what is in it may be older.
+        let changed = u64::try_from(entry.metadata().ok()?.ctime()).ok()?;
+        Some((UNIX_EPOCH + Duration::from_secs(changed), entry.path()))
+    };
+    aside.filter_map(since).collect()
+}
+
+/// What a file, or all in a directory, takes on the disk. What cannot be read counts nothing.
+pub(crate) fn bytes_of(path: &Path) -> u64 {
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return 0;
+    };
+    if !found.is_dir() {
+        return found.len();
+    }
+    let inside = fs::read_dir(path).into_iter().flatten().flatten();
+    inside.map(|entry| bytes_of(&entry.path())).sum()
+}
+
+/// Removes a file, or a directory with all in it.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path)?.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    }
+}
+
 /// Gives what cannot be used another name beside its own, for somebody to look at; answers that.
 pub(crate) fn set_aside(path: &Path) -> io::Result<PathBuf> {
     let stamp = UnixTime::now().to_iso8601().replace(':', "");
     let mut aside = path.to_path_buf().into_os_string();
-    aside.push(format!(".refused-{stamp}"));
+    aside.push(format!("{ASIDE}{stamp}"));
     let aside = PathBuf::from(aside);
     fs::rename(path, &aside)?;
     Ok(aside)

@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 use serde::Serialize;
 use tower_http::services::ServeFile;
 use utoipa::ToSchema;
@@ -105,7 +106,7 @@ pub(super) async fn fetch(
     request: Request,
 ) -> Result<Response, Error> {
     let shelf = doors.manager.shelf().clone();
-    let path = on_disk(move || shelf.path(&file)).await?;
+    let (path, lent) = on_disk(move || shelf.lend(&file)).await?;
     let served = ServeFile::new(path).try_call(request).await;
     let mut response = served
         .map_err(|error| {
@@ -113,7 +114,13 @@ pub(super) async fn fetch(
                 .hint("Check the rights on recording.directory.")
                 .source(error)
         })?
-        .map(Body::new);
+        .map(|body| {
+            // It is lent until the last of it has left, or nobody takes it any more.
+            let pieces = Body::new(body).into_data_stream();
+            Body::from_stream(pieces.inspect(move |_| {
+                let _ = &lent;
+            }))
+        });
     let headers = response.headers_mut();
     // A file that still grows, or is completed, is another one each time.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -30,6 +30,6 @@ pub mod capture;
 
 pub use error::Error;
 pub use host::memory;
-pub use host::{Items, Jar, Lease, Loss, Pool, Profile, Usage, end_strays, usage};
+pub use host::{Items, Jar, Lease, Loss, Pool, Profile, Usage, end_strays, sweep_work, usage};
 pub use tabs::Tabs;
 pub use target::{Page, PageEvent, TabEvent};

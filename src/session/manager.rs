@@ -389,7 +389,7 @@ impl Manager {
     }
 
     /// Forgets a session that is stored.
-    async fn forget_stored(&self, key: &str) -> Result<Option<SessionRecord>, Error> {
+    pub(super) async fn forget_stored(&self, key: &str) -> Result<Option<SessionRecord>, Error> {
         let record = {
             let slots = self.lock();
             let Some(Slot::Stored(kept)) = slots.get(key) else {

@@ -39,6 +39,7 @@ mod stage;
 mod start;
 pub mod studio;
 pub mod supervise;
+mod sweep;
 mod usage;
 mod visited;
 

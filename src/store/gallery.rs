@@ -6,13 +6,15 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::disk;
 use crate::error::Error;
 
 /// Longest name of a file, bytes.
 const NAME_BYTES_MAX: usize = 200;
+/// How the names of pictures end: whatever else lies in the directory is not ours.
+const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 
 /// The directory of screenshots. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -99,6 +101,33 @@ impl Gallery {
         })
     }
 
+    /// Removes the pictures that were saved so long ago; answers how many.
+    pub fn sweep(&self, age: Duration) -> usize {
+        let Some(before) = SystemTime::now().checked_sub(age) else {
+            return 0;
+        };
+        let entries = fs::read_dir(&self.directory)
+            .into_iter()
+            .flatten()
+            .flatten();
+        let is_picture = |name: &str| {
+            let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+            ending.is_some_and(|ending| {
+                ENDINGS
+                    .iter()
+                    .any(|known| known.eq_ignore_ascii_case(ending))
+            })
+        };
+        let pictures = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_picture));
+        let old = pictures.filter(|entry| {
+            let found = entry.metadata().ok().filter(fs::Metadata::is_file);
+            let modified = found.and_then(|found| found.modified().ok());
+            modified.is_some_and(|modified| modified < before)
+        });
+        old.filter(|entry| fs::remove_file(entry.path()).is_ok())
+            .count()
+    }
+
     /// Removes the oldest pictures until so many bytes more fit.
     fn make_room(&self, bytes: u64, replaced: &Path) -> io::Result<()> {
         let mut others: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
@@ -180,6 +209,13 @@ mod tests {
         assert!(!directory.join("one.png").exists() && directory.join("two.png").exists());
         let name = PictureName::parse("bad", &["png"]).unwrap();
         assert!(gallery.save(&name, b"no picture").is_err());
+        let long_ago = SystemTime::now() - Duration::from_secs(60);
+        for name in ["old.JPEG", "notes.txt"] {
+            let file = fs::File::create(directory.join(name)).unwrap();
+            file.set_modified(long_ago).unwrap();
+        }
+        assert_eq!(gallery.sweep(Duration::from_secs(30)), 1);
+        assert!(directory.join("three.png").exists() && directory.join("notes.txt").exists());
         fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -18,4 +18,4 @@ pub use process::Loss;
 pub use profile::Profile;
 pub use storage::Items;
 pub use usage::{Usage, usage};
-pub use workdir::end_strays;
+pub use workdir::{end_strays, sweep as sweep_work};

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use super::workdir;
 use crate::disk::{self, Owned, Refused, private_directory};
@@ -85,6 +86,58 @@ impl Profile {
         fs::remove_dir_all(&profile.directory)
     }
 
+    /// Removes what browsers have left on profiles that nobody has any more, by which they keep others
+    /// out. Answers how many profiles there were with such.
+    pub fn clear_locks(profiles: &Path) -> usize {
+        let cleared = |directory: &PathBuf| {
+            let Some(_owned) = Owned::inherit(directory) else {
+                return false;
+            };
+            let user_data = directory.join(USER_DATA);
+            let removed = SINGLETONS.map(|name| fs::remove_file(user_data.join(name)).is_ok());
+            removed.contains(&true)
+        };
+        entries(profiles).filter(cleared).count()
+    }
+
+    /// Deletes the profiles that were not used for so long, but for those that somebody has and those of
+    /// names that are kept. Answers how many.
+    pub fn sweep(profiles: &Path, age: Duration, is_kept: &dyn Fn(&str) -> bool) -> usize {
+        let Some(before) = SystemTime::now().checked_sub(age) else {
+            return 0;
+        };
+        let swept = |directory: &PathBuf| {
+            let name = directory.file_name().and_then(|name| name.to_str());
+            if name.is_none_or(is_kept) || !is_unused_since(directory, before) {
+                return false;
+            }
+            let Some(_owned) = Owned::inherit(directory) else {
+                return false;
+            };
+            tracing::info!(profile = %directory.display(), "a profile that was not used for long is deleted");
+            fs::remove_dir_all(directory).is_ok()
+        };
+        entries(profiles).filter(swept).count()
+    }
+
+    /// Deletes what was set aside in profiles so long ago, and the oldest of it beyond so many bytes.
+    /// Answers how many pieces.
+    pub fn sweep_set_aside(profiles: &Path, age: Option<Duration>, bytes_max: u64) -> usize {
+        let before = age.and_then(|age| SystemTime::now().checked_sub(age));
+        let mut aside: Vec<(SystemTime, PathBuf)> = entries(profiles)
+            .flat_map(|directory| disk::all_set_aside(&directory))
+            .collect();
+        // The newest first, so that it is the oldest that there is no room for.
+        aside.sort_by(|a, b| b.cmp(a));
+        let mut total = 0_u64;
+        let mut is_to_go = |(since, path): &(SystemTime, PathBuf)| {
+            total = total.saturating_add(disk::bytes_of(path));
+            total > bytes_max || before.is_some_and(|before| *since < before)
+        };
+        let gone = aside.into_iter().filter(|it| is_to_go(it));
+        gone.filter(|(_, path)| disk::remove(path).is_ok()).count()
+    }
+
     /// Takes back what was set aside.
     pub(super) fn take_back(&self, aside: &Path) -> io::Result<()> {
         fs::remove_dir_all(self.user_data())?;
@@ -97,6 +150,22 @@ impl Profile {
         private_directory(&self.user_data())?;
         Ok(aside)
     }
+}
+
+/// The directories of profiles.
+fn entries(profiles: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(profiles).into_iter().flatten().flatten();
+    let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    directories.map(|entry| entry.path())
+}
+
+/// Whether nobody has taken a profile, or written what is kept of its pages, since then.
+fn is_unused_since(directory: &Path, then: SystemTime) -> bool {
+    let Ok(inside) = fs::read_dir(directory) else {
+        return false;
+    };
+    let mut times = inside.flatten().map(|entry| entry.metadata()?.modified());
+    times.all(|time| time.is_ok_and(|time| time < then))
 }
 
 #[cfg(test)]
@@ -122,6 +191,52 @@ mod tests {
         assert!(aside.join("state").exists() && !profile.user_data().join("state").exists());
         drop(profile);
         assert!(Profile::open(&directory).is_ok());
+        fs::remove_dir_all(&base).unwrap();
+    }
+
+    #[test]
+    fn what_is_in_use_or_young_stays() {
+        let base = std::env::temp_dir().join(format!("profiles-{}", uuid::Uuid::new_v4()));
+        let hour = Duration::from_secs(3_600);
+        let long_ago = SystemTime::now() - 2 * hour;
+        let held = Profile::open(&base.join("held")).unwrap();
+        for name in ["kept", "old", "young"] {
+            let profile = Profile::open(&base.join(name)).unwrap();
+            std::os::unix::fs::symlink("host-1", profile.user_data().join("SingletonLock"))
+                .unwrap();
+        }
+        for name in ["held", "kept", "old"] {
+            for entry in fs::read_dir(base.join(name)).unwrap().flatten() {
+                let file = fs::File::open(entry.path()).unwrap();
+                file.set_modified(long_ago).unwrap();
+            }
+        }
+        fs::create_dir(base.join("foreign")).unwrap();
+        assert_eq!(Profile::clear_locks(&base), 3);
+        assert_eq!(Profile::clear_locks(&base), 0);
+        // What is removed in it makes its directory young.
+        for name in ["kept", "old"] {
+            let file = fs::File::open(base.join(name).join(USER_DATA)).unwrap();
+            file.set_modified(long_ago).unwrap();
+        }
+        assert_eq!(Profile::sweep(&base, hour, &|name| name == "kept"), 1);
+        assert!(!base.join("old").exists());
+        for name in ["held", "kept", "young", "foreign"] {
+            assert!(base.join(name).exists(), "{name}");
+        }
+        fs::write(held.user_data().join("state"), vec![0; 2_000]).unwrap();
+        let first = held.set_aside().unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        fs::write(held.user_data().join("state"), vec![0; 2_000]).unwrap();
+        let second = held.set_aside().unwrap();
+        assert_eq!(Profile::sweep_set_aside(&base, Some(hour), u64::MAX), 0);
+        assert_eq!(Profile::sweep_set_aside(&base, None, 3_000), 1);
+        assert!(!first.exists() && second.exists());
+        assert_eq!(
+            Profile::sweep_set_aside(&base, Some(Duration::ZERO), u64::MAX),
+            1
+        );
+        assert!(!second.exists() && held.user_data().exists());
         fs::remove_dir_all(&base).unwrap();
     }
 }

@@ -80,7 +80,7 @@ impl Drop for WorkDir {
 }
 
 /// Clears what dead runs of the service left under `base`.
-pub(crate) fn sweep(base: &Path) -> Swept {
+pub fn sweep(base: &Path) -> Swept {
     let mut swept = Swept::default();
     let Ok(entries) = fs::read_dir(base_or_temp(base)) else {
         return swept;

@@ -4,11 +4,13 @@
 //! is locked by its writer, in this process or in another one; a file that is neither locked nor
 //! finished was left by a service that was killed.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statvfs::fstatvfs;
@@ -47,6 +49,25 @@ struct Inner {
     options: Options,
     /// Bytes of all files: counted at each start, and added to by each writer.
     used: AtomicU64,
+    /// Files that are being read by somebody, each as often as it is.
+    lent: Mutex<HashMap<String, usize>>,
+}
+
+/// A recording that somebody reads; it stays while this lives, unless it is to be deleted.
+#[derive(Debug)]
+pub struct Lent {
+    shelf: Shelf,
+    name: String,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut lent = self.shelf.lent();
+        if let Some(readers) = lent.get_mut(&self.name) {
+            *readers -= 1;
+        }
+        lent.retain(|_, readers| *readers > 0);
+    }
 }
 
 /// A new file, locked.
@@ -63,6 +84,7 @@ impl Shelf {
         Self(Arc::new(Inner {
             options,
             used: AtomicU64::new(0),
+            lent: Mutex::default(),
         }))
     }
 
@@ -117,7 +139,7 @@ impl Shelf {
         }
         let used = self.0.used.load(Ordering::Relaxed);
         if used >= *total_bytes_max {
-            return Err(Error::exhausted(format!(
+            let full = Error::exhausted(format!(
                 "the recordings have reached recording.total_bytes_max ({used} of \
                  {total_bytes_max} bytes)"
             ))
@@ -128,7 +150,7 @@ impl Shelf {
         if let Ok(free) = free
             && free < *free_bytes_min
         {
-            return Err(Error::exhausted(format!(
+            let full = Error::exhausted(format!(
                 "the file system has {free} bytes left, and recording.free_bytes_min keeps \
                  {free_bytes_min} of them free"
             ))
@@ -172,6 +194,35 @@ impl Shelf {
             return Ok(path);
         }
         Err(Error::not_found("there is no such recording").hint("List them first."))
+    }
+
+    /// Where the recording of that name is, for somebody who reads it.
+    pub fn lend(&self, name: &str) -> Result<(PathBuf, Lent), Error> {
+        let mut lent = self.lent();
+        let path = self.path(name)?;
+        *lent.entry(name.to_owned()).or_default() += 1;
+        let (shelf, name) = (self.clone(), name.to_owned());
+        Ok((path, Lent { shelf, name }))
+    }
+
+    /// Deletes the recordings that ended so long ago, but for those that somebody reads; answers how many.
+    pub fn sweep(&self, age: Duration) -> usize {
+        let before = UnixTime::now().minus(age).to_iso8601();
+        // What cannot be read now is looked at the next time.
+        let files = self.list().unwrap_or_default().into_iter();
+        let old = files.filter(|file| {
+            // Of one form, so that the earlier one is the smaller.
+            file.state != FileState::Recording && file.modified_at < before
+        });
+        let removed = old.filter(|file| {
+            let lent = self.lent();
+            !lent.contains_key(&file.file) && self.remove(&file.file).is_ok()
+        });
+        removed.count()
+    }
+
+    fn lent(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.0.lent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Deletes a recording that is not being written.
@@ -326,7 +377,7 @@ mod tests {
                 .collect()
         };
         assert_eq!(states(), [FileState::Recording]);
-        let name = place.name.clone();
+        let (name, place_path) = (place.name.clone(), place.path.clone());
         assert!(shelf.remove(&name).unwrap_err().message.contains("still"));
         drop(place);
         assert_eq!(states(), [FileState::Unfinished]);
@@ -335,6 +386,18 @@ mod tests {
         assert!(shelf.path("foreign.mp4").is_err() && shelf.path("../x.mp4").is_err());
         std::os::unix::fs::symlink(&name, shelf.0.options.directory.join("link.mp4")).unwrap();
         assert!(shelf.path("link.mp4").is_err());
+        let day = Duration::from_secs(86_400);
+        let file = File::open(shelf.path(&name).unwrap()).unwrap();
+        file.set_modified(std::time::SystemTime::now() - 2 * day)
+            .unwrap();
+        let (_, lent) = shelf.lend(&name).unwrap();
+        assert_eq!((shelf.sweep(3 * day), shelf.sweep(day)), (0, 0));
+        drop(lent);
+        let locked = Flock::lock(file, FlockArg::LockExclusive).unwrap();
+        assert_eq!(shelf.sweep(day), 0, "it is being written");
+        drop(locked);
+        assert_eq!((shelf.sweep(day), states().len()), (1, 0));
+        fs::write(&place_path, &start).unwrap();
         assert_eq!(shelf.remove(&name).unwrap().bytes, start.len() as u64);
         assert_eq!(states(), []);
         clean(&shelf);
