@@ -9,17 +9,23 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Doors;
+use crate::model::SessionState;
+use crate::model::session::LiveKitStatus;
+use crate::refusals::{self, Reached};
 
 /// The service's health.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Health {
-    /// `healthy`; `degraded` while a session has failed or has lost LiveKit, while no browser can be
-    /// started, and while nothing can be kept on disk. Either way the service answers: it is no reason to restart it.
+    /// `healthy`; `degraded` while no browser can be started, while nothing can be kept on disk, while the
+    /// service is being drained, while a session tries to reach LiveKit again, for a minute after a browser
+    /// was lost, and for a minute after the machine lacked room on the disk, ports or threads. Either way the
+    /// service answers: it is no reason to restart it.
     #[schema(example = "healthy")]
     status: &'static str,
     /// The service's version.
     version: &'static str,
-    /// Why it is degraded; empty when it is healthy.
+    /// Why it is degraded. And what does not degrade it, but is to be known: who was refused in the last
+    /// minute at a limit that was set, and how many sessions have given LiveKit up.
     reasons: Vec<String>,
     /// How many sessions are in each state.
     sessions: BTreeMap<&'static str, usize>,
@@ -31,15 +37,27 @@ pub(super) struct Health {
 ))]
 pub(super) async fn health(State(doors): State<Doors>) -> Json<Health> {
     let mut sessions = BTreeMap::new();
+    let (mut reconnecting, mut given_up) = (0, 0);
     for record in doors.manager.records() {
         *sessions.entry(record.state.as_str()).or_default() += 1;
+        if record.state == SessionState::Reconnecting {
+            match record.livekit {
+                LiveKitStatus::Failed => given_up += 1,
+                _ => reconnecting += 1,
+            }
+        }
     }
-    let problems = Problems::of(&doors);
-    let reasons = reasons(&sessions, problems);
-    let status = if reasons.is_empty() {
-        "healthy"
-    } else {
-        "degraded"
+    let ills = Ills {
+        problems: Problems::of(&doors),
+        failed: doors.manager.count_failed_lately(),
+        reconnecting,
+        given_up,
+        refused: refusals::lately(),
+    };
+    let (reasons, is_degraded) = ills.tell();
+    let status = match is_degraded {
+        true => "degraded",
+        false => "healthy",
     };
     Json(Health {
         status,
@@ -109,46 +127,104 @@ pub(super) async fn ready(State(doors): State<Doors>) -> (StatusCode, Json<Readi
     (status, Json(Readiness { ready, reasons }))
 }
 
-fn reasons(sessions: &BTreeMap<&'static str, usize>, problems: Problems) -> Vec<String> {
-    let count = |state| sessions.get(state).copied().filter(|count| *count > 0);
-    let refusals = problems.refusals();
-    let registry = problems
-        .registry
-        .map(|problem| format!("nothing can be kept on disk: {problem}"));
-    let failed = count("failed").map(|count| format!("sessions whose browser is lost: {count}"));
-    let lost = count("reconnecting").map(|count| format!("sessions without LiveKit: {count}"));
-    refusals
-        .into_iter()
-        .chain(registry)
-        .chain(failed)
-        .chain(lost)
-        .collect()
+/// All that may be wrong.
+#[derive(Debug, Default)]
+struct Ills {
+    problems: Problems,
+    /// Sessions whose browser was lost within the last minute. What happened to one session is no lasting
+    /// state of the service.
+    failed: usize,
+    /// Sessions that try to reach LiveKit again.
+    reconnecting: usize,
+    /// Those that do so no more.
+    given_up: usize,
+    refused: Vec<Reached>,
+}
+
+impl Ills {
+    /// What is wrong, in words, and whether the service is degraded by it.
+    fn tell(self) -> (Vec<String>, bool) {
+        let mut reasons = self.problems.refusals();
+        let registry = self.problems.registry;
+        reasons.extend(registry.map(|why| format!("nothing can be kept on disk: {why}")));
+        let mut count = |words: &str, count: usize| {
+            if count > 0 {
+                reasons.push(format!("{words}: {count}"));
+            }
+        };
+        count("sessions whose browser is lost", self.failed);
+        count("sessions without LiveKit", self.reconnecting);
+        let (wants, limits): (Vec<_>, Vec<_>) = self
+            .refused
+            .into_iter()
+            .partition(|reached| reached.limit.is_want());
+        let tell = |reached: Reached| {
+            let limit = reached.limit.as_str();
+            format!("refused in the last minute ({limit}): {}", reached.why)
+        };
+        reasons.extend(wants.into_iter().map(tell));
+        let is_degraded = !reasons.is_empty();
+        if self.given_up > 0 {
+            reasons.push(format!(
+                "sessions that have given LiveKit up, until recover: {}",
+                self.given_up
+            ));
+        }
+        reasons.extend(limits.into_iter().map(tell));
+        (reasons, is_degraded)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::refusals::Limit;
 
     #[test]
     fn what_is_ill_is_named() {
-        let well = BTreeMap::from([("live", 2), ("paused", 1)]);
-        assert_eq!(reasons(&well, Problems::default()), [""; 0]);
-        let ill = BTreeMap::from([("live", 1), ("failed", 2), ("reconnecting", 3)]);
-        assert_eq!(
-            reasons(
-                &ill,
-                Problems {
-                    browser: Some("it is not there".to_owned()),
-                    registry: Some("disk full".to_owned()),
-                    is_draining: false,
-                }
-            ),
-            [
-                "no browser can be started: it is not there",
-                "nothing can be kept on disk: disk full",
-                "sessions whose browser is lost: 2",
-                "sessions without LiveKit: 3"
-            ]
-        );
+        assert_eq!(Ills::default().tell(), (Vec::new(), false));
+        let ills = Ills {
+            problems: Problems {
+                browser: Some("it is not there".to_owned()),
+                registry: Some("disk full".to_owned()),
+                is_draining: false,
+            },
+            failed: 2,
+            reconnecting: 3,
+            ..Ills::default()
+        };
+        let expected = [
+            "no browser can be started: it is not there",
+            "nothing can be kept on disk: disk full",
+            "sessions whose browser is lost: 2",
+            "sessions without LiveKit: 3",
+        ];
+        assert_eq!(ills.tell(), (expected.map(str::to_owned).into(), true));
+    }
+
+    #[test]
+    fn a_full_house_is_told_and_is_no_illness() {
+        let reached = |limit, why: &str| Reached {
+            limit,
+            why: why.to_owned(),
+        };
+        let full = reached(Limit::Sessions, "20 sessions run already");
+        let told = "refused in the last minute (sessions): 20 sessions run already";
+        let ills = Ills {
+            given_up: 1,
+            refused: vec![full.clone()],
+            ..Ills::default()
+        };
+        let expected = [
+            "sessions that have given LiveKit up, until recover: 1",
+            told,
+        ];
+        assert_eq!(ills.tell(), (expected.map(str::to_owned).into(), false));
+        let ills = Ills {
+            refused: vec![full, reached(Limit::Disk, "no room")],
+            ..Ills::default()
+        };
+        let expected = ["refused in the last minute (disk): no room", told];
+        assert_eq!(ills.tell(), (expected.map(str::to_owned).into(), true));
     }
 }

@@ -10,6 +10,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::Doors;
 use crate::error::Error;
+use crate::model::{EndReason, SessionState};
+use crate::refusals::LIMITS;
 
 /// Buckets of what is measured in seconds, from a cursor's blend to a slow navigation.
 const SECONDS: [f64; 14] = [
@@ -58,7 +60,9 @@ fn describe() {
     }
     for (name, help) in GAUGES {
         describe_gauge!(name, help);
-        metrics::gauge!(name).set(0.0);
+        if !LABELLED.contains(&name) {
+            metrics::gauge!(name).set(0.0);
+        }
     }
     for (name, help) in HISTOGRAMS {
         describe_histogram!(name, help);
@@ -75,12 +79,21 @@ fn describe() {
     ] {
         metrics::counter!("ghostcast_frames_dropped_total", "reason" => reason).absolute(0);
     }
+    for limit in LIMITS {
+        metrics::counter!("ghostcast_refusals_total", "limit" => limit.as_str()).absolute(0);
+    }
+    for outcome in ["started", "reused", "refused", "failed"] {
+        metrics::counter!("ghostcast_session_starts_total", "outcome" => outcome).absolute(0);
+    }
+    for reason in [EndReason::BrowserLost, EndReason::Internal] {
+        metrics::counter!("ghostcast_browsers_lost_total", "reason" => reason.as_str()).absolute(0);
+    }
     for stage in ["decode", "compose", "encode"] {
         let _ = metrics::histogram!("ghostcast_stage_seconds", "stage" => stage);
     }
 }
 
-const COUNTERS: [(&str, &str); 22] = [
+const COUNTERS: [(&str, &str); 27] = [
     (
         "ghostcast_frames_captured_total",
         "Frames that came in from browsers",
@@ -145,6 +158,26 @@ const COUNTERS: [(&str, &str); 22] = [
         "Bytes of pictures written to recordings",
     ),
     (
+        "ghostcast_session_starts_total",
+        "Sessions that were asked for, by what became of that",
+    ),
+    (
+        "ghostcast_sessions_ended_total",
+        "Sessions whose browser ended, by reason",
+    ),
+    (
+        "ghostcast_browsers_lost_total",
+        "Sessions that lost their browser, or a part of the service, by reason",
+    ),
+    (
+        "ghostcast_refusals_total",
+        "What was refused because a limit was reached, by limit",
+    ),
+    (
+        "ghostcast_swept_total",
+        "What was removed because of its age or of the room it took, by kind",
+    ),
+    (
         "ghostcast_recording_chapters_dropped_total",
         "Chapters that a slow recorder left out",
     ),
@@ -167,7 +200,19 @@ const PLAIN_COUNTERS: [&str; 14] = [
     "ghostcast_log_lines_dropped_total",
 ];
 
-const GAUGES: [(&str, &str); 8] = [
+const GAUGES: [(&str, &str); 11] = [
+    (
+        "ghostcast_sessions_by_state",
+        "Sessions that there are, stored ones among them, by state",
+    ),
+    (
+        "process_resident_memory_bytes",
+        "Memory of the service's own process, without its browsers",
+    ),
+    (
+        "process_open_fds",
+        "Open files and sockets of the service's own process",
+    ),
     ("ghostcast_sessions", "Sessions that are not dead"),
     ("ghostcast_browsers", "Browser processes"),
     ("ghostcast_contexts", "Browser contexts"),
@@ -187,6 +232,9 @@ const GAUGES: [(&str, &str); 8] = [
     ),
 ];
 
+/// Gauges that have no value without their labels.
+const LABELLED: [&str; 1] = ["ghostcast_sessions_by_state"];
+
 const HISTOGRAMS: [(&str, &str); 3] = [
     (
         "ghostcast_stage_seconds",
@@ -199,6 +247,21 @@ const HISTOGRAMS: [(&str, &str); 3] = [
     ),
 ];
 
+/// What the process itself takes, where the system tells.
+fn note_process() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let resident = status.lines().find_map(|line| {
+        let kilobytes = line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?;
+        kilobytes.parse::<u32>().ok()
+    });
+    if let Some(kilobytes) = resident {
+        metrics::gauge!("process_resident_memory_bytes").set(f64::from(kilobytes) * 1_024.0);
+    }
+    if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+        metrics::gauge!("process_open_fds").set(open.count() as f64);
+    }
+}
+
 /// Measurements for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "service", responses(
     (status = 200, description = "Prometheus text format 0.0.4", body = String,
@@ -206,6 +269,14 @@ const HISTOGRAMS: [(&str, &str); 3] = [
 ))]
 pub(super) async fn metrics(State(doors): State<Doors>) -> Response {
     let records = doors.manager.records();
+    for state in SessionState::ALL {
+        let count = records
+            .iter()
+            .filter(|record| record.state == state)
+            .count();
+        metrics::gauge!("ghostcast_sessions_by_state", "state" => state.as_str()).set(count as f64);
+    }
+    note_process();
     let bitrate: u64 = records.iter().map(|record| record.video.bitrate_bps).sum();
     let sockets: u32 = records.iter().map(|record| record.connections).sum();
     metrics::gauge!("ghostcast_bitrate_bits_per_second").set(bitrate as f64);

@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use super::status;
 use crate::config;
+use crate::refusals::{self, Limit};
 
 /// Pause after a failed accept, which means that the process is out of file descriptors: without it
 /// the loop would spin.
@@ -64,6 +65,7 @@ pub async fn serve(
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             metrics::counter!("ghostcast_connections_refused_total").increment(1);
+            refusals::note(Limit::Connections, "too many connections are open");
             // Whoever cannot take it at once only sees the end.
             let _ = stream.try_write(status::full(config.connections_max).as_bytes());
             continue;

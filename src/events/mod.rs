@@ -124,8 +124,9 @@ impl Bus {
                 Some(oldest) => drop(rooms.remove(&oldest)),
                 None if rooms.len() < most => (),
                 None => {
-                    return Err(Error::exhausted("too many rooms are listened to")
-                        .hint("Close some sockets."));
+                    let full = Error::exhausted("too many rooms are listened to")
+                        .hint("Close some sockets.");
+                    return Err(refused(Limit::EventRooms, full));
                 }
             }
         }
@@ -200,8 +201,9 @@ impl Room {
     fn subscribe(self: &Arc<Self>, from: &Since, types: Types) -> Result<Subscription, Error> {
         let mut state = lock(&self.state);
         if state.inboxes.len() >= self.config.sockets_per_room_max {
-            return Err(Error::exhausted("too many event sockets on this room")
-                .hint("Close one, or raise events.sockets_per_room_max."));
+            let full = Error::exhausted("too many event sockets on this room")
+                .hint("Close one, or raise events.sockets_per_room_max.");
+            return Err(refused(Limit::EventSockets, full));
         }
         let inbox = Arc::new(Inbox::new(types, self.config.queue_max));
         let replay = match from.seq {

@@ -421,6 +421,18 @@ pub enum SessionState {
 }
 
 impl SessionState {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Starting,
+        Self::Live,
+        Self::Paused,
+        Self::Reconnecting,
+        Self::Failed,
+        Self::Closing,
+        Self::Closed,
+        Self::Stored,
+    ];
+
     /// The wire name.
     pub const fn as_str(self) -> &'static str {
         match self {

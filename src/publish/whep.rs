@@ -16,6 +16,7 @@ use tracing::{Instrument, info, info_span};
 use super::Feed;
 use crate::error::Error as ServiceError;
 use crate::model::ViewerId;
+use crate::refusals::{Limit, refused};
 use crate::rtc::driver::Watch;
 use crate::rtc::peer::{self, Rate};
 use crate::rtc::{Command, Driver, End, Peer, sockets};
@@ -60,7 +61,9 @@ impl From<Error> for ServiceError {
     fn from(error: Error) -> Self {
         let known = match &error {
             Error::Socket { .. } => {
-                Self::exhausted("no media socket is free").hint("Widen the range of UDP ports.")
+                let full = Self::exhausted("no media socket is free")
+                    .hint("Widen the range of UDP ports.");
+                refused(Limit::MediaSockets, full)
             }
             Error::Offer { source } => Self::invalid_input(source.to_string())
                 .hint("Send an SDP offer that receives H.264 video."),

@@ -10,6 +10,7 @@ use super::request::{Answer, Order, Request};
 use crate::error::Error;
 use crate::model::command::ActionRequest;
 use crate::model::{ActionResult, ActionStatus};
+use crate::refusals::{Limit, refused};
 
 impl SessionHandle {
     /// Performs an action. Every outcome is an [`ActionResult`]; an error only says that the
@@ -67,8 +68,8 @@ impl SessionHandle {
             .try_send(request)
             .map_err(|error| match error {
                 TrySendError::Full(_) => {
-                    Error::exhausted("too many requests wait for this session")
-                        .hint("Wait, then retry.")
+                    let full = Error::exhausted("too many requests wait for this session");
+                    refused(Limit::Requests, full.hint("Wait, then retry."))
                 }
                 TrySendError::Closed(_) => closed(),
             })

@@ -127,7 +127,21 @@ impl Manager {
     }
 
     /// Starts a session, or finds the one of that name.
-    pub async fn open(&self, mut spec: SessionSpec) -> Result<Opened, Error> {
+    pub async fn open(&self, spec: SessionSpec) -> Result<Opened, Error> {
+        let opened = self.open_uncounted(spec).await;
+        let outcome = match &opened {
+            Ok(opened) if opened.is_reused => "reused",
+            Ok(_) => "started",
+            Err(error) => match error.kind {
+                ErrorKind::Unavailable | ErrorKind::Internal | ErrorKind::Timeout => "failed",
+                _ => "refused",
+            },
+        };
+        metrics::counter!("ghostcast_session_starts_total", "outcome" => outcome).increment(1);
+        opened
+    }
+
+    async fn open_uncounted(&self, mut spec: SessionSpec) -> Result<Opened, Error> {
         spec.check()?;
         start::narrow(&self.ground.config.browser, &mut spec)?;
         start::check_livekit(&self.ground.config, &spec)?;
@@ -559,7 +573,11 @@ impl Manager {
     fn claim(&self, spec: &SessionSpec) -> Result<slots::Claim, Error> {
         let config = &self.ground.config;
         let first = |spec: &SessionSpec| start::first_record(config, spec);
-        self.lock().claim(spec, first, config.session.count_max)
+        let claimed = self.lock().claim(spec, first, config.session.count_max);
+        claimed.map_err(|error| match error.kind {
+            ErrorKind::Exhausted => refused(Limit::Sessions, error),
+            _ => error,
+        })
     }
 
     /// Adds what only the service knows.

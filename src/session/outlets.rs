@@ -17,6 +17,7 @@ use crate::livekit::{Company, Minter, place};
 use crate::model::session::LiveKitStatus;
 use crate::model::{Secret, SessionSpec, Size, ViewerId};
 use crate::publish::{FeedId, livekit, whep};
+use crate::refusals::{Limit, refused};
 use crate::rtc::peer::Rate;
 use crate::rtc::sockets;
 
@@ -151,8 +152,9 @@ impl Outlets {
         remote: Option<IpAddr>,
     ) -> Result<(ViewerId, String), Error> {
         if self.viewers.len() >= self.settings.rtc.viewers_max {
-            return Err(Error::exhausted("too many viewers watch this session")
-                .hint("Close one, or raise rtc.viewers_max."));
+            let full = Error::exhausted("too many viewers watch this session")
+                .hint("Close one, or raise rtc.viewers_max.");
+            return Err(refused(Limit::Viewers, full));
         }
         // What listens on loopback only is reached on loopback only, media too; unless it is told to be
         // elsewhere as well, behind a proxy.

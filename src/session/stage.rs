@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::model::{SessionRecord, SessionSpec, ViewerId};
 use crate::publish::livekit;
+use crate::refusals::{Limit, refused};
 
 /// Ended viewers that may wait for the actor.
 const ENDED_VIEWERS_MAX: usize = 16;
@@ -93,8 +94,10 @@ fn start_studio(
         video: config.video.clone(),
         cursor: config.cursor.clone(),
     };
-    Studio::start(record.channel().as_str(), options, supervisor)
-        .map_err(|error| Error::exhausted("no thread is free for the session").source(error))
+    Studio::start(record.channel().as_str(), options, supervisor).map_err(|error| {
+        let full = Error::exhausted("no thread is free for the session").source(error);
+        refused(Limit::Threads, full)
+    })
 }
 
 fn settings(config: &Config, record: &SessionRecord) -> Settings {

@@ -33,6 +33,7 @@ use crate::model::allowlist::{self, Allowlist};
 use crate::model::session::{LiveKitStatus, VideoStats, Viewers};
 use crate::model::{Kept, SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
 use crate::publish::record::{self, Shelf};
+use crate::refusals::{Limit, refused};
 use crate::store::Gallery;
 use crate::store::Registry;
 use crate::vision;
@@ -282,7 +283,10 @@ async fn open_gate(
     tracker: &TaskTracker,
     cancel: &CancellationToken,
 ) -> Result<Gate, Error> {
-    let no_port = |error| Error::exhausted("no port is free for the session").source(error);
+    let no_port = |error| {
+        let full = Error::exhausted("no port is free for the session").source(error);
+        refused(Limit::Ports, full)
+    };
     Gate::start(policy, tracker, cancel).await.map_err(no_port)
 }
 

@@ -18,6 +18,7 @@ use rmcp::transport::streamable_http_server::session::{
 
 use super::super::Doors;
 use crate::error::Error;
+use crate::refusals::{Limit, refused};
 
 tokio::task_local! {
     /// Whether the request that is being answered found no place.
@@ -118,11 +119,12 @@ pub(super) async fn explain(State(doors): State<Doors>, request: Request, next: 
     };
     match IS_REFUSED.scope(Cell::new(false), answering).await {
         (response, false) => response,
-        (_, true) => Error::exhausted("too many MCP conversations are open")
-            .hint(format!(
+        (_, true) => {
+            let full = Error::exhausted("too many MCP conversations are open").hint(format!(
                 "End one by DELETE, wait until idle ones expire, or raise mcp.sessions_max (now {}).",
                 doors.config.mcp.sessions_max
-            ))
-            .into_response(),
+            ));
+            refused(Limit::McpSessions, full).into_response()
+        }
     }
 }

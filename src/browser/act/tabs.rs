@@ -14,6 +14,7 @@ use crate::model::command::{ActionError, ActionErrorKind, Command};
 use crate::model::outcome::{Delivery, DownloadInfo, Effect, EffectKind, Retry};
 use crate::model::tab::TABS_MAX;
 use crate::model::wait::Wait;
+use crate::refusals::{self, Limit};
 
 /// A page that a page opened goes somewhere within this, or stays empty.
 const BLANK_GRACE: Duration = Duration::from_millis(300);
@@ -25,13 +26,12 @@ const WINDOW_WITHIN: Duration = Duration::from_millis(1_500);
 pub(super) async fn open(stage: Stage<'_>, url: Option<&str>) -> Result<Outcome, ActionError> {
     let url = url.map(|url| navigate::allowed(stage, url)).transpose()?;
     if !stage.tabs.has_room() {
-        return Err(ActionError::new(
-            ActionErrorKind::Exhausted,
-            format!(
-                "The session has {TABS_MAX} tabs, and no more are opened. Close one with close_tab \
-                 and try again."
-            ),
-        ));
+        let message = format!(
+            "The session has {TABS_MAX} tabs, and no more are opened. Close one with close_tab and try \
+             again."
+        );
+        refusals::note(Limit::Tabs, &message);
+        return Err(ActionError::new(ActionErrorKind::Exhausted, message));
     }
     // Where it goes is told when it is there.
     let opened = stage.tabs.open(url.is_none()).await;

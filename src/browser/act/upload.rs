@@ -24,6 +24,7 @@ use super::{Done, Stage, browser_failed};
 use crate::media::cursor::Cue;
 use crate::model::command::{ActionError, ActionErrorKind, Upload, UploadFile};
 use crate::model::outcome::{Delivery, Effect, EffectKind, Retry};
+use crate::refusals::{self, Limit};
 
 /// How long a page may take to say what its field holds in the end.
 const HELD_WITHIN: Duration = Duration::from_millis(300);
@@ -237,15 +238,16 @@ async fn give(
 
 fn not_laid(error: files::Error) -> ActionError {
     match error {
-        files::Error::Full => ActionError::new(
-            ActionErrorKind::Exhausted,
-            format!(
+        files::Error::Full => {
+            let message = format!(
                 "Nothing was uploaded: this session's pages have been given as much as is kept for one \
                  session, {} MiB or {} files. Start a new session to upload more.",
                 files::BYTES_MAX >> 20,
                 files::COUNT_MAX
-            ),
-        ),
+            );
+            refusals::note(Limit::Uploads, &message);
+            ActionError::new(ActionErrorKind::Exhausted, message)
+        }
         files::Error::Disk(error) => {
             tracing::warn!(%error, "files for a page could not be written");
             ActionError::new(

@@ -44,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::model::allowlist::{Allowlist, Denial, canonical_host};
+use crate::refusals::{self, Limit};
 
 use dial::Resolver;
 use outcome::Memory;
@@ -282,6 +283,8 @@ impl Core {
             Err(_) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
                 metrics::counter!("ghostcast_proxy_connections_refused_total").increment(1);
+                let why = "a session's pages have too many connections";
+                refusals::note(Limit::PageConnections, why);
                 None
             }
         }

@@ -34,6 +34,7 @@ use crate::error::Chain;
 use crate::model::outcome::DialogPolicy;
 use crate::model::tab::TABS_MAX;
 use crate::model::{Size, TabInfo};
+use crate::refusals::{self, Limit};
 
 /// Documents that are asked what they have stored.
 const STORAGES_MAX: usize = 32;
@@ -474,10 +475,7 @@ impl Inner {
         };
         if is_full {
             metrics::counter!("ghostcast_tabs_refused_total").increment(1);
-            tracing::warn!(
-                tabs = TABS_MAX,
-                "a page opened one tab too many; it is closed"
-            );
+            refusals::note(Limit::Tabs, "a page opened one tab too many; it is closed");
             self.forget(target.inner()).await;
             return;
         }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::super::cdp::{Event, Session};
 use super::super::text::cut;
 use crate::model::outcome::{DownloadInfo, DownloadState};
+use crate::refusals::{self, Limit};
 
 /// Bytes of one download, and of all that a session keeps.
 pub const BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -97,6 +98,8 @@ impl Downloads {
         };
         self.changed.send_modify(|count| *count += 1);
         if let Some(guid) = cancelled {
+            let why = "a session's downloads are too large or too many";
+            refusals::note(Limit::Downloads, why);
             self.cancel(browser, guid);
         }
         told

@@ -24,6 +24,7 @@ use crate::error::{Chain, Error};
 use crate::media::AccessUnit;
 use crate::media::mux::{self, Chapter, Muxer};
 use crate::model::{RecordingId, RecordingState, RecordingStatus, RoomName, UnixTime};
+use crate::refusals::{Limit, refused};
 
 pub use shelf::{Options, Shelf};
 
@@ -147,9 +148,10 @@ impl Reel {
         if let Err(error) = place.file.write_all_at(&start, 0) {
             let _ = fs::remove_file(&place.path);
             let message = format!("cannot record: {}", refusal(&error));
-            return Err(Error::exhausted(message)
+            let full = Error::exhausted(message)
                 .hint("Free space, or choose another place with recording.directory.")
-                .source(error));
+                .source(error);
+            return Err(refused(Limit::Disk, full));
         }
         shelf.add(start.len() as u64);
         feed.set_watched(true);

@@ -18,6 +18,7 @@ use nix::sys::statvfs::fstatvfs;
 use crate::error::Error;
 use crate::media::mux;
 use crate::model::{FileState, RecordingFile, RecordingId, RoomName, UnixTime};
+use crate::refusals::{Limit, refused};
 
 const SUFFIX: &str = ".mp4";
 /// Characters of a room's name that its files' names repeat.
@@ -143,7 +144,8 @@ impl Shelf {
                 "the recordings have reached recording.total_bytes_max ({used} of \
                  {total_bytes_max} bytes)"
             ))
-            .hint(format!("{}recording.total_bytes_max.", delete())));
+            .hint(format!("{}recording.total_bytes_max.", delete()));
+            return Err(refused(Limit::Recordings, full));
         }
         // A file system that does not tell is found full when it is.
         let free = fstatvfs(file).map(|fs| fs.blocks_available() * fs.fragment_size());
@@ -157,7 +159,8 @@ impl Shelf {
             .hint(format!(
                 "{}less by recording.free_bytes_min.",
                 delete().replace("raise", "keep")
-            )));
+            ));
+            return Err(refused(Limit::Disk, full));
         }
         Ok(())
     }
