@@ -38,8 +38,16 @@ export const health = async () => (await request('/health')).json();
 /** All sessions, each with the `key` by which it is found: its room, or its name where it has none. */
 export async function sessions() {
   const { sessions: records } = await (await request('/sessions')).json();
-  return records.map((record) => ({ ...record, key: record.room_name ?? record.session_name }));
+  return records.map(withKey);
 }
+
+/** The sessions that have ended, the newest first; none where the service keeps nothing. */
+export async function ended() {
+  const response = await request('/sessions?ended=true').catch(() => null);
+  return response ? (await response.json()).ended.map(withKey) : [];
+}
+
+const withKey = (record) => ({ ...record, key: record.room_name ?? record.session_name });
 
 export const startRecording = (room) => request(recordingOf(room), { method: 'POST' });
 

@@ -2,6 +2,7 @@
 
 import * as api from './api.js';
 import { $, setText } from './dom.js';
+import { renderEnded } from './ended.js';
 import { EventStream } from './events.js';
 import { renderFacts } from './facts.js';
 import { EventLog } from './log.js';
@@ -14,13 +15,15 @@ const REFRESH_MS = 2_000;
 const REFRESH_HIDDEN_MS = 10_000;
 const REFRESH_SOON_MS = 150;
 const HEALTH_MS = 15_000;
+/** Ends are seen by what is gone; those that nobody saw here are asked for this often. */
+const ENDED_MS = 30_000;
 const EVENTS_MAX = 500;
 /** The session states in which there is, or will be, video. */
 const WATCHABLE = ['live', 'paused', 'reconnecting'];
 /** Events after which the session's record has changed. */
 const TELLING = ['page_navigation', 'page_load_complete', 'stream_state', 'browser_error', 'recording'];
 
-const state = { loaded: false, error: null, room: null, record: null, sessions: [], got: null };
+const state = { loaded: false, error: null, room: null, record: null, sessions: [], ended: [], got: null };
 const events = [];
 const log = new EventLog();
 let watch = null;
@@ -53,6 +56,7 @@ async function refresh() {
     const sessions = await api.sessions();
     const isFirst = !state.loaded;
     Object.assign(state, { loaded: true, error: null });
+    if (isFirst || isFewer(sessions)) await readEnded();
     adopt(sessions);
     // Whoever comes to a single room need not choose.
     if (isFirst && !state.room && sessions.length === 1) open(sessions[0].key);
@@ -62,6 +66,16 @@ async function refresh() {
     render();
   }
   refreshIn(document.hidden ? REFRESH_HIDDEN_MS : REFRESH_MS);
+}
+
+/** Whether a session is gone that there was. */
+function isFewer(sessions) {
+  const ids = new Set(sessions.map(({ session_id: id }) => id));
+  return state.sessions.some(({ session_id: id }) => !ids.has(id));
+}
+
+async function readEnded() {
+  state.ended = await api.ended();
 }
 
 /** The earliest wish counts: a page that changes all the time must not put it off for ever. */
@@ -111,6 +125,7 @@ function render() {
   document.body.dataset.session = Boolean(record);
   $('banner').hidden = !(loaded && error && !error.final);
   renderRooms(sessions, room, open);
+  renderEnded(state.ended, sessions);
   setText($('room-name'), room ?? '');
   setText($('page-title'), record?.page_error ?? record?.title ?? '');
   $('page-title').dataset.tone = record?.page_error ? 'wrong' : '';
@@ -211,4 +226,5 @@ chooseFromAddress();
 refresh();
 showHealth();
 setInterval(showHealth, HEALTH_MS);
+setInterval(() => state.loaded && !document.hidden && readEnded().then(render), ENDED_MS);
 setInterval(measure, 1_000);

@@ -31,6 +31,9 @@ export const duration = (seconds) => when(seconds, (length) => {
 /** The wall clock at an event, to the millisecond. */
 export const clock = (unixSeconds) => time.format(unixSeconds * 1000);
 
+/** Words of the service's as a sentence. */
+export const sentence = (words) => `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? '' : '.'}`;
+
 export function shorten(words, most) {
   const line = String(words).replace(/\s+/g, ' ').trim();
   return line.length > most ? `${line.slice(0, most - 1)}…` : line;

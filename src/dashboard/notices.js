@@ -1,5 +1,7 @@
 // What to say instead of a picture, and what to do about it. Decides only; draws nothing.
 
+import { sentence, since } from './format.js';
+
 const ENDED = {
   failed: 'The browser of this session was lost',
   closing: 'The session is closing',
@@ -7,7 +9,7 @@ const ENDED = {
 };
 
 /** The notice for the present state, or null when the picture speaks for itself. */
-export function noticeFor({ loaded, error, room, record, sessions, watch, hasToken }) {
+export function noticeFor({ loaded, error, room, record, sessions, ended, watch, hasToken }) {
   const info = (title, text, extra) => ({ tone: 'info', title, text, ...extra });
   const wrong = (title, text, extra) => ({ tone: 'error', title, text, ...extra });
   const busy = (title, text = '', extra = {}) => ({ tone: 'busy', title, text, ...extra });
@@ -24,7 +26,7 @@ export function noticeFor({ loaded, error, room, record, sessions, watch, hasTok
   if (!loaded) return busy('Loading …');
   if (!room && !sessions.length) return start('No session yet');
   if (!room) return info('Choose a room to watch', 'A browser is captured only while somebody watches it.');
-  if (!record) return start(`No session in room “${room}”`);
+  if (!record) return before(room, ended, start);
 
   const reason = record.state_reason ?? '';
   if (record.state === 'starting') return busy('The browser is starting …', reason);
@@ -47,6 +49,14 @@ export function noticeFor({ loaded, error, room, record, sessions, watch, hasTok
   if (watch?.state === 'refused') return wrong('The video was refused', watch.error.message, { action: 'retry' });
   if (watch?.error) return busy('Reconnecting …', watch.error.message, { action: 'retry' });
   return busy('Connecting to the video …');
+}
+
+/** There is no session: what is known of the last one is said as well. */
+function before(room, ended, start) {
+  const last = ended.find(({ key, session_name: name }) => key === room || name === room);
+  if (!last) return start(`No session in room “${room}”`);
+  const notice = start(`The session in “${room}” ended ${since(last.ended_at)} ago`);
+  return { ...notice, text: `${sentence(last.detail)}\n${notice.text}` };
 }
 
 /** The command that starts a session on `room`, or one with a name again. */
