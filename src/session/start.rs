@@ -194,9 +194,7 @@ pub(super) async fn start(
     };
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (record_sender, record) = watch::channel(record);
-    let ledger = Ledger::default();
-    let kept = keeping.clone();
-    let visited = visited(lease.jar()).await;
+    let (kept, visited) = (keeping.clone(), visited(lease.jar()).await);
     let kept = kept.run(record.clone(), tabs.clone(), lease.jar(), visited.clone());
     tracker.spawn(kept.instrument(span.clone()));
     let handle = SessionHandle {
@@ -206,7 +204,7 @@ pub(super) async fn start(
         easel,
         vision: ground.vision,
         secrets: keeping.secrets().clone(),
-        ledger: ledger.clone(),
+        ledger: Ledger::default(),
         remembered: Remembered::default(),
         keeping,
         logbook: Logbook::default(),
@@ -225,7 +223,7 @@ pub(super) async fn start(
         sketches,
         record: record_sender,
         room,
-        ledger,
+        ledger: handle.ledger.clone(),
         logbook: handle.logbook.clone(),
         visited,
         kit,
