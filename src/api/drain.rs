@@ -33,9 +33,9 @@ pub(super) struct DrainOrder {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Draining {
     /// Whether it takes no new sessions.
-    draining: bool,
+    pub(super) draining: bool,
     /// Sessions that are left.
-    sessions: usize,
+    pub(super) sessions: usize,
 }
 
 /// Take no new sessions any more, and end when the last one is closed, or at the bound: then those with a
@@ -48,26 +48,8 @@ pub(super) async fn drain(
     State(doors): State<Doors>,
     OptionalJsonBody(order): OptionalJsonBody<DrainOrder>,
 ) -> Result<(StatusCode, Json<Draining>), Error> {
-    let bound = order.timeout_s.unwrap_or(TIMEOUT_S);
-    if bound > TIMEOUT_S_MAX {
-        return Err(Error::invalid_input("timeout_s is out of range")
-            .hint(format!("Use 0 to {TIMEOUT_S_MAX}.")));
-    }
-    let was_draining = doors.manager.drain(true);
-    tracing::info!(bound_s = bound, "draining: no new sessions");
-    let left = doors.manager.count_live();
-    if !was_draining {
-        let (draining, cancel) = (doors.clone(), doors.life.cancel.clone());
-        let ending = async move { draining.end_when_empty(Duration::from_secs(bound)).await };
-        doors.life.tracker.spawn(async move {
-            cancel.run_until_cancelled(ending).await;
-        });
-    }
-    let answer = Draining {
-        draining: true,
-        sessions: left,
-    };
-    Ok((StatusCode::ACCEPTED, Json(answer)))
+    let draining = doors.start_drain(order.timeout_s)?;
+    Ok((StatusCode::ACCEPTED, Json(draining)))
 }
 
 /// Take new sessions again.
@@ -75,14 +57,44 @@ pub(super) async fn drain(
     (status = 200, description = "It takes sessions", body = Draining),
 ))]
 pub(super) async fn undo(State(doors): State<Doors>) -> Json<Draining> {
-    doors.manager.drain(false);
-    Json(Draining {
-        draining: false,
-        sessions: doors.manager.count_live(),
-    })
+    Json(doors.stop_drain())
 }
 
 impl Doors {
+    /// Takes no new sessions any more; ends the service when the last one is closed, or after so many
+    /// seconds.
+    pub(super) fn start_drain(&self, timeout_s: Option<u64>) -> Result<Draining, Error> {
+        let bound = timeout_s.unwrap_or(TIMEOUT_S);
+        if bound > TIMEOUT_S_MAX {
+            return Err(Error::invalid_input("timeout_s is out of range")
+                .hint(format!("Use 0 to {TIMEOUT_S_MAX}.")));
+        }
+        let was_draining = self.manager.drain(true);
+        tracing::info!(bound_s = bound, "draining: no new sessions");
+        if !was_draining {
+            let (draining, cancel) = (self.clone(), self.life.cancel.clone());
+            let ending = async move { draining.end_when_empty(Duration::from_secs(bound)).await };
+            self.life.tracker.spawn(async move {
+                cancel.run_until_cancelled(ending).await;
+            });
+        }
+        Ok(self.draining())
+    }
+
+    /// Takes new sessions again.
+    pub(super) fn stop_drain(&self) -> Draining {
+        self.manager.drain(false);
+        self.draining()
+    }
+
+    /// How far that is.
+    pub(super) fn draining(&self) -> Draining {
+        Draining {
+            draining: self.manager.is_draining(),
+            sessions: self.manager.count_live(),
+        }
+    }
+
     async fn end_when_empty(&self, bound: Duration) {
         let until = Instant::now() + bound;
         while self.manager.count_live() > 0 && Instant::now() < until {

@@ -17,16 +17,16 @@ use crate::session::Manager;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Ended {
     #[serde(flatten)]
-    session: EndedSession,
+    pub(super) session: EndedSession,
     /// What it is now: `closed`; or what one with a name is since, as `stored`, or `live` again.
-    state: SessionState,
+    pub(super) state: SessionState,
 }
 
 /// The sessions that have ended.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EndedList {
     /// The newest first.
-    ended: Vec<Ended>,
+    pub(super) ended: Vec<Ended>,
 }
 
 /// The sessions that there are, or those that have ended.

@@ -16,7 +16,7 @@ use super::picture::{AreaParams, PictureOptions, take};
 use super::status::ErrorBody;
 use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
-use crate::session::{ElementList, PictureName, Script, SessionHandle};
+use crate::session::{ElementList, Manager, PictureName, Script, SessionHandle};
 
 /// What the screenshot shall be.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -183,23 +183,18 @@ pub(super) struct ClipOrder {
 pub(super) struct SavedScreenshot {
     /// Where it is there.
     #[schema(example = "/var/lib/ghostcast/screenshots/checkout.png")]
-    path: String,
+    pub(super) path: String,
     /// Px.
-    width: u64,
+    pub(super) width: u64,
     /// Px.
-    height: u64,
+    pub(super) height: u64,
     /// The file's size.
-    bytes: u64,
+    pub(super) bytes: u64,
 }
 
 impl ScreenshotOrder {
     fn format(&self) -> Format {
-        let ending = self
-            .filename
-            .as_deref()
-            .and_then(|name| name.rsplit_once('.'));
-        let by_name = ending.and_then(|(_, ending)| Format::of_ending(ending));
-        self.format.or(by_name).unwrap_or_default()
+        format_of(self.filename.as_deref(), self.format)
     }
 
     /// How much of the page is meant; only one way to say it.
@@ -277,8 +272,9 @@ pub(super) async fn take_screenshot(
 ) -> Result<Response, Error> {
     let format = order.format();
     let name = order.filename.as_deref();
-    let name = name.map(|name| PictureName::parse(name, format.endings()));
-    let name = name.transpose()?;
+    let name = name
+        .map(|name| Named::parse(name, order.format))
+        .transpose()?;
     let handle = doors.manager.find(&room).await?;
     let wanted = PictureOptions {
         format,
@@ -287,15 +283,49 @@ pub(super) async fn take_screenshot(
         marks: order.marks,
     };
     let (picture, _) = take(&handle, wanted).await?;
-    let Some(name) = name else {
-        return Ok(([(header::CONTENT_TYPE, format.media_type())], picture).into_response());
-    };
-    let saved = doors.manager.save_picture(name, picture).await?;
-    let saved = SavedScreenshot {
-        path: saved.path.display().to_string(),
-        width: saved.width,
-        height: saved.height,
-        bytes: saved.bytes,
-    };
-    Ok(Json(saved).into_response())
+    match name {
+        None => Ok(([(header::CONTENT_TYPE, format.media_type())], picture).into_response()),
+        Some(name) => {
+            let saved = name.save(&doors.manager, picture).await?;
+            Ok(Json(saved).into_response())
+        }
+    }
+}
+
+/// The name under which a picture is saved, for every door.
+pub(super) struct Named {
+    name: PictureName,
+    /// What the picture has to be.
+    pub(super) format: Format,
+}
+
+impl Named {
+    /// The name that a caller wants, which says the format where nothing else does.
+    pub(super) fn parse(name: &str, format: Option<Format>) -> Result<Self, Error> {
+        let format = format_of(Some(name), format);
+        let name = PictureName::parse(name, format.endings())?;
+        Ok(Self { name, format })
+    }
+
+    /// Saves the picture where the service runs.
+    pub(super) async fn save(
+        self,
+        manager: &Manager,
+        picture: Vec<u8>,
+    ) -> Result<SavedScreenshot, Error> {
+        let saved = manager.save_picture(self.name, picture).await?;
+        Ok(SavedScreenshot {
+            path: saved.path.display().to_string(),
+            width: saved.width,
+            height: saved.height,
+            bytes: saved.bytes,
+        })
+    }
+}
+
+/// What a picture shall be: what is said, else what the name's ending says.
+fn format_of(name: Option<&str>, format: Option<Format>) -> Format {
+    let ending = name.and_then(|name| name.rsplit_once('.'));
+    let by_name = ending.and_then(|(_, ending)| Format::of_ending(ending));
+    format.or(by_name).unwrap_or_default()
 }

@@ -74,7 +74,7 @@ pub(super) struct Stats {
     /// All sessions.
     sessions_total: usize,
     /// Those with a browser that works.
-    sessions_active: usize,
+    pub(super) sessions_active: usize,
     /// What each `cpu_percent` was measured over, milliseconds: since the last call, or at least half a
     /// second.
     cpu_over_ms: u64,
@@ -181,66 +181,73 @@ impl From<Cost> for ProcessCost {
     (status = 200, description = "The numbers", body = Stats),
 ))]
 pub(super) async fn stats(State(doors): State<Doors>) -> Result<Json<Stats>, Error> {
-    let costs = doors.manager.costs().await?;
-    let mut sessions = BTreeMap::new();
-    for busy in &costs.sessions {
-        *sessions.entry(busy.record.state.as_str()).or_default() += 1;
-    }
-    let active = |busy: &&Busy| busy.record.active;
-    let sessions_active = costs.sessions.iter().filter(active).count();
-    let alone = |pid: Option<u32>| {
-        let of = |(cost, of): &&(Cost, Vec<SessionId>)| Some(cost.pid) == pid && of.len() == 1;
-        costs.browsers.iter().find(of).map(|(cost, _)| *cost)
-    };
-    let per_session = costs.sessions.iter().map(|busy| {
-        let cost = alone(busy.browser_pid);
-        let record = &busy.record;
-        SessionCost {
-            session_id: record.session_id,
-            session_name: record.session_name.clone(),
-            room_name: record.room_name.clone(),
-            state: record.state,
-            browser_pid: busy.browser_pid,
-            cpu_percent: cost.map(|cost| rounded(cost.cpu_percent)),
-            pss_bytes: cost.map(|cost| cost.usage.pss_bytes),
-            bytes_sent: busy.bytes_sent,
-            viewers: record.viewers,
-            connections: record.connections,
-            actions: busy.actions,
-            last_activity: record.last_activity.clone(),
+    Stats::of(&doors).await.map(Json)
+}
+
+impl Stats {
+    /// What is measured now.
+    pub(super) async fn of(doors: &Doors) -> Result<Self, Error> {
+        let costs = doors.manager.costs().await?;
+        let mut sessions = BTreeMap::new();
+        for busy in &costs.sessions {
+            *sessions.entry(busy.record.state.as_str()).or_default() += 1;
         }
-    });
-    let per_session = per_session.collect();
-    let counts = doors
-        .asked
-        .counts
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    let requests = counts
-        .iter()
-        .map(|((method, path, status), count)| RequestCount {
-            method: method.clone(),
-            path: path.clone(),
-            status: *status,
-            count: *count,
+        let active = |busy: &&Busy| busy.record.active;
+        let sessions_active = costs.sessions.iter().filter(active).count();
+        let alone = |pid: Option<u32>| {
+            let of = |(cost, of): &&(Cost, Vec<SessionId>)| Some(cost.pid) == pid && of.len() == 1;
+            costs.browsers.iter().find(of).map(|(cost, _)| *cost)
+        };
+        let per_session = costs.sessions.iter().map(|busy| {
+            let cost = alone(busy.browser_pid);
+            let record = &busy.record;
+            SessionCost {
+                session_id: record.session_id,
+                session_name: record.session_name.clone(),
+                room_name: record.room_name.clone(),
+                state: record.state,
+                browser_pid: busy.browser_pid,
+                cpu_percent: cost.map(|cost| rounded(cost.cpu_percent)),
+                pss_bytes: cost.map(|cost| cost.usage.pss_bytes),
+                bytes_sent: busy.bytes_sent,
+                viewers: record.viewers,
+                connections: record.connections,
+                actions: busy.actions,
+                last_activity: record.last_activity.clone(),
+            }
         });
-    Ok(Json(Stats {
-        version: env!("CARGO_PKG_VERSION"),
-        uptime_s: rounded(doors.asked.since.elapsed().as_secs_f64()),
-        sessions,
-        sessions_total: costs.sessions.len(),
-        sessions_active,
-        cpu_over_ms: costs.over.as_millis() as u64,
-        service: costs.service.map(ProcessCost::from),
-        requests: requests.collect(),
-        browsers: costs
-            .browsers
-            .into_iter()
-            .map(|(cost, sessions)| BrowserCost {
-                cost: cost.into(),
-                sessions,
-            })
-            .collect(),
-        per_session,
-    }))
+        let per_session = per_session.collect();
+        let counts = doors
+            .asked
+            .counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let requests = counts
+            .iter()
+            .map(|((method, path, status), count)| RequestCount {
+                method: method.clone(),
+                path: path.clone(),
+                status: *status,
+                count: *count,
+            });
+        Ok(Self {
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_s: rounded(doors.asked.since.elapsed().as_secs_f64()),
+            sessions,
+            sessions_total: costs.sessions.len(),
+            sessions_active,
+            cpu_over_ms: costs.over.as_millis() as u64,
+            service: costs.service.map(ProcessCost::from),
+            requests: requests.collect(),
+            browsers: costs
+                .browsers
+                .into_iter()
+                .map(|(cost, sessions)| BrowserCost {
+                    cost: cost.into(),
+                    sessions,
+                })
+                .collect(),
+            per_session,
+        })
+    }
 }
