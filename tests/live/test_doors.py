@@ -1,6 +1,7 @@
 """Every command through every door: REST, MCP and gRPC answer, act and tell alike."""
 
 import json
+import os
 
 import httpx
 import pytest
@@ -8,6 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
+from PIL import Image
 
 from support.api import new_room
 from support.grpc_client import GrpcClient, plain, whole
@@ -339,6 +341,57 @@ def test_grpc_pictures_and_recordings(lone_ghostcast, stub, web):
         lone_ghostcast.api.request("DELETE", f"/recordings/{done['file']}")
         error = stub.refusal("Analyze", room_name=room, question="What is there?")
         assert error.code().name == "UNIMPLEMENTED" and "vision.url" in error.details()
+
+
+def test_grpc_knows_what_rest_knows(lone_ghostcast, stub, web):
+    """Bounds and logins of a session, a picture in a file, what ended, numbers, and a drain."""
+    api, name = lone_ghostcast.api, new_room("kept")
+    visit = web.visit("/still")
+    cookie = {"name": "who", "value": "ada", "domain": "127.0.0.1", "path": "/"}
+    item = {"name": "theme", "value": "dark"}
+    origin = visit.url.split("/still")[0]
+    state = {"cookies": [cookie], "origins": [{"origin": origin, "localStorage": [item]}]}
+    begun = stub.call(
+        "StartSession",
+        session_name=name,
+        idle_timeout_s=900,
+        max_lifetime_s=800,
+        storage_state=state,
+        initial_url=visit.url,
+    )
+    assert (begun["idle_timeout_s"], begun["max_lifetime_s"]) == (900, 800)
+    visit.wait_note("loaded")
+    known = stub.call("GetStorageState", room_name=name)["state"]
+    assert known == whole(api.get(f"/sessions/{name}/storage_state").json())
+    assert {one["name"]: one["value"] for one in known["cookies"]}["who"] == "ada"
+    assert item in known["origins"][0]["localStorage"]
+    error = stub.refusal("StartSession", session_name=new_room(), storage_state={"cookies": 1})
+    assert error.code().name == "INVALID_ARGUMENT" and "storage_state" in error.details()
+    picture = stub.call("TakeScreenshot", room_name=name, filename=f"{name}.jpg")
+    assert picture["media_type"] == "image/jpeg" and not picture["data"]
+    saved = picture["saved"]
+    with Image.open(saved["path"]) as file:
+        assert file.format == "JPEG"
+        assert file.size == (int(saved["width"]), int(saved["height"])) == (1920, 1080)
+    os.unlink(saved["path"])
+    error = stub.refusal("TakeScreenshot", room_name=name, filename="../x.png")
+    assert "filename" in error.details()
+    stats = stub.call("GetStats")["stats"]
+    assert stats["service"]["pid"] == lone_ghostcast.pid
+    assert name in [one["session_name"] for one in stats["per_session"]]
+    left = stub.call("Drain", timeout_s=600)
+    assert left["draining"] is True and int(left["sessions"]) >= 1
+    assert stub.refusal("StartSession", room_name=new_room()).code().name == "UNAVAILABLE"
+    assert stub.call("Undrain")["draining"] is False
+    error = stub.refusal("Drain", timeout_s=10**9)
+    assert error.code().name == "INVALID_ARGUMENT"
+    stub.call("CloseSession", room_name=name, delete_profile=True)
+    one = stub.call("GetEnded", room_name=name)
+    told = api.get(f"/sessions/{name}/ended").json()
+    assert one["record"] == whole(told) and one["last_events"] == whole(told["last_events"])
+    assert (one["reason"], one["session_name"], one["state"]) == ("closed", name, "closed")
+    assert one["session_id"] in [one["session_id"] for one in stub.call("ListEnded")["ended"]]
+    assert stub.refusal("GetEnded", room_name=new_room()).code().name == "NOT_FOUND"
 
 
 def test_grpc_bounds(stub):

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import queue
 import time
 
@@ -34,6 +35,9 @@ TOOLS = {
         "fps",
         "allowed_domains",
         "dialogs",
+        "session_name",
+        "idle_timeout_s",
+        "max_lifetime_s",
     },
     "pause_browser_session": {"room_name"},
     "resume_browser_session": {"room_name"},
@@ -364,6 +368,7 @@ def extended(lone_ghostcast):
 def test_extended_tools_by_option(extended, lone_ghostcast, ghostcast_bin):
     """The seven and more, by the query and by the flag."""
     more = ["screenshot", "analyze", "tabs", "recording", "wait_for"]
+    more += ["ended_sessions", "stats", "drain"]
     assert list(extended.tools()) == [*TOOLS, *more]
     server = stdio_server(ghostcast_bin, lone_ghostcast, args=["--extended"])
     client = McpClient(server, "auto")
@@ -405,6 +410,41 @@ def test_extended_tools_at_work(extended, web):
         assert facts["error_kind"] == "not_configured" and "vision.url" in sentence
     finally:
         extended.call("close_browser_session", room_name=room)
+
+
+def test_what_concerns_the_service_by_tools(extended, lone_ghostcast, lone_api):
+    """A kept session by its name, its bounds, a picture in a file, what ended, numbers, and a drain."""
+    name = new_room("kept")
+    begun = extended.do(
+        "start_browser_session", session_name=name, idle_timeout_s=900, max_lifetime_s=800
+    )
+    assert begun["session_name"] == name and begun["room_name"] == name
+    record = lone_api.record(name)
+    assert (record["room_name"], record["session_name"]) == (None, name)
+    assert (record["idle_timeout_s"], record["max_lifetime_s"]) == (900, 800)
+    saved = extended.call("screenshot", room_name=name, filename=f"{name}.webp")
+    facts = saved.structured_content
+    assert not any(block.type == "image" for block in saved.content)
+    with Image.open(facts["path"]) as picture:
+        assert picture.format == "WEBP" and picture.size == (facts["width"], facts["height"])
+    os.unlink(facts["path"])
+    _, refused = extended.fail("screenshot", room_name=name, filename="../x.png")
+    assert refused["error_kind"] == "unprocessable"
+    stats = extended.do("stats")["stats"]
+    assert stats["service"]["pid"] == lone_ghostcast.pid
+    assert name in [one["session_name"] for one in stats["per_session"]]
+    assert extended.do("drain", operation="status")["draining"] is False
+    left = extended.do("drain", operation="start", timeout_s=600)
+    assert left["draining"] is True and left["sessions"] >= 1
+    assert lone_api.request("GET", "/health/ready").status_code == 503
+    assert extended.do("drain", operation="undo")["draining"] is False
+    assert lone_api.get("/health/ready").json()["ready"] is True
+    extended.do("close_browser_session", room_name=name)
+    one = extended.do("ended_sessions", room_name=name)["ended"][0]
+    assert one["reason"] == "closed" and one["session_name"] == name and one["last_events"]
+    assert name in [one["session_name"] for one in extended.do("ended_sessions")["ended"]]
+    # A secret does not belong into a model's context.
+    assert not any("storage_state" in str(tool) for tool in extended.tools().values())
 
 
 def test_action_that_failed_late_can_be_corrected(mcp, lone_api, room, web):

@@ -7,13 +7,16 @@ use prost_types::{ListValue, Struct, Value as ProtoValue};
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
+use super::super::drain::Draining;
+use super::super::ended::Ended;
+use super::super::screenshots::SavedScreenshot;
 use super::proto;
 use crate::error::Error;
 use crate::model::command::{ActionRequest, Expects};
 use crate::model::secrets::Entry;
 use crate::model::{
     ActionResult, DialogInfo, DialogPolicy, DownloadInfo, Effect, Outcome, RecordingStatus,
-    RoomName, Secret, SessionName, SessionRecord, SessionSpec,
+    RoomName, Secret, SessionName, SessionRecord, SessionSpec, StorageState,
 };
 use crate::session::PageContext;
 
@@ -170,6 +173,9 @@ pub(super) fn spec(request: proto::StartSessionRequest) -> Result<SessionSpec, E
             .transpose()?,
         reuse: !request.no_reuse,
         storage,
+        idle_timeout_s: request.idle_timeout_s,
+        max_lifetime_s: request.max_lifetime_s,
+        storage_state: request.storage_state.map(storage_state).transpose()?,
         ..SessionSpec::default()
     })
 }
@@ -193,6 +199,67 @@ fn secrets(
             Error::invalid_input("secret_origins has a label that secrets has not")
                 .hint("Use the same labels in both."),
         ),
+    }
+}
+
+/// What a browser begins with.
+fn storage_state(state: Struct) -> Result<StorageState, Error> {
+    let state = Value::Object(from_struct(state)?);
+    serde_path_to_error::deserialize(state).map_err(|error| {
+        let path = error.path().to_string();
+        Error::invalid_input(format!(
+            "storage_state is not valid at {path}: {}",
+            error.inner()
+        ))
+        .hint("Send what GetStorageState, or Playwright's storageState, answers.")
+    })
+}
+
+/// A session that has ended.
+pub(super) fn ended(ended: &Ended) -> proto::EndedSession {
+    let whole = facts(ended);
+    let session = &ended.session;
+    let files = session.recordings.iter().map(|it| it.file.clone());
+    proto::EndedSession {
+        session_id: session.session_id.to_string(),
+        room_name: session
+            .room_name
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string),
+        session_name: session
+            .session_name
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string),
+        reason: session.reason.as_str().to_owned(),
+        detail: session.detail.clone(),
+        created_at: session.created_at.clone(),
+        ended_at: session.ended_at.clone(),
+        state: ended.state.as_str().to_owned(),
+        current_url: session.current_url.clone(),
+        title: session.title.clone(),
+        actions: session.actions,
+        actions_failed: session.actions_failed,
+        recordings: files.collect(),
+        last_events: structs(session.last_events.clone().unwrap_or_default()),
+        record: Some(to_struct(whole)),
+    }
+}
+
+/// A picture that was saved.
+pub(super) fn saved(saved: SavedScreenshot) -> proto::SavedScreenshot {
+    proto::SavedScreenshot {
+        path: saved.path,
+        width: saved.width,
+        height: saved.height,
+        bytes: saved.bytes,
+    }
+}
+
+/// How far the service is drained.
+pub(super) fn draining(draining: &Draining) -> proto::Draining {
+    proto::Draining {
+        draining: draining.draining,
+        sessions: draining.sessions as u64,
     }
 }
 
@@ -227,6 +294,8 @@ pub(super) fn session(record: SessionRecord) -> proto::Session {
             .as_ref()
             .map_or_else(String::new, ToString::to_string),
         active: record.active,
+        idle_timeout_s: record.idle_timeout_s,
+        max_lifetime_s: record.max_lifetime_s,
         record: Some(to_struct(whole)),
     }
 }

@@ -17,7 +17,7 @@ use tonic::{Code, Status};
 
 use self::service::Service;
 use super::Doors;
-use super::body::action_bytes_max;
+use super::body::{action_bytes_max, spec_bytes_max};
 use super::status::{grpc_code, log};
 use crate::error::{Error, ErrorKind};
 
@@ -38,7 +38,8 @@ const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ghostcast.v
 
 /// The routes of this door.
 pub(super) fn routes(doors: &Doors) -> Result<Router<Doors>, Error> {
-    let bytes_max = action_bytes_max(doors.config.server.body_bytes_max);
+    let body = doors.config.server.body_bytes_max;
+    let bytes_max = action_bytes_max(body).max(spec_bytes_max(body));
     let service = proto::browser_service_server::BrowserServiceServer::new(Service::new(doors))
         .max_decoding_message_size(bytes_max);
     let reflection = || {

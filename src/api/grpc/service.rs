@@ -10,7 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::super::Doors;
+use super::super::ended::{Ended, EndedList};
 use super::super::picture::{AreaParams, PictureOptions, take};
+use super::super::screenshots::Named;
+use super::super::stats::Stats;
 use super::super::subscribe::{Wanted, lagged};
 use super::{convert, deadline, proto, status};
 use crate::browser::capture::screenshot::Format;
@@ -26,6 +29,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// The service.
 #[derive(Debug, Clone)]
 pub(super) struct Service {
+    doors: Doors,
     manager: Manager,
     cancel: CancellationToken,
 }
@@ -33,6 +37,7 @@ pub(super) struct Service {
 impl Service {
     pub(super) fn new(doors: &Doors) -> Self {
         Self {
+            doors: doors.clone(),
             manager: doors.manager.clone(),
             cancel: doors.life.cancel.clone(),
         }
@@ -133,6 +138,57 @@ impl proto::browser_service_server::BrowserService for Service {
         Ok(Response::new(convert::session(record)))
     }
 
+    async fn list_ended(
+        &self,
+        _request: Request<proto::ListEndedRequest>,
+    ) -> Answer<proto::ListEndedResponse> {
+        let list = EndedList::of(&self.manager).await.map_err(refused)?;
+        Ok(Response::new(proto::ListEndedResponse {
+            ended: list.ended.iter().map(convert::ended).collect(),
+        }))
+    }
+
+    async fn get_ended(
+        &self,
+        request: Request<proto::GetEndedRequest>,
+    ) -> Answer<proto::EndedSession> {
+        let ended = self.manager.ended_of(&request.get_ref().room_name).await;
+        let ended = Ended::from(ended.map_err(refused)?);
+        Ok(Response::new(convert::ended(&ended)))
+    }
+
+    async fn get_storage_state(
+        &self,
+        request: Request<proto::GetStorageStateRequest>,
+    ) -> Answer<proto::StorageState> {
+        let handle = self.find(&request.get_ref().room_name).await?;
+        let state = handle.storage_state().await.map_err(refused)?;
+        Ok(Response::new(proto::StorageState {
+            state: Some(convert::to_struct(convert::facts(&state))),
+        }))
+    }
+
+    async fn get_stats(
+        &self,
+        _request: Request<proto::GetStatsRequest>,
+    ) -> Answer<proto::StatsResponse> {
+        let stats = Stats::of(&self.doors).await.map_err(refused)?;
+        Ok(Response::new(proto::StatsResponse {
+            stats: Some(convert::to_struct(convert::facts(&stats))),
+        }))
+    }
+
+    async fn drain(&self, request: Request<proto::DrainRequest>) -> Answer<proto::Draining> {
+        let draining = self.doors.start_drain(request.get_ref().timeout_s);
+        Ok(Response::new(convert::draining(
+            &draining.map_err(refused)?,
+        )))
+    }
+
+    async fn undrain(&self, _request: Request<proto::UndrainRequest>) -> Answer<proto::Draining> {
+        Ok(Response::new(convert::draining(&self.doors.stop_drain())))
+    }
+
     async fn execute_action(
         &self,
         request: Request<proto::ExecuteActionRequest>,
@@ -180,13 +236,19 @@ impl proto::browser_service_server::BrowserService for Service {
     ) -> Answer<proto::Screenshot> {
         let request = request.into_inner();
         let handle = self.find(&request.room_name).await?;
-        let format = match request.format {
-            None => Format::default(),
-            Some(name) => serde_json::from_value(name.into()).map_err(|error| {
+        let format = request.format.map(|name| {
+            serde_json::from_value(name.into()).map_err(|error| {
                 let error = Error::invalid_input("format is not valid").source(error);
                 refused(error.hint("Use png, jpeg or webp."))
-            })?,
-        };
+            })
+        });
+        let format: Option<Format> = format.transpose()?;
+        let name = request.filename.as_deref();
+        let name = name.map(|name| Named::parse(name, format)).transpose();
+        let name = name.map_err(refused)?;
+        let format = name
+            .as_ref()
+            .map_or(format.unwrap_or_default(), |name| name.format);
         let region = request.region;
         let area = AreaParams {
             full_page: request.full_page,
@@ -204,10 +266,18 @@ impl proto::browser_service_server::BrowserService for Service {
         };
         let (data, elements) = take(&handle, wanted).await.map_err(refused)?;
         let elements = elements.map(|list| list.elements).unwrap_or_default();
+        let (data, saved) = match name {
+            None => (data, None),
+            Some(name) => {
+                let saved = name.save(&self.manager, data).await.map_err(refused)?;
+                (Vec::new(), Some(convert::saved(saved)))
+            }
+        };
         Ok(Response::new(proto::Screenshot {
             media_type: format.media_type().to_owned(),
             data,
             elements: convert::structs(elements),
+            saved,
         }))
     }
 

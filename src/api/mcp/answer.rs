@@ -81,6 +81,7 @@ pub(super) fn of_room(room: &RoomName, value: &impl Serialize) -> Map<String, Va
 pub(super) fn session(record: &SessionRecord, events_url: &str) -> Map<String, Value> {
     let facts = json!({
         "room_name": record.channel(),
+        "session_name": record.session_name,
         "session_id": record.session_id,
         "state": record.state,
         "state_reason": record.state_reason,

@@ -12,7 +12,8 @@ use crate::model::{DialogPolicy, Secret};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Start {
-    pub(super) room_name: String,
+    pub(super) room_name: Option<String>,
+    pub(super) session_name: Option<String>,
     pub(super) livekit_url: Option<String>,
     pub(super) livekit_token: Option<String>,
     pub(super) initial_url: Option<String>,
@@ -23,6 +24,8 @@ pub(super) struct Start {
     pub(super) dialogs: DialogPolicy,
     #[serde(default)]
     pub(super) allowed_domains: Vec<String>,
+    pub(super) idle_timeout_s: Option<u32>,
+    pub(super) max_lifetime_s: Option<u32>,
 }
 
 /// Of the tools that need nothing but a room.
@@ -99,6 +102,36 @@ pub(super) struct Screenshot {
     pub(super) y: Option<f64>,
     pub(super) width: Option<f64>,
     pub(super) height: Option<f64>,
+    pub(super) filename: Option<String>,
+}
+
+/// Of `stats`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// Of `drain`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Drain {
+    pub(super) operation: DrainOperation,
+    pub(super) timeout_s: Option<u64>,
+}
+
+/// What `drain` shall do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DrainOperation {
+    Start,
+    Undo,
+    Status,
+}
+
+/// Of `ended_sessions`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EndedSessions {
+    pub(super) room_name: Option<String>,
 }
 
 /// Of `analyze`.
@@ -200,7 +233,7 @@ mod tests {
 
     #[test]
     fn complaints_name_the_argument() {
-        assert!(complaint(json!({})).contains("room_name"));
+        assert!(complaint(json!({"room_name": 1})).contains("\"room_name\""));
         assert!(complaint(json!({"room_name": "a", "fps": "ten"})).contains("\"fps\""));
         assert!(complaint(json!({"room_name": "a", "colour": 1})).contains("colour"));
     }

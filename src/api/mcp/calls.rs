@@ -22,7 +22,7 @@ use crate::error::{Chain, Error};
 use crate::model::command::ActionRequest;
 use crate::model::event::Origin;
 use crate::model::session::LiveKitStatus;
-use crate::model::{EventBody, RoomName, SessionRecord, SessionSpec, SessionState};
+use crate::model::{EventBody, RoomName, SessionName, SessionRecord, SessionSpec, SessionState};
 use crate::session::{ContextOptions, Order, SessionHandle};
 
 /// A start waits this long for LiveKit beyond its first page.
@@ -56,6 +56,9 @@ pub(super) async fn call(
         ToolName::Tabs => call.tabs(arguments).await,
         ToolName::Record => call.record(arguments).await,
         ToolName::WaitFor => call.wait_for(arguments).await,
+        ToolName::Ended => call.ended(arguments).await,
+        ToolName::Stats => call.stats(arguments).await,
+        ToolName::Drain => call.drain(arguments),
     };
     let result = outcome.unwrap_or_else(|error| answer::error(&error));
     match call.made.into_inner() {
@@ -77,6 +80,7 @@ impl Call<'_> {
     async fn start(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
         let Start {
             room_name,
+            session_name,
             livekit_url,
             livekit_token,
             initial_url,
@@ -85,9 +89,17 @@ impl Call<'_> {
             fps,
             dialogs,
             allowed_domains,
+            idle_timeout_s,
+            max_lifetime_s,
         } = arguments::parse(arguments)?;
-        let room_name = RoomName::parse(&room_name)?;
+        let room_name = room_name.as_deref().map(RoomName::parse).transpose()?;
+        let session_name = session_name
+            .as_deref()
+            .map(SessionName::parse)
+            .transpose()?;
         let spec = SessionSpec {
+            room_name,
+            session_name,
             livekit_url,
             livekit_token,
             initial_url,
@@ -96,8 +108,12 @@ impl Call<'_> {
             fps: Some(fps.unwrap_or(FPS_DEFAULT)),
             dialogs,
             allowed_domains,
-            ..SessionSpec::of(room_name.clone())
+            idle_timeout_s,
+            max_lifetime_s,
+            ..SessionSpec::default()
         };
+        // Where its events are told, and by which the other tools find it.
+        let room_name = spec.channel()?;
         let handle = match self.begin(spec).await? {
             Paced::Done(handle) => handle,
             Paced::Late => return self.still_starting(&room_name),

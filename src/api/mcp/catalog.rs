@@ -22,6 +22,9 @@ pub(super) enum ToolName {
     Tabs,
     Record,
     WaitFor,
+    Ended,
+    Stats,
+    Drain,
 }
 
 impl ToolName {
@@ -36,12 +39,15 @@ impl ToolName {
         Self::Recover,
     ];
     /// What comes with the option `extended`.
-    const EXTENDED: [Self; 5] = [
+    const EXTENDED: [Self; 8] = [
         Self::Screenshot,
         Self::Analyze,
         Self::Tabs,
         Self::Record,
         Self::WaitFor,
+        Self::Ended,
+        Self::Stats,
+        Self::Drain,
     ];
 
     /// The name on the wire.
@@ -59,6 +65,9 @@ impl ToolName {
             Self::Tabs => "tabs",
             Self::Record => "recording",
             Self::WaitFor => "wait_for",
+            Self::Ended => "ended_sessions",
+            Self::Stats => "stats",
+            Self::Drain => "drain",
         }
     }
 
@@ -119,7 +128,8 @@ impl ToolName {
             }
             Self::Screenshot => {
                 "Takes a picture of the page, by wish with a numbered box round each element; the \
-                 numbers are the indices for execute_action."
+                 numbers are the indices for execute_action. With filename it is saved where the \
+                 service runs, and only told of."
             }
             Self::Analyze => {
                 "Asks a vision model a question about the page as it looks, and tells its answer. \
@@ -135,6 +145,18 @@ impl ToolName {
             }
             Self::WaitFor => {
                 "Waits until the page shows a text or an element, has a URL, or has come to rest."
+            }
+            Self::Ended => {
+                "Tells which browsers have ended within the last day, why, and where they were last; \
+                 or of one, with its last events."
+            }
+            Self::Stats => {
+                "Tells what the service does and costs: sessions, browsers, memory, processor time, \
+                 and how often it was asked for what."
+            }
+            Self::Drain => {
+                "Lets the service take no new browsers any more and end when the last one is closed, \
+                 for maintenance; or undoes that, or tells how far it is. What runs goes on."
             }
         }
     }
@@ -169,6 +191,15 @@ impl ToolName {
             Self::WaitFor => looks("Wait for the page"),
             Self::Tabs => changes("Manage tabs").destructive(true).open_world(true),
             Self::Record => changes("Record the browser"),
+            Self::Ended => ToolAnnotations::with_title("Look up ended browsers")
+                .read_only(true)
+                .open_world(false),
+            Self::Stats => ToolAnnotations::with_title("Measure the service")
+                .read_only(true)
+                .open_world(false),
+            Self::Drain => changes("Drain the service")
+                .destructive(true)
+                .idempotent(true),
         }
     }
 }

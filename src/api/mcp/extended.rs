@@ -5,9 +5,15 @@ use base64::engine::general_purpose::STANDARD;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
 
+use super::super::ended::{Ended, EndedList};
 use super::super::picture::{AreaParams, PictureOptions, take};
+use super::super::screenshots::Named;
+use super::super::stats::Stats;
 use super::answer;
-use super::arguments::{self, Analyze, Record, RecordOperation, Screenshot, Tabs, WaitFor};
+use super::arguments::{
+    self, Analyze, Drain, DrainOperation, EndedSessions, Nothing, Record, RecordOperation,
+    Screenshot, Tabs, WaitFor,
+};
 use super::calls::Call;
 use super::meant::Want;
 use super::pace::Expected;
@@ -15,7 +21,7 @@ use crate::browser::capture::screenshot::Format;
 use crate::error::{Error, ErrorKind};
 use crate::model::RecordingStatus;
 use crate::model::command::ActionRequest;
-use crate::session::ContextOptions;
+use crate::session::{ContextOptions, SessionHandle};
 
 /// Quality of the JPEGs that go to a model: text stays legible at a third of the size of a PNG.
 const JPEG_QUALITY: u32 = 80;
@@ -34,7 +40,10 @@ impl Call<'_> {
             y,
             width,
             height,
+            filename,
         } = arguments::parse(arguments)?;
+        let name = filename.as_deref();
+        let name = name.map(|name| Named::parse(name, None)).transpose()?;
         let area = AreaParams {
             full_page,
             index,
@@ -45,14 +54,22 @@ impl Call<'_> {
         };
         let area = area.area()?;
         let handle = self.meant(room_name.as_deref(), Want::Read).await?;
+        // What a model sees is kept small; a file is as good as its format.
+        let (format, quality) = match &name {
+            Some(name) => (name.format, None),
+            None => (Format::Jpeg, Some(JPEG_QUALITY)),
+        };
         let wanted = PictureOptions {
-            format: Format::Jpeg,
-            quality: Some(JPEG_QUALITY),
+            format,
+            quality,
             area,
             marks,
         };
         let taking = take(&handle, wanted);
         let (picture, list) = self.soon("Taking a picture.", Box::pin(taking)).await?;
+        if let Some(name) = name {
+            return self.saved(&handle, name, picture, list.is_some()).await;
+        }
         let message = match &list {
             Some(list) => match list.elements.len() {
                 0 => "Here is the page; nothing on it can be used.".to_owned(),
@@ -70,6 +87,97 @@ impl Call<'_> {
         let image = ContentBlock::image(STANDARD.encode(picture), Format::Jpeg.media_type());
         result.content.push(image);
         Ok(result)
+    }
+
+    /// Saves a picture, and tells where it is.
+    async fn saved(
+        &self,
+        handle: &SessionHandle,
+        name: Named,
+        picture: Vec<u8>,
+        is_marked: bool,
+    ) -> Result<CallToolResult, Error> {
+        let media_type = name.format.media_type();
+        let saving = name.save(&self.server.doors.manager, picture);
+        let saved = self.soon("Saving the picture.", saving).await?;
+        let message = format!(
+            "The picture is saved on the service's machine: {} by {} pixels, {}.",
+            saved.width, saved.height, saved.path
+        );
+        let record = handle.record();
+        let mut facts = answer::of_room(&record.channel(), &saved);
+        facts.extend(answer::into_map(json!({
+            "url": record.current_url, "title": record.title,
+            "media_type": media_type, "marked": is_marked,
+        })));
+        Ok(answer::answer(&message, facts))
+    }
+
+    pub(super) async fn ended(
+        &self,
+        arguments: Map<String, Value>,
+    ) -> Result<CallToolResult, Error> {
+        let EndedSessions { room_name } = arguments::parse(arguments)?;
+        let manager = &self.server.doors.manager;
+        let (message, ended) = match room_name {
+            Some(key) => {
+                let one = Ended::from(manager.ended_of(&key).await?);
+                let message = format!("It has ended: {}.", one.session.detail);
+                (message, EndedList { ended: vec![one] })
+            }
+            None => {
+                let all = EndedList::of(manager).await?;
+                let message = match all.ended.len() {
+                    0 => "No browser has ended lately.".to_owned(),
+                    1 => "One browser has ended lately.".to_owned(),
+                    count => format!("{count} browsers have ended lately."),
+                };
+                (message, all)
+            }
+        };
+        let facts = serde_json::to_value(&ended).unwrap_or_default();
+        Ok(answer::answer(&message, answer::into_map(facts)))
+    }
+
+    pub(super) async fn stats(
+        &self,
+        arguments: Map<String, Value>,
+    ) -> Result<CallToolResult, Error> {
+        let Nothing {} = arguments::parse(arguments)?;
+        let measuring = Stats::of(&self.server.doors);
+        let stats = self.soon("Measuring.", measuring).await?;
+        let message = match stats.sessions_active {
+            1 => "One browser runs.".to_owned(),
+            count => format!("{count} browsers run."),
+        };
+        Ok(answer::answer(
+            &message,
+            answer::into_map(json!({ "stats": stats })),
+        ))
+    }
+
+    pub(super) fn drain(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
+        let Drain {
+            operation,
+            timeout_s,
+        } = arguments::parse(arguments)?;
+        if timeout_s.is_some() && operation != DrainOperation::Start {
+            return Err(Error::invalid_input("timeout_s came without a start")
+                .hint("It is the bound of operation start."));
+        }
+        let doors = &self.server.doors;
+        let draining = match operation {
+            DrainOperation::Start => doors.start_drain(timeout_s)?,
+            DrainOperation::Undo => doors.stop_drain(),
+            DrainOperation::Status => doors.draining(),
+        };
+        let message = match (draining.draining, draining.sessions) {
+            (false, _) => "New browsers are taken.".to_owned(),
+            (true, 1) => "No new browsers are taken; one is left.".to_owned(),
+            (true, count) => format!("No new browsers are taken; {count} are left."),
+        };
+        let facts = serde_json::to_value(&draining).unwrap_or_default();
+        Ok(answer::answer(&message, answer::into_map(facts)))
     }
 
     pub(super) async fn analyze(

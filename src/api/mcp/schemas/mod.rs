@@ -23,6 +23,9 @@ pub(super) fn takes(tool: ToolName) -> Arc<JsonObject> {
         ToolName::Tabs => tabs_input(),
         ToolName::Record => record_input(),
         ToolName::WaitFor => wait_for_input(),
+        ToolName::Ended => ended_input(),
+        ToolName::Stats => input(json!({}), &[]),
+        ToolName::Drain => drain_input(),
     })
 }
 
@@ -40,6 +43,9 @@ pub(super) fn answers(tool: ToolName) -> Arc<JsonObject> {
         ToolName::Analyze => &ANALYSIS,
         ToolName::Tabs => &TABS,
         ToolName::Record => &RECORDING,
+        ToolName::Ended => &ENDED,
+        ToolName::Stats => &STATS,
+        ToolName::Drain => &DRAIN,
     })
 }
 
@@ -95,7 +101,14 @@ fn number(description: &str, range: &std::ops::RangeInclusive<u32>, default: u32
 
 fn start_input() -> Value {
     let properties = json!({
-        "room_name": room_name("The LiveKit room that shall see the browser."),
+        "room_name": room_name("The LiveKit room that shall see the browser. It, session_name or both \
+            are needed."),
+        "session_name": {
+            "type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._-]+$",
+            "description": "A name under which the browser is kept with its logins, and comes back as it \
+                was; the other tools take it as room_name where there is no room.",
+            "examples": ["shop-login"],
+        },
         "livekit_url": {
             "type": "string", "description": "WebSocket URL of the LiveKit server; without it the \
                 service's own.",
@@ -123,8 +136,16 @@ fn start_input() -> Value {
                 service permits.",
             "examples": [["example.com", "*.example.com"]],
         },
+        "idle_timeout_s": {
+            "type": "integer", "minimum": 0,
+            "description": "Ends the browser after so many seconds in which nobody uses it; 0 for never.",
+        },
+        "max_lifetime_s": {
+            "type": "integer", "minimum": 0,
+            "description": "Ends the browser so many seconds after its start, used or not; 0 for never.",
+        },
     });
-    input(properties, &["room_name"])
+    input(properties, &[])
 }
 
 fn wait_for(description: &str) -> Value {
@@ -207,6 +228,12 @@ fn screenshot_input() -> Value {
         "y": {"type": "number", "minimum": 0, "description": "CSS pixels from the top of what is in view; it may lie below."},
         "width": {"type": "number", "minimum": 1, "description": "CSS pixels."},
         "height": {"type": "number", "minimum": 1, "description": "CSS pixels."},
+        "filename": {
+            "type": "string", "minLength": 1, "maxLength": 200,
+            "description": "Saves the picture under this bare name where the service runs, instead of \
+                showing it: png, jpg or webp by its ending, png without one.",
+            "examples": ["checkout.png"],
+        },
     });
     input(properties, &[])
 }
@@ -254,6 +281,27 @@ fn record_input() -> Value {
     input(properties, &["operation"])
 }
 
+fn ended_input() -> Value {
+    let properties = json!({
+        "room_name": room_name("One of them, by its room, its name or its session_id; without it all."),
+    });
+    input(properties, &[])
+}
+
+fn drain_input() -> Value {
+    let properties = json!({
+        "operation": {
+            "type": "string", "enum": ["start", "undo", "status"],
+            "description": "What to do.",
+        },
+        "timeout_s": {
+            "type": "integer", "minimum": 0, "maximum": 604_800, "default": 3_600,
+            "description": "start: the service ends after so many seconds whatever is left.",
+        },
+    });
+    input(properties, &["operation"])
+}
+
 fn wait_for_input() -> Value {
     let properties = json!({
         "room_name": room_name(ROOM_OR_DEFAULT),
@@ -269,9 +317,16 @@ fn wait_for_input() -> Value {
 /// What a tool answers, or how it fails: clients may hold failures against the schema as well. All
 /// answers have a sentence and the room.
 fn output(mut properties: Value, required: &[&str]) -> Arc<JsonObject> {
+    properties["room_name"] =
+        text("The room; of a browser without one its name, which every tool takes.");
+    let required = [&["room_name"], required].concat();
+    of_service(properties, &required)
+}
+
+/// What a tool answers that belongs to no room.
+fn of_service(mut properties: Value, required: &[&str]) -> Arc<JsonObject> {
     properties["message"] = text("What happened, as a sentence that can be spoken.");
-    properties["room_name"] = text("The room.");
-    let required = [&["message", "room_name"], required].concat();
+    let required = [&["message"], required].concat();
     object(json!({
         "type": "object",
         "properties": properties,
@@ -292,6 +347,7 @@ static SESSION: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
     output(
         json!({
             "session_id": text_or_null("UUID; null while the session starts."),
+            "session_name": text_or_null("Its own name, under which it is kept; null without one."),
             "state": {
                 "type": "string",
                 "enum": ["starting", "live", "paused", "reconnecting", "failed", "closing", "closed"],
@@ -463,6 +519,10 @@ static PICTURE: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
             "title": text("The page's title."),
             "media_type": text("The picture's type."),
             "marked": {"type": "boolean", "description": "Whether elements are numbered."},
+            "path": text("With filename: where the picture is on the service's machine."),
+            "width": {"type": "integer", "description": "With filename: px."},
+            "height": {"type": "integer", "description": "With filename: px."},
+            "bytes": {"type": "integer", "description": "With filename: the file's size."},
         }),
         &["media_type"],
     )
@@ -496,6 +556,39 @@ static TABS: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
             "action_id": text("What this action is called, for correction_of."),
         }),
         &[],
+    )
+});
+
+/// What `ended_sessions` answers.
+static ENDED: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
+    of_service(
+        json!({
+            "ended": list("The newest first: session_id, session_name, room_name, created_at, ended_at, \
+                reason, detail, current_url, title, viewers, actions, actions_failed, recordings, \
+                last_events, state."),
+        }),
+        &["ended"],
+    )
+});
+
+/// What `stats` answers.
+static STATS: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
+    of_service(
+        json!({
+            "stats": {"type": "object", "description": "As GET /stats shows it."},
+        }),
+        &["stats"],
+    )
+});
+
+/// What `drain` answers.
+static DRAIN: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
+    of_service(
+        json!({
+            "draining": {"type": "boolean", "description": "Whether no new browsers are taken."},
+            "sessions": {"type": "integer", "description": "Browsers that are left."},
+        }),
+        &["draining", "sessions"],
     )
 });
 
