@@ -11,6 +11,7 @@ import pytest
 
 from support import procs
 from support.api import assert_envelope, new_room
+from support.cdp import Tab
 from support.kept import start
 from support.service import Ghostcast, free_port, running_service
 from support.viewers import WhepViewer
@@ -224,6 +225,40 @@ def test_what_ended_is_forgotten_in_time_and_in_number(house):
     with sqlite3.connect(service.state / "ghostcast.db") as database:
         (count,) = database.execute("SELECT count(*) FROM ended").fetchone()
     assert count == KNOWN_MAX
+    assert not service.stop()
+
+
+def test_the_dashboard_shows_what_ended(house, web, chromium):
+    """With reason, last page and film; a room whose session has ended says so."""
+    service = house()
+    api, room, page = service.api, new_room("gone"), web.visit("/still", title="Last page")
+    api.create(room, initial_url=page.url)
+    page.wait_note("loaded")
+    film = api.request("POST", f"/sessions/{room}/recording").json()["file"]
+    with Tab(chromium, f"{api.base}/?room={room}") as tab:
+        def shown(script):
+            return tab.evaluate(f"(() => {{ {script} }})()")
+
+        row = "const row = document.querySelector('#ended-list li'); return row && "
+        wait_for(lambda: shown("return document.getElementById('video').videoWidth"), 10, "video")
+        assert shown("return document.getElementById('ended').hidden")
+        api.close(room)
+        wait_for(lambda: shown(f"{row} row.innerText"), 10, "the ended session is listed")
+        said = shown(f"{row} row.innerText")
+        assert room in said and "closed" in said and page.url.removeprefix("http://") in said, said
+        notice = shown("return document.getElementById('notice').innerText")
+        assert "ended" in notice and "Closed by request." in notice, notice
+        shown(f"{row} (row.querySelector('details').open = true)")
+        assert "1 viewer" in shown(f"{row} row.innerText")
+        link = shown(f"{row} row.querySelector('a').href")
+        assert link == f"{api.base}/recordings/{film}"
+        # One that lives is not listed as ended, and one that came back is not any more.
+        start(api, "shop", idle_timeout_s=1)
+        api.wait_record("shop", lambda record: record["state"] == "stored", 20, "it is stored")
+        assert end_of(api, "shop")["reason"] == "idle"
+        tab.evaluate("location.reload()")
+        wait_for(lambda: shown(f"{row} true"), 10, "the list is there again")
+        assert shown("return document.querySelectorAll('#ended-list > li').length") == 1
     assert not service.stop()
 
 
