@@ -9,6 +9,7 @@ use super::catalog::{FPS_DEFAULT, ToolName};
 use crate::model::session::limits;
 
 mod action;
+mod service;
 
 /// What a tool takes.
 pub(super) fn takes(tool: ToolName) -> Arc<JsonObject> {
@@ -23,9 +24,9 @@ pub(super) fn takes(tool: ToolName) -> Arc<JsonObject> {
         ToolName::Tabs => tabs_input(),
         ToolName::Record => record_input(),
         ToolName::WaitFor => wait_for_input(),
-        ToolName::Ended => ended_input(),
+        ToolName::Ended => service::ended_input(),
         ToolName::Stats => input(json!({}), &[]),
-        ToolName::Drain => drain_input(),
+        ToolName::Drain => service::drain_input(),
     })
 }
 
@@ -43,9 +44,9 @@ pub(super) fn answers(tool: ToolName) -> Arc<JsonObject> {
         ToolName::Analyze => &ANALYSIS,
         ToolName::Tabs => &TABS,
         ToolName::Record => &RECORDING,
-        ToolName::Ended => &ENDED,
-        ToolName::Stats => &STATS,
-        ToolName::Drain => &DRAIN,
+        ToolName::Ended => &service::ENDED,
+        ToolName::Stats => &service::STATS,
+        ToolName::Drain => &service::DRAIN,
     })
 }
 
@@ -276,27 +277,6 @@ fn record_input() -> Value {
         "operation": {
             "type": "string", "enum": ["start", "stop", "status"],
             "description": "What to do.",
-        },
-    });
-    input(properties, &["operation"])
-}
-
-fn ended_input() -> Value {
-    let properties = json!({
-        "room_name": room_name("One of them, by its room, its name or its session_id; without it all."),
-    });
-    input(properties, &[])
-}
-
-fn drain_input() -> Value {
-    let properties = json!({
-        "operation": {
-            "type": "string", "enum": ["start", "undo", "status"],
-            "description": "What to do.",
-        },
-        "timeout_s": {
-            "type": "integer", "minimum": 0, "maximum": 604_800, "default": 3_600,
-            "description": "start: the service ends after so many seconds whatever is left.",
         },
     });
     input(properties, &["operation"])
@@ -556,39 +536,6 @@ static TABS: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
             "action_id": text("What this action is called, for correction_of."),
         }),
         &[],
-    )
-});
-
-/// What `ended_sessions` answers.
-static ENDED: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
-    of_service(
-        json!({
-            "ended": list("The newest first: session_id, session_name, room_name, created_at, ended_at, \
-                reason, detail, current_url, title, viewers, actions, actions_failed, recordings, \
-                last_events, state."),
-        }),
-        &["ended"],
-    )
-});
-
-/// What `stats` answers.
-static STATS: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
-    of_service(
-        json!({
-            "stats": {"type": "object", "description": "As GET /stats shows it."},
-        }),
-        &["stats"],
-    )
-});
-
-/// What `drain` answers.
-static DRAIN: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
-    of_service(
-        json!({
-            "draining": {"type": "boolean", "description": "Whether no new browsers are taken."},
-            "sessions": {"type": "integer", "description": "Browsers that are left."},
-        }),
-        &["draining", "sessions"],
     )
 });
 
