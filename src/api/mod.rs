@@ -83,13 +83,13 @@ impl Doors {
         }
     }
 
-    /// Serves MCP to one client on a stream of lines, each one JSON-RPC message, until it hangs
-    /// up. `extended` offers the tools beyond the default seven.
+    /// Serves MCP to the one client that this service is carried for, on a stream of lines, each one
+    /// JSON-RPC message, until it hangs up. `extended` offers the tools beyond the default seven.
     pub async fn serve_mcp<S>(self, stream: S, extended: bool)
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
-        mcp::serve(mcp::Server::new(self, extended), stream).await;
+        mcp::serve(mcp::Server::carried(self, extended), stream).await;
     }
 }
 

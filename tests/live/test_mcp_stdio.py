@@ -1,7 +1,9 @@
 """`ghostcast mcp`: attaches to the service that runs, or carries one, and outlives both."""
 
+import itertools
 import json
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -11,7 +13,7 @@ import pytest
 from support import procs
 from support.api import Api, new_room
 from support.mcp import McpClient, stdio_server
-from support.service import STATE_ENV, Ghostcast, clean_env, free_port
+from support.service import STATE_ENV, Ghostcast, clean_env, free_port, running_service
 from support.wait import wait_for
 
 HELLO = {
@@ -33,7 +35,8 @@ class Pipe:
     def __init__(self, binary, tmp, *args, port=None):
         self.port = port or free_port()
         command = [binary, "mcp", "--listen", f"127.0.0.1:{self.port}", *args]
-        self.log = (tmp / "log.txt").open("ab")
+        self.log_path = tmp / "log.txt"
+        self.log = self.log_path.open("ab")
         self.process = subprocess.Popen(
             command,
             env={**clean_env(), "TMPDIR": str(tmp), STATE_ENV: str(tmp / "state")},
@@ -78,6 +81,10 @@ class Pipe:
         """Asks for a tool; the answer is the caller's to await."""
         params = {"name": name, "arguments": arguments}
         self.say({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params})
+
+    def log_text(self):
+        """What it has said beside the conversation."""
+        return self.log_path.read_text(errors="replace")
 
     def kill(self):
         """For the end of a test, however it ended."""
@@ -170,8 +177,8 @@ def test_attached_actions_reach_the_services_subscribers(own_ghostcast, ghostcas
     assert own_ghostcast.api.record(room)["state"] == "live"
 
 
-def test_lost_service_is_answered_for_and_replaced(pipe, ghostcast_bin, web, tmp_path):
-    """The service is killed during a call: the call is answered, the next one works again."""
+def test_lost_service_is_answered_for_and_waited_for(pipe, ghostcast_bin):
+    """The service is killed during a call: the call is answered, and when it is back the next one works."""
     service = Ghostcast(ghostcast_bin).start()
     one = pipe(port=service.port)
     one.greet()
@@ -183,8 +190,97 @@ def test_lost_service_is_answered_for_and_replaced(pipe, ghostcast_bin, web, tmp
     service.remove_home()
     lost = one.answer(2)["result"]
     assert lost["isError"] and "start_browser_session" in lost["content"][0]["text"]
-    one.call(3, "start_browser_session", room_name="lost")
-    assert one.answer(3)["result"]["structuredContent"]["state"] == "live"
+    with running_service(ghostcast_bin, port=service.port):
+        wait_for(lambda: calls(one) is not None, 10, "the client is attached again")
+        one.call(3, "start_browser_session", room_name="lost")
+        assert one.answer(3)["result"]["structuredContent"]["state"] == "live"
+
+
+def calls(one, numbers=itertools.count(100)):  # noqa: B008
+    """What a call is answered by a service; `None` where none is there."""
+    number = next(numbers)
+    one.call(number, "get_browser_context", room_name="no-such-room")
+    result = one.answer(number)["result"]
+    assert result["isError"], result
+    return result if "no-such-room" in result["content"][0]["text"] else None
+
+
+def listens(port):
+    """Whether any process listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_client_never_takes_the_place_of_its_service(pipe, ghostcast_bin):
+    """SIGTERM to the service: nobody listens until it is started again, and then all goes on."""
+    service = Ghostcast(ghostcast_bin).start()
+    one = pipe(port=service.port)
+    greeting = one.greet()["result"]
+    assert "carries one of its own" not in greeting["instructions"]
+    assert calls(one)
+    assert service.stop() == []
+    service.remove_home()
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        assert not listens(service.port), "the client has become the service"
+        time.sleep(0.02)
+    one.call(1, "start_browser_session", room_name="away")
+    told = one.answer(1, within=2)["result"]
+    text = told["content"][0]["text"]
+    assert told["isError"] and "ghostcast start" in text and str(service.port) in text
+    one.say({"jsonrpc": "2.0", "id": 2, "method": "tools/list"})
+    error = one.answer(2, within=2)["error"]
+    assert error["code"] == -32000 and "no Ghostcast service runs" in error["message"]
+    assert one.process.poll() is None and not procs.browsers(one.process.pid)
+    with running_service(ghostcast_bin, port=service.port) as again:
+        wait_for(lambda: calls(one) is not None, 10, "the client is attached again")
+        one.call(3, "start_browser_session", room_name="away")
+        assert one.answer(3)["result"]["structuredContent"]["state"] == "live"
+        assert again.api.record("away")["state"] == "live"
+        assert len([line for line in one.lines if line.get("id") == 0]) == 1, "one greeting is answered once"
+
+
+def test_a_conversation_that_begins_while_the_service_is_away(pipe, ghostcast_bin):
+    """Its first word is kept for the service, and answered by it."""
+    service = Ghostcast(ghostcast_bin).start()
+    one = pipe(port=service.port)
+    wait_for(lambda: "attached" in one.log_text(), 10, "the client is attached")
+    assert service.stop() == []
+    service.remove_home()
+    one.say(HELLO)
+    time.sleep(1)
+    assert one.lines == []
+    with running_service(ghostcast_bin, port=service.port):
+        assert one.answer(0)["result"]["serverInfo"]["name"] == "ghostcast"
+        one.say(READY)
+        one.say({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+        assert len(one.answer(1)["result"]["tools"]) == 7
+
+
+def test_who_carries_a_service_says_so(pipe):
+    """At the start, to whoever reads the log, and to the model."""
+    one = pipe()
+    assert "carries one of its own" in one.greet()["result"]["instructions"]
+    assert f"no service runs at 127.0.0.1:{one.port}" in one.log_text()
+
+
+@pytest.mark.parametrize("where", ["attached", "carried"])
+def test_too_long_a_message_is_refused_by_its_size(pipe, own_ghostcast, where):
+    """The bound is named, and the conversation goes on; one just within it arrives."""
+    one = pipe(port=own_ghostcast.port) if where == "attached" else pipe()
+    one.greet()
+    bound = 256 * 1024
+    head = '{"method":"tools/call","params":{"name":"no_such_tool","arguments":{"text":"'
+    tail = '"}},"jsonrpc":"2.0","id":%d}'
+    for number, length in ((1, bound), (2, bound + 1), (3, 3 * bound)):
+        one.say(head + "x" * (length - len(head) - len(tail % number)) + tail % number)
+        error = one.answer(number)["error"]
+        assert error["code"] == (-32602 if length == bound else -32600), error
+        if length > bound:
+            assert str(length) in error["message"] and str(bound) in error["message"]
+    one.say({"jsonrpc": "2.0", "id": 4, "method": "tools/list"})
+    assert len(one.answer(4)["result"]["tools"]) == 7
+    assert "is gone" not in one.log_text()
 
 
 def test_noise_does_not_end_a_conversation(pipe):

@@ -54,12 +54,18 @@ handle_dialog before anything else. Each answer begins with a sentence that can 
 answer within four seconds; a slower action goes on, and get_browser_context with its action_id, or \
 the events of the room, tell how it ended.";
 
+/// What it is told besides where the service is a part of the client's own server.
+const CARRIED: &str = "No Ghostcast service ran when this conversation began, so its server carries one of \
+its own: the browsers end with this conversation.";
+
 /// The MCP server of one client.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
     doors: Doors,
     /// Whether the tools beyond the default seven are listed.
     extended: bool,
+    /// Whether the service ends with this client.
+    is_carried: bool,
     /// What this client has begun.
     memory: Arc<Memory>,
 }
@@ -71,7 +77,16 @@ impl Server {
         Self {
             doors,
             extended,
+            is_carried: false,
             memory,
+        }
+    }
+
+    /// The server of the client that the whole service is there for.
+    pub(super) fn carried(doors: Doors, extended: bool) -> Self {
+        Self {
+            is_carried: true,
+            ..Self::new(doors, extended)
         }
     }
 
@@ -97,7 +112,10 @@ impl ServerHandler for Server {
             .with_description(env!("CARGO_PKG_DESCRIPTION"));
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(name)
-            .with_instructions(INSTRUCTIONS)
+            .with_instructions(match self.is_carried {
+                true => format!("{INSTRUCTIONS} {CARRIED}"),
+                false => INSTRUCTIONS.to_owned(),
+            })
     }
 
     async fn list_tools(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
@@ -24,6 +25,8 @@ use crate::error::Error;
 
 /// What the subprotocol is called.
 const SUBPROTOCOL: &str = "mcp";
+/// Tells who attaches how long a message may be, bytes.
+const BYTES_MAX: HeaderName = HeaderName::from_static("x-message-bytes-max");
 /// Bytes under way between the socket and the server.
 const PIPE_BYTES: usize = 64 * 1024;
 
@@ -55,7 +58,7 @@ pub(in super::super) async fn socket(
     } = doors.life.clone();
     let tracked = tracker.token();
     let server = Server::new(doors, query.extended);
-    Ok(upgrade
+    let mut response = upgrade
         .protocols([SUBPROTOCOL])
         .max_message_size(bytes_max)
         .max_frame_size(bytes_max)
@@ -66,7 +69,10 @@ pub(in super::super) async fn socket(
                 drop(tracked);
             };
             tokio::join!(serve(server, theirs), pumping);
-        }))
+        });
+    let bytes_max = HeaderValue::from(bytes_max);
+    response.headers_mut().insert(BYTES_MAX, bytes_max);
+    Ok(response)
 }
 
 /// Carries frames to lines and lines to frames, each way at its own pace. A socket that answers no

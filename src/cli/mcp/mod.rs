@@ -1,27 +1,32 @@
 //! `ghostcast mcp`: MCP on standard input and output, for clients that start their servers.
 //!
-//! It attaches to the service that runs already; where there is none it carries one of its own,
-//! with all its doors, so that the events of what it does reach everybody either way. When the
-//! service is lost, open calls are answered, and the conversation goes on with the next one.
+//! It attaches to the service that runs already; where there is none at its start it carries one of
+//! its own, with all its doors, so that the events of what it does reach everybody either way. Which of
+//! both is decided once: a client of a service never takes its place. When that service is lost, open
+//! calls are answered, further ones are told so, and the conversation goes on when it is back.
 
+mod input;
 mod ledger;
 mod upstream;
 
-use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines, Stdin, Stdout};
+use tokio::io::{AsyncWriteExt, Stdout};
 use tokio::time::timeout;
 
+use self::input::{Input, Said};
 use self::ledger::Ledger;
-use self::upstream::{Service, Upstream};
+use self::upstream::{Away, Service, Upstream};
 use super::{Address, ConfigFile, Signals};
 use crate::config::Config;
 use crate::error::Error;
 
 /// A client that closes its end still gets the answers that come within this time.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+const LOST: &str = "The Ghostcast service ended before it answered. Sessions without a name ended with it: \
+    once it runs again, call start_browser_session to start one.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
@@ -50,27 +55,48 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
 /// Carries lines between the client and the service.
 struct Relay {
     service: Service,
-    upstream: Upstream,
+    link: Link,
     ledger: Ledger,
-    client: Lines<BufReader<Stdin>>,
+    client: Input,
     answers: Stdout,
 }
 
-/// What came first.
-enum Line {
-    Client(io::Result<Option<String>>),
-    Service(Option<String>),
+/// The other end.
+enum Link {
+    Up(Upstream),
+    /// The service does not run, and is waited for.
+    Away(Away),
+}
+
+/// What the other end does.
+enum Heard {
+    Line(String),
+    Lost,
+    Back(Upstream),
+}
+
+impl Link {
+    /// What comes next from there. Safe to cancel.
+    async fn next(&mut self) -> Result<Heard, Error> {
+        match self {
+            Self::Up(upstream) => Ok(match upstream.receive().await {
+                Some(line) => Heard::Line(line),
+                None => Heard::Lost,
+            }),
+            Self::Away(away) => away.back().await.map(Heard::Back),
+        }
+    }
 }
 
 impl Relay {
     async fn new(config: Config, extended: bool) -> Result<Self, Error> {
-        let mut service = Service::new(config, extended);
+        let service = Service::find(config, extended).await?;
         let upstream = service.connect().await?;
         Ok(Self {
             service,
-            upstream,
+            link: Link::Up(upstream),
             ledger: Ledger::default(),
-            client: BufReader::new(tokio::io::stdin()).lines(),
+            client: Input::new(),
             answers: tokio::io::stdout(),
         })
     }
@@ -78,51 +104,94 @@ impl Relay {
     /// Runs until the client has hung up.
     async fn run(&mut self) -> Result<(), Error> {
         loop {
-            let line = tokio::select! {
-                line = self.client.next_line() => Line::Client(line),
-                line = self.upstream.receive() => Line::Service(line),
-            };
-            match line {
-                Line::Client(Ok(Some(line))) => {
-                    self.ledger.asked(&line);
-                    if self.upstream.send(&line).await.is_err() {
-                        self.start_over().await?;
+            tokio::select! {
+                said = self.client.next() => match said {
+                    Ok(Some(said)) => self.hear_client(said).await?,
+                    Ok(None) => return self.finish().await,
+                    Err(error) => {
+                        return Err(Error::internal("cannot read the client").source(error));
                     }
-                }
-                Line::Client(Ok(None)) => return self.finish().await,
-                Line::Client(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                    tracing::debug!("a line that is no text was ignored");
-                }
-                Line::Client(Err(error)) => {
-                    return Err(Error::internal("cannot read the client").source(error));
-                }
-                Line::Service(Some(line)) => {
-                    if self.ledger.answered(&line) {
-                        self.tell(&line).await?;
+                },
+                heard = self.link.next() => match heard? {
+                    Heard::Line(line) => {
+                        if self.ledger.answered(&line) {
+                            self.tell(&line).await?;
+                        }
                     }
-                }
-                Line::Service(None) => self.start_over().await?,
+                    Heard::Lost => self.start_over().await?,
+                    Heard::Back(upstream) => self.go_on(upstream).await,
+                },
             }
         }
     }
 
-    /// The service is gone: answers what it left open, and goes on with another.
+    async fn hear_client(&mut self, said: Said) -> Result<(), Error> {
+        let line = match said {
+            Said::Line(line) => line,
+            Said::Noise => {
+                tracing::debug!("a line that is no text was ignored");
+                return Ok(());
+            }
+            Said::TooLong => {
+                let bytes_max = self.service.line_bytes_max();
+                let why =
+                    format!("A message has at most {bytes_max} bytes (server.body_bytes_max).");
+                return self.tell(&ledger::nameless_refusal(&why)).await;
+            }
+        };
+        let (bytes, bytes_max) = (line.len(), self.service.line_bytes_max());
+        if bytes > bytes_max {
+            let why = format!(
+                "The message has {bytes} bytes, and the service takes at most {bytes_max} \
+                 (server.body_bytes_max)."
+            );
+            tracing::warn!(bytes, bytes_max, "a message was refused for its size");
+            return match ledger::refusal(&line, &why) {
+                Some(answer) => self.tell(&answer).await,
+                None => Ok(()),
+            };
+        }
+        self.ledger.asked(&line);
+        match &mut self.link {
+            Link::Up(upstream) => match upstream.send(&line).await {
+                Ok(()) => Ok(()),
+                Err(_) => self.start_over().await,
+            },
+            Link::Away(away) => {
+                let why = away.told();
+                self.answer_open(&why).await
+            }
+        }
+    }
+
+    /// The service is gone: answers what it left open, and goes on with it where it is back already.
     async fn start_over(&mut self) -> Result<(), Error> {
-        if self.service.was_refused() {
+        self.answer_open(LOST).await?;
+        if let Ok(upstream) = self.service.connect().await {
             // What the client says before its first greeting can end a conversation that had
             // not begun; then there is nothing to tell of.
             tracing::debug!("the conversation begins again");
-        } else {
-            tracing::warn!("the service that was attached to is gone");
+            self.go_on(upstream).await;
+            return Ok(());
         }
-        for answer in self.ledger.close_open() {
-            self.tell(&answer).await?;
-        }
-        self.upstream = self.service.connect().await?;
+        self.link = Link::Away(self.service.wait()?);
+        Ok(())
+    }
+
+    /// Goes on with a service that knows nothing of the conversation.
+    async fn go_on(&mut self, mut upstream: Upstream) {
         for line in self.ledger.greeting() {
-            if self.upstream.send(&line).await.is_err() {
+            if upstream.send(&line).await.is_err() {
+                // It has gone again, as its next line will tell.
                 break;
             }
+        }
+        self.link = Link::Up(upstream);
+    }
+
+    async fn answer_open(&mut self, why: &str) -> Result<(), Error> {
+        for answer in self.ledger.close_open(why) {
+            self.tell(&answer).await?;
         }
         Ok(())
     }
@@ -131,7 +200,7 @@ impl Relay {
     async fn finish(&mut self) -> Result<(), Error> {
         let rest = async {
             while self.ledger.has_open() {
-                let Some(line) = self.upstream.receive().await else {
+                let Ok(Heard::Line(line)) = self.link.next().await else {
                     break;
                 };
                 if self.ledger.answered(&line) {
@@ -154,7 +223,7 @@ impl Relay {
     }
 
     async fn end(self) {
-        drop(self.upstream);
+        drop(self.link);
         self.service.end().await;
     }
 }

@@ -2,6 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use tokio::io::{
@@ -9,18 +12,28 @@ use tokio::io::{
     split,
 };
 use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::super::daemon;
 use crate::app::App;
 use crate::config::Config;
 use crate::error::Error;
+use crate::model::Secret;
 
 /// Bytes under way each way.
 const PIPE_BYTES: usize = 64 * 1024;
+/// How often it is looked whether a service is back.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A service lets somebody in within this time.
+const ATTACH_WITHIN: Duration = Duration::from_secs(5);
+/// Where a service says how long a message may be.
+const BYTES_MAX: &str = "x-message-bytes-max";
 
 /// Where lines go and come from.
 pub(super) struct Upstream {
@@ -28,11 +41,32 @@ pub(super) struct Upstream {
     writing: WriteHalf<DuplexStream>,
 }
 
-/// Finds the service, or carries it.
-pub(super) struct Service {
-    config: Config,
+/// The service of this conversation, for as long as that lasts.
+pub(super) enum Service {
+    /// One that ran already.
+    Attached(Attached),
+    /// None ran: it is carried in this very program.
+    Own {
+        app: Box<App>,
+        extended: bool,
+        line_bytes_max: usize,
+    },
+}
+
+/// How to reach a service.
+#[derive(Clone)]
+pub(super) struct Attached {
+    listen: SocketAddr,
+    token: Secret,
     extended: bool,
-    own: Option<App>,
+    /// As the service says, bytes.
+    line_bytes_max: Arc<AtomicUsize>,
+}
+
+/// A service that does not run, and is waited for.
+pub(super) struct Away {
+    waiting: AbortOnDropHandle<Upstream>,
+    why: watch::Receiver<String>,
 }
 
 impl Upstream {
@@ -56,40 +90,84 @@ impl Upstream {
 }
 
 impl Service {
-    pub(super) fn new(config: Config, extended: bool) -> Self {
-        Self {
-            config,
-            extended,
-            own: None,
-        }
-    }
-
-    /// Whether it is our own service that hung up: it does so only to a client that made no
-    /// sense.
-    pub(super) fn was_refused(&self) -> bool {
-        self.own.is_some()
-    }
-
-    /// Begins a conversation: with our own service, with the one that runs, or with a new one.
-    pub(super) async fn connect(&mut self) -> Result<Upstream, Error> {
-        let (ours, theirs) = duplex(PIPE_BYTES);
-        let listen = self.config.server.listen;
-        if self.own.is_none() && daemon::answers(listen).await {
+    /// Looks for the service, and carries one where none runs.
+    pub(super) async fn find(config: Config, extended: bool) -> Result<Self, Error> {
+        let listen = config.server.listen;
+        let line_bytes_max = config.server.body_bytes_max;
+        if daemon::answers(listen).await {
             tracing::info!("attached to the service at {listen}");
-            let socket = self.attach(listen).await?;
-            tokio::spawn(carry(socket, theirs));
-        } else {
-            let app = match self.own.take() {
-                Some(app) => app,
-                None => self.carry_own().await?,
-            };
-            tokio::spawn(app.doors().clone().serve_mcp(theirs, self.extended));
-            self.own = Some(app);
+            return Ok(Self::Attached(Attached {
+                listen,
+                token: config.server.token,
+                extended,
+                line_bytes_max: Arc::new(AtomicUsize::new(line_bytes_max)),
+            }));
         }
+        let app = Box::new(carry_own(config).await?);
+        tracing::info!(
+            "no service runs at {listen}: this program carries one of its own, which ends with it; \
+             dashboard at http://{}/",
+            app.address()
+        );
+        Ok(Self::Own {
+            app,
+            extended,
+            line_bytes_max,
+        })
+    }
+
+    /// Longest message that it takes, bytes.
+    pub(super) fn line_bytes_max(&self) -> usize {
+        match self {
+            Self::Attached(attached) => attached.line_bytes_max.load(Ordering::Relaxed),
+            Self::Own { line_bytes_max, .. } => *line_bytes_max,
+        }
+    }
+
+    /// Begins a conversation.
+    pub(super) async fn connect(&self) -> Result<Upstream, Error> {
+        match self {
+            Self::Attached(attached) => attached.connect().await,
+            Self::Own { app, extended, .. } => {
+                let (ours, theirs) = duplex(PIPE_BYTES);
+                tokio::spawn(app.doors().clone().serve_mcp(theirs, *extended));
+                Ok(Upstream::new(ours))
+            }
+        }
+    }
+
+    /// Waits for the service to come back.
+    pub(super) fn wait(&self) -> Result<Away, Error> {
+        match self {
+            Self::Attached(attached) => Ok(Away::new(attached.clone())),
+            Self::Own { .. } => Err(Error::internal("the service in this program is gone")),
+        }
+    }
+
+    /// Ends our own service, if there is one.
+    pub(super) async fn end(self) {
+        match self {
+            Self::Own { app, .. } => app.shut_down().await,
+            Self::Attached(_) => (),
+        }
+    }
+}
+
+impl Attached {
+    async fn connect(&self) -> Result<Upstream, Error> {
+        let listen = self.listen;
+        let late = |error| {
+            Error::timeout(format!("the service at {listen} does not answer")).source(error)
+        };
+        let attaching = timeout(ATTACH_WITHIN, self.attach()).await;
+        let socket = attaching.map_err(late)??;
+        let (ours, theirs) = duplex(PIPE_BYTES);
+        tokio::spawn(carry(socket, theirs));
         Ok(Upstream::new(ours))
     }
 
-    async fn attach(&self, listen: SocketAddr) -> Result<WebSocketStream<TcpStream>, Error> {
+    async fn attach(&self) -> Result<WebSocketStream<TcpStream>, Error> {
+        let listen = self.listen;
         let address = daemon::reachable(listen);
         let url = format!("ws://{address}/mcp/socket?extended={}", self.extended);
         let refused = |error: tungstenite::Error| {
@@ -107,46 +185,96 @@ impl Service {
         let mut request = url.into_client_request().map_err(refused)?;
         let headers = request.headers_mut();
         headers.insert("sec-websocket-protocol", HeaderValue::from_static("mcp"));
-        let token = &self.config.server.token;
-        if !token.is_empty() {
-            let bearer = HeaderValue::from_str(&format!("Bearer {}", token.reveal()));
+        if !self.token.is_empty() {
+            let bearer = HeaderValue::from_str(&format!("Bearer {}", self.token.reveal()));
             let bearer = bearer.map_err(|error| {
                 Error::invalid_input("server.token cannot be sent in a header").source(error)
             })?;
             headers.insert("authorization", bearer);
         }
         let stream = TcpStream::connect(address).await.map_err(|error| {
-            Error::unavailable(format!("cannot reach the service at {listen}")).source(error)
+            Error::unavailable(format!("no Ghostcast service runs at {listen}"))
+                .hint("Start it with `ghostcast start`.")
+                .source(error)
         })?;
         // A conversation is small messages that somebody waits for.
         let _ = stream.set_nodelay(true);
-        let (socket, _) = client_async(request, stream).await.map_err(refused)?;
+        let (socket, answer) = client_async(request, stream).await.map_err(refused)?;
+        let told = answer.headers().get(BYTES_MAX);
+        if let Some(bytes) = told.and_then(|value| value.to_str().ok()?.parse().ok()) {
+            self.line_bytes_max.store(bytes, Ordering::Relaxed);
+        }
         Ok(socket)
     }
 
-    async fn carry_own(&self) -> Result<App, Error> {
-        let mut config = self.config.clone();
-        let taken = tokio::net::TcpListener::bind(config.server.listen)
-            .await
-            .is_err();
-        if taken {
-            tracing::warn!(
-                "{} is taken by another program; the dashboard and the events are elsewhere",
-                config.server.listen
-            );
-            config.server.listen.set_port(0);
+    /// Tries until it is back.
+    async fn until_back(self, why: watch::Sender<String>) -> Upstream {
+        let listen = self.listen;
+        loop {
+            match self.connect().await {
+                Ok(upstream) => {
+                    tracing::info!("the service at {listen} is back");
+                    return upstream;
+                }
+                Err(error) => {
+                    let told = sentence(&error);
+                    if why.send_replace(told.clone()) != told {
+                        tracing::warn!("the service is gone and waited for: {told}");
+                    }
+                }
+            }
+            sleep(LOOK_EVERY).await;
         }
-        let app = App::start(config).await?;
-        tracing::info!("dashboard at http://{}/", app.address());
-        Ok(app)
+    }
+}
+
+/// What a model is told that asks for a service that is not there.
+fn sentence(error: &Error) -> String {
+    let hint = error.hint.as_deref().unwrap_or_default();
+    format!(
+        "{error}. {hint} Nothing was done. Ask again then: this conversation goes on by itself, and \
+         sessions without a name have to be started anew."
+    )
+}
+
+impl Away {
+    fn new(attached: Attached) -> Self {
+        let at_first = format!("no Ghostcast service runs at {}", attached.listen);
+        let (told, why) = watch::channel(sentence(
+            &Error::unavailable(at_first).hint("Start it with `ghostcast start`."),
+        ));
+        tracing::warn!(
+            "the service at {} is gone, and is waited for",
+            attached.listen
+        );
+        Self {
+            waiting: AbortOnDropHandle::new(tokio::spawn(attached.until_back(told))),
+            why,
+        }
     }
 
-    /// Ends our own service, if there is one.
-    pub(super) async fn end(self) {
-        if let Some(app) = self.own {
-            app.shut_down().await;
-        }
+    /// What to tell whoever asks meanwhile.
+    pub(super) fn told(&self) -> String {
+        self.why.borrow().clone()
     }
+
+    /// Returns when it is back. Safe to cancel.
+    pub(super) async fn back(&mut self) -> Result<Upstream, Error> {
+        let back = (&mut self.waiting).await;
+        back.map_err(|error| Error::internal("waiting for the service broke").source(error))
+    }
+}
+
+async fn carry_own(mut config: Config) -> Result<App, Error> {
+    let listen = config.server.listen;
+    let taken = tokio::net::TcpListener::bind(listen).await.is_err();
+    if taken {
+        tracing::warn!(
+            "{listen} is taken by another program; the dashboard and the events are elsewhere"
+        );
+        config.server.listen.set_port(0);
+    }
+    App::start(config).await
 }
 
 /// Carries lines to frames and frames to lines until either side hangs up.
