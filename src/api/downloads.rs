@@ -1,16 +1,14 @@
 //! REST: the files that a session's pages gave.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use serde::Serialize;
-use tower_http::services::ServeFile;
 use utoipa::ToSchema;
 
-use super::Doors;
 use super::status::ErrorBody;
+use super::{Doors, file};
 use crate::error::Error;
 use crate::model::DownloadInfo;
 
@@ -36,12 +34,13 @@ pub(super) async fn list(
     Ok(Json(DownloadList { downloads }))
 }
 
-/// A download, once all of it is there; whole or by `Range`.
+/// A download, once all of it is there; whole or by `Range` and `If-Range` (RFC 9110).
 #[utoipa::path(get, path = "/sessions/{room_name}/downloads/{id}", tag = "downloads",
     operation_id = "fetch_download",
     params(("room_name" = String, Path, description = "Session id, name or room"),
         ("id" = String, Path, description = "As in the list")), responses(
-    (status = 200, description = "The file", content_type = "application/octet-stream",
+    (status = 200, description = "The file; also for several ranges, or one that makes no sense",
+        content_type = "application/octet-stream",
         body = Vec<u8>),
     (status = 206, description = "The range that was asked for",
         content_type = "application/octet-stream", body = Vec<u8>),
@@ -55,15 +54,10 @@ pub(super) async fn fetch(
     Path((room, id)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Error> {
-    let (info, file) = doors.manager.find(&room).await?.download(&id).await?;
-    let served = ServeFile::new(file).try_call(request).await;
-    let mut response = served
-        .map_err(|error| {
-            Error::unavailable("the download cannot be read")
-                .hint("Download it again.")
-                .source(error)
-        })?
-        .map(Body::new);
+    let (info, path) = doors.manager.find(&room).await?.download(&id).await?;
+    let unreadable =
+        || Error::unavailable("the download cannot be read").hint("Download it again.");
+    let mut response = file::serve(&path, request, unreadable).await?;
     let headers = response.headers_mut();
     // It came from anywhere, so no browser may take it for a page of the service's own.
     headers.insert(

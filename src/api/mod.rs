@@ -12,6 +12,7 @@ mod downloads;
 mod drain;
 mod ended;
 mod farewell;
+mod file;
 mod grpc;
 mod health;
 mod mcp;

@@ -7,11 +7,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use serde::Serialize;
-use tower_http::services::ServeFile;
 use utoipa::ToSchema;
 
-use super::Doors;
 use super::status::ErrorBody;
+use super::{Doors, file};
 use crate::error::Error;
 use crate::model::{RecordingFile, RecordingStatus};
 
@@ -90,11 +89,13 @@ pub(super) async fn list(State(doors): State<Doors>) -> Result<Json<RecordingLis
     Ok(Json(RecordingList { recordings }))
 }
 
-/// A recording, whole or by `Range`. Of one that is still being written, what is there.
+/// A recording, whole or by `Range` and `If-Range` (RFC 9110). Of one that is still being written, what is
+/// there.
 #[utoipa::path(get, path = "/recordings/{file}", tag = "recordings",
     operation_id = "fetch_recording",
     params(("file" = String, Path, description = "As in the list")), responses(
-    (status = 200, description = "The file", content_type = "video/mp4", body = Vec<u8>),
+    (status = 200, description = "The file; also for several ranges, or one that makes no sense",
+        content_type = "video/mp4", body = Vec<u8>),
     (status = 206, description = "The range that was asked for", content_type = "video/mp4",
         body = Vec<u8>),
     (status = 404, description = "No such recording", body = ErrorBody),
@@ -107,20 +108,18 @@ pub(super) async fn fetch(
 ) -> Result<Response, Error> {
     let shelf = doors.manager.shelf().clone();
     let (path, lent) = on_disk(move || shelf.lend(&file)).await?;
-    let served = ServeFile::new(path).try_call(request).await;
-    let mut response = served
-        .map_err(|error| {
-            Error::unavailable("the recording cannot be read")
-                .hint("Check the rights on recording.directory.")
-                .source(error)
-        })?
-        .map(|body| {
-            // It is lent until the last of it has left, or nobody takes it any more.
-            let pieces = Body::new(body).into_data_stream();
-            Body::from_stream(pieces.inspect(move |_| {
-                let _ = &lent;
-            }))
-        });
+    let unreadable = || {
+        Error::unavailable("the recording cannot be read")
+            .hint("Check the rights on recording.directory.")
+    };
+    let served = file::serve(&path, request, unreadable).await?;
+    let mut response = served.map(|body| {
+        // It is lent until the last of it has left, or nobody takes it any more.
+        let pieces = body.into_data_stream();
+        Body::from_stream(pieces.inspect(move |_| {
+            let _ = &lent;
+        }))
+    });
     let headers = response.headers_mut();
     // A file that still grows, or is completed, is another one each time.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -442,7 +442,9 @@ def test_files_over_http(api, directory, web):
     assert part.status_code == 206 and part.content == whole[100:200]
     assert part.headers["content-range"] == f"bytes 100-199/{len(whole)}"
     beyond = api.request("GET", path, headers={"Range": f"bytes={len(whole)}-"})
-    assert beyond.status_code == 416
+    assert beyond.status_code == 416 and beyond.headers["content-range"] == f"bytes */{len(whole)}"
+    suffix = api.request("GET", path, headers={"Range": f"bytes=-{len(whole) + 1}"})
+    assert suffix.status_code == 206 and suffix.content == whole
     for name in ("..%2Foutside.mp4", "%2e%2e%2foutside.mp4", "..%5coutside.mp4", "none.mp4", "%00.mp4"):
         for method in ("GET", "DELETE"):
             assert_envelope(api.request(method, f"/recordings/{name}"), 404, "not_found")
