@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Doors;
-use super::body::{ActionBody, Params};
+use super::body::{JsonBody, Params};
 use super::status::ErrorBody;
 use crate::error::Error;
 use crate::model::command::ActionRequest;
@@ -49,7 +49,7 @@ pub(super) async fn act(
     State(doors): State<Doors>,
     Path(room): Path<String>,
     Params(query): Params<ActQuery>,
-    ActionBody(action): ActionBody,
+    JsonBody(action): JsonBody<ActionRequest>,
 ) -> Result<Response, Error> {
     let handle = doors.manager.find(&room).await?;
     if query.wait {

@@ -1,17 +1,28 @@
-//! Request bodies and queries, with errors that name the field.
+//! Request bodies and queries, with errors that name the field; how long a body may be, and how long it may
+//! take.
 
-use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
-use axum::http::StatusCode;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Query, Request, State};
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use bytes::BytesMut;
+use futures::TryStreamExt;
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
 
-use super::Doors;
+use super::{Doors, grpc};
 use crate::error::Error;
-use crate::model::SessionSpec;
-use crate::model::command::{ActionRequest, UPLOAD_BYTES_MAX};
+use crate::model::command::UPLOAD_BYTES_MAX;
 
+/// The paths that take longer bodies than others: actions with their files, and sessions with their storage.
+pub(super) const ACTIONS_PATH: &str = "/sessions/{room_name}/actions";
+pub(super) const SESSIONS_PATH: &str = "/sessions";
+/// A body that comes more slowly than this, beyond the time that any has, is given up.
+const BYTES_PER_MS_MIN: usize = 16;
 /// Most bytes of the cookies and storage that a session begins with.
 const STATE_BYTES_MAX: usize = 16 << 20;
 
@@ -25,47 +36,6 @@ impl<T: DeserializeOwned> FromRequest<Doors> for JsonBody<T> {
         let bytes = read(request, doors).await?;
         parse(&bytes).map(Self).map_err(Error::into_response)
     }
-}
-
-/// An action, which may bring files and is longer than other bodies then.
-pub(super) struct ActionBody(pub(super) ActionRequest);
-
-impl FromRequest<Doors> for ActionBody {
-    type Rejection = Response;
-
-    async fn from_request(request: Request, doors: &Doors) -> Result<Self, Response> {
-        let bytes_max = action_bytes_max(doors.config.server.body_bytes_max);
-        let bytes = Bytes::from_request(request, doors)
-            .await
-            .map_err(|rejection| too_large(rejection.status(), bytes_max))?;
-        parse(&bytes).map(Self).map_err(Error::into_response)
-    }
-}
-
-/// What a new session shall be, which may bring what sites know of it and is longer than other bodies then.
-pub(super) struct SpecBody(pub(super) SessionSpec);
-
-impl FromRequest<Doors> for SpecBody {
-    type Rejection = Response;
-
-    async fn from_request(request: Request, doors: &Doors) -> Result<Self, Response> {
-        let bytes_max = spec_bytes_max(doors.config.server.body_bytes_max);
-        let bytes = Bytes::from_request(request, doors)
-            .await
-            .map_err(|rejection| too_large(rejection.status(), bytes_max))?;
-        parse(&bytes).map(Self).map_err(Error::into_response)
-    }
-}
-
-/// Most bytes of what a new session shall be.
-pub(super) const fn spec_bytes_max(body_bytes_max: usize) -> usize {
-    body_bytes_max + STATE_BYTES_MAX
-}
-
-/// Most bytes of an action, with the files of an upload as base64.
-pub(super) const fn action_bytes_max(body_bytes_max: usize) -> usize {
-    // Four characters for three bytes, and room for the names.
-    body_bytes_max + UPLOAD_BYTES_MAX / 3 * 4 + 4
 }
 
 /// A JSON body that may be left out.
@@ -101,10 +71,87 @@ impl<T: DeserializeOwned> FromRequestParts<Doors> for Params<T> {
 }
 
 async fn read(request: Request, doors: &Doors) -> Result<Bytes, Response> {
-    let bytes_max = doors.config.server.body_bytes_max;
-    Bytes::from_request(request, doors)
-        .await
-        .map_err(|rejection| too_large(rejection.status(), bytes_max))
+    // It has come whole already.
+    let read = Bytes::from_request(request, doors).await;
+    read.map_err(|rejection| broken_off(&rejection).into_response())
+}
+
+/// Reads the body before anything is done with the request, within the bounds on its size and its time.
+/// What streams, as gRPC does, is left to its own door.
+pub(super) async fn gathered(State(doors): State<Doors>, request: Request, next: Next) -> Response {
+    let is_stream = request.method() == Method::CONNECT || grpc::speaks(&request);
+    if is_stream || request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let server = &doors.config.server;
+    let bytes_max = bytes_max_of(&request, server.body_bytes_max);
+    let (parts, body) = request.into_parts();
+    let pace = Pace::new(server.body_timeout());
+    match whole(body, bytes_max, pace).await {
+        Ok(bytes) => next.run(Request::from_parts(parts, bytes.into())).await,
+        Err(refusal) => refusal,
+    }
+}
+
+/// Most bytes of what a request brings.
+fn bytes_max_of(request: &Request, body_bytes_max: usize) -> usize {
+    let path = request.extensions().get::<MatchedPath>();
+    match path.map(MatchedPath::as_str) {
+        Some(ACTIONS_PATH) => action_bytes_max(body_bytes_max),
+        Some(SESSIONS_PATH) => spec_bytes_max(body_bytes_max),
+        _ => body_bytes_max,
+    }
+}
+
+/// Most bytes of an action, with the files of an upload as base64.
+pub(super) const fn action_bytes_max(body_bytes_max: usize) -> usize {
+    // Four characters for three bytes, and room for the names.
+    body_bytes_max + UPLOAD_BYTES_MAX / 3 * 4 + 4
+}
+
+/// Most bytes of a session that is to be started, with the logins that it begins with.
+pub(super) const fn spec_bytes_max(body_bytes_max: usize) -> usize {
+    body_bytes_max + STATE_BYTES_MAX
+}
+
+/// The whole of a body. One that says beforehand that it is too long is not read, and its sender is not
+/// asked for it (`Expect: 100-continue`).
+async fn whole(body: Body, bytes_max: usize, pace: Pace) -> Result<Bytes, Response> {
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err(too_large(bytes_max));
+    }
+    let (mut pieces, mut bytes) = (body.into_data_stream(), BytesMut::new());
+    loop {
+        match timeout_at(pace.until(bytes.len()), pieces.try_next()).await {
+            Ok(Ok(Some(piece))) if bytes.len() + piece.len() > bytes_max => {
+                return Err(too_large(bytes_max));
+            }
+            Ok(Ok(Some(piece))) => bytes.extend_from_slice(&piece),
+            Ok(Ok(None)) => return Ok(bytes.freeze()),
+            Ok(Err(error)) => return Err(broken_off(&error).into_response()),
+            Err(_) => return Err(too_slow(pace)),
+        }
+    }
+}
+
+/// How long a body may take: so long, and longer for what has come of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    began: Instant,
+    patience: Duration,
+}
+
+impl Pace {
+    /// Of a body that is read from now on.
+    pub(super) fn new(patience: Duration) -> Self {
+        let began = Instant::now();
+        Self { began, patience }
+    }
+
+    /// When it is given up, after so many bytes.
+    pub(super) fn until(self, bytes: usize) -> Instant {
+        self.began + self.patience + Duration::from_millis((bytes / BYTES_PER_MS_MIN) as u64)
+    }
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
@@ -133,10 +180,46 @@ fn explain(what: &str, error: &serde_path_to_error::Error<serde_json::Error>) ->
     Error::invalid_input(message).hint("GET /openapi.json describes the body.")
 }
 
-fn too_large(status: StatusCode, bytes_max: usize) -> Response {
-    let error = Error::invalid_input("the body could not be read, or is too large")
-        .hint(format!("Send at most {bytes_max} bytes."));
+fn too_large(bytes_max: usize) -> Response {
+    let error = Error::invalid_input("the body is too large");
+    let error = error.hint(format!("Send at most {bytes_max} bytes."));
+    cut_off(error, StatusCode::PAYLOAD_TOO_LARGE)
+}
+
+fn too_slow(pace: Pace) -> Response {
+    metrics::counter!("ghostcast_slow_bodies_refused_total").increment(1);
+    let error = Error::timeout("the body did not come in time").hint(format!(
+        "Send it whole within {} ms, and a long one with {BYTES_PER_MS_MIN} bytes a millisecond, or raise \
+         server.body_timeout_ms.",
+        pace.patience.as_millis()
+    ));
+    cut_off(error, StatusCode::REQUEST_TIMEOUT)
+}
+
+fn broken_off(error: &dyn std::error::Error) -> Error {
+    Error::invalid_input(format!("the body could not be read: {error}"))
+}
+
+/// The refusal of a body of which the rest is not read: the connection cannot be used for more.
+fn cut_off(error: Error, status: StatusCode) -> Response {
     let mut response = error.into_response();
     *response.status_mut() = status;
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_body_has_longer() {
+        let pace = Pace::new(Duration::from_secs(30));
+        assert_eq!(pace.until(0) - pace.began, Duration::from_secs(30));
+        assert_eq!(pace.until(1) - pace.began, Duration::from_secs(30));
+        // 16 MiB have eighteen minutes more.
+        let long = pace.until(16 << 20) - pace.began;
+        assert_eq!(long.as_secs(), 30 + (16 << 20) / 16_000);
+    }
 }

@@ -93,7 +93,11 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 27] = [
+const COUNTERS: [(&str, &str); 28] = [
+    (
+        "ghostcast_slow_bodies_refused_total",
+        "Requests whose body did not come in time",
+    ),
     (
         "ghostcast_frames_captured_total",
         "Frames that came in from browsers",
@@ -183,7 +187,8 @@ const COUNTERS: [(&str, &str); 27] = [
     ),
 ];
 
-const PLAIN_COUNTERS: [&str; 14] = [
+const PLAIN_COUNTERS: [&str; 15] = [
+    "ghostcast_slow_bodies_refused_total",
     "ghostcast_frames_captured_total",
     "ghostcast_frames_drawn_total",
     "ghostcast_frames_encoded_total",

@@ -96,16 +96,10 @@ impl Doors {
 
 /// All routes of the service. Streams that stay open end with its life.
 pub fn router(doors: Doors) -> Result<Router, Error> {
-    let body_bytes_max = doors.config.server.body_bytes_max;
     let cors = cors(&doors.config.server.allowed_origins);
     let grpc = grpc::routes(&doors)?;
     Ok(Router::new()
-        .route(
-            "/sessions",
-            post(sessions::start)
-                .get(ended::list)
-                .layer(DefaultBodyLimit::max(body::spec_bytes_max(body_bytes_max))),
-        )
+        .route(body::SESSIONS_PATH, post(sessions::start).get(ended::list))
         .route("/sessions/cleanup", post(sessions::clean_up))
         .route(
             "/sessions/{room_name}",
@@ -115,12 +109,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .route("/sessions/{room_name}/pause", post(sessions::pause))
         .route("/sessions/{room_name}/resume", post(sessions::resume))
         .route("/sessions/{room_name}/recover", post(sessions::recover))
-        .route(
-            "/sessions/{room_name}/actions",
-            post(actions::act).layer(DefaultBodyLimit::max(body::action_bytes_max(
-                body_bytes_max,
-            ))),
-        )
+        .route(body::ACTIONS_PATH, post(actions::act))
         .route(
             "/sessions/{room_name}/actions/{action_id}",
             get(actions::show).delete(actions::cancel),
@@ -155,8 +144,13 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .merge(dashboard::routes())
         .fallback(status::no_route)
         .method_not_allowed_fallback(status::no_method)
+        .layer(middleware::from_fn_with_state(
+            doors.clone(),
+            body::gathered,
+        ))
         .layer(middleware::from_fn_with_state(doors.clone(), auth::guard))
-        .layer(DefaultBodyLimit::max(body_bytes_max))
+        // Each body has its bound when it is gathered.
+        .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(status::panicked))
         .layer(middleware::from_fn(status::enveloped))
         .layer(cors)

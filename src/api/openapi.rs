@@ -82,6 +82,10 @@ impl Modify for Refusals {
             ("401", "A valid token is needed"),
             ("403", "This origin or host may not call the service"),
         ];
+        let of_bodies = [
+            ("408", "The body did not come in time"),
+            ("413", "The body is too large"),
+        ];
         for path in document.paths.paths.values_mut() {
             let operations = [
                 &mut path.get,
@@ -90,7 +94,9 @@ impl Modify for Refusals {
                 &mut path.delete,
             ];
             for operation in operations.into_iter().flatten() {
-                for (status, description) in refusals {
+                let has_body = operation.request_body.is_some();
+                let of_bodies = of_bodies.into_iter().filter(|_| has_body);
+                for (status, description) in refusals.into_iter().chain(of_bodies) {
                     let answer = Content::new(Some(Ref::from_schema_name("ErrorBody")));
                     let answer = ResponseBuilder::new()
                         .description(description)

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Doors;
-use super::body::{JsonBody, OptionalJsonBody, Params, SpecBody};
+use super::body::{JsonBody, OptionalJsonBody, Params};
 use super::place::Place;
 use super::status::ErrorBody;
 use crate::error::Error;
@@ -50,7 +50,7 @@ pub(super) async fn start(
     State(doors): State<Doors>,
     extensions: Extensions,
     headers: HeaderMap,
-    SpecBody(spec): SpecBody,
+    JsonBody(spec): JsonBody<SessionSpec>,
 ) -> Result<Response, Error> {
     let Opened { handle, is_reused } = doors.manager.open(spec).await?;
     let record = handle.opened().await;

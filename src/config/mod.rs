@@ -86,6 +86,9 @@ pub struct Server {
     pub connections_max: usize,
     /// A connection that does not send a whole request's head for this long is closed, milliseconds.
     pub header_timeout_ms: u64,
+    /// A request's body that has not come whole within this time is refused with 408, milliseconds. A long
+    /// one has a second more for each 16 kB that have come.
+    pub body_timeout_ms: u64,
     /// Where the service is found outside, behind a proxy; empty where it is found as it listens.
     pub public_url: String,
     /// Proxies whose `Forwarded` and `X-Forwarded-*` are believed.
@@ -205,6 +208,7 @@ impl Default for Server {
             body_bytes_max: 256 * 1024,
             connections_max: 1_024,
             header_timeout_ms: 10_000,
+            body_timeout_ms: 30_000,
             public_url: String::new(),
             trusted_proxies: Vec::new(),
         }
@@ -392,9 +396,11 @@ impl Server {
             )
             .hint("List each one, such as \"https://app.example.com\"."));
         }
-        if self.connections_max == 0 || self.header_timeout_ms == 0 {
+        let bounds = [self.header_timeout_ms, self.body_timeout_ms];
+        if self.connections_max == 0 || bounds.contains(&0) {
             return Err(Error::invalid_input(
-                "server.connections_max and server.header_timeout_ms must be at least 1",
+                "server.connections_max, server.header_timeout_ms and server.body_timeout_ms must be at \
+                 least 1",
             ));
         }
         let is_plain = |url: &url::Url| {
@@ -454,6 +460,8 @@ durations! {
     Server {
         /// See [`Server::header_timeout_ms`].
         header_timeout = header_timeout_ms;
+        /// See [`Server::body_timeout_ms`].
+        body_timeout = body_timeout_ms;
     }
     Browser {
         /// See [`Browser::launch_timeout_ms`].

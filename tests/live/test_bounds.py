@@ -18,7 +18,7 @@ from support.grpc_client import GrpcClient
 from support.service import running_service
 from support.wait import wait_for
 
-HEADER_MS, HEARTBEAT_MS, CONNECTIONS_MAX = 700, 200, 12
+HEADER_MS, BODY_MS, HEARTBEAT_MS, CONNECTIONS_MAX = 700, 1000, 200, 12
 FRAME_MAX = 256 * 1024
 MCP = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 INITIALIZE = {
@@ -39,6 +39,7 @@ def tight(ghostcast_bin):
     """A service with small bounds."""
     env = {
         "GHOSTCAST_SERVER__HEADER_TIMEOUT_MS": str(HEADER_MS),
+        "GHOSTCAST_SERVER__BODY_TIMEOUT_MS": str(BODY_MS),
         "GHOSTCAST_SERVER__CONNECTIONS_MAX": str(CONNECTIONS_MAX),
         "GHOSTCAST_EVENTS__HEARTBEAT_MS": str(HEARTBEAT_MS),
         "GHOSTCAST_MCP__SESSIONS_MAX": "2",
@@ -210,6 +211,82 @@ def test_mcp_conversations_are_bounded_and_expire(tight):
     assert_envelope(httpx.post(url, json=ping, headers=stale), 404, "not_found")
 
 
+@pytest.mark.parametrize("path", ["/sessions", "/mcp", "/sessions/none/actions", "/whep/none"])
+@pytest.mark.parametrize("way", ["length", "chunked"])
+def test_a_body_has_its_time(tight, path, way):
+    """One that trickles in is refused, however it comes, and the connection ends."""
+    with dial(tight) as client:
+        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        head += "Accept: application/json, text/event-stream\r\n"
+        head += "Content-Length: 1000\r\n\r\n" if way == "length" else "Transfer-Encoding: chunked\r\n\r\n"
+        client.sendall(head.encode())
+        start = time.monotonic()
+        client.settimeout(0.1)
+        said = b""
+        while not said and time.monotonic() - start < 10:
+            client.sendall(b" " if way == "length" else b"1\r\n \r\n")
+            try:
+                said = client.recv(65536)
+            except TimeoutError:
+                pass
+        took = time.monotonic() - start
+        assert BODY_MS / 1000 * 0.9 <= took <= BODY_MS / 1000 + 3, took
+        rest, _ = ends_within(client, 5)
+        head, _, body = (said + rest).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 408 "), head
+        error = json.loads(body)["error"]
+        assert error["kind"] == "timeout" and "server.body_timeout_ms" in error["hint"]
+
+
+def test_a_long_body_has_longer(tight):
+    """One that comes at a fair pace takes longer than the bound and is taken."""
+    body = json.dumps({"action_type": "wait", "params": {"seconds": 0}, "pad": "x" * 120_000}).encode()
+    with dial(tight) as client:
+        head = f"POST /sessions/none/actions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
+        client.sendall(head.encode())
+        start, sent = time.monotonic(), 0
+        while sent < len(body):
+            client.sendall(body[sent : sent + 4_000])
+            sent += 4_000
+            time.sleep(0.06)
+        assert time.monotonic() - start > BODY_MS / 1000 * 1.5
+        client.settimeout(5)
+        answer = client.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 400 ") or answer.startswith(b"HTTP/1.1 404 "), answer
+
+
+@pytest.mark.parametrize(
+    ("path", "length"),
+    [
+        ("/sessions/cleanup", FRAME_MAX + 1),
+        ("/mcp", FRAME_MAX + 1),
+        ("/whep/none", FRAME_MAX + 1),
+        ("/sessions", FRAME_MAX + 16 * 1024 * 1024 + 1),
+        ("/sessions/none/actions", 64 * 1024 * 1024),
+    ],
+)
+def test_a_body_that_would_be_too_long_is_not_asked_for(tight, path, length):
+    """By its Content-Length: 413 in place of 100, and nothing is read."""
+    with dial(tight) as client:
+        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n"
+        client.sendall((head + "Content-Type: application/json\r\n\r\n").encode())
+        said, took = ends_within(client, 5)
+        assert said.startswith(b"HTTP/1.1 413 "), said
+        assert took < 1.5 and b"HTTP/1.1 100" not in said
+
+
+def test_a_body_within_its_bound_is_asked_for(tight):
+    """`Expect: 100-continue` as it is meant."""
+    with dial(tight) as client:
+        head = "POST /sessions/cleanup HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: 20\r\n"
+        client.sendall((head + "Connection: close\r\n\r\n").encode())
+        client.settimeout(5)
+        assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b'{"max_age_hours":99}')
+        said, _ = ends_within(client, 5)
+        assert said.startswith(b"HTTP/1.1 200 "), said
+
+
 def test_event_streams_are_kept_alive(tight):
     """A stream of Server-Sent Events has a comment in each heartbeat."""
     opened = wait_for(
@@ -244,7 +321,7 @@ def h2_headers(pairs):
 class Call:
     """One unary or streaming call on a connection of its own."""
 
-    def __init__(self, service, method, message, timeout):
+    def __init__(self, service, method, message, timeout, is_whole=True):
         self.socket = dial(service)
         head = h2_headers(
             [
@@ -262,7 +339,7 @@ class Call:
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
             + h2_frame(4, 0, 0, b"")
             + h2_frame(1, 4, 1, head)
-            + h2_frame(0, 1, 1, body)
+            + (h2_frame(0, 1, 1, body) if is_whole else h2_frame(0, 0, 1, body[:1]))
         )
 
     def ended_after(self, within):
@@ -296,6 +373,13 @@ def test_grpc_deadlines_are_kept_by_the_service(lone_ghostcast, web):
             assert "cancelled" in events.wait("action_error")["error"]
         message = stub.request("StreamEvents", room_name=room).SerializeToString()
         assert 0.6 <= Call(lone_ghostcast, "StreamEvents", message, "800000u").ended_after(5) <= 4
+
+
+def test_a_grpc_message_has_its_time(tight):
+    """One byte of it, and no more: the call ends before its own deadline."""
+    assert Call(tight, "ListSessions", b"", "5S").ended_after(4) < BODY_MS / 1000
+    call = Call(tight, "ListSessions", b"", "8S", is_whole=False)
+    assert BODY_MS / 1000 * 0.9 <= call.ended_after(6) <= BODY_MS / 1000 + 3
 
 
 # ---- every refusal in its form ------------------------------------------------------------------

@@ -9,17 +9,20 @@ mod service;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, Request};
-use axum::middleware::{from_fn, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
+use futures::{TryStreamExt, stream};
+use tokio::time::timeout_at;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 
 use self::service::Service;
 use super::Doors;
-use super::body::{action_bytes_max, spec_bytes_max};
+use super::body::{Pace, action_bytes_max, spec_bytes_max};
 use super::status::{grpc_code, log};
-use crate::error::{Error, ErrorKind};
+use crate::error::{BoxError, Error, ErrorKind};
 
 /// The generated messages and the service's skeleton.
 #[expect(
@@ -33,6 +36,8 @@ mod proto {
     tonic::include_proto!("ghostcast.v1");
 }
 
+/// What the paths of reflection begin with.
+const REFLECTION: &str = "/grpc.reflection.";
 /// The contract, for reflection.
 const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ghostcast.v1.bin"));
 
@@ -63,7 +68,38 @@ pub(super) fn routes(doors: &Doors) -> Result<Router<Doors>, Error> {
     let router = routes.into_axum_router().reset_fallback().with_state(());
     Ok(router
         .layer(map_response(blame_the_caller))
+        .layer(from_fn_with_state(doors.clone(), timely))
         .layer(from_fn(deadline::keep)))
+}
+
+/// Gives up a call's message that trickles in. Reflection has as many of them as it is asked, when it is asked.
+async fn timely(State(doors): State<Doors>, request: Request<Body>, next: Next) -> Response {
+    if request.uri().path().starts_with(REFLECTION) {
+        return next.run(request).await;
+    }
+    let pace = Pace::new(doors.config.server.body_timeout());
+    let pieces = |body: Body| {
+        let begin = (body.into_data_stream(), 0_usize);
+        stream::try_unfold(begin, move |(mut body, bytes)| async move {
+            let late = |_| BoxError::from(too_slow());
+            match timeout_at(pace.until(bytes), body.try_next())
+                .await
+                .map_err(late)??
+            {
+                Some(piece) => {
+                    let bytes = bytes + piece.len();
+                    Ok(Some((piece, (body, bytes))))
+                }
+                None => Ok::<_, BoxError>(None),
+            }
+        })
+    };
+    let request = request.map(|body| Body::from_stream(pieces(body)));
+    next.run(request).await
+}
+
+fn too_slow() -> Status {
+    Status::deadline_exceeded("The message did not come in time. Send it whole at once.")
 }
 
 /// The library calls a message that it cannot decode a defect of the service; it is the caller's.
