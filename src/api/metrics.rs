@@ -93,7 +93,11 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 28] = [
+const COUNTERS: [(&str, &str); 29] = [
+    (
+        "ghostcast_mcp_sessions_evicted_total",
+        "MCP conversations over HTTP that ended because another one needed their place",
+    ),
     (
         "ghostcast_slow_bodies_refused_total",
         "Requests whose body did not come in time",
@@ -187,7 +191,8 @@ const COUNTERS: [(&str, &str); 28] = [
     ),
 ];
 
-const PLAIN_COUNTERS: [&str; 15] = [
+const PLAIN_COUNTERS: [&str; 16] = [
+    "ghostcast_mcp_sessions_evicted_total",
     "ghostcast_slow_bodies_refused_total",
     "ghostcast_frames_captured_total",
     "ghostcast_frames_drawn_total",

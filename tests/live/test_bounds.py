@@ -13,13 +13,14 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from support import procs
 from support.api import assert_envelope, new_room
 from support.grpc_client import GrpcClient
 from support.service import running_service
 from support.wait import wait_for
 
 HEADER_MS, BODY_MS, HEARTBEAT_MS, CONNECTIONS_MAX = 700, 1000, 200, 12
-FRAME_MAX = 256 * 1024
+FRAME_MAX, IDLE_S = 256 * 1024, 3
 MCP = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 INITIALIZE = {
     "jsonrpc": "2.0",
@@ -43,7 +44,7 @@ def tight(ghostcast_bin):
         "GHOSTCAST_SERVER__CONNECTIONS_MAX": str(CONNECTIONS_MAX),
         "GHOSTCAST_EVENTS__HEARTBEAT_MS": str(HEARTBEAT_MS),
         "GHOSTCAST_MCP__SESSIONS_MAX": "2",
-        "GHOSTCAST_MCP__SESSION_IDLE_S": "2",
+        "GHOSTCAST_MCP__SESSION_IDLE_S": str(IDLE_S),
     }
     with running_service(ghostcast_bin, env=env) as service:
         yield service
@@ -189,26 +190,123 @@ def initialize(service):
     return httpx.post(f"{service.api.base}/mcp", json=INITIALIZE, headers=MCP, trust_env=False)
 
 
+def named(opened):
+    """The headers of a request in a conversation."""
+    return {**MCP, "Mcp-Session-Id": opened.headers["mcp-session-id"]}
+
+
+def say(service, opened, **message):
+    """A message in a conversation; the answer to it."""
+    body = {"jsonrpc": "2.0", **message}
+    return httpx.post(f"{service.api.base}/mcp", json=body, headers=named(opened), trust_env=False)
+
+
+def is_there(service, opened):
+    """Whether a conversation goes on."""
+    return say(service, opened, id=2, method="ping").status_code == 200
+
+
 def test_mcp_conversations_are_bounded_and_expire(tight):
-    """The third is refused until one ends, by its client or by its silence."""
-    url = f"{tight.api.base}/mcp"
+    """The third ends the one that has been idle for longest, whose client is told to begin anew."""
     first, second = initialize(tight), initialize(tight)
     assert first.status_code == second.status_code == 200
-    error = assert_envelope(initialize(tight), 429, "exhausted")
-    assert "mcp.sessions_max" in error["hint"]
-    named = {"Mcp-Session-Id": first.headers["mcp-session-id"]}
-    assert httpx.delete(url, headers=named).status_code in (200, 202, 204)
-    third = wait_for(
-        lambda: initialize(tight), 3, "a place is free", accept=lambda a: a.status_code == 200
+    # Used: the second is now the idlest.
+    assert is_there(tight, first)
+    third = initialize(tight)
+    assert third.status_code == 200
+    assert_envelope(say(tight, second, id=3, method="ping"), 404, "not_found")
+    assert is_there(tight, first) and is_there(tight, third)
+    # Silent for long, both go by themselves.
+    time.sleep(IDLE_S + 1)
+    for one in (first, third):
+        assert_envelope(say(tight, one, id=4, method="ping"), 404, "not_found")
+
+
+def test_conversations_in_use_are_not_put_out(tight):
+    """A stream that is open is use, and so is a call that runs though its client has hung up."""
+    listening, calling = initialize(tight), initialize(tight)
+    url = f"{tight.api.base}/mcp"
+    headers = {**named(listening), "Accept": "text/event-stream"}
+    say(tight, calling, method="notifications/initialized")
+    with httpx.stream("GET", url, headers=headers, timeout=5) as stream:
+        assert stream.status_code == 200
+        call = {"name": "start_browser_session", "arguments": {"room_name": "bounds"}}
+        # The client goes as soon as it has asked.
+        with dial(tight) as client:
+            body = json.dumps({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": call})
+            head = [f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}"]
+            head += [f"{name}: {value}" for name, value in named(calling).items()]
+            client.sendall(("\r\n".join(head) + "\r\n\r\n" + body).encode())
+            client.recv(1)
+        refused = initialize(tight)
+        error = assert_envelope(refused, 429, "exhausted")
+        assert "mcp.sessions_max" in error["hint"]
+    assert httpx.delete(url, headers=named(listening)).status_code == 204
+    opened = wait_for(lambda: initialize(tight), 8, "a place", accept=lambda a: a.status_code == 200)
+    tight.api.close("bounds")
+    httpx.delete(url, headers=named(opened))
+
+
+def test_mcp_ends_and_refusals_are_the_protocols(lone_ghostcast):
+    """By status and by JSON-RPC's own codes."""
+    url = f"{lone_ghostcast.api.base}/mcp"
+    opened = initialize(lone_ghostcast)
+    say(lone_ghostcast, opened, method="notifications/initialized")
+    for body, code in [
+        ("{", -32700),
+        ("", -32700),
+        ('{"jsonrpc":"2.0","id":1', -32700),
+        ("[]", -32600),
+        ("{}", -32600),
+        ("7", -32600),
+    ]:
+        answer = httpx.post(url, content=body, headers=named(opened))
+        assert answer.status_code == 400 and answer.headers["content-type"] == "application/json", answer.text
+        error = answer.json()
+        assert (error["jsonrpc"], error["id"], error["error"]["code"]) == ("2.0", None, code), error
+    methods = (
+        "prompts/list",
+        "prompts/get",
+        "resources/list",
+        "resources/read",
+        "resources/templates/list",
+        "resources/subscribe",
+        "completion/complete",
+        "logging/setLevel",
+        "tasks/list",
+        "no/such",
     )
-    # Both go by themselves.
-    for _ in range(2):
-        wait_for(
-            lambda: initialize(tight), 8, "one expires", accept=lambda a: a.status_code == 200
-        )
-    stale = {**MCP, "Mcp-Session-Id": third.headers["mcp-session-id"]}
-    ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
-    assert_envelope(httpx.post(url, json=ping, headers=stale), 404, "not_found")
+    for number, method in enumerate(methods, 10):
+        params = {
+            "name": "x", "uri": "x:y", "level": "info",
+            "ref": {"type": "ref/prompt", "name": "x"}, "argument": {"name": "a", "value": "b"},
+        }
+        answer = say(lone_ghostcast, opened, id=number, method=method, params=params)
+        data = [line[5:] for line in answer.text.splitlines() if line.startswith("data:") and line[5:].strip()]
+        error = json.loads(data[-1])
+        assert (error["id"], error["error"]["code"]) == (number, -32601), (method, error)
+    assert is_there(lone_ghostcast, opened)
+    assert httpx.delete(url, headers=named(opened)).status_code == 204
+    assert_envelope(httpx.delete(url, headers=named(opened)), 404, "not_found")
+    assert_envelope(say(lone_ghostcast, opened, id=3, method="ping"), 404, "not_found")
+    assert httpx.delete(url).status_code == 400
+
+
+def test_conversations_that_nobody_ends_take_no_memory(ghostcast_bin):
+    """Two thousand beginnings: the service keeps 256, and what those take."""
+    with running_service(ghostcast_bin) as service:
+        with httpx.Client(trust_env=False) as client:
+            for _ in range(50):
+                client.post(f"{service.api.base}/mcp", json=INITIALIZE, headers=MCP)
+            before = procs.rss_mb(service.pid)
+            for _ in range(2_000):
+                answer = client.post(f"{service.api.base}/mcp", json=INITIALIZE, headers=MCP)
+                assert answer.status_code == 200
+        grown = procs.rss_mb(service.pid) - before
+        evicted = "ghostcast_mcp_sessions_evicted_total 1794"
+        assert evicted in service.api.get("/metrics").text
+        # About 60 kB each; two thousand would be 120 MB.
+        assert grown < 40, f"{grown:.0f} MB more"
 
 
 @pytest.mark.parametrize("path", ["/sessions", "/mcp", "/sessions/none/actions", "/whep/none"])

@@ -30,15 +30,17 @@ use axum::routing::get;
 use rmcp::ErrorData;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig,
+    CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams,
+    CompleteResult, Implementation, ListPromptsRequestMethod, ListPromptsResult,
+    ListResourceTemplatesRequestMethod, ListResourceTemplatesResult, ListResourcesRequestMethod,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
 };
 use rmcp::service::{RequestContext, RoleServer, serve_server};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::memory::Memory;
-use self::sessions::Sessions;
+use self::sessions::{InUse, Sessions, Uses};
 use super::Doors;
 use crate::error::Chain;
 
@@ -68,6 +70,8 @@ pub(super) struct Server {
     is_carried: bool,
     /// What this client has begun.
     memory: Arc<Memory>,
+    /// Where its conversation is one of those that streamable HTTP keeps.
+    uses: Option<Uses>,
 }
 
 impl Server {
@@ -79,6 +83,7 @@ impl Server {
             extended,
             is_carried: false,
             memory,
+            uses: None,
         }
     }
 
@@ -88,6 +93,21 @@ impl Server {
             is_carried: true,
             ..Self::new(doors, extended)
         }
+    }
+
+    /// The same server, of a conversation over streamable HTTP.
+    fn of_http(self, uses: Uses) -> Self {
+        Self {
+            uses: Some(uses),
+            ..self
+        }
+    }
+
+    /// Keeps the conversation from being idle, though its client may have gone from the call.
+    fn in_use(&self, context: &RequestContext<RoleServer>) -> Option<InUse> {
+        let parts = context.extensions.get::<Parts>()?;
+        let id = parts.headers.get(sessions::SESSION_ID)?.to_str().ok()?;
+        Some(self.uses.as_ref()?.begin(id))
     }
 
     /// Whether the caller of this very request sees the extended tools.
@@ -127,11 +147,47 @@ impl ServerHandler for Server {
         Ok(ListToolsResult::with_all_items(tools))
     }
 
+    // What the library answers with an empty list, as if there were such things here.
+    async fn list_prompts(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+    }
+
+    async fn list_resources(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<
+            ListResourceTemplatesRequestMethod,
+        >())
+    }
+
+    async fn complete(
+        &self,
+        _request: CompleteRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Err(ErrorData::method_not_found::<CompleteRequestMethod>())
+    }
+
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let _in_use = self.in_use(&context);
         let name = request.name.as_ref();
         let Some(tool) = catalog::ToolName::parse(name, self.is_extended(&context)) else {
             let shown: String = name.chars().take(64).collect();
@@ -148,7 +204,8 @@ impl ServerHandler for Server {
 pub(super) fn routes(doors: &Doors) -> Router<Doors> {
     let settings = &doors.config.mcp;
     let idle_max = Duration::from_secs(settings.session_idle_s);
-    let sessions = Sessions::new(settings.sessions_max, idle_max);
+    let sessions = Arc::new(Sessions::new(settings.sessions_max, idle_max));
+    let uses = sessions.uses();
     let config = StreamableHttpServerConfig::default()
         // Host and Origin are checked for all doors alike.
         .disable_allowed_hosts()
@@ -158,13 +215,17 @@ pub(super) fn routes(doors: &Doors) -> Router<Doors> {
         .with_cancellation_token(doors.life.cancel.child_token());
     let server = doors.clone();
     let service = StreamableHttpService::new(
-        move || Ok(Server::new(server.clone(), false)),
-        Arc::new(sessions),
+        move || Ok(Server::new(server.clone(), false).of_http(uses.clone())),
+        Arc::clone(&sessions),
         config,
     );
+    let gate = sessions::Gate {
+        doors: doors.clone(),
+        sessions,
+    };
     Router::new()
         .route_service("/mcp", service)
-        .route_layer(from_fn_with_state(doors.clone(), sessions::explain))
+        .route_layer(from_fn_with_state(gate, sessions::explain))
         .route("/mcp/socket", get(socket::socket))
 }
 

@@ -118,3 +118,9 @@ def oom_score(pid):
         return int(Path(f"/proc/{pid}/oom_score").read_text())
     except OSError:
         return 0
+
+
+def rss_mb(pid):
+    """Memory of the process that is resident, MB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
