@@ -2,7 +2,7 @@
 //!
 //! In reading order:
 //! - [`model`]: the nouns; [`error`], [`config`]: what goes wrong and what can be set.
-//! - `disk`: what several parts do on a disk in the same way.
+//! - `disk`: what several parts do on a disk in the same way; `memory`: what the allocator keeps.
 //! - [`media`]: pictures in, access units out; pure.
 //! - [`browser`]: Chromium: processes, pages, input, elements, capture, the gate to the network.
 //! - [`rtc`]: WebRTC peers; pure, in a thin driver.
@@ -28,6 +28,7 @@ pub mod error;
 pub mod events;
 pub mod livekit;
 pub mod media;
+mod memory;
 pub mod model;
 pub mod publish;
 pub mod refusals;

@@ -17,8 +17,9 @@ use serde_json::Value;
 
 /// Modules from the bottom up, each with all that it may use; a longer path allows that part only.
 /// What is not listed is forbidden.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("error", &[]),
+    ("memory", &[]),
     ("refusals", &["error"]),
     ("model", &["error"]),
     ("disk", &["model"]),
@@ -52,6 +53,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "error",
             "events",
             "media::marks",
+            "memory",
             "model",
             "refusals",
             "session",

@@ -21,11 +21,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::status;
-use crate::config;
 use crate::refusals::{self, Limit};
+use crate::{config, memory};
 
 /// Pause after a failed accept, which means that the process is out of file descriptors: without it
 /// the loop would spin.
@@ -44,6 +44,10 @@ const STREAMS_MAX: u32 = 256;
 /// who reads slowly, who then hears of an outcome, and the answer to a ping, minutes later; what waits
 /// in our queues is bounded, and its loss is counted.
 const SEND_BUFFER: usize = 128 * 1024;
+/// How often it is looked how many connections have ended.
+const TEND_EVERY: Duration = Duration::from_secs(5);
+/// So many that have ended leave memory that is worth giving back.
+const ENDED_MIN: usize = 100;
 /// How long answers under way may still take when the service ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -58,6 +62,8 @@ pub async fn serve(
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
     let header_timeout = config.header_timeout();
+    let tending = tend(Arc::clone(&places), config.connections_max);
+    let _tending = AbortOnDropHandle::new(tokio::spawn(tending));
     while let Some(accepted) = cancel.run_until_cancelled(listener.accept()).await {
         let Ok((stream, peer)) = accepted else {
             sleep(ACCEPT_PAUSE).await;
@@ -87,6 +93,21 @@ pub async fn serve(
     connections.close();
     let _ = timeout(LAST_WORDS, connections.wait()).await;
     cut_off.cancel();
+}
+
+/// Gives back what many connections have held, once they have ended: the allocator keeps it for more of them.
+async fn tend(places: Arc<Semaphore>, count_max: usize) {
+    let mut most = 0;
+    loop {
+        sleep(TEND_EVERY).await;
+        let open = count_max.saturating_sub(places.available_permits());
+        most = open.max(most);
+        if most - open >= ENDED_MIN {
+            most = open;
+            // It may take a while; a panic is impossible there, and would cost nothing but this.
+            let _ = tokio::task::spawn_blocking(memory::give_back).await;
+        }
+    }
 }
 
 /// Serves one connection to its end.

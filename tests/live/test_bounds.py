@@ -402,6 +402,35 @@ def test_event_streams_are_kept_alive(tight):
     httpx.delete(f"{tight.api.base}/mcp", headers=headers)
 
 
+SOCKETS_MANY, SOCKET_KB, SLACK_MB = 1_000, 24, 16
+
+
+def test_memory_after_a_thousand_sockets(ghostcast_bin):
+    """What they take is little while they are open, and comes back when they have ended."""
+    env = {
+        "GHOSTCAST_EVENTS__SOCKETS_PER_ROOM_MAX": str(SOCKETS_MANY),
+        "GHOSTCAST_SERVER__CONNECTIONS_MAX": str(SOCKETS_MANY + 100),
+    }
+    with running_service(ghostcast_bin, env=env) as service, service.api.session() as room:
+        path = f"/mcp/events/{room}"
+        for _ in range(10):
+            service.api.do(room, "wait", seconds=0)
+        before = procs.rss_mb(service.pid)
+        for turn in range(2):
+            many = [Frames(service, path) for _ in range(SOCKETS_MANY)]
+            for _ in range(10):
+                service.api.do(room, "wait", seconds=0)
+            grown = procs.rss_mb(service.pid) - before
+            assert grown < SOCKETS_MANY * SOCKET_KB / 1024 + SLACK_MB, f"{grown:.0f} MB for them, turn {turn}"
+            for one in many:
+                one.socket.close()
+            wait_for(lambda: service.api.connections(room) == 0, 10, "all have ended")
+            # The service looks every five seconds.
+            wait_for(
+                lambda: procs.rss_mb(service.pid) - before, 12, "it comes back", accept=lambda mb: mb < SLACK_MB
+            )
+
+
 # ---- gRPC by hand: a client library would keep the deadline itself ------------------------------
 
 

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::body::Params;
 use super::super::farewell::Farewell;
+use super::super::ws::READ_BUFFER;
 use super::super::{Doors, Life};
 use super::{Server, serve};
 use crate::error::Error;
@@ -60,6 +61,7 @@ pub(in super::super) async fn socket(
     let server = Server::new(doors, query.extended);
     let mut response = upgrade
         .protocols([SUBPROTOCOL])
+        .read_buffer_size(READ_BUFFER)
         .max_message_size(bytes_max)
         .max_frame_size(bytes_max)
         .on_upgrade(async move |socket| {
