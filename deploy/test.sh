@@ -142,6 +142,9 @@ if wants live || wants client || wants judge; then
 fi
 if wants live; then
   { have ffmpeg && have ffprobe; } || need ffmpeg 'reads and decodes the recordings'
+  # The samples of deploy/proxy are run.
+  have nginx || need nginx 'runs the sample of deploy/proxy'
+  have caddy || need caddy 'runs the sample of deploy/proxy'
   # The tests break networks of their own.
   have ip || need iproute2 'makes the network that the tests break'
   have nft || need nftables 'drops packets in it'

@@ -92,6 +92,9 @@ impl App {
         let mut config = config;
         config.server.listen = address;
         let config = Arc::new(config);
+        if let Some(warning) = config.unreachable_outside() {
+            tracing::warn!("{warning}");
+        }
         let (pool, swept) =
             Pool::new(config.browser.clone(), tracker.clone()).map_err(|error| {
                 Error::unavailable("cannot make a working directory")

@@ -8,6 +8,7 @@ mod browser;
 mod files;
 mod load;
 mod log;
+mod outside;
 mod state;
 mod vision;
 

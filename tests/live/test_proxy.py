@@ -108,3 +108,13 @@ def test_the_operators_word(named):
     assert named.api.request("GET", "/sessions", headers=host).status_code == 200
     for evil in ({"Origin": "https://evil.test"}, {"Host": "evil.test"}, {"Origin": f"http://{OUTSIDE}"}):
         assert_envelope(named.api.request("GET", "/sessions", headers=evil), 403, "forbidden")
+
+
+def test_an_address_outside_that_leads_nowhere_is_told_once(ghostcast_bin, named):
+    """A proxy has to run on this machine; whoever says which addresses are its own knows."""
+    told = [line for line in named.log_path.read_text().splitlines() if "server.public_url is" in line]
+    assert len(told) == 1 and " WARN " in told[0], told
+    assert all(word in told[0] for word in (OUTSIDE, "127.0.0.1", "server.listen", "rtc.hosts"))
+    env = {"GHOSTCAST_SERVER__PUBLIC_URL": f"https://{OUTSIDE}/", "GHOSTCAST_RTC__HOSTS": '["192.0.2.7"]'}
+    with running_service(ghostcast_bin, env=env) as knowing:
+        assert "server.public_url is" not in knowing.log_path.read_text()
