@@ -17,6 +17,8 @@ use crate::model::{Kept, SessionSpec};
 use crate::session::Manager;
 use crate::store::{Place, Registry};
 
+pub use crate::session::Journal;
+
 /// Everybody has ended within this time of a shutdown, or is cut off.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
 /// How often the recorder of measurements tidies up.
@@ -78,8 +80,9 @@ async fn begin(manager: Manager, restore: Restore, cancel: CancellationToken) {
 }
 
 impl App {
-    /// Starts the service; it serves until [`Self::shut_down`].
-    pub async fn start(config: Config) -> Result<Self, Error> {
+    /// Starts the service; it serves until [`Self::shut_down`]. What its sessions' actions come to is written
+    /// to `journal`.
+    pub async fn start(config: Config, journal: Journal) -> Result<Self, Error> {
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let metrics = Metrics::install()?;
         let listen = config.server.listen;
@@ -89,12 +92,12 @@ impl App {
                 .source(error)
         })?;
         let address = listener.local_addr().unwrap_or(listen);
-        let mut config = config;
-        config.server.listen = address;
-        let config = Arc::new(config);
         if let Some(warning) = config.unreachable_outside() {
             tracing::warn!("{warning}");
         }
+        let mut config = config;
+        config.server.listen = address;
+        let config = Arc::new(config);
         let (pool, swept) =
             Pool::new(config.browser.clone(), tracker.clone()).map_err(|error| {
                 Error::unavailable("cannot make a working directory")
@@ -115,6 +118,7 @@ impl App {
             pool,
             bus,
             kept,
+            journal,
             tracker.clone(),
             cancel.clone(),
         );

@@ -93,7 +93,11 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 29] = [
+const COUNTERS: [(&str, &str); 30] = [
+    (
+        "ghostcast_action_log_lines_dropped_total",
+        "Lines that found no room on their way to the file of actions",
+    ),
     (
         "ghostcast_mcp_sessions_evicted_total",
         "MCP conversations over HTTP that ended because another one needed their place",
@@ -191,7 +195,8 @@ const COUNTERS: [(&str, &str); 29] = [
     ),
 ];
 
-const PLAIN_COUNTERS: [&str; 16] = [
+const PLAIN_COUNTERS: [&str; 17] = [
+    "ghostcast_action_log_lines_dropped_total",
     "ghostcast_mcp_sessions_evicted_total",
     "ghostcast_slow_bodies_refused_total",
     "ghostcast_frames_captured_total",

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::daemon::pidfile::{PidFile, Refused};
 use super::settings::absolute;
 use super::{Settings, Signals, log};
-use crate::app::App;
+use crate::app::{App, Journal};
 use crate::config::Config;
 use crate::demo;
 use crate::error::{Chain, Error};
@@ -66,9 +66,10 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     }
     let has_files = is_background || config.log.is_placed();
     let directory = has_files.then(|| absolute(&config.log.place(&config.state)));
-    let logging = log::of_service(&config, directory.as_deref(), is_background)?;
+    let mut logging = log::of_service(&config, directory.as_deref(), is_background)?;
+    let journal = logging.journal();
     let served = tokio::select! {
-        served = serve(config, directory.clone(), &options) => served,
+        served = serve(config, directory.clone(), journal, &options) => served,
         () = logging.watch() => Ok(()),
     };
     if has_files && let Err(error) = &served {
@@ -79,7 +80,12 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
 }
 
 /// Serves until a signal ends it.
-async fn serve(config: Config, logs: Option<PathBuf>, options: &Options) -> Result<(), Error> {
+async fn serve(
+    config: Config,
+    logs: Option<PathBuf>,
+    journal: Journal,
+    options: &Options,
+) -> Result<(), Error> {
     let livekit = if config.livekit.is_configured() {
         config.livekit.url.as_str()
     } else {
@@ -90,7 +96,7 @@ async fn serve(config: Config, logs: Option<PathBuf>, options: &Options) -> Resu
     let mut signals = Signals::listen()?;
     outlive_terminals()?;
     let mut pid_file = pid_file(&config, logs, options)?;
-    let app = App::start(config).await?;
+    let app = App::start(config, journal).await?;
     if let Some(Err(error)) = pid_file.as_mut().map(|file| file.listens(app.address())) {
         tracing::warn!(%error, "the PID file cannot be written");
     }

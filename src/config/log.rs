@@ -22,6 +22,8 @@ pub struct Log {
     pub directory: PathBuf,
     /// How a line is written.
     pub format: LogFormat,
+    /// Whether the ends of actions are written to a file of their own, where there are log files.
+    pub actions: bool,
     /// A file is put aside before it grows beyond this, bytes.
     pub bytes_max: u64,
     /// Files that were put aside and are kept, of each log; older ones are deleted.
@@ -67,6 +69,7 @@ impl Default for Log {
         Self {
             directory: PathBuf::new(),
             format: LogFormat::Text,
+            actions: true,
             bytes_max: 10 << 20,
             files_max: 5,
             max_age_h: 0.0,

@@ -1,11 +1,13 @@
 //! The ledger: every action of a session that has not ended, and the last ones that have, to ask
-//! for by name. The actor writes it, everybody reads it.
+//! for by name. The actor writes it, everybody reads it; each end goes to the journal too.
 //!
 //! Loss policy: the oldest of those that have ended are forgotten, by number and by size.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::caller::Caller;
+use super::journal::SessionJournal;
 use crate::model::command::ActionRequest;
 use crate::model::{ActionResult, ActionState, ActionStatus};
 
@@ -16,7 +18,10 @@ const ENDED_BYTES_MAX: usize = 8 << 20;
 
 /// The actions of one session. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ledger(Arc<Mutex<Pages>>);
+pub(super) struct Ledger {
+    pages: Arc<Mutex<Pages>>,
+    journal: SessionJournal,
+}
 
 #[derive(Debug, Default)]
 struct Pages {
@@ -37,6 +42,7 @@ struct Pages {
 struct Open {
     id: String,
     action: ActionRequest,
+    caller: Caller,
 }
 
 #[derive(Debug)]
@@ -46,10 +52,18 @@ struct Ended {
 }
 
 impl Ledger {
+    /// An empty one, whose ends are written to `journal`.
+    pub(super) fn new(journal: SessionJournal) -> Self {
+        Self {
+            pages: Arc::default(),
+            journal,
+        }
+    }
+
     /// Notes an action that has been asked for, as it may be repeated.
-    pub(super) fn enter(&self, id: &str, action: ActionRequest) {
+    pub(super) fn enter(&self, id: &str, action: ActionRequest, caller: Caller) {
         let id = id.to_owned();
-        self.pages().queued.push_back(Open { id, action });
+        self.pages().queued.push_back(Open { id, action, caller });
     }
 
     /// Notes that an action begins.
@@ -62,8 +76,10 @@ impl Ledger {
     pub(super) fn end(&self, id: &str, action: ActionRequest, result: ActionResult) {
         let mut pages = self.pages();
         // What is told is what came with its end.
-        let _ = pages.take(id);
+        let open = pages.take(id);
         let has_failed = !result.success;
+        let caller = open.as_ref().map(|open| &open.caller);
+        self.journal.ended(caller, id, &action.action_type, &result);
         let status = ActionStatus {
             action_id: id.to_owned(),
             state: ActionState::Done,
@@ -130,7 +146,7 @@ impl Ledger {
 
     fn pages(&self) -> MutexGuard<'_, Pages> {
         // Every change is whole when the lock is let go, whoever panicked.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -168,7 +184,7 @@ mod tests {
     fn an_action_is_told_from_its_entry_to_its_end() {
         let ledger = Ledger::default();
         for id in ["a", "b", "c"] {
-            ledger.enter(id, action("x"));
+            ledger.enter(id, action("x"), Caller::service());
         }
         ledger.run("a");
         let told = |id: &str| {

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::actor::SERVICE_STOPS;
 use super::handle::SessionHandle;
+use super::journal::Journal;
 use super::keeping::Keeping;
 use super::machine::still_starting;
 use super::memory::Ended;
@@ -87,6 +88,7 @@ impl Manager {
         pool: Pool,
         bus: events::Bus,
         kept: (Registry, Vec<Kept>),
+        journal: Journal,
         tracker: TaskTracker,
         cancel: CancellationToken,
     ) -> Self {
@@ -98,6 +100,7 @@ impl Manager {
             shelf: start::shelf(&config.recording),
             registry,
             ended: Ended::default(),
+            journal,
             config,
             pool,
             bus,

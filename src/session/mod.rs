@@ -13,10 +13,12 @@
 
 mod acting;
 mod actor;
+mod caller;
 mod corrections;
 mod downloads;
 mod expects;
 mod handle;
+mod journal;
 mod keeping;
 mod lasting;
 mod ledger;
@@ -47,7 +49,9 @@ pub use crate::browser::sight::ElementList;
 pub use crate::store::PictureName;
 pub use crate::vision::Analysis;
 pub use acting::no_action;
+pub use caller::{Caller, Door};
 pub use handle::SessionHandle;
+pub use journal::Journal;
 pub use look::{Area, ContextOptions, PageContext, Unread};
 pub use manager::{Manager, Opened};
 pub use request::Order;

@@ -93,6 +93,7 @@ mod tests {
     use crate::events::{Bus, Next, Since};
     use crate::model::command::ActionRequest;
     use crate::model::{ActionState, RoomName, SessionSpec};
+    use crate::session::caller::Caller;
     use crate::session::start::first_record;
     use crate::session::supervise::caught;
 
@@ -106,7 +107,7 @@ mod tests {
         let ledger = Ledger::default();
         for id in ["one", "two"] {
             let action = ActionRequest::new("go_back", serde_json::Map::new());
-            ledger.enter(id, action);
+            ledger.enter(id, action, Caller::service());
         }
         ledger.run("one");
         let is_put_away = Arc::new(AtomicBool::new(false));

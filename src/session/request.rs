@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::caller::Caller;
 use super::queue::Found;
 use super::stage::Stage;
 use crate::error::Error;
@@ -51,6 +52,7 @@ pub(super) enum Request {
     Touch,
     Act {
         order: Order,
+        caller: Caller,
         action: ActionRequest,
         answer: Answer,
     },

@@ -9,6 +9,7 @@ use tracing::Instrument;
 
 use super::actor::{Actor, Asking};
 use super::handle::SessionHandle;
+use super::journal::Journal;
 use super::keeping::Keeping;
 use super::ledger::Ledger;
 use super::limits::{self, Used};
@@ -53,6 +54,7 @@ pub(super) struct Ground {
     pub(super) shelf: Shelf,
     pub(super) registry: Registry,
     pub(super) ended: Ended,
+    pub(super) journal: Journal,
     pub(super) tracker: TaskTracker,
     pub(super) cancel: CancellationToken,
 }
@@ -194,6 +196,7 @@ pub(super) async fn start(
     };
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (record_sender, record) = watch::channel(record);
+    let ledger = Ledger::new(ground.journal.of(&record.borrow()));
     let (kept, visited) = (keeping.clone(), visited(lease.jar()).await);
     let kept = kept.run(record.clone(), tabs.clone(), lease.jar(), visited.clone());
     tracker.spawn(kept.instrument(span.clone()));
@@ -204,7 +207,7 @@ pub(super) async fn start(
         easel,
         vision: ground.vision,
         secrets: keeping.secrets().clone(),
-        ledger: Ledger::default(),
+        ledger,
         remembered: Remembered::default(),
         keeping,
         logbook: Logbook::default(),

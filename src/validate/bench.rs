@@ -16,7 +16,7 @@ use super::pages::Pages;
 use super::processes;
 use super::report::{Measure, Voice};
 use super::socket::Events;
-use crate::app::App;
+use crate::app::{App, Journal};
 use crate::config::Config;
 use crate::model::command::ActionRequest;
 use crate::model::{ActionResult, RoomName, SessionSpec};
@@ -108,7 +108,7 @@ impl Bench {
     pub(super) async fn service(&self, adjust: impl FnOnce(&mut Config)) -> Outcome<Service> {
         let (work_dir, mut config) = self.settings()?;
         adjust(&mut config);
-        let app = App::start(config).await?;
+        let app = App::start(config, Journal::default()).await?;
         let service = Service {
             manager: app.manager().clone(),
             address: app.address(),

@@ -20,6 +20,7 @@ mod sessions;
 mod socket;
 mod words;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +43,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use self::memory::Memory;
 use self::sessions::{InUse, Sessions, Uses};
 use super::Doors;
+use super::place::Place;
 use crate::error::Chain;
+use crate::session::{Caller, Door};
 
 /// What a client is told about this server.
 const INSTRUCTIONS: &str = "A browser that people watch in a LiveKit room while you drive it. \
@@ -70,6 +73,8 @@ pub(super) struct Server {
     is_carried: bool,
     /// What this client has begun.
     memory: Arc<Memory>,
+    /// Where the client is, where its messages do not say it.
+    address: Option<IpAddr>,
     /// Where its conversation is one of those that streamable HTTP keeps.
     uses: Option<Uses>,
 }
@@ -83,6 +88,7 @@ impl Server {
             extended,
             is_carried: false,
             memory,
+            address: None,
             uses: None,
         }
     }
@@ -92,6 +98,24 @@ impl Server {
         Self {
             is_carried: true,
             ..Self::new(doors, extended)
+        }
+    }
+
+    /// The same server, of a client at that address.
+    pub(super) fn of_client(self, address: Option<IpAddr>) -> Self {
+        Self { address, ..self }
+    }
+
+    /// Who makes a call.
+    fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
+        let parts = context.extensions.get::<Parts>();
+        let server = &self.doors.config.server;
+        let place = parts.map(|parts| Place::of(server, &parts.headers, &parts.extensions));
+        let program = context.client_info();
+        Caller {
+            door: Door::Mcp,
+            address: place.and_then(|place| place.client).or(self.address),
+            program: program.map(|program| format!("{} {}", program.name, program.version)),
         }
     }
 
@@ -195,7 +219,8 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_params(message, None));
         };
         let arguments = request.arguments.unwrap_or_default();
-        let result = Box::pin(calls::call(self, tool, arguments, &context)).await;
+        let calling = Box::pin(calls::call(self, tool, arguments, &context));
+        let result = self.caller(&context).scope(calling).await;
         Ok(CallToolResponse::from(result))
     }
 }

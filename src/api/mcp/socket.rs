@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::body::Params;
 use super::super::farewell::Farewell;
+use super::super::place::Place;
 use super::super::ws::READ_BUFFER;
 use super::super::{Doors, Life};
 use super::{Server, serve};
@@ -46,6 +47,8 @@ pub(in super::super) struct SocketQuery {
 pub(in super::super) async fn socket(
     State(doors): State<Doors>,
     Params(query): Params<SocketQuery>,
+    headers: HeaderMap,
+    extensions: Extensions,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Error> {
     let upgrade = upgrade.map_err(|rejection| {
@@ -58,7 +61,8 @@ pub(in super::super) async fn socket(
         tracker, cancel, ..
     } = doors.life.clone();
     let tracked = tracker.token();
-    let server = Server::new(doors, query.extended);
+    let place = Place::of(&doors.config.server, &headers, &extensions);
+    let server = Server::new(doors, query.extended).of_client(place.client);
     let mut response = upgrade
         .protocols([SUBPROTOCOL])
         .read_buffer_size(READ_BUFFER)

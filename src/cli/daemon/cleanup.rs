@@ -43,7 +43,7 @@ pub(in super::super) async fn run(options: Options) -> Result<ExitCode, Error> {
             say(format!("{verb} {}: {}", path.display(), stale.why))?;
         }
     }
-    for name in [log::SERVER, log::DAEMON] {
+    for name in [log::SERVER, log::DAEMON, log::ACTIONS] {
         for path in log::put_aside(&place.logs, name) {
             if is_older(&path, options.max_age_hours) && (is_dry || fs::remove_file(&path).is_ok())
             {

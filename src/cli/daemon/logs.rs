@@ -27,13 +27,17 @@ pub(in super::super) struct Options {
     /// What start, stop, restart and cleanup did, instead of what the service tells.
     #[arg(long)]
     daemon: bool,
+    /// How the actions of sessions have ended, one JSON object each, instead of what the service tells.
+    #[arg(long, conflicts_with = "daemon")]
+    actions: bool,
 }
 
 pub(in super::super) async fn run(options: Options) -> Result<ExitCode, Error> {
     let place = Place::of(&options.settings)?;
-    let name = match options.daemon {
-        true => log::DAEMON,
-        false => log::SERVER,
+    let name = match (options.daemon, options.actions) {
+        (true, _) => log::DAEMON,
+        (_, true) => log::ACTIONS,
+        _ => log::SERVER,
     };
     let mut signals = Signals::listen()?;
     // First the place to go on from: a line between the two is printed twice and not lost.

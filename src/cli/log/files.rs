@@ -18,6 +18,9 @@ pub(in super::super) const SERVER: &str = "browser_session_server.log";
 /// What the verbs did that start and stop it.
 pub(in super::super) const DAEMON: &str = "browser_session_daemon.log";
 
+/// How the actions of sessions have ended.
+pub(in super::super) const ACTIONS: &str = "browser_session_actions.log";
+
 /// Lines that may wait for the disk; further ones are dropped and counted. At 200 bytes a line that is
 /// 3 MB.
 const LINES_MAX: usize = 16 * 1024;

@@ -18,10 +18,11 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use self::files::{Dropped, Files};
 use self::line::Lines;
+use crate::app::Journal;
 use crate::config::{self, Config, LogFormat};
 use crate::error::Error;
 
-pub(super) use self::files::{DAEMON, SERVER, put_aside};
+pub(super) use self::files::{ACTIONS, DAEMON, SERVER, put_aside};
 
 /// What a service logs where `GHOSTCAST_LOG` says nothing.
 pub(super) const OF_SERVICES: &str = "info,chromiumoxide=off,str0m=warn,livekit=warn,rmcp=warn";
@@ -35,8 +36,18 @@ type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
 /// Lines reach the files while this lives; what is under way is written when it goes.
 #[must_use]
 pub(super) struct Logging {
-    _files: Option<Files>,
-    dropped: Option<Dropped>,
+    told: Option<Watched>,
+    actions: Option<Watched>,
+}
+
+/// A log with a count of what it has lost.
+struct Watched {
+    files: Files,
+    dropped: Dropped,
+    /// Lines that have been told of.
+    told: u64,
+    name: &'static str,
+    counter: &'static str,
 }
 
 /// Logs to standard error, as much as `GHOSTCAST_LOG` says, or else `usual`.
@@ -63,9 +74,14 @@ pub(super) fn of_service(
         panics_are_logged();
     }
     begin(OF_SERVICES, layers);
+    let actions = directory.filter(|_| config.log.actions);
+    let actions = actions.map(|directory| Files::open(directory, ACTIONS, &config.log));
+    let counter = "ghostcast_action_log_lines_dropped_total";
     Ok(Logging {
-        dropped: files.as_ref().map(Files::dropped),
-        _files: files,
+        told: files.map(Watched::server),
+        actions: actions
+            .transpose()?
+            .map(|files| Watched::new(files, ACTIONS, counter)),
     })
 }
 
@@ -79,31 +95,55 @@ pub(super) fn of_verb(config: &Config, directory: &Path) -> Result<Logging, Erro
         layers.push(Lines::new(config.log.format, files.writer()).boxed());
     }
     begin(OF_SERVICES, layers);
-    let files = files?;
     Ok(Logging {
-        dropped: Some(files.dropped()),
-        _files: Some(files),
+        told: Some(Watched::server(files?)),
+        actions: None,
     })
 }
 
 impl Logging {
+    /// What writes down how actions have ended.
+    pub(super) fn journal(&self) -> Journal {
+        let files = self.actions.as_ref().map(|actions| &actions.files);
+        files.map_or_else(Journal::default, |files| Journal::new(files.writer()))
+    }
+
     /// Tells of lines that were dropped, for as long as it is polled.
-    pub(super) async fn watch(&self) {
-        let Some(dropped) = &self.dropped else {
-            return std::future::pending().await;
-        };
-        let mut told = 0;
+    pub(super) async fn watch(&mut self) {
         loop {
             tokio::time::sleep(DROPPED_EVERY).await;
-            let lines = dropped.lines();
-            if lines > told {
-                metrics::counter!("ghostcast_log_lines_dropped_total").absolute(lines);
-                tracing::warn!(
-                    lines = lines - told,
-                    "lines of the log were dropped: the disk is full or too slow"
-                );
-                told = lines;
+            for log in self.told.iter_mut().chain(&mut self.actions) {
+                log.tell_of_losses();
             }
+        }
+    }
+}
+
+impl Watched {
+    fn new(files: Files, name: &'static str, counter: &'static str) -> Self {
+        Self {
+            dropped: files.dropped(),
+            files,
+            told: 0,
+            name,
+            counter,
+        }
+    }
+
+    fn server(files: Files) -> Self {
+        Self::new(files, SERVER, "ghostcast_log_lines_dropped_total")
+    }
+
+    fn tell_of_losses(&mut self) {
+        let lines = self.dropped.lines();
+        if lines > self.told {
+            metrics::counter!(self.counter).absolute(lines);
+            tracing::warn!(
+                lines = lines - self.told,
+                log = self.name,
+                "lines of a log were dropped: the disk is full or too slow"
+            );
+            self.told = lines;
         }
     }
 }

@@ -21,7 +21,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::daemon;
-use crate::app::App;
+use crate::app::{App, Journal};
 use crate::config::Config;
 use crate::error::Error;
 use crate::model::Secret;
@@ -274,7 +274,7 @@ async fn carry_own(mut config: Config) -> Result<App, Error> {
         );
         config.server.listen.set_port(0);
     }
-    App::start(config).await
+    App::start(config, Journal::default()).await
 }
 
 /// Carries lines to frames and frames to lines until either side hangs up.

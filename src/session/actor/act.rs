@@ -18,6 +18,7 @@ use crate::model::event::Origin;
 use crate::model::ids::action_id;
 use crate::model::{ActionResult, ActionStatus, Command, Delivery, EndReason, EventBody, Retry};
 use crate::refusals::{self, Limit};
+use crate::session::caller::Caller;
 use crate::session::corrections;
 use crate::session::handle::{cancelled, refused};
 use crate::session::masking;
@@ -47,6 +48,8 @@ struct Asked {
     shown: ActionRequest,
     /// The action itself, until it begins.
     action: Option<ActionRequest>,
+    /// Who asked.
+    caller: Caller,
     correction_of: Option<String>,
     /// Whether that is a failure of this session.
     is_correction: bool,
@@ -134,6 +137,7 @@ impl Work {
         let asked = Asked {
             shown: self.hidden(&action),
             action: Some(action),
+            caller: Caller::service(),
             correction_of: None,
             is_correction: false,
             reply: None,
@@ -150,7 +154,13 @@ impl Work {
     }
 
     /// Takes an action: runs it now, lets it wait, or refuses it.
-    pub(super) fn enqueue(&mut self, order: Order, mut action: ActionRequest, answer: Answer) {
+    pub(super) fn enqueue(
+        &mut self,
+        order: Order,
+        caller: Caller,
+        mut action: ActionRequest,
+        answer: Answer,
+    ) {
         // Events repeat the action alone.
         let correction_of = action.correction_of.take();
         let id = order.id;
@@ -168,6 +178,7 @@ impl Work {
         let asked = Asked {
             shown: self.hidden(&action),
             action: Some(action),
+            caller,
             is_correction: is_known && correction_of.is_some(),
             correction_of,
             reply,
@@ -216,7 +227,8 @@ impl Work {
 
     fn admit(&mut self, asked: Asked, entry: Entry) {
         let id = entry.id.clone();
-        self.actor.ledger.enter(&id, asked.shown.clone());
+        let (shown, caller) = (asked.shown.clone(), asked.caller.clone());
+        self.actor.ledger.enter(&id, shown, caller);
         let (cancel, unwanted) = (asked.cancel.clone(), id.clone());
         let unwanted = async move {
             cancel.cancelled().await;

@@ -1,0 +1,27 @@
+//! Who calls, for what is written down of it.
+
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::place::Place;
+use super::{Doors, grpc};
+use crate::session::{Caller, Door};
+
+/// Says of each request who it came from. MCP, whose conversations outlive a request, says it of each call.
+pub(super) async fn known(State(doors): State<Doors>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let program = headers.get(header::USER_AGENT);
+    let caller = Caller {
+        door: match grpc::speaks(&request) {
+            true => Door::Grpc,
+            false => Door::Rest,
+        },
+        address: Place::of(&doors.config.server, headers, request.extensions()).client,
+        program: program
+            .and_then(|program| program.to_str().ok())
+            .map(str::to_owned),
+    };
+    caller.scope(next.run(request)).await
+}

@@ -1,0 +1,57 @@
+//! Who asks for something, as far as the door that they came by knows.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+tokio::task_local! {
+    /// Who the request that is being answered came from.
+    static CURRENT: Caller;
+}
+
+/// The protocol by which somebody came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Door {
+    /// HTTP.
+    Rest,
+    /// Model Context Protocol, by any of its transports.
+    Mcp,
+    /// gRPC.
+    Grpc,
+    /// None: the service does it by itself, as it opens a session's first page.
+    Service,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// How they came.
+    pub door: Door,
+    /// Where they are, as they or a trusted proxy say it.
+    pub address: Option<IpAddr>,
+    /// What their program calls itself.
+    pub program: Option<String>,
+}
+
+impl Caller {
+    /// The service itself.
+    pub(super) fn service() -> Self {
+        Self {
+            door: Door::Service,
+            address: None,
+            program: None,
+        }
+    }
+
+    /// Does something for this caller: what it asks of sessions is told to be theirs.
+    pub async fn scope<T>(self, work: impl Future<Output = T>) -> T {
+        CURRENT.scope(self, work).await
+    }
+
+    /// Whom the current task works for.
+    pub(super) fn current() -> Self {
+        let current = CURRENT.try_with(Self::clone);
+        current.unwrap_or_else(|_| Self::service())
+    }
+}
