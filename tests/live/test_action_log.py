@@ -5,6 +5,7 @@ import json
 import pytest
 
 from support.api import new_room
+from support.daemon import Daemon
 from support.grpc_client import GrpcClient
 from support.mcp import McpClient, http_server, stdio_server
 from support.service import running_service
@@ -102,6 +103,21 @@ def test_what_was_cut_short_is_told_too(logged):
     for action_id in ids:
         ended = line(logged, action_id=action_id)
         assert (ended["door"], ended["outcome"], ended["error_kind"]) == ("rest", "failed", "closed")
+
+
+def test_a_service_in_the_background_has_it(ghostcast_bin, tmp_path):
+    """In the state directory, from the first action on; `ghostcast logs --actions` prints its end."""
+    daemon = Daemon(ghostcast_bin, tmp_path)
+    try:
+        daemon.start()
+        daemon.run("logs", "--actions", code=1)
+        with daemon.api.session() as room:
+            ended = daemon.api.do(room, "wait", seconds=0)
+            wait_for((daemon.logs / ACTIONS_LOG).exists, 5, "it is written")
+        printed = daemon.run("logs", "--actions").stdout.splitlines()
+        assert [json.loads(one)["action_id"] for one in printed] == [ended["action_id"]]
+    finally:
+        daemon.put_away()
 
 
 def test_it_is_bounded_and_can_be_left_out(ghostcast_bin, tmp_path):

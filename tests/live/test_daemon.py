@@ -561,7 +561,8 @@ def test_status_v_agrees_with_the_system(daemon):
                 total += int(re.search(r"^Pss: +(\d+)", file.read(), re.M)[1])
         return total * 1024 / 1e6
 
-    assert float(service[2]) == pytest.approx(pss_mb([daemon.pid]), rel=0.3)
+    # While the verb looks it shares the program's own pages, most of what a small service has.
+    assert float(service[2]) == pytest.approx(pss_mb([daemon.pid]), rel=0.4)
     assert float(browsers[2]) == pytest.approx(pss_mb(procs.descendants(daemon.pid)), rel=0.3)
     assert 0 <= float(service[1]) < 200 and 0 <= float(browsers[1]) < 800
 

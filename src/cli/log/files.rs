@@ -43,24 +43,33 @@ pub(super) struct Dropped {
 impl Files {
     /// Opens a log in a directory, which is made if it is not there.
     pub(super) fn open(directory: &Path, name: &str, bounds: &Log) -> Result<Self, Error> {
-        let failed = Arc::new(AtomicU64::new(0));
-        let rolling = Rolling::open(directory, name, bounds, Arc::clone(&failed));
-        let rolling = rolling.map_err(|error| {
+        let mut rolling = Rolling::new(directory, name, bounds);
+        rolling.open().map_err(|error| {
             let place = directory.display();
             Error::unavailable(format!("cannot write a log in {place}: {error}"))
                 .hint("Choose a directory that you may write, with --log-dir or log.directory.")
                 .source(error)
         })?;
+        Ok(Self::of(rolling))
+    }
+
+    /// A log that is opened when there is something to write into it.
+    pub(super) fn when_needed(directory: &Path, name: &str, bounds: &Log) -> Self {
+        Self::of(Rolling::new(directory, name, bounds))
+    }
+
+    fn of(rolling: Rolling) -> Self {
+        let failed = Arc::clone(&rolling.failed);
         let (writer, thread) = NonBlockingBuilder::default()
             .buffered_lines_limit(LINES_MAX)
             .lossy(true)
             .thread_name("log")
             .finish(rolling);
-        Ok(Self {
+        Self {
             writer,
             failed,
             _thread: thread,
-        })
+        }
     }
 
     /// What takes lines and never waits.
@@ -89,7 +98,8 @@ impl Dropped {
 
 /// The file, with those that were put aside before it.
 struct Rolling {
-    file: LogRoller,
+    /// `None` until it is opened.
+    file: Option<LogRoller>,
     directory: PathBuf,
     name: String,
     bounds: Log,
@@ -97,38 +107,38 @@ struct Rolling {
 }
 
 impl Rolling {
-    fn open(
-        directory: &Path,
-        name: &str,
-        bounds: &Log,
-        failed: Arc<AtomicU64>,
-    ) -> io::Result<Self> {
-        Ok(Self {
-            file: roller(directory, name, bounds)?,
+    fn new(directory: &Path, name: &str, bounds: &Log) -> Self {
+        Self {
+            file: None,
             directory: directory.to_owned(),
             name: name.to_owned(),
             bounds: bounds.clone(),
-            failed,
-        })
+            failed: Arc::default(),
+        }
     }
 
-    /// Writes into the file that is there now: one that was deleted cannot be put aside.
-    fn again(&mut self, line: &[u8]) -> io::Result<()> {
-        self.file = roller(&self.directory, &self.name, &self.bounds)?;
-        self.file.write_all(line)
+    /// Opens the file that is there now: one that was deleted cannot be put aside.
+    fn open(&mut self) -> io::Result<&mut LogRoller> {
+        let file = roller(&self.directory, &self.name, &self.bounds)?;
+        Ok(self.file.insert(file))
     }
 }
 
 impl Write for Rolling {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.file.write_all(line).is_err() && self.again(line).is_err() {
+        let written = match &mut self.file {
+            Some(file) => file.write_all(line),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        };
+        let written = written.or_else(|_| self.open()?.write_all(line));
+        if written.is_err() {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.file.as_mut().map_or(Ok(()), Write::flush)
     }
 }
 
@@ -191,7 +201,8 @@ mod tests {
     #[test]
     fn files_are_put_aside_whole_and_bounded() {
         let place = directory("bounded");
-        let mut log = Rolling::open(&place, SERVER, &bounds(1_000, 3), Arc::default()).unwrap();
+        let mut log = Rolling::new(&place, SERVER, &bounds(1_000, 3));
+        assert!(!place.exists(), "nothing is opened before it is needed");
         for number in 0..200 {
             // In one piece, as lines of a log come.
             let line = format!("line {number:04} {}\n", "x".repeat(80));
@@ -223,8 +234,8 @@ mod tests {
     #[test]
     fn a_log_that_is_deleted_is_begun_again() {
         let place = directory("deleted");
-        let failed = Arc::<AtomicU64>::default();
-        let mut log = Rolling::open(&place, SERVER, &bounds(100, 3), Arc::clone(&failed)).unwrap();
+        let mut log = Rolling::new(&place, SERVER, &bounds(100, 3));
+        let failed = Arc::clone(&log.failed);
         log.write_all(&[b'x'; 99]).unwrap();
         fs::remove_dir_all(&place).unwrap();
         log.write_all(b"after\n").unwrap();

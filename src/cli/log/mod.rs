@@ -75,13 +75,11 @@ pub(super) fn of_service(
     }
     begin(OF_SERVICES, layers);
     let actions = directory.filter(|_| config.log.actions);
-    let actions = actions.map(|directory| Files::open(directory, ACTIONS, &config.log));
+    let actions = actions.map(|directory| Files::when_needed(directory, ACTIONS, &config.log));
     let counter = "ghostcast_action_log_lines_dropped_total";
     Ok(Logging {
         told: files.map(Watched::server),
-        actions: actions
-            .transpose()?
-            .map(|files| Watched::new(files, ACTIONS, counter)),
+        actions: actions.map(|files| Watched::new(files, ACTIONS, counter)),
     })
 }
 
