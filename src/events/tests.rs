@@ -224,3 +224,30 @@ fn waiting(subscription: &mut Subscription, count: usize) -> Vec<Next> {
         .map_while(|_| subscription.next().now_or_never())
         .collect()
 }
+
+#[test]
+fn what_happened_last_in_a_session_is_not_drowned_by_its_page() {
+    let bus = bus(100, 10);
+    let room = bus.room(&demo()).unwrap();
+    let (ours, other) = (SessionId::new(), SessionId::new());
+    let of = |session| Origin {
+        session_id: Some(session),
+        ..Origin::default()
+    };
+    room.publish(navigation(1), of(other));
+    room.publish(navigation(2), of(ours));
+    for number in 0..50 {
+        room.publish(line(number), of(ours));
+        let change_type = crate::model::event::DomChange::Text;
+        room.publish(EventBody::DomChange { change_type }, of(ours));
+    }
+    room.publish(navigation(3), of(ours));
+    let last = |most| -> Vec<&'static str> {
+        let last = room.last_of(ours, most);
+        last.iter().map(|event| event.type_name()).collect()
+    };
+    let expected = ["page_navigation", "console", "console", "page_navigation"];
+    assert_eq!(last(8), expected);
+    assert_eq!(last(1), ["page_navigation"]);
+    assert_eq!(room.last_of(SessionId::new(), 8).len(), 0);
+}
