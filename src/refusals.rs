@@ -51,10 +51,12 @@ pub enum Limit {
     Ports,
     /// Threads of the process.
     Threads,
+    /// Files and sockets that the process may open, or memory for them.
+    Files,
 }
 
 /// All of them.
-pub const LIMITS: [Limit; 17] = [
+pub const LIMITS: [Limit; 18] = [
     Limit::Sessions,
     Limit::Requests,
     Limit::Actions,
@@ -72,6 +74,7 @@ pub const LIMITS: [Limit; 17] = [
     Limit::MediaSockets,
     Limit::Ports,
     Limit::Threads,
+    Limit::Files,
 ];
 
 impl Limit {
@@ -95,6 +98,7 @@ impl Limit {
             Self::MediaSockets => "media_sockets",
             Self::Ports => "ports",
             Self::Threads => "threads",
+            Self::Files => "files",
         }
     }
 
@@ -103,7 +107,7 @@ impl Limit {
     pub const fn is_want(self) -> bool {
         matches!(
             self,
-            Self::Disk | Self::MediaSockets | Self::Ports | Self::Threads
+            Self::Disk | Self::MediaSockets | Self::Ports | Self::Threads | Self::Files
         )
     }
 

@@ -18,7 +18,7 @@ use crate::refusals::{self, Reached};
 pub(super) struct Health {
     /// `healthy`; `degraded` while no browser can be started, while nothing can be kept on disk, while the
     /// service is being drained, while a session tries to reach LiveKit again, for a minute after a browser
-    /// was lost, and for a minute after the machine lacked room on the disk, ports or threads. Either way the
+    /// was lost, and for a minute after the machine lacked room on the disk, ports, threads or files. Either way the
     /// service answers: it is no reason to restart it.
     #[schema(example = "healthy")]
     status: &'static str,

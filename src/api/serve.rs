@@ -15,6 +15,7 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -65,9 +66,13 @@ pub async fn serve(
     let tending = tend(Arc::clone(&places), config.connections_max);
     let _tending = AbortOnDropHandle::new(tokio::spawn(tending));
     while let Some(accepted) = cancel.run_until_cancelled(listener.accept()).await {
-        let Ok((stream, peer)) = accepted else {
-            sleep(ACCEPT_PAUSE).await;
-            continue;
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                note_want(&error);
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             metrics::counter!("ghostcast_connections_refused_total").increment(1);
@@ -107,6 +112,18 @@ async fn tend(places: Arc<Semaphore>, count_max: usize) {
             // It may take a while; a panic is impossible there, and would cost nothing but this.
             let _ = tokio::task::spawn_blocking(memory::give_back).await;
         }
+    }
+}
+
+/// Nobody can be let in where the machine lacks what a connection takes. What else may go wrong is one
+/// caller's, who has gone again.
+fn note_want(error: &io::Error) {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    if let Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) = errno {
+        refusals::note(
+            Limit::Files,
+            &format!("no connection can be taken: {error}"),
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import time
@@ -115,6 +116,23 @@ def test_what_one_caller_fills_is_counted_and_its_own(ghostcast_bin, web):
         )
         how = health(api)
         assert how["status"] == "healthy" and "(connections)" in how["reasons"][0], how
+
+
+def test_a_service_without_a_file_to_open_says_so(ghostcast_bin):
+    """Nobody can be let in: known once somebody can, and no caller is needed for that to be logged."""
+    with running_service(ghostcast_bin) as service:
+        api = service.api
+        before = resource.prlimit(service.pid, resource.RLIMIT_NOFILE)
+        files = len(os.listdir(f"/proc/{service.pid}/fd"))
+        resource.prlimit(service.pid, resource.RLIMIT_NOFILE, (files + 3, before[1]))
+        with contextlib.ExitStack() as sockets:
+            for _ in range(6):
+                sockets.enter_context(socket.create_connection(("127.0.0.1", service.port)))
+            wait_for(lambda: told(service, "files"), 5, "the log says so")
+        resource.prlimit(service.pid, resource.RLIMIT_NOFILE, before)
+        wait_for(lambda: refusals(api, "files") >= 1, 5, "it is counted")
+        how = health(api)
+        assert how["status"] == "degraded" and "(files)" in how["reasons"][0], how
 
 
 def test_metrics_know_sessions_browsers_and_memory(ghostcast_bin):
