@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::{self, Doors, Life, Metrics};
 use crate::browser::{Pool, Profile, end_strays};
-use crate::config::{Config, Restore};
+use crate::config::{Config, Live, Restore};
 use crate::error::Error;
 use crate::events::Bus;
 use crate::model::{Kept, SessionSpec};
@@ -114,7 +114,7 @@ impl App {
         let kept = registry(&config)?;
         let bus = Bus::new(config.events.clone());
         let manager = Manager::new(
-            Arc::clone(&config),
+            Live::new(Arc::clone(&config)),
             pool,
             bus,
             kept,

@@ -36,6 +36,9 @@ pub(super) struct Settings {
     file: ConfigFile,
     #[command(flatten)]
     address: Address,
+    /// A file of tokens that open the service, one a line: LABEL SCOPE TOKEN.
+    #[arg(long, value_name = "FILE")]
+    tokens_file: Option<PathBuf>,
     /// Where the registry and the profiles of sessions with a name lie.
     #[arg(long, value_name = "DIRECTORY")]
     state_dir: Option<PathBuf>,
@@ -103,6 +106,7 @@ impl Settings {
     /// All settings, where these win over the file and the environment.
     pub(super) fn load(&self) -> Result<Config, Error> {
         self.file.load_with(&Flags {
+            tokens_file: self.tokens_file.clone(),
             state_dir: self.state_dir.clone(),
             screenshots_dir: self.screenshots_dir.clone(),
             registry_file: self.registry_file.clone(),
@@ -124,6 +128,7 @@ impl Settings {
                 config: self.file.config.or(others.file.config),
             },
             address: self.address.or(others.address),
+            tokens_file: self.tokens_file.or(others.tokens_file),
             state_dir: self.state_dir.or(others.state_dir),
             screenshots_dir: self.screenshots_dir.or(others.screenshots_dir),
             registry_file: self.registry_file.or(others.registry_file),
@@ -136,6 +141,7 @@ impl Settings {
     pub(super) fn arguments(&self) -> Vec<OsString> {
         let paths = [
             ("--config", &self.file.config),
+            ("--tokens-file", &self.tokens_file),
             ("--state-dir", &self.state_dir),
             ("--screenshots-dir", &self.screenshots_dir),
             ("--registry-file", &self.registry_file),

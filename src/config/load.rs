@@ -17,9 +17,11 @@ use crate::model::secrets::Entry;
 
 /// Keys whose variables are taken as they are, and the names by which LiveKit's own tools know
 /// them. Any other variable is read as TOML, and `0123` as a number.
-const VERBATIM: [(&str, Option<&str>); 8] = [
+const VERBATIM: [(&str, Option<&str>); 10] = [
+    ("log.level", None),
     ("server.public_url", None),
     ("server.token", None),
+    ("server.tokens_file", None),
     ("livekit.url", Some("LIVEKIT_URL")),
     ("livekit.api_key", Some("LIVEKIT_API_KEY")),
     ("livekit.api_secret", Some("LIVEKIT_API_SECRET")),
@@ -40,6 +42,8 @@ pub struct Flags {
     pub host: Option<IpAddr>,
     /// `--port`: the port of `listen`.
     pub port: Option<u16>,
+    /// `--tokens-file`.
+    pub tokens_file: Option<PathBuf>,
     /// `--state-dir`.
     pub state_dir: Option<PathBuf>,
     /// `--registry-file`.
@@ -81,6 +85,9 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, Error> {
     }
     if let Some(port) = flags.port {
         config.server.listen.set_port(port);
+    }
+    if let Some(file) = &flags.tokens_file {
+        config.server.tokens_file.clone_from(file);
     }
     if let Some(directory) = &flags.state_dir {
         config.state.directory.clone_from(directory);

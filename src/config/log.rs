@@ -24,6 +24,8 @@ pub struct Log {
     pub format: LogFormat,
     /// Whether the ends of actions are written to a file of their own, where there are log files.
     pub actions: bool,
+    /// What is told, as `GHOSTCAST_LOG` says it, which wins over this; empty for the usual.
+    pub level: String,
     /// A file is put aside before it grows beyond this, bytes.
     pub bytes_max: u64,
     /// Files that were put aside and are kept, of each log; older ones are deleted.
@@ -70,6 +72,7 @@ impl Default for Log {
             directory: PathBuf::new(),
             format: LogFormat::Text,
             actions: true,
+            level: String::new(),
             bytes_max: 10 << 20,
             files_max: 5,
             max_age_h: 0.0,

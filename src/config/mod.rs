@@ -6,14 +6,17 @@
 
 mod browser;
 mod files;
+mod live;
 mod load;
 mod log;
 mod outside;
 mod state;
+mod tokens;
 mod vision;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -26,9 +29,11 @@ use crate::model::{Network, Secret};
 
 pub use browser::{Browser, Sandbox};
 pub use files::{Recording, Screenshots};
+pub use live::{Live, Reloaded};
 pub use load::{Flags, data_directory, load, parse, start_url, warn_of_strays};
 pub use log::{Log, LogFormat};
 pub use state::{Restore, State};
+pub use tokens::{Token, TokenForm};
 pub use vision::Vision;
 
 /// A hundred years, in hours.
@@ -75,10 +80,12 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
-    /// Where to listen. Any address that is not loopback needs `token`.
+    /// Where to listen. Any address that is not loopback needs `token` or `tokens_file`.
     pub listen: SocketAddr,
-    /// The bearer token that every request must carry; empty for none (loopback only).
+    /// The bearer token that opens everything; without it and a file, none is needed (loopback only).
     pub token: Secret,
+    /// A file of further tokens, each with its scope; empty for none.
+    pub tokens_file: PathBuf,
     /// Origins, besides the service's own, whose pages may call it (`https://app.example.com`).
     pub allowed_origins: Vec<String>,
     /// Largest request body, bytes.
@@ -205,6 +212,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8765),
             token: Secret::default(),
+            tokens_file: PathBuf::new(),
             allowed_origins: Vec::new(),
             body_bytes_max: 256 * 1024,
             connections_max: 1_024,

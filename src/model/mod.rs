@@ -18,6 +18,7 @@ mod patterns;
 pub mod progress;
 pub mod reading;
 pub mod recording;
+mod scope;
 pub mod secret;
 pub mod secrets;
 pub mod session;
@@ -43,6 +44,7 @@ pub use outcome::{
 pub use progress::{ActionState, ActionStatus};
 pub use reading::Unreadable;
 pub use recording::{FileState, RecordingFile, RecordingState, RecordingStatus};
+pub use scope::{Reach, Right, Scope};
 pub use secret::Secret;
 pub use secrets::Secrets;
 pub use session::{SessionRecord, SessionSpec, SessionState};

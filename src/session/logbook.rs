@@ -253,11 +253,11 @@ impl Manager {
     }
 
     fn remembers(&self) -> bool {
-        config::age(self.ground.config.session.ended_kept_h).is_some()
+        config::age(self.ground.config.now().session.ended_kept_h).is_some()
     }
 
     fn remembers_from(&self) -> String {
-        let kept = config::age(self.ground.config.session.ended_kept_h);
+        let kept = config::age(self.ground.config.now().session.ended_kept_h);
         UnixTime::now().minus(kept.unwrap_or_default()).to_iso8601()
     }
 

@@ -20,7 +20,7 @@ use super::slots::{self, Slot, Slots};
 use super::start::{self, Ground};
 use super::usage::{Busy, Measured};
 use crate::browser::Pool;
-use crate::config::Config;
+use crate::config::{Config, Live};
 use crate::error::{Chain, Error, ErrorKind};
 use crate::events;
 use crate::model::{
@@ -84,7 +84,7 @@ impl Drop for Claim<'_> {
 impl Manager {
     /// A manager without sessions.
     pub fn new(
-        config: Arc<Config>,
+        config: Live,
         pool: Pool,
         bus: events::Bus,
         kept: (Registry, Vec<Kept>),
@@ -93,11 +93,12 @@ impl Manager {
         cancel: CancellationToken,
     ) -> Self {
         let (registry, stored) = kept;
-        pool.own_addresses().add(config.server.listen);
-        let vision = vision::Client::new(&config.vision);
+        let first = config.now();
+        pool.own_addresses().add(first.server.listen);
+        let vision = vision::Client::new(&first.vision);
         let ground = Ground {
             vision,
-            shelf: start::shelf(&config.recording),
+            shelf: start::shelf(&first.recording),
             registry,
             ended: Ended::default(),
             journal,
@@ -146,9 +147,13 @@ impl Manager {
 
     async fn open_uncounted(&self, mut spec: SessionSpec) -> Result<Opened, Error> {
         spec.check()?;
-        start::narrow(&self.ground.config.browser, &mut spec)?;
-        start::check_livekit(&self.ground.config, &spec)?;
-        start::policy(&self.ground.config, &spec, self.ground.pool.own_addresses())?;
+        start::narrow(&self.ground.config.now().browser, &mut spec)?;
+        start::check_livekit(&self.ground.config.now(), &spec)?;
+        start::policy(
+            &self.ground.config.now(),
+            &spec,
+            self.ground.pool.own_addresses(),
+        )?;
         let claimed = loop {
             match self.claim(&spec)? {
                 slots::Claim::New(claimed) => break claimed,
@@ -250,7 +255,7 @@ impl Manager {
         let mut there = spec.clone();
         there.initial_url = Some(url);
         let own = self.ground.pool.own_addresses();
-        match start::policy(&self.ground.config, &there, own) {
+        match start::policy(&self.ground.config.now(), &there, own) {
             Ok(_) => there.initial_url,
             Err(error) => {
                 tracing::warn!(%error, "a session does not come back to its last page");
@@ -282,7 +287,7 @@ impl Manager {
             secret_labels: labels.iter().cloned().collect(),
         };
         let is_named = spec.session_name.is_some();
-        let secrets = Secrets::new(&self.ground.config.secrets, &spec.secrets);
+        let secrets = Secrets::new(&self.ground.config.now().secrets, &spec.secrets);
         secrets.lose(&labels);
         let keeping = Keeping::new(first, self.ground.registry.clone(), secrets);
         if is_named {
@@ -429,7 +434,7 @@ impl Manager {
     /// remembers.
     async fn sweep(self, mut record: watch::Receiver<SessionRecord>) {
         let cancel = self.ground.cancel.clone();
-        let kept = self.ground.config.session.failed_kept();
+        let kept = self.ground.config.now().session.failed_kept();
         let sweeping = async {
             // Whoever writes the record may be gone, and leaves it as it is.
             let _ = record.wait_for(|record| record.state.is_dead()).await;
@@ -492,7 +497,7 @@ impl Manager {
 
     /// Saves a screenshot on the service's own disk.
     pub async fn save_picture(&self, name: PictureName, picture: Vec<u8>) -> Result<Saved, Error> {
-        let gallery = start::gallery(&self.ground.config.screenshots);
+        let gallery = start::gallery(&self.ground.config.now().screenshots);
         let saving = tokio::task::spawn_blocking(move || gallery.save(&name, &picture));
         saving
             .await
@@ -551,7 +556,7 @@ impl Manager {
         let pool = &self.ground.pool;
         let mut pause = WARM_UP_AGAIN_MIN;
         loop {
-            let outcome = if self.ground.config.browser.keep_warm {
+            let outcome = if self.ground.config.now().browser.keep_warm {
                 pool.warm_up().await
             } else {
                 pool.check()
@@ -574,8 +579,8 @@ impl Manager {
 
     /// Takes the names of a new session, or finds who has them.
     fn claim(&self, spec: &SessionSpec) -> Result<slots::Claim, Error> {
-        let config = &self.ground.config;
-        let first = |spec: &SessionSpec| start::first_record(config, spec);
+        let config = self.ground.config.now();
+        let first = |spec: &SessionSpec| start::first_record(&config, spec);
         let claimed = self.lock().claim(spec, first, config.session.count_max);
         claimed.map_err(|error| match error.kind {
             ErrorKind::Exhausted => refused(Limit::Sessions, error),

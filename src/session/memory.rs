@@ -40,9 +40,8 @@ impl Ended {
 impl Manager {
     /// Whether the browsers leave room for one more session.
     pub(super) async fn must_have_memory(&self) -> Result<(), Error> {
-        let config = &self.ground.config.browser;
+        let configured = self.ground.config.now().browser.memory_bytes_max;
         let leaders = self.browsers();
-        let configured = config.memory_bytes_max;
         let looking = tokio::task::spawn_blocking(move || {
             let budget = match configured {
                 0 => memory::usual_budget()?,
@@ -71,7 +70,7 @@ impl Manager {
 
     /// Ends renderers that take more memory than they may, for as long as the service runs.
     pub async fn watch_memory(self) {
-        let bytes_max = self.ground.config.browser.renderer_bytes_max;
+        let bytes_max = self.ground.config.now().browser.renderer_bytes_max;
         if bytes_max == 0 {
             return;
         }

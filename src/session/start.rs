@@ -27,7 +27,7 @@ use super::visited::Visited;
 use crate::browser::capture::Easel;
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
 use crate::browser::{self, Jar, Lease, Pool, Profile, TabEvent, Tabs};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Live};
 use crate::error::{Error, ErrorKind};
 use crate::events;
 use crate::model::allowlist::{self, Allowlist};
@@ -47,7 +47,7 @@ const SKETCHES_MAX: usize = 2;
 /// What every session of the service is started with.
 #[derive(Debug, Clone)]
 pub(super) struct Ground {
-    pub(super) config: Arc<Config>,
+    pub(super) config: Live,
     pub(super) pool: Pool,
     pub(super) bus: events::Bus,
     pub(super) vision: vision::Client,
@@ -177,7 +177,7 @@ pub(super) async fn start(
     keeping: Keeping,
     stage: &mut Option<Stage>,
 ) -> Result<SessionHandle, Error> {
-    let (config, tracker) = (ground.config, ground.tracker);
+    let (config, tracker) = (ground.config.now(), ground.tracker);
     let cancel = ground.cancel.child_token();
     let span = tracing::info_span!("session", room = %record.channel(), id = %record.session_id);
     let policy = policy(&config, &spec, ground.pool.own_addresses())?;

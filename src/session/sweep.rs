@@ -26,7 +26,7 @@ fn note(kind: &'static str, count: usize) {
 impl Manager {
     /// Looks again and again for what is to go, until the service ends.
     pub async fn sweep_for_ever(self) {
-        let every = Duration::from_secs(self.ground.config.state.sweep_every_s);
+        let every = Duration::from_secs(self.ground.config.now().state.sweep_every_s);
         let cancel = self.ground.cancel.clone();
         while cancel
             .run_until_cancelled(tokio::time::sleep(every))
@@ -42,8 +42,8 @@ impl Manager {
         self.remove_stored().await;
         let files = Files {
             shelf: self.ground.shelf.clone(),
-            gallery: start::gallery(&self.ground.config.screenshots),
-            config: self.ground.config.clone(),
+            gallery: start::gallery(&self.ground.config.now().screenshots),
+            config: self.ground.config.now(),
             profiles: self.ground.registry.profiles(),
             // Those of sessions that there are stay, and so do those that are in use.
             names: self.names(),
@@ -56,7 +56,7 @@ impl Manager {
 
     /// Removes stored sessions that nothing has happened in for too long, with their profiles.
     async fn remove_stored(&self) {
-        let hours = self.ground.config.session.stored_max_age_h;
+        let hours = self.ground.config.now().session.stored_max_age_h;
         let Some(age) = config::age(hours) else {
             return;
         };
