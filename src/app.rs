@@ -21,7 +21,7 @@ pub use crate::session::Journal;
 
 /// Everybody has ended within this time of a shutdown, or is cut off.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(5);
-/// How often the recorder of measurements tidies up.
+/// How often what is kept in memory is tidied up, and what is good no more ended.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// The running service.
@@ -59,14 +59,14 @@ fn registry(config: &Config) -> Result<(Registry, Vec<Kept>), Error> {
     Ok((registry, kept))
 }
 
-/// Keeps the recorder's memory bounded.
-async fn tidy_up(metrics: Metrics, cancel: CancellationToken) {
+/// Keeps the recorder's memory bounded, and ends what is good no more.
+async fn tidy_up(doors: Doors, cancel: CancellationToken) {
     while cancel
         .run_until_cancelled(tokio::time::sleep(UPKEEP_EVERY))
         .await
         .is_some()
     {
-        metrics.upkeep();
+        doors.upkeep();
     }
 }
 
@@ -85,7 +85,7 @@ impl App {
     pub async fn start(config: Config, journal: Journal) -> Result<Self, Error> {
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let metrics = Metrics::install()?;
-        let listen = config.server.listen;
+        let (listen, tokens) = (config.server.listen, config.server.tokens()?);
         let listener = TcpListener::bind(listen).await.map_err(|error| {
             Error::unavailable(format!("cannot listen on {listen}: {error}"))
                 .hint("Stop what listens there, or choose another address with --listen.")
@@ -98,6 +98,7 @@ impl App {
         let mut config = config;
         config.server.listen = address;
         let config = Arc::new(config);
+        let live = Live::new(Arc::clone(&config));
         let (pool, swept) =
             Pool::new(config.browser.clone(), tracker.clone()).map_err(|error| {
                 Error::unavailable("cannot make a working directory")
@@ -114,7 +115,7 @@ impl App {
         let kept = registry(&config)?;
         let bus = Bus::new(config.events.clone());
         let manager = Manager::new(
-            Live::new(Arc::clone(&config)),
+            live,
             pool,
             bus,
             kept,
@@ -128,7 +129,7 @@ impl App {
             cancel: cancel.clone(),
             ended: ended.clone(),
         };
-        let doors = Doors::new(manager.clone(), Arc::clone(&config), metrics.clone(), life);
+        let doors = Doors::new(manager.clone(), Arc::clone(&config), tokens, metrics, life);
         let router = api::router(doors.clone())?;
         tracker.spawn(api::serve(
             listener,
@@ -136,7 +137,7 @@ impl App {
             config.server.clone(),
             cancel.clone(),
         ));
-        tracker.spawn(tidy_up(metrics, cancel.clone()));
+        tracker.spawn(tidy_up(doors.clone(), cancel.clone()));
         let watching = manager.clone().watch_memory();
         tracker.spawn(cancel.clone().run_until_cancelled_owned(watching));
         tracker.spawn(manager.clone().sweep_for_ever());

@@ -97,7 +97,8 @@ const BROWSER: [&str; 14] = [
 ];
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
-const ENGINES: [(&str, &[&str]); 31] = [
+const ENGINES: [(&str, &[&str]); 32] = [
+    ("aws_lc_rs", &["api/access/credential.rs"]),
     ("axum", &["api/", "demo.rs", "validate/pages.rs"]),
     ("chromiumoxide_cdp", &["browser/"]),
     ("chromiumoxide_types", &["browser/"]),

@@ -25,9 +25,6 @@ pub(super) struct ActQuery {
     #[serde(default = "waits")]
     #[param(default = true)]
     wait: bool,
-    /// The token, where no header can be set.
-    #[serde(rename = "access_token")]
-    _access_token: Option<String>,
 }
 
 fn waits() -> bool {

@@ -1,48 +1,31 @@
-//! Who may come in: the bearer token, the Origin, and the Host.
+//! From where one may call: the Origin, and the Host.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Version, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
+use super::Doors;
 use super::place::Place;
-use super::{Doors, grpc};
 use crate::error::Error;
-use crate::model::Secret;
 
-/// Paths that need no token: they hold nothing of any session.
-const OPEN_PATHS: [&str; 6] = [
-    "/",
-    "/health",
-    "/health/live",
-    "/health/ready",
-    "/demo",
-    "/openapi.json",
-];
-const OPEN_PREFIX: &str = "/assets/";
-
-/// Lets a request in or answers why not.
-pub(super) async fn guard(State(doors): State<Doors>, request: Request, next: Next) -> Response {
+/// Whether a request may have been made from where it comes, and is meant for the service.
+pub(super) fn check(doors: &Doors, request: &Request) -> Result<(), Error> {
     let server = &doors.config.server;
     let headers = request.headers();
     let place = Place::of(server, headers, request.extensions());
     let public = place.origin();
-    let checks = authority(&request)
-        .and_then(|host| origin(headers, host, &server.allowed_origins, public.as_deref()))
-        .and_then(|()| {
-            host(
-                &request,
-                server.listen.ip().is_loopback() && server.token.is_empty(),
-                place.host(),
-            )
-        })
-        .and_then(|()| token(&request, &server.token));
-    match checks {
-        Ok(()) => next.run(request).await,
-        Err(error) if grpc::speaks(&request) => grpc::refuse(&error),
-        Err(error) => error.into_response(),
-    }
+    let called = authority(request)?;
+    origin(headers, called, &server.allowed_origins, public.as_deref())?;
+    let is_open = server.listen.ip().is_loopback() && doors.access.is_open();
+    host(request, is_open, place.host())
+}
+
+/// The name that the service was called by, as [`authority`] has found it.
+pub(super) fn host_of(parts: &Parts) -> Option<&str> {
+    let host = parts.headers.get(header::HOST);
+    let host = host.and_then(|host| host.to_str().ok());
+    host.or(parts.uri.authority().map(Authority::as_str))
 }
 
 /// The one name that the service is called by: HTTP/2 says it in the request's own URI, HTTP/1.1 must say
@@ -130,37 +113,6 @@ fn host(request: &Request, is_open: bool, public: Option<&str>) -> Result<(), Er
     )
 }
 
-fn token(request: &Request, expected: &Secret) -> Result<(), Error> {
-    let path = request.uri().path();
-    let is_open = OPEN_PATHS.contains(&path) || path.starts_with(OPEN_PREFIX);
-    if expected.is_empty() || is_open {
-        return Ok(());
-    }
-    let bearer = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    // A browser's WebSocket cannot set headers.
-    let query = request.uri().query().unwrap_or_default();
-    let in_query = url::form_urlencoded::parse(query.as_bytes())
-        .find_map(|(name, value)| (name == "access_token").then_some(value));
-    let is_right = |given: &str| same(given.as_bytes(), expected.reveal().as_bytes());
-    if bearer.is_some_and(is_right) || in_query.is_some_and(|given| is_right(&given)) {
-        return Ok(());
-    }
-    Err(Error::unauthenticated("a valid token is needed")
-        .hint("Send the header \"Authorization: Bearer TOKEN\" with the service's server.token."))
-}
-
-/// Compares in a time that does not tell where the texts differ.
-fn same(given: &[u8], expected: &[u8]) -> bool {
-    let difference = given
-        .iter()
-        .zip(expected)
-        .fold(0, |sum, (a, b)| sum | (a ^ b));
-    given.len() == expected.len() && difference == 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,11 +192,5 @@ mod tests {
             ask(request.body(axum::body::Body::empty()).unwrap())
         };
         assert!(by_uri("http://127.0.0.1:8765/") && !by_uri("http://evil.test:8765/"));
-    }
-
-    #[test]
-    fn tokens_compare_whole() {
-        assert!(same(b"secret", b"secret"));
-        assert!(!same(b"secre", b"secret") && !same(b"secrex", b"secret") && !same(b"", b"s"));
     }
 }

@@ -1,11 +1,12 @@
 //! REST: sessions that have ended.
 
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Doors;
+use super::access::Caller;
 use super::body::Params;
 use super::sessions::SessionList;
 use super::status::ErrorBody;
@@ -46,11 +47,12 @@ impl From<(EndedSession, SessionState)> for Ended {
 }
 
 impl EndedList {
-    /// All that are known.
-    pub(super) async fn of(manager: &Manager) -> Result<Self, Error> {
-        let ended = manager.ended().await?.into_iter().map(Ended::from);
+    /// All that are known, of those that the caller may see.
+    pub(super) async fn of(manager: &Manager, caller: &Caller) -> Result<Self, Error> {
+        let mut ended = manager.ended().await?;
+        ended.retain(|(session, _)| caller.sees_ended(session));
         Ok(Self {
-            ended: ended.collect(),
+            ended: ended.into_iter().map(Ended::from).collect(),
         })
     }
 }
@@ -64,25 +66,25 @@ pub(super) struct ListQuery {
     /// there are.
     #[serde(default)]
     ended: bool,
-    /// The token, where no header can be set.
-    #[serde(rename = "access_token")]
-    _access_token: Option<String>,
 }
 
-/// List all sessions; or, with `ended=true`, those that have ended.
+/// List all sessions, with a token of one session that one; or, with `ended=true`, those that have ended.
 #[utoipa::path(get, path = "/sessions", tag = "sessions", params(ListQuery), responses(
     (status = 200, description = "All sessions", body = Listed),
     (status = 503, description = "Of those that have ended nothing can be read", body = ErrorBody),
 ))]
 pub(super) async fn list(
     State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
     Params(query): Params<ListQuery>,
 ) -> Result<Json<Listed>, Error> {
     let listed = match query.ended {
-        true => Listed::Ended(EndedList::of(&doors.manager).await?),
-        false => Listed::Sessions(SessionList {
-            sessions: doors.manager.records(),
-        }),
+        true => Listed::Ended(EndedList::of(&doors.manager, &caller).await?),
+        false => {
+            let mut sessions = doors.manager.records();
+            sessions.retain(|record| caller.sees(record));
+            Listed::Sessions(SessionList { sessions })
+        }
     };
     Ok(Json(listed))
 }

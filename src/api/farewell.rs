@@ -15,6 +15,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) enum Farewell {
     /// The service ends.
     GoingAway,
+    /// What let the caller in is good no more.
+    NotLetIn,
     /// What came made no sense.
     ProtocolError,
     /// What came was too large.
@@ -37,6 +39,7 @@ impl Farewell {
         match self {
             Self::GoingAway => 1001,
             Self::ProtocolError => 1002,
+            Self::NotLetIn => 1008,
             Self::TooBig => 1009,
         }
     }
@@ -44,6 +47,7 @@ impl Farewell {
     const fn reason(self) -> &'static str {
         match self {
             Self::GoingAway => "the service ends",
+            Self::NotLetIn => "the token is good no more",
             Self::ProtocolError => "the frame could not be read",
             Self::TooBig => "the frame is too large",
         }

@@ -88,12 +88,24 @@ fn describe() {
     for reason in [EndReason::BrowserLost, EndReason::Internal] {
         metrics::counter!("ghostcast_browsers_lost_total", "reason" => reason.as_str()).absolute(0);
     }
+    for reason in ["missing", "unknown", "ticket", "share", "throttled"] {
+        metrics::counter!("ghostcast_auth_failures_total", "reason" => reason).absolute(0);
+    }
+    for (kind, outcome) in [
+        ("ticket", "issued"),
+        ("ticket", "used"),
+        ("share", "issued"),
+        ("share", "revoked"),
+    ] {
+        metrics::counter!("ghostcast_passes_total", "kind" => kind, "outcome" => outcome)
+            .absolute(0);
+    }
     for stage in ["decode", "compose", "encode"] {
         let _ = metrics::histogram!("ghostcast_stage_seconds", "stage" => stage);
     }
 }
 
-const COUNTERS: [(&str, &str); 30] = [
+const COUNTERS: [(&str, &str); 32] = [
     (
         "ghostcast_action_log_lines_dropped_total",
         "Lines that found no room on their way to the file of actions",
@@ -138,6 +150,14 @@ const COUNTERS: [(&str, &str); 30] = [
     (
         "ghostcast_events_lagged_total",
         "Events that slow subscribers missed",
+    ),
+    (
+        "ghostcast_auth_failures_total",
+        "Requests without a token, ticket or link that is good, by reason",
+    ),
+    (
+        "ghostcast_passes_total",
+        "Tickets and links to watch by, by kind and outcome",
     ),
     ("ghostcast_actions_total", "Actions, by type and outcome"),
     (

@@ -3,6 +3,7 @@
 //! Thin: each handler parses, asks [`Manager`], and answers. Wire formats and status codes live
 //! here and nowhere else.
 
+mod access;
 mod actions;
 mod auth;
 mod body;
@@ -26,9 +27,11 @@ mod screenshots;
 mod selector;
 mod serve;
 mod sessions;
+mod share;
 mod stats;
 mod status;
 mod subscribe;
+mod tickets;
 mod watch;
 mod ws;
 
@@ -45,7 +48,8 @@ use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::config::Config;
+use self::access::Access;
+use crate::config::{self, Config};
 use crate::error::Error;
 use crate::session::Manager;
 
@@ -59,6 +63,7 @@ pub struct Doors {
     config: Arc<Config>,
     metrics: Metrics,
     life: Life,
+    access: Access,
     asked: stats::Asked,
 }
 
@@ -74,15 +79,34 @@ pub struct Life {
 }
 
 impl Doors {
-    /// Doors to the sessions of `manager`.
-    pub fn new(manager: Manager, config: Arc<Config>, metrics: Metrics, life: Life) -> Self {
+    /// Doors to the sessions of `manager`; `tokens` open them.
+    pub fn new(
+        manager: Manager,
+        config: Arc<Config>,
+        tokens: Vec<config::Token>,
+        metrics: Metrics,
+        life: Life,
+    ) -> Self {
         Self {
             manager,
             config,
             metrics,
             life,
+            access: Access::new(tokens),
             asked: stats::Asked::default(),
         }
+    }
+
+    /// Takes other tokens. What was opened by one that is gone ends; sessions go on. Answers how many
+    /// there are, and how many are gone.
+    pub fn replace_tokens(&self, tokens: Vec<config::Token>) -> (usize, usize) {
+        self.access.replace(tokens)
+    }
+
+    /// Ends what is good no more; to be called every few seconds.
+    pub fn upkeep(&self) {
+        self.metrics.upkeep();
+        self.access.upkeep(&self.manager);
     }
 
     /// Serves MCP to the one client that this service is carried for, on a stream of lines, each one
@@ -125,6 +149,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
             "/sessions/{room_name}/storage_state",
             get(sessions::storage_state),
         )
+        .merge(pass_routes())
         .route("/sessions/{room_name}/context", get(sessions::context))
         .route(
             "/sessions/{room_name}/screenshot",
@@ -150,7 +175,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
             doors.clone(),
             body::gathered,
         ))
-        .layer(middleware::from_fn_with_state(doors.clone(), auth::guard))
+        .layer(middleware::from_fn_with_state(doors.clone(), access::guard))
         // Each body has its bound when it is gathered.
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(status::panicked))
@@ -159,6 +184,14 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .layer(middleware::from_fn_with_state(doors.clone(), stats::count))
         .layer(middleware::from_fn(status::request_id))
         .with_state(doors))
+}
+
+/// What is made from a token: tickets, and links to watch by.
+fn pass_routes() -> Router<Doors> {
+    Router::new().route("/tickets", post(tickets::issue)).route(
+        "/sessions/{room_name}/share",
+        post(share::share).delete(share::revoke),
+    )
 }
 
 /// Recordings, of one session and of all.

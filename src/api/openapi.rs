@@ -1,13 +1,13 @@
 //! `GET /openapi.json`.
 
 use axum::Json;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
     actions, control, downloads, drain, ended, health, metrics, recordings, screenshots, sessions,
-    stats, status, watch, ws,
+    share, stats, status, tickets, watch, ws,
 };
 
 #[derive(OpenApi)]
@@ -54,6 +54,9 @@ use super::{
         watch::offer,
         watch::trickle,
         watch::end,
+        share::share,
+        share::revoke,
+        tickets::issue,
         health::health,
         health::live,
         health::ready,
@@ -65,7 +68,7 @@ use super::{
     ),
     components(schemas(status::ErrorBody)),
     modifiers(&Token, &Refusals),
-    security(("token" = []))
+    security(("token" = []), ("ticket" = []))
 )]
 struct Document;
 
@@ -80,7 +83,16 @@ impl Modify for Refusals {
                 "The request is not valid: a parameter, the body or the path",
             ),
             ("401", "A valid token is needed"),
-            ("403", "This origin or host may not call the service"),
+            (
+                "403",
+                "This origin or host may not call the service, or the token's scope does not reach this \
+                 far: the message says which it takes",
+            ),
+            (
+                "429",
+                "A bound is reached, or too many wrong tokens came from this address: wait as long as \
+                 Retry-After says",
+            ),
         ];
         let of_bodies = [
             ("408", "The body did not come in time"),
@@ -111,19 +123,25 @@ impl Modify for Refusals {
     }
 }
 
-/// Describes the bearer token, needed where the service has one.
+/// Describes the bearer token, needed where the service has one, and what may stand for it.
 struct Token;
 
 impl Modify for Token {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
         bearer.description = Some(
-            "server.token; a service without one on loopback needs none. Without a valid token: \
-             401."
+            "server.token, or one of server.tokens_file with its scope; a service without any on \
+             loopback needs none. Without a valid token: 401."
                 .to_owned(),
+        );
+        let ticket = ApiKeyValue::with_description(
+            "ticket",
+            "A ticket of POST /tickets, for one request, where a browser cannot send a header.",
         );
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(bearer));
+        let ticket = SecurityScheme::ApiKey(ApiKey::Query(ticket));
+        components.add_security_scheme("ticket", ticket);
     }
 }
 

@@ -86,6 +86,15 @@ impl Place {
         }
     }
 
+    /// The service's address, with a slash at the end; `fallback` is the authority where the address
+    /// outside is not known.
+    pub(super) fn base(&self, fallback: &str) -> Option<String> {
+        match &self.public {
+            Some(public) => Some(public.to_string()),
+            None => Some(Url::parse(&format!("http://{fallback}/")).ok()?.into()),
+        }
+    }
+
     /// The WebSocket of a path; `fallback` is the authority where the address outside is not known.
     pub(super) fn socket(&self, fallback: &str, path: &[&str]) -> Option<String> {
         let base = match &self.public {

@@ -49,9 +49,6 @@ pub(super) struct ScreenshotQuery {
     /// Answers JSON: the picture in base64, and with `marks` the list of elements.
     #[serde(default)]
     json: bool,
-    /// The token, where no header can be set.
-    #[serde(rename = "access_token")]
-    _access_token: Option<String>,
 }
 
 /// A screenshot as JSON.

@@ -1,13 +1,14 @@
 //! REST: sessions and what their pages show.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Doors;
+use super::access::Caller;
 use super::body::{JsonBody, OptionalJsonBody, Params};
 use super::place::Place;
 use super::status::ErrorBody;
@@ -48,10 +49,12 @@ pub(super) struct Started {
 ))]
 pub(super) async fn start(
     State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
     extensions: Extensions,
     headers: HeaderMap,
     JsonBody(spec): JsonBody<SessionSpec>,
 ) -> Result<Response, Error> {
+    caller.enter_new(&doors.manager, &spec)?;
     let Opened { handle, is_reused } = doors.manager.open(spec).await?;
     let record = handle.opened().await;
     let place = Place::of(&doors.config.server, &headers, &extensions);
@@ -89,9 +92,6 @@ pub(super) struct CloseQuery {
     #[serde(default)]
     #[param(inline)]
     profile: ProfileFate,
-    /// The token, where no header can be set.
-    #[serde(rename = "access_token")]
-    _access_token: Option<String>,
 }
 
 /// What becomes of a profile.
@@ -284,9 +284,6 @@ pub(super) struct ContextQuery {
     #[serde(default = "yes")]
     #[param(default = true)]
     boxes: bool,
-    /// The token, where no header can be set.
-    #[serde(rename = "access_token")]
-    _access_token: Option<String>,
 }
 
 const fn yes() -> bool {
@@ -316,7 +313,6 @@ pub(super) async fn context(
         text_cursor,
         find,
         boxes,
-        ..
     } = query;
     if limit == Some(0) {
         return Err(Error::invalid_input("limit is out of range").hint("Use 1 to 5000."));

@@ -1,11 +1,13 @@
 //! WHEP (draft-ietf-wish-whep): offer in, answer and Location out, DELETE ends it.
 
+use axum::Extension;
 use axum::extract::rejection::StringRejection;
 use axum::extract::{Path, State};
 use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::Doors;
+use super::access::Caller;
 use super::place::Place;
 use super::status::ErrorBody;
 use crate::error::Error;
@@ -27,6 +29,7 @@ const SDP: &str = "application/sdp";
 pub(super) async fn offer(
     State(doors): State<Doors>,
     Path(room): Path<String>,
+    Extension(caller): Extension<Caller>,
     extensions: Extensions,
     headers: HeaderMap,
     offer: Result<String, StringRejection>,
@@ -47,7 +50,7 @@ pub(super) async fn offer(
     };
     let handle = doors.manager.find(&room).await?;
     let place = Place::of(&doors.config.server, &headers, &extensions);
-    let (viewer, answer) = handle.add_viewer(offer, place.client).await?;
+    let (viewer, answer) = handle.add_viewer(offer, place.client, caller.gone).await?;
     let session = handle.record().session_id.to_string();
     let location = place.location(&["whep", &session, &viewer.to_string()]);
     let headers = [

@@ -3,18 +3,19 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
+use axum::{Extension, Json};
 use futures::future::poll_immediate;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, interval_at, timeout};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Doors;
+use super::access::Caller;
 use super::body::Params;
 use super::farewell::Farewell;
 use super::status::ErrorBody;
@@ -33,6 +34,9 @@ const UNANSWERED_BEHIND_MAX: u32 = 12;
 pub(super) const READ_BUFFER: usize = 4 * 1024;
 /// A subscriber sends nothing but pongs and closes.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+
+/// The subprotocol, for clients that offer any.
+const SUBPROTOCOL: &str = "ghostcast.events.v1";
 
 /// Names the counting that an event's number is of.
 pub(super) const EVENTS_EPOCH: HeaderName = HeaderName::from_static("x-events-epoch");
@@ -54,9 +58,6 @@ pub(super) struct EventsQuery {
     /// Each event also says its `epoch`, and its `session_id`, `tab` and `action_id` where they apply.
     #[serde(default)]
     details: bool,
-    /// The token, where no header can be set.
-    #[serde(rename = "access_token")]
-    _access_token: Option<String>,
 }
 
 /// The event sockets of a room.
@@ -92,7 +93,9 @@ pub(super) async fn connections(
     params(("room_name" = String, Path, description = "Session id, name or room"), EventsQuery),
     responses(
     (status = 101, description = "Text frames follow, each one event. The header X-Events-Epoch names \
-        the room's epoch"),
+        the room's epoch. A client that cannot send a header offers the subprotocols \
+        ghostcast.events.v1 and ghostcast.bearer.TOKEN, the token as base64url. When the token is good no \
+        more, the socket is closed with 1008"),
     (status = 400, description = "No WebSocket handshake, an unknown type, or not a room name",
         body = ErrorBody),
     (status = 429, description = "Too many sockets on this room", body = ErrorBody),
@@ -100,6 +103,7 @@ pub(super) async fn connections(
 pub(super) async fn events(
     State(doors): State<Doors>,
     Path(room): Path<String>,
+    Extension(caller): Extension<Caller>,
     Params(query): Params<EventsQuery>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Error> {
@@ -121,14 +125,17 @@ pub(super) async fn events(
     let tracked = doors.life.tracker.token();
     let cancel = doors.life.cancel;
     let mut response = upgrade
+        .protocols([SUBPROTOCOL])
         .read_buffer_size(READ_BUFFER)
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
         .on_upgrade(async move |mut socket| {
             let serving = serve(&mut socket, subscription, details, heartbeat);
-            let farewell = match cancel.run_until_cancelled(serving).await {
-                None => Some(Farewell::GoingAway),
-                Some(farewell) => farewell,
+            let farewell = tokio::select! {
+                biased;
+                () = cancel.cancelled() => Some(Farewell::GoingAway),
+                () = caller.gone.cancelled() => Some(Farewell::NotLetIn),
+                farewell = serving => farewell,
             };
             if let Some(farewell) = farewell {
                 farewell.say(&mut socket).await;

@@ -301,14 +301,15 @@ impl Default for Events {
 impl Config {
     /// Checks what types cannot say.
     fn check(&self) -> Result<(), Error> {
-        if !self.server.listen.ip().is_loopback() && self.server.token.is_empty() {
+        let is_guarded = !self.server.token.is_empty() || self.server.has_tokens_file();
+        if !self.server.listen.ip().is_loopback() && !is_guarded {
             return Err(Error::invalid_input(format!(
                 "refusing to listen on {} without a token",
                 self.server.listen
             ))
             .hint(
-                "Set server.token (GHOSTCAST_SERVER__TOKEN) to a long random text, or listen on \
-                 127.0.0.1.",
+                "Set server.token (GHOSTCAST_SERVER__TOKEN) to a long random text, name a file of tokens \
+                 in server.tokens_file, or listen on 127.0.0.1.",
             ));
         }
         let livekit = &self.livekit;

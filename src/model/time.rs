@@ -21,6 +21,12 @@ impl UnixTime {
         Self(self.0 - duration.as_secs_f64())
     }
 
+    /// So much later.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0 + duration.as_secs_f64())
+    }
+
     /// ISO 8601 in UTC with milliseconds, as the REST records have it.
     pub fn to_iso8601(self) -> String {
         let millis_total = (self.0 * 1000.0).max(0.0) as u64;

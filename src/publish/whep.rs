@@ -5,6 +5,7 @@
 //! itself and says so; whoever keeps the list of viewers waits for [`Viewer::ended`].
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ pub struct Options {
     pub remote: Option<IpAddr>,
     /// The bits a second.
     pub rate: Rate,
+    /// Cancelled when it may watch no more.
+    pub until: CancellationToken,
 }
 
 /// What may go wrong with a viewer.
@@ -100,10 +103,19 @@ pub fn start(
     let id = ViewerId::new();
     let cancel = cancel.child_token();
     let (ended, ended_seen) = watch::channel(None);
-    let stop = cancel.clone();
+    let (stop, until) = (cancel.clone(), options.until.clone());
     let task = async move {
         let report = |_| info!("a viewer watches");
-        let end = driver.run(&mut feed, &stop, report).await;
+        let end = {
+            let mut running = pin!(driver.run(&mut feed, &stop, report));
+            tokio::select! {
+                end = running.as_mut() => end,
+                () = until.cancelled() => {
+                    stop.cancel();
+                    running.await
+                }
+            }
+        };
         info!(%end, "the viewer is gone");
         drop(feed);
         ended.send_replace(Some(Arc::new(end)));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::keeping::Keeping;
 use super::ledger::Ledger;
@@ -131,15 +132,17 @@ impl SessionHandle {
             })
     }
 
-    /// Adds a WHEP viewer by its SDP offer; answers its id and the SDP answer.
+    /// Adds a WHEP viewer by its SDP offer, who may watch `until` then; answers its id and the SDP answer.
     pub async fn add_viewer(
         &self,
         offer: String,
         remote: Option<IpAddr>,
+        until: CancellationToken,
     ) -> Result<(ViewerId, String), Error> {
         self.ask(|reply| Request::AddViewer {
             offer,
             remote,
+            until,
             reply,
         })
         .await

@@ -145,11 +145,12 @@ impl Outlets {
         }
     }
 
-    /// Adds a WHEP viewer, whose address is `remote` as far as it is known.
+    /// Adds a WHEP viewer, whose address is `remote` as far as it is known, and who may watch `until` then.
     pub(super) fn add_viewer(
         &mut self,
         offer: &str,
         remote: Option<IpAddr>,
+        until: CancellationToken,
     ) -> Result<(ViewerId, String), Error> {
         if self.viewers.len() >= self.settings.rtc.viewers_max {
             let full = Error::exhausted("too many viewers watch this session")
@@ -165,6 +166,7 @@ impl Outlets {
             rate: self.rate(),
             sockets: self.sockets(bind)?,
             remote,
+            until,
         };
         let feed = self.studio.subscribe();
         let (answer, viewer) = whep::start(offer, &options, feed, &self.tracker, &self.cancel)?;

@@ -74,6 +74,8 @@ pub(super) enum Request {
     AddViewer {
         offer: String,
         remote: Option<IpAddr>,
+        /// Cancelled when it may watch no more.
+        until: CancellationToken,
         reply: Reply<(ViewerId, String)>,
     },
     TrickleViewer {

@@ -46,7 +46,7 @@ impl Manager {
             config: self.ground.config.now(),
             profiles: self.ground.registry.profiles(),
             // Those of sessions that there are stay, and so do those that are in use.
-            names: self.names(),
+            names: self.kept_names(),
         };
         // One that breaks is looked for again the next time.
         if let Err(error) = tokio::task::spawn_blocking(move || files.sweep()).await {
@@ -93,7 +93,7 @@ impl Manager {
     }
 
     /// The names of all sessions, alive or stored.
-    fn names(&self) -> Vec<SessionName> {
+    fn kept_names(&self) -> Vec<SessionName> {
         let records = self.records().into_iter();
         records.filter_map(|record| record.session_name).collect()
     }

@@ -10,15 +10,18 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::super::Doors;
+use super::super::access::Caller;
 use super::super::ended::{Ended, EndedList};
 use super::super::picture::{AreaParams, PictureOptions, take};
 use super::super::screenshots::Named;
+use super::super::share;
 use super::super::stats::Stats;
 use super::super::subscribe::{Wanted, lagged};
 use super::{convert, deadline, proto, status};
 use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
 use crate::events::{Next, Since};
+use crate::model::Right;
 use crate::session::{ContextOptions, Manager, Order, SessionHandle};
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -43,7 +46,21 @@ impl Service {
         }
     }
 
-    async fn find(&self, room: &str) -> Result<SessionHandle, Status> {
+    /// Whoever makes a call.
+    fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+        let caller = request.extensions().get::<Caller>().cloned();
+        caller.ok_or_else(|| refused(Error::internal("a call without its caller")))
+    }
+
+    /// Lets a caller make this call on a session.
+    fn enter<T>(&self, request: &Request<T>, room: &str) -> Result<(), Status> {
+        let caller = Self::caller(request)?;
+        caller.enter(&self.manager, room).map_err(refused)
+    }
+
+    /// The session that a call is for, if its caller may make it.
+    async fn find<T>(&self, request: &Request<T>, room: &str) -> Result<SessionHandle, Status> {
+        self.enter(request, room)?;
         self.manager.find(room).await.map_err(refused)
     }
 
@@ -69,7 +86,9 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::StartSessionRequest>,
     ) -> Answer<proto::Session> {
+        let caller = Self::caller(&request)?;
         let spec = convert::spec(request.into_inner()).map_err(refused)?;
+        caller.enter_new(&self.manager, &spec).map_err(refused)?;
         let handle = self.manager.start(spec).await.map_err(refused)?;
         Ok(Response::new(convert::session(handle.opened().await)))
     }
@@ -78,14 +97,18 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::GetSessionRequest>,
     ) -> Answer<proto::Session> {
-        self.shown(&request.get_ref().room_name)
+        let room = &request.get_ref().room_name;
+        self.enter(&request, room)?;
+        self.shown(room)
     }
 
     async fn list_sessions(
         &self,
-        _request: Request<proto::ListSessionsRequest>,
+        request: Request<proto::ListSessionsRequest>,
     ) -> Answer<proto::ListSessionsResponse> {
+        let caller = Self::caller(&request)?;
         let sessions = self.manager.records().into_iter();
+        let sessions = sessions.filter(|record| caller.sees(record));
         Ok(Response::new(proto::ListSessionsResponse {
             sessions: sessions.map(convert::session).collect(),
         }))
@@ -96,7 +119,11 @@ impl proto::browser_service_server::BrowserService for Service {
         request: Request<proto::PauseSessionRequest>,
     ) -> Answer<proto::Session> {
         let room = &request.get_ref().room_name;
-        self.find(room).await?.pause().await.map_err(refused)?;
+        self.find(&request, room)
+            .await?
+            .pause()
+            .await
+            .map_err(refused)?;
         self.shown(room)
     }
 
@@ -105,7 +132,11 @@ impl proto::browser_service_server::BrowserService for Service {
         request: Request<proto::ResumeSessionRequest>,
     ) -> Answer<proto::Session> {
         let room = &request.get_ref().room_name;
-        self.find(room).await?.resume().await.map_err(refused)?;
+        self.find(&request, room)
+            .await?
+            .resume()
+            .await
+            .map_err(refused)?;
         self.shown(room)
     }
 
@@ -113,9 +144,9 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::RecoverSessionRequest>,
     ) -> Answer<proto::Session> {
+        let handle = self.find(&request, &request.get_ref().room_name).await?;
         let request = request.into_inner();
         let token = request.livekit_token.filter(|token| !token.is_empty());
-        let handle = self.find(&request.room_name).await?;
         handle
             .recover(token.map(Into::into))
             .await
@@ -127,6 +158,7 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::CloseSessionRequest>,
     ) -> Answer<proto::Session> {
+        self.enter(&request, &request.get_ref().room_name)?;
         let request = request.into_inner();
         let closed = self.manager.close(&request.room_name).await;
         let record = closed.map_err(refused)?;
@@ -140,9 +172,12 @@ impl proto::browser_service_server::BrowserService for Service {
 
     async fn list_ended(
         &self,
-        _request: Request<proto::ListEndedRequest>,
+        request: Request<proto::ListEndedRequest>,
     ) -> Answer<proto::ListEndedResponse> {
-        let list = EndedList::of(&self.manager).await.map_err(refused)?;
+        let caller = Self::caller(&request)?;
+        let list = EndedList::of(&self.manager, &caller)
+            .await
+            .map_err(refused)?;
         Ok(Response::new(proto::ListEndedResponse {
             ended: list.ended.iter().map(convert::ended).collect(),
         }))
@@ -152,7 +187,9 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::GetEndedRequest>,
     ) -> Answer<proto::EndedSession> {
-        let ended = self.manager.ended_of(&request.get_ref().room_name).await;
+        let room = &request.get_ref().room_name;
+        self.enter(&request, room)?;
+        let ended = self.manager.ended_of(room).await;
         let ended = Ended::from(ended.map_err(refused)?);
         Ok(Response::new(convert::ended(&ended)))
     }
@@ -161,7 +198,7 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::GetStorageStateRequest>,
     ) -> Answer<proto::StorageState> {
-        let handle = self.find(&request.get_ref().room_name).await?;
+        let handle = self.find(&request, &request.get_ref().room_name).await?;
         let state = handle.storage_state().await.map_err(refused)?;
         Ok(Response::new(proto::StorageState {
             state: Some(convert::to_struct(convert::facts(&state))),
@@ -193,8 +230,8 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::ExecuteActionRequest>,
     ) -> Answer<proto::ActionResult> {
+        let handle = self.find(&request, &request.get_ref().room_name).await?;
         let request = request.into_inner();
-        let handle = self.find(&request.room_name).await?;
         let action = convert::action(request).map_err(refused)?;
         let cancel = CancellationToken::new();
         // A call that is cancelled, or whose deadline passes, is dropped here.
@@ -209,6 +246,7 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::GetBrowserContextRequest>,
     ) -> Answer<proto::BrowserContext> {
+        let handle = self.find(&request, &request.get_ref().room_name).await?;
         let request = request.into_inner();
         if request.limit == Some(0) {
             let error = Error::invalid_input("limit is out of range").hint("Use 1 or more.");
@@ -225,7 +263,6 @@ impl proto::browser_service_server::BrowserService for Service {
             find: request.find,
             boxes: request.boxes.unwrap_or(true),
         };
-        let handle = self.find(&request.room_name).await?;
         let page = handle.context(options).await.map_err(refused)?;
         Ok(Response::new(convert::context(page)))
     }
@@ -234,8 +271,15 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::TakeScreenshotRequest>,
     ) -> Answer<proto::Screenshot> {
+        let handle = self.find(&request, &request.get_ref().room_name).await?;
+        if request.get_ref().filename.is_some() {
+            // A file on the service's disk is more than a look.
+            let caller = Self::caller(&request)?;
+            let room = &request.get_ref().room_name;
+            let may = caller.may(Right::Control, &self.manager, room);
+            may.map_err(refused)?;
+        }
         let request = request.into_inner();
-        let handle = self.find(&request.room_name).await?;
         let format = request.format.map(|name| {
             serde_json::from_value(name.into()).map_err(|error| {
                 let error = Error::invalid_input("format is not valid").source(error);
@@ -285,8 +329,8 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::AnalyzeRequest>,
     ) -> Answer<proto::AnalyzeResponse> {
+        let handle = self.find(&request, &request.get_ref().room_name).await?;
         let request = request.into_inner();
-        let handle = self.find(&request.room_name).await?;
         let asking = handle.analyze(&request.question, request.marks);
         let analysis = asking.await.map_err(refused)?;
         Ok(Response::new(proto::AnalyzeResponse {
@@ -300,7 +344,8 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::ListDownloadsRequest>,
     ) -> Answer<proto::ListDownloadsResponse> {
-        let downloads = self.find(&request.get_ref().room_name).await?.downloads();
+        let handle = self.find(&request, &request.get_ref().room_name).await?;
+        let downloads = handle.downloads();
         let downloads = downloads.map_err(refused)?.into_iter();
         Ok(Response::new(proto::ListDownloadsResponse {
             downloads: downloads.map(convert::download).collect(),
@@ -314,8 +359,8 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::GetDownloadRequest>,
     ) -> Answer<Self::GetDownloadStream> {
+        let handle = self.find(&request, &request.get_ref().room_name).await?;
         let request = request.into_inner();
-        let handle = self.find(&request.room_name).await?;
         let (info, path) = handle.download(&request.id).await.map_err(refused)?;
         let opened = tokio::fs::File::open(path).await;
         let file = opened.map_err(|error| refused(unreadable(error)))?;
@@ -339,7 +384,7 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::StartRecordingRequest>,
     ) -> Answer<proto::Recording> {
-        let handle = self.find(&request.get_ref().room_name).await?;
+        let handle = self.find(&request, &request.get_ref().room_name).await?;
         let status = handle.start_recording().await.map_err(refused)?;
         Ok(Response::new(convert::recording(status)))
     }
@@ -348,9 +393,34 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::StopRecordingRequest>,
     ) -> Answer<proto::Recording> {
-        let handle = self.find(&request.get_ref().room_name).await?;
+        let handle = self.find(&request, &request.get_ref().room_name).await?;
         let status = handle.stop_recording().await.map_err(refused)?;
         Ok(Response::new(convert::recording(status)))
+    }
+
+    async fn share_session(
+        &self,
+        request: Request<proto::ShareSessionRequest>,
+    ) -> Answer<proto::Share> {
+        self.enter(&request, &request.get_ref().room_name)?;
+        let caller = Self::caller(&request)?;
+        let request = request.into_inner();
+        let record = self.manager.record(&request.room_name).map_err(refused)?;
+        let made = share::make(&self.doors, &caller, &record, request.ttl_s);
+        let share::Share { url, expires_at } = made.map_err(refused)?;
+        Ok(Response::new(proto::Share { url, expires_at }))
+    }
+
+    async fn revoke_shares(
+        &self,
+        request: Request<proto::RevokeSharesRequest>,
+    ) -> Answer<proto::RevokeSharesResponse> {
+        let room = &request.get_ref().room_name;
+        self.enter(&request, room)?;
+        let record = self.manager.record(room).map_err(refused)?;
+        let revoked = self.doors.access.revoke(record.session_id);
+        let revoked = u32::try_from(revoked).unwrap_or(u32::MAX);
+        Ok(Response::new(proto::RevokeSharesResponse { revoked }))
     }
 
     type StreamEventsStream = Pin<Box<dyn Stream<Item = Result<proto::Event, Status>> + Send>>;
@@ -359,7 +429,10 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::StreamEventsRequest>,
     ) -> Answer<Self::StreamEventsStream> {
-        let ended = ended(deadline::of(request.metadata()), self.cancel.clone()).boxed();
+        self.enter(&request, &request.get_ref().room_name)?;
+        let gone = Self::caller(&request)?.gone;
+        let bound = deadline::of(request.metadata());
+        let ended = ended(bound, self.cancel.clone(), gone).boxed();
         let request = request.into_inner();
         let names = request.types.iter().map(String::as_str);
         let types = Wanted::parse(names).map_err(refused)?.types();
@@ -390,16 +463,22 @@ impl proto::browser_service_server::BrowserService for Service {
 }
 
 /// Why a stream ends that would go on: its caller's bound, which is on all of it and not only on its
-/// beginning, or the end of the service.
-async fn ended(bound: Option<Duration>, cancel: CancellationToken) -> Status {
+/// beginning, the end of what let the caller in, or the end of the service.
+async fn ended(
+    bound: Option<Duration>,
+    cancel: CancellationToken,
+    gone: CancellationToken,
+) -> Status {
     let passing = async {
         match bound {
             Some(bound) => sleep(bound).await,
             None => std::future::pending().await,
         }
     };
-    match cancel.run_until_cancelled(passing).await {
-        Some(()) => deadline::passed(),
-        None => Status::unavailable("The service ends. Subscribe again."),
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Status::unavailable("The service ends. Subscribe again."),
+        () = gone.cancelled() => Status::unauthenticated("The token is good no more."),
+        () = passing => deadline::passed(),
     }
 }

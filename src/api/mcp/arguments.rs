@@ -202,6 +202,14 @@ pub(super) struct WaitFor {
     pub(super) timeout_ms: Option<u64>,
 }
 
+/// Of `share`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Share {
+    pub(super) room_name: Option<String>,
+    pub(super) ttl_s: Option<u64>,
+}
+
 const fn yes() -> bool {
     true
 }

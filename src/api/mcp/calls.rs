@@ -17,12 +17,15 @@ use super::meant::Want;
 use super::memory::Begun;
 use super::pace::{Expected, Pace, Paced};
 use super::words;
+use crate::api::access::Caller;
 use crate::api::place::Place;
 use crate::error::{Chain, Error};
 use crate::model::command::ActionRequest;
 use crate::model::event::Origin;
 use crate::model::session::LiveKitStatus;
-use crate::model::{EventBody, RoomName, SessionName, SessionRecord, SessionSpec, SessionState};
+use crate::model::{
+    EventBody, Right, RoomName, SessionName, SessionRecord, SessionSpec, SessionState,
+};
 use crate::session::{ContextOptions, Order, SessionHandle};
 
 /// A start waits this long for LiveKit beyond its first page.
@@ -37,8 +40,13 @@ pub(super) async fn call(
     arguments: Map<String, Value>,
     context: &RequestContext<RoleServer>,
 ) -> CallToolResult {
+    let caller = match server.caller(context) {
+        Ok(caller) => caller,
+        Err(error) => return answer::error(&error),
+    };
     let call = Call {
         server,
+        caller,
         context,
         pace: Pace::new(context),
         made: OnceLock::new(),
@@ -59,6 +67,7 @@ pub(super) async fn call(
         ToolName::Ended => call.ended(arguments).await,
         ToolName::Stats => call.stats(arguments).await,
         ToolName::Drain => call.drain(arguments),
+        ToolName::Share => call.share(arguments).await,
     };
     let result = outcome.unwrap_or_else(|error| answer::error(&error));
     match call.made.into_inner() {
@@ -70,6 +79,8 @@ pub(super) async fn call(
 /// One call of one tool.
 pub(super) struct Call<'a> {
     pub(super) server: &'a Server,
+    /// Who makes it.
+    pub(super) caller: Caller,
     pub(super) context: &'a RequestContext<RoleServer>,
     pace: Pace<'a>,
     /// The room of the session that this call has made without being asked for it.
@@ -97,6 +108,10 @@ impl Call<'_> {
             .as_deref()
             .map(SessionName::parse)
             .transpose()?;
+        let room = room_name.iter().map(RoomName::as_str);
+        for key in room.chain(session_name.iter().map(SessionName::as_str)) {
+            self.may(Right::Control, key)?;
+        }
         let spec = SessionSpec {
             room_name,
             session_name,
@@ -212,6 +227,7 @@ impl Call<'_> {
 
     async fn close(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
         let Room { room_name } = arguments::parse(arguments)?;
+        self.may(Right::Control, &room_name)?;
         let manager = self.server.doors.manager.clone();
         let room = room_name.clone();
         // Seen through whatever becomes of the caller.
@@ -240,6 +256,7 @@ impl Call<'_> {
             room_name,
             livekit_token,
         } = arguments::parse(arguments)?;
+        self.may(Right::Control, &room_name)?;
         let token = livekit_token.filter(|token| !token.is_empty());
         let handle = self.server.doors.manager.find(&room_name).await?;
         let was_lost = handle.record().livekit.is_lost();
@@ -270,7 +287,9 @@ impl Call<'_> {
 
     async fn act(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
         let (room, action) = arguments::parse::<Act>(arguments)?.into_request();
-        let handle = self.meant(room.as_deref(), Want::Act).await?;
+        let handle = self
+            .meant(room.as_deref(), Want::Act, Right::Control)
+            .await?;
         self.perform(&handle, action).await
     }
 
@@ -326,7 +345,9 @@ impl Call<'_> {
             boxes,
             action_id,
         } = arguments::parse(arguments)?;
-        let handle = self.meant(room_name.as_deref(), Want::Read).await?;
+        let handle = self
+            .meant(room_name.as_deref(), Want::Read, Right::Watch)
+            .await?;
         if let Some(id) = action_id {
             return progress(&handle, &id);
         }
@@ -372,7 +393,13 @@ impl Call<'_> {
     /// The session that a tool names.
     async fn named(&self, arguments: Map<String, Value>) -> Result<SessionHandle, Error> {
         let Room { room_name } = arguments::parse(arguments)?;
+        self.may(Right::Control, &room_name)?;
         self.server.doors.manager.find(&room_name).await
+    }
+
+    /// Whether the caller may do this to a session.
+    pub(super) fn may(&self, right: Right, key: &str) -> Result<(), Error> {
+        self.caller.may(right, &self.server.doors.manager, key)
     }
 
     fn session(&self, record: &SessionRecord, message: &str) -> CallToolResult {

@@ -25,6 +25,7 @@ pub(super) enum ToolName {
     Ended,
     Stats,
     Drain,
+    Share,
 }
 
 impl ToolName {
@@ -39,7 +40,7 @@ impl ToolName {
         Self::Recover,
     ];
     /// What comes with the option `extended`.
-    const EXTENDED: [Self; 8] = [
+    const EXTENDED: [Self; 9] = [
         Self::Screenshot,
         Self::Analyze,
         Self::Tabs,
@@ -48,6 +49,7 @@ impl ToolName {
         Self::Ended,
         Self::Stats,
         Self::Drain,
+        Self::Share,
     ];
 
     /// The name on the wire.
@@ -68,6 +70,7 @@ impl ToolName {
             Self::Ended => "ended_sessions",
             Self::Stats => "stats",
             Self::Drain => "drain",
+            Self::Share => "share",
         }
     }
 
@@ -158,6 +161,10 @@ impl ToolName {
                 "Lets the service take no new browsers any more and end when the last one is closed, \
                  for maintenance; or undoes that, or tells how far it is. What runs goes on."
             }
+            Self::Share => {
+                "Makes a link that you can give to a person, who can watch the browser by it without \
+                 a token and do nothing else. It ends by itself, or with the session."
+            }
         }
     }
 
@@ -200,6 +207,7 @@ impl ToolName {
             Self::Drain => changes("Drain the service")
                 .destructive(true)
                 .idempotent(true),
+            Self::Share => changes("Make a link to watch by"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the extended tools do: pictures, questions about them, tabs, recordings, and waiting.
+//! What the extended tools do: pictures, questions about them, tabs, recordings, waiting, and links.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,19 +8,20 @@ use serde_json::{Map, Value, json};
 use super::super::ended::{Ended, EndedList};
 use super::super::picture::{AreaParams, PictureOptions, take};
 use super::super::screenshots::Named;
+use super::super::share;
 use super::super::stats::Stats;
 use super::answer;
 use super::arguments::{
     self, Analyze, Drain, DrainOperation, EndedSessions, Nothing, Record, RecordOperation,
-    Screenshot, Tabs, WaitFor,
+    Screenshot, Share, Tabs, WaitFor,
 };
 use super::calls::Call;
 use super::meant::Want;
 use super::pace::Expected;
 use crate::browser::capture::screenshot::Format;
 use crate::error::{Error, ErrorKind};
-use crate::model::RecordingStatus;
 use crate::model::command::ActionRequest;
+use crate::model::{RecordingStatus, Right};
 use crate::session::{ContextOptions, SessionHandle};
 
 /// Quality of the JPEGs that go to a model: text stays legible at a third of the size of a PNG.
@@ -53,7 +54,12 @@ impl Call<'_> {
             height,
         };
         let area = area.area()?;
-        let handle = self.meant(room_name.as_deref(), Want::Read).await?;
+        let right = match &name {
+            // A file on the service's disk is more than a look.
+            Some(_) => Right::Control,
+            None => Right::Watch,
+        };
+        let handle = self.meant(room_name.as_deref(), Want::Read, right).await?;
         // What a model sees is kept small; a file is as good as its format.
         let (format, quality) = match &name {
             Some(name) => (name.format, None),
@@ -121,12 +127,13 @@ impl Call<'_> {
         let manager = &self.server.doors.manager;
         let (message, ended) = match room_name {
             Some(key) => {
+                self.may(Right::Watch, &key)?;
                 let one = Ended::from(manager.ended_of(&key).await?);
                 let message = format!("It has ended: {}.", one.session.detail);
                 (message, EndedList { ended: vec![one] })
             }
             None => {
-                let all = EndedList::of(manager).await?;
+                let all = EndedList::of(manager, &self.caller).await?;
                 let message = match all.ended.len() {
                     0 => "No browser has ended lately.".to_owned(),
                     1 => "One browser has ended lately.".to_owned(),
@@ -189,7 +196,9 @@ impl Call<'_> {
             question,
             marks,
         } = arguments::parse(arguments)?;
-        let handle = self.meant(room_name.as_deref(), Want::Read).await?;
+        let handle = self
+            .meant(room_name.as_deref(), Want::Read, Right::Control)
+            .await?;
         let late =
             || Error::timeout("the model has not answered yet").hint("Ask again, or ask for less.");
         let asking = handle.analyze(&question, marks);
@@ -207,7 +216,13 @@ impl Call<'_> {
             room_name,
             operation,
         } = arguments::parse(arguments)?;
-        let handle = self.meant(room_name.as_deref(), Want::Exists).await?;
+        let right = match operation {
+            RecordOperation::Status => Right::Watch,
+            RecordOperation::Start | RecordOperation::Stop => Right::Control,
+        };
+        let handle = self
+            .meant(room_name.as_deref(), Want::Exists, right)
+            .await?;
         let (status, message) = match operation {
             RecordOperation::Start => {
                 let starting = handle.start_recording();
@@ -245,11 +260,11 @@ impl Call<'_> {
             tab,
             url,
         } = arguments::parse(arguments)?;
-        let want = match operation.action_type() {
-            Some(_) => Want::Act,
-            None => Want::Read,
+        let (want, right) = match operation.action_type() {
+            Some(_) => (Want::Act, Right::Control),
+            None => (Want::Read, Right::Watch),
         };
-        let handle = self.meant(room_name.as_deref(), want).await?;
+        let handle = self.meant(room_name.as_deref(), want, right).await?;
         let mut message = None;
         let mut facts = Map::new();
         if let Some(action_type) = operation.action_type() {
@@ -300,11 +315,30 @@ impl Call<'_> {
             condition,
             timeout_ms,
         } = arguments::parse(arguments)?;
-        let handle = self.meant(room_name.as_deref(), Want::Read).await?;
+        let handle = self
+            .meant(room_name.as_deref(), Want::Read, Right::Control)
+            .await?;
         let mut params = Map::from_iter([("for".to_owned(), Value::Object(condition))]);
         params.extend(timeout_ms.map(|timeout_ms| ("timeout_ms".to_owned(), timeout_ms.into())));
         self.perform(&handle, ActionRequest::new("wait", params))
             .await
+    }
+
+    /// A link for a person who is to see what happens.
+    pub(super) async fn share(
+        &self,
+        arguments: Map<String, Value>,
+    ) -> Result<CallToolResult, Error> {
+        let Share { room_name, ttl_s } = arguments::parse(arguments)?;
+        let handle = self
+            .meant(room_name.as_deref(), Want::Exists, Right::Control)
+            .await?;
+        let record = handle.record();
+        let share = share::make(&self.server.doors, &self.caller, &record, ttl_s)?;
+        let facts = answer::of_room(&record.channel(), &share);
+        let message =
+            "Here is a link by which people can watch the browser; they can do nothing else.";
+        Ok(answer::answer(message, facts))
     }
 
     /// Waits for something that is quick as a rule.

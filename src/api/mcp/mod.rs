@@ -43,9 +43,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use self::memory::Memory;
 use self::sessions::{InUse, Sessions, Uses};
 use super::Doors;
+use super::access::Caller;
 use super::place::Place;
-use crate::error::Chain;
-use crate::session::{Caller, Door};
+use crate::error::{Chain, Error};
+use crate::session::{self, Door};
 
 /// What a client is told about this server.
 const INSTRUCTIONS: &str = "A browser that people watch in a LiveKit room while you drive it. \
@@ -77,6 +78,8 @@ pub(super) struct Server {
     address: Option<IpAddr>,
     /// Where its conversation is one of those that streamable HTTP keeps.
     uses: Option<Uses>,
+    /// Who it is, where no request over HTTP tells.
+    caller: Option<Caller>,
 }
 
 impl Server {
@@ -90,6 +93,7 @@ impl Server {
             memory,
             address: None,
             uses: None,
+            caller: None,
         }
     }
 
@@ -97,22 +101,36 @@ impl Server {
     pub(super) fn carried(doors: Doors, extended: bool) -> Self {
         Self {
             is_carried: true,
-            ..Self::new(doors, extended)
+            ..Self::new(doors, extended).of(Caller::service(), None)
         }
     }
 
-    /// The same server, of a client at that address.
-    pub(super) fn of_client(self, address: Option<IpAddr>) -> Self {
-        Self { address, ..self }
+    /// The same server, of a client at that address that comes by a stream of its own.
+    pub(super) fn of(self, caller: Caller, address: Option<IpAddr>) -> Self {
+        Self {
+            caller: Some(caller),
+            address,
+            ..self
+        }
     }
 
-    /// Who makes a call.
-    fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
+    /// Who makes this very request.
+    fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, Error> {
+        let parts = context.extensions.get::<Parts>();
+        let told = parts.and_then(|parts| parts.extensions.get::<Caller>());
+        let caller = told.or(self.caller.as_ref());
+        caller
+            .cloned()
+            .ok_or_else(|| Error::internal("a call without its caller"))
+    }
+
+    /// For whom what a call asks for is done, as it is written down.
+    fn known(&self, context: &RequestContext<RoleServer>) -> session::Caller {
         let parts = context.extensions.get::<Parts>();
         let server = &self.doors.config.server;
         let place = parts.map(|parts| Place::of(server, &parts.headers, &parts.extensions));
         let program = context.client_info();
-        Caller {
+        session::Caller {
             door: Door::Mcp,
             address: place.and_then(|place| place.client).or(self.address),
             program: program.map(|program| format!("{} {}", program.name, program.version)),
@@ -220,7 +238,7 @@ impl ServerHandler for Server {
         };
         let arguments = request.arguments.unwrap_or_default();
         let calling = Box::pin(calls::call(self, tool, arguments, &context));
-        let result = self.caller(&context).scope(calling).await;
+        let result = self.known(&context).scope(calling).await;
         Ok(CallToolResponse::from(result))
     }
 }

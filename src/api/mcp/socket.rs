@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -17,6 +18,7 @@ use tokio::io::{
 use tokio::time::{Instant, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::super::access::Caller;
 use super::super::body::Params;
 use super::super::farewell::Farewell;
 use super::super::place::Place;
@@ -38,14 +40,12 @@ const PIPE_BYTES: usize = 64 * 1024;
 pub(in super::super) struct SocketQuery {
     #[serde(default)]
     extended: bool,
-    /// The token, where no header can be set.
-    #[serde(rename = "access_token")]
-    _access_token: Option<String>,
 }
 
 /// Serves MCP on a WebSocket.
 pub(in super::super) async fn socket(
     State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
     Params(query): Params<SocketQuery>,
     headers: HeaderMap,
     extensions: Extensions,
@@ -62,7 +62,8 @@ pub(in super::super) async fn socket(
     } = doors.life.clone();
     let tracked = tracker.token();
     let place = Place::of(&doors.config.server, &headers, &extensions);
-    let server = Server::new(doors, query.extended).of_client(place.client);
+    let gone = caller.gone.clone();
+    let server = Server::new(doors, query.extended).of(caller, place.client);
     let mut response = upgrade
         .protocols([SUBPROTOCOL])
         .read_buffer_size(READ_BUFFER)
@@ -71,7 +72,7 @@ pub(in super::super) async fn socket(
         .on_upgrade(async move |socket| {
             let (ours, theirs) = duplex(PIPE_BYTES);
             let pumping = async {
-                pump(socket, ours, heartbeat, cancel).await;
+                pump(socket, ours, heartbeat, cancel, gone).await;
                 drop(tracked);
             };
             tokio::join!(serve(server, theirs), pumping);
@@ -88,6 +89,7 @@ async fn pump(
     stream: DuplexStream,
     heartbeat: Duration,
     cancel: CancellationToken,
+    gone: CancellationToken,
 ) {
     let (reading, writing) = split(stream);
     let (mut sink, frames) = socket.split();
@@ -96,6 +98,7 @@ async fn pump(
         farewell = inwards(frames, writing, &unanswered) => farewell,
         () = outwards(reading, &mut sink, heartbeat, &unanswered) => None,
         () = cancel.cancelled() => Some(Farewell::GoingAway),
+        () = gone.cancelled() => Some(Farewell::NotLetIn),
     };
     if let Some(farewell) = farewell {
         farewell.say(&mut sink).await;

@@ -112,7 +112,7 @@ impl Place {
 
     /// A client of the service, or of the one at `url`.
     pub(super) fn client(&self, url: Option<&str>) -> Result<Client, Error> {
-        let token = self.config.server.token.clone();
+        let token = self.config.server.own_token();
         match url {
             Some(url) => Client::new(url, token),
             None => Client::new(&url_of(self.address()), token),

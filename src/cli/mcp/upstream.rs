@@ -98,7 +98,7 @@ impl Service {
             tracing::info!("attached to the service at {listen}");
             return Ok(Self::Attached(Attached {
                 listen,
-                token: config.server.token,
+                token: config.server.own_token(),
                 extended,
                 line_bytes_max: Arc::new(AtomicUsize::new(line_bytes_max)),
             }));

@@ -314,13 +314,14 @@ impl Work {
             Request::AddViewer {
                 offer,
                 remote,
+                until,
                 reply,
             } => {
                 let is_left =
                     self.machine.state().is_dead() && self.succession != Succession::Awaited;
                 let added = match is_left {
                     true => Err(crate::browser::Error::Gone.into()),
-                    false => self.actor.stage.outlets.add_viewer(&offer, remote),
+                    false => self.actor.stage.outlets.add_viewer(&offer, remote, until),
                 };
                 if added.is_ok() {
                     self.actor.logbook.viewer();

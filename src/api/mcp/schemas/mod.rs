@@ -27,6 +27,7 @@ pub(super) fn takes(tool: ToolName) -> Arc<JsonObject> {
         ToolName::Ended => service::ended_input(),
         ToolName::Stats => input(json!({}), &[]),
         ToolName::Drain => service::drain_input(),
+        ToolName::Share => share_input(),
     })
 }
 
@@ -47,6 +48,7 @@ pub(super) fn answers(tool: ToolName) -> Arc<JsonObject> {
         ToolName::Ended => &service::ENDED,
         ToolName::Stats => &service::STATS,
         ToolName::Drain => &service::DRAIN,
+        ToolName::Share => &SHARE,
     })
 }
 
@@ -294,6 +296,17 @@ fn wait_for_input() -> Value {
     input(properties, &["condition"])
 }
 
+fn share_input() -> Value {
+    let properties = json!({
+        "room_name": room_name(ROOM_OR_DEFAULT),
+        "ttl_s": {
+            "type": "integer", "minimum": 1, "maximum": 86_400, "default": 3_600,
+            "description": "How long the link is good, seconds.",
+        },
+    });
+    input(properties, &[])
+}
+
 /// What a tool answers, or how it fails: clients may hold failures against the schema as well. All
 /// answers have a sentence and the room.
 fn output(mut properties: Value, required: &[&str]) -> Arc<JsonObject> {
@@ -418,6 +431,17 @@ static RESULT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
 fn list(description: &str) -> Value {
     json!({"type": "array", "items": {"type": "object"}, "description": description})
 }
+
+/// What `share` answers.
+static SHARE: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
+    output(
+        json!({
+            "url": text("The link. Whoever has it can watch, so give it only to who is meant."),
+            "expires_at": text("Until when it is good, ISO 8601, UTC."),
+        }),
+        &["url", "expires_at"],
+    )
+});
 
 /// What `get_browser_context` answers: the page, or how far an action has come.
 static CONTEXT: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {

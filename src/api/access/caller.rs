@@ -1,0 +1,152 @@
+//! [`Caller`]: who calls, and what they may do.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Error;
+use crate::model::{EndedSession, Reach, Right, Scope, SessionRecord, SessionSpec};
+use crate::session::{Manager, names, names_of_ended};
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Caller {
+    /// What their token is called.
+    pub(super) label: Arc<str>,
+    scope: Arc<Scope>,
+    /// What the call that is being answered takes of a session.
+    right: Right,
+    /// The service's address as they wrote it.
+    base: Option<Arc<str>>,
+    /// Cancelled when what lets them in is good no more.
+    pub(in super::super) gone: CancellationToken,
+}
+
+impl Caller {
+    pub(super) fn new(label: Arc<str>, scope: Arc<Scope>, gone: CancellationToken) -> Self {
+        Self {
+            label,
+            scope,
+            right: Right::Admin,
+            base: None,
+            gone,
+        }
+    }
+
+    /// One who came by none of the service's sockets, or to a service without tokens.
+    pub(in super::super) fn service() -> Self {
+        Self::new(
+            Arc::from("anyone"),
+            Arc::new(Scope::ADMIN),
+            CancellationToken::new(),
+        )
+    }
+
+    /// The same, making a call that takes this right, at this address.
+    pub(super) fn making(mut self, right: Right, base: Option<Arc<str>>) -> Self {
+        (self.right, self.base) = (right, base);
+        self
+    }
+
+    /// What they may do.
+    pub(in super::super) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The service's address as they wrote it, with a slash at the end.
+    pub(in super::super) fn base(&self) -> Option<&str> {
+        self.base.as_deref()
+    }
+
+    /// Whether they may make this call on the session with that name, room or id.
+    pub(in super::super) fn enter(&self, manager: &Manager, key: &str) -> Result<(), Error> {
+        self.may(self.right, manager, key)
+    }
+
+    /// Whether they may make this call on what a new session would take.
+    pub(in super::super) fn enter_new(
+        &self,
+        manager: &Manager,
+        spec: &SessionSpec,
+    ) -> Result<(), Error> {
+        let room = spec.room_name.as_ref().map(|room| room.as_str());
+        let name = spec.session_name.as_ref().map(|name| name.as_str());
+        room.into_iter()
+            .chain(name)
+            .try_for_each(|key| self.enter(manager, key))
+    }
+
+    /// Whether they may do this to the session with that name, room or id.
+    pub(in super::super) fn may(
+        &self,
+        right: Right,
+        manager: &Manager,
+        key: &str,
+    ) -> Result<(), Error> {
+        // Whoever may do it to all of them need not be asked which.
+        if self.scope.permits_all(right) {
+            return Ok(());
+        }
+        self.may_of(right, key, &manager.names(key))
+    }
+
+    /// Whether they may do this to the session of these names, which was asked for by `key`.
+    pub(super) fn may_of(&self, right: Right, key: &str, names: &[String]) -> Result<(), Error> {
+        match self.scope.permits(right, names.iter().map(String::as_str)) {
+            true => Ok(()),
+            false => {
+                let reach = Reach::One(key.chars().take(64).collect());
+                Err(self.refused(&Scope { right, reach }))
+            }
+        }
+    }
+
+    /// Whether they may do this to every session.
+    pub(super) fn may_all(&self, right: Right) -> Result<(), Error> {
+        match self.scope.permits_all(right) {
+            true => Ok(()),
+            false => Err(self.refused(&Scope {
+                right,
+                reach: Reach::All,
+            })),
+        }
+    }
+
+    /// Whether a session is theirs to see.
+    pub(in super::super) fn sees(&self, record: &SessionRecord) -> bool {
+        self.sees_any(&names(record))
+    }
+
+    /// Whether a session that has ended is theirs to see.
+    pub(in super::super) fn sees_ended(&self, ended: &EndedSession) -> bool {
+        self.sees_any(&names_of_ended(ended))
+    }
+
+    fn sees_any(&self, names: &[String]) -> bool {
+        self.scope
+            .permits(Right::Watch, names.iter().map(String::as_str))
+    }
+
+    /// Whether what they ask for is within what they may do themselves.
+    pub(in super::super) fn lends(&self, manager: &Manager, scope: &Scope) -> Result<(), Error> {
+        match &scope.reach {
+            Reach::All => self.may_all(scope.right),
+            Reach::One(key) => self.may(scope.right, manager, key),
+        }
+    }
+
+    fn refused(&self, needed: &Scope) -> Error {
+        let has = &self.scope;
+        let or = match needed.right {
+            Right::Admin => String::new(),
+            _ => " or admin".to_owned(),
+        };
+        Error::forbidden(format!(
+            "this token may not do that: it takes the scope {needed}{or}"
+        ))
+        .hint(format!(
+            "This one (\"{}\") has the scope {has}. Use a token whose scope reaches that far.",
+            self.label
+        ))
+    }
+}

@@ -1,0 +1,297 @@
+//! Who calls, and what they may do: tokens with their scopes, and the tickets and links made from them.
+//!
+//! Every request passes [`guard`], whichever door it comes by. It finds out who calls ([`Access`]), and
+//! asks the one table ([`rules`]) what the call takes. A call whose session stands in its body is asked
+//! about again by whoever reads that, with [`Caller::enter`]. What stays open ends with the token that
+//! opened it: [`Caller::gone`].
+
+mod caller;
+mod credential;
+mod failures;
+mod guard;
+mod passes;
+mod rules;
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+pub(super) use self::caller::Caller;
+use self::credential::Digest;
+use self::failures::Failures;
+pub(super) use self::guard::guard;
+pub(super) use self::passes::Made;
+use self::passes::{Passes, SHARE};
+use crate::config::{self, TokenForm};
+use crate::error::Error;
+use crate::model::{Scope, SessionId};
+use crate::session::Manager;
+
+/// All tokens, tickets and links. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Access(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    tokens: RwLock<Tokens>,
+    passes: Mutex<Passes>,
+    failures: Mutex<Failures>,
+    /// Whether a token in an address was told of.
+    has_told: AtomicBool,
+}
+
+/// The tokens of the settings.
+#[derive(Debug)]
+struct Tokens {
+    known: Vec<Known>,
+    /// Who calls while there are none.
+    anyone: Caller,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Known {
+    digest: Digest,
+    caller: Caller,
+}
+
+impl Known {
+    fn of(token: config::Token) -> Self {
+        let digest = match &token.form {
+            TokenForm::Plain(secret) => Digest::of(secret.reveal()),
+            TokenForm::Sha256(bytes) => Digest::from(*bytes),
+        };
+        let gone = CancellationToken::new();
+        let caller = Caller::new(token.label.into(), Arc::new(token.scope), gone);
+        Self { digest, caller }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.digest.is(&other.digest)
+            && self.caller.label == other.caller.label
+            && self.caller.scope() == other.caller.scope()
+    }
+}
+
+/// What a request brought to say who calls.
+#[derive(Debug, Default)]
+struct Presented {
+    /// Tokens, or the tokens of links, by header or in the address.
+    tokens: Vec<String>,
+    /// A ticket.
+    ticket: Option<String>,
+    /// Whether a token stood in the address.
+    is_in_address: bool,
+}
+
+/// Why nobody is known.
+#[derive(Debug)]
+struct Unknown {
+    error: Error,
+    /// How long to wait before the next try.
+    pause: Option<Duration>,
+}
+
+impl Access {
+    /// These tokens open the service; without any, everybody may do everything.
+    pub(super) fn new(tokens: Vec<config::Token>) -> Self {
+        Self(Arc::new(Inner {
+            tokens: RwLock::new(Tokens {
+                known: tokens.into_iter().map(Known::of).collect(),
+                anyone: Caller::service(),
+            }),
+            passes: Mutex::default(),
+            failures: Mutex::default(),
+            has_told: AtomicBool::new(false),
+        }))
+    }
+
+    /// Whether there are no tokens.
+    pub(super) fn is_open(&self) -> bool {
+        let tokens = self.0.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        tokens.known.is_empty()
+    }
+
+    /// Takes other tokens. What was opened by one that is gone ends. Answers how many there are, and how
+    /// many are gone.
+    pub(super) fn replace(&self, tokens: Vec<config::Token>) -> (usize, usize) {
+        let mut held = self
+            .0
+            .tokens
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut old = std::mem::take(&mut held.known);
+        let known = tokens.into_iter().map(Known::of).map(|new| {
+            // One that is as it was stays, with what it has opened.
+            match old.iter().position(|old| old.is(&new)) {
+                Some(at) => old.swap_remove(at),
+                None => new,
+            }
+        });
+        held.known = known.collect();
+        old.iter().for_each(|gone| gone.caller.gone.cancel());
+        if !held.known.is_empty() {
+            held.anyone.gone.cancel();
+            held.anyone = Caller::service();
+        }
+        (held.known.len(), old.len())
+    }
+
+    /// Who calls with this.
+    fn caller(
+        &self,
+        presented: &Presented,
+        from: Option<IpAddr>,
+        manager: &Manager,
+    ) -> Result<Caller, Unknown> {
+        let now = Instant::now();
+        let exists = |session: SessionId| manager.record(&session.to_string()).is_ok();
+        if presented.is_in_address && !self.0.has_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a token came in an address (access_token), where logs of others may keep it: send a header, \
+                 or a ticket of POST /tickets; this is told once"
+            );
+        }
+        if let Some(caller) = self.by_token(presented) {
+            return Ok(caller);
+        }
+        let mut passes = self.passes();
+        let shared = |token: &String| passes.shared(token, now, exists);
+        if let Some(caller) = presented.tokens.iter().find_map(shared) {
+            return Ok(caller);
+        }
+        let redeemed = presented.ticket.as_ref();
+        if let Some(caller) = redeemed.and_then(|ticket| passes.redeem(ticket, now)) {
+            count_pass("ticket", "used");
+            return Ok(caller);
+        }
+        drop(passes);
+        let is_share = presented
+            .tokens
+            .iter()
+            .any(|token| token.starts_with(SHARE));
+        if self.is_open() && !is_share && presented.ticket.is_none() {
+            let tokens = self.0.tokens.read().unwrap_or_else(PoisonError::into_inner);
+            return Ok(tokens.anyone.clone());
+        }
+        let reason = match (is_share, &presented.ticket, presented.tokens.is_empty()) {
+            (true, ..) => "share",
+            (_, Some(_), _) => "ticket",
+            (_, None, true) => "missing",
+            (_, None, false) => "unknown",
+        };
+        Err(self.failed(reason, from, now))
+    }
+
+    /// Looks at every token, so that the time does not tell which one came near.
+    fn by_token(&self, presented: &Presented) -> Option<Caller> {
+        let tokens = self.0.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found = None;
+        for token in &presented.tokens {
+            let digest = Digest::of(token);
+            for known in &tokens.known {
+                if known.digest.is(&digest) && found.is_none() {
+                    found = Some(known.caller.clone());
+                }
+            }
+        }
+        found
+    }
+
+    fn failed(&self, reason: &'static str, from: Option<IpAddr>, now: Instant) -> Unknown {
+        metrics::counter!("ghostcast_auth_failures_total", "reason" => reason).increment(1);
+        let error = match reason {
+            "missing" => Error::unauthenticated("a valid token is needed").hint(
+                "Send the header \"Authorization: Bearer TOKEN\" with a token of the service.",
+            ),
+            "ticket" => Error::unauthenticated("this ticket is not good, or not any more")
+                .hint("A ticket is for one use within a minute. Make another by POST /tickets."),
+            "share" => Error::unauthenticated("this link is not good any more")
+                .hint("Ask whoever sent it for another."),
+            _ => Error::unauthenticated("this token is not known; a valid token is needed").hint(
+                "Send the header \"Authorization: Bearer TOKEN\" with a token of the service.",
+            ),
+        };
+        // Nothing was guessed by whoever sent nothing.
+        if reason == "missing" {
+            return Unknown { error, pause: None };
+        }
+        let verdict = self.failures().note(from, now);
+        if let Some(failures) = verdict.told {
+            tell(from, failures);
+        }
+        match verdict.pause {
+            None => Unknown { error, pause: None },
+            Some(pause) => {
+                metrics::counter!("ghostcast_auth_failures_total", "reason" => "throttled")
+                    .increment(1);
+                let error = Error::exhausted("too many wrong tokens came from this address")
+                    .hint("Wait as long as Retry-After says. A right token is let in meanwhile.");
+                let pause = Some(pause);
+                Unknown { error, pause }
+            }
+        }
+    }
+
+    /// Makes a ticket for a caller.
+    pub(super) fn ticket(&self, of: &Caller, scope: Scope) -> Result<Made, Error> {
+        let made = self.passes().ticket(of, scope, Instant::now())?;
+        count_pass("ticket", "issued");
+        Ok(made)
+    }
+
+    /// Makes a link's token by which a session can be watched.
+    pub(super) fn share(
+        &self,
+        of: &Caller,
+        session: SessionId,
+        life: Duration,
+    ) -> Result<Made, Error> {
+        let made = self.passes().share(of, session, life, Instant::now())?;
+        count_pass("share", "issued");
+        Ok(made)
+    }
+
+    /// Ends all links of a session; answers how many there were.
+    pub(super) fn revoke(&self, session: SessionId) -> usize {
+        let revoked = self.passes().revoke(session, Instant::now());
+        for _ in 0..revoked {
+            count_pass("share", "revoked");
+        }
+        revoked
+    }
+
+    /// Ends what is good no more, and tells what is still to be told; to be called every few seconds.
+    pub(super) fn upkeep(&self, manager: &Manager) {
+        let now = Instant::now();
+        let exists = |session: SessionId| manager.record(&session.to_string()).is_ok();
+        self.passes().upkeep(now, exists);
+        let untold = self.failures().upkeep(now);
+        for (from, failures) in untold {
+            tell(from, failures);
+        }
+    }
+
+    fn passes(&self) -> std::sync::MutexGuard<'_, Passes> {
+        self.0.passes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failures(&self) -> std::sync::MutexGuard<'_, Failures> {
+        self.0
+            .failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn tell(from: Option<IpAddr>, failures: u32) {
+    let from = from.map_or_else(|| "unknown".to_owned(), |from| from.to_string());
+    tracing::warn!(%from, failures, "refused: a token, ticket or link that is not good");
+}
+
+fn count_pass(kind: &'static str, outcome: &'static str) {
+    metrics::counter!("ghostcast_passes_total", "kind" => kind, "outcome" => outcome).increment(1);
+}
