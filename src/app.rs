@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::{self, Doors, Life, Metrics};
 use crate::browser::{Pool, Profile, end_strays};
-use crate::config::{Config, Live, Restore};
+use crate::config::{Config, Live, Reloaded, Restore};
 use crate::error::Error;
 use crate::events::Bus;
 use crate::model::{Kept, SessionSpec};
@@ -30,6 +30,9 @@ pub struct App {
     manager: Manager,
     doors: Doors,
     address: SocketAddr,
+    live: Live,
+    /// Where it was to listen, where a port 0 stands for any.
+    listen: SocketAddr,
     tracker: TaskTracker,
     cancel: CancellationToken,
     ended: CancellationToken,
@@ -115,7 +118,7 @@ impl App {
         let kept = registry(&config)?;
         let bus = Bus::new(config.events.clone());
         let manager = Manager::new(
-            live,
+            live.clone(),
             pool,
             bus,
             kept,
@@ -146,10 +149,25 @@ impl App {
             manager,
             doors,
             address,
+            live,
+            listen,
             tracker,
             cancel,
             ended,
         })
+    }
+
+    /// Takes what can be taken of settings that were read again, and tells of all that differ. When
+    /// something is wrong with them, everything stays as it is.
+    pub fn reload(&self, mut config: Config) -> Result<Reloaded, Error> {
+        if config.server.listen == self.listen {
+            config.server.listen = self.address;
+        }
+        let tokens = config.server.tokens()?;
+        let reloaded = self.live.take(&config);
+        let (tokens, gone) = self.doors.replace_tokens(tokens);
+        tracing::info!(tokens, gone, "the tokens were read again");
+        Ok(reloaded)
     }
 
     /// Returns when a caller has wanted the service to end, and nothing is left that waits for it.

@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::daemon::pidfile::{PidFile, Refused};
+use super::log::Logging;
 use super::settings::absolute;
 use super::{Settings, Signals, log};
 use crate::app::{App, Journal};
@@ -66,10 +67,10 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     }
     let has_files = is_background || config.log.is_placed();
     let directory = has_files.then(|| absolute(&config.log.place(&config.state)));
-    let mut logging = log::of_service(&config, directory.as_deref(), is_background)?;
+    let logging = log::of_service(&config, directory.as_deref(), is_background)?;
     let journal = logging.journal();
     let served = tokio::select! {
-        served = serve(config, directory.clone(), journal, &options) => served,
+        served = serve(config, directory.clone(), journal, &options, &logging) => served,
         () = logging.watch() => Ok(()),
     };
     if has_files && let Err(error) = &served {
@@ -85,6 +86,7 @@ async fn serve(
     logs: Option<PathBuf>,
     journal: Journal,
     options: &Options,
+    logging: &Logging,
 ) -> Result<(), Error> {
     let livekit = if config.livekit.is_configured() {
         config.livekit.url.as_str()
@@ -94,7 +96,7 @@ async fn serve(
     let pid = std::process::id();
     tracing::info!(livekit, pid, "Ghostcast {}", env!("CARGO_PKG_VERSION"));
     let mut signals = Signals::listen()?;
-    outlive_terminals()?;
+    let mut hangups = hangups()?;
     let mut pid_file = pid_file(&config, logs, options)?;
     let app = App::start(config, journal).await?;
     if let Some(Err(error)) = pid_file.as_mut().map(|file| file.listens(app.address())) {
@@ -108,6 +110,7 @@ async fn serve(
     tokio::select! {
         () = signals.end() => (),
         () = app.drained() => (),
+        () = reload_each(&mut hangups, &app, options, logging) => (),
     }
     tracing::info!("ending");
     app.shut_down().await;
@@ -147,15 +150,51 @@ fn pid_file(
 
 /// A terminal that closes sends SIGHUP, and so do those who want settings read again; neither ends the
 /// service.
-fn outlive_terminals() -> Result<(), Error> {
-    let mut hangups = signal(SignalKind::hangup())
-        .map_err(|error| Error::internal("cannot listen for signals").source(error))?;
-    tokio::spawn(async move {
-        while hangups.recv().await.is_some() {
-            tracing::info!("SIGHUP: settings are read at the start only, and the service goes on");
+fn hangups() -> Result<Signal, Error> {
+    signal(SignalKind::hangup())
+        .map_err(|error| Error::internal("cannot listen for signals").source(error))
+}
+
+/// Reads the settings again at each SIGHUP.
+async fn reload_each(hangups: &mut Signal, app: &App, options: &Options, logging: &Logging) {
+    loop {
+        if hangups.recv().await.is_none() {
+            return std::future::pending().await;
         }
-    });
-    Ok(())
+        let read = options.settings.load();
+        let reloaded = read.and_then(|config| {
+            let level = log::level(&config)?;
+            let reloaded = app.reload(config)?;
+            logging.take(level);
+            Ok(reloaded)
+        });
+        match reloaded {
+            Ok(reloaded) => {
+                let changed = told(&reloaded.changed);
+                tracing::info!(changed, "SIGHUP: the settings were read again");
+                if !reloaded.waiting.is_empty() {
+                    let waiting = told(&reloaded.waiting);
+                    tracing::warn!(waiting, "SIGHUP: these settings need a restart");
+                }
+            }
+            Err(error) => {
+                let hint = error.hint.as_deref();
+                tracing::error!(
+                    hint,
+                    "SIGHUP: the settings stay as they are: {}",
+                    Chain(&error)
+                );
+            }
+        }
+    }
+}
+
+/// Keys in a line of the log.
+fn told(keys: &[String]) -> String {
+    match keys {
+        [] => "none".to_owned(),
+        keys => keys.join(" "),
+    }
 }
 
 #[cfg(test)]

@@ -8,13 +8,14 @@ mod line;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use self::files::{Dropped, Files};
 use self::line::Lines;
@@ -38,6 +39,7 @@ type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
 pub(super) struct Logging {
     told: Option<Watched>,
     actions: Option<Watched>,
+    filter: Option<Filter>,
 }
 
 /// A log with a count of what it has lost.
@@ -45,14 +47,17 @@ struct Watched {
     files: Files,
     dropped: Dropped,
     /// Lines that have been told of.
-    told: u64,
+    told: AtomicU64,
     name: &'static str,
     counter: &'static str,
 }
 
+/// What is told, to be changed while the service runs.
+type Filter = reload::Handle<EnvFilter, Layered<Vec<Boxed>, Registry>>;
+
 /// Logs to standard error, as much as `GHOSTCAST_LOG` says, or else `usual`.
 pub(super) fn to_stderr(usual: &str) {
-    begin(usual, vec![stderr(LogFormat::Text, everything())]);
+    let _ = begin(filter(usual), vec![stderr(LogFormat::Text, everything())]);
 }
 
 /// Logs as the service does: to standard error unless it runs in the background, and to the server's log
@@ -63,6 +68,7 @@ pub(super) fn of_service(
     is_background: bool,
 ) -> Result<Logging, Error> {
     let format = config.log.format;
+    let level = level(config)?;
     let files = directory.map(|directory| Files::open(directory, SERVER, &config.log));
     let files = files.transpose()?;
     let mut layers = Vec::new();
@@ -73,11 +79,11 @@ pub(super) fn of_service(
         layers.push(Lines::new(format, files.writer()).boxed());
         panics_are_logged();
     }
-    begin(OF_SERVICES, layers);
     let actions = directory.filter(|_| config.log.actions);
     let actions = actions.map(|directory| Files::when_needed(directory, ACTIONS, &config.log));
     let counter = "ghostcast_action_log_lines_dropped_total";
     Ok(Logging {
+        filter: begin(level, layers),
         told: files.map(Watched::server),
         actions: actions.map(|files| Watched::new(files, ACTIONS, counter)),
     })
@@ -92,8 +98,9 @@ pub(super) fn of_verb(config: &Config, directory: &Path) -> Result<Logging, Erro
     if let Ok(files) = &files {
         layers.push(Lines::new(config.log.format, files.writer()).boxed());
     }
-    begin(OF_SERVICES, layers);
+    let _ = begin(filter(OF_SERVICES), layers);
     Ok(Logging {
+        filter: None,
         told: Some(Watched::server(files?)),
         actions: None,
     })
@@ -106,11 +113,19 @@ impl Logging {
         files.map_or_else(Journal::default, |files| Journal::new(files.writer()))
     }
 
+    /// Tells from now on what these settings say. What is wrong with them changes nothing.
+    pub(super) fn take(&self, level: Level) {
+        if let Some(filter) = &self.filter {
+            // Only a subscriber that is gone refuses.
+            let _ = filter.reload(level.0);
+        }
+    }
+
     /// Tells of lines that were dropped, for as long as it is polled.
-    pub(super) async fn watch(&mut self) {
+    pub(super) async fn watch(&self) {
         loop {
             tokio::time::sleep(DROPPED_EVERY).await;
-            for log in self.told.iter_mut().chain(&mut self.actions) {
+            for log in self.told.iter().chain(&self.actions) {
                 log.tell_of_losses();
             }
         }
@@ -122,7 +137,7 @@ impl Watched {
         Self {
             dropped: files.dropped(),
             files,
-            told: 0,
+            told: AtomicU64::new(0),
             name,
             counter,
         }
@@ -132,21 +147,39 @@ impl Watched {
         Self::new(files, SERVER, "ghostcast_log_lines_dropped_total")
     }
 
-    fn tell_of_losses(&mut self) {
+    fn tell_of_losses(&self) {
         let lines = self.dropped.lines();
-        if lines > self.told {
+        let told = self.told.swap(lines, Ordering::Relaxed);
+        if lines > told {
             metrics::counter!(self.counter).absolute(lines);
             tracing::warn!(
-                lines = lines - self.told,
+                lines = lines - told,
                 log = self.name,
                 "lines of a log were dropped: the disk is full or too slow"
             );
-            self.told = lines;
         }
     }
 }
 
-fn begin(usual: &str, layers: Vec<Boxed>) {
+/// What is told, as settings say it.
+pub(super) struct Level(EnvFilter);
+
+/// What a service tells: as `GHOSTCAST_LOG` says, else as `log.level` does.
+pub(super) fn level(config: &Config) -> Result<Level, Error> {
+    let level = config.log.level.as_str();
+    if level.is_empty() {
+        return Ok(filter(OF_SERVICES));
+    }
+    EnvFilter::try_new(level).map_err(|error| {
+        Error::invalid_input("log.level is not valid")
+            .hint("Write it as \"info\", or as \"info,ghostcast::session=debug\".")
+            .source(error)
+    })?;
+    Ok(filter(level))
+}
+
+/// As much as `GHOSTCAST_LOG` says, or else `usual`.
+fn filter(usual: &str) -> Level {
     let filter = EnvFilter::try_from_env("GHOSTCAST_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     // Raw messages hold whatever is typed and shown, tokens and secrets among it.
     let silenced = ["chromiumoxide=off", "rmcp=warn"];
@@ -154,12 +187,19 @@ fn begin(usual: &str, layers: Vec<Boxed>) {
         .iter()
         .filter_map(|directive| directive.parse().ok())
         .fold(filter, EnvFilter::add_directive);
+    Level(filter)
+}
+
+/// Begins to log. Answers by what it is told how much, unless something logs already.
+fn begin(level: Level, layers: Vec<Boxed>) -> Option<Filter> {
+    let (filter, handle) = reload::Layer::new(level.0);
     // The first one stays; a second one in a process would be a verb within a verb.
-    let _ = tracing_subscriber::registry()
+    let begun = tracing_subscriber::registry()
         .with(layers)
         .with(filter)
         .try_init();
     config::warn_of_strays();
+    begun.ok().map(|()| handle)
 }
 
 fn everything() -> Targets {
