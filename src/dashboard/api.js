@@ -1,12 +1,20 @@
 // The addresses of the service, and the token that opens them.
 
 const TOKEN_KEY = 'ghostcast.token';
+const SHARED_KEY = 'ghostcast.shared';
+const EVENTS_PROTOCOL = 'ghostcast.events.v1';
+const BEARER_PROTOCOL = 'ghostcast.bearer.';
 const TIMEOUT_MS = 10_000;
 /** Statuses that stay as they are, however often one asks. */
 const FINAL = [400, 401, 403, 404, 406, 415];
 
 let token = null;
-try { token = sessionStorage.getItem(TOKEN_KEY); } catch { /* no storage */ }
+/** Whether the page was opened by a link to watch one session by. */
+let shared = false;
+try {
+  token = sessionStorage.getItem(TOKEN_KEY);
+  shared = Boolean(sessionStorage.getItem(SHARED_KEY));
+} catch { /* no storage */ }
 
 /** A refused or failed request; `status` is 0 when the service did not answer. */
 export class ApiError extends Error {
@@ -18,17 +26,31 @@ export class ApiError extends Error {
 }
 
 export const hasToken = () => Boolean(token);
+export const isShared = () => shared;
 
 export function useToken(value) {
-  token = value;
-  try { sessionStorage.setItem(TOKEN_KEY, value); } catch { /* lasts until reload */ }
+  keep(value, false);
 }
 
-/** Takes `?token=` out of the address, so that it stays out of history and shared links. */
+function keep(value, isShare) {
+  token = value;
+  shared = isShare;
+  try {
+    sessionStorage.setItem(TOKEN_KEY, value);
+    sessionStorage.setItem(SHARED_KEY, isShare ? '1' : '');
+  } catch { /* lasts until reload */ }
+}
+
+/** Takes the token of a link out of the address (`#share=`), and one of old (`?token=`), so that they stay
+    out of history and copied addresses. */
 export function takeTokenFromAddress() {
   const url = new URL(location.href);
-  if (!url.searchParams.has('token')) return;
-  useToken(url.searchParams.get('token'));
+  const share = new URLSearchParams(url.hash.slice(1)).get('share');
+  const own = url.searchParams.get('token');
+  if (share) keep(share, true);
+  else if (own !== null) useToken(own);
+  else return;
+  url.hash = '';
   url.searchParams.delete('token');
   history.replaceState(null, '', url);
 }
@@ -55,11 +77,14 @@ export const stopRecording = (room) => request(recordingOf(room), { method: 'DEL
 
 const recordingOf = (room) => `/sessions/${encodeURIComponent(room)}/recording`;
 
-/** A file's address. A link cannot carry a header, so the token goes with it. */
-export function recordingUrl(file) {
-  const url = new URL(`/recordings/${encodeURIComponent(file)}`, location.origin);
-  if (token) url.searchParams.set('access_token', token);
-  return url.href;
+/** A file's address. */
+export const recordingUrl = (file) => new URL(`/recordings/${encodeURIComponent(file)}`, location.origin).href;
+
+/** The same for a link, which cannot carry a header: with a ticket, for one use within a minute. */
+export async function recordingLink(file) {
+  if (!token) return recordingUrl(file);
+  const { ticket } = await (await request('/tickets', { method: 'POST' })).json();
+  return `${recordingUrl(file)}?${new URLSearchParams({ ticket })}`;
 }
 
 /** Offers to watch `room`; gives the answer and the address that ends the watching. */
@@ -76,8 +101,16 @@ export function unwatch(resource) {
 
 export function eventsUrl(room, since) {
   const url = new URL(`/mcp/events/${encodeURIComponent(room)}`, location.origin.replace(/^http/, 'ws'));
-  url.search = new URLSearchParams({ types: 'all', since, ...(token && { access_token: token }) });
+  url.search = new URLSearchParams({ types: 'all', since });
   return url;
+}
+
+/** A WebSocket's protocols: the token goes among them, since a browser sends no header with one. */
+export const eventsProtocols = () => [EVENTS_PROTOCOL, ...(token ? [BEARER_PROTOCOL + base64url(token)] : [])];
+
+function base64url(text) {
+  const bytes = String.fromCharCode(...new TextEncoder().encode(text));
+  return btoa(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
 }
 
 async function request(path, { headers, ...options } = {}) {

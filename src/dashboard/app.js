@@ -7,7 +7,7 @@ import { EventStream } from './events.js';
 import { renderFacts } from './facts.js';
 import { EventLog } from './log.js';
 import { noticeFor } from './notices.js';
-import { renderRecording, toggleRecording } from './recording.js';
+import { download, renderRecording, toggleRecording } from './recording.js';
 import { renderRooms } from './rooms.js';
 import { Watch } from './whep.js';
 
@@ -61,9 +61,12 @@ async function refresh() {
     // Whoever comes to a single room need not choose.
     if (isFirst && !state.room && sessions.length === 1) open(sessions[0].key);
   } catch (error) {
-    if (error.status === 401 && state.error?.status !== 401) askForToken();
+    if (error.status === 401 && state.error?.status !== 401 && !api.isShared()) askForToken();
     state.error = error;
+    // Asking again with the same token is no use, and counts as a wrong one each time.
+    if (error.status === 401) stopFollowing();
     render();
+    if (error.status === 401) return;
   }
   refreshIn(document.hidden ? REFRESH_HIDDEN_MS : REFRESH_MS);
 }
@@ -123,6 +126,7 @@ function render() {
   const { record, room, sessions, error, loaded, got } = state;
   document.body.dataset.view = room ? 'room' : 'rooms';
   document.body.dataset.session = Boolean(record);
+  document.body.dataset.shared = api.isShared();
   $('banner').hidden = !(loaded && error && !error.final);
   renderRooms(sessions, room, open);
   renderEnded(state.ended, sessions);
@@ -139,7 +143,7 @@ function render() {
   showState($('log-state'), words, name);
   renderFacts(record, got, watch);
   renderRecording(record);
-  renderNotice(noticeFor({ ...state, watch, hasToken: api.hasToken() }));
+  renderNotice(noticeFor({ ...state, watch, hasToken: api.hasToken(), shared: api.isShared() }));
 }
 
 function renderNotice(notice) {
@@ -196,8 +200,9 @@ async function copyCommand() {
 }
 
 for (const id of ['home', 'back']) {
-  $(id).addEventListener('click', (click) => { click.preventDefault(); open(null); });
+  $(id).addEventListener('click', (click) => { click.preventDefault(); if (!api.isShared()) open(null); });
 }
+$('recorded').addEventListener('click', download);
 $('record').addEventListener('click', () => toggleRecording(state.record, () => refreshIn(0)));
 $('fullscreen').addEventListener('click', toggleFullscreen);
 $('video').addEventListener('dblclick', toggleFullscreen);

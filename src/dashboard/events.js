@@ -29,7 +29,7 @@ export class EventStream {
 
   constructor(room, heard, changed) {
     const open = () => {
-      this.#socket = new WebSocket(api.eventsUrl(room, this.since));
+      this.#socket = new WebSocket(api.eventsUrl(room, this.since), api.eventsProtocols());
       this.#socket.onopen = () => set(true);
       this.#socket.onmessage = ({ data }) => {
         const event = JSON.parse(data);

@@ -9,7 +9,17 @@ const ENDED = {
 };
 
 /** The notice for the present state, or null when the picture speaks for itself. */
-export function noticeFor({ loaded, error, room, record, sessions, ended, watch, hasToken }) {
+export function noticeFor({
+  loaded,
+  error,
+  room,
+  record,
+  sessions,
+  ended,
+  watch,
+  hasToken,
+  shared,
+}) {
   const info = (title, text, extra) => ({ tone: 'info', title, text, ...extra });
   const wrong = (title, text, extra) => ({ tone: 'error', title, text, ...extra });
   const busy = (title, text = '', extra = {}) => ({ tone: 'busy', title, text, ...extra });
@@ -17,6 +27,9 @@ export function noticeFor({ loaded, error, room, record, sessions, ended, watch,
     command: startCommand(room ?? 'demo', hasToken),
   });
 
+  if (shared && (error?.status === 401 || (loaded && !record))) {
+    return info('This link has ended', 'The session is closed, or the time of the link is over.');
+  }
   if (error?.status === 401) return wrong('A token is needed', error.message, { action: 'token' });
   if (error?.status === 403) return wrong('This token may not look here', error.message, { action: 'token' });
   if (!loaded && error?.status) return wrong('The sessions could not be read', error.message);
@@ -36,10 +49,12 @@ export function noticeFor({ loaded, error, room, record, sessions, ended, watch,
   }
   if (record.state in ENDED) {
     const tone = record.state === 'failed' ? wrong : info;
+    if (shared) return tone(ENDED[record.state], reason);
     const text = [reason, 'Start a new session on this room with this command.'].filter(Boolean).join('\n');
     return tone(ENDED[record.state], text, { command: startCommand(room, hasToken, record) });
   }
   if (record.state === 'stored') {
+    if (shared) return info('This session rests', 'It has no browser until somebody uses it.');
     const command = startCommand(room, hasToken, record);
     return info('This session is stored', 'It has no browser until it is used. This command brings it back.', { command });
   }

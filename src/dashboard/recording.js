@@ -28,6 +28,19 @@ export function renderRecording(record) {
   setText($('recording-error'), own || failed);
 }
 
+/** Fetches the last file, by an address of its own each time. */
+export async function download(click) {
+  if (!api.hasToken()) return;
+  click.preventDefault();
+  const { file } = $('recorded').dataset;
+  try {
+    const href = await api.recordingLink(file);
+    Object.assign(document.createElement('a'), { href, download: file }).click();
+  } catch (error) {
+    setText($('recording-error'), error.message);
+  }
+}
+
 /** Starts or stops, whichever the button says; `done` is called with the answer there. */
 export async function toggleRecording(record, done) {
   if (!record || asking) return;
