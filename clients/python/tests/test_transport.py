@@ -185,6 +185,29 @@ async def test_a_wrong_token_is_refused(form: Any, guarded: Service, name: str) 
     await done(right.close())
 
 
+async def test_a_link_to_watch_by(form: Any, guarded: Service, name: str) -> None:
+    client = form(guarded.url, token=TOKEN)
+    session = await done(client.create_session(room_name=name))
+    share = await done(session.share(ttl_s=60))
+    address, _, secret = share.url.partition("#share=")
+    assert address == f"{guarded.url}/?room={name}" and share.expires_at.endswith("Z")
+    viewer = form(guarded.url, token=secret)
+    assert [one.session_id for one in await done(viewer.list_sessions())] == [session.session_id]
+    watched = type(session)(viewer._transport, session.record)
+    with pytest.raises(Forbidden):
+        await done(watched.scroll("down"))
+    stream = watched.events()
+    await done(stream.connect())
+    assert await done(session.revoke_shares()) == 1
+    with pytest.raises(Unauthenticated):
+        await done(stream.next(timeout_s=10))
+    with pytest.raises(InvalidInput):
+        await done(session.share(ttl_s=0))
+    await done(session.close())
+    await done(viewer.close())
+    await done(client.close())
+
+
 def test_every_kind_has_its_class() -> None:
     schema = Path(__file__).parents[3] / "src" / "error.rs"
     listed = schema.read_text().split("pub enum ErrorKind {")[1].split("}")[0]

@@ -48,6 +48,7 @@ from .models import (
     PageContext,
     SavedScreenshot,
     SessionRecord,
+    Share,
     Stats,
     Tab,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "ServiceError",
     "Session",
     "SessionRecord",
+    "Share",
     "Stats",
     "Tab",
     "Target",

@@ -201,6 +201,15 @@ class Download(Model):
     bytes: int
 
 
+class Share(Model):
+    """A link by which people watch a session."""
+
+    url: str
+    """The dashboard's page of that session. Whoever has it can watch."""
+    expires_at: str
+    """Until when it is good, ISO 8601, UTC."""
+
+
 class ActionResult(Model):
     """What was done, whether it succeeded or failed."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from .. import _backend_async as backend
 from .._wire import given, session_path
 from ..errors import NotFound
-from ..models import ActionResult, Download, SessionRecord, Tab
+from ..models import ActionResult, Download, SessionRecord, Share, Tab
 from .events import RECONNECT_S, AsyncEventStream
 from .page import AsyncPage
 from .transport import AsyncTransport
@@ -75,6 +75,25 @@ class AsyncSession(AsyncPage):
         path = session_path(self.session_id, "storage_state")
         state: dict[str, Any] = await self._transport.json("GET", path)
         return state
+
+    # People who watch.
+
+    async def share(self, ttl_s: int | None = None) -> Share:
+        """Makes a link by which people watch the session without a token, and can do nothing else.
+
+        Whoever has it can watch, until its time is over, the session is closed, or `revoke_shares`.
+
+        Args:
+            ttl_s: How long it is good, seconds, at most a day; an hour without it.
+
+        """
+        path = session_path(self.session_id, "share")
+        return Share.model_validate(await self._transport.json("POST", path, json=given(ttl_s=ttl_s)))
+
+    async def revoke_shares(self) -> int:
+        """Ends all such links, and sends away whoever watches by one; returns how many there were."""
+        answer = await self._transport.json("DELETE", session_path(self.session_id, "share"))
+        return int(answer["revoked"])
 
     # Tabs.
 
