@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+use super::rules::{self, Need};
 use crate::error::Error;
 use crate::model::{EndedSession, Reach, Right, Scope, SessionRecord, SessionSpec};
 use crate::session::{Manager, names, names_of_ended};
@@ -74,6 +76,29 @@ impl Caller {
         room.into_iter()
             .chain(name)
             .try_for_each(|key| self.enter(manager, key))
+    }
+
+    /// Whether they may call a tool of MCP. Where it names no session, that of their token is meant, or any.
+    pub(in super::super) fn enter_tool(
+        &self,
+        manager: &Manager,
+        tool: &str,
+        arguments: &Map<String, Value>,
+    ) -> Result<(), Error> {
+        let text = |name: &str| arguments.get(name).and_then(Value::as_str);
+        match rules::of_tool(tool, text("operation")) {
+            Need::Nothing | Need::Anybody => Ok(()),
+            Need::OfAll(right) | Need::OfFile(right) => self.may_all(right),
+            Need::OfPath(right) | Need::OfBody(right) => {
+                let named = [text("room_name"), text("session_name")];
+                let mut keys = named.into_iter().flatten().peekable();
+                match (keys.peek(), self.scope.key()) {
+                    (Some(_), _) => keys.try_for_each(|key| self.may(right, manager, key)),
+                    (None, Some(own)) => self.may(right, manager, own),
+                    (None, None) => self.may_all(right),
+                }
+            }
+        }
     }
 
     /// Whether they may do this to the session with that name, room or id.

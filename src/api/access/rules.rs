@@ -53,7 +53,7 @@ pub(super) fn need(method: &str, path: &str) -> Need {
         ("GET", "/recordings" | "/stats" | "/metrics") => OfAll(Watch),
         ("GET", "/recordings/{file}") => OfFile(Watch),
         ("DELETE", "/recordings/{file}") => OfFile(Control),
-        // Each tool has a right of its own.
+        // Each tool has a need of its own.
         (_, "/mcp" | "/mcp/socket") => OfBody(Watch),
         _ if is_about_grpc(path) => Anybody,
         _ => OfAll(Admin),
@@ -70,6 +70,23 @@ fn of_grpc(method: &str) -> Need {
         "StartSession" | "PauseSession" | "ResumeSession" | "RecoverSession" | "CloseSession"
         | "ExecuteAction" | "Analyze" | "StartRecording" | "StopRecording" | "ShareSession"
         | "RevokeShares" => Need::OfBody(Control),
+        _ => Need::OfAll(Right::Admin),
+    }
+}
+
+/// The same for the tools of MCP, some of whose operations only look.
+pub(super) fn of_tool(tool: &str, operation: Option<&str>) -> Need {
+    use Right::{Control, Watch};
+    match (tool, operation) {
+        // What is listed is what the caller may see.
+        ("ended_sessions", _) => Need::Anybody,
+        ("stats", _) => Need::OfAll(Watch),
+        ("get_browser_context" | "screenshot", _)
+        | ("tabs", Some("list"))
+        | ("recording", Some("status")) => Need::OfBody(Watch),
+        ("start_browser_session" | "pause_browser_session" | "resume_browser_session", _)
+        | ("close_browser_session" | "recover_browser_session" | "execute_action", _)
+        | ("analyze" | "tabs" | "recording" | "wait_for" | "share", _) => Need::OfBody(Control),
         _ => Need::OfAll(Right::Admin),
     }
 }
@@ -98,6 +115,7 @@ mod tests {
         ] {
             assert_eq!(need(method, path), admin, "{method} {path}");
         }
+        assert_eq!(of_tool("any_other", None), admin);
         assert_eq!(
             need("HEAD", "/sessions/{room_name}"),
             Need::OfPath(Right::Watch)

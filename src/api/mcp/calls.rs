@@ -23,9 +23,7 @@ use crate::error::{Chain, Error};
 use crate::model::command::ActionRequest;
 use crate::model::event::Origin;
 use crate::model::session::LiveKitStatus;
-use crate::model::{
-    EventBody, Right, RoomName, SessionName, SessionRecord, SessionSpec, SessionState,
-};
+use crate::model::{EventBody, RoomName, SessionName, SessionRecord, SessionSpec, SessionState};
 use crate::session::{ContextOptions, Order, SessionHandle};
 
 /// A start waits this long for LiveKit beyond its first page.
@@ -44,6 +42,10 @@ pub(super) async fn call(
         Ok(caller) => caller,
         Err(error) => return answer::error(&error),
     };
+    let may = caller.enter_tool(&server.doors.manager, tool.as_str(), &arguments);
+    if let Err(error) = may {
+        return answer::error(&error);
+    }
     let call = Call {
         server,
         caller,
@@ -108,10 +110,6 @@ impl Call<'_> {
             .as_deref()
             .map(SessionName::parse)
             .transpose()?;
-        let room = room_name.iter().map(RoomName::as_str);
-        for key in room.chain(session_name.iter().map(SessionName::as_str)) {
-            self.may(Right::Control, key)?;
-        }
         let spec = SessionSpec {
             room_name,
             session_name,
@@ -227,7 +225,6 @@ impl Call<'_> {
 
     async fn close(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
         let Room { room_name } = arguments::parse(arguments)?;
-        self.may(Right::Control, &room_name)?;
         let manager = self.server.doors.manager.clone();
         let room = room_name.clone();
         // Seen through whatever becomes of the caller.
@@ -256,7 +253,6 @@ impl Call<'_> {
             room_name,
             livekit_token,
         } = arguments::parse(arguments)?;
-        self.may(Right::Control, &room_name)?;
         let token = livekit_token.filter(|token| !token.is_empty());
         let handle = self.server.doors.manager.find(&room_name).await?;
         let was_lost = handle.record().livekit.is_lost();
@@ -287,9 +283,7 @@ impl Call<'_> {
 
     async fn act(&self, arguments: Map<String, Value>) -> Result<CallToolResult, Error> {
         let (room, action) = arguments::parse::<Act>(arguments)?.into_request();
-        let handle = self
-            .meant(room.as_deref(), Want::Act, Right::Control)
-            .await?;
+        let handle = self.meant(room.as_deref(), Want::Act).await?;
         self.perform(&handle, action).await
     }
 
@@ -345,9 +339,7 @@ impl Call<'_> {
             boxes,
             action_id,
         } = arguments::parse(arguments)?;
-        let handle = self
-            .meant(room_name.as_deref(), Want::Read, Right::Watch)
-            .await?;
+        let handle = self.meant(room_name.as_deref(), Want::Read).await?;
         if let Some(id) = action_id {
             return progress(&handle, &id);
         }
@@ -393,13 +385,7 @@ impl Call<'_> {
     /// The session that a tool names.
     async fn named(&self, arguments: Map<String, Value>) -> Result<SessionHandle, Error> {
         let Room { room_name } = arguments::parse(arguments)?;
-        self.may(Right::Control, &room_name)?;
         self.server.doors.manager.find(&room_name).await
-    }
-
-    /// Whether the caller may do this to a session.
-    pub(super) fn may(&self, right: Right, key: &str) -> Result<(), Error> {
-        self.caller.may(right, &self.server.doors.manager, key)
     }
 
     fn session(&self, record: &SessionRecord, message: &str) -> CallToolResult {

@@ -20,8 +20,9 @@ use super::meant::Want;
 use super::pace::Expected;
 use crate::browser::capture::screenshot::Format;
 use crate::error::{Error, ErrorKind};
+use crate::model::RecordingStatus;
+use crate::model::Right;
 use crate::model::command::ActionRequest;
-use crate::model::{RecordingStatus, Right};
 use crate::session::{ContextOptions, SessionHandle};
 
 /// Quality of the JPEGs that go to a model: text stays legible at a third of the size of a PNG.
@@ -54,12 +55,13 @@ impl Call<'_> {
             height,
         };
         let area = area.area()?;
-        let right = match &name {
+        let handle = self.meant(room_name.as_deref(), Want::Read).await?;
+        if name.is_some() {
             // A file on the service's disk is more than a look.
-            Some(_) => Right::Control,
-            None => Right::Watch,
-        };
-        let handle = self.meant(room_name.as_deref(), Want::Read, right).await?;
+            let id = handle.record().session_id.to_string();
+            let manager = &self.server.doors.manager;
+            self.caller.may(Right::Control, manager, &id)?;
+        }
         // What a model sees is kept small; a file is as good as its format.
         let (format, quality) = match &name {
             Some(name) => (name.format, None),
@@ -127,7 +129,7 @@ impl Call<'_> {
         let manager = &self.server.doors.manager;
         let (message, ended) = match room_name {
             Some(key) => {
-                self.may(Right::Watch, &key)?;
+                self.caller.may(Right::Watch, manager, &key)?;
                 let one = Ended::from(manager.ended_of(&key).await?);
                 let message = format!("It has ended: {}.", one.session.detail);
                 (message, EndedList { ended: vec![one] })
@@ -196,9 +198,7 @@ impl Call<'_> {
             question,
             marks,
         } = arguments::parse(arguments)?;
-        let handle = self
-            .meant(room_name.as_deref(), Want::Read, Right::Control)
-            .await?;
+        let handle = self.meant(room_name.as_deref(), Want::Read).await?;
         let late =
             || Error::timeout("the model has not answered yet").hint("Ask again, or ask for less.");
         let asking = handle.analyze(&question, marks);
@@ -216,13 +216,7 @@ impl Call<'_> {
             room_name,
             operation,
         } = arguments::parse(arguments)?;
-        let right = match operation {
-            RecordOperation::Status => Right::Watch,
-            RecordOperation::Start | RecordOperation::Stop => Right::Control,
-        };
-        let handle = self
-            .meant(room_name.as_deref(), Want::Exists, right)
-            .await?;
+        let handle = self.meant(room_name.as_deref(), Want::Exists).await?;
         let (status, message) = match operation {
             RecordOperation::Start => {
                 let starting = handle.start_recording();
@@ -260,11 +254,11 @@ impl Call<'_> {
             tab,
             url,
         } = arguments::parse(arguments)?;
-        let (want, right) = match operation.action_type() {
-            Some(_) => (Want::Act, Right::Control),
-            None => (Want::Read, Right::Watch),
+        let want = match operation.action_type() {
+            Some(_) => Want::Act,
+            None => Want::Read,
         };
-        let handle = self.meant(room_name.as_deref(), want, right).await?;
+        let handle = self.meant(room_name.as_deref(), want).await?;
         let mut message = None;
         let mut facts = Map::new();
         if let Some(action_type) = operation.action_type() {
@@ -315,9 +309,7 @@ impl Call<'_> {
             condition,
             timeout_ms,
         } = arguments::parse(arguments)?;
-        let handle = self
-            .meant(room_name.as_deref(), Want::Read, Right::Control)
-            .await?;
+        let handle = self.meant(room_name.as_deref(), Want::Read).await?;
         let mut params = Map::from_iter([("for".to_owned(), Value::Object(condition))]);
         params.extend(timeout_ms.map(|timeout_ms| ("timeout_ms".to_owned(), timeout_ms.into())));
         self.perform(&handle, ActionRequest::new("wait", params))
@@ -330,9 +322,7 @@ impl Call<'_> {
         arguments: Map<String, Value>,
     ) -> Result<CallToolResult, Error> {
         let Share { room_name, ttl_s } = arguments::parse(arguments)?;
-        let handle = self
-            .meant(room_name.as_deref(), Want::Exists, Right::Control)
-            .await?;
+        let handle = self.meant(room_name.as_deref(), Want::Exists).await?;
         let record = handle.record();
         let share = share::make(&self.server.doors, &self.caller, &record, ttl_s)?;
         let facts = answer::of_room(&record.channel(), &share);

@@ -8,7 +8,7 @@ use super::calls::{Call, cancelled};
 use super::memory::Begun;
 use super::pace::Paced;
 use crate::error::Error;
-use crate::model::{Right, RoomName, SessionId, SessionRecord, SessionSpec};
+use crate::model::{RoomName, SessionId, SessionRecord, SessionSpec};
 use crate::session::SessionHandle;
 
 /// Digits of the number in an automatic room's name.
@@ -91,18 +91,16 @@ fn choose(known: &[Known], had_one: bool, want: Want, remembers: bool) -> Result
 }
 
 impl Call<'_> {
-    /// The session that is meant: the one named, or the one that this client has begun. The caller needs
-    /// the right on it.
+    /// The session that is meant: the one named, or the one that this client has begun. That
+    /// the caller may is known: one whose token is not for one session reaches all.
     pub(super) async fn meant(
         &self,
         named: Option<&str>,
         want: Want,
-        right: Right,
     ) -> Result<SessionHandle, Error> {
         let manager = &self.server.doors.manager;
         // Whose token is for one session means that one.
         if let Some(name) = named.or_else(|| self.caller.scope().key()) {
-            self.may(right, name)?;
             return manager.find(name).await;
         }
         let memory = &self.server.memory;
@@ -110,10 +108,7 @@ impl Call<'_> {
         let (begun, had_one) = memory.begun();
         let known: Vec<_> = begun.iter().map(|begun| self.known(begun)).collect();
         match choose(&known, had_one, want, self.remembers())? {
-            Choice::Use(key) => {
-                self.may(right, &key)?;
-                manager.find(&key).await
-            }
+            Choice::Use(key) => manager.find(&key).await,
             Choice::Make => self.make().await,
         }
     }
@@ -141,7 +136,6 @@ impl Call<'_> {
             .take(ROOM_DIGITS)
             .collect();
         let room = RoomName::parse(&format!("{prefix}-{number}"))?;
-        self.may(Right::Control, room.as_str())?;
         let begun = |session| Begun {
             room: room.clone(),
             session,
