@@ -47,6 +47,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
         ("LiveKit", livekit(&config).await),
         ("HTTP port", http_port(config.server.listen).await),
         ("UDP ports", udp_ports(&config).await),
+        ("tokens", tokens(&config)),
     ];
     let mut out = std::io::stdout();
     let mut is_well = true;
@@ -66,6 +67,25 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Who may come in.
+fn tokens(config: &Config) -> Finding {
+    match config.server.tokens() {
+        Ok(tokens) if tokens.is_empty() => {
+            Finding::Note("none: every program of this machine may do everything".to_owned())
+        }
+        Ok(tokens) => {
+            let told = tokens
+                .iter()
+                .map(|token| format!("{} ({})", token.label, token.scope));
+            Finding::Good(told.collect::<Vec<_>>().join(", "))
+        }
+        Err(error) => {
+            let hint = error.hint.unwrap_or_default().into_owned();
+            Finding::Bad(error.message.into_owned(), hint)
+        }
+    }
 }
 
 async fn chromium(config: &Config) -> Finding {

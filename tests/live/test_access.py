@@ -278,6 +278,10 @@ def test_mcp(service):
                     is_refused = facts["error_kind"] == "forbidden"
                     assert is_refused == (label not in may), (label, tool, key, facts)
                     assert not is_refused or f"{need}:{key}" in facts["error"], facts
+            for tool, operation in (("tabs", "list"), ("recording", "status")):
+                for key, may in zip(("mine", "other"), NEEDS["watch"], strict=True):
+                    _, facts = client.fail(tool, room_name=key, operation=operation)
+                    assert (facts["error_kind"] == "forbidden") == (label not in may), facts
         finally:
             client.close()
 
@@ -397,6 +401,21 @@ def test_a_file_that_is_wrong_starts_nothing(ghostcast_bin, tmp_path, text, mode
     for word in words:
         assert word in ended.stderr, ended.stderr
     assert TOKENS["all"] not in ended.stderr + ended.stdout
+
+
+def test_the_doctor_looks_at_the_file(ghostcast_bin, tmp_path):
+    """It names the tokens and what they open, or says what is wrong; no token is shown."""
+    path = tmp_path / "tokens"
+    for text, mode, line in (
+        (line_of("all") + line_of("watcher"), 0o600, "ok    tokens: all (admin), watcher (watch:mine)"),
+        (line_of("all"), 0o604, "FAIL  tokens: the token file"),
+    ):
+        write(path, text, mode)
+        env = {**clean_env(), "GHOSTCAST_SERVER__TOKENS_FILE": str(path)}
+        command = [ghostcast_bin, "doctor", "--listen", f"127.0.0.1:{free_port()}"]
+        told = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+        assert line in told.stdout, told.stdout + told.stderr
+        assert TOKENS["all"] not in told.stdout + told.stderr
 
 
 def test_a_public_address_is_guarded_by_a_file_as_well(ghostcast_bin, tmp_path):

@@ -113,7 +113,7 @@ impl Logging {
         files.map_or_else(Journal::default, |files| Journal::new(files.writer()))
     }
 
-    /// Tells from now on what these settings say. What is wrong with them changes nothing.
+    /// Tells this much from now on.
     pub(super) fn take(&self, level: Level) {
         if let Some(filter) = &self.filter {
             // Only a subscriber that is gone refuses.
