@@ -3,14 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::actor::SERVICE_STOPS;
 use super::handle::SessionHandle;
 use super::journal::Journal;
 use super::keeping::Keeping;
@@ -21,7 +20,7 @@ use super::start::{self, Ground};
 use super::usage::{Busy, Measured};
 use crate::browser::Pool;
 use crate::config::{Config, Live};
-use crate::error::{Chain, Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use crate::events;
 use crate::model::{
     End, EndReason, Kept, RoomName, Secrets, SessionId, SessionRecord, SessionSpec, SessionState,
@@ -30,10 +29,6 @@ use crate::publish::record::Shelf;
 use crate::refusals::{Limit, refused};
 use crate::store::{PictureName, Registry, Saved};
 use crate::vision;
-
-/// The pauses between attempts to start a browser ahead of need double from the one to the other.
-const WARM_UP_AGAIN_MIN: Duration = Duration::from_secs(2);
-const WARM_UP_AGAIN_MAX: Duration = Duration::from_secs(30);
 
 /// All sessions of the service.
 #[derive(Debug, Clone)]
@@ -509,72 +504,9 @@ impl Manager {
         &self.ground.bus
     }
 
-    /// Takes no new sessions, or takes them again; answers what held before.
-    pub fn drain(&self, is_draining: bool) -> bool {
-        std::mem::replace(&mut self.lock().is_draining, is_draining)
-    }
-
-    /// Whether no new sessions are taken.
-    pub fn is_draining(&self) -> bool {
-        self.lock().is_draining
-    }
-
     /// Sessions that are not dead.
     pub fn count_live(&self) -> usize {
         self.lock().count_live()
-    }
-
-    /// Ends every session and every browser.
-    pub async fn shut_down(&self) {
-        let handles: Vec<SessionHandle> = self
-            .lock()
-            .shut()
-            .filter_map(|slot| match slot {
-                Slot::Held(handle) => Some(handle),
-                Slot::Starting { .. } | Slot::Stored(_) => None,
-            })
-            .collect();
-        handles.iter().for_each(SessionHandle::keep);
-        let end = End::new(EndReason::ServiceStopped, SERVICE_STOPS);
-        join_all(handles.iter().map(|handle| handle.close_for(&end))).await;
-        for handle in handles.iter().filter(|handle| handle.kept().is_some()) {
-            // A registry that cannot be written has been told of.
-            let _ = handle.keeping.put_away(SERVICE_STOPS).await;
-        }
-        self.ground.cancel.cancel();
-        self.ground.pool.shut_down();
-    }
-
-    /// Why no browser can be started, as far as is known.
-    pub fn browser_problem(&self) -> Option<String> {
-        self.ground.pool.problem()
-    }
-
-    /// Starts a browser ahead of need, or finds out why none can be started: then it is tried again,
-    /// so that the service is known to be well once the cause is gone.
-    pub async fn warm_up(&self) {
-        let pool = &self.ground.pool;
-        let mut pause = WARM_UP_AGAIN_MIN;
-        loop {
-            let outcome = if self.ground.config.now().browser.keep_warm {
-                pool.warm_up().await
-            } else {
-                pool.check()
-            };
-            let Err(error) = outcome else { return };
-            tracing::warn!(error = %Chain(&error), "no browser can be started");
-            let paused = tokio::time::sleep(pause);
-            if self
-                .ground
-                .cancel
-                .run_until_cancelled(paused)
-                .await
-                .is_none()
-            {
-                return;
-            }
-            pause = (pause * 2).min(WARM_UP_AGAIN_MAX);
-        }
     }
 
     /// Takes the names of a new session, or finds who has them.

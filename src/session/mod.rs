@@ -37,6 +37,7 @@ mod remains;
 mod remembered;
 mod request;
 mod script;
+mod service;
 mod slots;
 mod stage;
 mod start;
