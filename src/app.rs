@@ -73,6 +73,14 @@ async fn tidy_up(doors: Doors, cancel: CancellationToken) {
     }
 }
 
+/// What a service does by itself for as long as it runs.
+fn keep_house(doors: &Doors, manager: &Manager, tracker: &TaskTracker, cancel: &CancellationToken) {
+    tracker.spawn(tidy_up(doors.clone(), cancel.clone()));
+    let watching = manager.clone().watch_memory();
+    tracker.spawn(cancel.clone().run_until_cancelled_owned(watching));
+    tracker.spawn(manager.clone().sweep_for_ever());
+}
+
 /// What a service does at its start by itself.
 async fn begin(manager: Manager, restore: Restore, cancel: CancellationToken) {
     // A browser that is on its way is let come, so that it ends with all that it has started.
@@ -140,10 +148,7 @@ impl App {
             config.server.clone(),
             cancel.clone(),
         ));
-        tracker.spawn(tidy_up(doors.clone(), cancel.clone()));
-        let watching = manager.clone().watch_memory();
-        tracker.spawn(cancel.clone().run_until_cancelled_owned(watching));
-        tracker.spawn(manager.clone().sweep_for_ever());
+        keep_house(&doors, &manager, &tracker, &cancel);
         tracker.spawn(begin(manager.clone(), config.state.restore, cancel.clone()));
         Ok(Self {
             manager,

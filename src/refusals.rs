@@ -19,6 +19,8 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 pub enum Limit {
     /// Sessions of the service: `session.count_max`.
     Sessions,
+    /// Memory of all browsers: `browser.memory_bytes_max`.
+    Memory,
     /// Requests that wait for one session.
     Requests,
     /// Actions that wait in one session: `session.action_queue_max`.
@@ -56,8 +58,9 @@ pub enum Limit {
 }
 
 /// All of them.
-pub const LIMITS: [Limit; 18] = [
+pub const LIMITS: [Limit; 19] = [
     Limit::Sessions,
+    Limit::Memory,
     Limit::Requests,
     Limit::Actions,
     Limit::Tabs,
@@ -82,6 +85,7 @@ impl Limit {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sessions => "sessions",
+            Self::Memory => "memory",
             Self::Requests => "requests",
             Self::Actions => "actions",
             Self::Tabs => "tabs",

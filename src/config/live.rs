@@ -20,7 +20,9 @@ pub struct Reloaded {
 /// Sections of which every key can be read again.
 const SECTIONS: [&str; 1] = ["session"];
 /// Further keys that can.
-const KEYS: [&str; 4] = [
+const KEYS: [&str; 6] = [
+    "browser.memory_bytes_max",
+    "browser.renderer_bytes_max",
     "log.level",
     "rtc.viewers_max",
     "server.token",
@@ -52,6 +54,8 @@ impl Live {
         let mut config = Config::clone(&held);
         config.session = read.session.clone();
         config.log.level.clone_from(&read.log.level);
+        config.browser.memory_bytes_max = read.browser.memory_bytes_max;
+        config.browser.renderer_bytes_max = read.browser.renderer_bytes_max;
         config.rtc.viewers_max = read.rtc.viewers_max;
         config.server.token = read.server.token.clone();
         config

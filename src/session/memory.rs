@@ -10,6 +10,7 @@ use super::handle::SessionHandle;
 use super::slots::Slot;
 use crate::browser::memory::{self, Renderer};
 use crate::error::Error;
+use crate::refusals::{Limit, refused};
 
 /// Renderers are looked at this often, while there are sessions.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
@@ -60,22 +61,23 @@ impl Manager {
         if taken < budget {
             return Ok(());
         }
-        Err(Error::exhausted(format!(
+        let full = Error::exhausted(format!(
             "the browsers take {} MB of memory, of {} MB that they may",
             taken / MEGABYTE,
             budget / MEGABYTE
         ))
-        .hint("Close a session, or raise browser.memory_bytes_max."))
+        .hint("Close a session, or raise browser.memory_bytes_max.");
+        Err(refused(Limit::Memory, full))
     }
 
     /// Ends renderers that take more memory than they may, for as long as the service runs.
     pub async fn watch_memory(self) {
-        let bytes_max = self.ground.config.now().browser.renderer_bytes_max;
-        if bytes_max == 0 {
-            return;
-        }
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
+            let bytes_max = self.ground.config.now().browser.renderer_bytes_max;
+            if bytes_max == 0 {
+                continue;
+            }
             let leaders = self.browsers();
             if leaders.is_empty() || self.count_live() == 0 {
                 continue;

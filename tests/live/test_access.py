@@ -60,6 +60,7 @@ ROUTES_NEED = {
     ("get", "/sessions/{}/actions/{}"): "watch",
     ("get", "/sessions/{}/downloads"): "watch",
     ("get", "/sessions/{}/downloads/{}"): "watch",
+    ("get", "/sessions/{}/ended"): "watch",
     ("get", "/rooms/{}/connections"): "watch",
     ("get", "/mcp/events/{}"): "watch",
     ("post", "/whep/{}"): "watch",
@@ -93,6 +94,8 @@ ROUTES_NEED = {
     ("post", "/drain"): "admin",
     ("delete", "/drain"): "admin",
 }
+# The scope that is told, where it is not of one session.
+WORDS = {"watch all": "watch:*", "control all": "control:*", "admin": "admin"}
 METHODS_NEED = {
     "ListSessions": "anybody",
     "GetSession": "watch",
@@ -112,6 +115,12 @@ METHODS_NEED = {
     "StopRecording": "control",
     "ShareSession": "control",
     "RevokeShares": "control",
+    "ListEnded": "anybody",
+    "GetEnded": "watch",
+    "GetStats": "watch all",
+    "GetStorageState": "admin",
+    "Drain": "admin",
+    "Undrain": "admin",
 }
 TOOLS_NEED = {
     "start_browser_session": ("control", {"livekit_url": "ftp://x"}),
@@ -127,7 +136,12 @@ TOOLS_NEED = {
     "recording": ("control", {"operation": "start"}),
     "wait_for": ("control", {"condition": {"text": "x"}}),
     "share": ("control", {}),
+    "ended_sessions": ("watch", {}),
+    "stats": ("watch all", {}),
+    "drain": ("admin", {"operation": "start", "timeout_s": -1}),
 }
+# Methods whose message names no session.
+OF_THE_SERVICE = ("ListSessions", "ListEnded", "GetStats", "Drain", "Undrain")
 # What makes the call fail by itself where it would do something, once it is let in.
 BODIES = {
     ("post", "/sessions/cleanup"): {"max_age_hours": -1},
@@ -211,8 +225,7 @@ def test_rest(service, by, route):
                 assert answer.status_code not in (401, 403), (label, key, answer.text)
             else:
                 error = assert_envelope(answer, 403, "forbidden")
-                word = {"watch all": "watch:*", "control all": "control:*", "admin": "admin"}
-                needed = word.get(need, f"{need}:{key}")
+                needed = WORDS.get(need, f"{need}:{key}")
                 assert f"the scope {needed}" in error["message"], error
                 assert SCOPES[label] in error["hint"] and label in error["hint"], error
 
@@ -251,8 +264,9 @@ def test_grpc(service):
 
 def grpc_code(client, method, key):
     """How a call ends on a session that does not exist."""
-    fields = {} if method == "ListSessions" else {"room_name": key}
+    fields = {} if method in OF_THE_SERVICE else {"room_name": key}
     fields.update({"fps": 1000} if method == "StartSession" else {})
+    fields.update({"timeout_s": 2**32 - 1} if method == "Drain" else {})
     call = getattr(client.stub, method)
     request = client.request(method, **fields)
     try:
@@ -277,7 +291,8 @@ def test_mcp(service):
                     _, facts = client.fail(tool, room_name=key, **arguments)
                     is_refused = facts["error_kind"] == "forbidden"
                     assert is_refused == (label not in may), (label, tool, key, facts)
-                    assert not is_refused or f"{need}:{key}" in facts["error"], facts
+                    needed = WORDS.get(need, f"{need}:{key}")
+                    assert not is_refused or needed in facts["error"], facts
             for tool, operation in (("tabs", "list"), ("recording", "status")):
                 for key, may in zip(("mine", "other"), NEEDS["watch"], strict=True):
                     _, facts = client.fail(tool, room_name=key, operation=operation)
