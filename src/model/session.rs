@@ -285,10 +285,10 @@ impl SessionSpec {
             );
         }
         if !self.headless {
-            return Err(
-                Error::unsupported("a browser with a window is not supported")
-                    .hint("Leave out headless: the session can be watched without a window."),
-            );
+            return Err(Error::unsupported(
+                "a browser with a window needs a display, which is not supported",
+            )
+            .hint("Leave out headless: the session can be watched without a window."));
         }
         if self.storage == Some(Storage::Profile) && self.session_name.is_none() {
             return Err(
