@@ -312,14 +312,23 @@ impl Signal {
     }
 
     /// Leaves the room and closes.
-    pub async fn leave(self) {
+    pub async fn leave(mut self) {
         let request = proto::LeaveRequest {
             reason: proto::DisconnectReason::ClientInitiated as i32,
             action: proto::leave_request::Action::Disconnect as i32,
             ..proto::LeaveRequest::default()
         };
-        let said = timeout(LEAVE_WITHIN, self.client.send(Request::Leave(request))).await;
-        if said.is_err() {
+        let leaving = async {
+            self.client.send(Request::Leave(request)).await;
+            // A socket that is closed while something in it is unread is reset, and what the server has not
+            // read yet of ours is lost with it: the leave itself.
+            while let Some(SignalEvent::Message(message)) = self.events.recv().await {
+                if let Response::Leave(_) = *message {
+                    break;
+                }
+            }
+        };
+        if timeout(LEAVE_WITHIN, leaving).await.is_err() {
             debug!("the server does not take our leave");
         }
         self.close().await;

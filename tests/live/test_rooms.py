@@ -271,3 +271,13 @@ def test_ten_at_once(ghostcast, web):
     )
     assert_back_at(ghostcast, baseline)
     holds_for(lambda: not api.get("/sessions").json()["sessions"], 0.2, "no session is left")
+
+
+def test_whoever_is_closed_has_left_the_room(api, livekit_server):
+    """A leave is not lost to what the server says at the same moment."""
+    for round_ in range(40):
+        room = api.create(new_room("leaving"))["room_name"]
+        api.wait_record(room, lambda record: record["livekit"] == "connected", 10, "it is there")
+        time.sleep(round_ % 5 * 0.01)
+        api.close(room)
+        wait_for(lambda room=room: not livekit_server.identities(room), 1, f"{round_}: it has left")
