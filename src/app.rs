@@ -169,6 +169,14 @@ impl App {
             config.server.listen = self.address;
         }
         let tokens = config.server.tokens()?;
+        // Where it listens changes only by a restart, and that is what would be open to everybody.
+        if tokens.is_empty() && !self.address.ip().is_loopback() {
+            return Err(Error::invalid_input(format!(
+                "the service listens on {}, and there would be no token",
+                self.address
+            ))
+            .hint("Keep a token, or restart the service with its new address."));
+        }
         let reloaded = self.live.take(&config);
         let (tokens, gone) = self.doors.replace_tokens(tokens);
         tracing::info!(tokens, gone, "the tokens were read again");

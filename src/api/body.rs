@@ -79,7 +79,11 @@ async fn read(request: Request, doors: &Doors) -> Result<Bytes, Response> {
 /// Reads the body before anything is done with the request, within the bounds on its size and its time.
 /// What streams, as gRPC does, is left to its own door.
 pub(super) async fn gathered(State(doors): State<Doors>, request: Request, next: Next) -> Response {
-    let is_stream = request.method() == Method::CONNECT || grpc::speaks(&request);
+    // By the route, and not by what the request says of itself.
+    let route = request.extensions().get::<MatchedPath>();
+    let is_grpc =
+        route.is_some_and(|route| route.as_str().contains("{*")) && grpc::speaks(&request);
+    let is_stream = request.method() == Method::CONNECT || is_grpc;
     if is_stream || request.body().is_end_stream() {
         return next.run(request).await;
     }

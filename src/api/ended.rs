@@ -11,7 +11,7 @@ use super::body::Params;
 use super::sessions::SessionList;
 use super::status::ErrorBody;
 use crate::error::Error;
-use crate::model::{EndedSession, SessionState};
+use crate::model::{EndedSession, Right, SessionState};
 use crate::session::Manager;
 
 /// A session that has ended.
@@ -43,6 +43,23 @@ pub(super) enum Listed {
 impl From<(EndedSession, SessionState)> for Ended {
     fn from((session, state): (EndedSession, SessionState)) -> Self {
         Self { session, state }
+    }
+}
+
+impl Ended {
+    /// The session of that id, or the last one of that name or room, if the caller may see that very one.
+    pub(super) async fn of(manager: &Manager, caller: &Caller, key: &str) -> Result<Self, Error> {
+        match manager.ended_of(key).await {
+            Ok(ended) => {
+                caller.may_see_ended(key, &ended.0)?;
+                Ok(Self::from(ended))
+            }
+            Err(error) => {
+                // Whether there is one is no stranger's to know.
+                caller.may(Right::Watch, manager, key)?;
+                Err(error)
+            }
+        }
     }
 }
 
@@ -100,8 +117,9 @@ pub(super) async fn list(
 ))]
 pub(super) async fn show(
     State(doors): State<Doors>,
+    Extension(caller): Extension<Caller>,
     Path(room): Path<String>,
 ) -> Result<Json<Ended>, Error> {
-    let ended = doors.manager.ended_of(&room).await?;
-    Ok(Json(ended.into()))
+    let ended = Ended::of(&doors.manager, &caller, &room).await?;
+    Ok(Json(ended))
 }

@@ -56,6 +56,7 @@ pub(super) fn make(
     record: &SessionRecord,
     ttl_s: Option<u64>,
 ) -> Result<Share, Error> {
+    caller.must_last()?;
     let ttl_s = ttl_s.unwrap_or(TTL_S);
     if !(1..=TTL_S_MAX).contains(&ttl_s) {
         return Err(

@@ -72,6 +72,7 @@ pub(super) async fn issue(
     Extension(caller): Extension<Caller>,
     OptionalJsonBody(order): OptionalJsonBody<TicketOrder>,
 ) -> Result<Response, Error> {
+    caller.must_last()?;
     let reach = match order.key {
         Some(key) => Reach::One(RoomName::parse(&key)?.as_str().to_owned()),
         None => caller.scope().reach.clone(),

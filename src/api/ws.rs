@@ -21,8 +21,8 @@ use super::farewell::Farewell;
 use super::status::ErrorBody;
 use super::subscribe::{Wanted, lagged};
 use crate::error::Error;
-use crate::events::{Next, Since, Subscription};
-use crate::model::RoomName;
+use crate::events::{Next, Sent, Since, Subscription};
+use crate::model::{RoomName, SessionId};
 
 /// Pings that may go unanswered.
 const UNANSWERED_MAX: u32 = 2;
@@ -119,6 +119,7 @@ pub(super) async fn events(
     };
     let room = doors.manager.room(&room)?;
     let subscription = doors.manager.bus().subscribe(&room, &from, types)?;
+    let only = caller.only_session(&doors.manager, &room);
     let epoch = HeaderValue::from_str(subscription.epoch());
     let heartbeat = doors.config.events.heartbeat();
     let details = query.details;
@@ -130,7 +131,7 @@ pub(super) async fn events(
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
         .on_upgrade(async move |mut socket| {
-            let serving = serve(&mut socket, subscription, details, heartbeat);
+            let serving = serve(&mut socket, subscription, only, details, heartbeat);
             let farewell = tokio::select! {
                 biased;
                 () = cancel.cancelled() => Some(Farewell::GoingAway),
@@ -148,11 +149,18 @@ pub(super) async fn events(
     Ok(response)
 }
 
+/// Whether an event is of another session than the only one that may be heard.
+pub(super) fn is_others(event: &Sent, only: Option<SessionId>) -> bool {
+    let of = event.session_id();
+    only.is_some_and(|only| of.is_some_and(|of| of != only))
+}
+
 /// Sends events until either side ends it, and answers what is left to say then. A socket that
 /// answers no ping, or takes nothing for two heartbeats, is dead.
 async fn serve(
     socket: &mut WebSocket,
     mut subscription: Subscription,
+    only: Option<SessionId>,
     details: bool,
     heartbeat: Duration,
 ) -> Option<Farewell> {
@@ -179,6 +187,8 @@ async fn serve(
                 Message::Ping(bytes::Bytes::new())
             }
             next = subscription.next() => match next {
+                // Another session's of the same room is not for whoever may see one of them.
+                Next::Event(event) if is_others(&event, only) => continue,
                 Next::Event(event) => Message::Text(Utf8Bytes::from(event.json(details))),
                 Next::Lagged { missed, seq, epoch } => {
                     let epoch = epoch.as_deref().or(details.then(|| subscription.epoch()));

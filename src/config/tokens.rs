@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+
+use nix::fcntl::OFlag;
 
 use super::Server;
 use crate::error::Error;
@@ -90,7 +92,10 @@ fn read(path: &Path) -> Result<Vec<Token>, Error> {
             .hint("Check server.tokens_file and the rights on the file.")
             .source(error)
     };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+    // What is no file, such as a pipe, is not waited for.
+    let mut options = std::fs::OpenOptions::new();
+    let options = options.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
+    let file = options.open(path).map_err(unreadable)?;
     let about = file.metadata().map_err(unreadable)?;
     if !about.is_file() {
         return Err(

@@ -3,6 +3,7 @@
 import * as api from './api.js';
 import { $, el, setText } from './dom.js';
 import { plural, sentence, since } from './format.js';
+import { save } from './recording.js';
 
 /** More than this nobody reads through; the rest is in the API. */
 const SHOWN_MAX = 50;
@@ -76,7 +77,21 @@ function update(row, session) {
   const files = session.recordings.map(({ file }) => file);
   if (films.dataset.files === files.join()) return;
   films.dataset.files = files.join();
-  films.replaceChildren(...files.map((file, at) => el('a', {
-    class: 'button', href: api.recordingUrl(file), download: file, title: `Download ${file}`,
-  }, files.length > 1 ? `Recording ${at + 1} ↓` : 'Recording ↓')));
+  films.replaceChildren(...files.map((file, at) => film(file, files.length > 1 ? `Recording ${at + 1} ↓` : 'Recording ↓')));
+}
+
+/** A link to a film. */
+function film(file, words) {
+  const link = el('a', { class: 'button', href: api.recordingUrl(file), download: file, title: `Download ${file}` }, words);
+  link.addEventListener('click', async (click) => {
+    if (!api.hasToken()) return;
+    click.preventDefault();
+    try {
+      await save(file);
+    } catch (error) {
+      setText(link, 'Not to be had');
+      link.title = error.message;
+    }
+  });
+  return link;
 }

@@ -28,14 +28,18 @@ export function renderRecording(record) {
   setText($('recording-error'), own || failed);
 }
 
-/** Fetches the last file, by an address of its own each time. */
+/** Saves a recording, by an address of its own each time: a link cannot carry a token. */
+export async function save(file) {
+  const href = await api.recordingLink(file);
+  Object.assign(document.createElement('a'), { href, download: file }).click();
+}
+
+/** Fetches the last file. */
 export async function download(click) {
   if (!api.hasToken()) return;
   click.preventDefault();
-  const { file } = $('recorded').dataset;
   try {
-    const href = await api.recordingLink(file);
-    Object.assign(document.createElement('a'), { href, download: file }).click();
+    await save($('recorded').dataset.file);
   } catch (error) {
     setText($('recording-error'), error.message);
   }

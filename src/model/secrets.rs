@@ -20,6 +20,10 @@ use crate::error::Error;
 
 /// Secrets of one session.
 pub const COUNT_MAX: usize = 64;
+/// Secrets that a session knows, with the service's own and those that it was sent later.
+const ALL_MAX: usize = 2 * COUNT_MAX;
+/// Ways to write the values of one label that are masked, those of replaced values too: the newest.
+const FORMS_MAX: usize = 64;
 /// Longest label, characters.
 pub const LABEL_CHARS_MAX: usize = 64;
 /// Longest value, characters.
@@ -164,42 +168,67 @@ impl Secrets {
 
     /// Takes further secrets; one of a label that there is replaces its value, which stays masked.
     pub fn learn<'a>(&self, more: impl IntoIterator<Item = (&'a String, &'a Entry)>) {
-        let before = self.known();
-        let (mut entries, mut lost) = (before.entries.clone(), before.lost.clone());
-        let mut forms = before.forms.clone();
-        for (label, entry) in more {
-            let shown = format!("{{{{{label}}}}}");
-            let written = written(entry.value.reveal()).map(|form| (form, shown.clone()));
-            forms.extend(written.filter(|form| !before.forms.contains(form)));
-            lost.remove(&key(label));
-            entries.insert(key(label), entry.clone());
-        }
-        let masks = Masks::new(forms.iter().cloned());
-        self.replace(Known {
-            entries,
-            lost,
-            forms,
-            masks,
+        self.change(|known| {
+            for (label, entry) in more {
+                let shown = format!("{{{{{label}}}}}");
+                for form in written(entry.value.reveal()).map(|form| (form, shown.clone())) {
+                    if !known.forms.contains(&form) {
+                        known.forms.push(form);
+                    }
+                }
+                let of_label = |form: &(String, String)| form.1 == shown;
+                let count = known.forms.iter().filter(|form| of_label(form)).count();
+                let mut too_many = count.saturating_sub(FORMS_MAX);
+                // The oldest ones go.
+                known.forms.retain(|form| {
+                    let goes = too_many > 0 && of_label(form);
+                    too_many -= usize::from(goes);
+                    !goes
+                });
+                known.lost.remove(&key(label));
+                known.entries.insert(key(label), entry.clone());
+            }
         });
+    }
+
+    /// Whether further ones of these labels find room.
+    pub fn must_have_room<'a>(
+        &self,
+        labels: impl IntoIterator<Item = &'a String>,
+    ) -> Result<(), Error> {
+        let known = self.known();
+        let new = labels
+            .into_iter()
+            .filter(|label| !known.entries.contains_key(&key(label)));
+        match known.entries.len() + new.count() > ALL_MAX {
+            false => Ok(()),
+            true => Err(Error::exhausted("the session knows too many secrets")
+                .hint(format!("Use the labels that there are, at most {ALL_MAX}."))),
+        }
     }
 
     /// Notes labels that had a value once: whoever types one hears that it has to be sent again.
     pub fn lose<'a>(&self, labels: impl IntoIterator<Item = &'a String>) {
-        let before = self.known();
-        let lost = labels.into_iter().map(|label| key(label));
-        let lost = lost
-            .filter(|label| !before.entries.contains_key(label))
-            .collect();
-        self.replace(Known {
-            entries: before.entries.clone(),
-            lost,
-            forms: before.forms.clone(),
-            masks: Masks::new(before.forms.iter().cloned()),
+        self.change(|known| {
+            let lost = labels.into_iter().map(|label| key(label));
+            known.lost = lost
+                .filter(|label| !known.entries.contains_key(label))
+                .collect();
         });
     }
 
-    fn replace(&self, known: Known) {
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+    /// One change at a time: none is lost to another.
+    fn change(&self, change: impl FnOnce(&mut Known)) {
+        let mut held = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = Known {
+            entries: held.entries.clone(),
+            lost: held.lost.clone(),
+            forms: held.forms.clone(),
+            masks: Masks::default(),
+        };
+        change(&mut known);
+        known.masks = Masks::new(known.forms.iter().cloned());
+        *held = Arc::new(known);
     }
 
     fn known(&self) -> Arc<Known> {

@@ -224,9 +224,7 @@ impl SessionSpec {
         if !wanted.metadata.is_empty() {
             spec.metadata.clone_from(&wanted.metadata);
         }
-        if !wanted.secrets.is_empty() {
-            spec.secrets.clone_from(&wanted.secrets);
-        }
+        spec.secrets.extend(wanted.secrets.clone());
         spec.storage_state.clone_from(&wanted.storage_state);
         if spec.initial_url.is_none() {
             spec.initial_url.clone_from(&wanted.initial_url);

@@ -63,6 +63,7 @@ impl SessionHandle {
         if wanted.secrets.is_empty() {
             return Ok(());
         }
+        self.secrets.must_have_room(wanted.secrets.keys())?;
         self.secrets.learn(&wanted.secrets);
         self.keeping.learn(&wanted.secrets).await
     }

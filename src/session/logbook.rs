@@ -92,6 +92,13 @@ impl Logbook {
         });
     }
 
+    /// Whether this file is of one of its recordings.
+    pub(super) fn has_recorded(&self, file: &str) -> bool {
+        let pages = self.pages();
+        let mut recordings = pages.recordings.iter();
+        recordings.any(|recording| recording.file == file)
+    }
+
     /// Returns when the session's end is on the disk, or after a moment.
     pub(super) async fn written(&self) {
         let written = timeout(WRITTEN_WITHIN, self.written.cancelled()).await;

@@ -16,6 +16,7 @@ use super::keeping::Keeping;
 use super::machine::still_starting;
 use super::memory::Ended;
 use super::slots::{self, Slot, Slots};
+use super::stage::{self, Stage};
 use super::start::{self, Ground};
 use super::usage::{Busy, Measured};
 use crate::browser::Pool;
@@ -207,29 +208,18 @@ impl Manager {
             stage = stage.or(handle.hand_over().await);
         }
         join_all(dead.iter().map(SessionHandle::close)).await;
-        self.must_have_memory().await?;
-        let keeping = self.keep(&spec, &record, claim.stored.as_deref()).await?;
-        let mut spec = spec;
-        if let Some(url) = claim.stored.as_deref().and_then(last_url) {
-            spec.initial_url = self.permitted(&spec, url);
+        let stored = claim.stored.as_deref();
+        let suits = stored.is_some_and(|kept| stage::suits(kept, &spec, &record));
+        if let Some(stage) = stage.take_if(|_| !suits) {
+            stage.leave().await;
         }
-        let started = start::start(
-            self.ground.clone(),
-            spec,
-            record,
-            keeping.clone(),
-            &mut stage,
-        )
-        .await;
+        let started = self.start_on(stored, spec, record, &mut stage).await;
+        // Nobody else would ever end it.
         if let Some(stage) = stage {
             stage.leave().await;
         }
         if let (Err(error), false) = (&started, dead.is_empty()) {
             self.tell_stored(&claim.channel, claim.id, error);
-        }
-        if started.is_err() && claim.stored.is_none() {
-            // Without a registry there is nothing to forget.
-            let _ = keeping.forget().await;
         }
         let handle = started?;
         claim.is_held = true;
@@ -243,6 +233,28 @@ impl Manager {
         self.ground.tracker.spawn(limiting);
         metrics::gauge!("ghostcast_sessions").set(self.count_live() as f64);
         Ok(handle)
+    }
+
+    /// Starts a session whose names are taken, on the stage of the one before if there is one.
+    async fn start_on(
+        &self,
+        stored: Option<&Kept>,
+        mut spec: SessionSpec,
+        record: SessionRecord,
+        stage: &mut Option<Stage>,
+    ) -> Result<SessionHandle, Error> {
+        self.must_have_memory().await?;
+        let keeping = self.keep(&spec, &record, stored).await?;
+        if let Some(url) = stored.and_then(last_url) {
+            spec.initial_url = self.permitted(&spec, url);
+        }
+        let ground = self.ground.clone();
+        let started = start::start(ground, spec, record, keeping.clone(), stage).await;
+        if started.is_err() && stored.is_none() {
+            // Without a registry there is nothing to forget.
+            let _ = keeping.forget().await;
+        }
+        started
     }
 
     /// An address that a session comes back to, if it may be there.
@@ -419,9 +431,12 @@ impl Manager {
         self.ground.registry.remove(record.session_id).await?;
         let mut slots = self.lock();
         // One that came back meanwhile stays, and is written down again.
-        if let Some(Slot::Stored(_)) = slots.get(key) {
-            slots.remove(&record.channel(), record.session_id);
-        }
+        let Some(Slot::Stored(_)) = slots.get(key) else {
+            return Ok(None);
+        };
+        slots.remove(&record.channel(), record.session_id);
+        drop(slots);
+        self.forget_restarts(record.session_id);
         Ok(Some(record))
     }
 

@@ -38,14 +38,28 @@ impl Manager {
         found.unwrap_or_else(|| vec![key.to_owned()])
     }
 
-    /// The names of the session whose last recording is in this file.
-    pub fn names_of_recording(&self, file: &str) -> Vec<String> {
-        let slots = self.lock();
+    /// The names of the session that is recorded in this file, one that has ended too.
+    pub async fn names_of_recording(&self, file: &str) -> Vec<String> {
         let named = |record: &SessionRecord| {
             let recording = record.recording.as_ref()?;
             (recording.file == file).then(|| names(record))
         };
-        let found = slots.all().find_map(|slot| slot.with(named));
-        found.unwrap_or_default()
+        let found = self.lock().all().find_map(|slot| match slot {
+            Slot::Held(handle) if handle.logbook.has_recorded(file) => Some(slot.with(names)),
+            slot => slot.with(named),
+        });
+        if let Some(found) = found {
+            return found;
+        }
+        // A registry that cannot be read has been told of.
+        let ended = self.ended().await.unwrap_or_default().into_iter();
+        let mut of_ended = ended.filter(|(ended, _)| {
+            let mut recordings = ended.recordings.iter();
+            recordings.any(|recording| recording.file == file)
+        });
+        of_ended
+            .next()
+            .map(|(ended, _)| names_of_ended(&ended))
+            .unwrap_or_default()
     }
 }

@@ -14,7 +14,7 @@ use super::studio::{self, Studio};
 use super::supervise::{Panicked, Supervisor};
 use crate::config::Config;
 use crate::error::Error;
-use crate::model::{SessionRecord, SessionSpec, ViewerId};
+use crate::model::{Kept, SessionRecord, SessionSpec, ViewerId};
 use crate::publish::livekit;
 use crate::refusals::{Limit, refused};
 
@@ -81,6 +81,18 @@ impl Stage {
         self.outlets.leave().await;
         self.studio.end();
     }
+}
+
+/// Whether the stage of a session that was kept is one for the session that takes its place: whatever it was
+/// set up for is as it was.
+pub(super) fn suits(kept: &Kept, spec: &SessionSpec, record: &SessionRecord) -> bool {
+    let before = &kept.record;
+    before.room_name == record.room_name
+        && before.viewport == record.viewport
+        && before.fps == record.fps
+        && before.bitrate_bps == record.bitrate_bps
+        && kept.spec.livekit_url == spec.livekit_url
+        && kept.spec.own_livekit_token() == spec.own_livekit_token()
 }
 
 fn start_studio(

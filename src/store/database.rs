@@ -176,10 +176,19 @@ impl Database {
         let mut rows = asked.query([key])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            let mut session: EndedSession = serde_json::from_str(&row.get::<_, String>(0)?)?;
-            session.ended_at = row.get(1)?;
+            let read = serde_json::from_str::<EndedSession>(&row.get::<_, String>(0)?);
             let events: Option<String> = row.get(2)?;
-            session.last_events = events.map(|json| serde_json::from_str(&json)).transpose()?;
+            let events = events.map(|json| serde_json::from_str(&json)).transpose();
+            let (mut session, events) = match (read, events) {
+                (Ok(session), Ok(events)) => (session, events),
+                // Of another build; the others are read all the same.
+                (Err(error), _) | (_, Err(error)) => {
+                    tracing::warn!(%error, "what is known of a session that has ended cannot be read");
+                    continue;
+                }
+            };
+            session.ended_at = row.get(1)?;
+            session.last_events = events;
             found.push(session);
         }
         Ok(found)
@@ -207,8 +216,10 @@ fn put_ended(
             .optional()?,
     };
     let mut events = serde_json::to_string(&events.unwrap_or_default())?;
-    if let Some((known, known_events)) = before {
-        let known: EndedSession = serde_json::from_str(&known)?;
+    let known = before.and_then(|(known, events)| {
+        Some((serde_json::from_str::<EndedSession>(&known).ok()?, events))
+    });
+    if let Some((known, known_events)) = known {
         session = EndedSession {
             ended_at: session.ended_at,
             reason: session.reason,

@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::rules::{self, Need};
 use crate::error::Error;
-use crate::model::{EndedSession, Reach, Right, Scope, SessionRecord, SessionSpec};
+use crate::model::{
+    EndedSession, Reach, Right, RoomName, Scope, SessionId, SessionRecord, SessionSpec,
+};
 use crate::session::{Manager, names, names_of_ended};
 
 /// Who calls.
@@ -22,6 +24,17 @@ pub(in super::super) struct Caller {
     base: Option<Arc<str>>,
     /// Cancelled when what lets them in is good no more.
     pub(in super::super) gone: CancellationToken,
+    /// What stood for a token.
+    pass: Option<Pass>,
+}
+
+/// What stands for a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// A ticket, for one request.
+    Ticket,
+    /// A link to watch by.
+    Link,
 }
 
 impl Caller {
@@ -32,7 +45,40 @@ impl Caller {
             right: Right::Admin,
             base: None,
             gone,
+            pass: None,
         }
+    }
+
+    /// The same, who came by this.
+    pub(super) fn by(mut self, pass: Pass) -> Self {
+        self.pass = Some(pass);
+        self
+    }
+
+    /// Whether they came by a link to watch by.
+    pub(super) fn is_by_link(&self) -> bool {
+        self.pass == Some(Pass::Link)
+    }
+
+    /// What is good for one request makes nothing that lasts longer.
+    pub(in super::super) fn must_last(&self) -> Result<(), Error> {
+        match self.pass {
+            Some(Pass::Ticket) => Err(Error::forbidden(
+                "a ticket makes no further ticket and no link",
+            )
+            .hint("Send the token itself.")),
+            Some(Pass::Link) | None => Ok(()),
+        }
+    }
+
+    /// The one session whose events they may hear of a room, where that is not the room itself.
+    pub(in super::super) fn only_session(
+        &self,
+        manager: &Manager,
+        room: &RoomName,
+    ) -> Option<SessionId> {
+        let key = self.scope.key().filter(|key| *key != room.as_str())?;
+        manager.record(key).ok().map(|record| record.session_id)
     }
 
     /// One who came by none of the service's sockets, or to a service without tokens.
@@ -145,6 +191,15 @@ impl Caller {
     /// Whether a session that has ended is theirs to see.
     pub(in super::super) fn sees_ended(&self, ended: &EndedSession) -> bool {
         self.sees_any(&names_of_ended(ended))
+    }
+
+    /// Whether a session that has ended, which was asked for by `key`, is theirs to see.
+    pub(in super::super) fn may_see_ended(
+        &self,
+        key: &str,
+        ended: &EndedSession,
+    ) -> Result<(), Error> {
+        self.may_of(Right::Watch, key, &names_of_ended(ended))
     }
 
     fn sees_any(&self, names: &[String]) -> bool {

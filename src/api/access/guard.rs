@@ -22,8 +22,13 @@ use crate::model::Right;
 const BEARER_PROTOCOL: &str = "ghostcast.bearer.";
 /// What a token is called in an address.
 const TOKEN_PARAMETER: &str = "access_token";
+/// Tokens of one request that are looked at: more of them are guesses.
+const PRESENTED_MAX: usize = 2;
 /// What a ticket is called there.
 const TICKET_PARAMETER: &str = "ticket";
+
+/// What the routes of MCP need.
+const MCP: Need = Need::OfBody(Right::Watch);
 
 /// Lets a request in or answers why not.
 pub(in super::super) async fn guard(
@@ -66,6 +71,12 @@ async fn admit(doors: &Doors, request: Request) -> Result<(Request, Option<Calle
     check(doors, &caller, need, &mut parts)
         .await
         .map_err(refused)?;
+    if caller.is_by_link() && parts.uri.path().starts_with("/mcp") && need == MCP {
+        return Err(refused(
+            Error::forbidden("a link to watch by opens no MCP conversation")
+                .hint("Use a token of the service."),
+        ));
+    }
     let right = match need {
         Need::Nothing | Need::Anybody => Right::Watch,
         Need::OfPath(right) | Need::OfFile(right) | Need::OfBody(right) | Need::OfAll(right) => {
@@ -101,7 +112,8 @@ async fn check(doors: &Doors, caller: &Caller, need: Need, parts: &mut Parts) ->
         }
         Need::OfFile(right) => {
             let file = parameter(parts, "file").await?;
-            caller.may_of(right, "*", &doors.manager.names_of_recording(&file))
+            let names = doors.manager.names_of_recording(&file).await;
+            caller.may_of(right, "*", &names)
         }
         Need::OfAll(right) => caller.may_all(right),
     }
@@ -135,6 +147,7 @@ impl Presented {
         let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
         let is_ours = |name: &str| matches!(name, TOKEN_PARAMETER | TICKET_PARAMETER);
         if !pairs.iter().any(|(name, _)| is_ours(name)) {
+            presented.tokens.truncate(PRESENTED_MAX);
             return presented;
         }
         let mut rest = form_urlencoded::Serializer::new(String::new());
@@ -159,6 +172,7 @@ impl Presented {
         if let Ok(uri) = Uri::from_parts(uri) {
             parts.uri = uri;
         }
+        presented.tokens.truncate(PRESENTED_MAX);
         presented
     }
 }

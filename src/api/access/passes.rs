@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Caller;
+use super::caller;
 use super::credential::{Digest, random};
 use crate::error::Error;
 use crate::model::{Scope, SessionId};
@@ -23,6 +24,9 @@ const TICKETS_MAX: usize = 4_096;
 const SHARES_MAX: usize = 4_096;
 /// Links of one session.
 const SHARES_OF_SESSION_MAX: usize = 64;
+
+/// Tickets of one caller that wait for their use, so that there is room for those of others.
+const TICKETS_OF_CALLER_MAX: usize = 1_024;
 
 /// Tickets and links.
 #[derive(Debug, Default)]
@@ -75,7 +79,9 @@ impl Passes {
         now: Instant,
     ) -> Result<Made, Error> {
         self.tickets.retain(|_, ticket| ticket.is_good(now));
-        if self.tickets.len() >= TICKETS_MAX {
+        let of_caller = self.tickets.values();
+        let of_caller = of_caller.filter(|ticket| ticket.label == of.label).count();
+        if self.tickets.len() >= TICKETS_MAX || of_caller >= TICKETS_OF_CALLER_MAX {
             return Err(Error::exhausted("too many tickets wait for their use")
                 .hint("Use those that there are, or wait a minute until they are good no more."));
         }
@@ -97,7 +103,9 @@ impl Passes {
     /// Takes a ticket, which is gone then.
     pub(super) fn redeem(&mut self, token: &str, now: Instant) -> Option<Caller> {
         let ticket = self.tickets.remove(&Digest::of(token).bytes())?;
-        ticket.is_good(now).then(|| ticket.caller())
+        ticket
+            .is_good(now)
+            .then(|| ticket.caller().by(caller::Pass::Ticket))
     }
 
     /// Makes a link's token, by which a session can be watched.
@@ -138,7 +146,7 @@ impl Passes {
     ) -> Option<Caller> {
         let share = self.shares.get(&Digest::of(token).bytes())?;
         let is_good = share.is_good(now) && share.session.is_some_and(exists);
-        is_good.then(|| share.caller())
+        is_good.then(|| share.caller().by(caller::Pass::Link))
     }
 
     /// Ends all links of a session; answers how many there were.

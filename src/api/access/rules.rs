@@ -32,11 +32,12 @@ pub(super) fn need(method: &str, path: &str) -> Need {
     match (method, path) {
         ("GET", "/" | "/demo" | "/assets/{name}" | "/openapi.json")
         | ("GET", "/health" | "/health/live" | "/health/ready") => Nothing,
-        ("GET", "/sessions") | ("POST", "/tickets") => Anybody,
+        // Of those that have ended, whoever reads it looks whether the very session may be seen.
+        ("GET", "/sessions" | "/sessions/{room_name}/ended") | ("POST", "/tickets") => Anybody,
         ("POST", "/sessions") => OfBody(Control),
         ("GET", "/sessions/{room_name}" | "/sessions/{room_name}/context")
         | ("GET", "/sessions/{room_name}/screenshot" | "/sessions/{room_name}/recording")
-        | ("GET", "/sessions/{room_name}/actions/{action_id}" | "/sessions/{room_name}/ended")
+        | ("GET", "/sessions/{room_name}/actions/{action_id}")
         | ("GET", "/sessions/{room_name}/downloads" | "/sessions/{room_name}/downloads/{id}")
         | ("GET", "/rooms/{room_name}/connections" | "/mcp/events/{room_name}")
         | ("POST", "/whep/{room_name}")
@@ -63,10 +64,10 @@ pub(super) fn need(method: &str, path: &str) -> Need {
 fn of_grpc(method: &str) -> Need {
     use Right::{Control, Watch};
     match method {
-        "ListSessions" | "ListEnded" => Need::Anybody,
+        "ListSessions" | "ListEnded" | "GetEnded" => Need::Anybody,
         "GetStats" => Need::OfAll(Watch),
         "GetSession" | "ListDownloads" | "GetDownload" | "GetBrowserContext" | "TakeScreenshot"
-        | "GetEnded" | "StreamEvents" => Need::OfBody(Watch),
+        | "StreamEvents" => Need::OfBody(Watch),
         "StartSession" | "PauseSession" | "ResumeSession" | "RecoverSession" | "CloseSession"
         | "ExecuteAction" | "Analyze" | "StartRecording" | "StopRecording" | "ShareSession"
         | "RevokeShares" => Need::OfBody(Control),

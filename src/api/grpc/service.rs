@@ -17,6 +17,7 @@ use super::super::screenshots::Named;
 use super::super::share;
 use super::super::stats::Stats;
 use super::super::subscribe::{Wanted, lagged};
+use super::super::ws::is_others;
 use super::{convert, deadline, proto, status};
 use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
@@ -187,10 +188,9 @@ impl proto::browser_service_server::BrowserService for Service {
         &self,
         request: Request<proto::GetEndedRequest>,
     ) -> Answer<proto::EndedSession> {
-        let room = &request.get_ref().room_name;
-        self.enter(&request, room)?;
-        let ended = self.manager.ended_of(room).await;
-        let ended = Ended::from(ended.map_err(refused)?);
+        let (caller, room) = (Self::caller(&request)?, &request.get_ref().room_name);
+        let ended = Ended::of(&self.manager, &caller, room).await;
+        let ended = ended.map_err(refused)?;
         Ok(Response::new(convert::ended(&ended)))
     }
 
@@ -430,7 +430,8 @@ impl proto::browser_service_server::BrowserService for Service {
         request: Request<proto::StreamEventsRequest>,
     ) -> Answer<Self::StreamEventsStream> {
         self.enter(&request, &request.get_ref().room_name)?;
-        let gone = Self::caller(&request)?.gone;
+        let caller = Self::caller(&request)?;
+        let gone = caller.gone.clone();
         let bound = deadline::of(request.metadata());
         let ended = ended(bound, self.cancel.clone(), gone).boxed();
         let request = request.into_inner();
@@ -443,21 +444,29 @@ impl proto::browser_service_server::BrowserService for Service {
         };
         let subscription = self.manager.bus().subscribe(&room, &from, types);
         let subscription = subscription.map_err(refused)?;
-        let events = futures::stream::unfold(Some((subscription, ended)), |state| async move {
-            let (mut subscription, mut ended) = state?;
-            let next = tokio::select! {
-                biased;
-                status = &mut ended => return Some((Err(status), None)),
-                next = subscription.next() => next,
-            };
-            let event = match next {
-                Next::Lagged { missed, seq, epoch } => {
-                    convert::event(&lagged(missed, seq, epoch.as_deref()))
-                }
-                Next::Event(event) => convert::event(event.json(false)),
-            };
-            Some((Ok(event), Some((subscription, ended))))
-        });
+        let only = caller.only_session(&self.manager, &room);
+        let events =
+            futures::stream::unfold(Some((subscription, ended)), move |state| async move {
+                let (mut subscription, mut ended) = state?;
+                let next = loop {
+                    let next = tokio::select! {
+                        biased;
+                        status = &mut ended => return Some((Err(status), None)),
+                        next = subscription.next() => next,
+                    };
+                    match next {
+                        Next::Event(event) if is_others(&event, only) => (),
+                        next => break next,
+                    }
+                };
+                let event = match next {
+                    Next::Lagged { missed, seq, epoch } => {
+                        convert::event(&lagged(missed, seq, epoch.as_deref()))
+                    }
+                    Next::Event(event) => convert::event(event.json(false)),
+                };
+                Some((Ok(event), Some((subscription, ended))))
+            });
         Ok(Response::new(Box::pin(events)))
     }
 }

@@ -129,8 +129,7 @@ impl Call<'_> {
         let manager = &self.server.doors.manager;
         let (message, ended) = match room_name {
             Some(key) => {
-                self.caller.may(Right::Watch, manager, &key)?;
-                let one = Ended::from(manager.ended_of(&key).await?);
+                let one = Ended::of(manager, &self.caller, &key).await?;
                 let message = format!("It has ended: {}.", one.session.detail);
                 (message, EndedList { ended: vec![one] })
             }

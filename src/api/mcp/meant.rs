@@ -8,7 +8,7 @@ use super::calls::{Call, cancelled};
 use super::memory::Begun;
 use super::pace::Paced;
 use crate::error::Error;
-use crate::model::{RoomName, SessionId, SessionRecord, SessionSpec};
+use crate::model::{Right, RoomName, SessionId, SessionRecord, SessionSpec};
 use crate::session::SessionHandle;
 
 /// Digits of the number in an automatic room's name.
@@ -136,6 +136,8 @@ impl Call<'_> {
             .take(ROOM_DIGITS)
             .collect();
         let room = RoomName::parse(&format!("{prefix}-{number}"))?;
+        let manager = &self.server.doors.manager;
+        self.caller.may(Right::Control, manager, room.as_str())?;
         let begun = |session| Begun {
             room: room.clone(),
             session,

@@ -250,7 +250,7 @@ pub(super) async fn explain(State(gate): State<Gate>, request: Request, next: Ne
     let is_message = method == Method::POST && is_json(&request);
     let (parts, body) = request.into_parts();
     // It has come whole, within its bound.
-    let read = to_bytes(body, usize::MAX).await;
+    let read = to_bytes(body, gate.doors.config.server.body_bytes_max).await;
     let broken = |error| Error::invalid_input("the body could not be read").source(error);
     let bytes = match read {
         Ok(bytes) => bytes,

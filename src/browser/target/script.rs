@@ -84,17 +84,17 @@ impl Page {
             None => None,
         };
         let session = within.as_ref().map_or(self.session(), Frame::session);
-        let running = async {
-            let document = match &within {
-                Some(frame) => Some(frame.document_of_page().await?),
-                None => None,
-            };
-            let place = Place { session, document };
-            let ran = run(&place, script, args).await;
-            place.leave();
-            ran
+        let document = match &within {
+            Some(frame) => match timeout(bound, frame.document_of_page()).await {
+                Ok(document) => Some(document?),
+                Err(_) => return Ok(Ran::TimedOut),
+            },
+            None => None,
         };
-        match timeout(bound, running).await {
+        let place = Place { session, document };
+        let ran = timeout(bound, run(&place, script, args)).await;
+        place.leave();
+        match ran {
             Ok(ran) => ran,
             Err(_) => {
                 // One that never lets go of the page would keep everything from it; one that waits does

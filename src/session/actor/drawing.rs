@@ -108,6 +108,10 @@ impl Drawing {
     pub(super) fn stop(&mut self) {
         self.is_stopped = true;
         self.under_way = None;
+        // The studio may live on, with another browser's page.
+        if let Some(hung) = self.hung.take() {
+            self.studio.take_off(hung);
+        }
     }
 
     /// Follows another page from now on. What lay over the page before went with it.

@@ -33,6 +33,7 @@ use super::perform::Kit;
 use super::queue::Why;
 use super::request::{Reply, Request};
 use super::stage::Stage;
+use super::supervise::Panicked;
 use super::visited::Visited;
 use crate::browser::{Lease, Loss, TabEvent, act as actions};
 use crate::config::Config;
@@ -90,6 +91,7 @@ struct Work {
     teardown: Teardown,
     /// Whether the stage waits for another browser, or has gone to the session that has one.
     succession: Succession,
+    is_stage_broken: bool,
     closers: Vec<oneshot::Sender<()>>,
     recoveries: Vec<Reply<()>>,
 }
@@ -126,11 +128,15 @@ impl Actor {
             recording: Recording::new(self.shelf.clone()),
             teardown: Teardown::NotBegun,
             succession: Succession::None,
+            is_stage_broken: false,
             closers: Vec::new(),
             recoveries: Vec::new(),
             actor: self,
         };
         work.step(Input::Ready);
+        for _ in 0..work.actor.stage.outlets.viewer_count() {
+            work.actor.logbook.viewer();
+        }
         if work.actor.stage.is_paused {
             work.step(Input::Pause);
         }
@@ -167,7 +173,7 @@ impl Work {
                 self.lose_browser(EndReason::BrowserLost, loss.describe());
             }
             Some(panicked) = self.actor.stage.panicked.recv() => {
-                self.lose_browser(EndReason::Internal, &panicked.describe());
+                self.break_stage(&panicked);
             }
             request = self.actor.requested.recv(), if !self.is_deserted() => match request {
                 Some(request) => self.answer(request),
@@ -219,6 +225,15 @@ async fn livekit_changed(
 }
 
 impl Work {
+    /// A part of the stage is gone: what is left of it is of no use to anybody.
+    fn break_stage(&mut self, panicked: &Panicked) {
+        self.is_stage_broken = true;
+        self.lose_browser(EndReason::Internal, &panicked.describe());
+        if self.succession == Succession::Awaited {
+            self.leave_stage();
+        }
+    }
+
     /// The browser is lost, or cannot be trusted. A kept session is started again by the manager.
     fn lose_browser(&mut self, reason: EndReason, why: &str) {
         let why = self.in_its_words(why);
@@ -448,7 +463,8 @@ impl Work {
             return;
         }
         let is_failed = self.machine.state() == SessionState::Failed;
-        if is_failed && self.actor.record.borrow().session_name.is_some() {
+        let is_kept = self.actor.record.borrow().session_name.is_some();
+        if is_failed && is_kept && !self.is_stage_broken {
             self.succession = Succession::Awaited;
         }
         self.filming.stop();
