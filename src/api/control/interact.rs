@@ -1,0 +1,157 @@
+//! To find the element that a selector means, and to act on it.
+
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::super::selector::Selector;
+use super::{LOOK_EVERY, not_met};
+use crate::error::Error;
+use crate::model::ActionResult;
+use crate::model::command::ActionRequest;
+use crate::session::{ContextOptions, SessionHandle};
+
+/// Elements that are numbered to find the one that a selector means.
+const LISTED_MAX: u32 = 5_000;
+/// Elements that are named where none is what was meant.
+const SEEN_MAX: usize = 12;
+
+/// What to do with an element or a point.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(in super::super) struct Interaction {
+    /// `click`, `fill`, `type`, `press`, `hover`, `select`, `check`, `uncheck`, `focus`, `upload`, `drag` or
+    /// `scroll`.
+    #[schema(example = "click")]
+    pub(super) action: String,
+    /// A CSS selector: the first element that is shown and matches. Or what a person sees of an element of
+    /// the list: `text=Sign in`, `role=button[name="Sign in"]`. It is waited for.
+    #[schema(example = "#submit")]
+    pub(super) selector: Option<String>,
+    /// Bound on the wait for the selector, milliseconds; 10,000 without it.
+    #[schema(minimum = 1, maximum = 120_000)]
+    pub(super) timeout_ms: Option<u64>,
+    /// The action's other parameters, as `POST …/actions` takes them: `index`, or `x` and `y`; `text`,
+    /// `value`, `keys`, `files`, `direction`, …
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub(super) params: Map<String, Value>,
+}
+
+/// What a selector found is nothing that the action can be done to.
+pub(super) fn unlisted(selector: &str, action: &str) -> Error {
+    Error::unprocessable(format!(
+        "the selector \"{selector}\" found an element, but none that people use: {action} cannot be done to it"
+    ))
+    .hint(
+        "Name the field, button, switch or link itself, as the list of elements has it; click and hover \
+         take any element.",
+    )
+}
+
+/// Waits for the element that a selector means, and sees to it that it has a number.
+pub(super) async fn find(
+    handle: &SessionHandle,
+    selector: String,
+    timeout_ms: u64,
+) -> Result<ActionResult, Error> {
+    let meant = Selector::parse(&selector)?;
+    if !matches!(meant, Selector::Css(_)) {
+        return listed(handle, &meant, &selector, timeout_ms).await;
+    }
+    let params = Map::from_iter([
+        ("for".to_owned(), json!({ "selector": selector })),
+        ("timeout_ms".to_owned(), timeout_ms.into()),
+    ]);
+    let wait = ActionRequest::new("wait", params);
+    let found = handle.act(wait.clone()).await?;
+    let what = found.outcome.data.get("found");
+    if !found.success || what.is_some_and(|what| what.get("index").is_some()) {
+        return Ok(found);
+    }
+    // An element has a number once the page is listed.
+    handle.context(whole_list()).await?;
+    handle.act(wait).await
+}
+
+/// Waits for an element of the list that a selector means.
+async fn listed(
+    handle: &SessionHandle,
+    meant: &Selector,
+    selector: &str,
+    timeout_ms: u64,
+) -> Result<ActionResult, Error> {
+    let deadline = Instant::now() + Duration::from_millis(timeout_ms);
+    loop {
+        let context = handle.context(whole_list()).await?;
+        let elements = context.elements.map_or_else(Vec::new, |list| list.elements);
+        let found = elements.iter().find(|element| meant.fits(element));
+        if let Some(found) = found {
+            // An action that does nothing answers as each does.
+            let rest = Map::from_iter([("seconds".to_owned(), 0.into())]);
+            let mut done = handle.act(ActionRequest::new("wait", rest)).await?;
+            let data = &mut done.outcome.data;
+            data.insert("found".to_owned(), found.clone());
+            return Ok(done);
+        }
+        if Instant::now() + LOOK_EVERY >= deadline {
+            let seen = elements.iter().filter_map(|element| {
+                let field = |name: &str| element.get(name).and_then(Value::as_str);
+                Some(format!("{} \"{}\"", field("role")?, field("name")?))
+            });
+            let seen: Vec<String> = seen.take(SEEN_MAX).collect();
+            return Err(Error::timeout(format!(
+                "nothing on the page is {selector} within {timeout_ms} ms; seen: {}",
+                seen.join(", ")
+            ))
+            .hint("Look at the list of elements, or use a CSS selector."));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn whole_list() -> ContextOptions {
+    ContextOptions {
+        elements: true,
+        limit: Some(LISTED_MAX),
+        boxes: true,
+        ..ContextOptions::default()
+    }
+}
+
+/// Where the element is that a selector means, which is waited for: its index, or its box, CSS px.
+pub(in super::super) async fn located(
+    handle: &SessionHandle,
+    selector: &str,
+    timeout_ms: u64,
+) -> Result<(Option<u32>, [f64; 4]), Error> {
+    let found = find(handle, selector.to_owned(), timeout_ms).await?;
+    if !found.success {
+        return Err(not_met(&found));
+    }
+    let what = found.outcome.data.get("found");
+    let index = what.and_then(|found| u32::try_from(found.get("index")?.as_u64()?).ok());
+    let side = |name: &str| {
+        let side = what.and_then(|found| found.get("box")?.get(name)?.as_f64());
+        side.unwrap_or_default()
+    };
+    Ok((index, ["x", "y", "width", "height"].map(side)))
+}
+
+/// Where an element is that was found: its index, or the middle of its box where it has none.
+pub(super) fn place(found: Option<&Value>) -> Map<String, Value> {
+    let field = |name: &str| found.and_then(|found| found.get(name));
+    if let Some(index) = field("index") {
+        return Map::from_iter([("index".to_owned(), index.clone())]);
+    }
+    let side = |name: &str| field("box").and_then(|area| area.get(name)?.as_f64());
+    let middle = |start: &str, length: &str| Some(side(start)? + side(length)? / 2.0);
+    let (x, y) = (middle("x", "width"), middle("y", "height"));
+    match (x, y) {
+        (Some(x), Some(y)) => {
+            Map::from_iter([("x".to_owned(), x.into()), ("y".to_owned(), y.into())])
+        }
+        _ => Map::new(),
+    }
+}
