@@ -1,5 +1,7 @@
 //! REST: sessions and what their pages show.
 
+use std::time::Duration;
+
 use axum::extract::{Path, State};
 use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +16,7 @@ use super::place::Place;
 use super::status::ErrorBody;
 use crate::error::Error;
 use crate::model::{Secret, SessionRecord, SessionSpec, StorageState};
-use crate::session::{Analysis, ContextOptions, Opened, PageContext};
+use crate::session::{Analysis, ContextOptions, Manager, Opened, PageContext};
 
 /// The sessions of the service.
 #[derive(Debug, Serialize, ToSchema)]
@@ -132,22 +134,22 @@ pub(super) async fn close(
 pub(super) struct Cleanup {
     /// Hours since a session's `last_activity`, 0 or more.
     #[schema(minimum = 0, example = 24)]
-    max_age_hours: f64,
+    pub(super) max_age_hours: f64,
     /// Only says which they are.
     #[serde(default)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Deletes the profiles of those with a name too.
     #[serde(default)]
-    profiles: bool,
+    pub(super) profiles: bool,
 }
 
 /// What a cleanup came to.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CleanedUp {
     /// The sessions that are closed, or would be.
-    deleted: Vec<SessionRecord>,
+    pub(super) deleted: Vec<SessionRecord>,
     /// How many others there are.
-    kept: usize,
+    pub(super) kept: usize,
 }
 
 /// Close the sessions that nothing has happened in for so long, alive or stored.
@@ -159,22 +161,27 @@ pub(super) async fn clean_up(
     State(doors): State<Doors>,
     JsonBody(body): JsonBody<Cleanup>,
 ) -> Result<Json<CleanedUp>, Error> {
-    let age = std::time::Duration::try_from_secs_f64(body.max_age_hours * 3_600.0);
+    clean(&doors.manager, body).await.map(Json)
+}
+
+/// Closes the old sessions.
+pub(super) async fn clean(manager: &Manager, wanted: Cleanup) -> Result<CleanedUp, Error> {
+    let age = Duration::try_from_secs_f64(wanted.max_age_hours * 3_600.0);
     let age = age.map_err(|error| {
         Error::invalid_input("max_age_hours is out of range")
             .hint("Use 0 or more.")
             .source(error)
     })?;
-    let (deleted, kept) = doors.manager.clean_up(age, body.dry_run).await?;
-    if body.profiles && !body.dry_run {
+    let (deleted, kept) = manager.clean_up(age, wanted.dry_run).await?;
+    if wanted.profiles && !wanted.dry_run {
         for name in deleted
             .iter()
             .filter_map(|record| record.session_name.as_ref())
         {
-            doors.manager.delete_profile(name).await?;
+            manager.delete_profile(name).await?;
         }
     }
-    Ok(Json(CleanedUp { deleted, kept }))
+    Ok(CleanedUp { deleted, kept })
 }
 
 /// Pause the video; the browser, actions and events go on.

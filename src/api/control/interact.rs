@@ -4,15 +4,22 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::super::selector::Selector;
-use super::{LOOK_EVERY, not_met};
+use super::{LOOK_EVERY, WAIT_MS, not_met};
 use crate::error::Error;
 use crate::model::ActionResult;
 use crate::model::command::ActionRequest;
-use crate::session::{ContextOptions, SessionHandle};
+use crate::session::{ContextOptions, Order, SessionHandle};
 
+/// What can be done only to an element that has a number in the list.
+const NUMBERED: [&str; 9] = [
+    "fill", "type", "press", "select", "check", "uncheck", "focus", "upload", "scroll",
+];
+/// Longest piece of a selector that a refusal repeats, characters.
+const SHOWN_CHARS_MAX: usize = 120;
 /// Elements that are numbered to find the one that a selector means.
 const LISTED_MAX: u32 = 5_000;
 /// Elements that are named where none is what was meant.
@@ -24,23 +31,104 @@ pub(in super::super) struct Interaction {
     /// `click`, `fill`, `type`, `press`, `hover`, `select`, `check`, `uncheck`, `focus`, `upload`, `drag` or
     /// `scroll`.
     #[schema(example = "click")]
-    pub(super) action: String,
+    pub(in super::super) action: String,
     /// A CSS selector: the first element that is shown and matches. Or what a person sees of an element of
     /// the list: `text=Sign in`, `role=button[name="Sign in"]`. It is waited for.
     #[schema(example = "#submit")]
-    pub(super) selector: Option<String>,
+    pub(in super::super) selector: Option<String>,
     /// Bound on the wait for the selector, milliseconds; 10,000 without it.
     #[schema(minimum = 1, maximum = 120_000)]
-    pub(super) timeout_ms: Option<u64>,
+    pub(in super::super) timeout_ms: Option<u64>,
     /// The action's other parameters, as `POST …/actions` takes them: `index`, or `x` and `y`; `text`,
     /// `value`, `keys`, `files`, `direction`, …
     #[serde(flatten)]
     #[schema(value_type = Object)]
-    pub(super) params: Map<String, Value>,
+    pub(in super::super) params: Map<String, Value>,
+}
+
+/// What an interaction comes to.
+#[derive(Debug)]
+pub(in super::super) enum Meant {
+    /// This action, on an element that is there.
+    Action(ActionRequest),
+    /// The element did not come: this is what came of the wait for it.
+    Missing(ActionResult),
+}
+
+impl Interaction {
+    /// Finds the element, and answers what is to be done with it.
+    pub(in super::super) async fn meant(
+        self,
+        handle: &SessionHandle,
+        cancel: &CancellationToken,
+    ) -> Result<Meant, Error> {
+        let mut params = self.params;
+        if let Some(selector) = self.selector {
+            if ["index", "x", "y"]
+                .iter()
+                .any(|name| params.contains_key(*name))
+            {
+                return Err(Error::invalid_input("the element came twice")
+                    .hint("Send one of selector, index, and x with y."));
+            }
+            if self.action == "drag" {
+                return Err(Error::invalid_input("drag takes no selector")
+                    .hint("Send from and to in params, each an index or a point."));
+            }
+            let shown: String = selector.chars().take(SHOWN_CHARS_MAX).collect();
+            let bound = self.timeout_ms.unwrap_or(WAIT_MS);
+            let found = find(handle, selector, bound, cancel).await?;
+            if !found.success {
+                return Ok(Meant::Missing(found));
+            }
+            let place = place(found.outcome.data.get("found"));
+            if !place.contains_key("index") && NUMBERED.contains(&self.action.as_str()) {
+                return Err(unlisted(&shown, &self.action));
+            }
+            params.extend(place);
+        } else if self.timeout_ms.is_some() {
+            return Err(Error::invalid_input("timeout_ms came without selector")
+                .hint("It is the bound on the wait for the selector."));
+        }
+        Ok(Meant::Action(action(&self.action, params)))
+    }
+}
+
+/// The action that does it.
+fn action(name: &str, mut params: Map<String, Value>) -> ActionRequest {
+    let action = match name {
+        "fill" => {
+            params.insert("clear".to_owned(), true.into());
+            "type"
+        }
+        "uncheck" => {
+            params.insert("checked".to_owned(), false.into());
+            "check"
+        }
+        other => other,
+    };
+    if action == "type"
+        && let Some(value) = params.remove("value")
+    {
+        params.insert("text".to_owned(), value);
+    }
+    ActionRequest::new(action, params)
+}
+
+/// Acts on an element.
+pub(in super::super) async fn act_on(
+    handle: &SessionHandle,
+    interaction: Interaction,
+    cancel: &CancellationToken,
+) -> Result<ActionResult, Error> {
+    match interaction.meant(handle, cancel).await? {
+        Meant::Action(action) => handle.act_on(Order::new(cancel.clone()), action).await,
+        Meant::Missing(result) => Ok(result),
+    }
 }
 
 /// What a selector found is nothing that the action can be done to.
-pub(super) fn unlisted(selector: &str, action: &str) -> Error {
+fn unlisted(selector: &str, action: &str) -> Error {
     Error::unprocessable(format!(
         "the selector \"{selector}\" found an element, but none that people use: {action} cannot be done to it"
     ))
@@ -51,28 +139,30 @@ pub(super) fn unlisted(selector: &str, action: &str) -> Error {
 }
 
 /// Waits for the element that a selector means, and sees to it that it has a number.
-pub(super) async fn find(
+async fn find(
     handle: &SessionHandle,
     selector: String,
     timeout_ms: u64,
+    cancel: &CancellationToken,
 ) -> Result<ActionResult, Error> {
     let meant = Selector::parse(&selector)?;
     if !matches!(meant, Selector::Css(_)) {
-        return listed(handle, &meant, &selector, timeout_ms).await;
+        return listed(handle, &meant, &selector, timeout_ms, cancel).await;
     }
     let params = Map::from_iter([
         ("for".to_owned(), json!({ "selector": selector })),
         ("timeout_ms".to_owned(), timeout_ms.into()),
     ]);
     let wait = ActionRequest::new("wait", params);
-    let found = handle.act(wait.clone()).await?;
+    let order = || Order::new(cancel.clone());
+    let found = handle.act_on(order(), wait.clone()).await?;
     let what = found.outcome.data.get("found");
     if !found.success || what.is_some_and(|what| what.get("index").is_some()) {
         return Ok(found);
     }
     // An element has a number once the page is listed.
     handle.context(whole_list()).await?;
-    handle.act(wait).await
+    handle.act_on(order(), wait).await
 }
 
 /// Waits for an element of the list that a selector means.
@@ -81,6 +171,7 @@ async fn listed(
     meant: &Selector,
     selector: &str,
     timeout_ms: u64,
+    cancel: &CancellationToken,
 ) -> Result<ActionResult, Error> {
     let deadline = Instant::now() + Duration::from_millis(timeout_ms);
     loop {
@@ -90,7 +181,9 @@ async fn listed(
         if let Some(found) = found {
             // An action that does nothing answers as each does.
             let rest = Map::from_iter([("seconds".to_owned(), 0.into())]);
-            let mut done = handle.act(ActionRequest::new("wait", rest)).await?;
+            let order = Order::new(cancel.clone());
+            let rest = ActionRequest::new("wait", rest);
+            let mut done = handle.act_on(order, rest).await?;
             let data = &mut done.outcome.data;
             data.insert("found".to_owned(), found.clone());
             return Ok(done);
@@ -126,7 +219,8 @@ pub(in super::super) async fn located(
     selector: &str,
     timeout_ms: u64,
 ) -> Result<(Option<u32>, [f64; 4]), Error> {
-    let found = find(handle, selector.to_owned(), timeout_ms).await?;
+    let cancel = CancellationToken::new();
+    let found = find(handle, selector.to_owned(), timeout_ms, &cancel).await?;
     if !found.success {
         return Err(not_met(&found));
     }
@@ -140,7 +234,7 @@ pub(in super::super) async fn located(
 }
 
 /// Where an element is that was found: its index, or the middle of its box where it has none.
-pub(super) fn place(found: Option<&Value>) -> Map<String, Value> {
+fn place(found: Option<&Value>) -> Map<String, Value> {
     let field = |name: &str| found.and_then(|found| found.get(name));
     if let Some(index) = field("index") {
         return Map::from_iter([("index".to_owned(), index.clone())]);

@@ -1,29 +1,28 @@
-//! REST: one call for each thing that programs do most (REQUIREMENTS B17–B21), over the same actions as
-//! everywhere.
+//! One call for each thing that programs do most (REQUIREMENTS B17–B21), over the same actions as
+//! everywhere. REST has them here; the other doors call the same functions: [`go`], [`act_on`], [`until_so`].
 
 mod interact;
 mod wait;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use self::interact::{Interaction, find, place, unlisted};
-use self::wait::{Condition, Waited, Way, until};
+pub(super) use self::interact::{Interaction, act_on, located};
+pub(super) use self::wait::{Condition, Waited, until_so};
 use super::Doors;
 use super::body::JsonBody;
 use super::status::ErrorBody;
 use crate::error::Error;
 use crate::model::ActionResult;
 use crate::model::command::{ActionRequest, WaitUntil};
-use crate::session::{Executed, Script};
-
-pub(super) use self::interact::located;
+use crate::session::{Executed, Order, Script, SessionHandle};
 
 /// The calls of this module.
 pub(super) fn routes() -> Router<Doors> {
@@ -36,12 +35,6 @@ pub(super) fn routes() -> Router<Doors> {
 
 /// Bound on a wait that names none, milliseconds.
 pub(super) const WAIT_MS: u64 = 10_000;
-/// What can be done only to an element that has a number in the list.
-const NUMBERED: [&str; 9] = [
-    "fill", "type", "press", "select", "check", "uncheck", "focus", "upload", "scroll",
-];
-/// Longest piece of a selector that a refusal repeats, characters.
-const SHOWN_CHARS_MAX: usize = 120;
 /// Longest wait, milliseconds.
 const WAIT_MS_MAX: u64 = 120_000;
 /// Between two looks of a wait.
@@ -52,14 +45,31 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 #[serde(deny_unknown_fields)]
 pub(super) struct Navigation {
     /// Absolute URL; a bare host gets `https://`.
-    url: String,
+    pub(super) url: String,
     /// What the answer waits for.
     #[serde(default)]
     #[schema(inline)]
-    wait_until: WaitUntil,
+    pub(super) wait_until: WaitUntil,
     /// Bound on the whole, milliseconds.
     #[schema(minimum = 1, maximum = 120_000)]
-    timeout_ms: Option<u64>,
+    pub(super) timeout_ms: Option<u64>,
+}
+
+/// Goes to a URL.
+pub(super) async fn go(
+    handle: &SessionHandle,
+    to: Navigation,
+    cancel: &CancellationToken,
+) -> Result<ActionResult, Error> {
+    let mut params = Map::from_iter([
+        ("url".to_owned(), Value::from(to.url)),
+        ("wait_until".to_owned(), json!(to.wait_until)),
+    ]);
+    if let Some(timeout_ms) = to.timeout_ms {
+        params.insert("timeout_ms".to_owned(), timeout_ms.into());
+    }
+    let action = ActionRequest::new("navigate", params);
+    handle.act_on(Order::new(cancel.clone()), action).await
 }
 
 /// Go to a URL. A page that could not be loaded is a 200 with `success: false` and its `error_kind`.
@@ -76,16 +86,8 @@ pub(super) async fn navigate(
     Path(room): Path<String>,
     JsonBody(body): JsonBody<Navigation>,
 ) -> Result<Json<ActionResult>, Error> {
-    let mut params = Map::from_iter([
-        ("url".to_owned(), Value::from(body.url)),
-        ("wait_until".to_owned(), json!(body.wait_until)),
-    ]);
-    if let Some(timeout_ms) = body.timeout_ms {
-        params.insert("timeout_ms".to_owned(), timeout_ms.into());
-    }
     let handle = doors.manager.find(&room).await?;
-    let done = handle.act(ActionRequest::new("navigate", params)).await?;
-    Ok(Json(done))
+    go(&handle, body, &CancellationToken::new()).await.map(Json)
 }
 
 /// Run a script in the current page's own world. One that throws is a 200 with `success: false` and the
@@ -129,51 +131,9 @@ pub(super) async fn interact(
     JsonBody(body): JsonBody<Interaction>,
 ) -> Result<Json<ActionResult>, Error> {
     let handle = doors.manager.find(&room).await?;
-    let mut params = body.params;
-    if let Some(selector) = body.selector {
-        if ["index", "x", "y"]
-            .iter()
-            .any(|name| params.contains_key(*name))
-        {
-            return Err(Error::invalid_input("the element came twice")
-                .hint("Send one of selector, index, and x with y."));
-        }
-        if body.action == "drag" {
-            return Err(Error::invalid_input("drag takes no selector")
-                .hint("Send from and to in params, each an index or a point."));
-        }
-        let shown: String = selector.chars().take(SHOWN_CHARS_MAX).collect();
-        let found = find(&handle, selector, body.timeout_ms.unwrap_or(WAIT_MS)).await?;
-        if !found.success {
-            return Ok(Json(found));
-        }
-        let place = place(found.outcome.data.get("found"));
-        if !place.contains_key("index") && NUMBERED.contains(&body.action.as_str()) {
-            return Err(unlisted(&shown, &body.action));
-        }
-        params.extend(place);
-    } else if body.timeout_ms.is_some() {
-        return Err(Error::invalid_input("timeout_ms came without selector")
-            .hint("It is the bound on the wait for the selector."));
-    }
-    let action = match body.action.as_str() {
-        "fill" => {
-            params.insert("clear".to_owned(), true.into());
-            "type"
-        }
-        "uncheck" => {
-            params.insert("checked".to_owned(), false.into());
-            "check"
-        }
-        other => other,
-    };
-    if action == "type"
-        && let Some(value) = params.remove("value")
-    {
-        params.insert("text".to_owned(), value);
-    }
-    let done = handle.act(ActionRequest::new(action, params)).await?;
-    Ok(Json(done))
+    act_on(&handle, body, &CancellationToken::new())
+        .await
+        .map(Json)
 }
 
 /// Wait until something is so.
@@ -191,28 +151,10 @@ pub(super) async fn wait(
     Path(room): Path<String>,
     JsonBody(condition): JsonBody<Condition>,
 ) -> Result<Json<Waited>, Error> {
-    let bound = condition.timeout_ms.unwrap_or(WAIT_MS);
-    if !(1..=WAIT_MS_MAX).contains(&bound) {
-        return Err(Error::invalid_input("timeout_ms is out of range")
-            .hint(format!("Use 1 to {WAIT_MS_MAX}.")));
-    }
-    let way = condition.way()?;
     let handle = doors.manager.find(&room).await?;
-    let started = Instant::now();
-    match way {
-        Way::Action(mut params) => {
-            if !params.contains_key("seconds") {
-                params.insert("timeout_ms".to_owned(), bound.into());
-            }
-            let done = handle.act(ActionRequest::new("wait", params)).await?;
-            if !done.success {
-                return Err(not_met(&done));
-            }
-        }
-        Way::Script(script) => until(&handle, script, Duration::from_millis(bound)).await?,
-    }
-    let waited_ms = started.elapsed().as_millis() as u64;
-    Ok(Json(Waited { waited_ms }))
+    until_so(&handle, condition, &CancellationToken::new())
+        .await
+        .map(Json)
 }
 
 fn not_met(done: &ActionResult) -> Error {

@@ -4,36 +4,38 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use super::LOOK_EVERY;
+use super::{LOOK_EVERY, WAIT_MS, WAIT_MS_MAX, not_met};
 use crate::error::{Error, ErrorKind};
-use crate::session::{Script, SessionHandle};
+use crate::model::command::ActionRequest;
+use crate::session::{Order, Script, SessionHandle};
 
 /// What to wait for; exactly one of `selector`, `text`, `url`, `load_state`, `function` and `seconds`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Condition {
     /// A CSS selector, with `state`.
-    selector: Option<String>,
+    pub(in super::super) selector: Option<String>,
     /// What the element has to be.
     #[serde(default)]
     #[schema(inline)]
-    state: ElementState,
+    pub(in super::super) state: ElementState,
     /// A text that the page shows, in whatever case and spacing.
-    text: Option<String>,
+    pub(in super::super) text: Option<String>,
     /// What the page's URL is like, where `*` stands for anything.
-    url: Option<String>,
+    pub(in super::super) url: Option<String>,
     /// How far the page is.
     #[schema(inline)]
-    load_state: Option<LoadState>,
+    pub(in super::super) load_state: Option<LoadState>,
     /// An expression in the page's own world that becomes true.
-    function: Option<String>,
+    pub(in super::super) function: Option<String>,
     /// Time that passes.
-    seconds: Option<f64>,
+    pub(in super::super) seconds: Option<f64>,
     /// Bound on it, milliseconds; 10,000 without it.
     #[schema(minimum = 1, maximum = 120_000)]
-    pub(super) timeout_ms: Option<u64>,
+    pub(in super::super) timeout_ms: Option<u64>,
 }
 
 /// What an element has to be.
@@ -67,11 +69,41 @@ pub(in super::super) enum LoadState {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in super::super) struct Waited {
     /// Milliseconds.
-    pub(super) waited_ms: u64,
+    pub(in super::super) waited_ms: u64,
+}
+
+/// Waits until something is so.
+pub(in super::super) async fn until_so(
+    handle: &SessionHandle,
+    condition: Condition,
+    cancel: &CancellationToken,
+) -> Result<Waited, Error> {
+    let bound = condition.timeout_ms.unwrap_or(WAIT_MS);
+    if !(1..=WAIT_MS_MAX).contains(&bound) {
+        return Err(Error::invalid_input("timeout_ms is out of range")
+            .hint(format!("Use 1 to {WAIT_MS_MAX}.")));
+    }
+    let way = condition.way()?;
+    let started = Instant::now();
+    match way {
+        Way::Action(mut params) => {
+            if !params.contains_key("seconds") {
+                params.insert("timeout_ms".to_owned(), bound.into());
+            }
+            let action = ActionRequest::new("wait", params);
+            let done = handle.act_on(Order::new(cancel.clone()), action).await?;
+            if !done.success {
+                return Err(not_met(&done));
+            }
+        }
+        Way::Script(script) => until(handle, script, Duration::from_millis(bound)).await?,
+    }
+    let waited_ms = started.elapsed().as_millis() as u64;
+    Ok(Waited { waited_ms })
 }
 
 /// How something is waited for.
-pub(super) enum Way {
+enum Way {
     /// By the action, in all frames.
     Action(Map<String, Value>),
     /// By an expression in the page.
@@ -79,7 +111,7 @@ pub(super) enum Way {
 }
 
 impl Condition {
-    pub(super) fn way(self) -> Result<Way, Error> {
+    fn way(self) -> Result<Way, Error> {
         let state = self.state;
         let awaited = |what: &str, value: Value| {
             let what = Map::from_iter([(what.to_owned(), value)]);
@@ -131,11 +163,7 @@ impl ElementState {
 }
 
 /// Looks again and again whether an expression is true.
-pub(super) async fn until(
-    handle: &SessionHandle,
-    expression: String,
-    bound: Duration,
-) -> Result<(), Error> {
+async fn until(handle: &SessionHandle, expression: String, bound: Duration) -> Result<(), Error> {
     let deadline = Instant::now() + bound;
     loop {
         let left = deadline
