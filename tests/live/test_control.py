@@ -2,7 +2,9 @@
 
 import io
 import json
+import socket
 import time
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
@@ -167,6 +169,23 @@ def test_execute_what_never_ends(lone_api, room, show, script):
     assert_envelope(answer, 504, "timeout")
     assert time.monotonic() - began < 3
     assert lone_api.act(room, "click", index=lone_api.index_of(room, "Go"))["success"]
+    assert post(lone_api, room, "execute", script="document.title")["result"] == "pressed"
+
+
+def test_execute_ends_with_its_caller(lone_api, room, show):
+    """A script that keeps the page busy ends when its caller hangs up, not at its bound."""
+    show("<button onclick=\"document.title = 'pressed'\">Go</button>")
+    where = urlsplit(lone_api.base)
+    body = json.dumps({"script": "for (;;);", "timeout_ms": 60_000}).encode()
+    head = f"POST /sessions/{room}/execute HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection((where.hostname, where.port), 5) as line:
+        line.sendall(head.encode() + body)
+        line.settimeout(1)
+        with pytest.raises(TimeoutError):
+            line.recv(1)
+    began = time.monotonic()
+    assert lone_api.act(room, "click", index=lone_api.index_of(room, "Go"))["success"]
+    assert time.monotonic() - began < 10
     assert post(lone_api, room, "execute", script="document.title")["result"] == "pressed"
 
 

@@ -9,6 +9,7 @@ use chromiumoxide_cdp::cdp::js_protocol::runtime::{
 };
 use futures::future::join_all;
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::super::cdp::Session;
@@ -92,19 +93,45 @@ impl Page {
             None => None,
         };
         let place = Place { session, document };
+        let unheeded = Unheeded(Some(session.clone()));
         let ran = timeout(bound, run(&place, script, args)).await;
+        unheeded.heeded();
         place.leave();
         match ran {
             Ok(ran) => ran,
             Err(_) => {
-                // One that never lets go of the page would keep everything from it; one that waits does
-                // not, and what would be ended in its place is the page's own.
-                if is_busy(session).await {
-                    session.tell("end a script", &TerminateExecutionParams::default());
-                }
+                end(session).await;
                 Ok(Ran::TimedOut)
             }
         }
+    }
+}
+
+/// Ends a script whose caller is gone before it came to an end, where nothing else would.
+#[derive(Debug)]
+struct Unheeded(Option<Session>);
+
+impl Unheeded {
+    /// Its caller has waited for it.
+    fn heeded(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unheeded {
+    fn drop(&mut self) {
+        let runtime = Handle::try_current();
+        if let (Some(session), Ok(runtime)) = (self.0.take(), runtime) {
+            runtime.spawn(async move { end(&session).await });
+        }
+    }
+}
+
+/// Ends a script that keeps the page busy. One that never lets go of the page would keep everything from it;
+/// one that waits does not, and what would be ended in its place is the page's own.
+async fn end(session: &Session) {
+    if is_busy(session).await {
+        session.tell("end a script", &TerminateExecutionParams::default());
     }
 }
 
