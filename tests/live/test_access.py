@@ -110,6 +110,10 @@ METHODS_NEED = {
     "RecoverSession": "control",
     "CloseSession": "control",
     "ExecuteAction": "control",
+    "Navigate": "control",
+    "ExecuteScript": "control",
+    "Interact": "control",
+    "Wait": "control",
     "Analyze": "control",
     "StartRecording": "control",
     "StopRecording": "control",
@@ -119,6 +123,7 @@ METHODS_NEED = {
     "GetEnded": "watch",
     "GetStats": "watch all",
     "GetStorageState": "admin",
+    "CleanUp": "admin",
     "Drain": "admin",
     "Undrain": "admin",
 }
@@ -139,9 +144,12 @@ TOOLS_NEED = {
     "ended_sessions": ("watch", {}),
     "stats": ("watch all", {}),
     "drain": ("admin", {"operation": "start", "timeout_s": -1}),
+    "interact": ("control", {"action": "click", "selector": "#x"}),
+    "run_script": ("control", {"script": "1"}),
+    "clean_up": ("admin", {"max_age_hours": -1}),
 }
 # Methods whose message names no session.
-OF_THE_SERVICE = ("ListSessions", "ListEnded", "GetStats", "Drain", "Undrain")
+OF_THE_SERVICE = ("ListSessions", "ListEnded", "GetStats", "Drain", "Undrain", "CleanUp")
 # What makes the call fail by itself where it would do something, once it is let in.
 BODIES = {
     ("post", "/sessions/cleanup"): {"max_age_hours": -1},

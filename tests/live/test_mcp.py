@@ -368,7 +368,7 @@ def extended(lone_ghostcast):
 def test_extended_tools_by_option(extended, lone_ghostcast, ghostcast_bin):
     """The seven and more, by the query and by the flag."""
     more = ["screenshot", "analyze", "tabs", "recording", "wait_for"]
-    more += ["ended_sessions", "stats", "drain", "share"]
+    more += ["ended_sessions", "stats", "drain", "share", "interact", "run_script", "clean_up"]
     assert list(extended.tools()) == [*TOOLS, *more]
     server = stdio_server(ghostcast_bin, lone_ghostcast, args=["--extended"])
     client = McpClient(server, "auto")

@@ -69,8 +69,10 @@ fn of_grpc(method: &str) -> Need {
         "GetSession" | "ListDownloads" | "GetDownload" | "GetBrowserContext" | "TakeScreenshot"
         | "StreamEvents" => Need::OfBody(Watch),
         "StartSession" | "PauseSession" | "ResumeSession" | "RecoverSession" | "CloseSession"
-        | "ExecuteAction" | "Analyze" | "StartRecording" | "StopRecording" | "ShareSession"
-        | "RevokeShares" => Need::OfBody(Control),
+        | "ExecuteAction" | "Navigate" | "ExecuteScript" | "Interact" | "Wait" | "Analyze"
+        | "StartRecording" | "StopRecording" | "ShareSession" | "RevokeShares" => {
+            Need::OfBody(Control)
+        }
         _ => Need::OfAll(Right::Admin),
     }
 }
@@ -87,7 +89,8 @@ pub(super) fn of_tool(tool: &str, operation: Option<&str>) -> Need {
         | ("recording", Some("status")) => Need::OfBody(Watch),
         ("start_browser_session" | "pause_browser_session" | "resume_browser_session", _)
         | ("close_browser_session" | "recover_browser_session" | "execute_action", _)
-        | ("analyze" | "tabs" | "recording" | "wait_for" | "share", _) => Need::OfBody(Control),
+        | ("analyze" | "tabs" | "recording" | "wait_for" | "share", _)
+        | ("interact" | "run_script", _) => Need::OfBody(Control),
         _ => Need::OfAll(Right::Admin),
     }
 }

@@ -52,7 +52,7 @@ pub(in super::super) enum Meant {
     /// This action, on an element that is there.
     Action(ActionRequest),
     /// The element did not come: this is what came of the wait for it.
-    Missing(ActionResult),
+    Missing(Box<ActionResult>),
 }
 
 impl Interaction {
@@ -79,7 +79,7 @@ impl Interaction {
             let bound = self.timeout_ms.unwrap_or(WAIT_MS);
             let found = find(handle, selector, bound, cancel).await?;
             if !found.success {
-                return Ok(Meant::Missing(found));
+                return Ok(Meant::Missing(Box::new(found)));
             }
             let place = place(found.outcome.data.get("found"));
             if !place.contains_key("index") && NUMBERED.contains(&self.action.as_str()) {
@@ -123,7 +123,7 @@ pub(in super::super) async fn act_on(
 ) -> Result<ActionResult, Error> {
     match interaction.meant(handle, cancel).await? {
         Meant::Action(action) => handle.act_on(Order::new(cancel.clone()), action).await,
-        Meant::Missing(result) => Ok(result),
+        Meant::Missing(result) => Ok(*result),
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-pub(super) use self::interact::{Interaction, act_on, located};
+pub(super) use self::interact::{Interaction, Meant, act_on, located};
 pub(super) use self::wait::{Condition, Waited, until_so};
 use super::Doors;
 use super::body::JsonBody;

@@ -13,7 +13,7 @@ use crate::model::command::ActionRequest;
 use crate::session::{Order, Script, SessionHandle};
 
 /// What to wait for; exactly one of `selector`, `text`, `url`, `load_state`, `function` and `seconds`.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Condition {
     /// A CSS selector, with `state`.

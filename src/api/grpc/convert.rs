@@ -32,7 +32,8 @@ pub(super) fn to_struct(object: Map<String, Value>) -> Struct {
     Struct { fields }
 }
 
-fn to_value(value: Value) -> ProtoValue {
+/// Any JSON as a protobuf value.
+pub(super) fn to_value(value: Value) -> ProtoValue {
     let kind = match value {
         Value::Null => Kind::NullValue(0),
         Value::Bool(value) => Kind::BoolValue(value),
@@ -50,6 +51,11 @@ fn to_value(value: Value) -> ProtoValue {
 /// kind of number.
 pub(super) fn from_struct(fields: Struct) -> Result<Map<String, Value>, Error> {
     object(fields, DEPTH_MAX)
+}
+
+/// A protobuf value as JSON, in the same way.
+pub(super) fn from_any(value: ProtoValue) -> Result<Value, Error> {
+    from_value(value, DEPTH_MAX)
 }
 
 fn object(fields: Struct, depth: usize) -> Result<Map<String, Value>, Error> {

@@ -3,6 +3,7 @@
 //! It shares port, token and Origin check with the other doors: HTTP/2 without TLS is told apart
 //! by its preface. [`service`] answers, [`convert`] knows both languages.
 
+mod control;
 mod convert;
 mod deadline;
 mod service;

@@ -6,19 +6,20 @@ use std::time::Duration;
 use futures::{FutureExt, Stream};
 use tokio::io::AsyncReadExt;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Request, Response, Status};
 
 use super::super::Doors;
 use super::super::access::Caller;
+use super::super::control as page;
 use super::super::ended::{Ended, EndedList};
 use super::super::picture::{AreaParams, PictureOptions, take};
 use super::super::screenshots::Named;
-use super::super::share;
 use super::super::stats::Stats;
 use super::super::subscribe::{Wanted, lagged};
 use super::super::ws::is_others;
-use super::{convert, deadline, proto, status};
+use super::super::{sessions, share};
+use super::{control, convert, deadline, proto, status};
 use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
 use crate::events::{Next, Since};
@@ -68,6 +69,26 @@ impl Service {
     fn shown(&self, room: &str) -> Answer<proto::Session> {
         let record = self.manager.record(room).map_err(refused)?;
         Ok(Response::new(convert::session(record)))
+    }
+}
+
+/// Cancels what a call does when that is dropped: it was cancelled, or its deadline has passed.
+struct Cancelling {
+    token: CancellationToken,
+    guard: DropGuard,
+}
+
+impl Cancelling {
+    fn new() -> Self {
+        let token = CancellationToken::new();
+        let guard = token.clone().drop_guard();
+        Self { token, guard }
+    }
+
+    /// It has come to its end, and this is the answer.
+    fn done<T>(self, result: Result<T, Error>) -> Answer<T> {
+        self.guard.disarm();
+        result.map(Response::new).map_err(refused)
     }
 }
 
@@ -233,13 +254,62 @@ impl proto::browser_service_server::BrowserService for Service {
         let handle = self.find(&request, &request.get_ref().room_name).await?;
         let request = request.into_inner();
         let action = convert::action(request).map_err(refused)?;
-        let cancel = CancellationToken::new();
-        // A call that is cancelled, or whose deadline passes, is dropped here.
-        let guard = cancel.clone().drop_guard();
-        let acting = handle.act_on(Order::new(cancel), action);
-        let result = acting.await.map_err(refused)?;
-        guard.disarm();
-        Ok(Response::new(convert::result(result)))
+        let cancel = Cancelling::new();
+        let order = Order::new(cancel.token.clone());
+        let result = handle.act_on(order, action).await;
+        cancel.done(result.map(convert::result))
+    }
+
+    async fn navigate(
+        &self,
+        request: Request<proto::NavigateRequest>,
+    ) -> Answer<proto::ActionResult> {
+        let handle = self.find(&request, &request.get_ref().room_name).await?;
+        let to = control::navigation(request.into_inner()).map_err(refused)?;
+        let cancel = Cancelling::new();
+        let result = page::go(&handle, to, &cancel.token).await;
+        cancel.done(result.map(convert::result))
+    }
+
+    async fn execute_script(
+        &self,
+        request: Request<proto::ExecuteScriptRequest>,
+    ) -> Answer<proto::ExecuteScriptResponse> {
+        let handle = self.find(&request, &request.get_ref().room_name).await?;
+        let script = control::script(request.into_inner()).map_err(refused)?;
+        // It ends with the call.
+        let executed = handle.execute(&script).await.map_err(refused)?;
+        Ok(Response::new(control::executed(executed)))
+    }
+
+    async fn interact(
+        &self,
+        request: Request<proto::InteractRequest>,
+    ) -> Answer<proto::ActionResult> {
+        let handle = self.find(&request, &request.get_ref().room_name).await?;
+        let interaction = control::interaction(request.into_inner()).map_err(refused)?;
+        let cancel = Cancelling::new();
+        let result = page::act_on(&handle, interaction, &cancel.token).await;
+        cancel.done(result.map(convert::result))
+    }
+
+    async fn wait(&self, request: Request<proto::WaitRequest>) -> Answer<proto::WaitResponse> {
+        let handle = self.find(&request, &request.get_ref().room_name).await?;
+        let condition = control::condition(request.into_inner()).map_err(refused)?;
+        let cancel = Cancelling::new();
+        let waited = page::until_so(&handle, condition, &cancel.token).await;
+        cancel.done(waited.map(|waited| proto::WaitResponse {
+            waited_ms: waited.waited_ms,
+        }))
+    }
+
+    async fn clean_up(
+        &self,
+        request: Request<proto::CleanUpRequest>,
+    ) -> Answer<proto::CleanUpResponse> {
+        let wanted = control::cleanup(request.into_inner()).map_err(refused)?;
+        let done = sessions::clean(&self.manager, wanted).await;
+        Ok(Response::new(control::cleaned_up(done.map_err(refused)?)))
     }
 
     async fn get_browser_context(

@@ -202,6 +202,40 @@ pub(super) struct WaitFor {
     pub(super) timeout_ms: Option<u64>,
 }
 
+/// Of `run_script`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RunScript {
+    pub(super) room_name: Option<String>,
+    pub(super) script: String,
+    #[serde(default)]
+    pub(super) args: Value,
+    pub(super) timeout_ms: Option<u64>,
+    pub(super) frame: Option<String>,
+}
+
+/// Of `interact`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Interact {
+    pub(super) room_name: Option<String>,
+    pub(super) action: String,
+    pub(super) selector: String,
+    pub(super) params: Option<Map<String, Value>>,
+    pub(super) timeout_ms: Option<u64>,
+}
+
+/// Of `clean_up`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CleanUp {
+    pub(super) max_age_hours: f64,
+    #[serde(default)]
+    pub(super) dry_run: bool,
+    #[serde(default)]
+    pub(super) profiles: bool,
+}
+
 /// Of `share`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -70,6 +70,9 @@ pub(super) async fn call(
         ToolName::Stats => call.stats(arguments).await,
         ToolName::Drain => call.drain(arguments),
         ToolName::Share => call.share(arguments).await,
+        ToolName::Interact => Box::pin(call.interact(arguments)).await,
+        ToolName::RunScript => call.run_script(arguments).await,
+        ToolName::CleanUp => call.clean_up(arguments).await,
     };
     let result = outcome.unwrap_or_else(|error| answer::error(&error));
     match call.made.into_inner() {

@@ -7,6 +7,13 @@ use super::schemas;
 /// Pictures a second where `start_browser_session` names none (REQUIREMENTS A119).
 pub(super) const FPS_DEFAULT: u32 = 10;
 
+const INTERACT: &str = "Acts on the element that a CSS selector, or its own words, name, once it is \
+    there. For one of the list, execute_action with its index is surer.";
+const RUN_SCRIPT: &str = "Runs JavaScript in the page and tells what it returned or threw. It has three \
+    seconds. What people do, do by execute_action, which sees what comes of it.";
+const CLEAN_UP: &str = "Closes all browsers, of everybody, that nothing has happened in for so many hours. \
+    Call it with dry_run first: it only tells which they are.";
+
 /// A tool that can be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ToolName {
@@ -26,6 +33,9 @@ pub(super) enum ToolName {
     Stats,
     Drain,
     Share,
+    Interact,
+    RunScript,
+    CleanUp,
 }
 
 impl ToolName {
@@ -40,7 +50,7 @@ impl ToolName {
         Self::Recover,
     ];
     /// What comes with the option `extended`.
-    const EXTENDED: [Self; 9] = [
+    const EXTENDED: [Self; 12] = [
         Self::Screenshot,
         Self::Analyze,
         Self::Tabs,
@@ -50,6 +60,9 @@ impl ToolName {
         Self::Stats,
         Self::Drain,
         Self::Share,
+        Self::Interact,
+        Self::RunScript,
+        Self::CleanUp,
     ];
 
     /// The name on the wire.
@@ -71,6 +84,9 @@ impl ToolName {
             Self::Stats => "stats",
             Self::Drain => "drain",
             Self::Share => "share",
+            Self::Interact => "interact",
+            Self::RunScript => "run_script",
+            Self::CleanUp => "clean_up",
         }
     }
 
@@ -165,6 +181,9 @@ impl ToolName {
                 "Makes a link that you can give to a person, who can watch the browser by it without \
                  a token and do nothing else. It ends by itself, or with the session."
             }
+            Self::Interact => INTERACT,
+            Self::RunScript => RUN_SCRIPT,
+            Self::CleanUp => CLEAN_UP,
         }
     }
 
@@ -208,6 +227,15 @@ impl ToolName {
                 .destructive(true)
                 .idempotent(true),
             Self::Share => changes("Make a link to watch by"),
+            Self::Interact => changes("Act by a selector")
+                .destructive(true)
+                .open_world(true),
+            Self::RunScript => changes("Run a script in the page")
+                .destructive(true)
+                .open_world(true),
+            Self::CleanUp => changes("Close old browsers")
+                .destructive(true)
+                .idempotent(true),
         }
     }
 }

@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 use super::super::ended::{Ended, EndedList};
 use super::super::picture::{AreaParams, PictureOptions, take};
 use super::super::screenshots::Named;
+use super::super::sessions::{self, CleanedUp, Cleanup};
 use super::super::share;
 use super::super::stats::Stats;
 use super::answer;
 use super::arguments::{
-    self, Analyze, Drain, DrainOperation, EndedSessions, Nothing, Record, RecordOperation,
+    self, Analyze, CleanUp, Drain, DrainOperation, EndedSessions, Nothing, Record, RecordOperation,
     Screenshot, Share, Tabs, WaitFor,
 };
 use super::calls::Call;
@@ -185,6 +186,51 @@ impl Call<'_> {
             (true, count) => format!("No new browsers are taken; {count} are left."),
         };
         let facts = serde_json::to_value(&draining).unwrap_or_default();
+        Ok(answer::answer(&message, answer::into_map(facts)))
+    }
+
+    /// Closes what nobody has used for long.
+    pub(super) async fn clean_up(
+        &self,
+        arguments: Map<String, Value>,
+    ) -> Result<CallToolResult, Error> {
+        let CleanUp {
+            max_age_hours,
+            dry_run,
+            profiles,
+        } = arguments::parse(arguments)?;
+        let wanted = Cleanup {
+            max_age_hours,
+            dry_run,
+            profiles,
+        };
+        let manager = self.server.doors.manager.clone();
+        // Seen through whatever becomes of the caller.
+        let cleaning = tokio::spawn(async move { sessions::clean(&manager, wanted).await });
+        let broken = |error| Error::internal("the cleanup broke").source(error);
+        let cleaning = async { cleaning.await.map_err(broken)? };
+        let late = || {
+            Error::timeout("the cleanup is not through, and goes on")
+                .hint("ended_sessions tells what it has closed.")
+        };
+        let closing = self.timely(Expected::Quick, "Closing old browsers.", cleaning, late);
+        let CleanedUp { deleted, kept } = closing.await?;
+        let (count, are) = match deleted.len() {
+            0 => ("No browser".to_owned(), "is"),
+            1 => ("One browser".to_owned(), "is"),
+            count => (format!("{count} browsers"), "are"),
+        };
+        let message = match dry_run {
+            true => format!("{count} would be closed."),
+            false => format!("{count} {are} closed."),
+        };
+        let short = deleted.iter().map(|record| {
+            json!({
+                "session_id": record.session_id, "session_name": record.session_name,
+                "room_name": record.room_name, "last_activity": record.last_activity,
+            })
+        });
+        let facts = json!({ "deleted": short.collect::<Vec<_>>(), "kept": kept });
         Ok(answer::answer(&message, answer::into_map(facts)))
     }
 

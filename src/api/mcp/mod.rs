@@ -2,8 +2,8 @@
 //!
 //! The same server answers on streamable HTTP at `/mcp`, on a WebSocket at `/mcp/socket` (one
 //! JSON-RPC message a frame, for `ghostcast mcp` to attach to), and on any other byte stream.
-//! [`catalog`] says what tools there are, [`arguments`] what they take, [`calls`] and [`extended`]
-//! what they do,
+//! [`catalog`] says what tools there are, [`arguments`] what they take, [`calls`], [`extended`]
+//! and [`control`] what they do,
 //! [`meant`] finds the session that a call does not name, [`pace`] keeps each of them within the patience of a conversation, and [`words`] and [`answer`]
 //! put what came of it into sentences and facts.
 
@@ -11,6 +11,7 @@ mod answer;
 mod arguments;
 mod calls;
 mod catalog;
+mod control;
 mod extended;
 mod meant;
 mod memory;

@@ -9,7 +9,7 @@ use crate::model::words::capital;
 use crate::model::{
     ActionResult, Change, DialogInfo, DownloadInfo, DownloadState, EffectKind, HandledBy,
 };
-use crate::session::PageContext;
+use crate::session::{Executed, PageContext};
 
 /// Longest piece of a page's text within a sentence, characters.
 const SPOKEN_CHARS_MAX: usize = 80;
@@ -35,6 +35,30 @@ pub(super) fn told(action: &ActionRequest, result: &ActionResult) -> String {
     let news = said.into_iter().enumerate();
     let news = news.filter(|(at, words)| *at == 0 || !first.contains(words.as_str()));
     news.map(|(_, words)| words).collect::<Vec<_>>().join(" ")
+}
+
+/// What is said of a script that ran.
+pub(super) fn ran(executed: &Executed) -> String {
+    if let Some(thrown) = &executed.error {
+        let (name, message) = (cut(&thrown.name), cut(&thrown.message));
+        return format!("The script threw {name}: {message}");
+    }
+    match (&executed.result, executed.kind.as_deref()) {
+        (Value::Null, Some("null")) => "The script returned null.".to_owned(),
+        (Value::Null, _) => "The script ran and returned nothing.".to_owned(),
+        (Value::String(text), Some("string")) => {
+            format!("The script returned \"{}\".", cut(text))
+        }
+        (Value::Array(items), _) => match items.len() {
+            1 => "The script returned a list of one item.".to_owned(),
+            count => format!("The script returned a list of {count} items."),
+        },
+        (Value::Object(_), _) => "The script returned an object.".to_owned(),
+        (other, _) => match other.as_str() {
+            Some(described) => format!("The script returned {}.", cut(described)),
+            None => format!("The script returned {other}."),
+        },
+    }
 }
 
 /// What was done.

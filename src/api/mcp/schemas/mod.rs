@@ -9,6 +9,7 @@ use super::catalog::{FPS_DEFAULT, ToolName};
 use crate::model::session::limits;
 
 mod action;
+mod control;
 mod service;
 
 /// What a tool takes.
@@ -28,6 +29,9 @@ pub(super) fn takes(tool: ToolName) -> Arc<JsonObject> {
         ToolName::Stats => input(json!({}), &[]),
         ToolName::Drain => service::drain_input(),
         ToolName::Share => share_input(),
+        ToolName::Interact => control::interact_input(),
+        ToolName::RunScript => control::run_script_input(),
+        ToolName::CleanUp => service::clean_up_input(),
     })
 }
 
@@ -39,7 +43,7 @@ pub(super) fn answers(tool: ToolName) -> Arc<JsonObject> {
         | ToolName::Resume
         | ToolName::Close
         | ToolName::Recover => &SESSION,
-        ToolName::Act | ToolName::WaitFor => &RESULT,
+        ToolName::Act | ToolName::WaitFor | ToolName::Interact => &RESULT,
         ToolName::Look => &CONTEXT,
         ToolName::Screenshot => &PICTURE,
         ToolName::Analyze => &ANALYSIS,
@@ -49,6 +53,8 @@ pub(super) fn answers(tool: ToolName) -> Arc<JsonObject> {
         ToolName::Stats => &service::STATS,
         ToolName::Drain => &service::DRAIN,
         ToolName::Share => &SHARE,
+        ToolName::RunScript => &control::RAN,
+        ToolName::CleanUp => &service::CLEANED_UP,
     })
 }
 

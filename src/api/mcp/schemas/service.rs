@@ -30,6 +30,37 @@ pub(super) fn drain_input() -> Value {
     input(properties, &["operation"])
 }
 
+/// What `clean_up` takes.
+pub(super) fn clean_up_input() -> Value {
+    let properties = json!({
+        "max_age_hours": {
+            "type": "number", "minimum": 0,
+            "description": "Hours since anything happened in it; 0 closes all.",
+            "examples": [24],
+        },
+        "dry_run": {
+            "type": "boolean", "default": false, "description": "Only tell which they are.",
+        },
+        "profiles": {
+            "type": "boolean", "default": false,
+            "description": "Delete what they have kept, with all logins, too.",
+        },
+    });
+    input(properties, &["max_age_hours"])
+}
+
+/// What `clean_up` answers.
+pub(super) static CLEANED_UP: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
+    of_service(
+        json!({
+            "deleted": list("What is closed, or would be: session_id, session_name, room_name, \
+                last_activity."),
+            "kept": {"type": "integer", "description": "How many others there are."},
+        }),
+        &["deleted", "kept"],
+    )
+});
+
 /// What `ended_sessions` answers.
 pub(super) static ENDED: LazyLock<Arc<JsonObject>> = LazyLock::new(|| {
     of_service(
