@@ -5,9 +5,9 @@
 
 mod access;
 mod actions;
+mod asker;
 mod auth;
 mod body;
-mod caller;
 mod control;
 mod dashboard;
 mod downloads;
@@ -170,7 +170,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .merge(dashboard::routes())
         .fallback(status::no_route)
         .method_not_allowed_fallback(status::no_method)
-        .layer(middleware::from_fn_with_state(doors.clone(), caller::known))
+        .layer(middleware::from_fn_with_state(doors.clone(), asker::known))
         .layer(middleware::from_fn_with_state(
             doors.clone(),
             body::gathered,

@@ -4,7 +4,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::caller::Caller;
+use super::asker::Asker;
 use super::handle::{SessionHandle, closed, cut_short};
 use super::queue::Found;
 use super::request::{Answer, Order, Request};
@@ -62,7 +62,7 @@ impl SessionHandle {
     fn ask_for(&self, order: Order, action: ActionRequest, answer: Answer) -> Result<(), Error> {
         let request = Request::Act {
             order,
-            caller: Caller::current(),
+            asker: Asker::current(),
             action,
             answer,
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::caller::{Caller, Door};
+use super::asker::{Asker, Door};
 use crate::model::command::ActionErrorKind;
 use crate::model::{
     ActionResult, RoomName, SessionId, SessionName, SessionRecord, Struck, UnixTime,
@@ -95,7 +95,7 @@ impl SessionJournal {
     /// Writes how an action has ended, as it is told to everybody.
     pub(super) fn ended(
         &self,
-        caller: Option<&Caller>,
+        asker: Option<&Asker>,
         action_id: &str,
         action: &str,
         result: &ActionResult,
@@ -106,9 +106,9 @@ impl SessionJournal {
         let target = result.outcome.target.as_ref();
         let line = Line {
             time: UnixTime::now().to_iso8601(),
-            door: caller.map(|caller| caller.door),
-            address: caller.and_then(|caller| Some(caller.address?.to_string())),
-            program: caller.and_then(|caller| Some(short(caller.program.as_deref()?, TEXT_MAX))),
+            door: asker.map(|asker| asker.door),
+            address: asker.and_then(|asker| Some(asker.address?.to_string())),
+            program: asker.and_then(|asker| Some(short(asker.program.as_deref()?, TEXT_MAX))),
             names: self.names.as_ref(),
             action_id,
             action: short(action, TEXT_MAX),
@@ -169,12 +169,12 @@ mod tests {
             name: format!("Save\n{}", "x".repeat(1_000)),
             ..Struck::default()
         });
-        let caller = Caller {
+        let asker = Asker {
             door: Door::Grpc,
             address: Some([127, 0, 0, 1].into()),
             program: None,
         };
-        journal.ended(Some(&caller), "a", "click", &result);
+        journal.ended(Some(&asker), "a", "click", &result);
         journal.ended(None, "b", &"y".repeat(1_000), &result);
         let lines = lines.lock().unwrap();
         let parsed: Vec<Value> = lines

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::caller::Caller;
+use super::asker::Asker;
 use super::journal::SessionJournal;
 use crate::model::command::ActionRequest;
 use crate::model::{ActionResult, ActionState, ActionStatus};
@@ -42,7 +42,7 @@ struct Pages {
 struct Open {
     id: String,
     action: ActionRequest,
-    caller: Caller,
+    asker: Asker,
 }
 
 #[derive(Debug)]
@@ -61,9 +61,9 @@ impl Ledger {
     }
 
     /// Notes an action that has been asked for, as it may be repeated.
-    pub(super) fn enter(&self, id: &str, action: ActionRequest, caller: Caller) {
+    pub(super) fn enter(&self, id: &str, action: ActionRequest, asker: Asker) {
         let id = id.to_owned();
-        self.pages().queued.push_back(Open { id, action, caller });
+        self.pages().queued.push_back(Open { id, action, asker });
     }
 
     /// Notes that an action begins.
@@ -78,8 +78,8 @@ impl Ledger {
         // What is told is what came with its end.
         let open = pages.take(id);
         let has_failed = !result.success;
-        let caller = open.as_ref().map(|open| &open.caller);
-        self.journal.ended(caller, id, &action.action_type, &result);
+        let asker = open.as_ref().map(|open| &open.asker);
+        self.journal.ended(asker, id, &action.action_type, &result);
         let status = ActionStatus {
             action_id: id.to_owned(),
             state: ActionState::Done,
@@ -184,7 +184,7 @@ mod tests {
     fn an_action_is_told_from_its_entry_to_its_end() {
         let ledger = Ledger::default();
         for id in ["a", "b", "c"] {
-            ledger.enter(id, action("x"), Caller::service());
+            ledger.enter(id, action("x"), Asker::service());
         }
         ledger.run("a");
         let told = |id: &str| {

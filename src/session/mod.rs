@@ -13,7 +13,7 @@
 
 mod acting;
 mod actor;
-mod caller;
+mod asker;
 mod corrections;
 mod downloads;
 mod expects;
@@ -51,7 +51,7 @@ pub use crate::browser::sight::ElementList;
 pub use crate::store::PictureName;
 pub use crate::vision::Analysis;
 pub use acting::no_action;
-pub use caller::{Caller, Door};
+pub use asker::{Asker, Door};
 pub use handle::SessionHandle;
 pub use journal::Journal;
 pub use look::{Area, ContextOptions, PageContext, Unread};

@@ -93,7 +93,7 @@ mod tests {
     use crate::events::{Bus, Next, Since};
     use crate::model::command::ActionRequest;
     use crate::model::{ActionState, RoomName, SessionSpec};
-    use crate::session::caller::Caller;
+    use crate::session::asker::Asker;
     use crate::session::start::first_record;
     use crate::session::supervise::caught;
 
@@ -107,7 +107,7 @@ mod tests {
         let ledger = Ledger::default();
         for id in ["one", "two"] {
             let action = ActionRequest::new("go_back", serde_json::Map::new());
-            ledger.enter(id, action, Caller::service());
+            ledger.enter(id, action, Asker::service());
         }
         ledger.run("one");
         let is_put_away = Arc::new(AtomicBool::new(false));

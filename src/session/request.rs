@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::caller::Caller;
+use super::asker::Asker;
 use super::queue::Found;
 use super::stage::Stage;
 use crate::error::Error;
@@ -52,7 +52,7 @@ pub(super) enum Request {
     Touch,
     Act {
         order: Order,
-        caller: Caller,
+        asker: Asker,
         action: ActionRequest,
         answer: Answer,
     },

@@ -47,7 +47,7 @@ use super::Doors;
 use super::access::Caller;
 use super::place::Place;
 use crate::error::{Chain, Error};
-use crate::session::{self, Door};
+use crate::session::{Asker, Door};
 
 /// What a client is told about this server.
 const INSTRUCTIONS: &str = "A browser that people watch in a LiveKit room while you drive it. \
@@ -126,12 +126,12 @@ impl Server {
     }
 
     /// For whom what a call asks for is done, as it is written down.
-    fn known(&self, context: &RequestContext<RoleServer>) -> session::Caller {
+    fn known(&self, context: &RequestContext<RoleServer>) -> Asker {
         let parts = context.extensions.get::<Parts>();
         let server = &self.doors.config.server;
         let place = parts.map(|parts| Place::of(server, &parts.headers, &parts.extensions));
         let program = context.client_info();
-        session::Caller {
+        Asker {
             door: Door::Mcp,
             address: place.and_then(|place| place.client).or(self.address),
             program: program.map(|program| format!("{} {}", program.name, program.version)),

@@ -18,7 +18,7 @@ use crate::model::event::Origin;
 use crate::model::ids::action_id;
 use crate::model::{ActionResult, ActionStatus, Command, Delivery, EndReason, EventBody, Retry};
 use crate::refusals::{self, Limit};
-use crate::session::caller::Caller;
+use crate::session::asker::Asker;
 use crate::session::corrections;
 use crate::session::handle::{cancelled, refused};
 use crate::session::masking;
@@ -49,7 +49,7 @@ struct Asked {
     /// The action itself, until it begins.
     action: Option<ActionRequest>,
     /// Who asked.
-    caller: Caller,
+    asker: Asker,
     correction_of: Option<String>,
     /// Whether that is a failure of this session.
     is_correction: bool,
@@ -137,7 +137,7 @@ impl Work {
         let asked = Asked {
             shown: self.hidden(&action),
             action: Some(action),
-            caller: Caller::service(),
+            asker: Asker::service(),
             correction_of: None,
             is_correction: false,
             reply: None,
@@ -157,7 +157,7 @@ impl Work {
     pub(super) fn enqueue(
         &mut self,
         order: Order,
-        caller: Caller,
+        asker: Asker,
         mut action: ActionRequest,
         answer: Answer,
     ) {
@@ -178,7 +178,7 @@ impl Work {
         let asked = Asked {
             shown: self.hidden(&action),
             action: Some(action),
-            caller,
+            asker,
             is_correction: is_known && correction_of.is_some(),
             correction_of,
             reply,
@@ -227,8 +227,8 @@ impl Work {
 
     fn admit(&mut self, asked: Asked, entry: Entry) {
         let id = entry.id.clone();
-        let (shown, caller) = (asked.shown.clone(), asked.caller.clone());
-        self.actor.ledger.enter(&id, shown, caller);
+        let (shown, asker) = (asked.shown.clone(), asked.asker.clone());
+        self.actor.ledger.enter(&id, shown, asker);
         let (cancel, unwanted) = (asked.cancel.clone(), id.clone());
         let unwanted = async move {
             cancel.cancelled().await;

@@ -317,10 +317,10 @@ impl Work {
         match request {
             Request::Act {
                 order,
-                caller,
+                asker,
                 action,
                 answer,
-            } => self.enqueue(order, caller, action, answer),
+            } => self.enqueue(order, asker, action, answer),
             Request::Cancel { id, reply } => drop(reply.send(self.cancel(&id))),
             Request::Touch => self.note_activity(None),
             Request::Pause { reply } => drop(reply.send(self.ask(Input::Pause))),

@@ -1,4 +1,4 @@
-//! Who calls, for what is written down of it.
+//! Who asks for actions, for what is written down of it.
 
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -7,13 +7,13 @@ use axum::response::Response;
 
 use super::place::Place;
 use super::{Doors, grpc};
-use crate::session::{Caller, Door};
+use crate::session::{Asker, Door};
 
 /// Says of each request who it came from. MCP, whose conversations outlive a request, says it of each call.
 pub(super) async fn known(State(doors): State<Doors>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let program = headers.get(header::USER_AGENT);
-    let caller = Caller {
+    let asker = Asker {
         door: match grpc::speaks(&request) {
             true => Door::Grpc,
             false => Door::Rest,
@@ -23,5 +23,5 @@ pub(super) async fn known(State(doors): State<Doors>, request: Request, next: Ne
             .and_then(|program| program.to_str().ok())
             .map(str::to_owned),
     };
-    caller.scope(next.run(request)).await
+    asker.scope(next.run(request)).await
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 tokio::task_local! {
     /// Who the request that is being answered came from.
-    static CURRENT: Caller;
+    static CURRENT: Asker;
 }
 
 /// The protocol by which somebody came.
@@ -25,7 +25,7 @@ pub enum Door {
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
+pub struct Asker {
     /// How they came.
     pub door: Door,
     /// Where they are, as they or a trusted proxy say it.
@@ -34,7 +34,7 @@ pub struct Caller {
     pub program: Option<String>,
 }
 
-impl Caller {
+impl Asker {
     /// The service itself.
     pub(super) fn service() -> Self {
         Self {
@@ -44,7 +44,7 @@ impl Caller {
         }
     }
 
-    /// Does something for this caller: what it asks of sessions is told to be theirs.
+    /// Does something for them: what it asks of sessions is told to be theirs.
     pub async fn scope<T>(self, work: impl Future<Output = T>) -> T {
         CURRENT.scope(self, work).await
     }
