@@ -5,6 +5,7 @@ use axum::http::header;
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::access::Caller;
 use super::place::Place;
 use super::{Doors, grpc};
 use crate::session::{Asker, Door};
@@ -22,6 +23,12 @@ pub(super) async fn known(State(doors): State<Doors>, request: Request, next: Ne
         program: program
             .and_then(|program| program.to_str().ok())
             .map(str::to_owned),
+        token: label(request.extensions().get()),
     };
     asker.scope(next.run(request)).await
+}
+
+/// What a caller's token is called.
+pub(super) fn label(caller: Option<&Caller>) -> Option<String> {
+    caller?.label().map(str::to_owned)
 }

@@ -32,6 +32,8 @@ pub struct Asker {
     pub address: Option<IpAddr>,
     /// What their program calls itself.
     pub program: Option<String>,
+    /// What the token is called that they came with.
+    pub token: Option<String>,
 }
 
 impl Asker {
@@ -41,6 +43,7 @@ impl Asker {
             door: Door::Service,
             address: None,
             program: None,
+            token: None,
         }
     }
 

@@ -47,6 +47,8 @@ struct Line<'a> {
     /// Null where it is not known.
     address: Option<String>,
     program: Option<String>,
+    /// What the token is called; null without one.
+    token: Option<&'a str>,
     #[serde(flatten)]
     names: Option<&'a Names>,
     action_id: &'a str,
@@ -109,6 +111,7 @@ impl SessionJournal {
             door: asker.map(|asker| asker.door),
             address: asker.and_then(|asker| Some(asker.address?.to_string())),
             program: asker.and_then(|asker| Some(short(asker.program.as_deref()?, TEXT_MAX))),
+            token: asker.and_then(|asker| asker.token.as_deref()),
             names: self.names.as_ref(),
             action_id,
             action: short(action, TEXT_MAX),
@@ -173,6 +176,7 @@ mod tests {
             door: Door::Grpc,
             address: Some([127, 0, 0, 1].into()),
             program: None,
+            token: Some("ops".to_owned()),
         };
         journal.ended(Some(&asker), "a", "click", &result);
         journal.ended(None, "b", &"y".repeat(1_000), &result);
@@ -186,6 +190,10 @@ mod tests {
         assert_eq!(
             (&one["address"], &one["program"]),
             (&json!("127.0.0.1"), &Value::Null)
+        );
+        assert_eq!(
+            (&one["token"], &parsed[1]["token"]),
+            (&json!("ops"), &Value::Null)
         );
         assert_eq!(
             (&one["room_name"], &one["session_name"]),

@@ -2,19 +2,20 @@
 
 import json
 
+import httpx
 import pytest
 
-from support.api import new_room
+from support.api import Api, new_room
 from support.daemon import Daemon
 from support.grpc_client import GrpcClient
 from support.mcp import McpClient, http_server, stdio_server
-from support.service import running_service
+from support.service import TOKEN, TOKEN_ENV, running_service
 from support.wait import wait_for
 
 ACTIONS_LOG = "browser_session_actions.log"
 SECRET, PLAIN = "4111-secret-1111", "a text that nobody wrote down"
 FIELDS = {
-    "time", "door", "address", "program", "session_id", "session_name", "room_name", "action_id", "action",
+    "time", "door", "address", "program", "token", "session_id", "session_name", "room_name", "action_id", "action",
     "target", "outcome", "error_kind", "ms", "url",
 }
 
@@ -72,6 +73,7 @@ def test_a_night_can_be_told_from_it(logged, ghostcast_bin, web):
     # What the service does by itself is told as such.
     opening = line(logged, door="service")
     assert (opening["action"], opening["program"], opening["address"]) == ("navigate", None, None)
+    assert {one["token"] for one in lines(logged)} == {None}
     rest = line(logged, action_id=clicked["action_id"])
     assert (rest["door"], rest["address"]) == ("rest", "127.0.0.1") and "httpx" in rest["program"]
     assert rest["target"] == {"role": "button", "name": "Save it"} and rest["outcome"] == "completed"
@@ -92,6 +94,53 @@ def test_a_night_can_be_told_from_it(logged, ghostcast_bin, web):
     assert SECRET not in text and PLAIN not in text and "{{card}}" not in text
     assert logged.actions.stat().st_mode & 0o777 == 0o600
     assert "ghostcast_action_log_lines_dropped_total 0" in api.get("/metrics").text
+
+
+def test_each_token_is_told_by_its_label(ghostcast_bin, tmp_path):
+    """By each door and of a ticket: the label that the file gives it, and never the token."""
+    tokens = {label: f"token-of-{label}-0123456789" for label in ("ana", "bot.2", "nightly")}
+    file = tmp_path / "tokens"
+    file.write_text("".join(f"{label} admin {token}\n" for label, token in tokens.items()))
+    file.chmod(0o600)
+    env = {"GHOSTCAST_LOG__DIRECTORY": str(tmp_path / "logs")}
+    args = ["--tokens-file", str(file)]
+    with running_service(ghostcast_bin, env=env, token=TOKEN, args=args) as service:
+        service.actions = tmp_path / "logs" / ACTIONS_LOG
+        room = new_room("labels")
+        service.api.create(room, initial_url="about:blank")
+        ours = {"server.token": service.api.do(room, "wait", seconds=0)}
+        ana = Api(service.api.base, tokens["ana"])
+        ours["ana"] = ana.do(room, "wait", seconds=0)
+        ticket = ana.request("POST", "/tickets", json={"for": room, "scope": "control"}).json()["ticket"]
+        where = f"{service.api.base}/sessions/{room}/actions?ticket={ticket}"
+        by_ticket = httpx.post(where, json={"action_type": "wait", "params": {"seconds": 0}}).json()
+        ana.close_client()
+        with GrpcClient(service, tokens["bot.2"]) as grpc:
+            action = {"action_type": "wait", "params": {"seconds": 0}}
+            ours["bot.2"] = grpc.call("ExecuteAction", room_name=room, action=action)
+            went = grpc.call("Navigate", room_name=room, url="about:blank")
+
+        class Door:
+            """The same service with another token."""
+
+            api, port = Api(service.api.base, tokens["nightly"]), service.port
+            env = {**service.env, TOKEN_ENV: tokens["nightly"]}
+
+        for mode in (http_server(Door), stdio_server(ghostcast_bin, Door)):
+            client = McpClient(mode, "auto")
+            try:
+                ours["nightly"] = client.act(room, "wait", seconds=0)
+            finally:
+                client.close()
+            assert line(service, action_id=ours["nightly"]["action_id"])["token"] == "nightly"
+        for label, done in ours.items():
+            assert line(service, action_id=done["action_id"])["token"] == label
+        assert line(service, action_id=by_ticket["action_id"])["token"] == "ana"
+        told = line(service, action_id=went["action_id"])
+        assert (told["token"], told["action"]) == ("bot.2", "navigate")
+        assert line(service, door="service")["token"] is None
+        text = service.actions.read_text()
+        assert not [token for token in (TOKEN, *tokens.values()) if token in text]
 
 
 def test_what_was_cut_short_is_told_too(logged):

@@ -15,8 +15,8 @@ use crate::session::{Manager, names, names_of_ended};
 /// Who calls.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Caller {
-    /// What their token is called.
-    pub(super) label: Arc<str>,
+    /// What their token is called, or the token that their ticket is of; none for whoever has none.
+    pub(super) label: Option<Arc<str>>,
     scope: Arc<Scope>,
     /// What the call that is being answered takes of a session.
     right: Right,
@@ -38,7 +38,7 @@ pub(super) enum Pass {
 }
 
 impl Caller {
-    pub(super) fn new(label: Arc<str>, scope: Arc<Scope>, gone: CancellationToken) -> Self {
+    pub(super) fn new(label: Option<Arc<str>>, scope: Arc<Scope>, gone: CancellationToken) -> Self {
         Self {
             label,
             scope,
@@ -83,17 +83,18 @@ impl Caller {
 
     /// One who came by none of the service's sockets, or to a service without tokens.
     pub(in super::super) fn service() -> Self {
-        Self::new(
-            Arc::from("anyone"),
-            Arc::new(Scope::ADMIN),
-            CancellationToken::new(),
-        )
+        Self::new(None, Arc::new(Scope::ADMIN), CancellationToken::new())
     }
 
     /// The same, making a call that takes this right, at this address.
     pub(super) fn making(mut self, right: Right, base: Option<Arc<str>>) -> Self {
         (self.right, self.base) = (right, base);
         self
+    }
+
+    /// What their token is called; none where they came without one, or by a link.
+    pub(in super::super) fn label(&self) -> Option<&str> {
+        self.label.as_deref()
     }
 
     /// What they may do.
@@ -226,7 +227,7 @@ impl Caller {
         ))
         .hint(format!(
             "This one (\"{}\") has the scope {has}. Use a token whose scope reaches that far.",
-            self.label
+            self.label().unwrap_or("a link to watch by")
         ))
     }
 }

@@ -65,7 +65,7 @@ impl Known {
             TokenForm::Sha256(bytes) => Digest::from(*bytes),
         };
         let gone = CancellationToken::new();
-        let caller = Caller::new(token.label.into(), Arc::new(token.scope), gone);
+        let caller = Caller::new(Some(token.label.into()), Arc::new(token.scope), gone);
         Self { digest, caller }
     }
 

@@ -38,7 +38,8 @@ pub(super) struct Passes {
 /// One of them.
 #[derive(Debug)]
 struct Pass {
-    label: Arc<str>,
+    /// What the token is called that it stands for; none of a link.
+    label: Option<Arc<str>>,
     scope: Arc<Scope>,
     /// Of the token that it was made from, or what ends with that.
     gone: CancellationToken,
@@ -54,7 +55,7 @@ impl Pass {
 
     fn caller(&self) -> Caller {
         Caller::new(
-            Arc::clone(&self.label),
+            self.label.clone(),
             Arc::clone(&self.scope),
             self.gone.clone(),
         )
@@ -87,7 +88,7 @@ impl Passes {
         }
         let token = random(TICKET)?;
         let pass = Pass {
-            label: Arc::clone(&of.label),
+            label: of.label.clone(),
             scope: Arc::new(scope),
             gone: of.gone.clone(),
             expires: now + TICKET_LIFE,
@@ -127,7 +128,7 @@ impl Passes {
         }
         let token = random(SHARE)?;
         let pass = Pass {
-            label: Arc::from("a link to watch by"),
+            label: None,
             scope: Arc::new(Scope::watch(session.to_string())),
             gone: of.gone.child_token(),
             expires: now + life,

@@ -45,6 +45,7 @@ use self::memory::Memory;
 use self::sessions::{InUse, Sessions, Uses};
 use super::Doors;
 use super::access::Caller;
+use super::asker;
 use super::place::Place;
 use crate::error::{Chain, Error};
 use crate::session::{Asker, Door};
@@ -135,6 +136,7 @@ impl Server {
             door: Door::Mcp,
             address: place.and_then(|place| place.client).or(self.address),
             program: program.map(|program| format!("{} {}", program.name, program.version)),
+            token: asker::label(self.caller(context).ok().as_ref()),
         }
     }
 
