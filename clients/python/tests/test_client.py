@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from ghostcast import Conflict, ConnectionFailed, InvalidInput, NotFound, Unprocessable, Unsupported
+from ghostcast import (
+    ActionFailed,
+    Conflict,
+    ConnectionFailed,
+    InvalidInput,
+    NotFound,
+    Unprocessable,
+    Unsupported,
+)
+from ghostcast.events import ActionError, parse_event
 
 from .conftest import done, until
 from .service import Service, free_port
@@ -152,6 +161,33 @@ async def test_cleanup_ends_what_is_old_and_nothing_else(client: Any, name: str)
     assert await done(client.get_session_by_name(name)) is None
     assert (await done(fresh.refresh())).active
     assert (await done(client.cleanup_sessions())).deleted == [], "24 hours are not over"
+
+
+async def test_what_ended_a_session_is_known(client: Any, name: str, site: Site) -> None:
+    with pytest.raises(NotFound):
+        await done(client.ended_session(name))
+    kept = await done(client.create_session(name, url=f"{site.url}/"))
+    with pytest.raises(ActionFailed):
+        await done(kept.click(9_999))
+    title = await done(kept.execute_js("document.title"))
+    await done(kept.close())
+    lone = await done(client.create_session(room_name=f"{name}-lone"))
+    await done(client.cleanup_sessions(0))
+    one = await done(client.ended_session(name))
+    assert one == await done(client.ended_session(kept.session_id))
+    assert (one.session_id, one.session_name, one.room_name) == (kept.session_id, name, None)
+    assert (one.reason, one.state) == ("closed", "closed") and one.detail
+    assert (one.current_url, one.title) == (f"{site.url}/", title)
+    assert (one.actions, one.actions_failed) == (2, 1) and one.recordings == []
+    assert one.created_at < one.ended_at and one.last_activity <= one.ended_at
+    assert one.viewers.whep == 0 and not one.viewers.livekit
+    events = [parse_event(fields) for fields in one.last_events]
+    failed = [event for event in events if isinstance(event, ActionError)]
+    assert [event.action.action_type for event in failed] == ["click"]
+    listed = await done(client.ended())
+    ours = [ended for ended in listed if name in (ended.session_name, (ended.room_name or "")[: len(name)])]
+    assert [ended.session_id for ended in ours] == [lone.session_id, kept.session_id], "the newest first"
+    assert ours[0].reason == "cleanup" and ours[0].last_events is None
 
 
 @pytest.mark.parametrize("profile", [False, True])

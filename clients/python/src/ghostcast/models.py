@@ -201,6 +201,53 @@ class Download(Model):
     bytes: int
 
 
+class ViewersSeen(Model):
+    """Who watched a session, from its start to its end."""
+
+    whep: int = 0
+    """How many viewers there were."""
+    livekit: bool = False
+    """Whether anybody in the LiveKit room subscribed to the video."""
+
+
+class EndedRecording(Model):
+    """A recording of a session that has ended."""
+
+    recording_id: str
+    file: str
+    """The file's name, as `GET /recordings/{file}` takes it."""
+
+
+class EndedSession(Model):
+    """A session after its end; of one with a name, the last time that its browser ended."""
+
+    session_id: str
+    session_name: str | None = None
+    room_name: str | None = None
+    created_at: datetime
+    ended_at: datetime
+    """When it ended; where the service was killed, when the next one found out."""
+    reason: str
+    """`closed`, `idle`, `lifetime`, `browser_lost`, `internal`, `cleanup`, `age`, `service_stopped` or
+    `service_lost`."""
+    detail: str
+    """The same for people."""
+    state: str
+    """What it is now: `closed`; or what one with a name is since, as `stored`, or `live` again."""
+    current_url: str = ""
+    """The last page's."""
+    title: str = ""
+    last_activity: datetime
+    viewers: ViewersSeen = ViewersSeen()
+    actions: int = 0
+    """How many actions ended in it; the first page counts as one."""
+    actions_failed: int = 0
+    recordings: list[EndedRecording] = Field(default_factory=list)
+    """Those that there still are, the oldest first."""
+    last_events: list[dict[str, Any]] | None = None
+    """Up to 100, the oldest first, for `ghostcast.events.parse_event`; None in a list."""
+
+
 class Share(Model):
     """A link by which people watch a session."""
 

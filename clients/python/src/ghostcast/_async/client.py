@@ -13,7 +13,7 @@ from typing_extensions import Self
 from .. import _backend_async as backend
 from .._wire import DEFAULT_URL, TIMEOUT_S, Secret, given, session_path, session_spec
 from ..errors import Conflict, NotFound
-from ..models import CleanedUp, Health, SessionRecord, Stats
+from ..models import CleanedUp, EndedSession, Health, SessionRecord, Stats
 from .session import AsyncSession
 from .transport import AsyncTransport
 
@@ -220,6 +220,26 @@ class AsyncBrowserClient:
         body = given(max_age_hours=max_age_hours, dry_run=dry_run or None, profiles=profiles or None)
         answer = await self._transport.json("POST", "/sessions/cleanup", json=body)
         return CleanedUp.model_validate(answer)
+
+    async def ended(self) -> list[EndedSession]:
+        """The sessions that have ended within the last day, the newest first, without their events.
+
+        With a token of one session, that one. How long they are known is the service's
+        `session.ended_kept_h`. Raises `Unavailable` when nothing can be read of them.
+        """
+        answer = await self._transport.json("GET", "/sessions", params={"ended": "true"})
+        return [EndedSession.model_validate(record) for record in answer["ended"]]
+
+    async def ended_session(self, key: str) -> EndedSession:
+        """How a session has ended: why, where it was, what was done in it, and its last events.
+
+        Args:
+            key: Its id; or a name or a room, for the last one of those.
+
+        Raises `NotFound` when no such session is known to have ended.
+
+        """
+        return EndedSession.model_validate(await self._transport.json("GET", session_path(key, "ended")))
 
     async def server_health(self) -> Health:
         """How the service is: `status` is `healthy`, or `degraded` for `reasons`.
