@@ -58,18 +58,9 @@ impl Owned {
     /// Takes a directory that is owned by nobody any more; `None` for any other, and for one that never
     /// had an owner.
     pub(crate) fn inherit(directory: &Path) -> Option<Self> {
-        Self::free(directory)?
-    }
-
-    /// The same, where that tells a directory that nobody has ever taken, in which there is nothing to take,
-    /// from one that somebody has now: none.
-    #[expect(clippy::option_option, reason = "the outer one is of another question")]
-    pub(crate) fn free(directory: &Path) -> Option<Option<Self>> {
-        let Ok(file) = File::open(directory.join(LOCK)) else {
-            return Some(None);
-        };
+        let file = File::open(directory.join(LOCK)).ok()?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()?;
-        Some(Some(Self(lock)))
+        Some(Self(lock))
     }
 }
 

@@ -592,3 +592,15 @@ def test_a_shutdown_says_goodbye(own_ghostcast):
     for listener in listeners:
         listener.join(10)
     assert heard == dict.fromkeys(paths, 1001), heard
+
+
+def test_a_body_is_bounded_whatever_it_says_that_it_is(lone_api):
+    """Only gRPC's own routes stream: its media type opens no other one to more."""
+    body = b"[" + b" " * (20 << 20)
+    for path in ("/sessions", "/tickets", "/mcp"):
+        answer = lone_api.request(
+            "POST", path, content=body, headers={"content-type": "application/grpc"}
+        )
+        # To whoever says gRPC it is said in the words of that.
+        said = answer.headers.get("grpc-message", "")
+        assert answer.status_code == 413 or "too%20large" in said, answer.headers

@@ -124,13 +124,8 @@ impl Profile {
     /// Answers how many pieces.
     pub fn sweep_set_aside(profiles: &Path, age: Option<Duration>, bytes_max: u64) -> usize {
         let before = age.and_then(|age| SystemTime::now().checked_sub(age));
-        // What is set aside of a profile in use may be taken back at this very moment.
-        let free =
-            entries(profiles).filter_map(|directory| Some((Owned::free(&directory)?, directory)));
-        let free: Vec<(Option<Owned>, PathBuf)> = free.collect();
-        let aside = free.iter();
-        let mut aside: Vec<(SystemTime, PathBuf)> = aside
-            .flat_map(|(_, directory)| disk::all_set_aside(directory))
+        let mut aside: Vec<(SystemTime, PathBuf)> = entries(profiles)
+            .flat_map(|directory| disk::all_set_aside(&directory))
             .collect();
         // The newest first, so that it is the oldest that there is no room for.
         aside.sort_by(|a, b| b.cmp(a));
