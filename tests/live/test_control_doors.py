@@ -253,3 +253,14 @@ def test_tools_say_what_stands_in_the_way(tools, room, page):
     began = time.monotonic()
     _, late = tools.fail("interact", room_name=room, action="click", selector="#no", timeout_ms=3000)
     assert time.monotonic() - began < 4.5 and page.notes("pressed") == [], late
+
+
+def test_a_cancelled_tool_ends_its_script(tools, room, page):
+    """A model that changes its mind leaves a page that answers."""
+    tools.act(room, "navigate", url=page.url)
+    call = tools.begin("run_script", {"room_name": room, "script": "for (;;);"})
+    time.sleep(0.5)
+    call.cancel()
+    began = time.monotonic()
+    pressed = tools.do("interact", room_name=room, action="click", selector="#go")
+    assert pressed["success"] and page.wait_note("pressed") == "" and time.monotonic() - began < 2.4
