@@ -169,7 +169,9 @@ def test_metrics(own_ghostcast, web, chromium):
         api.do(room, "wait", seconds=0)
         api.fail(room, "click", "element_not_found", index=9999)
         events.wait("action_error")
-        after = samples(api)
+        # The rate of a second is known when a second is over.
+        rate = "ghostcast_bitrate_bits_per_second"
+        after = wait_for(lambda: samples(api), 5, "a bit rate", accept=lambda now: now.get(rate))
     moved = {name: after.get(name, 0) - before.get(name, 0) for name in METRICS}
     wrong = {
         name: moved[name]
