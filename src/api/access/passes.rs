@@ -249,10 +249,19 @@ mod tests {
                 .share(&caller, SessionId::new(), TICKET_LIFE, now)
                 .is_ok()
         );
-        for _ in 0..TICKETS_MAX {
+        let named = |label: usize| Caller {
+            label: Arc::from(label.to_string()),
+            ..anyone()
+        };
+        for at in 0..TICKETS_MAX {
+            let caller = named(at / TICKETS_OF_CALLER_MAX);
             passes.ticket(&caller, Scope::watch("a"), now).unwrap();
+            if at + 1 == TICKETS_OF_CALLER_MAX {
+                let one_more = passes.ticket(&caller, Scope::watch("a"), now);
+                assert!(one_more.is_err(), "there is room for those of others");
+            }
         }
-        assert!(passes.ticket(&caller, Scope::watch("a"), now).is_err());
+        assert!(passes.ticket(&named(9), Scope::watch("a"), now).is_err());
         let later = now + TICKET_LIFE;
         assert!(passes.ticket(&caller, Scope::watch("a"), later).is_ok());
     }
