@@ -249,9 +249,9 @@ mod tests {
                 .share(&caller, SessionId::new(), TICKET_LIFE, now)
                 .is_ok()
         );
-        let named = |label: usize| Caller {
-            label: Arc::from(label.to_string()),
-            ..anyone()
+        let named = |label: usize| {
+            let label = Some(Arc::from(label.to_string()));
+            Caller::new(label, Arc::new(Scope::ADMIN), CancellationToken::new())
         };
         for at in 0..TICKETS_MAX {
             let caller = named(at / TICKETS_OF_CALLER_MAX);
