@@ -209,7 +209,9 @@ def test_grpc(lone_ghostcast, room):
     nonsense = Nonsense(SEED + 3)
     messages, _ = generated()
     methods = list(messages.DESCRIPTOR.services_by_name["BrowserService"].methods_by_name)
-    methods = [m for m in methods if m not in ("StartSession", "StreamEvents", "CloseSession")]
+    # What makes sense by chance must not take the session or the service away.
+    left_out = ("StartSession", "StreamEvents", "CloseSession", "CleanUp", "Drain")
+    methods = [m for m in methods if m not in left_out]
     with grpc.insecure_channel(f"127.0.0.1:{lone_ghostcast.port}") as channel:
         for number in range(GRPC):
             method = nonsense.random.choice(methods)
@@ -222,7 +224,9 @@ def test_grpc(lone_ghostcast, room):
             try:
                 call(body, timeout=20)
             except grpc.RpcError as error:
-                assert error.code().name in GOOD_CODES, (
+                # What is waited for by chance does not come.
+                good = (*GOOD_CODES, "DEADLINE_EXCEEDED") if method == "Wait" else GOOD_CODES
+                assert error.code().name in good, (
                     f"input {number}, seed {SEED}: {method} {body!r} gave {error.code()}: "
                     f"{error.details()}"
                 )
