@@ -30,6 +30,7 @@ pub mod livekit;
 pub mod media;
 mod memory;
 pub mod model;
+mod processes;
 pub mod publish;
 pub mod refusals;
 pub mod rtc;

@@ -17,9 +17,10 @@ use serde_json::Value;
 
 /// Modules from the bottom up, each with all that it may use; a longer path allows that part only.
 /// What is not listed is forbidden.
-const LAYERS: [(&str, &[&str]); 21] = [
+const LAYERS: [(&str, &[&str]); 22] = [
     ("error", &[]),
     ("memory", &[]),
+    ("processes", &[]),
     ("refusals", &["error"]),
     ("model", &["error"]),
     ("disk", &["model"]),
@@ -32,7 +33,15 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("vision", &["config", "error"]),
     (
         "browser",
-        &["config", "disk", "error", "media", "model", "refusals"],
+        &[
+            "config",
+            "disk",
+            "error",
+            "media",
+            "model",
+            "processes",
+            "refusals",
+        ],
     ),
     (
         "publish",
@@ -55,6 +64,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
             "media::marks",
             "memory",
             "model",
+            "processes",
             "refusals",
             "session",
         ],
@@ -83,7 +93,16 @@ const LAYERS: [(&str, &[&str]); 21] = [
     (
         "cli",
         &[
-            "app", "browser", "config", "demo", "disk", "error", "livekit", "media", "model",
+            "app",
+            "browser",
+            "config",
+            "demo",
+            "disk",
+            "error",
+            "livekit",
+            "media",
+            "model",
+            "processes",
             "validate",
         ],
     ),

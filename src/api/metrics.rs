@@ -11,6 +11,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use super::Doors;
 use crate::error::Error;
 use crate::model::{EndReason, SessionState};
+use crate::processes;
 use crate::refusals::LIMITS;
 
 /// Buckets of what is measured in seconds, from a cursor's blend to a slow navigation.
@@ -284,13 +285,8 @@ const HISTOGRAMS: [(&str, &str); 3] = [
 
 /// What the process itself takes, where the system tells.
 fn note_process() {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident = status.lines().find_map(|line| {
-        let kilobytes = line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?;
-        kilobytes.parse::<u32>().ok()
-    });
-    if let Some(kilobytes) = resident {
-        metrics::gauge!("process_resident_memory_bytes").set(f64::from(kilobytes) * 1_024.0);
+    if let Some(bytes) = processes::resident(std::process::id()) {
+        metrics::gauge!("process_resident_memory_bytes").set(bytes as f64);
     }
     if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
         metrics::gauge!("process_open_fds").set(open.count() as f64);

@@ -5,7 +5,8 @@ use std::fs;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::usage::{self, usage};
+use super::usage::usage;
+use crate::processes;
 
 /// Of the memory that there is, the browsers may take four fifths where nothing else is set.
 const SHARE: (u64, u64) = (4, 5);
@@ -27,7 +28,7 @@ impl Renderer {
     /// Ends it, if it still is one of that browser.
     pub fn end(self) {
         if is_renderer(self.pid)
-            && usage::group(self.pid) == Some(self.browser)
+            && group(self.pid) == Some(self.browser)
             && let Ok(pid) = i32::try_from(self.pid)
         {
             // One that is gone needs no ending.
@@ -56,8 +57,8 @@ pub fn usual_budget() -> Option<u64> {
 /// what they take without that is below `enough`, that is answered: it is cheaper to know, and never less.
 /// Reads files: not for the async workers.
 pub fn taken(leaders: &[u32], enough: u64) -> u64 {
-    let resident = processes(leaders)
-        .filter_map(|(pid, _)| usage::resident(pid))
+    let resident = of_browsers(leaders)
+        .filter_map(|(pid, _)| processes::resident(pid))
         .sum();
     if resident < enough {
         return resident;
@@ -70,12 +71,12 @@ pub fn taken(leaders: &[u32], enough: u64) -> u64 {
 /// The processes of these browsers that run pages and take more than so much by themselves. Reads files:
 /// not for the async workers.
 pub fn renderers_beyond(leaders: &[u32], bytes_max: u64) -> Vec<Renderer> {
-    let large = processes(leaders).filter(|(pid, _)| {
+    let large = of_browsers(leaders).filter(|(pid, _)| {
         // What is shared counts here, so that what is below this needs no further look.
-        usage::resident(*pid).is_some_and(|bytes| bytes > bytes_max) && is_renderer(*pid)
+        processes::resident(*pid).is_some_and(|bytes| bytes > bytes_max) && is_renderer(*pid)
     });
     let measured = large.filter_map(|(pid, browser)| {
-        let bytes = usage::pss(pid)?;
+        let bytes = processes::pss(pid)?;
         Some(Renderer {
             pid,
             browser,
@@ -88,18 +89,21 @@ pub fn renderers_beyond(leaders: &[u32], bytes_max: u64) -> Vec<Renderer> {
 }
 
 /// The processes of these browsers, each with the first one of its browser.
-fn processes(leaders: &[u32]) -> impl Iterator<Item = (u32, u32)> {
-    usage::pids().filter_map(|pid| {
-        let group = usage::group(pid)?;
+fn of_browsers(leaders: &[u32]) -> impl Iterator<Item = (u32, u32)> {
+    processes::pids().filter_map(|pid| {
+        let group = group(pid)?;
         leaders.contains(&group).then_some((pid, group))
     })
 }
 
+/// The first process of the browser that a process is of, if it is of one.
+fn group(pid: u32) -> Option<u32> {
+    processes::stat(pid).map(|stat| stat.group)
+}
+
 fn is_renderer(pid: u32) -> bool {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    // A process that Chromium forks writes its command line anew, with spaces between the words.
-    line.split(|byte| matches!(byte, 0 | b' '))
-        .any(|word| word == RENDERER)
+    // A process that Chromium forks writes its command line anew, with blanks between the words.
+    processes::has_word(pid, |word| word == RENDERER, b"\0 ")
 }
 
 #[cfg(test)]
@@ -110,7 +114,7 @@ mod tests {
     fn this_machine_has_memory_and_this_process_takes_some() {
         let budget = usual_budget().unwrap();
         assert!(budget > 64 << 20, "{budget}");
-        let own = usage::group(std::process::id()).unwrap();
+        let own = group(std::process::id()).unwrap();
         let resident = taken(&[own], u64::MAX);
         let shared = taken(&[own], 0);
         assert!(

@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::disk::Owned;
+use crate::processes;
 
 const PREFIX: &str = "ghostcast-";
 
@@ -126,18 +127,11 @@ pub(super) fn end_browser_of(profile: &Path) -> usize {
 
 /// Ends the processes with such an argument.
 fn kill_those_with(is_it: impl Fn(&[u8]) -> bool) -> usize {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return 0;
-    };
-    let pids = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| {
-        let command_line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let ours = command_line.split(|byte| *byte == 0).any(&is_it);
-        ours && kill(Pid::from_raw(*pid), Signal::SIGKILL).is_ok()
-    })
-    .count()
+    let ours = processes::pids().filter(|pid| processes::has_word(*pid, &is_it, b"\0"));
+    let numbers = ours.filter_map(|pid| i32::try_from(pid).ok());
+    numbers
+        .filter(|pid| kill(Pid::from_raw(*pid), Signal::SIGKILL).is_ok())
+        .count()
 }
 
 #[cfg(test)]

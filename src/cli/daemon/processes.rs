@@ -1,4 +1,4 @@
-//! The process table, by `/proc`: whether a process is still the one that is meant, what descends from it,
+//! Processes of the daemon: whether a process is still the one that is meant, what descends from it,
 //! and what it takes.
 
 use std::collections::HashMap;
@@ -6,7 +6,9 @@ use std::fs;
 use std::time::Duration;
 
 use nix::sys::signal::{self, Signal};
-use nix::unistd::{Pid, SysconfVar, sysconf};
+use nix::unistd::Pid;
+
+use crate::processes::{self, Stat};
 
 /// One process, told apart from a later one with the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,18 +21,11 @@ pub(super) struct Process {
 /// What processes take together.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Use {
-    /// Processor time, clock ticks.
-    ticks: u64,
+    /// Processor time.
+    cpu: Duration,
     /// Their share of memory, bytes: pages that several have count once.
     pub(super) pss_bytes: u64,
     pub(super) count: usize,
-}
-
-struct Stat {
-    state: char,
-    parent: i32,
-    ticks: u64,
-    started: u64,
 }
 
 impl Process {
@@ -59,10 +54,7 @@ impl Process {
 
     /// How long it has run.
     pub(super) fn age(self) -> Option<Duration> {
-        let text = fs::read_to_string("/proc/uptime").ok()?;
-        let up: f64 = text.split_whitespace().next()?.parse().ok()?;
-        let started = self.started as f64 / ticks_a_second();
-        Some(Duration::from_secs_f64((up - started).max(0.0)))
+        processes::age(&stat(self.pid)?)
     }
 
     /// Sends it a signal if it still runs; answers whether it did.
@@ -72,9 +64,9 @@ impl Process {
 
     /// All that descends from it, without itself.
     pub(super) fn descendants(self) -> Vec<Self> {
-        let mut children: HashMap<i32, Vec<Self>> = HashMap::new();
-        for pid in pids() {
-            if let Some(stat) = stat(pid) {
+        let mut children: HashMap<u32, Vec<Self>> = HashMap::new();
+        for number in processes::pids() {
+            if let (Some(stat), Ok(pid)) = (processes::stat(number), i32::try_from(number)) {
                 let started = stat.started;
                 let process = Self { pid, started };
                 children.entry(stat.parent).or_default().push(process);
@@ -83,7 +75,8 @@ impl Process {
         let mut found = vec![self];
         let mut next = 0;
         while next < found.len() {
-            let below = children.remove(&found[next].pid).unwrap_or_default();
+            let number = u32::try_from(found[next].pid).unwrap_or_default();
+            let below = children.remove(&number).unwrap_or_default();
             found.extend(below);
             next += 1;
         }
@@ -99,8 +92,8 @@ pub(super) fn measure(processes: &[Process]) -> Use {
             return sum;
         };
         Use {
-            ticks: sum.ticks + stat.ticks,
-            pss_bytes: sum.pss_bytes + memory_bytes(process.pid),
+            cpu: sum.cpu + stat.cpu,
+            pss_bytes: sum.pss_bytes + pss(process.pid).unwrap_or_default(),
             count: sum.count + 1,
         }
     })
@@ -109,53 +102,23 @@ pub(super) fn measure(processes: &[Process]) -> Use {
 impl Use {
     /// Processor time since `before`, in percent of one core.
     pub(super) fn cpu_percent(self, before: Self, meanwhile: Duration) -> f64 {
-        let ticks = self.ticks.saturating_sub(before.ticks) as f64;
-        100.0 * ticks / ticks_a_second() / meanwhile.as_secs_f64().max(f64::EPSILON)
+        let spent = self.cpu.saturating_sub(before.cpu).as_secs_f64();
+        100.0 * spent / meanwhile.as_secs_f64().max(f64::EPSILON)
     }
 }
 
-fn ticks_a_second() -> f64 {
-    let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten();
-    ticks
-        .filter(|ticks| *ticks > 0)
-        .map_or(100.0, |ticks| ticks as f64)
+/// By the number as signals take it.
+fn stat(pid: i32) -> Option<Stat> {
+    processes::stat(u32::try_from(pid).ok()?)
 }
 
-fn pids() -> impl Iterator<Item = i32> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+fn pss(pid: i32) -> Option<u64> {
+    processes::pss(u32::try_from(pid).ok()?)
 }
 
 /// Whether a process has threads besides its first.
 fn has_threads(pid: i32) -> bool {
     fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|tasks| tasks.count() > 1)
-}
-
-fn stat(pid: i32) -> Option<Stat> {
-    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-}
-
-/// Reads a line of `/proc/PID/stat`. A name may hold blanks and parentheses, so it is left out from behind.
-fn parse(line: &str) -> Option<Stat> {
-    let fields: Vec<&str> = line.rsplit_once(')')?.1.split_whitespace().collect();
-    let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
-    Some(Stat {
-        state: fields.first()?.chars().next()?,
-        parent: fields.get(1)?.parse().ok()?,
-        ticks: number(11)? + number(12)?,
-        started: number(19)?,
-    })
-}
-
-/// A process's share of memory where the kernel tells it, else its resident memory.
-fn memory_bytes(pid: i32) -> u64 {
-    let read = |file: &str, key: &str| {
-        let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
-        let line = text.lines().find(|line| line.starts_with(key))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok()
-    };
-    let kib = read("smaps_rollup", "Pss:").or_else(|| read("status", "VmRSS:"));
-    kib.unwrap_or_default() * 1024
 }
 
 #[cfg(test)]
@@ -176,18 +139,6 @@ mod tests {
     }
 
     #[test]
-    fn names_may_hold_anything() {
-        let line = "7 (a ) (b) S 1 7 7 0 -1 4194304 100 0 0 0 30 12 0 0 20 0 1 0 4711 1 2 3";
-        let stat = parse(line).unwrap();
-        assert_eq!(
-            (stat.state, stat.parent, stat.ticks, stat.started),
-            ('S', 1, 42, 4711)
-        );
-        assert!(parse("7 (a) S 1").is_none());
-        assert!(parse("").is_none());
-    }
-
-    #[test]
     fn what_processes_take_is_seen() {
         let own = Process::own().unwrap();
         let one = measure(&[own]);
@@ -195,10 +146,10 @@ mod tests {
         let gone = Process { started: 0, ..own };
         assert_eq!(measure(&[gone]), Use::default());
         let later = Use {
-            ticks: one.ticks + 50,
+            cpu: one.cpu + Duration::from_millis(500),
             ..one
         };
         let percent = later.cpu_percent(one, Duration::from_secs(1));
-        assert!((percent - 5_000.0 / ticks_a_second()).abs() < 1e-9);
+        assert!((percent - 50.0).abs() < 1e-9);
     }
 }
