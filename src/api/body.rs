@@ -81,8 +81,7 @@ async fn read(request: Request, doors: &Doors) -> Result<Bytes, Response> {
 pub(super) async fn gathered(State(doors): State<Doors>, request: Request, next: Next) -> Response {
     // By the route, and not by what the request says of itself.
     let route = request.extensions().get::<MatchedPath>();
-    let is_grpc =
-        route.is_some_and(|route| route.as_str().contains("{*")) && grpc::speaks(&request);
+    let is_grpc = route.is_some_and(|route| grpc::has(route.as_str())) && grpc::speaks(&request);
     let is_stream = request.method() == Method::CONNECT || is_grpc;
     if is_stream || request.body().is_end_stream() {
         return next.run(request).await;

@@ -106,7 +106,11 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 32] = [
+const COUNTERS: [(&str, &str); 33] = [
+    (
+        "ghostcast_renderers_ended_total",
+        "Pages that were ended because they took more memory than they may",
+    ),
     (
         "ghostcast_action_log_lines_dropped_total",
         "Lines that found no room on their way to the file of actions",
@@ -216,7 +220,8 @@ const COUNTERS: [(&str, &str); 32] = [
     ),
 ];
 
-const PLAIN_COUNTERS: [&str; 17] = [
+const PLAIN_COUNTERS: [&str; 18] = [
+    "ghostcast_renderers_ended_total",
     "ghostcast_action_log_lines_dropped_total",
     "ghostcast_mcp_sessions_evicted_total",
     "ghostcast_slow_bodies_refused_total",
@@ -236,7 +241,11 @@ const PLAIN_COUNTERS: [&str; 17] = [
     "ghostcast_log_lines_dropped_total",
 ];
 
-const GAUGES: [(&str, &str); 11] = [
+const GAUGES: [(&str, &str); 12] = [
+    (
+        "ghostcast_browsers_memory_budget_bytes",
+        "What all browsers may take together, as of the last start",
+    ),
     (
         "ghostcast_sessions_by_state",
         "Sessions that there are, stored ones among them, by state",

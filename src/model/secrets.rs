@@ -108,14 +108,14 @@ pub struct Secrets {
     known: Arc<RwLock<Arc<Known>>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Known {
     entries: BTreeMap<String, Entry>,
     /// Labels that had a value once, which is nowhere on the disk.
     lost: BTreeSet<String>,
     /// Each way that a value is written, and what is told in its place: of values that were replaced too.
     forms: Vec<(String, String)>,
-    masks: Masks,
+    masks: Arc<Masks>,
 }
 
 impl std::fmt::Debug for Known {
@@ -220,14 +220,11 @@ impl Secrets {
     /// One change at a time: none is lost to another.
     fn change(&self, change: impl FnOnce(&mut Known)) {
         let mut held = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let mut known = Known {
-            entries: held.entries.clone(),
-            lost: held.lost.clone(),
-            forms: held.forms.clone(),
-            masks: Masks::default(),
-        };
+        let mut known = Known::clone(&held);
         change(&mut known);
-        known.masks = Masks::new(known.forms.iter().cloned());
+        if known.forms != held.forms {
+            known.masks = Arc::new(Masks::new(known.forms.iter().cloned()));
+        }
         *held = Arc::new(known);
     }
 

@@ -123,13 +123,18 @@ impl Manager {
             state: SessionState::Stored.as_str(),
             reason: format!("its browser cannot be started again: {error}"),
         };
+        self.tell(channel, id, body);
+    }
+
+    /// Tells what happens to a session, where that is not for its actor to tell.
+    pub(super) fn tell(&self, channel: &RoomName, id: SessionId, body: EventBody) {
         let origin = Origin {
             session_id: Some(id),
             ..Origin::default()
         };
         match self.ground.bus.room(channel) {
             Ok(room) => room.publish(body, origin),
-            Err(error) => tracing::debug!(%error, "nobody can be told that a session is stored"),
+            Err(error) => tracing::debug!(%error, "nobody can be told of a session"),
         }
     }
 

@@ -8,7 +8,6 @@ use super::Manager;
 use super::handle::SessionHandle;
 use crate::config;
 use crate::livekit::Company;
-use crate::model::event::Origin;
 use crate::model::session::LiveKitStatus;
 use crate::model::{End, EndReason, EventBody, SessionRecord, SessionSpec};
 
@@ -185,14 +184,7 @@ impl Manager {
             reason: why.word(),
             in_s: left.as_secs_f64().ceil() as u64,
         };
-        let origin = Origin {
-            session_id: Some(record.session_id),
-            ..Origin::default()
-        };
-        match self.ground.bus.room(&record.channel()) {
-            Ok(room) => room.publish(body, origin),
-            Err(error) => tracing::debug!(%error, "nobody can be warned of a session's end"),
-        }
+        self.tell(&record.channel(), record.session_id, body);
     }
 
     async fn end_by_itself(&self, record: &SessionRecord, why: Why) {

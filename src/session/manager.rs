@@ -14,7 +14,7 @@ use super::handle::SessionHandle;
 use super::journal::Journal;
 use super::keeping::Keeping;
 use super::machine::still_starting;
-use super::memory::Ended;
+use super::memory::Overgrown;
 use super::slots::{self, Slot, Slots};
 use super::stage::{self, Stage};
 use super::start::{self, Ground};
@@ -96,7 +96,7 @@ impl Manager {
             vision,
             shelf: start::shelf(&first.recording),
             registry,
-            ended: Ended::default(),
+            overgrown: Overgrown::default(),
             journal,
             config,
             pool,

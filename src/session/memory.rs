@@ -19,21 +19,21 @@ const HEARD_WITHIN: Duration = Duration::from_secs(5);
 /// Bytes of a megabyte, as people are told.
 const MEGABYTE: u64 = 1 << 20;
 
-/// Why renderers were ended, by the first process of their browser. Cheap to clone.
+/// Why renderers that took too much were ended, by the first process of their browser. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ended(Arc<Mutex<HashMap<u32, (Instant, String)>>>);
+pub(super) struct Overgrown(Arc<Mutex<HashMap<u32, (Instant, String)>>>);
 
-impl Ended {
+impl Overgrown {
     fn note(&self, browser: u32, why: String) {
-        let mut ended = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ended.retain(|_, (at, _)| at.elapsed() < HEARD_WITHIN);
-        ended.insert(browser, (Instant::now(), why));
+        let mut overgrown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        overgrown.retain(|_, (at, _)| at.elapsed() < HEARD_WITHIN);
+        overgrown.insert(browser, (Instant::now(), why));
     }
 
     /// Why a renderer of that browser has just been ended, if it was.
     pub(super) fn why(&self, browser: Option<u32>) -> Option<String> {
-        let ended = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, why) = ended.get(&browser?)?;
+        let overgrown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, why) = overgrown.get(&browser?)?;
         (at.elapsed() < HEARD_WITHIN).then(|| why.clone())
     }
 }
@@ -100,12 +100,12 @@ impl Manager {
         );
         tracing::warn!(pid = renderer.pid, browser = renderer.browser, why);
         metrics::counter!("ghostcast_renderers_ended_total").increment(1);
-        self.ground.ended.note(renderer.browser, why);
+        self.ground.overgrown.note(renderer.browser, why);
         renderer.end();
     }
 
     /// The first processes of all browsers.
-    fn browsers(&self) -> Vec<u32> {
+    pub(super) fn browsers(&self) -> Vec<u32> {
         let mut leaders = self.ground.pool.pids();
         let slots = self.lock();
         let pid = |handle: &SessionHandle| {

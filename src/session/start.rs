@@ -14,7 +14,7 @@ use super::keeping::Keeping;
 use super::ledger::Ledger;
 use super::limits::{self, Used};
 use super::logbook::Logbook;
-use super::memory::Ended;
+use super::memory::Overgrown;
 use super::outlets;
 use super::perform::Kit;
 use super::remains::Remains;
@@ -53,7 +53,7 @@ pub(super) struct Ground {
     pub(super) vision: vision::Client,
     pub(super) shelf: Shelf,
     pub(super) registry: Registry,
-    pub(super) ended: Ended,
+    pub(super) overgrown: Overgrown,
     pub(super) journal: Journal,
     pub(super) tracker: TaskTracker,
     pub(super) cancel: CancellationToken,
@@ -222,7 +222,7 @@ pub(super) async fn start(
         requested,
         page_heard,
         loss: lease.loss(),
-        ended: ground.ended,
+        overgrown: ground.overgrown,
         sketches,
         record: record_sender,
         room,

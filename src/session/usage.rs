@@ -62,13 +62,7 @@ impl Manager {
     /// Measures what the service and its sessions cost.
     pub async fn costs(&self) -> Result<Costs, Error> {
         let sessions = self.busy();
-        let mut leaders: Vec<u32> = sessions
-            .iter()
-            .filter_map(|busy| busy.browser_pid)
-            .collect();
-        leaders.extend(self.ground.pool.pids());
-        leaders.sort_unstable();
-        leaders.dedup();
+        let leaders = self.browsers();
         let mut last = self.measured.lock().await;
         let is_useful =
             |(at, _): &(Instant, _)| (COMPARED_MIN..=COMPARED_MAX).contains(&at.elapsed());

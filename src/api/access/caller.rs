@@ -55,9 +55,15 @@ impl Caller {
         self
     }
 
-    /// Whether they came by a link to watch by.
-    pub(super) fn is_by_link(&self) -> bool {
-        self.pass == Some(Pass::Link)
+    /// Whether they may begin an MCP conversation.
+    pub(super) fn may_converse(&self) -> Result<(), Error> {
+        match self.pass {
+            Some(Pass::Link) => Err(Error::forbidden(
+                "a link to watch by opens no MCP conversation",
+            )
+            .hint("Use a token of the service.")),
+            Some(Pass::Ticket) | None => Ok(()),
+        }
     }
 
     /// What is good for one request makes nothing that lasts longer.
@@ -134,7 +140,7 @@ impl Caller {
     ) -> Result<(), Error> {
         let text = |name: &str| arguments.get(name).and_then(Value::as_str);
         match rules::of_tool(tool, text("operation")) {
-            Need::Nothing | Need::Anybody => Ok(()),
+            Need::Nothing | Need::Anybody | Need::Conversation => Ok(()),
             Need::OfAll(right) | Need::OfFile(right) => self.may_all(right),
             Need::OfPath(right) | Need::OfBody(right) => {
                 let named = [text("room_name"), text("session_name")];
@@ -173,6 +179,12 @@ impl Caller {
         }
     }
 
+    /// Whether they may have a file of that session written on the service's own disk, which is more than a
+    /// look.
+    pub(in super::super) fn may_save(&self, manager: &Manager, key: &str) -> Result<(), Error> {
+        self.may(Right::Control, manager, key)
+    }
+
     /// Whether they may do this to every session.
     pub(super) fn may_all(&self, right: Right) -> Result<(), Error> {
         match self.scope.permits_all(right) {
@@ -186,12 +198,12 @@ impl Caller {
 
     /// Whether a session is theirs to see.
     pub(in super::super) fn sees(&self, record: &SessionRecord) -> bool {
-        self.sees_any(&names(record))
+        self.sees_any(|| names(record))
     }
 
     /// Whether a session that has ended is theirs to see.
     pub(in super::super) fn sees_ended(&self, ended: &EndedSession) -> bool {
-        self.sees_any(&names_of_ended(ended))
+        self.sees_any(|| names_of_ended(ended))
     }
 
     /// Whether a session that has ended, which was asked for by `key`, is theirs to see.
@@ -203,9 +215,9 @@ impl Caller {
         self.may_of(Right::Watch, key, &names_of_ended(ended))
     }
 
-    fn sees_any(&self, names: &[String]) -> bool {
-        self.scope
-            .permits(Right::Watch, names.iter().map(String::as_str))
+    fn sees_any(&self, names: impl Fn() -> Vec<String>) -> bool {
+        self.scope.permits_all(Right::Watch)
+            || (self.scope).permits(Right::Watch, names().iter().map(String::as_str))
     }
 
     /// Whether what they ask for is within what they may do themselves.

@@ -27,9 +27,6 @@ const PRESENTED_MAX: usize = 2;
 /// What a ticket is called there.
 const TICKET_PARAMETER: &str = "ticket";
 
-/// What the routes of MCP need.
-const MCP: Need = Need::OfBody(Right::Watch);
-
 /// Lets a request in or answers why not.
 pub(in super::super) async fn guard(
     State(doors): State<Doors>,
@@ -71,14 +68,8 @@ async fn admit(doors: &Doors, request: Request) -> Result<(Request, Option<Calle
     check(doors, &caller, need, &mut parts)
         .await
         .map_err(refused)?;
-    if caller.is_by_link() && parts.uri.path().starts_with("/mcp") && need == MCP {
-        return Err(refused(
-            Error::forbidden("a link to watch by opens no MCP conversation")
-                .hint("Use a token of the service."),
-        ));
-    }
     let right = match need {
-        Need::Nothing | Need::Anybody => Right::Watch,
+        Need::Nothing | Need::Anybody | Need::Conversation => Right::Watch,
         Need::OfPath(right) | Need::OfFile(right) | Need::OfBody(right) | Need::OfAll(right) => {
             right
         }
@@ -95,8 +86,7 @@ fn need(parts: &Parts) -> Need {
     let path = parts.uri.path();
     let route = parts.extensions.get::<MatchedPath>();
     match route.map(MatchedPath::as_str) {
-        // The routes of gRPC are those of a library.
-        Some(route) if route.contains("{*") => rules::need(parts.method.as_str(), path),
+        Some(route) if grpc::has(route) => rules::need(parts.method.as_str(), path),
         Some(route) => rules::need(parts.method.as_str(), route),
         None => Need::Anybody,
     }
@@ -106,10 +96,13 @@ async fn check(doors: &Doors, caller: &Caller, need: Need, parts: &mut Parts) ->
     match need {
         // Whoever reads the body asks.
         Need::Nothing | Need::Anybody | Need::OfBody(_) => Ok(()),
+        Need::Conversation => caller.may_converse(),
         Need::OfPath(right) => {
             let key = parameter(parts, "room_name").await?;
             caller.may(right, &doors.manager, &key)
         }
+        // Whose it is need not be looked for.
+        Need::OfFile(right) if caller.scope().permits_all(right) => Ok(()),
         Need::OfFile(right) => {
             let file = parameter(parts, "file").await?;
             let names = doors.manager.names_of_recording(&file).await;

@@ -9,6 +9,8 @@ pub(super) enum Need {
     Nothing,
     /// Any token. What is answered, or made, is within its scope.
     Anybody,
+    /// A token, and no link: it holds one of the places for conversations.
+    Conversation,
     /// This right on the session that the path names.
     OfPath(Right),
     /// This right on the session whose recording the path names.
@@ -22,7 +24,7 @@ pub(super) enum Need {
 
 /// The table. What is not in it is for those only who may do everything.
 pub(super) fn need(method: &str, path: &str) -> Need {
-    use Need::{Anybody, Nothing, OfAll, OfBody, OfFile, OfPath};
+    use Need::{Anybody, Conversation, Nothing, OfAll, OfBody, OfFile, OfPath};
     use Right::{Admin, Control, Watch};
     // Whatever is fetched can be asked about too.
     let method = if method == "HEAD" { "GET" } else { method };
@@ -55,7 +57,7 @@ pub(super) fn need(method: &str, path: &str) -> Need {
         ("GET", "/recordings/{file}") => OfFile(Watch),
         ("DELETE", "/recordings/{file}") => OfFile(Control),
         // Each tool has a need of its own.
-        (_, "/mcp" | "/mcp/socket") => OfBody(Watch),
+        (_, "/mcp" | "/mcp/socket") => Conversation,
         _ if is_about_grpc(path) => Anybody,
         _ => OfAll(Admin),
     }

@@ -127,6 +127,11 @@ pub(super) fn is_own(response: &Response) -> bool {
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
+/// Whether a route is of this door: those are a library's, which takes all that begins like them.
+pub(super) fn has(route: &str) -> bool {
+    route.contains("{*")
+}
+
 /// Whether a request came by gRPC, and so has to be refused in its way.
 pub(super) fn speaks(request: &Request<Body>) -> bool {
     let content_type = request.headers().get(axum::http::header::CONTENT_TYPE);

@@ -23,7 +23,6 @@ use super::{control, convert, deadline, proto, status};
 use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
 use crate::events::{Next, Since};
-use crate::model::Right;
 use crate::session::{ContextOptions, Manager, Order, SessionHandle};
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -343,10 +342,8 @@ impl proto::browser_service_server::BrowserService for Service {
     ) -> Answer<proto::Screenshot> {
         let handle = self.find(&request, &request.get_ref().room_name).await?;
         if request.get_ref().filename.is_some() {
-            // A file on the service's disk is more than a look.
             let caller = Self::caller(&request)?;
-            let room = &request.get_ref().room_name;
-            let may = caller.may(Right::Control, &self.manager, room);
+            let may = caller.may_save(&self.manager, &request.get_ref().room_name);
             may.map_err(refused)?;
         }
         let request = request.into_inner();

@@ -22,7 +22,6 @@ use super::pace::Expected;
 use crate::browser::capture::screenshot::Format;
 use crate::error::{Error, ErrorKind};
 use crate::model::RecordingStatus;
-use crate::model::Right;
 use crate::model::command::ActionRequest;
 use crate::session::{ContextOptions, SessionHandle};
 
@@ -58,10 +57,8 @@ impl Call<'_> {
         let area = area.area()?;
         let handle = self.meant(room_name.as_deref(), Want::Read).await?;
         if name.is_some() {
-            // A file on the service's disk is more than a look.
             let id = handle.record().session_id.to_string();
-            let manager = &self.server.doors.manager;
-            self.caller.may(Right::Control, manager, &id)?;
+            self.caller.may_save(&self.server.doors.manager, &id)?;
         }
         // What a model sees is kept small; a file is as good as its format.
         let (format, quality) = match &name {

@@ -27,7 +27,7 @@ use self::video::Filming;
 use super::ledger::Ledger;
 use super::logbook::Logbook;
 use super::machine::{Effect, Input, Machine};
-use super::memory::Ended;
+use super::memory::Overgrown;
 use super::outlets;
 use super::perform::Kit;
 use super::queue::Why;
@@ -60,7 +60,7 @@ pub(super) struct Actor {
     pub(super) requested: mpsc::Receiver<Request>,
     pub(super) page_heard: mpsc::Receiver<TabEvent>,
     pub(super) loss: watch::Receiver<Option<Loss>>,
-    pub(super) ended: Ended,
+    pub(super) overgrown: Overgrown,
     pub(super) sketches: mpsc::Receiver<Asking>,
     // out
     pub(super) record: watch::Sender<SessionRecord>,

@@ -14,7 +14,7 @@ impl Work {
     /// What is told of a page whose renderer is gone.
     fn crashed(&self) -> String {
         let browser = self.actor.lease.as_ref().and_then(Lease::pid);
-        let why = self.actor.ended.why(browser);
+        let why = self.actor.overgrown.why(browser);
         let why = why.as_deref().unwrap_or("The page's renderer crashed.");
         format!("{why} {START_ANEW}")
     }
