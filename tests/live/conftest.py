@@ -13,6 +13,7 @@ import pytest
 from support.api import new_room
 from support.cdp import Chromium, find_chromium
 from support.films import missing_programs
+from support.kept import Site, services
 from support.livekit_server import LiveKitServer
 from support.service import TOKEN, Ghostcast, running_service
 from support.subscriber import PythonSubscriber
@@ -125,6 +126,21 @@ def own_ghostcast(ghostcast_bin):
     """A service without LiveKit for one test that breaks things."""
     with running_service(ghostcast_bin) as service:
         yield service
+
+
+@pytest.fixture(scope="module")
+def site():
+    """A site that knows its visitors."""
+    site = Site()
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def house(ghostcast_bin, tmp_path):
+    """Makes services that share their directories, one after the other."""
+    with services(ghostcast_bin, tmp_path) as house:
+        yield house
 
 
 @pytest.fixture(scope="module")

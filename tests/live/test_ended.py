@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from support import procs
 from support.api import assert_envelope, new_room
 from support.cdp import Tab
-from support.kept import start
-from support.service import Ghostcast, free_port, running_service
+from support.kept import services, start
+from support.service import running_service
 from support.viewers import WhepViewer
 from support.wait import holds_for, wait_for
 
@@ -44,23 +43,9 @@ FIELDS = {
 
 @pytest.fixture
 def house(ghostcast_bin, tmp_path):
-    """Makes services that share their directories, one after the other."""
-    made = []
-
-    def service(port=free_port(), **env):
-        state = tmp_path / "state"
-        env = {RECORDINGS_ENV: str(tmp_path / "films"), **env}
-        made.append(Ghostcast(ghostcast_bin, args=("--state-dir", str(state)), env=env, port=port))
-        made[-1].state = state
-        return made[-1].start()
-
-    yield service
-    for one in made:
-        if one in Ghostcast.running:
-            one.kill()
-        one.remove_home()
-    left = [pid for pid in procs.pids() if procs.mentions(pid, str(tmp_path))]
-    procs.kill_all(left)
+    """Makes services that share their directories, that of films too, one after the other."""
+    with services(ghostcast_bin, tmp_path, **{RECORDINGS_ENV: str(tmp_path / "films")}) as house:
+        yield house
 
 
 def ended(api):

@@ -15,59 +15,12 @@ import pytest
 from support import procs
 from support.api import assert_envelope, new_room
 from support.cdp import Tab
-from support.kept import Site, file_of, known_as, rows, start, whole
+from support.kept import KEPT_WITHIN_S, browser_of, file_of, known_as, rows, start, whole
 from support.service import STATE_ENV, Ghostcast, clean_env, free_port
 from support.wait import wait_for
 
 # Browsers of their own are started and killed by the dozen: what others time beside it would suffer.
 pytestmark = pytest.mark.alone
-
-# What pages store is looked at after a moment, and so is what is kept of a session.
-KEPT_WITHIN_S = 1.5
-
-
-@pytest.fixture(scope="module")
-def site():
-    """A site that knows its visitors."""
-    site = Site()
-    yield site
-    site.close()
-
-
-@pytest.fixture
-def house(ghostcast_bin, tmp_path):
-    """Makes services that share one state directory, one after the other."""
-    made = []
-
-    def service(port=free_port(), **env):
-        state = tmp_path / "state"
-        registry = tmp_path / "registry.json"
-        args = ("--state-dir", str(state), "--registry-file", str(registry))
-        made.append(Ghostcast(ghostcast_bin, args=args, env=env, port=port))
-        made[-1].state, made[-1].registry = state, registry
-        return made[-1].start()
-
-    yield service
-    for one in made:
-        if one in Ghostcast.running:
-            one.kill()
-        one.remove_home()
-    left = [pid for pid in procs.pids() if procs.mentions(pid, str(tmp_path))]
-    procs.kill_all(left)
-
-
-def browser_of(house, name):
-    """The process id of the browser that runs on the profile of that name."""
-    mark = f"--user-data-dir={house.state}/profiles/{name}/"
-    lines = {pid: procs.command_line(pid) for pid in procs.pids()}
-    found = [
-        pid
-        for pid, line in lines.items()
-        if any(word.startswith(mark) for word in line)
-        and not any(word.startswith("--type=") for word in line)
-    ]
-    assert len(found) == 1, found
-    return found[0]
 
 
 def test_a_second_caller_finds_the_same_session(house, site):

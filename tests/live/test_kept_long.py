@@ -14,17 +14,15 @@ import httpx
 import pytest
 
 from support import procs
-from support.kept import file_of, known_as, rows, start, whole
+from support.kept import KEPT_WITHIN_S, browser_of, file_of, known_as, rows, start, whole
 from support.wait import wait_for
-
-from test_kept import KEPT_WITHIN_S, browser_of, house, site  # noqa: F401 (fixtures)
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(60 * 60)]
 
 SESSIONS, DATABASE_KILLS, PROFILE_KILLS, CYCLES, TWINS = 12, 200, 50, 1_000, 200
 
 
-def test_twelve_stay_logged_in(house, site):  # noqa: F811
+def test_twelve_stay_logged_in(house, site):
     """All at once, by everything that sites go by, after a kill of service and browsers."""
     service = house()
     names = [f"user{number}" for number in range(SESSIONS)]
@@ -45,7 +43,7 @@ def test_twelve_stay_logged_in(house, site):  # noqa: F811
     assert not service.stop()
 
 
-def test_no_acknowledged_session_is_lost_in_200_kills(house):  # noqa: F811
+def test_no_acknowledged_session_is_lost_in_200_kills(house):
     """B8, B42: the database and the JSON file always read, and hold all that was told."""
     env = {"GHOSTCAST_SESSION__COUNT_MAX": "200"}
     service, known, when = house(**env), 0, random.Random(12)
@@ -88,7 +86,7 @@ def test_no_acknowledged_session_is_lost_in_200_kills(house):  # noqa: F811
     assert not service.stop()
 
 
-def test_killed_while_it_writes(house, site):  # noqa: F811
+def test_killed_while_it_writes(house, site):
     """A browser that is killed in the midst of writing its profile always starts again."""
     service, when, took = house(), random.Random(50), []
     for number in range(PROFILE_KILLS):
@@ -122,7 +120,7 @@ def is_back(api, name, site):
     return api.act(name, "navigate", url=site.base)["success"]
 
 
-def test_cycles_leave_nothing(house):  # noqa: F811
+def test_cycles_leave_nothing(house):
     """Created and deleted a thousand times: no growth of processes, files, disk and memory."""
     service = house()
 
@@ -155,7 +153,7 @@ def test_cycles_leave_nothing(house):  # noqa: F811
     assert not service.stop()
 
 
-def test_twins(house):  # noqa: F811
+def test_twins(house):
     """Two clients create the same name at the same instant, 200 times: one session each time."""
     service = house()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:

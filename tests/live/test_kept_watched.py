@@ -8,12 +8,10 @@ import pytest
 from livekit import api as livekit_api
 
 from support.api import new_room
-from support.kept import start
+from support.kept import browser_of, start
 from support.subscriber import PythonSubscriber
 from support.viewers import WhepViewer
 from support.wait import wait_for
-
-from test_kept import browser_of, house  # noqa: F401 (fixture)
 
 # A browser of its own is started and killed: what others time beside it would suffer.
 pytestmark = pytest.mark.alone
@@ -34,7 +32,7 @@ def publisher(server, room):
     return found[0].sid, found[0].tracks[0].sid
 
 
-def watched(api, web, server, chromium, house):  # noqa: F811
+def watched(api, web, server, chromium, house):
     """A kept session in a room, and one viewer by each way."""
     room, name = new_room("kept-room"), "watched"
     start(
@@ -50,7 +48,7 @@ def watched(api, web, server, chromium, house):  # noqa: F811
     return room, name, viewers
 
 
-def test_viewers_stay_while_the_browser_is_started_again(house, web, livekit_server, chromium):  # noqa: F811
+def test_viewers_stay_while_the_browser_is_started_again(house, web, livekit_server, chromium):
     """Nobody joins again: the same participant, the same track, the same connections."""
     service = house(**livekit_server.env())
     api = service.api
@@ -100,7 +98,7 @@ def test_viewers_stay_while_the_browser_is_started_again(house, web, livekit_ser
     assert not service.stop()
 
 
-def test_viewers_are_let_go_when_it_is_not_started_again(house, web, livekit_server, chromium):  # noqa: F811
+def test_viewers_are_let_go_when_it_is_not_started_again(house, web, livekit_server, chromium):
     """After the third time in ten minutes it is failed: told with the reason, and the room is left."""
     service = house(**livekit_server.env())
     api = service.api

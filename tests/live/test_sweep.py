@@ -8,8 +8,8 @@ import pytest
 
 from support import procs
 from support.api import new_room
-from support.kept import start
-from support.service import Ghostcast, free_port
+from support.kept import services, start
+from support.service import Ghostcast
 from support.wait import holds_for, wait_for
 
 # An age of some seconds, in hours.
@@ -22,26 +22,13 @@ LONG_AGO_S = 3600
 @pytest.fixture
 def house(ghostcast_bin, tmp_path):
     """Makes services that share their directories, one after the other, and look around every second."""
-    made = []
-
-    def service(port=free_port(), **env):
-        env = {
-            "GHOSTCAST_STATE__SWEEP_EVERY_S": "1",
-            "GHOSTCAST_RECORDING__DIRECTORY": str(tmp_path / "films"),
-            "GHOSTCAST_SCREENSHOTS__DIRECTORY": str(tmp_path / "pictures"),
-            **env,
-        }
-        args = ("--state-dir", str(tmp_path / "state"))
-        made.append(Ghostcast(ghostcast_bin, args=args, env=env, port=port))
-        return made[-1].start()
-
-    yield service
-    for one in made:
-        if one in Ghostcast.running:
-            one.kill()
-        one.remove_home()
-    left = [pid for pid in procs.pids() if procs.mentions(pid, str(tmp_path))]
-    procs.kill_all(left)
+    often = {
+        "GHOSTCAST_STATE__SWEEP_EVERY_S": "1",
+        "GHOSTCAST_RECORDING__DIRECTORY": str(tmp_path / "films"),
+        "GHOSTCAST_SCREENSHOTS__DIRECTORY": str(tmp_path / "pictures"),
+    }
+    with services(ghostcast_bin, tmp_path, **often) as house:
+        yield house
 
 
 def age(path, seconds=LONG_AGO_S):

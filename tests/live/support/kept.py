@@ -1,11 +1,17 @@
 """Sessions that are kept, and a site that knows its visitors by all that browsers store."""
 
+import contextlib
 import http.server
 import json
 import sqlite3
 import threading
 
+from . import procs
+from .service import Ghostcast, free_port
 from .wait import wait_for
+
+# What pages store is looked at after a moment, and so is what is kept of a session.
+KEPT_WITHIN_S = 1.5
 
 PAGE = """<!doctype html><title>site</title><p id=who>...</p><script>
 const open = () => new Promise((done, fail) => {
@@ -37,6 +43,42 @@ async function look() {
 }
 look().then((all) => { document.getElementById('who').textContent = all; document.title = 'done'; });
 </script>"""
+
+
+@contextlib.contextmanager
+def services(binary, place, **usual):
+    """Gives what makes services that share their directories below `place`, one after the other."""
+    made = []
+
+    def service(port=free_port(), **env):
+        state, registry = place / "state", place / "registry.json"
+        args = ("--state-dir", str(state), "--registry-file", str(registry))
+        made.append(Ghostcast(binary, args=args, env={**usual, **env}, port=port))
+        made[-1].state, made[-1].registry = state, registry
+        return made[-1].start()
+
+    try:
+        yield service
+    finally:
+        for one in made:
+            if one in Ghostcast.running:
+                one.kill()
+            one.remove_home()
+        procs.kill_all([pid for pid in procs.pids() if procs.mentions(pid, str(place))])
+
+
+def browser_of(service, name):
+    """The process id of the browser that runs on the profile of that name."""
+    mark = f"--user-data-dir={service.state}/profiles/{name}/"
+    lines = {pid: procs.command_line(pid) for pid in procs.pids()}
+    found = [
+        pid
+        for pid, line in lines.items()
+        if any(word.startswith(mark) for word in line)
+        and not any(word.startswith("--type=") for word in line)
+    ]
+    assert len(found) == 1, found
+    return found[0]
 
 
 class Site:
