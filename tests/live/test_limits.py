@@ -73,10 +73,11 @@ def test_a_life_is_over_whoever_uses_it(lone_api, web):
 
 
 def test_a_room_that_only_agents_are_left_in_is_closed(api, livekit_server, watch_js, web):
-    """People who watch keep a session; an agent that watches does not."""
+    """People who watch keep a session; an agent that watches, and a program that listens, do not."""
     room = new_room()
     api.create(room, initial_url=web.url("/clock"), idle_timeout_s=3)
-    with PythonSubscriber(livekit_server, room, kind="agent") as agent:
+    agents = PythonSubscriber(livekit_server, room, kind="agent")
+    with agents as agent, api.events(room):
         person = watch_js(room)
         wait_for(person.newest_clock, 10, "a person sees the page")
         wait_for(agent.newest_clock, 10, "and so does the agent")

@@ -106,6 +106,16 @@ JS_CODEC = """
 """
 
 
+JS_RECEIVED = """
+(async () => {
+  let bytes = 0;
+  for (const entry of (await viewer.peer.getStats()).values())
+    if (entry.type === 'transport') bytes += entry.bytesReceived;
+  return bytes;
+})()
+"""
+
+
 class BrowserViewer:
     """A video element in a window, and what it has shown."""
 
@@ -208,6 +218,10 @@ class WhepViewer(BrowserViewer):
     def codec(self):
         """The codec that the peer connection really receives, or None yet."""
         return self.tab.evaluate(JS_CODEC)
+
+    def received(self):
+        """The bytes that the peer connection says have come."""
+        return self.tab.evaluate(JS_RECEIVED)
 
     def delete(self):
         """Ends the watching as WHEP says; the caller judges the status."""
