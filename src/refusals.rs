@@ -11,8 +11,8 @@ use crate::error::Error;
 
 /// A refusal is news for this long.
 const NEWS_FOR: Duration = Duration::from_mins(1);
-/// Of each limit the log tells this often at most.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// Of one thing that happens over and over the log tells this often at most.
+pub const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// What there is only so much of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -140,27 +140,51 @@ pub struct Reached {
     pub why: String,
 }
 
+/// What happens over and over, and would fill the log: it is told at once, and then of many together.
+#[derive(Debug, Default)]
+pub struct Tally {
+    told: Option<Instant>,
+    /// Those since it was told of.
+    untold: u32,
+}
+
+impl Tally {
+    /// Counts one; answers how many are to be told of now.
+    pub fn note(&mut self, now: Instant) -> Option<u32> {
+        self.untold = self.untold.saturating_add(1);
+        self.due(now)
+    }
+
+    /// How many are to be told of now, if any are.
+    pub fn due(&mut self, now: Instant) -> Option<u32> {
+        let is_early = self.told.is_some_and(|told| now < told + TOLD_EVERY);
+        if is_early || self.untold == 0 {
+            return None;
+        }
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.untold))
+    }
+
+    /// Whether all are told of.
+    pub const fn is_told(&self) -> bool {
+        self.untold == 0
+    }
+}
+
 /// What is known of one limit.
 #[derive(Debug, Default)]
 struct Seen {
     last: Option<Instant>,
     why: String,
-    told: Option<Instant>,
-    /// Those since it was told of.
-    untold: u64,
+    tally: Tally,
 }
 
 impl Seen {
     /// Takes note of a refusal; answers how many are to be told of now.
-    fn note(&mut self, why: &str, now: Instant) -> Option<u64> {
+    fn note(&mut self, why: &str, now: Instant) -> Option<u32> {
         self.last = Some(now);
         why.clone_into(&mut self.why);
-        self.untold += 1;
-        if self.told.is_some_and(|told| now < told + TOLD_EVERY) {
-            return None;
-        }
-        self.told = Some(now);
-        Some(std::mem::take(&mut self.untold))
+        self.tally.note(now)
     }
 
     fn is_news(&self, now: Instant) -> bool {
@@ -179,7 +203,21 @@ pub fn note(limit: Limit, why: &str) {
     metrics::counter!("ghostcast_refusals_total", "limit" => limit.as_str()).increment(1);
     let told = seen().entry(limit).or_default().note(why, Instant::now());
     if let Some(count) = told {
-        tracing::warn!(limit = limit.as_str(), count, why, "refused at a limit");
+        tell(limit, count, why);
+    }
+}
+
+fn tell(limit: Limit, count: u32, why: &str) {
+    tracing::warn!(limit = limit.as_str(), count, why, "refused at a limit");
+}
+
+/// Tells of the refusals that the log does not know of yet; to be called every few seconds.
+pub fn upkeep() {
+    let now = Instant::now();
+    for (limit, seen) in seen().iter_mut() {
+        if let Some(count) = seen.tally.due(now) {
+            tell(*limit, count, &seen.why);
+        }
     }
 }
 
@@ -218,7 +256,13 @@ mod tests {
         assert_eq!(seen.note("c", after(9)), None);
         assert_eq!(seen.note("d", after(10)), Some(3));
         assert_eq!(seen.why, "d");
-        assert!(seen.is_news(after(69)) && !seen.is_news(after(70)));
+        // What comes last is told too, when nothing follows it.
+        assert_eq!(seen.note("e", after(11)), None);
+        assert_eq!(seen.tally.due(after(19)), None);
+        assert!(!seen.tally.is_told());
+        assert_eq!(seen.tally.due(after(20)), Some(1));
+        assert_eq!(seen.tally.due(after(40)), None);
+        assert!(seen.is_news(after(70)) && !seen.is_news(after(71)));
     }
 
     #[test]

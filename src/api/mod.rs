@@ -51,6 +51,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use self::access::Access;
 use crate::config::{self, Config};
 use crate::error::Error;
+use crate::refusals;
 use crate::session::Manager;
 
 pub use metrics::Metrics;
@@ -107,6 +108,7 @@ impl Doors {
     pub fn upkeep(&self) {
         self.metrics.upkeep();
         self.access.upkeep(&self.manager);
+        refusals::upkeep();
     }
 
     /// Serves MCP to the one client that this service is carried for, on a stream of lines, each one

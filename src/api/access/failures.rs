@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
+use crate::refusals::Tally;
+
 /// Failures are counted over this time.
 const WINDOW: Duration = Duration::from_secs(60);
 /// After so many, the address has to pause.
 const FAILURES_MAX: u32 = 20;
 /// For this long.
 const PAUSE: Duration = Duration::from_secs(30);
-/// An address has one line in the log in this time.
-const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Addresses that are remembered; the one that has been silent for longest makes way.
 const ADDRESSES_MAX: usize = 4_096;
 
@@ -26,9 +26,8 @@ struct Record {
     count: u32,
     paused_until: Option<Instant>,
     last: Instant,
-    told_at: Option<Instant>,
-    /// Failures that the log does not know of.
-    untold: u32,
+    /// What the log knows of them.
+    tally: Tally,
 }
 
 /// What becomes of a failure.
@@ -59,35 +58,33 @@ impl Failures {
     /// Failures that are still to be told, and by whom. Forgets those that are long ago.
     pub(super) fn upkeep(&mut self, now: Instant) -> Vec<(Option<IpAddr>, u32)> {
         let due = self.0.iter_mut().filter_map(|(from, record)| {
-            let told = record.tell(now)?;
+            let told = record.tally.due(now)?;
             Some((*from, told))
         });
         let due = due.collect();
         self.0.retain(|_, record| {
             let is_paused = record.paused_until.is_some_and(|until| until > now);
             let is_recent = now.saturating_duration_since(record.last) < WINDOW;
-            is_paused || is_recent || record.untold > 0
+            is_paused || is_recent || !record.tally.is_told()
         });
         due
     }
 }
 
 impl Record {
-    const fn new(now: Instant) -> Self {
+    fn new(now: Instant) -> Self {
         Self {
             window_began: now,
             count: 0,
             paused_until: None,
             last: now,
-            told_at: None,
-            untold: 0,
+            tally: Tally::default(),
         }
     }
 
     fn note(&mut self, now: Instant) -> Verdict {
         self.last = now;
-        self.untold += 1;
-        let told = self.tell(now);
+        let told = self.tally.note(now);
         if let Some(until) = self.paused_until {
             if until > now {
                 let pause = Some(until - now);
@@ -107,18 +104,6 @@ impl Record {
         }
         Verdict { pause: None, told }
     }
-
-    /// The failures that are to be told at this time.
-    fn tell(&mut self, now: Instant) -> Option<u32> {
-        let is_early = self
-            .told_at
-            .is_some_and(|at| now.saturating_duration_since(at) < LINE_EVERY);
-        if is_early || self.untold == 0 {
-            return None;
-        }
-        self.told_at = Some(now);
-        Some(std::mem::take(&mut self.untold))
-    }
 }
 
 /// An address, of IPv6 its network: one caller has all of it.
@@ -135,6 +120,7 @@ fn neighbourhood(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::refusals::TOLD_EVERY;
 
     fn address(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
@@ -170,9 +156,9 @@ mod tests {
         assert_eq!(failures.note(address("2001:db8::2"), soon).told, None);
         assert_eq!(failures.note(bad, soon).told, None);
         assert_eq!(failures.upkeep(soon), []);
-        let later = began + LINE_EVERY;
+        let later = began + TOLD_EVERY;
         assert_eq!(failures.upkeep(later), [(address("2001:db8::"), 2)]);
-        assert_eq!(failures.upkeep(later + LINE_EVERY), []);
+        assert_eq!(failures.upkeep(later + TOLD_EVERY), []);
         failures.upkeep(later + WINDOW);
         assert!(failures.0.is_empty());
     }
