@@ -193,6 +193,21 @@ def test_titles_of_pages(api, web):
         assert api.record(room)["title"] == "Form & more"
 
 
+def test_titles_that_scripts_change(api, web):
+    """The record has them within a moment, in the order in which they came; a frame's is none of the page's."""
+    web.files["/frame.html"] = b"<title>frame</title><script>document.title = 'framed'</script>"
+    web.files["/news.html"] = b"""<!doctype html><title>news</title><iframe src="/frame.html"></iframe>
+        <script>addEventListener('message', ({ data }) => {
+          for (const title of data) document.title = title;
+        });</script>"""
+    with api.session(initial_url=web.url("/news.html")) as room:
+        for titles in (["(1) news"], ["(2) news", "(3) news"], ["news"]):
+            script = f"postMessage({titles!r})"
+            assert api.request("POST", f"/sessions/{room}/execute", json={"script": script}).json()["success"]
+            api.wait_record(room, lambda r, last=titles[-1]: r["title"] == last, 2, "the last title")
+        assert api.context(room)["title"] == "news"
+
+
 def footprint(service):
     """What the service holds: processes below it, temporary entries, open files of its own."""
     return (

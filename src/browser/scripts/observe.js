@@ -1,7 +1,7 @@
 // observe.js: tells significant DOM changes, coalesced, and waits for quiet.
 //
-// Told by `__ghostcastNotify('{"kind":"dom","change_type":…}')`: the first change of a type at once,
-// then at most one per window. Style and class are not observed at all, so an animation costs nothing.
+// Told by `__ghostcastNotify('{"kind":"dom","change_type":…}')`, and `{"kind":"title"}` of the page: the first change
+// of a type at once, then at most one per window. Style and class are not observed at all, so an animation costs nothing.
 (() => {
   const gc = globalThis.__ghostcast;
   if (gc.quiet) return;
@@ -19,8 +19,10 @@
   const TYPES = ['element_added', 'element_removed', 'attributes', 'text'];
 
   /** Per change type: `open` while its window runs, `until` when it must be over, `more` if something came meanwhile. */
-  const windows = new Map(TYPES.map((type) => [type, { open: false, until: 0, more: false }]));
+  const windows = new Map([...TYPES, 'title'].map((type) => [type, { open: false, until: 0, more: false }]));
   let waiters = 0;
+  /** What the page is called, as it was told last; frames are not asked. */
+  let title = null;
   let lastChange = -Infinity;
   let roots = 0;
   /** The document that is observed: a window that was opened empty goes on with another one. */
@@ -55,6 +57,7 @@
     version++;
     const at = performance.now();
     if (!gc._.changes?.isWatching()) for (let i = 0; i < Math.min(records.length, RESTLESS_RECORDS); i++) noteRestless(records[i].target, at);
+    noteTitle();
     const seen = new Set();
     const wanted = new Set(TYPES.filter((type) => waiters > 0 || !windows.get(type).more));
     const end = Math.min(records.length, MAX_RECORDS);
@@ -65,6 +68,15 @@
     if (!seen.size) return;
     lastChange = performance.now();
     for (const type of seen) report(type);
+  }
+
+  /** Chromium itself tells a title when a page is committed, and not always when a script changes it. */
+  function noteTitle() {
+    if (window !== window.top) return;
+    const now = d.title(document);
+    if (now === title) return;
+    title = now;
+    report('title');
   }
 
   /** The change type a record stands for, or null when a user could not care. */
@@ -125,7 +137,8 @@
   }
   function notify(type) {
     if (!Object.hasOwn(globalThis, '__ghostcastNotify')) return;
-    try { globalThis.__ghostcastNotify(JSON.stringify({ kind: 'dom', change_type: type })); } catch { /* nobody listens */ }
+    const told = type === 'title' ? { kind: type } : { kind: 'dom', change_type: type };
+    try { globalThis.__ghostcastNotify(JSON.stringify(told)); } catch { /* nobody listens */ }
   }
 
   /** Open shadow roots are observed too: when met by a scan, as a fresh element, or by a walk of the list. */

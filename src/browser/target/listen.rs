@@ -158,6 +158,10 @@ impl Listener {
             // What changes on Chromium's own page is our doing.
             ("dom", _) if self.on_error_page => None,
             ("dom", _) => notification.change_type.map(PageEvent::Dom),
+            ("title", _) => {
+                self.ask_title();
+                None
+            }
             ("copied", Some(text)) => {
                 self.clipboard.set(text);
                 None
@@ -463,8 +467,8 @@ impl Listener {
         );
     }
 
-    /// Asks for the title of a page that has loaded: Chromium tells it at the commit, while the
-    /// page is still called by its URL, and may not tell it again.
+    /// Asks for the title of a page that has loaded, or has another one now: Chromium tells it at the
+    /// commit, while the page is still called by its URL, and may not tell it again.
     fn ask_title(&self) {
         let (tab, session, events) = (self.tab, self.session.clone(), self.events.clone());
         let target = self.shared.target.clone();
