@@ -214,19 +214,34 @@ pub(super) async fn resume(
     doors.manager.record(&room).map(Json)
 }
 
-/// What sites know the session by: cookies and `localStorage`, in the form of Playwright's `storageState`.
-/// Whoever has it is logged in where the session is.
+/// What of the state is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct StateQuery {
+    /// With the databases of IndexedDB.
+    #[serde(default = "yes")]
+    #[param(default = true)]
+    indexed_db: bool,
+}
+
+/// What sites know the session by: cookies, `localStorage` and IndexedDB, in the form of Playwright's
+/// `storageState`. Whoever has it is logged in where the session is. What that form cannot hold, and what is
+/// too large for it, is named in `leftOut` of its origin.
 #[utoipa::path(get, path = "/sessions/{room_name}/storage_state", tag = "sessions",
-    params(("room_name" = String, Path, description = "Session id, name or room")), responses(
+    params(("room_name" = String, Path, description = "Session id, name or room"), StateQuery), responses(
     (status = 200, description = "The state", body = StorageState),
+    (status = 400, description = "A query that is not valid", body = ErrorBody),
     (status = 404, description = "No such session", body = ErrorBody),
     (status = 503, description = "The browser is gone", body = ErrorBody),
 ))]
 pub(super) async fn storage_state(
     State(doors): State<Doors>,
     Path(room): Path<String>,
+    Params(query): Params<StateQuery>,
 ) -> Result<Response, Error> {
-    let state = doors.manager.find(&room).await?.storage_state().await?;
+    let handle = doors.manager.find(&room).await?;
+    let state = handle.storage_state(query.indexed_db).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(state)).into_response())
 }
 

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod allowlist;
 pub mod command;
+pub mod databases;
 pub mod ended;
 pub mod event;
 pub mod geometry;

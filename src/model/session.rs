@@ -82,8 +82,8 @@ pub struct SessionSpec {
     pub idle_timeout_s: Option<u32>,
     /// Ends the session so many seconds after its start, used or not; 0 or absent for never.
     pub max_lifetime_s: Option<u32>,
-    /// Cookies and `localStorage` that the browser begins with, in Playwright's form; never told by the
-    /// record.
+    /// Cookies, `localStorage` and IndexedDB that the browser begins with, in Playwright's form; never told by
+    /// the record.
     #[serde(skip_serializing)]
     #[schema(write_only)]
     pub storage_state: Option<StorageState>,

@@ -1,18 +1,21 @@
-//! What sites know a browser by, in the JSON form of Playwright's `storageState`: cookies and
-//! `localStorage`. Whoever has it is logged in, so nothing here is told by `Debug`.
+//! What sites know a browser by, in the JSON form of Playwright's `storageState`: cookies, `localStorage` and
+//! IndexedDB. Whoever has it is logged in, so nothing here is told by `Debug`.
 
 use std::fmt;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::databases::StoredDatabase;
 use crate::error::Error;
 
 /// Most cookies that are taken, and most origins.
 const ENTRIES_MAX: usize = 5_000;
+/// What all origins have stored is taken out up to so many bytes of JSON: a state is put in whole.
+pub const STATE_BYTES_MAX: usize = 12 << 20;
 
-/// Cookies and `localStorage`.
+/// Cookies and what pages have stored.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StorageState {
     /// All cookies.
@@ -21,6 +24,10 @@ pub struct StorageState {
     /// What pages have stored, by their origins.
     #[serde(default)]
     pub origins: Vec<OriginState>,
+    /// Passkeys; what has any is refused, for they are not put in.
+    #[serde(default, skip_serializing)]
+    #[schema(ignore)]
+    pub credentials: Vec<IgnoredAny>,
 }
 
 /// One cookie.
@@ -73,10 +80,49 @@ pub struct OriginState {
     /// `localStorage`.
     #[serde(default)]
     pub local_storage: Vec<StoredItem>,
-    /// Databases; what has any is refused, for they are not put in.
-    #[serde(default, rename = "indexedDB", skip_serializing)]
+    /// The databases of IndexedDB.
+    #[serde(default, rename = "indexedDB", skip_serializing_if = "Vec::is_empty")]
+    pub indexed_db: Vec<StoredDatabase>,
+    /// What the origin has stored beyond this, and why it is not here; not read. Playwright does not know it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", skip_deserializing)]
+    pub left_out: Vec<LeftOut>,
+    /// Files of the origin's own file system; what has any is refused, for they are not put in.
+    #[serde(default, skip_serializing)]
     #[schema(ignore)]
-    pub indexed_db: Vec<Value>,
+    pub opfs: Vec<IgnoredAny>,
+}
+
+/// What is not in a state.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LeftOut {
+    /// A database; without `store` all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// One of its object stores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
+    /// How many of the store's records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
+    /// The key of an item of `localStorage`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    /// Why.
+    #[schema(example = "it has a Blob, which JSON cannot hold")]
+    pub why: String,
+}
+
+impl LeftOut {
+    /// All of an origin.
+    pub const fn all(why: String) -> Self {
+        Self {
+            database: None,
+            store: None,
+            records: None,
+            item: None,
+            why,
+        }
+    }
 }
 
 /// One item of `localStorage`.
@@ -112,6 +158,12 @@ impl fmt::Debug for StoredCookie {
 impl fmt::Debug for OriginState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OriginState({})", self.origin)
+    }
+}
+
+impl fmt::Debug for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LeftOut({})", self.why)
     }
 }
 
@@ -160,13 +212,26 @@ impl StorageState {
                 ))
                 .hint(hint));
             }
-            if !state.indexed_db.is_empty() {
+            if !state.opfs.is_empty() {
                 return Err(Error::unsupported(format!(
-                    "storage_state has IndexedDB of {}, which cannot be put into a browser",
+                    "storage_state has files (opfs) of {}, which are not put into a browser",
                     state.origin
                 ))
-                .hint("Leave out indexedDB, or log in by hand in a session with a name: it keeps databases."));
+                .hint(
+                    "Leave out opfs, or log in by hand in a session with a name: it keeps files.",
+                ));
             }
+            for database in &state.indexed_db {
+                database
+                    .check(&state.origin)
+                    .map_err(|error| error.hint(hint))?;
+            }
+        }
+        if !self.credentials.is_empty() {
+            return Err(Error::unsupported(
+                "storage_state has passkeys (credentials), which are not put into a browser",
+            )
+            .hint("Leave out credentials."));
         }
         Ok(())
     }
@@ -197,7 +262,8 @@ mod tests {
             r#"{"origins":[{"origin":"example.com"}]}"#,
             r#"{"origins":[{"origin":"https://example.com/"}]}"#,
             r#"{"origins":[{"origin":"file:///"}]}"#,
-            r#"{"origins":[{"origin":"https://example.com","indexedDB":[{}]}]}"#,
+            r#"{"origins":[{"origin":"https://example.com","opfs":[{"path":"a","type":"directory"}]}]}"#,
+            r#"{"credentials":[{}]}"#,
         ] {
             assert!(state(wrong).check().is_err(), "{wrong}");
         }

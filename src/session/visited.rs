@@ -44,10 +44,12 @@ impl Visited {
 }
 
 impl SessionHandle {
-    /// What sites know the session by: whoever has it is logged in.
-    pub async fn storage_state(&self) -> Result<StorageState, Error> {
+    /// What sites know the session by, with their databases where they are wanted: whoever has it is logged
+    /// in.
+    pub async fn storage_state(&self, with_databases: bool) -> Result<StorageState, Error> {
         self.must_have_browser()?;
-        let state = self.tabs.storage_state(self.visited.all()).await?;
+        let visited = self.visited.all();
+        let state = self.tabs.storage_state(visited, with_databases).await?;
         self.touch();
         Ok(state)
     }

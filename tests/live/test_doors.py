@@ -350,7 +350,10 @@ def test_grpc_knows_what_rest_knows(lone_ghostcast, stub, web):
     cookie = {"name": "who", "value": "ada", "domain": "127.0.0.1", "path": "/"}
     item = {"name": "theme", "value": "dark"}
     origin = visit.url.split("/still")[0]
-    state = {"cookies": [cookie], "origins": [{"origin": origin, "localStorage": [item]}]}
+    records = [{"key": 1, "value": {"half": 0.5, "none": None}}]
+    database = {"name": "d", "version": 3, "stores": [{"name": "s", "records": records}]}
+    stored = {"origin": origin, "localStorage": [item], "indexedDB": [database]}
+    state = {"cookies": [cookie], "origins": [stored]}
     begun = stub.call(
         "StartSession",
         session_name=name,
@@ -365,6 +368,10 @@ def test_grpc_knows_what_rest_knows(lone_ghostcast, stub, web):
     assert known == whole(api.get(f"/sessions/{name}/storage_state").json())
     assert {one["name"]: one["value"] for one in known["cookies"]}["who"] == "ada"
     assert item in known["origins"][0]["localStorage"]
+    (held,) = known["origins"][0]["indexedDB"]
+    assert held["version"] == 3 and held["stores"][0]["records"] == records, held
+    brief = stub.call("GetStorageState", room_name=name, indexed_db=False)["state"]
+    assert "indexedDB" not in brief["origins"][0] and brief["cookies"] == known["cookies"]
     error = stub.refusal("StartSession", session_name=new_room(), storage_state={"cookies": 1})
     assert error.code().name == "INVALID_ARGUMENT" and "storage_state" in error.details()
     picture = stub.call("TakeScreenshot", room_name=name, filename=f"{name}.jpg")

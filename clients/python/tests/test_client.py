@@ -235,7 +235,11 @@ async def test_storage_state_goes_from_one_session_to_another(
 ) -> None:
     one = await done(client.create_session(room_name=f"{name}-1", url=f"{site.url}/"))
     await done(one.execute_js("document.cookie = 'moved=1; max-age=3600'; localStorage.word = 'moved'"))
+    opened = "new Promise((done) => { indexedDB.open('moved', 2).onsuccess = () => done(1); })"
+    assert await done(one.execute_js(opened)) == 1
     state = await done(one.storage_state())
+    assert state["origins"][0]["indexedDB"] == [{"name": "moved", "version": 2, "stores": []}]
+    assert "indexedDB" not in (await done(one.storage_state(indexed_db=False)))["origins"][0]
     assert [cookie["name"] for cookie in state["cookies"]] == ["moved"]
     read = "[document.cookie, localStorage.word]"
     other = await done(client.create_session(room_name=f"{name}-2", url=f"{site.url}/", storage_state=state))

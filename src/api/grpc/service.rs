@@ -219,7 +219,9 @@ impl proto::browser_service_server::BrowserService for Service {
         request: Request<proto::GetStorageStateRequest>,
     ) -> Answer<proto::StorageState> {
         let handle = self.find(&request, &request.get_ref().room_name).await?;
-        let state = handle.storage_state().await.map_err(refused)?;
+        let with_databases = request.get_ref().indexed_db.unwrap_or(true);
+        let state = handle.storage_state(with_databases).await;
+        let state = state.map_err(refused)?;
         Ok(Response::new(proto::StorageState {
             state: Some(convert::to_struct(convert::facts(&state))),
         }))

@@ -10,6 +10,7 @@ mod profile;
 pub(super) mod storage;
 mod usage;
 pub(super) mod vault;
+mod visit;
 mod workdir;
 
 pub use jar::Jar;

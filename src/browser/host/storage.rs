@@ -1,5 +1,6 @@
-//! What pages have in `localStorage`, kept beside a profile for as long as its browser runs: Chromium has
-//! a change on its disk only after some seconds, and a browser that is killed has lost it.
+//! What origins have stored: put in, and taken out. And what pages have in `localStorage`, kept beside a
+//! profile for as long as its browser runs: Chromium has a change on its disk only after some seconds, and a
+//! browser that is killed has lost it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,28 +8,30 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chromiumoxide_cdp::cdp::browser_protocol::fetch::{
-    EnableParams, EventRequestPaused, FulfillRequestParams, HeaderEntry,
-};
-use chromiumoxide_cdp::cdp::browser_protocol::network::SetBypassServiceWorkerParams;
-use chromiumoxide_cdp::cdp::browser_protocol::page::NavigateParams;
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
-    AttachToTargetParams, CloseTargetParams, CreateTargetParams, TargetId,
+    CloseTargetParams, CreateTargetParams, TargetId,
 };
-use chromiumoxide_cdp::cdp::js_protocol::runtime::EvaluateParams;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use tokio::time::timeout;
 
-use super::super::cdp::Told;
 use super::super::error::Error;
 use super::process::Process;
+use super::visit::Visitor;
 use crate::disk;
+use crate::model::databases::StoredDatabase;
+use crate::model::storage_state::{LeftOut, OriginState, STATE_BYTES_MAX, StoredItem};
 
 const OPERATION: &str = "put a page's storage back";
 /// An origin that no page shows any more is on Chromium's disk after this time.
 const LEFT_FOR: Duration = Duration::from_secs(15);
-/// An empty page of an origin is there within this time.
-const PAGE_WITHIN: Duration = Duration::from_secs(2);
+/// One origin takes what it is given within this time.
+const PUT_WITHIN: Duration = Duration::from_secs(20);
+/// What all origins have stored is read within this time; databases that take longer are left out.
+const READ_WITHIN: Duration = Duration::from_secs(10);
+/// Beyond its own time a script is waited for this long.
+const LEEWAY: Duration = Duration::from_secs(3);
+/// An expression whose value has the functions.
+const SCRIPT: &str = include_str!("storage.js");
 
 /// What one origin has stored, by its keys.
 pub type Items = Map<String, Value>;
@@ -121,20 +124,35 @@ impl Storage {
             return Ok(());
         }
         self.remember(&kept);
-        for origin in put(process, context, &kept).await? {
-            tracing::warn!(origin, "what a site has stored could not be put back");
+        let given = kept.iter().map(|(origin, items)| {
+            let given = Given {
+                items,
+                databases: None,
+            };
+            (origin.as_str(), given)
+        });
+        for (origin, why) in put(process, context, &given.collect()).await? {
+            tracing::warn!(origin, why, "what a site has stored could not be put back");
         }
         Ok(())
     }
 }
 
-/// Gives each origin what it had stored, and nothing else; answers those that would not take it.
+/// What an origin is to have stored.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Given<'a> {
+    pub(super) items: &'a Items,
+    /// Its databases; those that it has are left alone where there are none here.
+    pub(super) databases: Option<&'a [StoredDatabase]>,
+}
+
+/// Gives each origin what it is to have stored, and nothing else; answers those that would not take it, and why.
 pub(super) async fn put(
     process: &Process,
     context: &str,
-    stored: &BTreeMap<String, Items>,
-) -> Result<Vec<String>, Error> {
-    if stored.is_empty() {
+    given: &BTreeMap<&str, Given<'_>>,
+) -> Result<Vec<(String, String)>, Error> {
+    if given.is_empty() {
         return Ok(Vec::new());
     }
     let browser = process.browser();
@@ -144,98 +162,110 @@ pub(super) async fn put(
         .build()
         .map_err(Error::builder(OPERATION))?;
     let target = browser.execute(OPERATION, target).await?.target_id;
-    let visits = stored.iter().map(|(origin, items)| {
-        let items = json!(items);
-        let fill = format!(
-            "localStorage.clear(); for (const [key, value] of Object.entries({items})) \
-             localStorage.setItem(key, value);"
-        );
-        (origin.clone(), fill)
-    });
-    let visited = visit(process, &target, visits).await;
+    let left = put_by(process, &target, given).await;
     browser
         .execute(OPERATION, CloseTargetParams::new(target))
         .await?;
-    let visited = visited?;
-    let is_left = |origin: &&String| !visited.contains_key(*origin);
-    Ok(stored.keys().filter(is_left).cloned().collect())
+    left
+}
+
+async fn put_by(
+    process: &Process,
+    target: &TargetId,
+    given: &BTreeMap<&str, Given<'_>>,
+) -> Result<Vec<(String, String)>, Error> {
+    let mut visitor = Visitor::new(process, target).await?;
+    let mut left = Vec::new();
+    for (origin, given) in given {
+        let body = call("put", given)?;
+        let put = visitor.run(origin, &body, PUT_WITHIN + LEEWAY).await?;
+        // Where nothing was to be put in, nothing is missing.
+        let is_something =
+            !given.items.is_empty() || given.databases.is_some_and(|all| !all.is_empty());
+        if let Err(why) = put
+            && is_something
+        {
+            left.push(((*origin).to_owned(), why));
+        }
+    }
+    Ok(left)
 }
 
 /// What origins have stored, read from a page that shows nothing else.
 pub(in crate::browser) async fn read(
     process: &Process,
     target: &TargetId,
-    origins: &[String],
-) -> Result<BTreeMap<String, Items>, Error> {
-    let visits = origins
-        .iter()
-        .map(|origin| (origin.clone(), "return { ...localStorage };".to_owned()));
-    let visited = visit(process, target, visits).await?;
-    let items = visited
-        .into_iter()
-        .filter_map(|(origin, value)| match value {
-            Value::Object(items) if !items.is_empty() => Some((origin, items)),
-            _ => None,
+    origins: Vec<String>,
+    with_databases: bool,
+) -> Result<Vec<OriginState>, Error> {
+    let mut visitor = Visitor::new(process, target).await?;
+    let until = Instant::now() + READ_WITHIN;
+    let mut bytes_left = STATE_BYTES_MAX;
+    let mut states = Vec::new();
+    for origin in origins {
+        let left = until.saturating_duration_since(Instant::now());
+        let arguments = json!({
+            "withDatabases": with_databases,
+            "bytesLeft": bytes_left,
+            "bytesMax": STATE_BYTES_MAX,
+            "msMax": left.as_millis() as u64,
         });
-    Ok(items.collect())
+        let body = call("take", &arguments)?;
+        let taken = visitor.run(&origin, &body, left + LEEWAY).await?;
+        let taken = taken.and_then(|json| {
+            let json = json.as_str().unwrap_or_default();
+            bytes_left = bytes_left.saturating_sub(json.len());
+            serde_json::from_str::<Taken>(json).map_err(|error| error.to_string())
+        });
+        let taken = taken.unwrap_or_else(Taken::nothing);
+        states.extend(taken.of(origin));
+    }
+    Ok(states)
 }
 
-/// Runs a script at each origin, in an empty page of it that comes from nowhere but here; answers what each
-/// returned, and leaves out where it did not run.
-async fn visit(
-    process: &Process,
-    target: &TargetId,
-    visits: impl Iterator<Item = (String, String)>,
-) -> Result<BTreeMap<String, Value>, Error> {
-    let browser = process.browser();
-    let attach = AttachToTargetParams::builder()
-        .target_id(target.clone())
-        .flatten(true)
-        .build()
-        .map_err(Error::builder(OPERATION))?;
-    let attached = browser.execute(OPERATION, attach).await?;
-    let page = browser.beside(attached.session_id.inner());
-    let mut paused = page.tap(&["Fetch.requestPaused"]);
-    page.execute(OPERATION, SetBypassServiceWorkerParams::new(true))
-        .await?;
-    page.execute(OPERATION, EnableParams::default()).await?;
-    let mut told = BTreeMap::new();
-    for (origin, script) in visits {
-        let going = page.execute(OPERATION, NavigateParams::new(format!("{origin}/")));
-        let serving = async {
-            while let Some(told) = paused.next().await {
-                let Told::Event(event) = told else { continue };
-                let Some(event) = event.parse::<EventRequestPaused>() else {
-                    continue;
-                };
-                let mut empty = FulfillRequestParams::new(event.request_id, 200);
-                empty.response_headers = Some(vec![HeaderEntry::new("content-type", "text/html")]);
-                page.execute(OPERATION, empty).await?;
-            }
-            Err::<(), Error>(Error::Gone)
-        };
-        let there = timeout(PAGE_WITHIN, async {
-            tokio::select! {
-                went = going => went.map(drop),
-                served = serving => served,
-            }
-        });
-        if !matches!(there.await, Ok(Ok(()))) {
-            continue;
-        }
-        // Only where the page is what was asked for: an origin may refuse storage.
-        let expression = format!(
-            "(() => {{ if (location.origin !== {}) throw 0; {script} }})()",
-            json!(origin)
-        );
-        let mut script = EvaluateParams::new(expression);
-        script.return_by_value = Some(true);
-        let answer = page.execute(OPERATION, script).await?;
-        if answer.exception_details.is_none() {
-            told.insert(origin, answer.result.value.unwrap_or_default());
+/// What the script in a page answers.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Taken {
+    local_storage: Vec<StoredItem>,
+    #[serde(rename = "indexedDB")]
+    indexed_db: Vec<StoredDatabase>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Taken {
+    /// Nothing could be read.
+    fn nothing(why: String) -> Self {
+        Self {
+            local_storage: Vec::new(),
+            indexed_db: Vec::new(),
+            left_out: vec![LeftOut::all(why)],
         }
     }
-    Ok(told)
+
+    /// What is told of an origin; nothing of one that has stored nothing.
+    fn of(self, origin: String) -> Option<OriginState> {
+        let is_something = !self.local_storage.is_empty()
+            || !self.indexed_db.is_empty()
+            || !self.left_out.is_empty();
+        is_something.then(|| OriginState {
+            origin,
+            local_storage: self.local_storage,
+            indexed_db: self.indexed_db,
+            left_out: self.left_out,
+            opfs: Vec::new(),
+        })
+    }
+}
+
+/// The call of one function of the script.
+fn call(function: &str, arguments: &impl Serialize) -> Result<String, Error> {
+    // As a text: in a literal a key "__proto__" is something else.
+    let arguments = serde_json::to_string(arguments).map_err(|error| failed(error.into()))?;
+    Ok(format!(
+        "const storage = {SCRIPT}; return storage.{function}(JSON.parse({}));",
+        Value::from(arguments)
+    ))
 }
 
 fn failed(source: crate::error::BoxError) -> Error {

@@ -1,7 +1,5 @@
 //! What sites know a session's browser by, to be taken out and put in as one piece.
 
-use std::collections::BTreeMap;
-
 use chromiumoxide_cdp::cdp::browser_protocol::network::{
     Cookie, CookieParam, CookieSameSite, TimeSinceEpoch,
 };
@@ -11,13 +9,13 @@ use super::super::error::Error;
 use super::Lease;
 use super::jar;
 use super::process::Process;
-use super::storage::{self, Items};
+use super::storage::{self, Given, Items};
 use crate::error::Error as Refusal;
 use crate::model::StorageState;
-use crate::model::storage_state::{OriginState, SameSite, StoredCookie, StoredItem};
+use crate::model::storage_state::{OriginState, SameSite, StoredCookie};
 
 impl Lease {
-    /// Gives the browser cookies and `localStorage`, before its first page.
+    /// Gives the browser cookies and what pages have stored, before its first page.
     pub async fn put_state(&self, state: &StorageState) -> Result<(), Refusal> {
         let browser = self.process.browser();
         for cookie in &state.cookies {
@@ -34,14 +32,18 @@ impl Lease {
                 .source(error)
             })?;
         }
-        let stored: BTreeMap<String, Items> = state.origins.iter().map(items).collect();
-        let left = storage::put(&self.process, &self.context, &stored).await?;
+        let items: Vec<Items> = state.origins.iter().map(items).collect();
+        let given = state.origins.iter().zip(&items).map(|(state, items)| {
+            let databases = Some(state.indexed_db.as_slice());
+            (state.origin.as_str(), Given { items, databases })
+        });
+        let left = storage::put(&self.process, &self.context, &given.collect()).await?;
         match left.first() {
             None => Ok(()),
-            Some(origin) => Err(Refusal::unprocessable(format!(
-                "the localStorage of {origin} in storage_state could not be put in"
+            Some((origin, why)) => Err(Refusal::unprocessable(format!(
+                "what storage_state has of {origin} could not be put in: {why}"
             ))
-            .hint("It may be larger than a browser permits.")),
+            .hint("It may be larger than a browser permits, or its databases are not as they were told.")),
         }
     }
 }
@@ -55,23 +57,10 @@ pub(in crate::browser) async fn cookies(
     Ok(cookies.into_iter().map(stored).collect())
 }
 
-/// What an origin has stored, as it is told.
-pub(in crate::browser) fn origin_state((origin, items): (String, Items)) -> OriginState {
-    let item = |(name, value): (String, serde_json::Value)| StoredItem {
-        name,
-        value: value.as_str().unwrap_or_default().to_owned(),
-    };
-    OriginState {
-        origin,
-        local_storage: items.into_iter().map(item).collect(),
-        indexed_db: Vec::new(),
-    }
-}
-
-fn items(state: &OriginState) -> (String, Items) {
+fn items(state: &OriginState) -> Items {
     let items = state.local_storage.iter();
     let items = items.map(|item| (item.name.clone(), item.value.clone().into()));
-    (state.origin.clone(), items.collect())
+    items.collect()
 }
 
 fn stored(cookie: Cookie) -> StoredCookie {

@@ -9,9 +9,13 @@ use crate::browser::host::{storage, vault};
 use crate::model::StorageState;
 
 impl Tabs {
-    /// The cookies of the session's browser, and the `localStorage` of these origins and of those that are
-    /// open.
-    pub async fn storage_state(&self, visited: BTreeSet<String>) -> Result<StorageState, Error> {
+    /// The cookies of the session's browser, and what these origins and those that are open have stored:
+    /// `localStorage`, and databases where they are wanted.
+    pub async fn storage_state(
+        &self,
+        visited: BTreeSet<String>,
+        with_databases: bool,
+    ) -> Result<StorageState, Error> {
         let process = self.inner.ground.process()?;
         let cookies = vault::cookies(&process, &self.inner.ground.context).await?;
         let mut origins = visited;
@@ -25,9 +29,12 @@ impl Tabs {
             state.known.insert(target.inner().clone(), Facts::default());
             target
         };
-        let stored = storage::read(&process, &target, &origins).await;
+        let stored = storage::read(&process, &target, origins, with_databases).await;
         self.inner.forget(target.inner()).await;
-        let origins = stored?.into_iter().map(vault::origin_state).collect();
-        Ok(StorageState { cookies, origins })
+        Ok(StorageState {
+            cookies,
+            origins: stored?,
+            ..StorageState::default()
+        })
     }
 }

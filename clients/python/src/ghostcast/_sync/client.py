@@ -105,7 +105,7 @@ class BrowserClient:
             reuse: Whether a session of that name that has a browser is returned. Without it, that is
                 a `Conflict`. One that has none, stored or lost, is started again either way.
             storage: `profile`, or `none` for a browser that forgets.
-            storage_state: Cookies and `localStorage` to begin with, or a JSON file of them.
+            storage_state: Cookies, `localStorage` and IndexedDB to begin with, or a JSON file of them.
             metadata: Anything of the caller's, up to 16 KiB as JSON.
             dialogs: `ask`, `accept` or `dismiss`.
             allowed_domains: Host patterns that the page may reach.

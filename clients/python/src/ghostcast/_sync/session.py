@@ -71,10 +71,17 @@ class Session(Page):
             raise
         return self._heard(answer)
 
-    def storage_state(self) -> dict[str, Any]:
-        """The cookies and `localStorage` of the browser, for `create_session(storage_state=...)`."""
+    def storage_state(self, indexed_db: bool = True) -> dict[str, Any]:
+        """What sites know the browser by, for `create_session(storage_state=...)`: cookies and storage.
+
+        What the form cannot hold is named in `leftOut` of its origin.
+
+        Args:
+            indexed_db: Whether the databases of IndexedDB come with it.
+        """
         path = session_path(self.session_id, "storage_state")
-        state: dict[str, Any] = self._transport.json("GET", path)
+        params = {"indexed_db": str(indexed_db).lower()}
+        state: dict[str, Any] = self._transport.json("GET", path, params=params)
         return state
 
     # People who watch.
