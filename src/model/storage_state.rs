@@ -1,6 +1,7 @@
 //! What sites know a browser by, in the JSON form of Playwright's `storageState`: cookies, `localStorage` and
 //! IndexedDB. Whoever has it is logged in, so nothing here is told by `Debug`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::IgnoredAny;
@@ -199,6 +200,7 @@ impl StorageState {
             ))
             .hint(hint));
         }
+        let mut origins = BTreeSet::new();
         for state in &self.origins {
             let origin = url::Url::parse(&state.origin);
             let is_origin = origin.is_ok_and(|url| {
@@ -221,7 +223,22 @@ impl StorageState {
                     "Leave out opfs, or log in by hand in a session with a name: it keeps files.",
                 ));
             }
+            if !origins.insert(&state.origin) {
+                return Err(Error::invalid_input(format!(
+                    "storage_state has {} twice",
+                    state.origin
+                ))
+                .hint(hint));
+            }
+            let mut names = BTreeSet::new();
             for database in &state.indexed_db {
+                if !names.insert(&database.name) {
+                    return Err(Error::invalid_input(format!(
+                        "storage_state has two databases of one name for {}",
+                        state.origin
+                    ))
+                    .hint(hint));
+                }
                 database
                     .check(&state.origin)
                     .map_err(|error| error.hint(hint))?;
@@ -264,6 +281,8 @@ mod tests {
             r#"{"origins":[{"origin":"file:///"}]}"#,
             r#"{"origins":[{"origin":"https://example.com","opfs":[{"path":"a","type":"directory"}]}]}"#,
             r#"{"credentials":[{}]}"#,
+            r#"{"origins":[{"origin":"https://a.test"},{"origin":"https://a.test"}]}"#,
+            r#"{"origins":[{"origin":"https://a.test","indexedDB":[{"name":"d","version":1},{"name":"d","version":1}]}]}"#,
         ] {
             assert!(state(wrong).check().is_err(), "{wrong}");
         }

@@ -89,6 +89,7 @@ def test_what_cannot_be_put_in_is_refused(lone_api):
         ({"origins": [{"origin": "https://a.test", "opfs": [{"path": "a", "type": "directory"}]}]},
             422, "unsupported"),
         ({"credentials": [{}]}, 422, "unsupported"),
+        ({"origins": [{"origin": "https://a.test"}, {"origin": "https://a.test"}]}, 400, "invalid_input"),
         (databases({}), 400, "invalid_input"),
         (databases({"name": "d", "version": 1.5}), 400, "invalid_input"),
         (databases({"name": "d", "version": 1, "stores": [{"name": "s", "records": [{"key": 1}]}]}),
@@ -128,7 +129,7 @@ const values = () => {
   loop.self = loop;
   const shared = { n: 1 };
   const all = [
-    loop, -0, [shared, shared], new Date(86400000), NaN, -Infinity, 12345678901234567890n, undefined, null, 'ü€😀\\u2028', [1, [2, , 3]],
+    loop, -0, [shared, shared], new Date(86400000), NaN, -Infinity, 12345678901234567890n, undefined, null, 'ü€😀\\u2028', [1, [2, 3]],
     new Map([['k', new Set([1, 'two'])]]), new Uint16Array([1, 65535]),
     new Float64Array([0.1, 1e308]), new Uint8Array([0, 1, 255]).buffer, /a+b/giu, { ['__pro' + 'to__x']: 1, v: 'undefined' },
     new RangeError('far'), { plain: [true, false, null, 0.1 + 0.2, 1e21, ''] }, { o: [], id: 7 }, { ref: 1 },
@@ -273,6 +274,9 @@ const fill = (db, store, values) => new Promise((give) => {
   let deep = 1;
   for (let level = 0; level < 60; level += 1) deep = { deep };
   await fill(await open('deep', ['down']), 'down', [deep, 2]);
+  const [vast, gaps] = [[], [1, , 3]];
+  vast.length = 4294967295;
+  await fill(await open('odd', ['one']), 'one', [vast, gaps, new Error('x', { cause: 'y' }), new Date(NaN), new DOMException('z')]);
   await open('stuck', ['one']);
   indexedDB.open('stuck', 2);
   localStorage.setItem('__proto__', 'kept');
@@ -297,10 +301,12 @@ const fill = (db, store, values) => new Promise((give) => {
     assert "MiB" in whys.pop(("large", None, None, None)), left
     assert "in time" in whys.pop(("stuck", None, None, None)), left
     assert "deeply" in whys.pop(("deep", "down", 1, None)), left
+    assert "gaps" in whys.pop(("odd", "one", 2, None)), left
+    assert [whys.pop(key) for key in list(whys) if key[0] == "odd" and key[2] == 1], left
     kinds = {records: why for (database, store, records, _), why in whys.items() if (database, store) == ("keys", "not")}
     assert "CryptoKey" in kinds[2] and "Blob" in kinds[1] and len(whys) == 2, left
     held = {database["name"]: database["stores"] for database in origin["indexedDB"]}
-    assert set(held) == {"keys", "deep"}, held
+    assert set(held) == {"keys", "deep", "odd"}, held
     assert [store["records"] for store in held["keys"]] == [[], [{"key": 1, "value": 1}]], held
     items = {item["name"]: item["value"] for item in origin["localStorage"]}
     assert items == {"__proto__": "kept", "length": "too"}, items
@@ -321,5 +327,15 @@ def test_a_state_replaces_what_a_kept_session_had(lone_api, site):
     assert "database Bob" in known_as(lone_api, name)
     lone_api.close(name)
     start(lone_api, name, initial_url=site.base, storage_state=state)
-    assert known_as(lone_api, name) == "cookies here=Ada known=Ada, storage Ada, database Ada, workers 1"
+    ada = "cookies here=Ada known=Ada, storage Ada, database Ada, workers 1"
+    assert known_as(lone_api, name) == ada
+    # One that a browser does not take whole changes nothing.
+    lone_api.close(name)
+    state["origins"][0]["indexedDB"][0]["stores"].append({"name": "kept"})
+    state["origins"][0]["localStorage"][0]["value"] = "Eve"
+    spec = {"session_name": name, "initial_url": site.base, "storage_state": state}
+    refusal = assert_envelope(lone_api.request("POST", "/sessions", json=spec), 422, "unprocessable")
+    assert '"site": ConstraintError' in str(refusal), refusal
+    start(lone_api, name, initial_url=site.base)
+    assert known_as(lone_api, name) == ada
     lone_api.request("DELETE", f"/sessions/{name}?profile=delete")

@@ -45,6 +45,11 @@ impl Jar {
         }
     }
 
+    /// Notes what pages have stored that was put in: what a killed browser loses of it is put back.
+    pub(super) fn remember(&self, stored: BTreeMap<String, Items>) {
+        self.storage.remember(&stored);
+    }
+
     /// The origins that were visited, as they were kept.
     pub async fn origins(&self) -> BTreeSet<String> {
         let kept = tokio::fs::read(&self.origins).await;

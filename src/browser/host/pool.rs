@@ -61,14 +61,14 @@ pub struct Lease {
     pub(in crate::browser) process: Arc<Process>,
     pub(in crate::browser) context: String,
     pub(in crate::browser) files: Files,
-    kept: Option<Kept>,
+    pub(super) kept: Option<Kept>,
     released: bool,
 }
 
 /// What a lease holds of a profile that is kept.
 #[derive(Debug)]
-struct Kept {
-    jar: Jar,
+pub(super) struct Kept {
+    pub(super) jar: Jar,
     _profile: Profile,
 }
 

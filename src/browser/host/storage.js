@@ -6,7 +6,7 @@
     i8: Int8Array, ui8: Uint8Array, ui8c: Uint8ClampedArray, i16: Int16Array, ui16: Uint16Array, i32: Int32Array,
     ui32: Uint32Array, f32: Float32Array, f64: Float64Array, bi64: BigInt64Array, bui64: BigUint64Array,
   };
-  const NUMBERS = { NaN: NaN, Infinity: Infinity, '-Infinity': -Infinity, '-0': -0 };
+  const SPECIAL = new Map([['null', null], ['undefined', undefined], ['NaN', NaN], ['Infinity', Infinity], ['-Infinity', -Infinity], ['-0', -0]]);
   // Levels of JSON in one value: whoever reads the state may stop at 128 in all.
   const DEPTH_MAX = 100;
   /** One that is there opens within this time. */
@@ -14,9 +14,17 @@
   /** One database is put in within this time. */
   const PUT_MS_MAX = 15000;
 
+  /** Things in one value: a few bytes on a disk may stand for any number. */
+  const THINGS_MAX = 1000000;
+
+  const NO_TIME = 'there was no time left to read it';
+  const NO_ROOM = 'there is no room left for it: a state has at most 12 MiB';
+
   /** What the form cannot hold. */
   class Unheld extends Error {}
-  const said = (error) => (error instanceof Unheld ? error.message : `${error.name}: ${error.message}`);
+  /** Only what we say ourselves: messages of the browser quote what is stored. */
+  const said = (error) => (error instanceof Unheld ? error.message : error.name);
+  const brief = (name) => JSON.stringify(name.slice(0, 64));
 
   /** A text that JSON holds as it is. */
   function text(value) {
@@ -34,7 +42,9 @@
       return { d: value.toJSON() };
     }
     if (value instanceof RegExp) return { r: { p: text(value.source), f: value.flags } };
-    if (value instanceof Error) return { e: { n: text(value.name), m: text(value.message), s: text(value.stack || '') } };
+    if (value instanceof Error && !(value instanceof DOMException) && value.cause === undefined) {
+      return { e: { n: text(value.name), m: text(value.message), s: text(value.stack || '') } };
+    }
     if (value instanceof ArrayBuffer) return { ab: { b: base64(value) } };
     for (const [k, type] of Object.entries(TYPED)) {
       if (value instanceof type) return { ta: { b: base64(value.buffer, value.byteOffset, value.byteLength), k } };
@@ -43,12 +53,21 @@
   }
 
   /** @returns {{plain:boolean, encoded:*}} whether JSON holds the value as it is, and how it is written where not */
-  function encode(whole) {
+  function encode(whole, bytesMax) {
     const ids = new Map();
     let plain = true;
+    let things = 0;
+    let bytes = 0;
+    const weigh = (added) => {
+      things += 1;
+      bytes += added;
+      if (things > THINGS_MAX) throw new Unheld('it has too many parts');
+      if (bytes > bytesMax) throw Object.assign(new Unheld(NO_ROOM), { ends: true });
+    };
     const special = (encoded) => { plain = false; return encoded; };
     function one(value, depth) {
       if (depth > DEPTH_MAX) throw new Unheld('it is nested too deeply');
+      weigh(typeof value === 'string' ? value.length : value?.byteLength || 0);
       if (typeof value === 'string') return text(value);
       if (typeof value === 'boolean') return value;
       if (typeof value === 'number') {
@@ -64,7 +83,7 @@
       const id = ids.size + 1;
       ids.set(value, id);
       if (Array.isArray(value)) {
-        if (Object.keys(value).length > value.length) throw new Unheld('an array in it has names');
+        if (Object.keys(value).length !== value.length) throw new Unheld('an array in it has gaps or names');
         return { a: Array.from(value, (item) => one(item, depth + 2)), id };
       }
       if (value instanceof Map) return special({ m: [...value].map(([k, v]) => ({ k: one(k, depth + 3), v: one(v, depth + 3) })), id });
@@ -81,9 +100,9 @@
     const filled = (made, fill) => { refs.set(value.id, made); fill(made); return made; };
     const inner = (item) => decode(item, refs);
     const bytes = (coded) => Uint8Array.fromBase64(coded).buffer;
-    if ('ref' in value) return refs.get(value.ref);
-    if ('v' in value) return value.v === 'null' ? null : NUMBERS[value.v];
-    if ('d' in value) return new Date(value.d);
+    if ('ref' in value && refs.has(value.ref)) return refs.get(value.ref);
+    if ('v' in value && SPECIAL.has(value.v)) return SPECIAL.get(value.v);
+    if ('d' in value && typeof value.d === 'string') return new Date(value.d);
     if ('bi' in value) return BigInt(value.bi);
     if ('e' in value) return Object.assign(new Error(value.e.m), { name: value.e.n, stack: value.e.s });
     if ('r' in value) return new RegExp(value.r.p, value.r.f);
@@ -97,7 +116,7 @@
         for (const { k, v } of value.o) Object.defineProperty(made, k, { value: inner(v), writable: true, enumerable: true, configurable: true });
       });
     }
-    throw new Error('a value is written in a way that is not known');
+    throw new Unheld('a value is written in a way that is not known');
   }
 
   /** What an event target makes of a request, as a promise. */
@@ -125,24 +144,24 @@
   const path = (keyPath) => (Array.isArray(keyPath) ? { keyPathArray: keyPath.map(text) } : keyPath === null ? {} : { keyPath: text(keyPath) });
 
   /** One record: of a store without a key path with its key. */
-  function recordOf(store, key, value) {
+  function recordOf(store, key, value, bytesMax) {
     const record = {};
     if (store.keyPath === null) {
-      const { plain, encoded } = encode(key);
+      const { plain, encoded } = encode(key, bytesMax);
       record[plain ? 'key' : 'keyEncoded'] = plain ? key : encoded;
     }
-    const { plain, encoded } = encode(value);
+    const { plain, encoded } = encode(value, bytesMax);
     record[plain ? 'value' : 'valueEncoded'] = plain ? value : encoded;
     return record;
   }
 
   /** All of a store; `count` is told of each record's length, and `leave` why one was left out. */
-  async function takeStore(store, count, leave) {
+  async function takeStore(store, count, leave, left) {
     const records = [];
     const asked = store.openCursor();
     for (let cursor = await done(asked); cursor; cursor = await done(asked)) {
       try {
-        const record = recordOf(store, cursor.primaryKey, cursor.value);
+        const record = recordOf(store, cursor.primaryKey, cursor.value, left());
         count(size(record));
         records.push(record);
       } catch (error) {
@@ -160,14 +179,15 @@
   }
 
   /** One database, as it is at one moment. */
-  async function takeDatabase(name, count, leave, ms) {
-    const db = await within(Math.min(ms, OPEN_MS_MAX), openOld(name), 'a page is about to change its form, and did not end in time');
+  async function takeDatabase(name, count, leave, left) {
+    const db = await within(OPEN_MS_MAX, openOld(name), 'a page is about to change its form, and did not end in time');
     try {
       const stores = [];
       const names = [...db.objectStoreNames];
       if (names.length) {
         const moment = db.transaction(names, 'readonly');
-        for (const store of names) stores.push(await takeStore(moment.objectStore(store), count, (why) => leave(store, why)));
+        for (const store of names) stores.push(await takeStore(moment.objectStore(store), count, (why) => leave(store, why), left));
+        count(size([name, names]));
       }
       return { name: text(name), version: db.version, stores };
     } finally {
@@ -176,7 +196,7 @@
   }
 
   /** All databases that there is room and time for; of the rest why they are left out. */
-  async function takeDatabases({ bytesLeft, bytesMax, msMax }, leftOut) {
+  async function takeDatabases(bytesLeft, msMax, leftOut) {
     const until = performance.now() + msMax;
     const databases = [];
     let taken = 0;
@@ -186,7 +206,7 @@
       const unheld = new Map();
       const count = (length) => {
         taken += length;
-        const why = taken > bytesLeft ? `a state has room for ${bytesMax >> 20} MiB, and this is more` : performance.now() > until ? 'there was no time left to read it' : null;
+        const why = taken > bytesLeft ? NO_ROOM : performance.now() > until ? NO_TIME : null;
         if (why) throw Object.assign(new Unheld(why), { ends: true });
       };
       const leave = (store, why) => {
@@ -195,8 +215,10 @@
         unheld.set(key, { ...known, records: known.records + 1 });
       };
       try {
-        const left = Math.max(0, until - performance.now());
-        databases.push(await takeDatabase(name, count, leave, left));
+        count(0);
+        const taking = takeDatabase(name, count, leave, () => bytesLeft - taken);
+        // A page that holds a store for itself holds up whoever reads it.
+        databases.push(await within(until - performance.now(), taking, NO_TIME));
         leftOut.push(...unheld.values());
       } catch (error) {
         taken = before;
@@ -207,15 +229,19 @@
   }
 
   /** @returns {string} JSON of {localStorage, indexedDB, leftOut} */
-  async function take({ withDatabases, bytesLeft, ...bounds }) {
+  async function take({ withDatabases, bytesLeft, msMax }) {
     const items = [];
     const leftOut = [];
+    let left = bytesLeft;
     for (const name of Array.from(localStorage, (_, at) => localStorage.key(at)).sort()) {
       const value = localStorage.getItem(name);
-      if (name.isWellFormed() && value.isWellFormed()) items.push({ name, value });
-      else leftOut.push({ item: name, why: 'a text in it is not Unicode' });
+      const takes = size({ name, value });
+      const why = !name.isWellFormed() || !value.isWellFormed() ? 'a text in it is not Unicode' : takes > left ? NO_ROOM : null;
+      if (why) leftOut.push({ item: name, why });
+      else items.push({ name, value });
+      left -= why ? 0 : takes;
     }
-    const databases = withDatabases ? await takeDatabases({ ...bounds, bytesLeft: bytesLeft - size(items) }, leftOut) : [];
+    const databases = withDatabases ? await takeDatabases(left, msMax, leftOut) : [];
     const told = leftOut.map((left) => Object.fromEntries(Object.entries(left).map(([key, value]) => [key, typeof value === 'string' ? value.toWellFormed() : value])));
     return JSON.stringify({ localStorage: items, indexedDB: databases, leftOut: told });
   }
@@ -225,7 +251,9 @@
     return new Promise((give, fail) => {
       const asked = indexedDB.open(name, version);
       let why = null;
+      let isNew = false;
       asked.onupgradeneeded = () => {
+        isNew = true;
         try {
           for (const store of stores) putStore(asked.result, store);
         } catch (error) {
@@ -234,7 +262,11 @@
         }
         asked.transaction.addEventListener('abort', () => { why ||= asked.transaction.error; });
       };
-      asked.onsuccess = () => { asked.result.close(); give(); };
+      asked.onsuccess = () => {
+        asked.result.close();
+        if (isNew) give();
+        else fail(new Unheld('a page or a worker has made one of that name'));
+      };
       asked.onerror = () => fail(why || asked.error);
     });
   }
@@ -256,7 +288,7 @@
       try {
         await within(PUT_MS_MAX, doing, 'this was not done in time; a page or a worker may have it open');
       } catch (error) {
-        throw new Error(`the database "${name}": ${said(error)}`);
+        throw new Error(`the database ${brief(name)}: ${said(error)}`);
       }
     };
     for (const { name } of await indexedDB.databases()) await named(name, done(indexedDB.deleteDatabase(name)));

@@ -92,7 +92,7 @@ impl Storage {
     }
 
     /// Begins with what was kept: what no page shows at once is kept on for a while.
-    fn remember(&self, kept: &BTreeMap<String, Items>) {
+    pub(super) fn remember(&self, kept: &BTreeMap<String, Items>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for (origin, items) in kept {
             let seen_now = Seen {
@@ -131,8 +131,8 @@ impl Storage {
             };
             (origin.as_str(), given)
         });
-        for (origin, why) in put(process, context, &given.collect()).await? {
-            tracing::warn!(origin, why, "what a site has stored could not be put back");
+        for (origin, _) in put(process, context, &given.collect()).await? {
+            tracing::warn!(origin, "what a site has stored could not be put back");
         }
         Ok(())
     }
@@ -207,7 +207,6 @@ pub(in crate::browser) async fn read(
         let arguments = json!({
             "withDatabases": with_databases,
             "bytesLeft": bytes_left,
-            "bytesMax": STATE_BYTES_MAX,
             "msMax": left.as_millis() as u64,
         });
         let body = call("take", &arguments)?;

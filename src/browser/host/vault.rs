@@ -15,12 +15,24 @@ use crate::model::StorageState;
 use crate::model::storage_state::{OriginState, SameSite, StoredCookie};
 
 impl Lease {
-    /// Gives the browser cookies and what pages have stored, before its first page.
+    /// Gives the browser cookies and what pages have stored, before its first page. A login that is kept gives
+    /// way only to what a browser takes whole.
     pub async fn put_state(&self, state: &StorageState) -> Result<(), Refusal> {
+        if let Some(kept) = &self.kept {
+            let trial = self.process.create_closed_context().await?;
+            let tried = self.put_into(&trial, state).await;
+            self.process.dispose_context(&trial).await;
+            tried?;
+            kept.jar.remember(state.origins.iter().map(items).collect());
+        }
+        self.put_into(&self.context, state).await
+    }
+
+    async fn put_into(&self, context: &str, state: &StorageState) -> Result<(), Refusal> {
         let browser = self.process.browser();
         for cookie in &state.cookies {
             let mut one = SetCookiesParams::new(vec![param(cookie)]);
-            one.browser_context_id = Some(self.context.clone().into());
+            one.browser_context_id = Some(context.to_owned().into());
             let set = browser.execute("put a cookie in", one).await;
             set.map_err(|error| {
                 let name: String = cookie.name.chars().take(64).collect();
@@ -32,12 +44,12 @@ impl Lease {
                 .source(error)
             })?;
         }
-        let items: Vec<Items> = state.origins.iter().map(items).collect();
-        let given = state.origins.iter().zip(&items).map(|(state, items)| {
+        let items: Vec<(String, Items)> = state.origins.iter().map(items).collect();
+        let given = state.origins.iter().zip(&items).map(|(state, (_, items))| {
             let databases = Some(state.indexed_db.as_slice());
             (state.origin.as_str(), Given { items, databases })
         });
-        let left = storage::put(&self.process, &self.context, &given.collect()).await?;
+        let left = storage::put(&self.process, context, &given.collect()).await?;
         match left.first() {
             None => Ok(()),
             Some((origin, why)) => Err(Refusal::unprocessable(format!(
@@ -57,10 +69,10 @@ pub(in crate::browser) async fn cookies(
     Ok(cookies.into_iter().map(stored).collect())
 }
 
-fn items(state: &OriginState) -> Items {
+fn items(state: &OriginState) -> (String, Items) {
     let items = state.local_storage.iter();
     let items = items.map(|item| (item.name.clone(), item.value.clone().into()));
-    items.collect()
+    (state.origin.clone(), items.collect())
 }
 
 fn stored(cookie: Cookie) -> StoredCookie {

@@ -65,10 +65,13 @@ impl Visitor {
         script.return_by_value = Some(true);
         script.await_promise = Some(true);
         let running = self.page.execute_unbounded(OPERATION, script);
-        let Ok(answer) = timeout(within, running).await else {
-            return Ok(Err("it was not done in time".to_owned()));
+        let answer = match timeout(within, running).await {
+            Err(_) => return Ok(Err("it was not done in time".to_owned())),
+            Ok(Err(Error::Gone)) => return Err(Error::Gone),
+            // What an origin has stored may be more than its process holds.
+            Ok(Err(_)) => return Ok(Err("the browser gave it up".to_owned())),
+            Ok(Ok(answer)) => answer,
         };
-        let answer = answer?;
         Ok(match answer.exception_details {
             None => Ok(answer.result.value.unwrap_or_default()),
             Some(thrown) => Err(first_line(thrown)),
@@ -101,6 +104,14 @@ impl Visitor {
             }
         });
         matches!(there.await, Ok(Ok(())))
+    }
+}
+
+impl Drop for Visitor {
+    fn drop(&mut self) {
+        if let Some(id) = self.page.id() {
+            self.page.forget(id);
+        }
     }
 }
 

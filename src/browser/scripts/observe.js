@@ -1,6 +1,6 @@
 // observe.js: tells significant DOM changes, coalesced, and waits for quiet.
 //
-// Told by `__ghostcastNotify('{"kind":"dom","change_type":…}')`, and `{"kind":"title"}` of the page: the first change
+// Told by `__ghostcastNotify('{"kind":"dom","change_type":…}')`, and `{"kind":"title","text":…}` of the page: the first change
 // of a type at once, then at most one per window. Style and class are not observed at all, so an animation costs nothing.
 (() => {
   const gc = globalThis.__ghostcast;
@@ -74,7 +74,8 @@
   function noteTitle() {
     if (window !== window.top) return;
     const now = d.title(document);
-    if (now === title) return;
+    // What waits to be told may have lost its timer.
+    if (now === title && !windows.get('title').more) return;
     title = now;
     report('title');
   }
@@ -137,7 +138,7 @@
   }
   function notify(type) {
     if (!Object.hasOwn(globalThis, '__ghostcastNotify')) return;
-    const told = type === 'title' ? { kind: type } : { kind: 'dom', change_type: type };
+    const told = type === 'title' ? { kind: type, text: title } : { kind: 'dom', change_type: type };
     try { globalThis.__ghostcastNotify(JSON.stringify(told)); } catch { /* nobody listens */ }
   }
 

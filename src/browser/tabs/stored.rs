@@ -1,6 +1,9 @@
 //! What sites know a session by: its cookies, and what its pages have stored.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tracing::Instrument;
 
 use super::Tabs;
 use super::facts::Facts;
@@ -29,11 +32,19 @@ impl Tabs {
             state.known.insert(target.inner().clone(), Facts::default());
             target
         };
-        let stored = storage::read(&process, &target, origins, with_databases).await;
-        self.inner.forget(target.inner()).await;
+        let inner = Arc::clone(&self.inner);
+        // To its end, though the caller may hang up: a page is not left behind.
+        let reading = self.inner.ground.tracker.spawn(
+            async move {
+                let stored = storage::read(&process, &target, origins, with_databases).await;
+                inner.forget(target.inner()).await;
+                stored
+            }
+            .in_current_span(),
+        );
         Ok(StorageState {
             cookies,
-            origins: stored?,
+            origins: reading.await.map_err(|_| Error::Gone)??,
             ..StorageState::default()
         })
     }

@@ -158,6 +158,9 @@ impl Listener {
             // What changes on Chromium's own page is our doing.
             ("dom", _) if self.on_error_page => None,
             ("dom", _) => notification.change_type.map(PageEvent::Dom),
+            ("title", _) if self.on_error_page => None,
+            ("title", Some(title)) if !title.is_empty() => Some(PageEvent::Titled(cut(&title))),
+            // A page without one is called by its address.
             ("title", _) => {
                 self.ask_title();
                 None
