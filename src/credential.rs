@@ -12,23 +12,23 @@ const RANDOM_BYTES: usize = 32;
 
 /// The SHA-256 of a token; two are compared in a time that does not tell where they differ.
 #[derive(Clone, Copy)]
-pub(super) struct Digest([u8; 32]);
+pub struct Digest([u8; 32]);
 
 impl Digest {
     /// The digest of a token.
-    pub(super) fn of(token: &str) -> Self {
+    pub fn of(token: &str) -> Self {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
         Self(bytes)
     }
 
     /// Whether both are of the same token.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    pub fn is(&self, other: &Self) -> bool {
         verify_slices_are_equal(&self.0, &other.0).is_ok()
     }
 
     /// The digest itself, to find what is made by chance.
-    pub(super) const fn bytes(self) -> [u8; 32] {
+    pub const fn bytes(self) -> [u8; 32] {
         self.0
     }
 }
@@ -46,7 +46,7 @@ impl std::fmt::Debug for Digest {
 }
 
 /// A token that nobody can guess: 256 bits by chance.
-pub(super) fn random(prefix: &str) -> Result<String, Error> {
+pub fn random(prefix: &str) -> Result<String, Error> {
     let mut bytes = [0; RANDOM_BYTES];
     rand::fill(&mut bytes)
         .map_err(|error| Error::internal("the system gives no random numbers").source(error))?;
@@ -54,7 +54,7 @@ pub(super) fn random(prefix: &str) -> Result<String, Error> {
 }
 
 /// What was encoded as base64url, with or without its padding.
-pub(super) fn decoded(text: &str) -> Option<String> {
+pub fn decoded(text: &str) -> Option<String> {
     let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
     String::from_utf8(bytes).ok()
 }

@@ -2,7 +2,8 @@
 //!
 //! In reading order:
 //! - [`model`]: the nouns; [`error`], [`config`]: what goes wrong and what can be set.
-//! - `disk`: what several parts do on a disk in the same way; `memory`: what the allocator keeps.
+//! - [`credential`]: tokens, compared and made; `disk`: what several parts do on a disk in the same way;
+//!   `memory`: what the allocator keeps.
 //! - [`media`]: pictures in, access units out; pure.
 //! - [`browser`]: Chromium: processes, pages, input, elements, capture, the gate to the network.
 //! - [`rtc`]: WebRTC peers; pure, in a thin driver.
@@ -22,6 +23,7 @@ pub mod app;
 pub mod browser;
 pub mod cli;
 pub mod config;
+pub mod credential;
 pub mod demo;
 mod disk;
 pub mod error;

@@ -12,9 +12,10 @@ use futures::StreamExt;
 use url::form_urlencoded;
 
 use super::rules::{self, Need};
-use super::{Caller, Presented, Unknown, credential};
+use super::{Caller, Presented, Unknown};
 use crate::api::place::Place;
 use crate::api::{Doors, auth, grpc};
+use crate::credential;
 use crate::error::Error;
 use crate::model::Right;
 

@@ -6,7 +6,6 @@
 //! opened it: [`Caller::gone`].
 
 mod caller;
-mod credential;
 mod failures;
 mod guard;
 mod passes;
@@ -20,12 +19,12 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::caller::Caller;
-use self::credential::Digest;
 use self::failures::Failures;
 pub(super) use self::guard::guard;
 pub(super) use self::passes::Made;
 use self::passes::{Passes, SHARE};
 use crate::config::{self, TokenForm};
+use crate::credential::Digest;
 use crate::error::Error;
 use crate::model::{Scope, SessionId};
 use crate::session::Manager;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Caller;
 use super::caller;
-use super::credential::{Digest, random};
+use crate::credential::{Digest, random};
 use crate::error::Error;
 use crate::model::{Scope, SessionId};
 
