@@ -24,8 +24,14 @@ pub(super) async fn known(State(doors): State<Doors>, request: Request, next: Ne
             .and_then(|program| program.to_str().ok())
             .map(str::to_owned),
         token: label(request.extensions().get()),
+        base: base(request.extensions().get()),
     };
     asker.scope(next.run(request)).await
+}
+
+/// The service's address as a caller wrote it.
+pub(super) fn base(caller: Option<&Caller>) -> Option<String> {
+    caller?.base().map(str::to_owned)
 }
 
 /// What a caller's token is called.

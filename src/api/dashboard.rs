@@ -12,7 +12,7 @@ use crate::error::Error;
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; \
                       base-uri 'none'; form-action 'self'";
 
-const ASSETS: [(&str, &str); 17] = [
+const ASSETS: [(&str, &str); 20] = [
     ("api.js", include_str!("../dashboard/api.js")),
     ("app.js", include_str!("../dashboard/app.js")),
     ("demo.css", include_str!("../dashboard/demo.css")),
@@ -22,12 +22,15 @@ const ASSETS: [(&str, &str); 17] = [
     ("events.js", include_str!("../dashboard/events.js")),
     ("facts.js", include_str!("../dashboard/facts.js")),
     ("format.js", include_str!("../dashboard/format.js")),
+    ("hands.js", include_str!("../dashboard/hands.js")),
     ("icon.svg", include_str!("../dashboard/icon.svg")),
     ("log.js", include_str!("../dashboard/log.js")),
     ("notices.js", include_str!("../dashboard/notices.js")),
     ("recording.js", include_str!("../dashboard/recording.js")),
     ("rooms.js", include_str!("../dashboard/rooms.js")),
     ("style.css", include_str!("../dashboard/style.css")),
+    ("takeover.css", include_str!("../dashboard/takeover.css")),
+    ("takeover.js", include_str!("../dashboard/takeover.js")),
     ("theme.js", include_str!("../dashboard/theme.js")),
     ("whep.js", include_str!("../dashboard/whep.js")),
 ];
@@ -42,6 +45,11 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route(
             "/demo",
             get(|| async { page(include_str!("../dashboard/demo.html")) }),
+        )
+        // The same page for every link: its script enters by the token in its address.
+        .route(
+            "/takeover/{token}",
+            get(|| async { page(include_str!("../dashboard/takeover.html")) }),
         )
         .route("/assets/{name}", get(asset))
 }

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::model::{EndReason, SessionState};
 use crate::processes;
 use crate::refusals::LIMITS;
+use crate::session::control::Cause;
 
 /// Buckets of what is measured in seconds, from a cursor's blend to a slow navigation.
 const SECONDS: [f64; 14] = [
@@ -95,18 +96,23 @@ fn describe() {
     for (kind, outcome) in [
         ("ticket", "issued"),
         ("ticket", "used"),
+        ("link", "issued"),
+        ("link", "used"),
         ("share", "issued"),
         ("share", "revoked"),
     ] {
         metrics::counter!("ghostcast_passes_total", "kind" => kind, "outcome" => outcome)
             .absolute(0);
     }
+    for cause in Cause::ALL {
+        metrics::counter!("ghostcast_control_changes_total", "cause" => cause.as_str()).absolute(0);
+    }
     for stage in ["decode", "compose", "encode"] {
         let _ = metrics::histogram!("ghostcast_stage_seconds", "stage" => stage);
     }
 }
 
-const COUNTERS: [(&str, &str); 33] = [
+const COUNTERS: [(&str, &str); 34] = [
     (
         "ghostcast_renderers_ended_total",
         "Pages that were ended because they took more memory than they may",
@@ -165,6 +171,10 @@ const COUNTERS: [(&str, &str); 33] = [
         "Tickets and links to watch by, by kind and outcome",
     ),
     ("ghostcast_actions_total", "Actions, by type and outcome"),
+    (
+        "ghostcast_control_changes_total",
+        "Times that the wheel got another owner, or a person was asked for, by cause",
+    ),
     (
         "ghostcast_http_requests_total",
         "Requests answered, by method, path and status",

@@ -12,6 +12,7 @@ mod control;
 mod dashboard;
 mod downloads;
 mod drain;
+mod drive;
 mod ended;
 mod farewell;
 mod file;
@@ -31,6 +32,7 @@ mod share;
 mod stats;
 mod status;
 mod subscribe;
+mod takeover;
 mod tickets;
 mod watch;
 mod ws;
@@ -190,10 +192,18 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
 
 /// What is made from a token: tickets, and links to watch by.
 fn pass_routes() -> Router<Doors> {
-    Router::new().route("/tickets", post(tickets::issue)).route(
-        "/sessions/{room_name}/share",
-        post(share::share).delete(share::revoke),
-    )
+    Router::new()
+        .route("/tickets", post(tickets::issue))
+        .route(
+            "/sessions/{room_name}/share",
+            post(share::share).delete(share::revoke),
+        )
+        .route(
+            "/sessions/{room_name}/takeover",
+            post(takeover::invite).delete(takeover::revoke),
+        )
+        .route("/sessions/{room_name}/drive", get(drive::drive))
+        .route("/takeover", post(takeover::enter))
 }
 
 /// Recordings, of one session and of all.

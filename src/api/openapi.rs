@@ -6,8 +6,8 @@ use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    actions, control, downloads, drain, ended, health, metrics, recordings, screenshots, sessions,
-    share, stats, status, tickets, watch, ws,
+    actions, control, downloads, drain, drive, ended, health, metrics, recordings, screenshots,
+    sessions, share, stats, status, takeover, tickets, watch, ws,
 };
 
 #[derive(OpenApi)]
@@ -56,6 +56,10 @@ use super::{
         watch::end,
         share::share,
         share::revoke,
+        takeover::invite,
+        takeover::revoke,
+        takeover::enter,
+        drive::drive,
         tickets::issue,
         health::health,
         health::live,

@@ -1,6 +1,6 @@
 //! `POST /sessions/{room_name}/share`: a link by which people watch one session without a token.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
@@ -11,11 +11,12 @@ use url::Url;
 use utoipa::ToSchema;
 
 use super::Doors;
-use super::access::Caller;
+use super::access::{self, Caller};
 use super::body::OptionalJsonBody;
 use super::status::ErrorBody;
 use crate::error::Error;
-use crate::model::{SessionRecord, UnixTime};
+use crate::model::{Right, SessionRecord, UnixTime};
+use crate::session::Link;
 
 /// How long a link is good where nobody says, seconds.
 const TTL_S: u64 = 3_600;
@@ -46,7 +47,7 @@ pub(super) struct Share {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Revoked {
     /// Links that were good until now.
-    revoked: usize,
+    pub(super) revoked: usize,
 }
 
 /// Makes a link for a caller, who has been let in.
@@ -68,7 +69,17 @@ pub(super) fn make(
     let mut page =
         page.map_err(|error| Error::internal("the service has no address").source(error))?;
     let life = Duration::from_secs(ttl_s);
-    let made = doors.access.share(caller, record.session_id, life)?;
+    let link = Link {
+        session: record.session_id,
+        right: Right::Watch,
+        name: None,
+        gone: caller.gone.child_token(),
+    };
+    let made = doors
+        .manager
+        .links()
+        .make(link, life, false, Instant::now())?;
+    access::count_pass("share", "issued");
     let key = record.channel();
     page.query_pairs_mut().append_pair("room", key.as_str());
     page.set_fragment(Some(&format!("share={}", made.token)));
@@ -99,6 +110,16 @@ pub(super) async fn share(
     Ok((StatusCode::CREATED, headers, Json(share)).into_response())
 }
 
+/// Ends the links of a session by which this may be done; answers how many there were.
+pub(super) fn end_links(doors: &Doors, record: &SessionRecord, right: Right) -> usize {
+    let links = doors.manager.links();
+    let revoked = links.revoke(record.session_id, right, Instant::now());
+    for _ in 0..revoked {
+        access::count_pass("share", "revoked");
+    }
+    revoked
+}
+
 /// End all links by which people watch the session. Whoever watches by one is sent away.
 #[utoipa::path(delete, path = "/sessions/{room_name}/share", tag = "watch",
     params(("room_name" = String, Path, description = "Session id, name or room")), responses(
@@ -111,6 +132,6 @@ pub(super) async fn revoke(
 ) -> Result<Json<Revoked>, Error> {
     let record = doors.manager.record(&room)?;
     Ok(Json(Revoked {
-        revoked: doors.access.revoke(record.session_id),
+        revoked: end_links(&doors, &record, Right::Watch),
     }))
 }

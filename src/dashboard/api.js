@@ -3,6 +3,7 @@
 const TOKEN_KEY = 'ghostcast.token';
 const SHARED_KEY = 'ghostcast.shared';
 const EVENTS_PROTOCOL = 'ghostcast.events.v1';
+const DRIVE_PROTOCOL = 'ghostcast.drive.v1';
 const BEARER_PROTOCOL = 'ghostcast.bearer.';
 const TIMEOUT_MS = 10_000;
 /** Statuses that stay as they are, however often one asks. */
@@ -107,6 +108,21 @@ export function eventsUrl(room, since) {
 
 /** A WebSocket's protocols: the token goes among them, since a browser sends no header with one. */
 export const eventsProtocols = () => [EVENTS_PROTOCOL, ...(token ? [BEARER_PROTOCOL + base64url(token)] : [])];
+
+/** Enters by the token of a link; gives the token to go on with, the role and the session. */
+export async function enter(link) {
+  const headers = { 'Content-Type': 'application/json' };
+  return (await request('/takeover', { method: 'POST', headers, body: JSON.stringify({ token: link }) })).json();
+}
+
+/** Where a person takes part in a session, at the seat that they had before. */
+export function driveUrl(room, seat) {
+  const url = new URL(`/sessions/${encodeURIComponent(room)}/drive`, location.origin.replace(/^http/, 'ws'));
+  if (seat) url.search = new URLSearchParams({ seat });
+  return url;
+}
+
+export const driveProtocols = () => [DRIVE_PROTOCOL, ...(token ? [BEARER_PROTOCOL + base64url(token)] : [])];
 
 function base64url(text) {
   const bytes = String.fromCharCode(...new TextEncoder().encode(text));

@@ -17,6 +17,8 @@ pub const AGENT_NAME_FRAMEWORK: &str = "lk.agent.name";
 pub const ATTRIBUTE_STATE: &str = "browser.state";
 /// Own attribute: the address of the page.
 pub const ATTRIBUTE_URL: &str = "browser.url";
+/// Own attribute: who has the wheel, `agent`, `human` or `nobody`.
+pub const ATTRIBUTE_CONTROL: &str = "browser.control";
 /// Own attribute: the session's id.
 pub const ATTRIBUTE_SESSION: &str = "browser.session";
 

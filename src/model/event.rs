@@ -107,7 +107,7 @@ pub enum EventBody {
         default_value: Option<String>,
         /// Whether it was accepted (OK) or dismissed (Cancel); null while it is open.
         accepted: Option<bool>,
-        /// Who answered it: `agent`, `policy` or `timeout`; null while it is open.
+        /// Who answered it: `agent`, `person`, `policy` or `timeout`; null while it is open.
         handled_by: Option<HandledBy>,
     },
     /// Opt-in: a download began or ended.
@@ -145,6 +145,22 @@ pub enum EventBody {
         /// Seconds until then.
         in_s: u64,
     },
+    /// Opt-in: somebody else drives, or a person is asked for.
+    Control {
+        /// Who has the wheel now: `agent`, `human` or `nobody`.
+        owner: &'static str,
+        /// Why: `requested`, `taken`, `done`, `declined`, `gone`, `idle`, `withdrawn`, `expired`, `asked`.
+        cause: &'static str,
+        /// The person that it is about.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        who: Option<String>,
+        /// The agent's request that it is about.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
+        /// What the agent asked a person for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// This subscriber was too slow and missed events; sent whether asked for or not.
     Lagged {
         /// How many events were missed; at least so many where the number asked for was of
@@ -181,7 +197,7 @@ pub const EVENT_TYPES_DEFAULT: [&str; 6] = [
 ];
 
 /// The event types that come only on request by `?types=`.
-pub const EVENT_TYPES_OPTIONAL: [&str; 8] = [
+pub const EVENT_TYPES_OPTIONAL: [&str; 9] = [
     "stream_state",
     "action_started",
     "settled",
@@ -190,6 +206,7 @@ pub const EVENT_TYPES_OPTIONAL: [&str; 8] = [
     "console",
     "recording",
     "session_ending",
+    "control",
 ];
 
 impl EventBody {
@@ -210,6 +227,7 @@ impl EventBody {
             Self::Console { .. } => "console",
             Self::Recording { .. } => "recording",
             Self::SessionEnding { .. } => "session_ending",
+            Self::Control { .. } => "control",
             Self::Lagged { .. } => "lagged",
         }
     }

@@ -3,10 +3,12 @@
 pub mod address;
 pub mod allowlist;
 pub mod command;
+pub mod control;
 pub mod databases;
 pub mod ended;
 pub mod event;
 pub mod geometry;
+pub mod hand;
 pub mod ids;
 mod kept;
 pub mod keys;

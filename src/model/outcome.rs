@@ -173,6 +173,8 @@ impl DialogPolicy {
 pub enum HandledBy {
     /// An action `handle_dialog`.
     Agent,
+    /// A person who drives.
+    Person,
     /// The session's `dialogs`, which is not `ask`.
     Policy,
     /// Nobody did in time, so it was dismissed.
@@ -184,6 +186,7 @@ impl HandledBy {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Agent => "agent",
+            Self::Person => "person",
             Self::Policy => "policy",
             Self::Timeout => "timeout",
         }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::allowlist;
+use super::control::ControlStatus;
 use super::geometry::Size;
 use super::ids::{RoomName, SessionId, SessionName};
 use super::outcome::DialogPolicy;
@@ -509,6 +510,8 @@ pub struct SessionRecord {
     pub cursor: Option<super::geometry::Point>,
     /// What becomes of the dialogs that the page opens.
     pub dialogs: DialogPolicy,
+    /// Who drives: the agent, or a person who has taken the wheel.
+    pub control: ControlStatus,
     /// The `action_id` of the action under way; null when none is.
     pub running_action: Option<String>,
     /// Actions that wait behind it.

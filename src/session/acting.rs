@@ -62,7 +62,7 @@ impl SessionHandle {
     fn ask_for(&self, order: Order, action: ActionRequest, answer: Answer) -> Result<(), Error> {
         let request = Request::Act {
             order,
-            asker: Asker::current(),
+            asker: Box::new(Asker::current()),
             action,
             answer,
         };

@@ -34,6 +34,8 @@ pub struct Asker {
     pub program: Option<String>,
     /// What the token is called that they came with.
     pub token: Option<String>,
+    /// The service's address as they wrote it, with a slash at the end.
+    pub base: Option<String>,
 }
 
 impl Asker {
@@ -44,6 +46,7 @@ impl Asker {
             address: None,
             program: None,
             token: None,
+            base: None,
         }
     }
 

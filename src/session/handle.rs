@@ -15,6 +15,7 @@ use super::remembered::Remembered;
 use super::request::{Reply, Request};
 use super::stage::Stage;
 use super::visited::Visited;
+use super::wheel::Wheel;
 use crate::browser::capture::Easel;
 use crate::browser::tabs::Tabs;
 use crate::error::Error;
@@ -55,6 +56,8 @@ pub struct SessionHandle {
     pub(super) used: Used,
     /// Where its pages have been.
     pub(super) visited: Visited,
+    /// Who drives it.
+    pub(super) wheel: Wheel,
 }
 
 impl SessionHandle {

@@ -177,6 +177,7 @@ mod tests {
             address: Some([127, 0, 0, 1].into()),
             program: None,
             token: Some("ops".to_owned()),
+            base: None,
         };
         journal.ended(Some(&asker), "a", "click", &result);
         journal.ended(None, "b", &"y".repeat(1_000), &result);

@@ -8,6 +8,7 @@ use super::Manager;
 use super::handle::SessionHandle;
 use crate::config;
 use crate::livekit::Company;
+use crate::model::control::ControlOwner;
 use crate::model::session::LiveKitStatus;
 use crate::model::{End, EndReason, EventBody, SessionRecord, SessionSpec};
 
@@ -137,7 +138,8 @@ fn is_in_use(record: &SessionRecord, company: Company) -> bool {
     let is_watched = record.viewers.whep > 0 || record.viewers.livekit && has_people;
     let is_heard = record.connections > 0 && record.livekit == LiveKitStatus::None;
     let is_busy = record.running_action.is_some() || record.queued_actions > 0;
-    is_watched || is_heard || is_busy
+    let is_driven = record.control.owner == ControlOwner::Human;
+    is_watched || is_heard || is_busy || is_driven
 }
 
 impl Manager {

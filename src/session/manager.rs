@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::handle::SessionHandle;
 use super::journal::Journal;
 use super::keeping::Keeping;
+use super::links::Links;
 use super::machine::still_starting;
 use super::memory::Overgrown;
 use super::slots::{self, Slot, Slots};
@@ -95,6 +96,7 @@ impl Manager {
         let ground = Ground {
             vision,
             shelf: start::shelf(&first.recording),
+            links: Links::default(),
             registry,
             overgrown: Overgrown::default(),
             journal,
@@ -124,6 +126,11 @@ impl Manager {
     /// Why nothing can be kept on disk, as far as is known.
     pub fn registry_problem(&self) -> Option<String> {
         self.ground.registry.problem()
+    }
+
+    /// The links by which people come to sessions.
+    pub fn links(&self) -> &Links {
+        &self.ground.links
     }
 
     /// Starts a session, or finds the one of that name.

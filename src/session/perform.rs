@@ -11,8 +11,10 @@ use super::actor::Asking;
 use super::expects::{self, Present};
 use super::handle::refused;
 use super::masking;
+use super::people;
 use super::queue::Interrupt;
 use super::studio::Studio;
+use super::wheel::Wheel;
 use crate::browser::act::{self, Cues, Stage};
 use crate::browser::capture::Easel;
 use crate::browser::gate::Gate;
@@ -51,6 +53,7 @@ pub(super) struct Kit {
     /// Where files lie that may be uploaded by path; empty for nowhere.
     pub(super) uploads_dir: std::sync::Arc<std::path::Path>,
     pub(super) secrets: Secrets,
+    pub(super) wheel: Wheel,
     /// Most pictures a second.
     pub(super) fps: u32,
 }
@@ -85,6 +88,7 @@ pub(super) struct Performed {
 pub(super) async fn perform(
     kit: Kit,
     request: ActionRequest,
+    base: Option<String>,
     interrupted: impl Future<Output = Interrupt>,
 ) -> Performed {
     let started = Instant::now();
@@ -105,7 +109,7 @@ pub(super) async fn perform(
     let outcome = match wanted {
         Ok(command) => tokio::select! {
             biased;
-            outcome = carry_out(&kit, &page, &command, &is_password) => outcome,
+            outcome = carry_out(&kit, &page, &command, base.as_deref(), &is_password) => outcome,
             why = interrupted => {
                 if why != Interrupt::Yield {
                     stop_loading(&kit, &page).await;
@@ -180,6 +184,11 @@ pub(super) fn cut_short(why: Interrupt) -> ActionError {
             ActionErrorKind::OutcomeUnknown,
             "The action took too long and was given up, and it is not known what it did. Get the page's \
              context and look before doing it again.",
+        ),
+        Interrupt::Taken => (
+            ActionErrorKind::HumanInControl,
+            "A person took the wheel while the action was under way, and it is not known what it did. Wait \
+             for the control event that says that it is given back, then get the page's context.",
         ),
         Interrupt::Yield => (
             ActionErrorKind::Timeout,
@@ -283,8 +292,14 @@ async fn carry_out(
     kit: &Kit,
     page: &Page,
     command: &Command,
+    base: Option<&str>,
     is_password: &OnceLock<bool>,
 ) -> Result<Outcome, ActionError> {
+    match command {
+        Command::RequestHuman(wanted) => return people::ask(&kit.wheel, wanted, base),
+        Command::WithdrawRequest => return people::withdraw(&kit.wheel),
+        _ => {}
+    }
     let stage = Stage {
         tabs: &kit.tabs,
         page,

@@ -43,6 +43,8 @@ pub enum Kind {
     Navigation,
     /// An action whose target is an index, which means an element of the page at that time.
     OfIndex,
+    /// It only looks, and so goes on while a person drives.
+    Passive,
     /// Any other action.
     Plain,
 }
@@ -67,6 +69,8 @@ pub enum Interrupt {
     Cancelled,
     /// A newer navigation takes its place.
     Superseded,
+    /// A person has taken the wheel.
+    Taken,
     /// It has run for as long as it may.
     Overdue,
     /// It is the opening, and has kept others waiting for long enough. Its page may go on loading.
@@ -90,6 +94,8 @@ pub enum Why {
     WaitedTooLong,
     /// It was cancelled before it began.
     Cancelled,
+    /// A person has taken the wheel.
+    Taken,
     /// The page that its index was for is no longer there.
     PageChanged,
     /// It did not end when it was told to.
@@ -259,6 +265,28 @@ impl Queue {
         for entry in running.into_iter().chain(waiting) {
             self.end_one(entry.id, why, &mut steps);
         }
+        steps
+    }
+
+    /// A person has taken the wheel: what acts on the page ends. The opening goes on, and so does what only
+    /// looks.
+    pub fn give_way(&mut self, now: Instant, place: Place) -> Vec<Step> {
+        let stays = |kind: Kind| matches!(kind, Kind::Opening | Kind::Passive);
+        let mut steps = Vec::new();
+        if let Some(running) = &mut self.running
+            && !stays(running.entry.kind)
+        {
+            running.interrupt(now, Interrupt::Taken, &mut steps);
+        }
+        let (left, ended) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|waiting| stays(waiting.entry.kind));
+        self.waiting = left;
+        let ended: VecDeque<Waiting> = ended;
+        for waiting in ended {
+            self.end_one(waiting.entry.id, Why::Taken, &mut steps);
+        }
+        self.go_on(now, place, &mut steps);
         steps
     }
 

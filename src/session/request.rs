@@ -52,7 +52,7 @@ pub(super) enum Request {
     Touch,
     Act {
         order: Order,
-        asker: Asker,
+        asker: Box<Asker>,
         action: ActionRequest,
         answer: Answer,
     },

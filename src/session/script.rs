@@ -95,6 +95,12 @@ impl SessionHandle {
             return Err(Error::invalid_input("timeout_ms is out of range")
                 .hint(format!("Use 1 to {TIMEOUT_MS_MAX}.")));
         }
+        if let Some((who, since)) = self.wheel.driver() {
+            return Err(Error::conflict(format!(
+                "{who} has taken the wheel (since {since}), and no script of yours runs meanwhile"
+            ))
+            .hint("Wait for the control event that says that it is given back."));
+        }
         let page = self.tabs.present().await;
         if page.dialog().is_some_and(|dialog| dialog.is_open()) {
             return Err(Error::conflict(

@@ -13,6 +13,7 @@ use super::journal::Journal;
 use super::keeping::Keeping;
 use super::ledger::Ledger;
 use super::limits::{self, Used};
+use super::links::Links;
 use super::logbook::Logbook;
 use super::memory::Overgrown;
 use super::outlets;
@@ -24,6 +25,7 @@ use super::stage::Stage;
 use super::studio::Studio;
 use super::supervise::caught;
 use super::visited::Visited;
+use super::wheel::Wheel;
 use crate::browser::capture::Easel;
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
 use crate::browser::{self, Jar, Lease, Pool, Profile, TabEvent, Tabs};
@@ -31,6 +33,7 @@ use crate::config::{self, Config, Live};
 use crate::error::{Error, ErrorKind};
 use crate::events;
 use crate::model::allowlist::{self, Allowlist};
+use crate::model::control::ControlStatus;
 use crate::model::session::{LiveKitStatus, VideoStats, Viewers};
 use crate::model::{Kept, SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
 use crate::publish::record::{self, Shelf};
@@ -54,6 +57,7 @@ pub(super) struct Ground {
     pub(super) shelf: Shelf,
     pub(super) registry: Registry,
     pub(super) overgrown: Overgrown,
+    pub(super) links: Links,
     pub(super) journal: Journal,
     pub(super) tracker: TaskTracker,
     pub(super) cancel: CancellationToken,
@@ -88,6 +92,7 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
         recording: None,
         cursor: None,
         dialogs: spec.dialogs,
+        control: ControlStatus::default(),
         running_action: None,
         queued_actions: 0,
         allowed_domains: spec.allowed_domains.clone(),
@@ -196,6 +201,8 @@ pub(super) async fn start(
     };
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (record_sender, record) = watch::channel(record);
+    let address = format!("http://{}/", config.server.listen);
+    let wheel = Wheel::new(record.borrow().session_id, ground.links, address);
     let ledger = Ledger::new(ground.journal.of(&record.borrow()));
     let (kept, visited) = (keeping.clone(), visited(lease.jar()).await);
     let kept = kept.run(record.clone(), tabs.clone(), lease.jar(), visited.clone());
@@ -216,6 +223,7 @@ pub(super) async fn start(
         company: stage.outlets.company(),
         used: Used::default(),
         visited: visited.clone(),
+        wheel,
     };
     let (kit, sketches) = kit(&config, tabs, gate, stage.studio.clone(), &handle);
     let actor = Actor {
@@ -229,6 +237,7 @@ pub(super) async fn start(
         ledger: handle.ledger.clone(),
         logbook: handle.logbook.clone(),
         visited,
+        wheel: handle.wheel.clone(),
         kit,
         stage,
         lease: Some(lease),
@@ -347,6 +356,7 @@ fn kit(
         config: config.session.clone(),
         uploads_dir: config.browser.uploads_dir.as_path().into(),
         secrets: handle.secrets.clone(),
+        wheel: handle.wheel.clone(),
         fps: handle.record.borrow().fps,
     };
     (kit, asked)

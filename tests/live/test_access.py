@@ -83,6 +83,10 @@ ROUTES_NEED = {
     ("delete", "/sessions/{}/recording"): "control",
     ("post", "/sessions/{}/share"): "control",
     ("delete", "/sessions/{}/share"): "control",
+    ("post", "/sessions/{}/takeover"): "control",
+    ("delete", "/sessions/{}/takeover"): "control",
+    # To watch and to ask; the wheel itself is asked about when it is taken.
+    ("get", "/sessions/{}/drive"): "watch",
     ("get", "/recordings"): "watch all",
     # Of no session's recording.
     ("get", "/recordings/{}"): "watch all",

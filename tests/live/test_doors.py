@@ -17,7 +17,7 @@ from support.mcp import McpClient, http_server
 from support.wait import wait_for
 
 # What differs from one run of the same thing to the next, on a busy machine at least.
-PASSING = {"settle_ms", "settled"}
+PASSING = {"settle_ms", "settled", "request_id", "takeover_url", "expires_at"}
 # What all doors tell of an action, in the same words.
 TOLD = ("success", "error_kind", "error", "data", "delivery", "effect", "target", "retry", "changes")
 
@@ -176,6 +176,11 @@ def steps(visit, tall, hands):
         ("close_tab", {"tab": 2}),
         ("switch_tab", {"tab": 2}),
         ("close_tab", {}),
+        ("withdraw_request", {}),
+        ("request_human", {"reason": "Log in."}),
+        ("request_human", {"reason": "Twice."}),
+        ("withdraw_request", {}),
+        ("request_human", {"wait_s": 1}),
         ("click", {"index": 9999}),
         ("click", {"index": "9999"}),
         ("click", {"index": "nine"}),

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::model::{
     EndedSession, Reach, Right, RoomName, Scope, SessionId, SessionRecord, SessionSpec,
 };
-use crate::session::{Manager, names, names_of_ended};
+use crate::session::{Link, Manager, names, names_of_ended};
 
 /// Who calls.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub(in super::super) struct Caller {
     pub(in super::super) gone: CancellationToken,
     /// What stood for a token.
     pass: Option<Pass>,
+    /// The link that they came by.
+    link: Option<Link>,
 }
 
 /// What stands for a token.
@@ -33,7 +35,7 @@ pub(in super::super) struct Caller {
 pub(super) enum Pass {
     /// A ticket, for one request.
     Ticket,
-    /// A link to watch by.
+    /// A link to a session.
     Link,
 }
 
@@ -46,7 +48,33 @@ impl Caller {
             base: None,
             gone,
             pass: None,
+            link: None,
         }
+    }
+
+    /// Whoever comes by a link, who may look at its session, and drive it where the link says so.
+    pub(super) fn by_link(link: Link) -> Self {
+        let scope = Scope::watch(link.session.to_string());
+        let caller = Self::new(None, Arc::new(scope), link.gone.clone());
+        Self {
+            link: Some(link),
+            ..caller.by(Pass::Link)
+        }
+    }
+
+    /// Whether they may drive the session with that name, room or id.
+    pub(in super::super) fn may_drive(&self, manager: &Manager, key: &str) -> bool {
+        match &self.link {
+            Some(link) => link.right >= Right::Control,
+            None => self.may(Right::Control, manager, key).is_ok(),
+        }
+    }
+
+    /// What they are called as people.
+    pub(in super::super) fn person(&self) -> &str {
+        let link = self.link.as_ref();
+        let named = link.and_then(|link| link.name.as_deref());
+        named.or(self.label()).unwrap_or("somebody")
     }
 
     /// The same, who came by this.
@@ -59,7 +87,7 @@ impl Caller {
     pub(super) fn may_converse(&self) -> Result<(), Error> {
         match self.pass {
             Some(Pass::Link) => Err(Error::forbidden(
-                "a link to watch by opens no MCP conversation",
+                "a link to a session opens no MCP conversation",
             )
             .hint("Use a token of the service.")),
             Some(Pass::Ticket) | None => Ok(()),

@@ -22,12 +22,12 @@ pub(super) use self::caller::Caller;
 use self::failures::Failures;
 pub(super) use self::guard::guard;
 pub(super) use self::passes::Made;
-use self::passes::{Passes, SHARE};
+use self::passes::Passes;
 use crate::config::{self, TokenForm};
 use crate::credential::Digest;
 use crate::error::Error;
 use crate::model::{Scope, SessionId};
-use crate::session::Manager;
+use crate::session::{LINK, Link, Links, Manager};
 
 /// All tokens, tickets and links. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -157,21 +157,21 @@ impl Access {
         if let Some(caller) = self.by_token(presented) {
             return Ok(caller);
         }
-        let mut passes = self.passes();
-        let shared = |token: &String| passes.shared(token, now, exists);
-        if let Some(caller) = presented.tokens.iter().find_map(shared) {
+        let linked = |token: &String| {
+            let link = manager.links().find(token, now)?;
+            exists(link.session).then(|| Caller::by_link(link))
+        };
+        if let Some(caller) = presented.tokens.iter().find_map(linked) {
             return Ok(caller);
         }
+        let mut passes = self.passes();
         let redeemed = presented.ticket.as_ref();
         if let Some(caller) = redeemed.and_then(|ticket| passes.redeem(ticket, now)) {
             count_pass("ticket", "used");
             return Ok(caller);
         }
         drop(passes);
-        let is_share = presented
-            .tokens
-            .iter()
-            .any(|token| token.starts_with(SHARE));
+        let is_share = presented.tokens.iter().any(|token| token.starts_with(LINK));
         if self.is_open() && !is_share && presented.ticket.is_none() {
             let tokens = self.0.tokens.read().unwrap_or_else(PoisonError::into_inner);
             return Ok(tokens.anyone.clone());
@@ -242,32 +242,29 @@ impl Access {
         Ok(made)
     }
 
-    /// Makes a link's token by which a session can be watched.
-    pub(super) fn share(
+    /// Enters by a link, from there; answers the token to go on with. What is no good link counts as a guess.
+    pub(super) fn enter(
         &self,
-        of: &Caller,
-        session: SessionId,
-        life: Duration,
-    ) -> Result<Made, Error> {
-        let made = self.passes().share(of, session, life, Instant::now())?;
-        count_pass("share", "issued");
-        Ok(made)
-    }
-
-    /// Ends all links of a session; answers how many there were.
-    pub(super) fn revoke(&self, session: SessionId) -> usize {
-        let revoked = self.passes().revoke(session, Instant::now());
-        for _ in 0..revoked {
-            count_pass("share", "revoked");
+        links: &Links,
+        token: &str,
+        from: Option<IpAddr>,
+    ) -> Result<(Link, String), Error> {
+        let now = Instant::now();
+        match links.enter(token, now)? {
+            Some(entered) => {
+                count_pass("link", "used");
+                Ok(entered)
+            }
+            None => Err(self.failed("share", from, now).error),
         }
-        revoked
     }
 
     /// Ends what is good no more, and tells what is still to be told; to be called every few seconds.
     pub(super) fn upkeep(&self, manager: &Manager) {
         let now = Instant::now();
         let exists = |session: SessionId| manager.record(&session.to_string()).is_ok();
-        self.passes().upkeep(now, exists);
+        self.passes().upkeep(now);
+        manager.links().upkeep(now, exists);
         let untold = self.failures().upkeep(now);
         for (from, failures) in untold {
             tell(from, failures);
@@ -291,6 +288,6 @@ fn tell(from: Option<IpAddr>, failures: u32) {
     tracing::warn!(%from, failures, "refused: a token, ticket or link that is not good");
 }
 
-fn count_pass(kind: &'static str, outcome: &'static str) {
+pub(super) fn count_pass(kind: &'static str, outcome: &'static str) {
     metrics::counter!("ghostcast_passes_total", "kind" => kind, "outcome" => outcome).increment(1);
 }

@@ -33,7 +33,10 @@ pub(super) fn need(method: &str, path: &str) -> Need {
     }
     match (method, path) {
         ("GET", "/" | "/demo" | "/assets/{name}" | "/openapi.json")
-        | ("GET", "/health" | "/health/live" | "/health/ready") => Nothing,
+        | ("GET", "/health" | "/health/live" | "/health/ready")
+        // What is sent is the token of a link.
+        | ("GET", "/takeover/{token}")
+        | ("POST", "/takeover") => Nothing,
         // Of those that have ended, whoever reads it looks whether the very session may be seen.
         ("GET", "/sessions" | "/sessions/{room_name}/ended") | ("POST", "/tickets") => Anybody,
         ("POST", "/sessions") => OfBody(Control),
@@ -42,6 +45,8 @@ pub(super) fn need(method: &str, path: &str) -> Need {
         | ("GET", "/sessions/{room_name}/actions/{action_id}")
         | ("GET", "/sessions/{room_name}/downloads" | "/sessions/{room_name}/downloads/{id}")
         | ("GET", "/rooms/{room_name}/connections" | "/mcp/events/{room_name}")
+        // Who may take the wheel is asked again.
+        | ("GET", "/sessions/{room_name}/drive")
         | ("POST", "/whep/{room_name}")
         | ("PATCH" | "DELETE", "/whep/{room_name}/{viewer_id}") => OfPath(Watch),
         ("DELETE", "/sessions/{room_name}" | "/sessions/{room_name}/actions/{action_id}")
@@ -50,9 +55,8 @@ pub(super) fn need(method: &str, path: &str) -> Need {
         | ("POST", "/sessions/{room_name}/navigate" | "/sessions/{room_name}/execute")
         | ("POST", "/sessions/{room_name}/interact" | "/sessions/{room_name}/wait")
         | ("POST", "/sessions/{room_name}/screenshot" | "/sessions/{room_name}/analyze")
-        | ("POST" | "DELETE", "/sessions/{room_name}/recording" | "/sessions/{room_name}/share") => {
-            OfPath(Control)
-        }
+        | ("POST" | "DELETE", "/sessions/{room_name}/recording" | "/sessions/{room_name}/share")
+        | ("POST" | "DELETE", "/sessions/{room_name}/takeover") => OfPath(Control),
         ("GET", "/recordings" | "/stats" | "/metrics") => OfAll(Watch),
         ("GET", "/recordings/{file}") => OfFile(Watch),
         ("DELETE", "/recordings/{file}") => OfFile(Control),

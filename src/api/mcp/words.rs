@@ -93,6 +93,12 @@ fn done(action: &ActionRequest, result: &ActionResult) -> String {
             true => "It is there.".to_owned(),
             false => "Done waiting.".to_owned(),
         },
+        "request_human" => {
+            "A person has been asked for, and comes by the link takeover_url. A control \
+                            event says when they are through."
+                .to_owned()
+        }
+        "withdraw_request" => "Nobody is asked for any more.".to_owned(),
         "new_tab" => format!("Opened a new tab with {}.", place()),
         "switch_tab" => format!("Switched to the tab with {}.", place()),
         "close_tab" => format!("Closed the tab. The current one shows {}.", place()),
@@ -397,6 +403,7 @@ fn dialog(dialog: &DialogInfo) -> Option<String> {
             format!("The page waits with {kind} \"{message}\".{holds} Answer with handle_dialog.")
         }
         Some(HandledBy::Agent) => return None,
+        Some(HandledBy::Person) => format!("A person {how} {kind} \"{message}\"."),
         Some(HandledBy::Policy) => {
             format!("The page opened {kind} \"{message}\", which was {how} as the session is set.")
         }

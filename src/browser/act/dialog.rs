@@ -9,7 +9,7 @@ use super::observe;
 use super::{Stage, browser_failed};
 use crate::model::Outcome;
 use crate::model::command::{ActionError, ActionErrorKind, Command, HandleDialog};
-use crate::model::outcome::{Delivery, Retry};
+use crate::model::outcome::{Delivery, HandledBy, Retry};
 
 /// An action that a dialog has stopped has noticed it by then, where it can go on without the page.
 const NOTICED_WITHIN: Duration = Duration::from_secs(1);
@@ -103,9 +103,12 @@ pub(super) async fn handle(
         ));
     }
     let before = observe::before(stage, None).await;
-    let answered = stage
-        .page
-        .answer_dialog(&opened, params.accept, params.text.as_deref());
+    let answered = stage.page.answer_dialog(
+        &opened,
+        params.accept,
+        params.text.as_deref(),
+        HandledBy::Agent,
+    );
     answered.await.map_err(browser_failed)?;
     let mut done = observe::after(stage, before).await?;
     done.dialogs = stage.page.dialogs_since(opened.number.saturating_sub(1));

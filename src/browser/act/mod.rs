@@ -149,6 +149,11 @@ async fn act(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
         Command::NewTab(params) => tabs::open(stage, params.url.as_deref()).await,
         Command::SwitchTab(params) => tabs::switch(stage, params.tab).await,
         Command::CloseTab(params) => tabs::close(stage, params.tab).await,
+        // The session itself does these: nothing of them is done on a page.
+        Command::RequestHuman(_) | Command::WithdrawRequest => Err(ActionError::new(
+            ActionErrorKind::Unsupported,
+            "No page can ask for a person.",
+        )),
     }
 }
 

@@ -184,6 +184,23 @@ pub(in crate::browser) fn chord(chord: &Chord) -> Vec<Input> {
     events
 }
 
+/// One key, which goes down or up, with these held: 1 Alt, 2 Control, 4 Meta, 8 Shift.
+pub(in crate::browser) fn single(
+    key: &str,
+    modifiers: u8,
+    is_down: bool,
+    is_repeat: bool,
+) -> Input {
+    let key = LAYOUT.facts(key);
+    let is_command = modifiers & 7 != 0;
+    let text = key.text.as_deref().filter(|_| is_down && !is_command);
+    let mut event = event(&key, i64::from(modifiers), is_down, text);
+    if let Input::Key(event) = &mut event {
+        event.auto_repeat = Some(is_repeat);
+    }
+    event
+}
+
 /// A chord of one key with nothing held.
 pub(in crate::browser) fn plain(key: &str) -> Chord {
     Chord {

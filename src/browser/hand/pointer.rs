@@ -138,7 +138,7 @@ fn released(at: Point, button: MouseButton, clicks: i64) -> DispatchMouseEventPa
 }
 
 /// A button's name, and its bit among those that are held.
-const fn names(button: MouseButton) -> (CdpButton, i64) {
+pub(super) const fn names(button: MouseButton) -> (CdpButton, i64) {
     match button {
         MouseButton::Left => (CdpButton::Left, 1),
         MouseButton::Right => (CdpButton::Right, 2),

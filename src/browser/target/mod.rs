@@ -564,10 +564,11 @@ impl Page {
         opened: &Opened,
         accept: bool,
         text: Option<&str>,
+        by: HandledBy,
     ) -> Result<(), Error> {
         let dialogs = &self.inner.shared.dialogs;
         // Its end, which is told, may be heard before the answer's.
-        dialogs.note_answer(opened.number, accept, HandledBy::Agent);
+        dialogs.note_answer(opened.number, accept, by);
         let answered = dialogs::answer(self.session(), accept, text).await;
         if answered.is_err() {
             dialogs.note_unanswered(opened.number);

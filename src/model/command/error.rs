@@ -38,6 +38,8 @@ pub enum ActionErrorKind {
     NotAccepted,
     /// A dialog of the page is open, and nothing else can be done until it is answered.
     DialogOpen,
+    /// A person has the wheel: nothing is done until they give it back.
+    HumanInControl,
     /// The page is another one than the action was meant for.
     PageChanged,
     /// It was sent, and what came of it is not known.
@@ -98,6 +100,7 @@ impl ActionErrorKind {
             Self::OptionNotFound => "option_not_found",
             Self::NotAccepted => "not_accepted",
             Self::DialogOpen => "dialog_open",
+            Self::HumanInControl => "human_in_control",
             Self::PageChanged => "page_changed",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::PageUnresponsive => "page_unresponsive",
@@ -128,6 +131,7 @@ impl ActionErrorKind {
             Self::ElementNotVisible
             | Self::ElementCovered
             | Self::DialogOpen
+            | Self::HumanInControl
             | Self::PageUnresponsive
             | Self::ConditionNotMet
             | Self::DnsFailed

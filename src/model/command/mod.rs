@@ -7,6 +7,7 @@ mod error;
 mod files;
 mod page;
 mod parse;
+mod person;
 mod pointer;
 mod result;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use super::wait::Wait;
 pub use error::{ActionError, ActionErrorKind};
 pub use files::{UPLOAD_BYTES_MAX, UPLOAD_FILES_MAX, Upload, UploadFile};
 pub use page::{CloseTab, Navigate, NewTab, SwitchTab, TIMEOUT_MS_MAX, WaitUntil};
+pub use person::{REASON_CHARS_MAX, RequestHuman};
 pub use pointer::{Click, Direction, Drag, MouseButton, SCROLL_AMOUNT_DEFAULT, Scroll, Target};
 pub use result::ActionResult;
 pub use text::{
@@ -36,7 +38,7 @@ pub use text::{
 pub struct ActionRequest {
     /// One of `navigate`, `click`, `hover`, `type`, `press`, `select`, `check`, `focus`, `scroll`, `drag`,
     /// `upload`, `wait`, `go_back`, `go_forward`, `refresh`, `handle_dialog`, `clipboard_write`,
-    /// `clipboard_read`, `new_tab`, `switch_tab`, `close_tab`.
+    /// `clipboard_read`, `new_tab`, `switch_tab`, `close_tab`, `request_human`, `withdraw_request`.
     #[schema(example = "click")]
     pub action_type: String,
     /// The action's parameters; see the README's table.
@@ -118,6 +120,10 @@ pub enum Command {
     ClipboardWrite(ClipboardWrite),
     /// Read the session's clipboard.
     ClipboardRead,
+    /// Ask for a person.
+    RequestHuman(RequestHuman),
+    /// Ask for a person no longer.
+    WithdrawRequest,
     /// Open a tab and make it the current one.
     NewTab(NewTab),
     /// Make another tab the current one.
@@ -127,7 +133,7 @@ pub enum Command {
 }
 
 /// Every `action_type` there is, in the order of the documentation.
-pub const ACTION_TYPES: [&str; 21] = [
+pub const ACTION_TYPES: [&str; 23] = [
     "navigate",
     "click",
     "hover",
@@ -149,6 +155,8 @@ pub const ACTION_TYPES: [&str; 21] = [
     "new_tab",
     "switch_tab",
     "close_tab",
+    "request_human",
+    "withdraw_request",
 ];
 
 impl Command {
@@ -199,8 +207,20 @@ impl Command {
                 .map(Self::NewTab),
             "switch_tab" => decode(params, &["tab"]).map(Self::SwitchTab),
             "close_tab" => decode(params, &[]).map(Self::CloseTab),
+            "request_human" => decode(params, &["reason"])
+                .and_then(RequestHuman::checked)
+                .map(Self::RequestHuman),
+            "withdraw_request" => decode::<NoParams>(params, &[]).map(|_| Self::WithdrawRequest),
             other => Err(unknown_action(other)),
         }
+    }
+
+    /// Whether it goes on while a person drives: it does nothing on the page.
+    pub const fn is_passive(&self) -> bool {
+        matches!(
+            self,
+            Self::Wait(_) | Self::RequestHuman(_) | Self::WithdrawRequest
+        )
     }
 
     /// Whether it is aimed at an element of the list, whose number means nothing on another page.
@@ -220,6 +240,8 @@ impl Command {
             | Self::HandleDialog(_)
             | Self::ClipboardWrite(_)
             | Self::ClipboardRead
+            | Self::RequestHuman(_)
+            | Self::WithdrawRequest
             | Self::NewTab(_)
             | Self::SwitchTab(_)
             | Self::CloseTab(_) => false,

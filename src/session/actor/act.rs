@@ -98,6 +98,11 @@ impl Acting {
         asked.is_some_and(|asked| !asked.is_opening)
     }
 
+    /// A person has taken the wheel.
+    pub(super) fn give_way(&mut self, place: Place) -> Vec<Step> {
+        self.queue.give_way(Instant::now(), place)
+    }
+
     /// What happens next. Safe to cancel.
     pub(super) async fn next(&mut self) -> Change {
         let Self {
@@ -235,14 +240,22 @@ impl Work {
             unwanted
         };
         self.acting.unwanted.push(unwanted.boxed());
-        self.acting.asked.insert(id, asked);
+        let held = match (&asked.action, asked.is_opening) {
+            (Some(action), false) => self.in_others_hands(action),
+            _ => None,
+        };
+        self.acting.asked.insert(id.clone(), asked);
+        if let Some(held) = held {
+            self.refuse(&id, held);
+            return;
+        }
         let place = self.place();
         let steps = self.acting.queue.admit(Instant::now(), entry, place);
         self.follow(steps);
     }
 
     /// What actions are carried out on at this moment.
-    fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Place {
         let page = self.actor.kit.tabs.current();
         Place {
             tab: page.tab(),
@@ -255,12 +268,13 @@ impl Work {
             Ok(Command::Navigate(to)) if self.actor.kit.gate.url_verdict(&to.url).is_ok() => {
                 Kind::Navigation
             }
+            Ok(command) if command.is_passive() => Kind::Passive,
             Ok(_) if perform::is_of_index(action) => Kind::OfIndex,
             Ok(_) | Err(_) => Kind::Plain,
         }
     }
 
-    fn follow(&mut self, steps: Vec<Step>) {
+    pub(super) fn follow(&mut self, steps: Vec<Step>) {
         for step in steps {
             match step {
                 Step::Run { id } => self.run(id),
@@ -293,6 +307,7 @@ impl Work {
         let Some(mut request) = asked.action.take() else {
             return;
         };
+        let base = asked.asker.base.clone();
         self.actor.ledger.run(&id);
         if asked.is_opening {
             let bound = OPENING_MAX.as_millis() as u64;
@@ -315,7 +330,7 @@ impl Work {
                     Err(_) => std::future::pending().await,
                 }
             };
-            caught("action", Box::pin(perform(kit, request, interrupted))).await
+            caught("action", Box::pin(perform(kit, request, base, interrupted))).await
         };
         self.acting.running = Some(Running {
             id,
@@ -426,7 +441,8 @@ impl Work {
             let title = Some(record.title.clone()).filter(|title| !title.is_empty());
             (record.current_url.clone(), title)
         };
-        error.context = Some(context(&action, &url, title.as_deref(), None, None));
+        let detail = error.context.take();
+        error.context = Some(context(&action, &url, title.as_deref(), None, detail));
         let mut result = refused(error, &url, title);
         masking::result(&self.actor.kit.secrets, &mut result);
         match asked.is_opening {
@@ -512,6 +528,12 @@ fn refusal(why: Why, correction_of: &str) -> ActionError {
             Retry::Safe,
             "The action waited for too long for those before it, and was not begun. Get the page's \
              context, and ask for it again if it is still wanted.",
+        ),
+        Why::Taken => (
+            ActionErrorKind::HumanInControl,
+            Retry::Safe,
+            "A person took the wheel before the action began. Nothing was done. Wait for the control event \
+             that says that it is given back, then get the page's context.",
         ),
         Why::PageChanged => (
             ActionErrorKind::PageChanged,

@@ -10,6 +10,7 @@ mod drawing;
 mod page;
 mod record;
 mod video;
+mod wheel;
 
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ use super::request::{Reply, Request};
 use super::stage::Stage;
 use super::supervise::Panicked;
 use super::visited::Visited;
+use super::wheel::Wheel;
 use crate::browser::{Lease, Loss, TabEvent, act as actions};
 use crate::config::Config;
 use crate::error::Error;
@@ -68,6 +70,7 @@ pub(super) struct Actor {
     pub(super) ledger: Ledger,
     pub(super) logbook: Logbook,
     pub(super) visited: Visited,
+    pub(super) wheel: Wheel,
     // owned
     pub(super) kit: Kit,
     pub(super) stage: Stage,
@@ -187,6 +190,7 @@ impl Work {
                 self.actor.stage.outlets.remove_viewer(viewer);
                 self.update_viewers();
             }
+            news = self.actor.wheel.next() => self.hear_wheel(news),
             change = self.acting.next() => self.act(change),
             change = self.recording.next() => self.hear_recording(change),
             change = self.filming.next() => self.film(change),
@@ -320,7 +324,7 @@ impl Work {
                 asker,
                 action,
                 answer,
-            } => self.enqueue(order, asker, action, answer),
+            } => self.enqueue(order, *asker, action, answer),
             Request::Cancel { id, reply } => drop(reply.send(self.cancel(&id))),
             Request::Touch => self.note_activity(None),
             Request::Pause { reply } => drop(reply.send(self.ask(Input::Pause))),

@@ -54,6 +54,7 @@ TYPES_OPTIONAL = (
     "console",
     "recording",
     "session_ending",
+    "control",
     "download",
 )
 TYPES_ALL = TYPES_DEFAULT + TYPES_OPTIONAL

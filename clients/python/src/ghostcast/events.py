@@ -133,6 +133,21 @@ class SessionEnding(Event):
     """Seconds until then."""
 
 
+class Control(Event):
+    """Somebody else drives, or a person is asked for."""
+
+    owner: str
+    """Who has the wheel now: `agent`, `human` or `nobody`."""
+    cause: str
+    """`requested`, `taken`, `done`, `declined`, `gone`, `idle`, `withdrawn`, `expired` or `asked`."""
+    who: str | None = None
+    """The person that it is about."""
+    request_id: str | None = None
+    """The agent's request that it is about."""
+    reason: str | None = None
+    """What the agent asked a person for."""
+
+
 class Lagged(Event):
     """Events were missed: the subscriber was too slow, or asked for what is no longer kept."""
 
@@ -155,6 +170,7 @@ _TYPES: dict[str, type[Event]] = {
     "console": Console,
     "recording": RecordingChanged,
     "session_ending": SessionEnding,
+    "control": Control,
     "lagged": Lagged,
 }
 

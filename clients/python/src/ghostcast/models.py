@@ -28,6 +28,27 @@ class Viewers(Model):
     livekit: bool = False
 
 
+class HumanRequest(Model):
+    """An agent asks for a person."""
+
+    request_id: str
+    reason: str
+    expires_at: datetime
+
+
+class Control(Model):
+    """Who drives a session."""
+
+    owner: str
+    """`agent`, `human` or `nobody`: a person was asked for, and nobody has come yet."""
+    who: str | None = None
+    """What the person is called who drives."""
+    since: datetime | None = None
+    request: HumanRequest | None = None
+    asking: list[str] = Field(default_factory=list)
+    """What those are called who ask for the wheel."""
+
+
 class SessionRecord(Model):
     """A session as the service describes it."""
 
@@ -56,6 +77,8 @@ class SessionRecord(Model):
     fps: int = 0
     bitrate_bps: int = 0
     dialogs: str = "ask"
+    control: Control = Field(default_factory=lambda: Control(owner="agent"))
+    """Who drives."""
     running_action: str | None = None
     queued_actions: int = 0
     allowed_domains: list[str] = Field(default_factory=list)

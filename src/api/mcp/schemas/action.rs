@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{ROOM_OR_DEFAULT, input as object_of, room_name, wait_for};
 use crate::model::command::{
-    ACTION_TYPES, PRESS_MAX, TEXT_CHARS_MAX, UPLOAD_BYTES_MAX, UPLOAD_FILES_MAX,
+    ACTION_TYPES, PRESS_MAX, REASON_CHARS_MAX, TEXT_CHARS_MAX, UPLOAD_BYTES_MAX, UPLOAD_FILES_MAX,
 };
 
 /// What `execute_action` takes.
@@ -17,7 +17,8 @@ pub(super) fn input() -> Value {
                 type needs text; press needs keys; select needs index and one of value, label, values, \
                 labels; check and focus need index; scroll needs direction; drag needs from and to; upload needs index and files; \
                 wait needs seconds or for; handle_dialog needs accept; clipboard_write needs text; \
-                switch_tab needs tab; the others need nothing.",
+                switch_tab needs tab; request_human (a person takes the wheel, such as for a login or a \
+                captcha) needs reason; the others need nothing.",
         },
         "params": {
             "type": "object", "description": "The action's parameters.", "default": {},
@@ -162,6 +163,14 @@ fn text() -> Value {
         "accept": {
             "type": "boolean",
             "description": "handle_dialog: true for OK, false for Cancel.",
+        },
+        "reason": {
+            "type": "string", "maxLength": REASON_CHARS_MAX,
+            "description": "request_human: what the person is to do, as they are to read it.",
+        },
+        "wait_s": {
+            "type": "integer", "minimum": 1, "maximum": 604_800, "default": 3_600,
+            "description": "request_human: how long to wait for somebody, seconds.",
         },
     })
 }

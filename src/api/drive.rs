@@ -1,0 +1,290 @@
+//! `WS /sessions/{room_name}/drive`: a person at a session, who watches, asks for the wheel, takes it and gives
+//! it back.
+//!
+//! Each text frame is one JSON object with a `type`. A person sends `take`, `ask`, `grant`, `hand_back`, and
+//! what they do on the page ([`Deed`]); the service sends `state` whenever it changes, and `error` for what it
+//! does not do. A connection that answers no ping is gone, and the wheel with it soon after.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, interval_at, timeout};
+use utoipa::IntoParams;
+
+use super::Doors;
+use super::access::Caller;
+use super::body::Params;
+use super::farewell::Farewell;
+use super::status::ErrorBody;
+use super::ws::READ_BUFFER;
+use crate::error::{Error, ErrorKind};
+use crate::model::control::ControlStatus;
+use crate::model::hand::Deed;
+use crate::model::{DialogInfo, SessionState, Size};
+use crate::session::{Seated, SessionHandle};
+
+/// The subprotocol, for clients that offer any.
+const SUBPROTOCOL: &str = "ghostcast.drive.v1";
+/// A text that is pasted is the largest that is said.
+const MESSAGE_BYTES_MAX: usize = 512 * 1024;
+/// How often it is asked whether somebody is there, and how many times in vain.
+const HEARTBEAT: Duration = Duration::from_secs(3);
+const UNANSWERED_MAX: u32 = 2;
+/// How often it is looked whether a dialog has opened.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long a person's page may take nothing.
+const TAKES_WITHIN: Duration = Duration::from_secs(5);
+
+/// Where to sit.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DriveQuery {
+    /// The seat that an earlier connection had, as its `state` told: whoever had the wheel has it still.
+    seat: Option<String>,
+}
+
+/// What a person says.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Said {
+    /// Take the wheel.
+    Take {
+        /// From another person too.
+        #[serde(default)]
+        force: bool,
+    },
+    /// Ask whoever has it.
+    Ask,
+    /// Give it to one who asks.
+    Grant {
+        /// What they are called.
+        name: String,
+    },
+    /// Give it back to the agent.
+    HandBack {
+        /// Whether what was asked for is done.
+        done: bool,
+    },
+    /// Do something on the page.
+    #[serde(untagged)]
+    Deed(Deed),
+}
+
+/// What a person is told.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Told {
+    /// How things are.
+    State(Box<Scene>),
+    /// What was not done.
+    Error { kind: ErrorKind, message: String },
+}
+
+/// How things are, as one person sees them.
+#[derive(Debug, PartialEq, Serialize)]
+struct Scene {
+    /// Names this person's place; to be told to nobody.
+    seat: String,
+    /// Whether they have the wheel.
+    yours: bool,
+    /// Whether they may take it by themselves.
+    may_drive: bool,
+    control: ControlStatus,
+    state: SessionState,
+    url: String,
+    title: String,
+    viewport: Size,
+    dialog: Option<DialogInfo>,
+}
+
+/// Take part in a session as a person: watch who drives, take the wheel, act on the page, give it back.
+#[utoipa::path(get, path = "/sessions/{room_name}/drive", tag = "watch",
+    params(("room_name" = String, Path, description = "Session id, name or room"), DriveQuery),
+    responses(
+    (status = 101, description = "Text frames follow, each one JSON object with a `type`. The service tells \
+        `state` (seat, yours, may_drive, control, state, url, title, viewport) and `error` (kind, message). A \
+        person sends `take` (force), `ask`, `grant` (name), `hand_back` (done), and with the wheel `move` and \
+        `wheel` (x, y, buttons, dx, dy), `down` and `up` (x, y, button, count), `key` (down, key, modifiers, \
+        repeat), `text` (text), `dialog` (accept, text), `back`, `forward` and `reload`"),
+    (status = 400, description = "No WebSocket handshake", body = ErrorBody),
+    (status = 404, description = "No such session", body = ErrorBody),
+    (status = 429, description = "Too many people at this session", body = ErrorBody),
+))]
+pub(super) async fn drive(
+    State(doors): State<Doors>,
+    Path(room): Path<String>,
+    Extension(caller): Extension<Caller>,
+    Params(query): Params<DriveQuery>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Error> {
+    let upgrade = upgrade.map_err(|rejection| {
+        Error::invalid_input(format!("this path speaks WebSocket only: {rejection}"))
+            .hint("Connect with a WebSocket client to ws://… instead of http://….")
+    })?;
+    let handle = doors.manager.find(&room).await?;
+    let may_drive = caller.may_drive(&doors.manager, &room);
+    let seated = handle.wheel().sit(query.seat.as_deref(), caller.person())?;
+    let tracked = doors.life.tracker.token();
+    let cancel = doors.life.cancel;
+    let place = Place {
+        handle,
+        seated,
+        may_drive,
+    };
+    Ok(upgrade
+        .protocols([SUBPROTOCOL])
+        .read_buffer_size(READ_BUFFER)
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .max_frame_size(MESSAGE_BYTES_MAX)
+        .on_upgrade(async move |mut socket| {
+            let farewell = tokio::select! {
+                biased;
+                () = cancel.cancelled() => Some(Farewell::GoingAway),
+                () = caller.gone.cancelled() => {
+                    // Whoever is sent away takes nothing along.
+                    let _ = place.seated.hand_back(false);
+                    Some(Farewell::NotLetIn)
+                }
+                farewell = place.serve(&mut socket) => farewell,
+            };
+            if let Some(farewell) = farewell {
+                farewell.say(&mut socket).await;
+            }
+            drop((place, tracked));
+        }))
+}
+
+/// A person's place at a session.
+struct Place {
+    handle: SessionHandle,
+    seated: Seated,
+    may_drive: bool,
+}
+
+impl Place {
+    /// Hears what they say and tells them what changes, until either side ends it.
+    async fn serve(&self, socket: &mut WebSocket) -> Option<Farewell> {
+        let mut pings = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+        // What a page waits with is told by nothing that could be waited for beside the rest.
+        let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+        let mut unanswered = 0;
+        let (mut changes, mut record) = (self.seated.changes(), self.handle.watch());
+        let mut last = None;
+        loop {
+            let state = self.state();
+            let message = if last.as_ref() == Some(&state) {
+                tokio::select! {
+                    biased;
+                    received = socket.recv() => {
+                        unanswered = 0;
+                        match received {
+                            None | Some(Ok(Message::Close(_))) => return None,
+                            Some(Err(error)) => return Farewell::of(error),
+                            Some(Ok(Message::Text(text))) => match self.hear(&text).await {
+                                Ok(()) => continue,
+                                Err(error) => told(&refused(&error)),
+                            },
+                            Some(Ok(_)) => continue,
+                        }
+                    }
+                    _ = pings.tick() => {
+                        unanswered += 1;
+                        if unanswered > UNANSWERED_MAX {
+                            return None;
+                        }
+                        Message::Ping(bytes::Bytes::new())
+                    }
+                    _ = looks.tick() => continue,
+                    changed = changes.changed() => match changed {
+                        Ok(()) => continue,
+                        Err(_) => return None,
+                    },
+                    changed = record.changed() => match changed {
+                        Ok(()) => continue,
+                        // The session is closed.
+                        Err(_) => return None,
+                    },
+                }
+            } else {
+                let message = told(&state);
+                last = Some(state);
+                message
+            };
+            let sending = pin!(socket.send(message));
+            if !matches!(timeout(TAKES_WITHIN, sending).await, Ok(Ok(()))) {
+                return None;
+            }
+        }
+    }
+
+    async fn hear(&self, text: &str) -> Result<(), Error> {
+        let said = serde_json::from_str(text).map_err(|_| {
+            Error::invalid_input("this is no message that a person sends")
+                .hint("GET /openapi.json describes them.")
+        })?;
+        match said {
+            Said::Take { force } => {
+                self.must_be_let()?;
+                self.seated.take(force)
+            }
+            Said::Ask => self.seated.ask(),
+            Said::Grant { name } => {
+                if !self.seated.drives() {
+                    self.must_be_let()?;
+                }
+                self.seated.grant(&name)
+            }
+            Said::HandBack { done } => self.seated.hand_back(done),
+            Said::Deed(deed) => {
+                if !deed.is_sound(self.handle.record().viewport) {
+                    return Err(Error::invalid_input("this cannot be done on this page")
+                        .hint("Places are CSS px of the viewport."));
+                }
+                self.handle.drive(&self.seated, &deed).await
+            }
+        }
+    }
+
+    fn must_be_let(&self) -> Result<(), Error> {
+        match self.may_drive {
+            true => Ok(()),
+            false => Err(Error::forbidden("you may watch, and not take the wheel")
+                .hint("Ask for it: whoever has it can give it to you.")),
+        }
+    }
+
+    fn state(&self) -> Told {
+        let record = self.handle.record();
+        Told::State(Box::new(Scene {
+            seat: self.seated.seat().to_owned(),
+            yours: self.seated.drives(),
+            may_drive: self.may_drive,
+            control: self.seated.status(),
+            state: record.state,
+            url: record.current_url,
+            title: record.title,
+            viewport: record.viewport,
+            dialog: self.handle.dialog(),
+        }))
+    }
+}
+
+fn refused(error: &Error) -> Told {
+    let hint = error.hint.as_deref().unwrap_or_default();
+    Told::Error {
+        kind: error.kind,
+        message: format!("{}. {hint}", error.message).trim_end().to_owned(),
+    }
+}
+
+fn told(told: &Told) -> Message {
+    // Nothing in it can fail to be written.
+    Message::text(serde_json::to_string(told).unwrap_or_default())
+}

@@ -1,0 +1,167 @@
+//! Links by which people take the wheel of a session, and how they are entered.
+
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Doors;
+use super::access::Caller;
+use super::body::{JsonBody, OptionalJsonBody};
+use super::place::Place;
+use super::share::{Revoked, end_links};
+use super::status::ErrorBody;
+use crate::error::Error;
+use crate::model::{Right, SessionRecord};
+use crate::session::{Invitation, Invite};
+
+/// How long a link is good where nobody says, and at most, seconds.
+const TTL_S: u64 = 3_600;
+const TTL_S_MAX: u64 = 7 * 24 * 3_600;
+
+/// What the link shall be.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TakeoverOrder {
+    /// What whoever has the link may do.
+    role: Role,
+    /// How long it is good, seconds; 3600 without it.
+    #[schema(minimum = 1, maximum = 604_800, default = 3_600)]
+    ttl_s: Option<u64>,
+    /// Whether it is good for the first only who opens it.
+    one_time: bool,
+    /// What the person is called, where the session tells who drives.
+    #[schema(max_length = 64)]
+    name: Option<String>,
+}
+
+/// What may be done by a link.
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Role {
+    /// Take the wheel.
+    #[default]
+    Control,
+    /// Watch, and ask for it.
+    Watch,
+}
+
+/// A link to a session for a person.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Takeover {
+    /// The page to open, made for desktops and phones. Whoever has it is let in.
+    #[schema(example = "https://browser.example.com/takeover/gcs_…")]
+    url: String,
+    /// Until when it is good, ISO 8601, UTC. It ends before, when the session is closed.
+    expires_at: String,
+}
+
+/// The token of a link.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    /// The last part of its address.
+    token: String,
+}
+
+/// Whoever has entered.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Entered {
+    /// The token to go on with, as a bearer: the link's own, or the one that stands for a link that was good
+    /// once.
+    token: String,
+    /// What may be done.
+    role: Role,
+    /// The session.
+    session: SessionRecord,
+}
+
+/// Make a link by which a person takes the wheel of the session on a page of their own, and can do nothing
+/// else.
+#[utoipa::path(post, path = "/sessions/{room_name}/takeover", tag = "watch",
+    params(("room_name" = String, Path, description = "Session id, name or room")),
+    request_body = Option<TakeoverOrder>, responses(
+    (status = 201, description = "The link", body = Takeover),
+    (status = 400, description = "The time is out of range", body = ErrorBody),
+    (status = 404, description = "No such session", body = ErrorBody),
+    (status = 429, description = "The session has too many links", body = ErrorBody),
+))]
+pub(super) async fn invite(
+    State(doors): State<Doors>,
+    Path(room): Path<String>,
+    Extension(caller): Extension<Caller>,
+    OptionalJsonBody(order): OptionalJsonBody<TakeoverOrder>,
+) -> Result<Response, Error> {
+    caller.must_last()?;
+    let ttl_s = order.ttl_s.unwrap_or(TTL_S);
+    if !(1..=TTL_S_MAX).contains(&ttl_s) {
+        return Err(
+            Error::invalid_input("ttl_s is out of range").hint(format!("Use 1 to {TTL_S_MAX}."))
+        );
+    }
+    let handle = doors.manager.find(&room).await?;
+    let invite = Invite {
+        right: match order.role {
+            Role::Control => Right::Control,
+            Role::Watch => Right::Watch,
+        },
+        life: Duration::from_secs(ttl_s),
+        is_one_time: order.one_time,
+        name: order.name,
+        until: caller.gone.clone(),
+    };
+    let Invitation { url, expires_at } = handle.wheel().invite(invite, caller.base())?;
+    let headers = [(header::CACHE_CONTROL, "no-store")];
+    let made = Json(Takeover { url, expires_at });
+    Ok((StatusCode::CREATED, headers, made).into_response())
+}
+
+/// End all links by which people take the wheel of the session. Whoever drives by one is sent away.
+#[utoipa::path(delete, path = "/sessions/{room_name}/takeover", tag = "watch",
+    params(("room_name" = String, Path, description = "Session id, name or room")), responses(
+    (status = 200, description = "How many there were", body = Revoked),
+    (status = 404, description = "No such session", body = ErrorBody),
+))]
+pub(super) async fn revoke(
+    State(doors): State<Doors>,
+    Path(room): Path<String>,
+) -> Result<Json<Revoked>, Error> {
+    let record = doors.manager.record(&room)?;
+    Ok(Json(Revoked {
+        revoked: end_links(&doors, &record, Right::Control),
+    }))
+}
+
+/// Enter by a link. One that is good once is of no use to anybody else then.
+#[utoipa::path(post, path = "/takeover", tag = "watch", security(()), request_body = Entry, responses(
+    (status = 200, description = "Who may do what", body = Entered),
+    (status = 401, description = "The link is not good, or not any more", body = ErrorBody),
+    (status = 404, description = "The session is gone", body = ErrorBody),
+))]
+pub(super) async fn enter(
+    State(doors): State<Doors>,
+    headers: HeaderMap,
+    extensions: Extensions,
+    JsonBody(entry): JsonBody<Entry>,
+) -> Result<Response, Error> {
+    let from = Place::of(&doors.config.server, &headers, &extensions).client;
+    let (link, token) = doors
+        .access
+        .enter(doors.manager.links(), &entry.token, from)?;
+    let role = match link.right {
+        Right::Watch => Role::Watch,
+        Right::Control | Right::Admin => Role::Control,
+    };
+    let session = doors.manager.record(&link.session.to_string())?;
+    let headers = [(header::CACHE_CONTROL, "no-store")];
+    let entered = Json(Entered {
+        token,
+        role,
+        session,
+    });
+    Ok((headers, entered).into_response())
+}

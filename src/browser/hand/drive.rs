@@ -1,0 +1,86 @@
+//! A person's own hand: each thing that they do is passed on as it comes, and waited for by nobody.
+
+use chromiumoxide_cdp::cdp::browser_protocol::input::{
+    DispatchMouseEventParams, DispatchMouseEventType, InsertTextParams,
+};
+use chromiumoxide_cdp::cdp::browser_protocol::page::ReloadParams;
+use chromiumoxide_cdp::cdp::js_protocol::runtime::EvaluateParams;
+
+use super::super::error::Error;
+use super::super::tabs::Tabs;
+use super::super::target::Opened;
+use super::{keys, pointer};
+use crate::model::command::MouseButton;
+use crate::model::hand::{At, Deed};
+use crate::model::outcome::HandledBy;
+
+const OPERATION: &str = "do what a person does";
+
+/// Does it on the current tab; the answer to a dialog is waited for.
+pub async fn drive(tabs: &Tabs, deed: &Deed) -> Result<(), Error> {
+    let page = tabs.current();
+    let session = page.session();
+    let pointer = |event: DispatchMouseEventParams| session.tell(OPERATION, &event);
+    match deed {
+        Deed::Move { at, buttons } => {
+            let mut event = event(DispatchMouseEventType::MouseMoved, *at);
+            event.buttons = Some(i64::from(*buttons));
+            event.button = held(*buttons).map(|button| pointer::names(button).0);
+            pointer(event);
+        }
+        Deed::Down { at, button, count } => {
+            let mut event = event(DispatchMouseEventType::MousePressed, *at);
+            let (name, bit) = pointer::names(*button);
+            (event.button, event.buttons) = (Some(name), Some(bit));
+            event.click_count = Some(i64::from(*count));
+            pointer(event);
+        }
+        Deed::Up { at, button, count } => {
+            let mut event = event(DispatchMouseEventType::MouseReleased, *at);
+            (event.button, event.buttons) = (Some(pointer::names(*button).0), Some(0));
+            event.click_count = Some(i64::from(*count));
+            pointer(event);
+        }
+        Deed::Wheel { at, dx, dy } => {
+            let mut event = event(DispatchMouseEventType::MouseWheel, *at);
+            (event.delta_x, event.delta_y) = (Some(*dx), Some(*dy));
+            pointer(event);
+        }
+        Deed::Key {
+            down,
+            key,
+            modifiers,
+            repeat,
+        } => session.tell(OPERATION, &keys::single(key, *modifiers, *down, *repeat)),
+        Deed::Text { text } => session.tell(OPERATION, &InsertTextParams::new(text.clone())),
+        Deed::Dialog { accept, text } => {
+            let Some(opened) = page.dialog().filter(Opened::is_open) else {
+                return Ok(());
+            };
+            let is_prompt = opened.info.dialog_type == "prompt";
+            let text = text.as_deref().filter(|_| is_prompt && *accept);
+            page.answer_dialog(&opened, *accept, text, HandledBy::Person)
+                .await?;
+        }
+        Deed::Back => session.tell(OPERATION, &EvaluateParams::new("history.back()")),
+        Deed::Forward => session.tell(OPERATION, &EvaluateParams::new("history.forward()")),
+        Deed::Reload => session.tell(OPERATION, &ReloadParams::default()),
+    }
+    Ok(())
+}
+
+fn event(kind: DispatchMouseEventType, at: At) -> DispatchMouseEventParams {
+    let mut event = DispatchMouseEventParams::new(kind, at.x, at.y);
+    event.modifiers = Some(i64::from(at.modifiers));
+    event
+}
+
+/// The button that a move is told with, of those that are held.
+const fn held(buttons: u8) -> Option<MouseButton> {
+    match buttons {
+        0 => None,
+        buttons if buttons & 1 != 0 => Some(MouseButton::Left),
+        buttons if buttons & 2 != 0 => Some(MouseButton::Right),
+        _ => Some(MouseButton::Middle),
+    }
+}

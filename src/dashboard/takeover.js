@@ -1,0 +1,192 @@
+// The page of a person who comes by a link: who drives, the picture, and the wheel.
+
+import * as api from './api.js';
+import { $, setText } from './dom.js';
+import { Hands } from './hands.js';
+import { Watch } from './whep.js';
+
+const KEPT_KEY = 'ghostcast.takeover';
+const RETRY_MS = [300, 700, 1_500, 3_000];
+const OWNERS = { agent: 'The agent drives', nobody: 'Nobody drives' };
+
+const link = location.pathname.split('/').pop();
+let session = null;
+let state = null;
+let socket = null;
+let tries = 0;
+let seat = null;
+let isOver = false;
+let hands = null;
+let watch = null;
+
+const kept = () => {
+  try { return JSON.parse(sessionStorage.getItem(KEPT_KEY) ?? 'null'); } catch { return null; }
+};
+const keep = (own) => {
+  try { sessionStorage.setItem(KEPT_KEY, JSON.stringify({ link, own, seat })); } catch { /* lasts until reload */ }
+};
+
+/** Enters by the link; one that is good once has been entered by this tab already when it is loaded again. */
+async function enter() {
+  const known = kept();
+  if (known?.link === link) {
+    seat = known.seat;
+    const entered = await api.enter(known.own).catch(() => null);
+    if (entered) return entered;
+  }
+  return api.enter(link);
+}
+
+async function begin() {
+  try {
+    const entered = await enter();
+    session = entered.session;
+    api.useToken(entered.token);
+    keep(entered.token);
+  } catch (error) {
+    return end('This link is not good', error.message);
+  }
+  hands = new Hands($('video'), $('keys'), say);
+  watch = new Watch(session.session_id, $('video'), drawPicture);
+  addEventListener('pagehide', () => watch.stop());
+  connect();
+}
+
+function connect() {
+  socket = new WebSocket(api.driveUrl(session.session_id, seat), api.driveProtocols());
+  socket.onmessage = ({ data }) => hear(JSON.parse(data));
+  socket.onclose = ({ code, reason }) => {
+    state = null;
+    draw();
+    if (isOver) return;
+    if (code === 1008) return end('You were sent away', 'The link is good no more.');
+    if (code === 1001) setText($('error'), reason);
+    const pause = RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)];
+    setTimeout(reconnect, pause);
+  };
+}
+
+/** Whoever may not come back is told why, and does not ask for ever. */
+async function reconnect() {
+  try {
+    await api.enter(kept()?.own ?? link);
+  } catch (error) {
+    if (error.final) return end('The session is over', error.message);
+  }
+  connect();
+}
+
+function hear(told) {
+  if (told.type === 'error') {
+    setText($('error'), told.message);
+    return;
+  }
+  tries = 0;
+  const had = state?.yours;
+  state = told;
+  if (seat !== told.seat) {
+    seat = told.seat;
+    keep(kept()?.own ?? link);
+  }
+  if (!had && told.yours) {
+    setText($('error'), '');
+    hands.focus();
+  }
+  draw();
+}
+
+function say(message) {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+}
+
+function end(title, text) {
+  isOver = true;
+  watch?.stop();
+  socket?.close();
+  state = null;
+  draw();
+  notice(title, text, 'bad');
+}
+
+function draw() {
+  const yours = Boolean(state?.yours);
+  const control = state?.control;
+  document.body.dataset.yours = yours;
+  hands?.set(yours, state?.viewport ?? { width: 1280, height: 720 });
+  const whose = control?.owner === 'human' ? `${control.who} drives` : OWNERS[control?.owner];
+  setText($('who'), !state ? (isOver ? 'Over' : 'Connecting …') : yours ? 'You drive' : whose);
+  $('who').dataset.state = !state ? 'starting' : yours ? 'live' : 'paused';
+  setText($('title'), state?.title ?? '');
+  setText($('url'), state?.url ?? '');
+  const isOthers = control?.owner === 'human' && !yours;
+  $('take').hidden = !state || yours || !state.may_drive || isOthers;
+  $('ask').hidden = !state || yours || (state.may_drive && !isOthers);
+  $('done').hidden = !yours;
+  $('not-now').hidden = !yours;
+  $('bar').hidden = !yours;
+  const reason = control?.request?.reason;
+  $('reason').hidden = !reason;
+  setText($('reason'), reason ? `The agent asks: ${reason}` : '');
+  const first = yours ? control.asking[0] : undefined;
+  $('asking').hidden = first === undefined;
+  setText($('asking-words'), first === undefined ? '' : `${first} asks for the wheel.`);
+  drawDialog(yours ? state.dialog : null);
+}
+
+function drawDialog(dialog) {
+  const box = $('dialog');
+  if (!dialog) return box.open && box.close();
+  setText($('dialog-text'), dialog.message);
+  const isPrompt = dialog.type === 'prompt';
+  $('dialog-cancel').hidden = dialog.type === 'alert';
+  if (box.open) return undefined;
+  $('dialog-field').hidden = !isPrompt;
+  $('dialog-field').value = dialog.default_value ?? '';
+  return box.showModal();
+}
+
+function answerDialog(accept) {
+  const text = accept && !$('dialog-field').hidden ? $('dialog-field').value : null;
+  say({ type: 'dialog', accept, text });
+  $('dialog').close();
+  hands.focus();
+}
+
+function drawPicture() {
+  if (!watch) return;
+  const isPlaying = watch.state === 'playing';
+  $('screen').dataset.picture = isPlaying;
+  if (isOver) return;
+  if (watch.state === 'refused') notice('No picture', watch.error?.message ?? '', 'bad');
+  else notice('Waiting for the picture …', watch.error?.message ?? '', 'busy');
+}
+
+function notice(title, text, tone) {
+  $('notice').dataset.tone = tone;
+  if (tone === 'bad') $('screen').dataset.picture = false;
+  setText($('notice-title'), title);
+  setText($('notice-text'), text);
+}
+
+$('take').onclick = () => say({ type: 'take' });
+$('ask').onclick = () => say({ type: 'ask' });
+$('done').onclick = () => say({ type: 'hand_back', done: true });
+$('not-now').onclick = () => say({ type: 'hand_back', done: false });
+$('grant').onclick = () => say({ type: 'grant', name: state.control.asking[0] });
+$('go-back').onclick = () => say({ type: 'back' });
+$('reload').onclick = () => say({ type: 'reload' });
+$('keyboard').onclick = () => hands.focus();
+$('paste').onclick = async () => {
+  try {
+    const text = await navigator.clipboard.readText();
+    if (text) hands.text(text);
+    hands.focus();
+  } catch {
+    setText($('error'), 'This browser lets no button paste here: press Ctrl+V, or ⌘V, in the picture.');
+  }
+};
+$('dialog-form').onsubmit = (event) => { event.preventDefault(); answerDialog(true); };
+$('dialog-cancel').onclick = () => answerDialog(false);
+$('dialog').oncancel = (event) => { event.preventDefault(); answerDialog(false); };
+
+begin();

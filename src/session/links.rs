@@ -1,0 +1,204 @@
+//! Links to one session: whoever has one may watch it, or drive it, and nothing else. In memory only.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::credential::{Digest, random};
+use crate::error::Error;
+use crate::model::{Right, SessionId};
+
+/// What the token of a link begins with.
+pub const LINK: &str = "gcs_";
+/// Links of all sessions.
+const LINKS_MAX: usize = 4_096;
+/// Links of one session.
+const LINKS_OF_SESSION_MAX: usize = 64;
+
+/// The links of all sessions, by what their tokens are hashed to. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Links(Arc<Mutex<HashMap<[u8; 32], Held>>>);
+
+/// What a link is for.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// The session.
+    pub session: SessionId,
+    /// Whether it can be driven by it, or only watched.
+    pub right: Right,
+    /// What whoever has it is called.
+    pub name: Option<String>,
+    /// Cancelled when it is good no more.
+    pub gone: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Held {
+    link: Link,
+    expires: Instant,
+    /// Whether it is exchanged for another one when it is used.
+    is_one_time: bool,
+}
+
+/// A link that was made.
+#[derive(Debug)]
+pub struct Made {
+    /// Its token.
+    pub token: String,
+    /// How long it is good.
+    pub life: Duration,
+}
+
+impl Held {
+    fn is_good(&self, now: Instant) -> bool {
+        self.expires > now && !self.link.gone.is_cancelled()
+    }
+}
+
+impl Links {
+    /// Makes a link that is good for so long.
+    pub fn make(
+        &self,
+        link: Link,
+        life: Duration,
+        is_one_time: bool,
+        now: Instant,
+    ) -> Result<Made, Error> {
+        let mut links = self.lock();
+        links.retain(|_, held| held.is_good(now));
+        let of_session = links.values();
+        let of_session = of_session.filter(|held| held.link.session == link.session);
+        if of_session.count() >= LINKS_OF_SESSION_MAX || links.len() >= LINKS_MAX {
+            return Err(Error::exhausted("there are too many links to this session")
+                .hint("Send the one that there is to several people, or revoke them all."));
+        }
+        let token = random(LINK)?;
+        let held = Held {
+            link,
+            expires: now + life,
+            is_one_time,
+        };
+        links.insert(Digest::of(&token).bytes(), held);
+        Ok(Made { token, life })
+    }
+
+    /// The link of this token, while it is good. One for one use is good only for [`Self::enter`].
+    pub fn find(&self, token: &str, now: Instant) -> Option<Link> {
+        let links = self.lock();
+        let held = links.get(&Digest::of(token).bytes())?;
+        (held.is_good(now) && !held.is_one_time).then(|| held.link.clone())
+    }
+
+    /// Enters by a link. One for one use is gone then, and another token stands for it, which nobody has seen.
+    pub fn enter(&self, token: &str, now: Instant) -> Result<Option<(Link, String)>, Error> {
+        let mut links = self.lock();
+        let digest = Digest::of(token).bytes();
+        let Some(held) = links.get(&digest).filter(|held| held.is_good(now)) else {
+            return Ok(None);
+        };
+        let link = held.link.clone();
+        if !held.is_one_time {
+            return Ok(Some((link, token.to_owned())));
+        }
+        let own = random(LINK)?;
+        if let Some(mut held) = links.remove(&digest) {
+            held.is_one_time = false;
+            links.insert(Digest::of(&own).bytes(), held);
+        }
+        Ok(Some((link, own)))
+    }
+
+    /// Ends all links of a session by which it can be watched, or those by which it can be driven; answers how
+    /// many there were.
+    pub fn revoke(&self, session: SessionId, right: Right, now: Instant) -> usize {
+        let mut revoked = 0;
+        self.lock().retain(|_, held| {
+            let is_meant = held.link.session == session && held.link.right == right;
+            if is_meant {
+                revoked += usize::from(held.is_good(now));
+                held.link.gone.cancel();
+            }
+            !is_meant
+        });
+        revoked
+    }
+
+    /// Forgets what is good no more, and ends what was opened by it.
+    pub fn upkeep(&self, now: Instant, exists: impl Fn(SessionId) -> bool) {
+        self.lock().retain(|_, held| {
+            let is_good = held.is_good(now) && exists(held.link.session);
+            if !is_good {
+                held.link.gone.cancel();
+            }
+            is_good
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Held>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFE: Duration = Duration::from_secs(60);
+
+    fn link(session: SessionId, right: Right) -> Link {
+        Link {
+            session,
+            right,
+            name: None,
+            gone: CancellationToken::new(),
+        }
+    }
+
+    #[test]
+    fn a_link_ends_by_its_time_its_session_or_by_wish() {
+        let (links, now) = (Links::default(), Instant::now());
+        let session = SessionId::new();
+        let make = |right| links.make(link(session, right), LIFE, false, now).unwrap();
+        let watch = make(Right::Watch);
+        let drive = make(Right::Control);
+        let opened = links.find(&watch.token, now).unwrap();
+        assert_eq!((opened.session, opened.right), (session, Right::Watch));
+        assert!(links.find(&watch.token, now + LIFE).is_none());
+        assert_eq!(links.revoke(SessionId::new(), Right::Watch, now), 0);
+        assert_eq!(links.revoke(session, Right::Watch, now), 1);
+        assert!(opened.gone.is_cancelled());
+        assert!(links.find(&watch.token, now).is_none());
+        let driving = links.find(&drive.token, now).unwrap();
+        links.upkeep(now, |_| false);
+        assert!(driving.gone.is_cancelled());
+        assert!(links.find(&drive.token, now).is_none());
+    }
+
+    #[test]
+    fn a_link_for_one_use_is_of_no_use_to_whoever_comes_later() {
+        let (links, now) = (Links::default(), Instant::now());
+        let link = link(SessionId::new(), Right::Control);
+        let once = links.make(link, LIFE, true, now).unwrap();
+        assert!(links.find(&once.token, now).is_none());
+        let (_, own) = links.enter(&once.token, now).unwrap().unwrap();
+        assert!(links.enter(&once.token, now).unwrap().is_none());
+        assert!(links.find(&own, now).is_some());
+        let (_, again) = links.enter(&own, now).unwrap().unwrap();
+        assert_eq!(own, again);
+        assert!(links.enter(&own, now + LIFE).unwrap().is_none());
+    }
+
+    #[test]
+    fn there_are_so_many_and_no_more() {
+        let (links, now) = (Links::default(), Instant::now());
+        let session = SessionId::new();
+        let make = |session| links.make(link(session, Right::Watch), LIFE, false, now);
+        for _ in 0..LINKS_OF_SESSION_MAX {
+            make(session).unwrap();
+        }
+        assert!(make(session).is_err());
+        assert!(make(SessionId::new()).is_ok());
+    }
+}

@@ -1,0 +1,453 @@
+//! The wheel of a session: [`Control`] with a clock, and what the people are called.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::control::{Cause, Change, Control, Input, Owner, Refusal, Seat};
+use super::links::{Link, Links};
+use crate::browser;
+use crate::credential::random;
+use crate::error::Error;
+use crate::model::command::REASON_CHARS_MAX;
+use crate::model::control::{ControlOwner, ControlStatus, HumanRequest};
+use crate::model::hand::Deed;
+use crate::model::ids::action_id;
+use crate::model::{DialogInfo, Right, SessionId, UnixTime};
+
+/// People with a page open on one session.
+const PEOPLE_MAX: usize = 64;
+/// What a person's seat begins with.
+const SEAT: &str = "seat_";
+/// Longest name of a person, characters.
+const NAME_MAX: usize = 64;
+
+/// The wheel of one session. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Wheel(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    session: SessionId,
+    links: Links,
+    /// Where the service is, for whom nobody has told otherwise.
+    address: String,
+    state: Mutex<State>,
+    /// There is news, or another deadline.
+    woken: Notify,
+    /// How often something has changed.
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct State {
+    control: Control,
+    people: HashMap<Seat, Person>,
+    request: Option<HumanRequest>,
+    since: Option<UnixTime>,
+    /// What the actor has not heard of yet.
+    news: VecDeque<News>,
+}
+
+#[derive(Debug)]
+struct Person {
+    name: String,
+    /// Their open connections.
+    sockets: u32,
+}
+
+/// Something that has become of the wheel.
+#[derive(Debug, Clone)]
+pub(super) struct News {
+    /// Why.
+    pub(super) cause: Cause,
+    /// Who it was that took it, gave it back, lost it or asks.
+    pub(super) who: Option<String>,
+    /// The request that it is about.
+    pub(super) request: Option<HumanRequest>,
+    /// Who has it since.
+    pub(super) owner: ControlOwner,
+}
+
+/// A person at a session, for as long as this is held.
+#[derive(Debug)]
+pub struct Seated {
+    wheel: Wheel,
+    seat: Seat,
+}
+
+/// What a link by which people come shall be.
+#[derive(Debug, Clone)]
+pub struct Invite {
+    /// To drive, or to watch only.
+    pub right: Right,
+    /// How long it is good.
+    pub life: Duration,
+    /// Whether only the first who comes by it is let in.
+    pub is_one_time: bool,
+    /// What whoever comes by it is called.
+    pub name: Option<String>,
+    /// It is good no more when this is cancelled.
+    pub until: CancellationToken,
+}
+
+/// A link by which people come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// The page to open. Whoever has it is let in.
+    pub url: String,
+    /// Until when, ISO 8601, UTC.
+    pub expires_at: String,
+}
+
+impl Wheel {
+    /// The wheel of a session that the agent drives. The service is at `address`, which ends with a slash.
+    pub(super) fn new(session: SessionId, links: Links, address: String) -> Self {
+        Self(Arc::new(Inner {
+            session,
+            links,
+            address,
+            state: Mutex::new(State {
+                control: Control::default(),
+                people: HashMap::new(),
+                request: None,
+                since: None,
+                news: VecDeque::new(),
+            }),
+            woken: Notify::new(),
+            changes: watch::Sender::new(0),
+        }))
+    }
+
+    /// Makes a link by which people come, at the service's address as its caller wrote it.
+    pub fn invite(&self, invite: Invite, base: Option<&str>) -> Result<Invitation, Error> {
+        let link = Link {
+            session: self.0.session,
+            right: invite.right,
+            name: invite.name.map(|name| cut(&name, NAME_MAX)),
+            gone: invite.until.child_token(),
+        };
+        let now = Instant::now();
+        let made = self
+            .0
+            .links
+            .make(link, invite.life, invite.is_one_time, now)?;
+        metrics::counter!("ghostcast_passes_total", "kind" => "link", "outcome" => "issued")
+            .increment(1);
+        let base = base.unwrap_or(&self.0.address);
+        Ok(Invitation {
+            url: format!("{base}takeover/{}", made.token),
+            expires_at: UnixTime::now().plus(made.life).to_iso8601(),
+        })
+    }
+
+    /// Who drives, as it is told.
+    pub fn status(&self) -> ControlStatus {
+        self.lock().status()
+    }
+
+    /// What the person is called who drives, and since when.
+    pub(super) fn driver(&self) -> Option<(String, String)> {
+        let state = self.lock();
+        let seat = state.control.driver()?;
+        let since = state.since.map(UnixTime::to_iso8601).unwrap_or_default();
+        Some((state.name(seat), since))
+    }
+
+    /// Sits somebody down: at a seat that they had before, or at a new one.
+    pub fn sit(&self, seat: Option<&str>, name: &str) -> Result<Seated, Error> {
+        let mut state = self.lock();
+        let known = seat.filter(|seat| state.people.contains_key(*seat));
+        let seat = match known {
+            Some(seat) => seat.to_owned(),
+            None if state.people.len() >= PEOPLE_MAX => {
+                return Err(Error::exhausted("too many people are at this session")
+                    .hint("Close one of their pages."));
+            }
+            None => random(SEAT)?,
+        };
+        let name = cut(name, NAME_MAX);
+        let person = state
+            .people
+            .entry(seat.clone())
+            .or_insert(Person { name, sockets: 0 });
+        person.sockets += 1;
+        // Whoever sits down changes nothing but that they are there.
+        let _ = state
+            .control
+            .step(Instant::now(), Input::Joined { seat: seat.clone() });
+        drop(state);
+        self.wake();
+        Ok(Seated {
+            wheel: self.clone(),
+            seat,
+        })
+    }
+
+    /// Asks for a person, for the agent.
+    pub fn request(&self, reason: &str, wait: Duration) -> Result<HumanRequest, Error> {
+        let mut state = self.lock();
+        let request = HumanRequest {
+            request_id: action_id(),
+            reason: cut(reason, REASON_CHARS_MAX),
+            expires_at: UnixTime::now().plus(wait).to_iso8601(),
+        };
+        let now = Instant::now();
+        let input = Input::Request {
+            id: request.request_id.clone(),
+            until: now + wait,
+        };
+        let change = state
+            .control
+            .step(now, input)
+            .map_err(|why| state.refusal(why))?;
+        state.request = Some(request.clone());
+        state.note(change, None);
+        drop(state);
+        self.wake();
+        Ok(request)
+    }
+
+    /// Withdraws what the agent has asked for.
+    pub fn withdraw(&self) -> Result<(), Error> {
+        self.step(Input::Withdraw, None)
+    }
+
+    /// What has become of it, one after the other. Safe to cancel.
+    pub(super) async fn next(&self) -> News {
+        loop {
+            let woken = self.0.woken.notified();
+            let deadline = {
+                let mut state = self.lock();
+                if let Some(news) = state.news.pop_front() {
+                    return news;
+                }
+                let now = Instant::now();
+                let driver = state.control.driver().map(|seat| state.name(seat));
+                if let Some(change) = state.control.tick(now) {
+                    state.note(Some(change), driver);
+                    drop(state);
+                    self.wake();
+                    continue;
+                }
+                state.control.deadline()
+            };
+            let due = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = woken => {}
+                () = due => {}
+            }
+        }
+    }
+
+    fn step(&self, input: Input, who: Option<String>) -> Result<(), Error> {
+        let mut state = self.lock();
+        let change = state.control.step(Instant::now(), input);
+        let change = change.map_err(|why| state.refusal(why))?;
+        let is_news = change.is_some();
+        state.note(change, who);
+        drop(state);
+        if is_news {
+            self.wake();
+        }
+        Ok(())
+    }
+
+    fn wake(&self) {
+        self.0.changes.send_modify(|changes| *changes += 1);
+        self.0.woken.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn status(&self) -> ControlStatus {
+        let name = |seat| self.name(seat);
+        ControlStatus {
+            owner: self.owner(),
+            who: self.control.driver().map(name),
+            since: self.since.map(UnixTime::to_iso8601),
+            request: self.request.clone(),
+            asking: self.control.asking().iter().map(name).collect(),
+        }
+    }
+
+    fn owner(&self) -> ControlOwner {
+        match self.control.owner() {
+            Owner::Agent => ControlOwner::Agent,
+            Owner::Human(_) => ControlOwner::Human,
+            Owner::Nobody => ControlOwner::Nobody,
+        }
+    }
+
+    fn name(&self, seat: &Seat) -> String {
+        let person = self.people.get(seat);
+        person.map_or_else(|| "somebody".to_owned(), |person| person.name.clone())
+    }
+
+    /// Keeps what has changed for the actor, and forgets who is of no account any more.
+    fn note(&mut self, change: Option<Change>, who: Option<String>) {
+        let Some(Change { cause, ended }) = change else {
+            return;
+        };
+        if cause != Cause::Asked {
+            self.since = Some(UnixTime::now());
+        }
+        let request = self.request.clone();
+        if ended.is_some() {
+            self.request = None;
+        }
+        let driver = self.control.driver();
+        self.people
+            .retain(|seat, person| person.sockets > 0 || driver == Some(seat));
+        let owner = self.owner();
+        self.news.push_back(News {
+            cause,
+            who,
+            request,
+            owner,
+        });
+    }
+
+    fn refusal(&self, why: Refusal) -> Error {
+        match why {
+            Refusal::Held => {
+                let who = self.control.driver().map(|seat| self.name(seat));
+                let who = who.unwrap_or_else(|| "somebody".to_owned());
+                Error::conflict(format!("{who} has the wheel"))
+                    .hint("Ask for it, or take it over if you may.")
+            }
+            Refusal::NotYours => {
+                Error::conflict("you do not have the wheel").hint("Take it first.")
+            }
+            Refusal::NotAsked => Error::not_found("nobody of that name asks for the wheel"),
+            Refusal::TooMany => Error::exhausted("too many people ask for the wheel already"),
+            Refusal::Requested => Error::conflict("a person has been asked for already")
+                .hint("Wait for the control event, or withdraw the request first."),
+            Refusal::NotRequested => Error::conflict("no person has been asked for"),
+        }
+    }
+}
+
+impl Seated {
+    /// The seat, which its owner comes back to by it. To be told to nobody else.
+    pub fn seat(&self) -> &str {
+        &self.seat
+    }
+
+    /// Whether they have the wheel.
+    pub fn drives(&self) -> bool {
+        self.wheel.lock().control.driver() == Some(&self.seat)
+    }
+
+    /// Who drives, as it is told.
+    pub fn status(&self) -> ControlStatus {
+        self.wheel.status()
+    }
+
+    /// Counts what changes about the wheel.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.wheel.0.changes.subscribe()
+    }
+
+    /// Takes the wheel.
+    pub fn take(&self, is_forced: bool) -> Result<(), Error> {
+        let seat = self.seat.clone();
+        self.step(Input::Take { seat, is_forced })
+    }
+
+    /// Asks for it.
+    pub fn ask(&self) -> Result<(), Error> {
+        let seat = self.seat.clone();
+        self.step(Input::Ask { seat })
+    }
+
+    /// Gives the wheel to the first who asks and is called so.
+    pub fn grant(&self, name: &str) -> Result<(), Error> {
+        let found = {
+            let state = self.wheel.lock();
+            let mut asking = state.control.asking().iter();
+            asking.find(|seat| state.name(seat) == name).cloned()
+        };
+        let seat = found.unwrap_or_default();
+        self.wheel
+            .step(Input::Grant { seat }, Some(name.to_owned()))
+    }
+
+    /// Gives the wheel back to the agent.
+    pub fn hand_back(&self, is_done: bool) -> Result<(), Error> {
+        let seat = self.seat.clone();
+        self.step(Input::HandBack { seat, is_done })
+    }
+
+    /// Notes that the driver does something; refused to anybody else.
+    pub fn drive(&self) -> Result<(), Error> {
+        let mut state = self.wheel.lock();
+        let seat = self.seat.clone();
+        let used = state.control.step(Instant::now(), Input::Used { seat });
+        used.map(drop).map_err(|why| state.refusal(why))
+    }
+
+    fn step(&self, input: Input) -> Result<(), Error> {
+        let name = self.wheel.lock().name(&self.seat);
+        self.wheel.step(input, Some(name))
+    }
+}
+
+impl Drop for Seated {
+    fn drop(&mut self) {
+        let mut state = self.wheel.lock();
+        if let Some(person) = state.people.get_mut(&self.seat) {
+            person.sockets = person.sockets.saturating_sub(1);
+            if person.sockets == 0 {
+                let seat = self.seat.clone();
+                // Whoever leaves changes nothing at once.
+                let _ = state.control.step(Instant::now(), Input::Left { seat });
+                if state.control.driver() != Some(&self.seat) {
+                    state.people.remove(&self.seat);
+                }
+            }
+        }
+        drop(state);
+        self.wheel.wake();
+    }
+}
+
+impl super::SessionHandle {
+    /// Who drives the session.
+    pub fn wheel(&self) -> &Wheel {
+        &self.wheel
+    }
+
+    /// Does on the page what a person does who drives; nothing for anybody else.
+    pub async fn drive(&self, person: &Seated, deed: &Deed) -> Result<(), Error> {
+        person.drive()?;
+        self.must_have_browser()?;
+        browser::drive(&self.tabs, deed).await?;
+        Ok(())
+    }
+
+    /// The dialog that the page waits with.
+    pub fn dialog(&self) -> Option<DialogInfo> {
+        let opened = self.tabs.current().dialog()?;
+        let mut info = opened.is_open().then_some(opened.info)?;
+        self.secrets.mask_text(&mut info.message);
+        Some(info)
+    }
+}
+
+fn cut(text: &str, max: usize) -> String {
+    let shown = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    shown.chars().take(max).collect()
+}

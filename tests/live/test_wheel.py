@@ -1,0 +1,372 @@
+"""People take the wheel: by links, by the socket, on their page; agents ask for them and go on."""
+
+import contextlib
+import json
+import shutil
+import time
+
+import pytest
+from playwright.sync_api import sync_playwright
+from websockets.sync.client import connect
+
+from support.api import assert_envelope, new_room
+from support.service import running_service
+from support.wait import wait_for
+
+PAGE = b"""<!doctype html><title>form</title><style>body { margin: 0; height: 3000px }
+  * { position: absolute; font: 16px sans-serif }</style>
+<button id=press style="left:20px;top:20px;width:120px;height:40px">Press</button>
+<input id=field style="left:20px;top:80px;width:200px;height:30px">
+<p id=said style="left:20px;top:130px"></p>
+<script>
+  const log = [];
+  const say = (what) => { log.push(what); document.getElementById('said').textContent = log.join(' '); };
+  document.getElementById('press').onclick = () => say('click');
+  document.getElementById('press').ondblclick = () => say('double');
+  document.addEventListener('contextmenu', (event) => { event.preventDefault(); say('menu'); });
+  addEventListener('scroll', () => say('scroll'), { once: true });
+</script>"""
+
+
+@pytest.fixture
+def page(web):
+    """A page that says what is done to it."""
+    web.files["/wheel.html"] = PAGE
+    return web.url("/wheel.html")
+
+
+class Person:
+    """Somebody at a session, by the socket alone."""
+
+    def __init__(self, api, room, token=None, seat=None):
+        url = f"{api.base.replace('http', 'ws')}/sessions/{room}/drive"
+        headers = {"authorization": f"Bearer {token}"} if token else None
+        self.socket = connect(url + (f"?seat={seat}" if seat else ""), additional_headers=headers)
+        self.state, self.errors = None, []
+        self.hear(lambda: self.state)
+
+    def hear(self, until, within=5):
+        """Reads until something is so."""
+        deadline = time.monotonic() + within
+        while not until():
+            told = json.loads(self.socket.recv(timeout=max(0.01, deadline - time.monotonic())))
+            if told["type"] == "state":
+                self.state = told
+            else:
+                self.errors.append(told)
+        return self.state
+
+    def say(self, kind, **more):
+        """Sends one message."""
+        self.socket.send(json.dumps({"type": kind, **more}))
+
+    def take(self, **more):
+        """Takes the wheel."""
+        self.say("take", **more)
+        return self.hear(lambda: self.state["yours"])
+
+    def refused(self):
+        """The next thing that was not done."""
+        self.hear(lambda: self.errors)
+        return self.errors.pop(0)
+
+    def click(self, x, y, button="left", count=1):
+        """Moves there, and presses and releases."""
+        self.say("move", x=x, y=y)
+        self.say("down", x=x, y=y, button=button, count=count)
+        self.say("up", x=x, y=y, button=button, count=count)
+
+    def type(self, text):
+        """Presses keys."""
+        for key in text:
+            self.say("key", down=True, key=key)
+            self.say("key", down=False, key=key)
+
+
+def heard(events, cause, within=5):
+    """The first event that says so of the wheel."""
+    return events.wait("control", within, accept=lambda event: event["cause"] == cause)
+
+
+def run(api, room, script):
+    """What a script in the page returns."""
+    return api.request("POST", f"/sessions/{room}/execute", json={"script": script}).json()["result"]
+
+
+def said(api, room):
+    """What the page says was done to it: read by its text, which goes on while a person drives."""
+    return api.get(f"/sessions/{room}/context", params={"text": "true"}).json()["text"].strip()
+
+
+def test_a_person_drives_and_the_agent_waits(api, page):
+    """The page's own state says what was done; agents are refused with who and since when, and read on."""
+    with api.session(initial_url=page) as room, api.events(room, types=["all"]) as events:
+        ada = Person(api, room)
+        assert not ada.state["yours"] and ada.state["may_drive"]
+        assert ada.state["control"]["owner"] == "agent"
+        ada.click(40, 40)
+        for _ in range(3):
+            assert "do not have the wheel" in ada.refused()["message"]
+        ada.take()
+        told = heard(events, "taken")
+        assert (told["owner"], told["who"]) == ("human", "somebody"), told
+        record = api.record(room)["control"]
+        assert record["owner"] == "human" and record["since"].endswith("Z"), record
+        for action in (("click", {"x": 40, "y": 40}), ("navigate", {"url": page}), ("press", {"keys": "a"})):
+            result = api.act(room, action[0], **action[1])
+            assert result["error_kind"] == "human_in_control" and "somebody" in result["error"], result
+            assert result["context"]["since"] == record["since"] and result["retry"] == "safe"
+        answer = api.request("POST", f"/sessions/{room}/execute", json={"script": "1"})
+        assert_envelope(answer, 409, "conflict")
+        assert api.act(room, "wait", seconds=0.1)["success"]
+        ada.click(60, 40)
+        wait_for(lambda: "click" in said(api, room), 3, "the press")
+        ada.click(60, 40, count=2)
+        wait_for(lambda: "double" in said(api, room), 3, "the second press")
+        ada.click(400, 300, button="right")
+        wait_for(lambda: "menu" in said(api, room), 3, "the right button")
+        ada.say("wheel", x=300, y=300, dy=200)
+        wait_for(lambda: "scroll" in said(api, room), 3, "the wheel")
+        ada.say("wheel", x=300, y=300, dy=-9000)
+        time.sleep(0.5)
+        ada.click(60, 95)
+        ada.type("Hi ")
+        ada.say("text", text="日本語")
+        ada.say("key", down=True, key="Backspace")
+        ada.say("key", down=False, key="Backspace")
+        ada.say("key", down=True, key="a", modifiers=2)
+        ada.say("key", down=False, key="a", modifiers=2)
+        ada.say("hand_back", done=True)
+        ada.hear(lambda: not ada.state["yours"])
+        told = heard(events, "done")
+        assert told["owner"] == "agent", told
+        wait_for(lambda: run(api, room, "field.value") == "Hi 日本", 3, "what was typed")
+        assert run(api, room, "[field.selectionStart, field.selectionEnd]") == [0, 5]
+        assert api.act(room, "click", x=60, y=40)["success"]
+        for wrong in ({"type": "jump"}, {"type": "move", "x": -1, "y": 0}, {"type": "move", "x": "a", "y": 0}):
+            ada.socket.send(json.dumps(wrong))
+            assert ada.refused()["kind"] == "invalid_input"
+        ada.socket.send("[")
+        assert ada.refused()["kind"] == "invalid_input"
+
+
+def test_one_person_at_a_time(api, page):
+    """Another one is told who has it, may ask and be given it, or take it by force; who leaves loses it."""
+    with api.session(initial_url=page) as room, api.events(room, types=["control"]) as events:
+        ada, bob = Person(api, room), Person(api, room)
+        ada.take()
+        bob.say("take")
+        assert "has the wheel" in bob.refused()["message"]
+        bob.say("ask")
+        ada.hear(lambda: ada.state["control"]["asking"])
+        ada.say("grant", name="nobody of that name")
+        assert ada.refused()["kind"] == "not_found"
+        ada.say("grant", name="somebody")
+        bob.hear(lambda: bob.state["yours"])
+        ada.hear(lambda: not ada.state["yours"])
+        ada.say("hand_back", done=True)
+        assert ada.refused()["kind"] == "conflict"
+        ada.take(force=True)
+        bob.hear(lambda: not bob.state["yours"])
+        seat = ada.state["seat"]
+        ada.socket.close()
+        ada = Person(api, room, seat=seat)
+        assert ada.state["yours"] and ada.state["seat"] == seat
+        gone = time.monotonic()
+        ada.socket.close()
+        heard(events, "gone", 15)
+        assert 8 < time.monotonic() - gone < 13
+        bob.hear(lambda: bob.state["control"]["owner"] == "agent")
+        assert api.act(room, "wait", seconds=0.01)["success"]
+
+
+def test_a_running_action_gives_way(api, web, page):
+    """It ends as taken over, what waits behind it is not begun; a wait goes on."""
+    with api.session(initial_url=page) as room:
+        waiting = api.request("POST", f"/sessions/{room}/actions", params={"wait": "false"}, json={
+            "action_type": "wait", "params": {"for": {"text": "click"}, "timeout_ms": 20000}}).json()
+        behind = api.request("POST", f"/sessions/{room}/actions", params={"wait": "false"}, json={
+            "action_type": "press", "params": {"keys": "a"}}).json()
+        ada = Person(api, room)
+        ada.take()
+        path = f"/sessions/{room}/actions"
+        ended = wait_for(
+            lambda: api.get(f"{path}/{behind['action_id']}").json(), 5, "it ends",
+            accept=lambda status: status["state"] == "done")  # fmt: skip
+        assert ended["result"]["error_kind"] == "human_in_control", ended
+        assert ended["result"]["delivery"] == "not_sent"
+        assert api.get(f"{path}/{waiting['action_id']}").json()["state"] == "running"
+        ada.click(60, 40)
+        ended = wait_for(
+            lambda: api.get(f"{path}/{waiting['action_id']}").json(), 5, "it ends",
+            accept=lambda status: status["state"] == "done")  # fmt: skip
+        assert ended["result"]["success"], ended
+
+
+def test_an_agent_asks_for_a_person(api, page):
+    """It gets a link and goes on with other things; events tell when somebody comes and when they are through."""
+    with api.session(initial_url=page) as room, api.events(room, types=["control"]) as events:
+        assert api.act(room, "withdraw_request")["error_kind"] == "condition_not_met"
+        asked = api.act(room, "request_human", reason="Log in, please.", wait_s=60)
+        assert asked["success"] and asked["delivery"] == "not_sent", asked
+        link = asked["data"]["takeover_url"]
+        assert link.startswith(f"{api.base}/takeover/gcs_"), link
+        told = heard(events, "requested")
+        assert (told["owner"], told["reason"]) == ("nobody", "Log in, please.")
+        assert told["request_id"] == asked["data"]["request_id"]
+        assert api.act(room, "request_human", reason="again")["error_kind"] == "condition_not_met"
+        record = api.record(room)["control"]
+        assert record["owner"] == "nobody" and record["request"]["reason"] == "Log in, please."
+        # It may go on by itself meanwhile.
+        assert api.act(room, "click", x=60, y=40)["success"]
+        entered = api.request("POST", "/takeover", json={"token": link.rsplit("/", 1)[1]}).json()
+        assert entered["role"] == "control" and entered["session"]["session_id"] == api.record(room)["session_id"]
+        ada = Person(api, room, token=entered["token"])
+        ada.take()
+        heard(events, "taken")
+        ada.say("hand_back", done=True)
+        told = heard(events, "done")
+        assert (told["owner"], told["request_id"]) == ("agent", asked["data"]["request_id"])
+        assert api.record(room)["control"]["request"] is None
+        assert api.act(room, "request_human", reason="Nobody comes.", wait_s=1)["success"]
+        assert heard(events, "expired")["owner"] == "agent"
+        for params in ({}, {"reason": " "}, {"reason": "x" * 501}, {"reason": "x", "wait_s": 0}):
+            kind = api.act(room, "request_human", **params)["error_kind"]
+            assert kind in ("missing_parameter", "invalid_parameter"), (params, kind)
+
+
+def test_links_are_for_one_session_and_one_role(lone_api, page):
+    """A watcher asks and is given; a link that is good once is not good twice; revoked and closed ones are not good."""
+    api = lone_api
+    room, other = new_room(), new_room()
+    with api.session(room, initial_url=page), api.session(other, initial_url=page):
+
+        def link(**order):
+            made = api.request("POST", f"/sessions/{room}/takeover", json=order)
+            assert made.status_code == 201 and made.headers["cache-control"] == "no-store"
+            return made.json()["url"].rsplit("/", 1)[1]
+
+        def enter(token, status=200):
+            answer = api.request("POST", "/takeover", json={"token": token})
+            assert answer.status_code == status, answer.text
+            return answer.json()
+
+        watcher = Person(api, room, token=link(role="watch", name="Wanda"))
+        assert not watcher.state["may_drive"]
+        watcher.say("take")
+        assert watcher.refused()["kind"] == "forbidden"
+        watcher.say("ask")
+        driver = Person(api, room, token=link(name="Dora"))
+        driver.take()
+        assert driver.state["control"]["who"] == "Dora" and driver.state["control"]["asking"] == ["Wanda"]
+        driver.say("grant", name="Wanda")
+        watcher.hear(lambda: watcher.state["yours"])
+        # What a link is not for.
+        once = link(one_time=True)
+        for token in (link(), enter(once)["token"]):
+            headers = {"authorization": f"Bearer {token}"}
+            for method, path, status in (
+                ("GET", f"/sessions/{room}", 200),
+                ("GET", f"/sessions/{other}", 403),
+                ("POST", f"/sessions/{room}/actions", 403),
+                ("POST", f"/sessions/{room}/takeover", 403),
+                ("DELETE", f"/sessions/{room}", 403),
+                ("GET", "/stats", 403),
+            ):
+                body = {"action_type": "refresh"} if path.endswith("actions") else None
+                answer = api.request(method, path, json=body, headers=headers)
+                assert answer.status_code == status, (method, path, answer.text)
+        enter(once, 401)
+        enter("gcs_nonsense", 401)
+        assert api.request("DELETE", f"/sessions/{room}/takeover").json()["revoked"] >= 2
+        with pytest.raises(Exception):
+            driver.hear(lambda: False, 3)
+        for wrong in ({"ttl_s": 0}, {"ttl_s": 10**9}, {"role": "admin"}, {"private": True}):
+            assert api.request("POST", f"/sessions/{room}/takeover", json=wrong).status_code in (400, 422), wrong
+        late = link()
+    enter(late, 404)
+
+
+@contextlib.contextmanager
+def a_browser(**options):
+    """A page of a person's own browser."""
+    path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser.new_context(**options).new_page()
+        browser.close()
+
+
+def spot(person, x, y, width=1280, height=720):
+    """Where a place of the page is on the picture."""
+    box = person.locator("#video").bounding_box()
+    scale = min(box["width"] / width, box["height"] / height)
+    left = box["x"] + (box["width"] - width * scale) / 2
+    top = box["y"] + (box["height"] - height * scale) / 2
+    return left + x * scale, top + y * scale
+
+
+@pytest.mark.parametrize("kind", ["desktop", "phone"])
+def test_the_page_of_a_person(api, web, page, kind):
+    """A real browser opens the link, sees the picture, drives, answers a dialog and gives the wheel back."""
+    phone = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
+    options = phone if kind == "phone" else {"viewport": {"width": 1100, "height": 800}}
+    with api.session(initial_url=page) as room, a_browser(**options) as person:
+        asked = api.act(room, "request_human", reason="Fill in the form.")
+        answer = person.goto(asked["data"]["takeover_url"])
+        headers = answer.headers
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        began = time.monotonic()
+        person.wait_for_selector("#screen[data-picture=true]", timeout=5000)
+        print(f"the first picture after {time.monotonic() - began:.2f} s")
+        assert "Fill in the form." in person.text_content("#reason")
+        person.click("#take")
+        person.wait_for_selector("body[data-yours=true]")
+        press = person.touchscreen.tap if kind == "phone" else person.mouse.click
+        press(*spot(person, 60, 40))
+        wait_for(lambda: "click" in said(api, room), 3, "the press")
+        press(*spot(person, 60, 95))
+        person.keyboard.type("Grace")
+        person.keyboard.insert_text("日本")
+        if kind == "desktop":
+            person.mouse.move(*spot(person, 600, 400))
+            person.mouse.wheel(0, 300)
+            wait_for(lambda: "scroll" in said(api, room), 3, "the wheel")
+        person.click("#done")
+        person.wait_for_selector("body[data-yours=false]")
+        wait_for(lambda: run(api, room, "field.value") == "Grace日本", 3, "what was typed")
+        run(api, room, "setTimeout(() => { window.answer = prompt('Your name?', 'x') }, 300)")
+        person.click("#take")
+        person.wait_for_selector("#dialog[open]")
+        assert person.text_content("#dialog-text") == "Your name?"
+        person.fill("#dialog-field", "Ada")
+        person.click("#dialog button[type=submit]")
+        person.click("#done")
+        wait_for(lambda: run(api, room, "window.answer") == "Ada", 3, "the answer")
+        # It comes back by itself, at the same seat.
+        person.click("#take")
+        person.wait_for_selector("body[data-yours=true]")
+        person.reload()
+        person.wait_for_selector("body[data-yours=true]", timeout=8000)
+
+
+def test_what_a_person_types_is_told_nobody(ghostcast_bin, page):
+    """Not in events, logs, records or errors."""
+    with running_service(ghostcast_bin, env={"RUST_LOG": "debug"}) as ghostcast:
+        api = ghostcast.api
+        with api.session("secret", initial_url=page) as room, api.events(room, types=["all"]) as events:
+            ada = Person(api, room)
+            ada.take()
+            ada.click(60, 95)
+            ada.say("text", text="tiger-of-the-wheel")
+            ada.type("hunter")
+            ada.say("move", x=-5, y=0)
+            ada.refused()
+            ada.socket.send('{"type": "text", "text": ["lion-of-the-wheel"]}')
+            refused = ada.refused()
+            ada.say("hand_back", done=False)
+            wait_for(lambda: "hunter" in run(api, room, "field.value"), 3, "it is typed")
+            told = json.dumps([events.events, refused, api.record(room)])
+            for word in ("tiger", "lion"):
+                assert word not in told and word not in ghostcast.log()
