@@ -1,6 +1,7 @@
 //! `GET /openapi.json`.
 
 use axum::Json;
+use serde_json::Value;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
@@ -9,6 +10,8 @@ use super::{
     actions, control, downloads, drain, drive, ended, health, metrics, recordings, screenshots,
     sessions, share, stats, status, takeover, tickets, watch, ws,
 };
+
+use crate::error::Error;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -56,9 +59,9 @@ use super::{
         watch::end,
         share::share,
         share::revoke,
-        takeover::invite,
-        takeover::revoke,
-        takeover::enter,
+        takeover::takeover,
+        takeover::end_takeovers,
+        takeover::enter_by_link,
         drive::drive,
         tickets::issue,
         health::health,
@@ -153,6 +156,79 @@ impl Modify for Token {
 #[utoipa::path(get, path = "/openapi.json", tag = "service", security(()), responses(
     (status = 200, description = "OpenAPI 3.1", body = Object),
 ))]
-pub(super) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
-    Json(Document::openapi())
+pub(super) async fn openapi() -> Result<Json<Value>, Error> {
+    let mut document = serde_json::to_value(Document::openapi())
+        .map_err(|error| Error::internal("the document cannot be written").source(error))?;
+    mend(&mut document);
+    Ok(Json(document))
+}
+
+/// Says what the types cannot say: fields that come together or not at all need not be there, and a number
+/// without a sign has no format, for JSON Schema knows those of signed ones only.
+fn mend(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(mend),
+        Value::Object(object) => {
+            let is_unsigned = object.get("type").is_some_and(names_integer)
+                && object.get("minimum").and_then(Value::as_f64) >= Some(0.0);
+            if is_unsigned {
+                object.remove("format");
+            }
+            for part in object
+                .get_mut("allOf")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
+                if let Some(optional) = without_null(part) {
+                    *part = optional;
+                }
+            }
+            object.values_mut().for_each(mend);
+        }
+        _ => {}
+    }
+}
+
+fn names_integer(kind: &Value) -> bool {
+    kind == "integer"
+        || kind
+            .as_array()
+            .is_some_and(|kinds| kinds.iter().any(names_integer))
+}
+
+/// The schema of an object whose fields need not be there, of one that is it or null.
+fn without_null(schema: &Value) -> Option<Value> {
+    let one_of = schema.get("oneOf")?.as_array()?;
+    let is_null = |schema: &&Value| schema["type"] == "null";
+    one_of.iter().find(is_null)?;
+    let mut optional = one_of.iter().find(|schema| !is_null(schema))?.clone();
+    optional.as_object_mut()?.remove("required");
+    Some(optional)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn fields_that_come_together_need_not_be_there() {
+        let group =
+            json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}});
+        let own = json!({"type": "object", "required": ["b"], "properties": {"b": {
+            "type": ["integer", "null"], "format": "int32", "minimum": 0}}});
+        let mut schema = json!({"allOf": [{"oneOf": [{"type": "null"}, group]}, own]});
+        mend(&mut schema);
+        assert_eq!(
+            schema["allOf"][0],
+            json!({"type": "object", "properties": {"a": {"type": "string"}}})
+        );
+        assert_eq!(schema["allOf"][1]["required"], json!(["b"]));
+        assert_eq!(
+            schema["allOf"][1]["properties"]["b"],
+            json!({"type": ["integer", "null"], "minimum": 0})
+        );
+    }
 }

@@ -31,7 +31,7 @@ pub struct Script {
     pub script: String,
     /// What the script finds as `args`.
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     pub args: Value,
     /// Bound on it, 1 to 120,000 milliseconds; 10,000 without it. A script that is not through by then
     /// is ended.
@@ -49,7 +49,7 @@ pub struct Executed {
     /// Whether it ended without throwing.
     pub success: bool,
     /// What it returned, as JSON; a text that describes what JSON cannot hold; null where it threw.
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     pub result: Value,
     /// What that is in JavaScript: `number`, `string`, `array`, `object`, `undefined`, `node`, …; null
     /// where it threw.
