@@ -259,3 +259,15 @@ async def test_a_session_that_nobody_uses_ends(client: Any, name: str) -> None:
         return known is None or not known.is_active
 
     await until(is_over, 15, "it ends by itself")
+
+
+async def test_a_person_is_asked_for_and_comes_by_a_link(client: Any, name: str, site: Site) -> None:
+    session = await done(client.create_session(room_name=name, url=f"{site.url}/"))
+    link = await done(session.request_human("Log in, please.", wait_s=60))
+    assert "/takeover/gcs_" in link
+    record = await done(session.refresh())
+    assert record.control.owner == "nobody"
+    assert record.control.request.reason == "Log in, please."
+    made = await done(session.takeover(role="watch", ttl_s=60, name="Ada"))
+    assert made.url != link
+    assert await done(session.revoke_takeovers()) == 1

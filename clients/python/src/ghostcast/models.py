@@ -272,10 +272,10 @@ class EndedSession(Model):
 
 
 class Share(Model):
-    """A link by which people watch a session."""
+    """A link by which people watch a session, or take its wheel."""
 
     url: str
-    """The dashboard's page of that session. Whoever has it can watch."""
+    """The page to open. Whoever has it is let in."""
     expires_at: str
     """Until when it is good, ISO 8601, UTC."""
 

@@ -77,6 +77,7 @@ class AsyncSession(AsyncPage):
 
         Args:
             indexed_db: Whether the databases of IndexedDB come with it.
+
         """
         path = session_path(self.session_id, "storage_state")
         params = {"indexed_db": str(indexed_db).lower()}
@@ -101,6 +102,44 @@ class AsyncSession(AsyncPage):
         """Ends all such links, and sends away whoever watches by one; returns how many there were."""
         answer = await self._transport.json("DELETE", session_path(self.session_id, "share"))
         return int(answer["revoked"])
+
+    async def takeover(
+        self,
+        role: str = "control",
+        ttl_s: int | None = None,
+        one_time: bool = False,
+        name: str | None = None,
+    ) -> Share:
+        """Makes a link by which a person takes the wheel, on a page for desktops and phones.
+
+        Args:
+            role: `control`, or `watch` to look and to ask for the wheel.
+            ttl_s: How long it is good, seconds, at most a week; an hour without it.
+            one_time: Whether it is good for the first only who opens it.
+            name: What the person is called.
+
+        """
+        path = session_path(self.session_id, "takeover")
+        order = given(role=role, ttl_s=ttl_s, one_time=one_time, name=name)
+        return Share.model_validate(await self._transport.json("POST", path, json=order))
+
+    async def revoke_takeovers(self) -> int:
+        """Ends all such links, and sends away whoever drives by one; returns how many there were."""
+        answer = await self._transport.json("DELETE", session_path(self.session_id, "takeover"))
+        return int(answer["revoked"])
+
+    async def request_human(self, reason: str, wait_s: int | None = None) -> str:
+        """Asks for a person, and returns the link by which one takes the wheel.
+
+        An event `control` says when somebody has come, and when they are through.
+
+        Args:
+            reason: What the person is to do, as they are to read it.
+            wait_s: How long to wait for somebody, seconds; an hour without it.
+
+        """
+        asked = await self.act("request_human", given(reason=reason, wait_s=wait_s))
+        return str(asked.data["takeover_url"])
 
     # Tabs.
 
