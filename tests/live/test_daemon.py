@@ -220,6 +220,7 @@ def test_status_tells_by_its_exit_code(daemon):
         assert line in said, said
     assert re.search(r"uptime    \d+ s", said) and re.search(r"version   \d+\.\d+\.\d+", said)
     os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: procs.is_stopped(pid), 5, "all of it stands still")
     assert "health    unknown" in daemon.run("status", code=4).stdout
     os.kill(pid, signal.SIGCONT)
     os.kill(pid, signal.SIGKILL)

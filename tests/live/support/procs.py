@@ -37,6 +37,12 @@ def descendants(root):
     return found
 
 
+def is_stopped(pid):
+    """Whether each of its threads stands still: they hear of a signal one after the other."""
+    states = [path.read_text().rsplit(")", 1)[1].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
+
+
 def is_alive(pid):
     """Whether the process exists and is not merely waiting to be reaped."""
     fields = stat_fields(pid)
