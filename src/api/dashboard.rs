@@ -12,7 +12,7 @@ use crate::error::Error;
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; \
                       base-uri 'none'; form-action 'self'";
 
-const ASSETS: [(&str, &str); 20] = [
+const ASSETS: [(&str, &str); 21] = [
     ("api.js", include_str!("../dashboard/api.js")),
     ("app.js", include_str!("../dashboard/app.js")),
     ("demo.css", include_str!("../dashboard/demo.css")),
@@ -32,6 +32,7 @@ const ASSETS: [(&str, &str); 20] = [
     ("takeover.css", include_str!("../dashboard/takeover.css")),
     ("takeover.js", include_str!("../dashboard/takeover.js")),
     ("theme.js", include_str!("../dashboard/theme.js")),
+    ("wheel.js", include_str!("../dashboard/wheel.js")),
     ("whep.js", include_str!("../dashboard/whep.js")),
 ];
 

@@ -200,10 +200,10 @@ fn pass_routes() -> Router<Doors> {
         )
         .route(
             "/sessions/{room_name}/takeover",
-            post(takeover::invite).delete(takeover::revoke),
+            post(takeover::takeover).delete(takeover::end_takeovers),
         )
         .route("/sessions/{room_name}/drive", get(drive::drive))
-        .route("/takeover", post(takeover::enter))
+        .route("/takeover", post(takeover::enter_by_link))
 }
 
 /// Recordings, of one session and of all.

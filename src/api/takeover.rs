@@ -90,7 +90,7 @@ pub(super) struct Entered {
     (status = 404, description = "No such session", body = ErrorBody),
     (status = 429, description = "The session has too many links", body = ErrorBody),
 ))]
-pub(super) async fn invite(
+pub(super) async fn takeover(
     State(doors): State<Doors>,
     Path(room): Path<String>,
     Extension(caller): Extension<Caller>,
@@ -126,7 +126,7 @@ pub(super) async fn invite(
     (status = 200, description = "How many there were", body = Revoked),
     (status = 404, description = "No such session", body = ErrorBody),
 ))]
-pub(super) async fn revoke(
+pub(super) async fn end_takeovers(
     State(doors): State<Doors>,
     Path(room): Path<String>,
 ) -> Result<Json<Revoked>, Error> {
@@ -142,7 +142,7 @@ pub(super) async fn revoke(
     (status = 401, description = "The link is not good, or not any more", body = ErrorBody),
     (status = 404, description = "The session is gone", body = ErrorBody),
 ))]
-pub(super) async fn enter(
+pub(super) async fn enter_by_link(
     State(doors): State<Doors>,
     headers: HeaderMap,
     extensions: Extensions,

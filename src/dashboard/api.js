@@ -115,6 +115,13 @@ export async function enter(link) {
   return (await request('/takeover', { method: 'POST', headers, body: JSON.stringify({ token: link }) })).json();
 }
 
+/** A link by which the wheel is taken, for one person within a quarter of an hour. */
+export async function takeover(room) {
+  const headers = { 'Content-Type': 'application/json' };
+  const body = JSON.stringify({ one_time: true, ttl_s: 900 });
+  return (await request(`/sessions/${encodeURIComponent(room)}/takeover`, { method: 'POST', headers, body })).json();
+}
+
 /** Where a person takes part in a session, at the seat that they had before. */
 export function driveUrl(room, seat) {
   const url = new URL(`/sessions/${encodeURIComponent(room)}/drive`, location.origin.replace(/^http/, 'ws'));

@@ -9,6 +9,7 @@ import { EventLog } from './log.js';
 import { noticeFor } from './notices.js';
 import { download, renderRecording, toggleRecording } from './recording.js';
 import { renderRooms } from './rooms.js';
+import { renderWheel, takeWheel } from './wheel.js';
 import { Watch } from './whep.js';
 
 const REFRESH_MS = 2_000;
@@ -21,7 +22,7 @@ const EVENTS_MAX = 500;
 /** The session states in which there is, or will be, video. */
 const WATCHABLE = ['live', 'paused', 'reconnecting'];
 /** Events after which the session's record has changed. */
-const TELLING = ['page_navigation', 'page_load_complete', 'stream_state', 'browser_error', 'recording'];
+const TELLING = ['page_navigation', 'page_load_complete', 'stream_state', 'browser_error', 'recording', 'control'];
 
 const state = { loaded: false, error: null, room: null, record: null, sessions: [], ended: [], got: null };
 const events = [];
@@ -143,6 +144,7 @@ function render() {
   showState($('log-state'), words, name);
   renderFacts(record, got, watch);
   renderRecording(record);
+  renderWheel(record);
   renderNotice(noticeFor({ ...state, watch, hasToken: api.hasToken(), shared: api.isShared() }));
 }
 
@@ -204,6 +206,7 @@ for (const id of ['home', 'back']) {
 }
 $('recorded').addEventListener('click', download);
 $('record').addEventListener('click', () => toggleRecording(state.record, () => refreshIn(0)));
+$('take-wheel').addEventListener('click', () => takeWheel(state.record));
 $('fullscreen').addEventListener('click', toggleFullscreen);
 $('video').addEventListener('dblclick', toggleFullscreen);
 $('notice-copy').addEventListener('click', copyCommand);

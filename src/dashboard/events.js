@@ -14,6 +14,7 @@ export const GROUPS = {
   Errors: ['action_error', 'browser_error', 'lagged'],
   Stream: ['stream_state', 'recording'],
   Dialogs: ['dialog'],
+  People: ['control'],
   Console: ['console'],
   Other: [],
 };
@@ -62,6 +63,20 @@ const CHANGES = {
   text: 'Text changed',
 };
 
+const OWNERS = { agent: 'The agent drives.', nobody: 'Nobody drives.' };
+
+const CAUSES = {
+  requested: (_, reason) => `The agent asks for a person: ${reason}`,
+  taken: (who) => `${who} has taken the wheel.`,
+  done: (who) => `${who} is through.`,
+  declined: (who) => `${who} has given the wheel back.`,
+  gone: (who) => `${who} is gone.`,
+  idle: (who) => `${who} did nothing.`,
+  withdrawn: () => 'The agent asks for nobody any more.',
+  expired: () => 'Nobody came.',
+  asked: (who) => `${who} asks for the wheel.`,
+};
+
 const LINES = {
   page_navigation: ({ url }) => `Went to ${url}`,
   page_load_complete: ({ url }) => `Loaded ${url}`,
@@ -74,6 +89,7 @@ const LINES = {
   settled: ({ url, settled }) => `${settled ? 'Settled' : 'Still busy'} at ${url}`,
   dialog: ({ kind, message }) => `${kind}: ${message}`,
   console: ({ level, text }) => `${level}: ${text}`,
+  control: ({ owner, cause, who, reason }) => [CAUSES[cause]?.(who ?? 'Somebody', reason) ?? cause, OWNERS[owner]].filter(Boolean).join(' '),
   recording: ({ state, file, reason }) => [`${state}: ${file}`, reason].filter(Boolean).join(', '),
   lagged: ({ missed }) => `${plural(missed, 'event')} missed`,
 };
@@ -91,6 +107,8 @@ const ACTIONS = {
   scroll: ({ direction, amount = 500, index }) => [
     `Scroll ${direction} ${amount} px`, index === undefined ? '' : `in ${element(index)}`,
   ].filter(Boolean).join(' '),
+  request_human: ({ reason }) => `Ask for a person: ${reason}`,
+  withdraw_request: () => 'Ask for nobody any more',
   wait: ({ seconds }) => `Wait ${seconds} s`,
   go_back: () => 'Go back',
   go_forward: () => 'Go forward',

@@ -6,6 +6,7 @@ import shutil
 import time
 
 import pytest
+from livekit import api as livekit_api
 from playwright.sync_api import sync_playwright
 from websockets.sync.client import connect
 
@@ -366,7 +367,41 @@ def test_what_a_person_types_is_told_nobody(ghostcast_bin, page):
             ada.socket.send('{"type": "text", "text": ["lion-of-the-wheel"]}')
             refused = ada.refused()
             ada.say("hand_back", done=False)
+            ada.hear(lambda: not ada.state["yours"])
             wait_for(lambda: "hunter" in run(api, room, "field.value"), 3, "it is typed")
             told = json.dumps([events.events, refused, api.record(room)])
             for word in ("tiger", "lion"):
                 assert word not in told and word not in ghostcast.log()
+
+
+def test_the_dashboard_leads_to_the_wheel(api, page):
+    """It says who drives, and opens a person's own page for whoever may drive."""
+    with api.session(initial_url=page) as room, a_browser(viewport={"width": 1400, "height": 900}) as person:
+        person.goto(f"{api.base}/?room={room}")
+        person.wait_for_selector("#driver:text-is('The agent drives')")
+        with person.expect_popup() as opened:
+            person.click("#take-wheel")
+        own = opened.value
+        own.click("#take")
+        own.wait_for_selector("body[data-yours=true]")
+        person.wait_for_selector("#driver:text-is('somebody drives')")
+        own.close()
+        person.wait_for_selector("#driver:text-is('The agent drives')", timeout=15000)
+
+
+def test_the_livekit_room_knows_who_drives(api, livekit_server, page):
+    """The browser's participant says it in an attribute, as the server has it."""
+
+    async def listed(service):
+        return await service.list_participants(livekit_api.ListParticipantsRequest(room=room))
+
+    def owner():
+        return [one.attributes.get("browser.control") for one in livekit_server.administer(listed).participants]
+
+    with api.session(initial_url=page) as room:
+        wait_for(owner, 10, "the agent", accept=lambda owners: owners == ["agent"])
+        ada = Person(api, room)
+        ada.take()
+        wait_for(owner, 5, "a person", accept=lambda owners: owners == ["human"])
+        ada.say("hand_back", done=True)
+        wait_for(owner, 5, "the agent again", accept=lambda owners: owners == ["agent"])

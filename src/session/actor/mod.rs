@@ -144,8 +144,14 @@ impl Actor {
             work.step(Input::Pause);
         }
         let id = work.actor.record.borrow().session_id.to_string();
-        let attribute = (conventions::ATTRIBUTE_SESSION.to_owned(), id);
-        work.actor.stage.outlets.set_attributes([attribute]);
+        let control = work.actor.wheel.status().owner.as_str();
+        work.actor.stage.outlets.set_attributes([
+            (conventions::ATTRIBUTE_SESSION.to_owned(), id),
+            (
+                conventions::ATTRIBUTE_CONTROL.to_owned(),
+                control.to_owned(),
+            ),
+        ]);
         if let Some(states) = &mut work.actor.stage.livekit_states {
             let state = states.borrow_and_update().clone();
             work.hear_livekit(&state);
