@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::access::Caller;
 use super::place::Place;
 use super::{Doors, grpc};
-use crate::session::{Asker, Door};
+use crate::session::{Asker, Door, Lending};
 
 /// Says of each request who it came from. MCP, whose conversations outlive a request, says it of each call.
 pub(super) async fn known(State(doors): State<Doors>, request: Request, next: Next) -> Response {
@@ -24,14 +24,18 @@ pub(super) async fn known(State(doors): State<Doors>, request: Request, next: Ne
             .and_then(|program| program.to_str().ok())
             .map(str::to_owned),
         token: label(request.extensions().get()),
-        base: base(request.extensions().get()),
+        lending: lending(request.extensions().get()),
     };
     asker.scope(next.run(request)).await
 }
 
-/// The service's address as a caller wrote it.
-pub(super) fn base(caller: Option<&Caller>) -> Option<String> {
-    caller?.base().map(str::to_owned)
+/// What a caller's links hang on.
+pub(super) fn lending(caller: Option<&Caller>) -> Lending {
+    caller.map_or_else(Lending::default, |caller| Lending {
+        base: caller.base().map(str::to_owned),
+        until: caller.gone.clone(),
+        may_lend: caller.must_last().is_ok(),
+    })
 }
 
 /// What a caller's token is called.

@@ -101,7 +101,16 @@ struct Scene {
     url: String,
     title: String,
     viewport: Size,
-    dialog: Option<DialogInfo>,
+    dialog: Option<Asked>,
+}
+
+/// The dialog that the page waits with.
+#[derive(Debug, PartialEq, Serialize)]
+struct Asked {
+    /// Counts the page's dialogs; an answer names it.
+    number: u64,
+    #[serde(flatten)]
+    info: DialogInfo,
 }
 
 /// Take part in a session as a person: watch who drives, take the wheel, act on the page, give it back.
@@ -112,7 +121,7 @@ struct Scene {
         `state` (seat, yours, may_drive, control, state, url, title, viewport) and `error` (kind, message). A \
         person sends `take` (force), `ask`, `grant` (name), `hand_back` (done), and with the wheel `move` and \
         `wheel` (x, y, buttons, dx, dy), `down` and `up` (x, y, button, count), `key` (down, key, modifiers, \
-        repeat), `text` (text), `dialog` (accept, text), `back`, `forward` and `reload`"),
+        repeat), `text` and `compose` (text), `dialog` (number, accept, text), `back`, `forward` and `reload`"),
     (status = 400, description = "No WebSocket handshake", body = ErrorBody),
     (status = 404, description = "No such session", body = ErrorBody),
     (status = 429, description = "Too many people at this session", body = ErrorBody),
@@ -148,8 +157,8 @@ pub(super) async fn drive(
                 biased;
                 () = cancel.cancelled() => Some(Farewell::GoingAway),
                 () = caller.gone.cancelled() => {
-                    // Whoever is sent away takes nothing along.
-                    let _ = place.seated.hand_back(false);
+                    // Whoever is sent away takes nothing along, and what was asked for waits on.
+                    let _ = place.seated.lose();
                     Some(Farewell::NotLetIn)
                 }
                 farewell = place.serve(&mut socket) => farewell,
@@ -271,7 +280,10 @@ impl Place {
             url: record.current_url,
             title: record.title,
             viewport: record.viewport,
-            dialog: self.handle.dialog(),
+            dialog: self
+                .handle
+                .dialog()
+                .map(|(number, info)| Asked { number, info }),
         }))
     }
 }

@@ -98,6 +98,7 @@ fn describe() {
         ("ticket", "used"),
         ("link", "issued"),
         ("link", "used"),
+        ("link", "revoked"),
         ("share", "issued"),
         ("share", "revoked"),
     ] {

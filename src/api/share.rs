@@ -16,7 +16,7 @@ use super::body::OptionalJsonBody;
 use super::status::ErrorBody;
 use crate::error::Error;
 use crate::model::{Right, SessionRecord, UnixTime};
-use crate::session::Link;
+use crate::session::{Link, LinkKind};
 
 /// How long a link is good where nobody says, seconds.
 const TTL_S: u64 = 3_600;
@@ -72,6 +72,7 @@ pub(super) fn make(
     let link = Link {
         session: record.session_id,
         right: Right::Watch,
+        kind: LinkKind::Share,
         name: None,
         gone: caller.gone.child_token(),
     };
@@ -110,12 +111,12 @@ pub(super) async fn share(
     Ok((StatusCode::CREATED, headers, Json(share)).into_response())
 }
 
-/// Ends the links of a session by which this may be done; answers how many there were.
-pub(super) fn end_links(doors: &Doors, record: &SessionRecord, right: Right) -> usize {
+/// Ends the links of a session that came about so; answers how many there were.
+pub(super) fn end_links(doors: &Doors, record: &SessionRecord, kind: LinkKind) -> usize {
     let links = doors.manager.links();
-    let revoked = links.revoke(record.session_id, right, Instant::now());
+    let revoked = links.revoke(record.session_id, kind, Instant::now());
     for _ in 0..revoked {
-        access::count_pass("share", "revoked");
+        access::count_pass(kind.as_str(), "revoked");
     }
     revoked
 }
@@ -132,6 +133,6 @@ pub(super) async fn revoke(
 ) -> Result<Json<Revoked>, Error> {
     let record = doors.manager.record(&room)?;
     Ok(Json(Revoked {
-        revoked: end_links(&doors, &record, Right::Watch),
+        revoked: end_links(&doors, &record, LinkKind::Share),
     }))
 }

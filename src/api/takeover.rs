@@ -17,7 +17,7 @@ use super::share::{Revoked, end_links};
 use super::status::ErrorBody;
 use crate::error::Error;
 use crate::model::{Right, SessionRecord};
-use crate::session::{Invitation, Invite};
+use crate::session::{Invitation, Invite, LinkKind};
 
 /// How long a link is good where nobody says, and at most, seconds.
 const TTL_S: u64 = 3_600;
@@ -120,7 +120,7 @@ pub(super) async fn takeover(
     Ok((StatusCode::CREATED, headers, made).into_response())
 }
 
-/// End all links by which people take the wheel of the session. Whoever drives by one is sent away.
+/// End all links by which people come to the session. Whoever came by one is sent away.
 #[utoipa::path(delete, path = "/sessions/{room_name}/takeover", tag = "watch",
     params(("room_name" = String, Path, description = "Session id, name or room")), responses(
     (status = 200, description = "How many there were", body = Revoked),
@@ -132,7 +132,7 @@ pub(super) async fn end_takeovers(
 ) -> Result<Json<Revoked>, Error> {
     let record = doors.manager.record(&room)?;
     Ok(Json(Revoked {
-        revoked: end_links(&doors, &record, Right::Control),
+        revoked: end_links(&doors, &record, LinkKind::Takeover),
     }))
 }
 

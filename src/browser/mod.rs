@@ -29,7 +29,7 @@ pub mod act;
 pub mod capture;
 
 pub use error::Error;
-pub use hand::drive;
+pub use hand::{drive, pass_on};
 pub use host::memory;
 pub use host::{Items, Jar, Lease, Loss, Pool, Profile, Usage, end_strays, sweep_work, usage};
 pub use tabs::Tabs;

@@ -115,10 +115,10 @@ export async function enter(link) {
   return (await request('/takeover', { method: 'POST', headers, body: JSON.stringify({ token: link }) })).json();
 }
 
-/** A link by which the wheel is taken, for one person within a quarter of an hour. */
+/** A link by which one person takes the wheel, and may be at it for half a day. */
 export async function takeover(room) {
   const headers = { 'Content-Type': 'application/json' };
-  const body = JSON.stringify({ one_time: true, ttl_s: 900 });
+  const body = JSON.stringify({ one_time: true, ttl_s: 43_200 });
   return (await request(`/sessions/${encodeURIComponent(room)}/takeover`, { method: 'POST', headers, body })).json();
 }
 

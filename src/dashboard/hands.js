@@ -14,7 +14,13 @@ const BUTTONS = ['left', 'middle', 'right'];
 /** Keys of soft keyboards and input methods, which come as text by themselves. */
 const UNNAMED = ['Unidentified', 'Process', 'Dead', 'Compose'];
 
-const modifiersOf = (event) => (event.altKey ? ALT : 0) | (event.ctrlKey ? CONTROL : 0) | (event.metaKey ? META : 0) | (event.shiftKey ? SHIFT : 0);
+const IS_MAC = /Mac|iPhone|iPad/.test(navigator.platform);
+
+const modifiersOf = (event) => {
+  const held = heldBy(event);
+  return IS_MAC && held & META ? (held & ~META) | CONTROL : held;
+};
+const heldBy = (event) => (event.altKey ? ALT : 0) | (event.ctrlKey ? CONTROL : 0) | (event.metaKey ? META : 0) | (event.shiftKey ? SHIFT : 0);
 
 export class Hands {
   #video;
@@ -26,7 +32,9 @@ export class Hands {
   #move = null;
   #click = { at: 0, x: 0, y: 0, button: '', count: 0 };
   #touch = null;
-  #wasComposed = '';
+  /** Keys that are down: those that go up while nobody hears are let go of. */
+  #down = new Set();
+  #isComposing = false;
 
   /** `send` is called with each deed; `keys` is the field that hears the keyboard. */
   constructor(video, keys, send) {
@@ -37,13 +45,16 @@ export class Hands {
     screen.addEventListener('pointermove', (event) => this.#moved(event));
     screen.addEventListener('pointerdown', (event) => this.#pressed(event));
     screen.addEventListener('pointerup', (event) => this.#released(event));
-    screen.addEventListener('pointercancel', () => this.#endTouch());
+    screen.addEventListener('pointercancel', (event) => (event.pointerType === 'touch' ? this.#endTouch() : this.#released(event)));
     screen.addEventListener('contextmenu', (event) => this.#on && event.preventDefault());
     screen.addEventListener('wheel', (event) => this.#turned(event), { passive: false });
     keys.addEventListener('keydown', (event) => this.#key(event, true));
     keys.addEventListener('keyup', (event) => this.#key(event, false));
     keys.addEventListener('input', (event) => this.#typed(event));
+    keys.addEventListener('compositionstart', () => { this.#isComposing = true; });
+    keys.addEventListener('compositionupdate', ({ data }) => this.#send({ type: 'compose', text: data }));
     keys.addEventListener('compositionend', (event) => this.#composed(event));
+    keys.addEventListener('blur', () => this.#letGo());
     keys.addEventListener('paste', (event) => this.#pasted(event));
   }
 
@@ -96,6 +107,8 @@ export class Hands {
     this.#press(at, button, event.timeStamp);
   }
   #press(at, button, time) {
+    // What an input method is putting together belongs into the field that it was begun in.
+    if (this.#isComposing) { this.#keys.blur(); this.focus(); }
     const last = this.#click;
     const isAgain = last.button === button && time - last.at < CLICK_MS && Math.hypot(at.x - last.x, at.y - last.y) < CLICK_PX;
     this.#click = { at: time, x: at.x, y: at.y, button, count: isAgain ? (last.count % 3) + 1 : 1 };
@@ -170,7 +183,21 @@ export class Hands {
     const isPaste = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'v';
     if (isPaste) return;
     event.preventDefault();
-    this.#send({ type: 'key', down, key: event.key, modifiers: modifiersOf(event), repeat: event.repeat });
+    // A character of a third level, which is no shortcut though keys are held for it.
+    const isThird = event.key.length === 1 && (event.getModifierState('AltGraph') || (IS_MAC && event.altKey && !event.metaKey));
+    if (isThird) {
+      if (down) this.text(event.key);
+      return;
+    }
+    // What is Command there is Control on the machine that the page is on.
+    const key = IS_MAC && event.key === 'Meta' ? 'Control' : event.key;
+    if (down) this.#down.add(key);
+    else this.#down.delete(key);
+    this.#send({ type: 'key', down, key, modifiers: modifiersOf(event), repeat: event.repeat });
+  }
+  #letGo() {
+    for (const key of this.#down) this.#send({ type: 'key', down: false, key });
+    this.#down.clear();
   }
   /** What soft keyboards do, whose keys have no names. */
   #typed(event) {
@@ -178,14 +205,15 @@ export class Hands {
     if (isComposing) return;
     if (inputType === 'deleteContentBackward') this.#tap('Backspace');
     else if (inputType === 'insertLineBreak' || inputType === 'insertParagraph') this.#tap('Enter');
-    else if (data && data !== this.#wasComposed) this.text(data);
-    this.#wasComposed = '';
+    // What an input method ends with has been told by its own event.
+    else if (data && !inputType.includes('Composition')) this.text(data);
     // Something to delete is left for the next Backspace of a soft keyboard.
     this.#keys.value = ' ';
   }
   #composed({ data }) {
-    this.#wasComposed = data;
+    this.#isComposing = false;
     if (data) this.text(data);
+    else this.#send({ type: 'compose', text: '' });
     this.#keys.value = ' ';
   }
   #pasted(event) {

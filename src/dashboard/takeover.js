@@ -15,6 +15,9 @@ let state = null;
 let socket = null;
 let tries = 0;
 let seat = null;
+/** The token to go on with. */
+let own = link;
+let isThrough = false;
 let isOver = false;
 let hands = null;
 let watch = null;
@@ -22,7 +25,7 @@ let watch = null;
 const kept = () => {
   try { return JSON.parse(sessionStorage.getItem(KEPT_KEY) ?? 'null'); } catch { return null; }
 };
-const keep = (own) => {
+const keep = () => {
   try { sessionStorage.setItem(KEPT_KEY, JSON.stringify({ link, own, seat })); } catch { /* lasts until reload */ }
 };
 
@@ -41,8 +44,9 @@ async function begin() {
   try {
     const entered = await enter();
     session = entered.session;
-    api.useToken(entered.token);
-    keep(entered.token);
+    own = entered.token;
+    api.useToken(own);
+    keep();
   } catch (error) {
     return end('This link is not good', error.message);
   }
@@ -59,7 +63,7 @@ function connect() {
     state = null;
     draw();
     if (isOver) return;
-    if (code === 1008) return end('You were sent away', 'The link is good no more.');
+    if (code === 1008) return isThrough ? end('Thank you', 'You can close this page.') : end('You were sent away', 'The link is good no more.');
     if (code === 1001) setText($('error'), reason);
     const pause = RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)];
     setTimeout(reconnect, pause);
@@ -69,9 +73,10 @@ function connect() {
 /** Whoever may not come back is told why, and does not ask for ever. */
 async function reconnect() {
   try {
-    await api.enter(kept()?.own ?? link);
+    await api.enter(own);
   } catch (error) {
-    if (error.final) return end('The session is over', error.message);
+    if (error.final) return end(isThrough ? 'Thank you' : 'The session is over', isThrough ? 'You can close this page.' : error.message);
+    setText($('error'), error.message);
   }
   connect();
 }
@@ -86,9 +91,10 @@ function hear(told) {
   state = told;
   if (seat !== told.seat) {
     seat = told.seat;
-    keep(kept()?.own ?? link);
+    keep();
   }
   if (!had && told.yours) {
+    isThrough = false;
     setText($('error'), '');
     hands.focus();
   }
@@ -136,7 +142,7 @@ function draw() {
 function drawDialog(dialog) {
   const box = $('dialog');
   if (!dialog) return box.open && box.close();
-  setText($('dialog-text'), dialog.message);
+  setText($('dialog-text'), dialog.type === 'beforeunload' ? 'Leave this page? What was entered may be lost.' : dialog.message);
   const isPrompt = dialog.type === 'prompt';
   $('dialog-cancel').hidden = dialog.type === 'alert';
   if (box.open) return undefined;
@@ -147,7 +153,7 @@ function drawDialog(dialog) {
 
 function answerDialog(accept) {
   const text = accept && !$('dialog-field').hidden ? $('dialog-field').value : null;
-  say({ type: 'dialog', accept, text });
+  if (state?.dialog) say({ type: 'dialog', number: state.dialog.number, accept, text });
   $('dialog').close();
   hands.focus();
 }
@@ -170,8 +176,9 @@ function notice(title, text, tone) {
 
 $('take').onclick = () => say({ type: 'take' });
 $('ask').onclick = () => say({ type: 'ask' });
-$('done').onclick = () => say({ type: 'hand_back', done: true });
-$('not-now').onclick = () => say({ type: 'hand_back', done: false });
+for (const [id, done] of [['done', true], ['not-now', false]]) {
+  $(id).onclick = () => { isThrough = true; say({ type: 'hand_back', done }); };
+}
 $('grant').onclick = () => say({ type: 'grant', name: state.control.asking[0] });
 $('go-back').onclick = () => say({ type: 'back' });
 $('reload').onclick = () => say({ type: 'reload' });

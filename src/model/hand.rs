@@ -79,8 +79,15 @@ pub enum Deed {
         /// The text.
         text: String,
     },
+    /// An input method shows what is being put together; a text ends it.
+    Compose {
+        /// What is there so far; empty when it is given up.
+        text: String,
+    },
     /// The dialog that is open is answered.
     Dialog {
+        /// Which it is, as the state tells it: not one that has opened since.
+        number: u64,
         /// OK, or Cancel.
         accept: bool,
         /// What to put into the field of a `prompt`.
@@ -130,11 +137,52 @@ impl Deed {
                 !key.is_empty() && key.chars().count() <= KEY_CHARS_MAX && *modifiers < 16
             }
             Self::Text { text }
+            | Self::Compose { text }
             | Self::Dialog {
                 text: Some(text), ..
             } => text.chars().count() <= TEXT_CHARS_MAX,
             Self::Dialog { text: None, .. } => true,
             Self::Back | Self::Forward | Self::Reload => true,
+        }
+    }
+
+    /// What lets go of what this presses.
+    pub fn release(&self) -> Option<Self> {
+        match self {
+            Self::Down { at, button, count } => Some(Self::Up {
+                at: *at,
+                button: *button,
+                count: *count,
+            }),
+            Self::Key {
+                down: true, key, ..
+            } => Some(Self::Key {
+                down: false,
+                key: key.clone(),
+                modifiers: 0,
+                repeat: false,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Whether both let go of the same button or key.
+    pub fn lets_go_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Up { button: one, .. }, Self::Up { button: two, .. }) => one == two,
+            (
+                Self::Key {
+                    down: false,
+                    key: one,
+                    ..
+                },
+                Self::Key {
+                    down: false,
+                    key: two,
+                    ..
+                },
+            ) => one.eq_ignore_ascii_case(two),
+            _ => false,
         }
     }
 }
@@ -155,6 +203,7 @@ impl fmt::Debug for Deed {
             Self::Wheel { .. } => "Wheel",
             Self::Key { .. } => "Key",
             Self::Text { .. } => "Text",
+            Self::Compose { .. } => "Compose",
             Self::Dialog { .. } => "Dialog",
             Self::Back => "Back",
             Self::Forward => "Forward",
@@ -207,6 +256,11 @@ mod tests {
         ] {
             assert!(deed(wrong).is_err(), "{wrong}");
         }
+        let down = deed(r#"{"type":"down","x":1,"y":2,"button":"right"}"#).unwrap();
+        let up = deed(r#"{"type":"up","x":9,"y":9,"button":"right"}"#).unwrap();
+        assert!(up.lets_go_of(&down.release().unwrap()) && up.release().is_none());
+        let key = deed(r#"{"type":"key","down":true,"key":"a"}"#).unwrap();
+        assert!(!up.lets_go_of(&key.release().unwrap()));
         let typed = deed(r#"{"type":"text","text":"secret"}"#).unwrap();
         assert_eq!(format!("{typed:?}"), "Text");
     }

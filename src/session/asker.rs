@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 tokio::task_local! {
     /// Who the request that is being answered came from.
@@ -24,7 +25,7 @@ pub enum Door {
 }
 
 /// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Asker {
     /// How they came.
     pub door: Door,
@@ -34,8 +35,29 @@ pub struct Asker {
     pub program: Option<String>,
     /// What the token is called that they came with.
     pub token: Option<String>,
+    /// What the links hang on that they have made.
+    pub lending: Lending,
+}
+
+/// What the links hang on that somebody has made.
+#[derive(Debug, Clone)]
+pub struct Lending {
     /// The service's address as they wrote it, with a slash at the end.
     pub base: Option<String>,
+    /// Their links are good no more when this is cancelled.
+    pub until: CancellationToken,
+    /// Whether what they came with lasts for longer than one request.
+    pub may_lend: bool,
+}
+
+impl Default for Lending {
+    fn default() -> Self {
+        Self {
+            base: None,
+            until: CancellationToken::new(),
+            may_lend: true,
+        }
+    }
 }
 
 impl Asker {
@@ -46,7 +68,7 @@ impl Asker {
             address: None,
             program: None,
             token: None,
-            base: None,
+            lending: Lending::default(),
         }
     }
 

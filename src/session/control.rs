@@ -74,6 +74,11 @@ pub enum Input {
         /// Whether what the agent asked for is done.
         is_done: bool,
     },
+    /// Somebody may be here no more.
+    Lose {
+        /// Who.
+        seat: Seat,
+    },
     /// Somebody's connection is gone.
     Left {
         /// Whose.
@@ -244,6 +249,10 @@ impl Control {
                 };
                 Ok(Some(Change { cause, ended }))
             }
+            Input::Lose { seat } => {
+                self.asking.retain(|asking| *asking != seat);
+                Ok((self.driver() == Some(&seat)).then(|| self.lose(Cause::Gone)))
+            }
             Input::Left { seat } => {
                 self.asking.retain(|asking| *asking != seat);
                 if let Owner::Human(hold) = &mut self.owner
@@ -291,12 +300,7 @@ impl Control {
             if at > now {
                 return None;
             }
-            // What was asked for waits for somebody else.
-            self.owner = match self.request {
-                Some(_) => Owner::Nobody,
-                None => Owner::Agent,
-            };
-            return Some(Change { cause, ended: None });
+            return Some(self.lose(cause));
         }
         let request = self.request.take_if(|request| request.until <= now)?;
         self.owner = Owner::Agent;
@@ -365,6 +369,15 @@ impl Control {
             cause: Cause::Asked,
             ended: None,
         }))
+    }
+
+    /// The driver has lost it. What was asked for waits for somebody else.
+    fn lose(&mut self, cause: Cause) -> Change {
+        self.owner = match self.request {
+            Some(_) => Owner::Nobody,
+            None => Owner::Agent,
+        };
+        Change { cause, ended: None }
     }
 
     fn must_drive(&self, seat: &Seat) -> Result<(), Refusal> {
@@ -498,6 +511,7 @@ mod tests {
             seat().prop_map(|seat| Input::Grant { seat }),
             (seat(), any::<bool>()).prop_map(|(seat, is_done)| Input::HandBack { seat, is_done }),
             seat().prop_map(|seat| Input::Left { seat }),
+            seat().prop_map(|seat| Input::Lose { seat }),
             seat().prop_map(|seat| Input::Joined { seat }),
             seat().prop_map(|seat| Input::Used { seat }),
         ]

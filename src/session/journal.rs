@@ -155,6 +155,7 @@ mod tests {
     use crate::config::Config;
     use crate::model::SessionSpec;
     use crate::model::command::ActionError;
+    use crate::session::asker::Lending;
     use crate::session::handle::refused;
     use crate::session::start::first_record;
 
@@ -177,7 +178,7 @@ mod tests {
             address: Some([127, 0, 0, 1].into()),
             program: None,
             token: Some("ops".to_owned()),
-            base: None,
+            lending: Lending::default(),
         };
         journal.ended(Some(&asker), "a", "click", &result);
         journal.ended(None, "b", &"y".repeat(1_000), &result);

@@ -138,7 +138,8 @@ fn is_in_use(record: &SessionRecord, company: Company) -> bool {
     let is_watched = record.viewers.whep > 0 || record.viewers.livekit && has_people;
     let is_heard = record.connections > 0 && record.livekit == LiveKitStatus::None;
     let is_busy = record.running_action.is_some() || record.queued_actions > 0;
-    let is_driven = record.control.owner == ControlOwner::Human;
+    // Somebody may come at any time who was asked for.
+    let is_driven = record.control.owner != ControlOwner::Agent;
     is_watched || is_heard || is_busy || is_driven
 }
 

@@ -28,10 +28,31 @@ pub struct Link {
     pub session: SessionId,
     /// Whether it can be driven by it, or only watched.
     pub right: Right,
+    /// How it came about.
+    pub kind: LinkKind,
     /// What whoever has it is called.
     pub name: Option<String>,
     /// Cancelled when it is good no more.
     pub gone: CancellationToken,
+}
+
+/// How a link came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkKind {
+    /// To watch in the dashboard.
+    Share,
+    /// To come to a session as a person.
+    Takeover,
+}
+
+impl LinkKind {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Share => "share",
+            Self::Takeover => "link",
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -110,12 +131,11 @@ impl Links {
         Ok(Some((link, own)))
     }
 
-    /// Ends all links of a session by which it can be watched, or those by which it can be driven; answers how
-    /// many there were.
-    pub fn revoke(&self, session: SessionId, right: Right, now: Instant) -> usize {
+    /// Ends all links of a session that came about so; answers how many there were.
+    pub fn revoke(&self, session: SessionId, kind: LinkKind, now: Instant) -> usize {
         let mut revoked = 0;
         self.lock().retain(|_, held| {
-            let is_meant = held.link.session == session && held.link.right == right;
+            let is_meant = held.link.session == session && held.link.kind == kind;
             if is_meant {
                 revoked += usize::from(held.is_good(now));
                 held.link.gone.cancel();
@@ -151,6 +171,10 @@ mod tests {
         Link {
             session,
             right,
+            kind: match right {
+                Right::Watch => LinkKind::Share,
+                Right::Control | Right::Admin => LinkKind::Takeover,
+            },
             name: None,
             gone: CancellationToken::new(),
         }
@@ -166,8 +190,8 @@ mod tests {
         let opened = links.find(&watch.token, now).unwrap();
         assert_eq!((opened.session, opened.right), (session, Right::Watch));
         assert!(links.find(&watch.token, now + LIFE).is_none());
-        assert_eq!(links.revoke(SessionId::new(), Right::Watch, now), 0);
-        assert_eq!(links.revoke(session, Right::Watch, now), 1);
+        assert_eq!(links.revoke(SessionId::new(), LinkKind::Share, now), 0);
+        assert_eq!(links.revoke(session, LinkKind::Share, now), 1);
         assert!(opened.gone.is_cancelled());
         assert!(links.find(&watch.token, now).is_none());
         let driving = links.find(&drive.token, now).unwrap();

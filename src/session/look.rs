@@ -379,6 +379,8 @@ impl SessionHandle {
             Area::Viewport => Clip::Viewport,
             Area::FullPage => Clip::FullPage,
             Area::Element(index) => {
+                // It is brought into view, which moves the page.
+                self.must_be_agents()?;
                 let area = sight::area_of(&page, index).await;
                 Clip::Part(area.map_err(|error| {
                     Error::invalid_input(error.message)

@@ -2,37 +2,59 @@
 
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
+use super::asker::Lending;
 use super::wheel::{Invite, Wheel};
 use crate::error::{Error, ErrorKind};
 use crate::model::command::{ActionError, ActionErrorKind, RequestHuman};
 use crate::model::{Delivery, Outcome, Retry, Right};
 
+/// A person who has come at the last moment may be at it for so long.
+const STAY_MAX: Duration = Duration::from_secs(12 * 3_600);
+
 /// Asks for a person, and answers the link by which one comes.
 pub(super) fn ask(
     wheel: &Wheel,
     wanted: &RequestHuman,
-    base: Option<&str>,
+    lending: &Lending,
 ) -> Result<Outcome, ActionError> {
+    if !lending.may_lend {
+        return Err(ActionError::new(
+            ActionErrorKind::Unsupported,
+            "A ticket makes no link, and so asks for nobody. Send the token itself.",
+        ));
+    }
     let wait = Duration::from_secs(wanted.wait_s);
-    let request = wheel.request(&wanted.reason, wait).map_err(failed)?;
+    let until = lending.until.child_token();
+    let request = wheel
+        .request(&wanted.reason, wait, until.clone())
+        .map_err(failed)?;
     let invite = Invite {
         right: Right::Control,
-        life: wait,
+        // Whoever has come may stay; the link ends with the request.
+        life: wait + STAY_MAX,
         is_one_time: false,
         name: None,
-        until: CancellationToken::new(),
+        until,
     };
-    let made = wheel.invite(invite, base).inspect_err(|_| {
-        // Nobody could come.
-        let _ = wheel.withdraw();
-    });
+    let made = wheel
+        .invite(invite, lending.base.as_deref())
+        .inspect_err(|_| {
+            // Nobody could come.
+            let _ = wheel.withdraw();
+        });
     let made = made.map_err(failed)?;
     Ok(Outcome::default()
         .with("request_id", request.request_id)
         .with("takeover_url", made.url)
-        .with("expires_at", made.expires_at))
+        .with("expires_at", request.expires_at))
+}
+
+/// Whether the agent may act on the page.
+pub(super) fn must_be_agents(wheel: &Wheel) -> Result<(), ActionError> {
+    match wheel.driver() {
+        None => Ok(()),
+        Some((who, since)) => Err(human_in_control(&who, &since)),
+    }
 }
 
 /// Asks for nobody any more.
@@ -41,6 +63,20 @@ pub(super) fn withdraw(wheel: &Wheel) -> Result<Outcome, ActionError> {
         .withdraw()
         .map(|()| Outcome::default())
         .map_err(failed)
+}
+
+/// What is said of an action while a person drives.
+pub(super) fn human_in_control(who: &str, since: &str) -> ActionError {
+    ActionError::new(
+        ActionErrorKind::HumanInControl,
+        format!(
+            "{who} has taken the wheel (since {since}): nothing was done. Reading and waiting go on. Wait for \
+             the control event that says that it is given back, then get the page's context."
+        ),
+    )
+    .delivery(Delivery::NotSent)
+    .retry(Retry::Safe)
+    .context(serde_json::json!({ "who": who, "since": since }))
 }
 
 fn failed(error: Error) -> ActionError {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::actor::Asking;
+use super::asker::Lending;
 use super::expects::{self, Present};
 use super::handle::refused;
 use super::masking;
@@ -88,7 +89,7 @@ pub(super) struct Performed {
 pub(super) async fn perform(
     kit: Kit,
     request: ActionRequest,
-    base: Option<String>,
+    lending: Lending,
     interrupted: impl Future<Output = Interrupt>,
 ) -> Performed {
     let started = Instant::now();
@@ -109,9 +110,9 @@ pub(super) async fn perform(
     let outcome = match wanted {
         Ok(command) => tokio::select! {
             biased;
-            outcome = carry_out(&kit, &page, &command, base.as_deref(), &is_password) => outcome,
+            outcome = carry_out(&kit, &page, &command, &lending, &is_password) => outcome,
             why = interrupted => {
-                if why != Interrupt::Yield {
+                if why != Interrupt::Yield && !command.is_passive() {
                     stop_loading(&kit, &page).await;
                 }
                 Err(cut_short(why))
@@ -292,12 +293,14 @@ async fn carry_out(
     kit: &Kit,
     page: &Page,
     command: &Command,
-    base: Option<&str>,
+    lending: &Lending,
     is_password: &OnceLock<bool>,
 ) -> Result<Outcome, ActionError> {
     match command {
-        Command::RequestHuman(wanted) => return people::ask(&kit.wheel, wanted, base),
+        Command::RequestHuman(wanted) => return people::ask(&kit.wheel, wanted, lending),
         Command::WithdrawRequest => return people::withdraw(&kit.wheel),
+        // Whoever took the wheel a moment ago has it.
+        command if !command.is_passive() => people::must_be_agents(&kit.wheel)?,
         _ => {}
     }
     let stage = Stage {

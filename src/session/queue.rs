@@ -49,6 +49,13 @@ pub enum Kind {
     Plain,
 }
 
+impl Kind {
+    /// Whether it goes on when a person takes the wheel.
+    const fn stays(self) -> bool {
+        matches!(self, Self::Opening | Self::Passive)
+    }
+}
+
 /// What shall be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -180,9 +187,20 @@ impl Queue {
         self.running.as_ref().map(|running| &*running.entry.id)
     }
 
+    /// Whether one runs that acts on the page, other than the opening.
+    pub fn acts(&self) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|running| !running.entry.kind.stays())
+    }
+
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// Notes an entry that was refused before it entered: it may be corrected as any other.
+    pub fn note_refused(&mut self, id: &str) {
+        self.failed.note(id);
     }
 
     /// Whether this failure is known; none named is as good.
@@ -271,16 +289,15 @@ impl Queue {
     /// A person has taken the wheel: what acts on the page ends. The opening goes on, and so does what only
     /// looks.
     pub fn give_way(&mut self, now: Instant, place: Place) -> Vec<Step> {
-        let stays = |kind: Kind| matches!(kind, Kind::Opening | Kind::Passive);
         let mut steps = Vec::new();
         if let Some(running) = &mut self.running
-            && !stays(running.entry.kind)
+            && !running.entry.kind.stays()
         {
             running.interrupt(now, Interrupt::Taken, &mut steps);
         }
         let (left, ended) = std::mem::take(&mut self.waiting)
             .into_iter()
-            .partition(|waiting| stays(waiting.entry.kind));
+            .partition(|waiting| waiting.entry.kind.stays());
         self.waiting = left;
         let ended: VecDeque<Waiting> = ended;
         for waiting in ended {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::handle::SessionHandle;
+use super::handle::{SessionHandle, cut_short};
 use crate::browser::target::script::Ran;
 use crate::error::Error;
 
@@ -95,12 +95,7 @@ impl SessionHandle {
             return Err(Error::invalid_input("timeout_ms is out of range")
                 .hint(format!("Use 1 to {TIMEOUT_MS_MAX}.")));
         }
-        if let Some((who, since)) = self.wheel.driver() {
-            return Err(Error::conflict(format!(
-                "{who} has taken the wheel (since {since}), and no script of yours runs meanwhile"
-            ))
-            .hint("Wait for the control event that says that it is given back."));
-        }
+        self.must_be_agents()?;
         let page = self.tabs.present().await;
         if page.dialog().is_some_and(|dialog| dialog.is_open()) {
             return Err(Error::conflict(
@@ -110,7 +105,13 @@ impl SessionHandle {
         }
         let (bound_for, frame) = (Duration::from_millis(bound), script.frame.as_deref());
         let ran = page.run_script(&script.script, &script.args, frame, bound_for);
-        let executed = match ran.await? {
+        let ran = tokio::select! {
+            biased;
+            // A script that is left ends in the page too.
+            () = self.wheel.taken() => return Err(self.must_be_agents().err().unwrap_or_else(cut_short)),
+            ran = ran => ran?,
+        };
+        let executed = match ran {
             Ran::NoFrame(there) => return Err(self.no_frame(frame.unwrap_or_default(), &there)),
             Ran::Value { mut result, kind } => {
                 let bytes = serde_json::to_string(&result).map_or(0, |json| json.len());

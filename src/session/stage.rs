@@ -9,9 +9,11 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::links::Links;
 use super::outlets::{Outlets, Settings};
 use super::studio::{self, Studio};
 use super::supervise::{Panicked, Supervisor};
+use super::wheel::Wheel;
 use crate::config::Config;
 use crate::error::Error;
 use crate::model::{Kept, SessionRecord, SessionSpec, ViewerId};
@@ -31,6 +33,7 @@ pub(super) struct Stage {
     pub(super) viewers_ended: mpsc::Receiver<ViewerId>,
     pub(super) panicked: mpsc::Receiver<Panicked>,
     pub(super) livekit_states: Option<watch::Receiver<livekit::State>>,
+    pub(super) wheel: Wheel,
 }
 
 impl Stage {
@@ -39,8 +42,8 @@ impl Stage {
         config: &Arc<Config>,
         spec: &SessionSpec,
         record: &SessionRecord,
-        tracker: &TaskTracker,
-        service: &CancellationToken,
+        links: &Links,
+        (tracker, service): (&TaskTracker, &CancellationToken),
     ) -> Result<Self, Error> {
         let (supervisor, panicked) = Supervisor::new();
         let studio = start_studio(config, record, &supervisor)?;
@@ -54,6 +57,7 @@ impl Stage {
             service.child_token(),
         );
         outlets.join(spec)?;
+        let address = format!("http://{}/", config.server.listen);
         Ok(Self {
             is_paused: false,
             studio,
@@ -61,6 +65,7 @@ impl Stage {
             outlets,
             viewers_ended,
             panicked,
+            wheel: Wheel::new(record.session_id, links.clone(), address),
         })
     }
 
@@ -73,6 +78,7 @@ impl Stage {
             outlets: self.outlets.take(),
             viewers_ended: std::mem::replace(&mut self.viewers_ended, mpsc::channel(1).1),
             panicked: std::mem::replace(&mut self.panicked, mpsc::channel(1).1),
+            wheel: self.wheel.clone(),
         }
     }
 

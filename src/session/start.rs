@@ -25,7 +25,6 @@ use super::stage::Stage;
 use super::studio::Studio;
 use super::supervise::caught;
 use super::visited::Visited;
-use super::wheel::Wheel;
 use crate::browser::capture::Easel;
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
 use crate::browser::{self, Jar, Lease, Pool, Profile, TabEvent, Tabs};
@@ -196,13 +195,12 @@ pub(super) async fn start(
     let stage = match stage.take() {
         Some(stage) => stage,
         None => {
-            span.in_scope(|| Stage::set_up(&config, &spec, &record, &tracker, &ground.cancel))?
+            let life = (&tracker, &ground.cancel);
+            span.in_scope(|| Stage::set_up(&config, &spec, &record, &ground.links, life))?
         }
     };
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (record_sender, record) = watch::channel(record);
-    let address = format!("http://{}/", config.server.listen);
-    let wheel = Wheel::new(record.borrow().session_id, ground.links, address);
     let ledger = Ledger::new(ground.journal.of(&record.borrow()));
     let (kept, visited) = (keeping.clone(), visited(lease.jar()).await);
     let kept = kept.run(record.clone(), tabs.clone(), lease.jar(), visited.clone());
@@ -223,7 +221,7 @@ pub(super) async fn start(
         company: stage.outlets.company(),
         used: Used::default(),
         visited: visited.clone(),
-        wheel,
+        wheel: stage.wheel.clone(),
     };
     let (kit, sketches) = kit(&config, tabs, gate, stage.studio.clone(), &handle);
     let actor = Actor {
@@ -237,7 +235,6 @@ pub(super) async fn start(
         ledger: handle.ledger.clone(),
         logbook: handle.logbook.clone(),
         visited,
-        wheel: handle.wheel.clone(),
         kit,
         stage,
         lease: Some(lease),

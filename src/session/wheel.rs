@@ -8,7 +8,8 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::control::{Cause, Change, Control, Input, Owner, Refusal, Seat};
-use super::links::{Link, Links};
+use super::links::{Link, LinkKind, Links};
+use super::masking;
 use crate::browser;
 use crate::credential::random;
 use crate::error::Error;
@@ -20,8 +21,14 @@ use crate::model::{DialogInfo, Right, SessionId, UnixTime};
 
 /// People with a page open on one session.
 const PEOPLE_MAX: usize = 64;
+/// Buttons and keys that are remembered of those that a person holds.
+const HELD_MAX: usize = 32;
+/// A driver's use of the session is noted this often.
+const TOUCH_EVERY: Duration = Duration::from_secs(5);
 /// What a person's seat begins with.
 const SEAT: &str = "seat_";
+/// Connections at one seat: a page that comes back before the old one is known to be gone.
+const SOCKETS_OF_SEAT_MAX: u32 = 4;
 /// Longest name of a person, characters.
 const NAME_MAX: usize = 64;
 
@@ -47,7 +54,16 @@ struct State {
     control: Control,
     people: HashMap<Seat, Person>,
     request: Option<HumanRequest>,
+    /// Ends the link by which people come to it.
+    request_link: CancellationToken,
     since: Option<UnixTime>,
+    /// Whether the driver may begin: the agent's action is brought to its end first.
+    is_clear: bool,
+    /// What lets go of what the driver holds, and who that is.
+    held: Vec<Deed>,
+    held_by: Option<Seat>,
+    /// When the session's use was noted last.
+    touched: Option<Instant>,
     /// What the actor has not heard of yet.
     news: VecDeque<News>,
 }
@@ -70,6 +86,8 @@ pub(super) struct News {
     pub(super) request: Option<HumanRequest>,
     /// Who has it since.
     pub(super) owner: ControlOwner,
+    /// What lets go of what the one who had it before held.
+    pub(super) releases: Vec<Deed>,
 }
 
 /// A person at a session, for as long as this is held.
@@ -114,7 +132,12 @@ impl Wheel {
                 control: Control::default(),
                 people: HashMap::new(),
                 request: None,
+                request_link: CancellationToken::new(),
                 since: None,
+                is_clear: false,
+                held: Vec::new(),
+                held_by: None,
+                touched: None,
                 news: VecDeque::new(),
             }),
             woken: Notify::new(),
@@ -127,6 +150,7 @@ impl Wheel {
         let link = Link {
             session: self.0.session,
             right: invite.right,
+            kind: LinkKind::Takeover,
             name: invite.name.map(|name| cut(&name, NAME_MAX)),
             gone: invite.until.child_token(),
         };
@@ -174,6 +198,10 @@ impl Wheel {
             .people
             .entry(seat.clone())
             .or_insert(Person { name, sockets: 0 });
+        if person.sockets >= SOCKETS_OF_SEAT_MAX {
+            return Err(Error::exhausted("this seat has too many connections")
+                .hint("Close the pages that are open of it."));
+        }
         person.sockets += 1;
         // Whoever sits down changes nothing but that they are there.
         let _ = state
@@ -188,7 +216,12 @@ impl Wheel {
     }
 
     /// Asks for a person, for the agent.
-    pub fn request(&self, reason: &str, wait: Duration) -> Result<HumanRequest, Error> {
+    pub fn request(
+        &self,
+        reason: &str,
+        wait: Duration,
+        link: CancellationToken,
+    ) -> Result<HumanRequest, Error> {
         let mut state = self.lock();
         let request = HumanRequest {
             request_id: action_id(),
@@ -205,6 +238,7 @@ impl Wheel {
             .step(now, input)
             .map_err(|why| state.refusal(why))?;
         state.request = Some(request.clone());
+        state.request_link = link;
         state.note(change, None);
         drop(state);
         self.wake();
@@ -214,6 +248,16 @@ impl Wheel {
     /// Withdraws what the agent has asked for.
     pub fn withdraw(&self) -> Result<(), Error> {
         self.step(Input::Withdraw, None)
+    }
+
+    /// Waits until a person has the wheel.
+    pub(super) async fn taken(&self) {
+        let mut changes = self.0.changes.subscribe();
+        while self.driver().is_none() {
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// What has become of it, one after the other. Safe to cancel.
@@ -246,6 +290,17 @@ impl Wheel {
                 () = due => {}
             }
         }
+    }
+
+    /// Nothing of the agent's is under way: the driver may begin.
+    pub(super) fn clear(&self) {
+        let mut state = self.lock();
+        if state.is_clear || state.control.driver().is_none() {
+            return;
+        }
+        state.is_clear = true;
+        drop(state);
+        self.wake();
     }
 
     fn step(&self, input: Input, who: Option<String>) -> Result<(), Error> {
@@ -307,17 +362,38 @@ impl State {
         let request = self.request.clone();
         if ended.is_some() {
             self.request = None;
+            self.request_link.cancel();
         }
         let driver = self.control.driver();
         self.people
             .retain(|seat, person| person.sockets > 0 || driver == Some(seat));
+        let mut releases = Vec::new();
+        if driver != self.held_by.as_ref() {
+            // From one person to another nothing of the agent's has to end.
+            self.is_clear = self.held_by.is_some() && driver.is_some() && self.is_clear;
+            self.held_by = driver.cloned();
+            releases = std::mem::take(&mut self.held);
+        }
         let owner = self.owner();
         self.news.push_back(News {
             cause,
             who,
             request,
             owner,
+            releases,
         });
+    }
+
+    /// Notes what the driver holds by this, or lets go of.
+    fn hold(&mut self, deed: &Deed) {
+        if let Some(release) = deed.release() {
+            self.held.retain(|held| !held.lets_go_of(&release));
+            if self.held.len() < HELD_MAX {
+                self.held.push(release);
+            }
+        } else {
+            self.held.retain(|held| !held.lets_go_of(deed));
+        }
     }
 
     fn refusal(&self, why: Refusal) -> Error {
@@ -346,9 +422,10 @@ impl Seated {
         &self.seat
     }
 
-    /// Whether they have the wheel.
+    /// Whether they have the wheel, and nothing of the agent's is under way any more.
     pub fn drives(&self) -> bool {
-        self.wheel.lock().control.driver() == Some(&self.seat)
+        let state = self.wheel.lock();
+        state.is_clear && state.control.driver() == Some(&self.seat)
     }
 
     /// Who drives, as it is told.
@@ -385,18 +462,37 @@ impl Seated {
             .step(Input::Grant { seat }, Some(name.to_owned()))
     }
 
+    /// They may be here no more.
+    pub fn lose(&self) -> Result<(), Error> {
+        let seat = self.seat.clone();
+        self.step(Input::Lose { seat })
+    }
+
     /// Gives the wheel back to the agent.
     pub fn hand_back(&self, is_done: bool) -> Result<(), Error> {
         let seat = self.seat.clone();
         self.step(Input::HandBack { seat, is_done })
     }
 
-    /// Notes that the driver does something; refused to anybody else.
-    pub fn drive(&self) -> Result<(), Error> {
+    /// Notes what the driver does; refused to anybody else. Answers whether the session's use is to be noted.
+    fn drive(&self, deed: &Deed) -> Result<bool, Error> {
         let mut state = self.wheel.lock();
         let seat = self.seat.clone();
         let used = state.control.step(Instant::now(), Input::Used { seat });
-        used.map(drop).map_err(|why| state.refusal(why))
+        used.map_err(|why| state.refusal(why))?;
+        if !state.is_clear {
+            return Err(
+                Error::conflict("the agent's action is still being brought to its end")
+                    .hint("Wait until the state says that the wheel is yours."),
+            );
+        }
+        state.hold(deed);
+        let now = Instant::now();
+        let is_due = state.touched.is_none_or(|at| now >= at + TOUCH_EVERY);
+        if is_due {
+            state.touched = Some(now);
+        }
+        Ok(is_due)
     }
 
     fn step(&self, input: Input) -> Result<(), Error> {
@@ -432,18 +528,31 @@ impl super::SessionHandle {
 
     /// Does on the page what a person does who drives; nothing for anybody else.
     pub async fn drive(&self, person: &Seated, deed: &Deed) -> Result<(), Error> {
-        person.drive()?;
+        if person.drive(deed)? {
+            self.touch();
+        }
         self.must_have_browser()?;
         browser::drive(&self.tabs, deed).await?;
         Ok(())
     }
 
-    /// The dialog that the page waits with.
-    pub fn dialog(&self) -> Option<DialogInfo> {
+    /// What acts on the page is refused while a person drives.
+    pub(super) fn must_be_agents(&self) -> Result<(), Error> {
+        match self.wheel.driver() {
+            None => Ok(()),
+            Some((who, since)) => Err(Error::conflict(format!(
+                "{who} has taken the wheel (since {since})"
+            ))
+            .hint("Wait for the control event that says that it is given back.")),
+        }
+    }
+
+    /// The dialog that the page waits with, and its number among those of the page.
+    pub fn dialog(&self) -> Option<(u64, DialogInfo)> {
         let opened = self.tabs.current().dialog()?;
         let mut info = opened.is_open().then_some(opened.info)?;
-        self.secrets.mask_text(&mut info.message);
-        Some(info)
+        masking::dialog(&self.secrets, &mut info);
+        Some((opened.number, info))
     }
 }
 

@@ -1,10 +1,12 @@
 """People take the wheel: by links, by the socket, on their page; agents ask for them and go on."""
 
+import concurrent.futures
 import contextlib
 import json
 import shutil
 import time
 
+import httpx
 import pytest
 from livekit import api as livekit_api
 from playwright.sync_api import sync_playwright
@@ -204,6 +206,58 @@ def test_a_running_action_gives_way(api, web, page):
         assert ended["result"]["success"], ended
 
 
+def test_a_running_script_gives_way(api, page):
+    """It ends in the page too."""
+    with api.session(initial_url=page) as room, concurrent.futures.ThreadPoolExecutor() as pool:
+        script = "new Promise((done) => { window.ticks = 0; setInterval(() => window.ticks++, 20); })"
+        body = {"script": script, "timeout_ms": 20000}
+        running = pool.submit(api.request, "POST", f"/sessions/{room}/execute", json=body)
+        wait_for(lambda: api.record(room)["title"] == "form", 5, "the page is there")
+        time.sleep(0.5)
+        ada = Person(api, room)
+        ada.take()
+        refusal = assert_envelope(running.result(5), 409, "conflict")
+        assert "has taken the wheel" in str(refusal), refusal
+
+
+def test_nothing_stays_held(api, page):
+    """What a person held when they gave the wheel back, or lost it, is let go."""
+    with api.session(initial_url=page) as room:
+        run(api, room, """window.seen = [];
+            for (const type of ['mousedown', 'mouseup', 'keydown', 'keyup'])
+              addEventListener(type, ({ key, button }) => {
+                seen.push(type + ' ' + (key ?? button));
+                document.getElementById('said').textContent = seen.join(', ');
+              }, true);""")
+        ada, bob = Person(api, room), Person(api, room)
+        ada.take()
+        ada.say("down", x=400, y=300)
+        ada.say("key", down=True, key="Shift", modifiers=8)
+        ada.say("key", down=True, key="q", modifiers=8)
+        ada.say("key", down=False, key="Q", modifiers=8)
+        wait_for(lambda: "keyup Q" in said(api, room), 3, "all of it is done")
+        bob.take(force=True)
+        bob.say("hand_back", done=True)
+        bob.hear(lambda: bob.state["control"]["owner"] == "agent")
+        held = ["mouseup 0", "keyup Shift"]
+        wait_for(lambda: run(api, room, "seen"), 3, "all is let go", accept=lambda seen: seen[-2:] == held)
+        seen = run(api, room, "seen")
+        assert sorted(seen) == sorted(["mousedown 0", "keydown Shift", "keydown q", "keyup Q", *held]), seen
+
+
+def test_who_may_not_lend_asks_for_nobody(ghostcast_bin, page):
+    """A ticket is for one request; a link that was made with a token ends with the token."""
+    with running_service(ghostcast_bin, token="a-token-of-the-service") as ghostcast:
+        api = ghostcast.api
+        with api.session("lent", initial_url=page) as room:
+            order = {"for": room, "scope": "control"}
+            ticket = api.request("POST", "/tickets", json=order).json()["ticket"]
+            body = {"action_type": "request_human", "params": {"reason": "x"}}
+            answer = httpx.post(f"{api.base}/sessions/{room}/actions", params={"ticket": ticket}, json=body).json()
+            assert answer["error_kind"] == "unsupported", answer
+            assert api.act(room, "request_human", reason="x")["success"]
+
+
 def test_an_agent_asks_for_a_person(api, page):
     """It gets a link and goes on with other things; events tell when somebody comes and when they are through."""
     with api.session(initial_url=page) as room, api.events(room, types=["control"]) as events:
@@ -228,6 +282,8 @@ def test_an_agent_asks_for_a_person(api, page):
         ada.say("hand_back", done=True)
         told = heard(events, "done")
         assert (told["owner"], told["request_id"]) == ("agent", asked["data"]["request_id"])
+        # The link was for that.
+        assert api.request("POST", "/takeover", json={"token": link.rsplit("/", 1)[1]}).status_code == 401
         assert api.record(room)["control"]["request"] is None
         assert api.act(room, "request_human", reason="Nobody comes.", wait_s=1)["success"]
         assert heard(events, "expired")["owner"] == "agent"
@@ -335,8 +391,11 @@ def test_the_page_of_a_person(api, web, page, kind):
             person.mouse.wheel(0, 300)
             wait_for(lambda: "scroll" in said(api, room), 3, "the wheel")
         person.click("#done")
-        person.wait_for_selector("body[data-yours=false]")
+        person.wait_for_selector("#notice-title:text-is('Thank you')")
         wait_for(lambda: run(api, room, "field.value") == "Grace日本", 3, "what was typed")
+        # The link of a request is good for that request; another one leads here as well.
+        person.goto(api.request("POST", f"/sessions/{room}/takeover", json={"one_time": True}).json()["url"])
+        person.wait_for_selector("#screen[data-picture=true]", timeout=5000)
         run(api, room, "setTimeout(() => { window.answer = prompt('Your name?', 'x') }, 300)")
         person.click("#take")
         person.wait_for_selector("#dialog[open]")
@@ -344,6 +403,7 @@ def test_the_page_of_a_person(api, web, page, kind):
         person.fill("#dialog-field", "Ada")
         person.click("#dialog button[type=submit]")
         person.click("#done")
+        person.wait_for_selector("body[data-yours=false]")
         wait_for(lambda: run(api, room, "window.answer") == "Ada", 3, "the answer")
         # It comes back by itself, at the same seat.
         person.click("#take")

@@ -23,8 +23,7 @@ use super::{control, convert, deadline, proto, status};
 use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
 use crate::events::{Next, Since};
-use crate::model::Right;
-use crate::session::{ContextOptions, Manager, Order, SessionHandle};
+use crate::session::{ContextOptions, LinkKind, Manager, Order, SessionHandle};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -488,7 +487,7 @@ impl proto::browser_service_server::BrowserService for Service {
         let room = &request.get_ref().room_name;
         self.enter(&request, room)?;
         let record = self.manager.record(room).map_err(refused)?;
-        let revoked = share::end_links(&self.doors, &record, Right::Watch);
+        let revoked = share::end_links(&self.doors, &record, LinkKind::Share);
         let revoked = u32::try_from(revoked).unwrap_or(u32::MAX);
         Ok(Response::new(proto::RevokeSharesResponse { revoked }))
     }

@@ -137,7 +137,7 @@ impl Server {
             address: place.and_then(|place| place.client).or(self.address),
             program: program.map(|program| format!("{} {}", program.name, program.version)),
             token: asker::label(self.caller(context).ok().as_ref()),
-            base: asker::base(self.caller(context).ok().as_ref()),
+            lending: asker::lending(self.caller(context).ok().as_ref()),
         }
     }
 

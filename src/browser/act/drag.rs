@@ -83,9 +83,11 @@ async fn carry(stage: Stage<'_>, before: &Before, from: Point, to: Point) -> Res
         let by_events = by_events.into_iter().any(|answer| answer.unwrap_or(false));
         pointer::rest(stage.page, to, by_events).await
     };
+    // Whatever comes in between, and whoever gives it up: nothing stays held.
+    let held = pointer::Held::new(stage.page, to);
     let carried = carried.await;
-    // Whatever came in between: nothing stays held.
     let dropped = pointer::drop_at(stage.page, to).await;
+    held.let_go();
     carried.and(dropped)
 }
 

@@ -1,14 +1,13 @@
 //! A person's own hand: each thing that they do is passed on as it comes, and waited for by nobody.
 
 use chromiumoxide_cdp::cdp::browser_protocol::input::{
-    DispatchMouseEventParams, DispatchMouseEventType, InsertTextParams,
+    DispatchMouseEventParams, DispatchMouseEventType, ImeSetCompositionParams, InsertTextParams,
 };
 use chromiumoxide_cdp::cdp::browser_protocol::page::ReloadParams;
 use chromiumoxide_cdp::cdp::js_protocol::runtime::EvaluateParams;
 
 use super::super::error::Error;
 use super::super::tabs::Tabs;
-use super::super::target::Opened;
 use super::{keys, pointer};
 use crate::model::command::MouseButton;
 use crate::model::hand::{At, Deed};
@@ -16,8 +15,32 @@ use crate::model::outcome::HandledBy;
 
 const OPERATION: &str = "do what a person does";
 
-/// Does it on the current tab; the answer to a dialog is waited for.
+/// Does it on the current tab; the answer to a dialog alone is waited for.
 pub async fn drive(tabs: &Tabs, deed: &Deed) -> Result<(), Error> {
+    let Deed::Dialog {
+        number,
+        accept,
+        text,
+    } = deed
+    else {
+        pass_on(tabs, deed);
+        return Ok(());
+    };
+    let page = tabs.current();
+    let Some(opened) = page
+        .dialog()
+        .filter(|it| it.is_open() && it.number == *number)
+    else {
+        return Ok(());
+    };
+    let is_prompt = opened.info.dialog_type == "prompt";
+    let text = text.as_deref().filter(|_| is_prompt && *accept);
+    page.answer_dialog(&opened, *accept, text, HandledBy::Person)
+        .await
+}
+
+/// Passes it on to the current tab, but for the answer to a dialog.
+pub fn pass_on(tabs: &Tabs, deed: &Deed) {
     let page = tabs.current();
     let session = page.session();
     let pointer = |event: DispatchMouseEventParams| session.tell(OPERATION, &event);
@@ -53,20 +76,19 @@ pub async fn drive(tabs: &Tabs, deed: &Deed) -> Result<(), Error> {
             repeat,
         } => session.tell(OPERATION, &keys::single(key, *modifiers, *down, *repeat)),
         Deed::Text { text } => session.tell(OPERATION, &InsertTextParams::new(text.clone())),
-        Deed::Dialog { accept, text } => {
-            let Some(opened) = page.dialog().filter(Opened::is_open) else {
-                return Ok(());
-            };
-            let is_prompt = opened.info.dialog_type == "prompt";
-            let text = text.as_deref().filter(|_| is_prompt && *accept);
-            page.answer_dialog(&opened, *accept, text, HandledBy::Person)
-                .await?;
+        Deed::Compose { text } => {
+            // Places are counted as JavaScript counts: in units of UTF-16.
+            let end = text.encode_utf16().count() as i64;
+            session.tell(
+                OPERATION,
+                &ImeSetCompositionParams::new(text.clone(), end, end),
+            );
         }
         Deed::Back => session.tell(OPERATION, &EvaluateParams::new("history.back()")),
         Deed::Forward => session.tell(OPERATION, &EvaluateParams::new("history.forward()")),
         Deed::Reload => session.tell(OPERATION, &ReloadParams::default()),
+        Deed::Dialog { .. } => {}
     }
-    Ok(())
 }
 
 fn event(kind: DispatchMouseEventType, at: At) -> DispatchMouseEventParams {

@@ -5,4 +5,4 @@ pub(in crate::browser) mod files;
 pub(in crate::browser) mod keys;
 pub(in crate::browser) mod pointer;
 
-pub use drive::drive;
+pub use drive::{drive, pass_on};

@@ -90,6 +90,30 @@ pub(in crate::browser) async fn drop_at(page: &Page, at: Point) -> Result<(), Er
     send(page, "let go with the pointer", drop).await
 }
 
+/// Lets go of what is held when the one who holds it is given up.
+pub(in crate::browser) struct Held<'a>(Option<(&'a Page, Point)>);
+
+impl<'a> Held<'a> {
+    /// Something is held, which is to be let go there.
+    pub(in crate::browser) const fn new(page: &'a Page, at: Point) -> Self {
+        Self(Some((page, at)))
+    }
+
+    /// It has been let go.
+    pub(in crate::browser) fn let_go(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some((page, at)) = self.0 {
+            let release = released(at, MouseButton::Left, 1);
+            page.session().tell("let go with the pointer", &release);
+        }
+    }
+}
+
 /// Turns the wheel over a point.
 pub(in crate::browser) async fn wheel(page: &Page, at: Point, by: Point) -> Result<(), Error> {
     let mut event = event(DispatchMouseEventType::MouseWheel, at);

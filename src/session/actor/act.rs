@@ -98,6 +98,11 @@ impl Acting {
         asked.is_some_and(|asked| !asked.is_opening)
     }
 
+    /// Whether something is done on the page.
+    pub(super) fn acts(&self) -> bool {
+        self.queue.acts()
+    }
+
     /// A person has taken the wheel.
     pub(super) fn give_way(&mut self, place: Place) -> Vec<Step> {
         self.queue.give_way(Instant::now(), place)
@@ -246,6 +251,7 @@ impl Work {
         };
         self.acting.asked.insert(id.clone(), asked);
         if let Some(held) = held {
+            self.acting.queue.note_refused(&id);
             self.refuse(&id, held);
             return;
         }
@@ -291,6 +297,7 @@ impl Work {
                 Step::End { id, why } => self.cut(&id, why),
             }
         }
+        self.clear_the_way();
         let running = self.acting.queue.running().map(str::to_owned);
         let queued = u32::try_from(self.acting.queue.waiting()).unwrap_or(u32::MAX);
         self.actor.record.send_if_modified(|record| {
@@ -307,7 +314,7 @@ impl Work {
         let Some(mut request) = asked.action.take() else {
             return;
         };
-        let base = asked.asker.base.clone();
+        let lending = asked.asker.lending.clone();
         self.actor.ledger.run(&id);
         if asked.is_opening {
             let bound = OPENING_MAX.as_millis() as u64;
@@ -330,7 +337,11 @@ impl Work {
                     Err(_) => std::future::pending().await,
                 }
             };
-            caught("action", Box::pin(perform(kit, request, base, interrupted))).await
+            caught(
+                "action",
+                Box::pin(perform(kit, request, lending, interrupted)),
+            )
+            .await
         };
         self.acting.running = Some(Running {
             id,

@@ -36,7 +36,6 @@ use super::request::{Reply, Request};
 use super::stage::Stage;
 use super::supervise::Panicked;
 use super::visited::Visited;
-use super::wheel::Wheel;
 use crate::browser::{Lease, Loss, TabEvent, act as actions};
 use crate::config::Config;
 use crate::error::Error;
@@ -70,7 +69,6 @@ pub(super) struct Actor {
     pub(super) ledger: Ledger,
     pub(super) logbook: Logbook,
     pub(super) visited: Visited,
-    pub(super) wheel: Wheel,
     // owned
     pub(super) kit: Kit,
     pub(super) stage: Stage,
@@ -144,7 +142,7 @@ impl Actor {
             work.step(Input::Pause);
         }
         let id = work.actor.record.borrow().session_id.to_string();
-        let control = work.actor.wheel.status().owner.as_str();
+        let control = work.actor.stage.wheel.status().owner.as_str();
         work.actor.stage.outlets.set_attributes([
             (conventions::ATTRIBUTE_SESSION.to_owned(), id),
             (
@@ -196,7 +194,7 @@ impl Work {
                 self.actor.stage.outlets.remove_viewer(viewer);
                 self.update_viewers();
             }
-            news = self.actor.wheel.next() => self.hear_wheel(news),
+            news = self.actor.stage.wheel.next() => self.hear_wheel(news),
             change = self.acting.next() => self.act(change),
             change = self.recording.next() => self.hear_recording(change),
             change = self.filming.next() => self.film(change),

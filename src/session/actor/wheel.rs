@@ -3,11 +3,13 @@
 use std::time::Instant;
 
 use super::Work;
+use crate::browser;
 use crate::livekit::conventions;
 use crate::media::cursor::Cue;
-use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
-use crate::model::{Command, Delivery, EventBody, Retry};
+use crate::model::command::{ActionError, ActionRequest};
+use crate::model::{Command, EventBody};
 use crate::session::control::Cause;
+use crate::session::people;
 use crate::session::wheel::News;
 
 impl Work {
@@ -18,8 +20,12 @@ impl Work {
             who,
             request,
             owner,
+            releases,
         } = news;
-        let control = self.actor.wheel.status();
+        for deed in &releases {
+            browser::pass_on(&self.actor.kit.tabs, deed);
+        }
+        let control = self.actor.stage.wheel.status();
         self.actor
             .record
             .send_modify(|record| record.control = control);
@@ -60,23 +66,16 @@ impl Work {
 
     /// Why an action is not taken: a person drives, and it would act on the page.
     pub(super) fn in_others_hands(&self, action: &ActionRequest) -> Option<ActionError> {
-        let (who, since) = self.actor.wheel.driver()?;
+        let (who, since) = self.actor.stage.wheel.driver()?;
         // What is no action is told so.
         let acts = Command::parse(action).is_ok_and(|command| !command.is_passive());
-        acts.then(|| human_in_control(&who, &since))
+        acts.then(|| people::human_in_control(&who, &since))
     }
-}
 
-/// What is said of an action while a person drives.
-fn human_in_control(who: &str, since: &str) -> ActionError {
-    ActionError::new(
-        ActionErrorKind::HumanInControl,
-        format!(
-            "{who} has taken the wheel (since {since}): nothing was done. Reading and waiting go on. Wait for \
-             the control event that says that it is given back, then get the page's context."
-        ),
-    )
-    .delivery(Delivery::NotSent)
-    .retry(Retry::Safe)
-    .context(serde_json::json!({ "who": who, "since": since }))
+    /// Lets the person begin who has the wheel, once nothing of the agent's is under way.
+    pub(super) fn clear_the_way(&self) {
+        if !self.acting.acts() {
+            self.actor.stage.wheel.clear();
+        }
+    }
 }
