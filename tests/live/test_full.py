@@ -132,7 +132,8 @@ def test_a_service_without_a_file_to_open_says_so(ghostcast_bin):
         resource.prlimit(service.pid, resource.RLIMIT_NOFILE, before)
         wait_for(lambda: refusals(api, "files") >= 1, 5, "it is counted")
         how = health(api)
-        assert how["status"] == "degraded" and "(files)" in how["reasons"][0], how
+        # A browser that was just being kept warm may have been refused as well.
+        assert how["status"] == "degraded" and any("(files)" in reason for reason in how["reasons"]), how
 
 
 def test_metrics_know_sessions_browsers_and_memory(ghostcast_bin):
