@@ -96,6 +96,10 @@ impl Modify for Refusals {
                  far: the message says which it takes",
             ),
             (
+                "409",
+                "The session is still starting, or is in no state for this: the message says which",
+            ),
+            (
                 "429",
                 "A bound is reached, or too many wrong tokens came from this address: wait as long as \
                  Retry-After says",
