@@ -14,6 +14,7 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use tokio::time::{Instant, interval_at, timeout};
 use utoipa::IntoParams;
 
@@ -22,11 +23,11 @@ use super::access::Caller;
 use super::body::Params;
 use super::farewell::Farewell;
 use super::status::ErrorBody;
-use super::ws::READ_BUFFER;
+use super::ws::{READ_BUFFER, USE_A_CLIENT, must_upgrade};
 use crate::error::{Error, ErrorKind};
 use crate::model::control::ControlStatus;
 use crate::model::hand::Deed;
-use crate::model::{DialogInfo, SessionState, Size};
+use crate::model::{DialogInfo, SessionRecord, SessionState, Size};
 use crate::session::{Seated, SessionHandle};
 
 /// The subprotocol, for clients that offer any.
@@ -118,7 +119,7 @@ struct Asked {
     params(("room_name" = String, Path, description = "Session id, name or room"), DriveQuery),
     responses(
     (status = 101, description = "Text frames follow, each one JSON object with a `type`. The service tells \
-        `state` (seat, yours, may_drive, control, state, url, title, viewport) and `error` (kind, message). A \
+        `state` (seat, yours, may_drive, control, state, url, title, viewport, dialog) and `error` (kind, message). A \
         person sends `take` (force), `ask`, `grant` (name), `hand_back` (done), and with the wheel `move` and \
         `wheel` (x, y, buttons, dx, dy), `down` and `up` (x, y, button, count), `key` (down, key, modifiers, \
         repeat), `text` and `compose` (text), `dialog` (number, accept, text), `back`, `forward` and `reload`"),
@@ -133,16 +134,14 @@ pub(super) async fn drive(
     Params(query): Params<DriveQuery>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Error> {
-    let upgrade = upgrade.map_err(|rejection| {
-        Error::invalid_input(format!("this path speaks WebSocket only: {rejection}"))
-            .hint("Connect with a WebSocket client to ws://… instead of http://….")
-    })?;
+    let upgrade = must_upgrade(upgrade, USE_A_CLIENT)?;
     let handle = doors.manager.find(&room).await?;
     let may_drive = caller.may_drive(&doors.manager, &room);
     let seated = handle.wheel().sit(query.seat.as_deref(), caller.person())?;
     let tracked = doors.life.tracker.token();
     let cancel = doors.life.cancel;
     let place = Place {
+        record: handle.watch(),
         handle,
         seated,
         may_drive,
@@ -173,6 +172,7 @@ pub(super) async fn drive(
 /// A person's place at a session.
 struct Place {
     handle: SessionHandle,
+    record: watch::Receiver<SessionRecord>,
     seated: Seated,
     may_drive: bool,
 }
@@ -184,7 +184,7 @@ impl Place {
         // What a page waits with is told by nothing that could be waited for beside the rest.
         let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
         let mut unanswered = 0;
-        let (mut changes, mut record) = (self.seated.changes(), self.handle.watch());
+        let (mut changes, mut record) = (self.seated.changes(), self.record.clone());
         let mut last = None;
         loop {
             let state = self.state();
@@ -252,7 +252,8 @@ impl Place {
             }
             Said::HandBack { done } => self.seated.hand_back(done),
             Said::Deed(deed) => {
-                if !deed.is_sound(self.handle.record().viewport) {
+                let viewport = self.record.borrow().viewport;
+                if !deed.is_sound(viewport) {
                     return Err(Error::invalid_input("this cannot be done on this page")
                         .hint("Places are CSS px of the viewport."));
                 }
@@ -270,20 +271,18 @@ impl Place {
     }
 
     fn state(&self) -> Told {
-        let record = self.handle.record();
+        let dialog = self.handle.dialog();
+        let record = self.record.borrow();
         Told::State(Box::new(Scene {
             seat: self.seated.seat().to_owned(),
             yours: self.seated.drives(),
             may_drive: self.may_drive,
             control: self.seated.status(),
             state: record.state,
-            url: record.current_url,
-            title: record.title,
+            url: record.current_url.clone(),
+            title: record.title.clone(),
             viewport: record.viewport,
-            dialog: self
-                .handle
-                .dialog()
-                .map(|(number, info)| Asked { number, info }),
+            dialog: dialog.map(|(number, info)| Asked { number, info }),
         }))
     }
 }

@@ -11,7 +11,7 @@ use url::Url;
 use utoipa::ToSchema;
 
 use super::Doors;
-use super::access::{self, Caller};
+use super::access::Caller;
 use super::body::OptionalJsonBody;
 use super::status::ErrorBody;
 use crate::error::Error;
@@ -50,6 +50,14 @@ pub(super) struct Revoked {
     pub(super) revoked: usize,
 }
 
+/// How long a link shall be good.
+pub(super) fn life(ttl_s: Option<u64>, max: u64) -> Result<Duration, Error> {
+    match ttl_s.unwrap_or(TTL_S) {
+        ttl_s if (1..=max).contains(&ttl_s) => Ok(Duration::from_secs(ttl_s)),
+        _ => Err(Error::invalid_input("ttl_s is out of range").hint(format!("Use 1 to {max}."))),
+    }
+}
+
 /// Makes a link for a caller, who has been let in.
 pub(super) fn make(
     doors: &Doors,
@@ -58,17 +66,11 @@ pub(super) fn make(
     ttl_s: Option<u64>,
 ) -> Result<Share, Error> {
     caller.must_last()?;
-    let ttl_s = ttl_s.unwrap_or(TTL_S);
-    if !(1..=TTL_S_MAX).contains(&ttl_s) {
-        return Err(
-            Error::invalid_input("ttl_s is out of range").hint(format!("Use 1 to {TTL_S_MAX}."))
-        );
-    }
+    let life = life(ttl_s, TTL_S_MAX)?;
     let listen = format!("http://{}/", doors.config.server.listen);
     let page = Url::parse(caller.base().unwrap_or(&listen));
     let mut page =
         page.map_err(|error| Error::internal("the service has no address").source(error))?;
-    let life = Duration::from_secs(ttl_s);
     let link = Link {
         session: record.session_id,
         right: Right::Watch,
@@ -80,7 +82,6 @@ pub(super) fn make(
         .manager
         .links()
         .make(link, life, false, Instant::now())?;
-    access::count_pass("share", "issued");
     let key = record.channel();
     page.query_pairs_mut().append_pair("room", key.as_str());
     page.set_fragment(Some(&format!("share={}", made.token)));
@@ -114,11 +115,7 @@ pub(super) async fn share(
 /// Ends the links of a session that came about so; answers how many there were.
 pub(super) fn end_links(doors: &Doors, record: &SessionRecord, kind: LinkKind) -> usize {
     let links = doors.manager.links();
-    let revoked = links.revoke(record.session_id, kind, Instant::now());
-    for _ in 0..revoked {
-        access::count_pass(kind.as_str(), "revoked");
-    }
-    revoked
+    links.revoke(record.session_id, kind, Instant::now())
 }
 
 /// End all links by which people watch the session. Whoever watches by one is sent away.

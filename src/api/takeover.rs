@@ -1,7 +1,5 @@
 //! Links by which people take the wheel of a session, and how they are entered.
 
-use std::time::Duration;
-
 use axum::extract::{Path, State};
 use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,14 +11,13 @@ use super::Doors;
 use super::access::Caller;
 use super::body::{JsonBody, OptionalJsonBody};
 use super::place::Place;
-use super::share::{Revoked, end_links};
+use super::share::{Revoked, end_links, life};
 use super::status::ErrorBody;
 use crate::error::Error;
 use crate::model::{Right, SessionRecord};
 use crate::session::{Invitation, Invite, LinkKind};
 
-/// How long a link is good where nobody says, and at most, seconds.
-const TTL_S: u64 = 3_600;
+/// How long a link is good at most, seconds.
 const TTL_S_MAX: u64 = 7 * 24 * 3_600;
 
 /// What the link shall be.
@@ -97,19 +94,14 @@ pub(super) async fn takeover(
     OptionalJsonBody(order): OptionalJsonBody<TakeoverOrder>,
 ) -> Result<Response, Error> {
     caller.must_last()?;
-    let ttl_s = order.ttl_s.unwrap_or(TTL_S);
-    if !(1..=TTL_S_MAX).contains(&ttl_s) {
-        return Err(
-            Error::invalid_input("ttl_s is out of range").hint(format!("Use 1 to {TTL_S_MAX}."))
-        );
-    }
+    let life = life(order.ttl_s, TTL_S_MAX)?;
     let handle = doors.manager.find(&room).await?;
     let invite = Invite {
         right: match order.role {
             Role::Control => Right::Control,
             Role::Watch => Right::Watch,
         },
-        life: Duration::from_secs(ttl_s),
+        life,
         is_one_time: order.one_time,
         name: order.name,
         until: caller.gone.clone(),

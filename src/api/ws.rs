@@ -35,6 +35,10 @@ pub(super) const READ_BUFFER: usize = 4 * 1024;
 /// A subscriber sends nothing but pongs and closes.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
+/// What to do about a path that speaks WebSocket only.
+pub(super) const USE_A_CLIENT: &str =
+    "Connect with a WebSocket client to ws://… instead of http://….";
+
 /// The subprotocol, for clients that offer any.
 const SUBPROTOCOL: &str = "ghostcast.events.v1";
 
@@ -107,10 +111,7 @@ pub(super) async fn events(
     Params(query): Params<EventsQuery>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Error> {
-    let upgrade = upgrade.map_err(|rejection| {
-        Error::invalid_input(format!("this path speaks WebSocket only: {rejection}"))
-            .hint("Connect with a WebSocket client to ws://… instead of http://….")
-    })?;
+    let upgrade = must_upgrade(upgrade, USE_A_CLIENT)?;
     let types = query.types.as_deref().unwrap_or_default();
     let types = Wanted::parse(types.split(','))?.types();
     let from = Since {
@@ -147,6 +148,16 @@ pub(super) async fn events(
         response.headers_mut().insert(EVENTS_EPOCH, epoch);
     }
     Ok(response)
+}
+
+/// The handshake of a path that speaks WebSocket only; the hint is for whoever comes without one.
+pub(super) fn must_upgrade(
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    hint: &'static str,
+) -> Result<WebSocketUpgrade, Error> {
+    upgrade.map_err(|rejection| {
+        Error::invalid_input(format!("this path speaks WebSocket only: {rejection}")).hint(hint)
+    })
 }
 
 /// Whether an event is of another session than the only one that may be heard.

@@ -63,7 +63,7 @@ function connect() {
     state = null;
     draw();
     if (isOver) return;
-    if (code === 1008) return isThrough ? end('Thank you', 'You can close this page.') : end('You were sent away', 'The link is good no more.');
+    if (code === 1008) return over('You were sent away', 'The link is good no more.');
     if (code === 1001) setText($('error'), reason);
     const pause = RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)];
     setTimeout(reconnect, pause);
@@ -75,11 +75,14 @@ async function reconnect() {
   try {
     await api.enter(own);
   } catch (error) {
-    if (error.final) return end(isThrough ? 'Thank you' : 'The session is over', isThrough ? 'You can close this page.' : error.message);
+    if (error.final) return over('The session is over', error.message);
     setText($('error'), error.message);
   }
   connect();
 }
+
+/** The end; whoever is through is thanked. */
+const over = (title, text) => (isThrough ? end('Thank you', 'You can close this page.') : end(title, text));
 
 function hear(told) {
   if (told.type === 'error') {

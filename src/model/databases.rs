@@ -28,7 +28,7 @@ pub struct StoredDatabase {
 }
 
 /// One object store.
-#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectStore {
     /// Its name.
@@ -51,7 +51,7 @@ pub struct ObjectStore {
 }
 
 /// One record of an object store.
-#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StoreRecord {
     /// Its key, where JSON holds that as it is.
@@ -89,7 +89,7 @@ pub struct StoreRecord {
 }
 
 /// One index of an object store.
-#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StoreIndex {
     /// Its name.
@@ -164,24 +164,6 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
 impl fmt::Debug for StoredDatabase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StoredDatabase({})", self.name)
-    }
-}
-
-impl fmt::Debug for ObjectStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ObjectStore({})", self.name)
-    }
-}
-
-impl fmt::Debug for StoreRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StoreRecord")
-    }
-}
-
-impl fmt::Debug for StoreIndex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StoreIndex({})", self.name)
     }
 }
 

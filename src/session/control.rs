@@ -282,15 +282,10 @@ impl Control {
 
     /// When [`Self::tick`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        let waits = match &self.owner {
-            Owner::Human(_) => None,
-            Owner::Agent | Owner::Nobody => self.request.as_ref().map(|request| request.until),
-        };
-        let holds = match &self.owner {
+        match &self.owner {
             Owner::Human(hold) => Some(hold.lost().0),
-            Owner::Agent | Owner::Nobody => None,
-        };
-        waits.or(holds)
+            Owner::Agent | Owner::Nobody => self.request.as_ref().map(|request| request.until),
+        }
     }
 
     /// Ends what is due.

@@ -96,6 +96,7 @@ impl Links {
                 .hint("Send the one that there is to several people, or revoke them all."));
         }
         let token = random(LINK)?;
+        count(link.kind, "issued", 1);
         let held = Held {
             link,
             expires: now + life,
@@ -120,6 +121,7 @@ impl Links {
             return Ok(None);
         };
         let link = held.link.clone();
+        count(link.kind, "used", 1);
         if !held.is_one_time {
             return Ok(Some((link, token.to_owned())));
         }
@@ -142,6 +144,7 @@ impl Links {
             }
             !is_meant
         });
+        count(kind, "revoked", revoked);
         revoked
     }
 
@@ -159,6 +162,11 @@ impl Links {
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Held>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn count(kind: LinkKind, outcome: &'static str, links: usize) {
+    metrics::counter!("ghostcast_passes_total", "kind" => kind.as_str(), "outcome" => outcome)
+        .increment(links as u64);
 }
 
 #[cfg(test)]

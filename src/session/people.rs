@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::asker::Lending;
 use super::wheel::{Invite, Wheel};
 use crate::error::{Error, ErrorKind};
@@ -51,23 +53,10 @@ pub(super) fn ask(
 
 /// Whether the agent may act on the page.
 pub(super) fn must_be_agents(wheel: &Wheel) -> Result<(), ActionError> {
-    match wheel.driver() {
-        None => Ok(()),
-        Some((who, since)) => Err(human_in_control(&who, &since)),
-    }
-}
-
-/// Asks for nobody any more.
-pub(super) fn withdraw(wheel: &Wheel) -> Result<Outcome, ActionError> {
-    wheel
-        .withdraw()
-        .map(|()| Outcome::default())
-        .map_err(failed)
-}
-
-/// What is said of an action while a person drives.
-pub(super) fn human_in_control(who: &str, since: &str) -> ActionError {
-    ActionError::new(
+    let Some((who, since)) = wheel.driver() else {
+        return Ok(());
+    };
+    Err(ActionError::new(
         ActionErrorKind::HumanInControl,
         format!(
             "{who} has taken the wheel (since {since}): nothing was done. Reading and waiting go on. Wait for \
@@ -76,7 +65,15 @@ pub(super) fn human_in_control(who: &str, since: &str) -> ActionError {
     )
     .delivery(Delivery::NotSent)
     .retry(Retry::Safe)
-    .context(serde_json::json!({ "who": who, "since": since }))
+    .context(json!({ "who": who, "since": since })))
+}
+
+/// Asks for nobody any more.
+pub(super) fn withdraw(wheel: &Wheel) -> Result<Outcome, ActionError> {
+    wheel
+        .withdraw()
+        .map(|()| Outcome::default())
+        .map_err(failed)
 }
 
 fn failed(error: Error) -> ActionError {

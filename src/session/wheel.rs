@@ -159,8 +159,6 @@ impl Wheel {
             .0
             .links
             .make(link, invite.life, invite.is_one_time, now)?;
-        metrics::counter!("ghostcast_passes_total", "kind" => "link", "outcome" => "issued")
-            .increment(1);
         let base = base.unwrap_or(&self.0.address);
         Ok(Invitation {
             url: format!("{base}takeover/{}", made.token),

@@ -26,17 +26,15 @@ pub(in super::super) struct Caller {
     pub(in super::super) gone: CancellationToken,
     /// What stood for a token.
     pass: Option<Pass>,
-    /// The link that they came by.
-    link: Option<Link>,
 }
 
 /// What stands for a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) enum Pass {
     /// A ticket, for one request.
     Ticket,
     /// A link to a session.
-    Link,
+    Link(Link),
 }
 
 impl Caller {
@@ -48,23 +46,26 @@ impl Caller {
             base: None,
             gone,
             pass: None,
-            link: None,
         }
     }
 
     /// Whoever comes by a link, who may look at its session, and drive it where the link says so.
     pub(super) fn by_link(link: Link) -> Self {
         let scope = Scope::watch(link.session.to_string());
-        let caller = Self::new(None, Arc::new(scope), link.gone.clone());
-        Self {
-            link: Some(link),
-            ..caller.by(Pass::Link)
+        Self::new(None, Arc::new(scope), link.gone.clone()).by(Pass::Link(link))
+    }
+
+    /// The link that they came by.
+    fn link(&self) -> Option<&Link> {
+        match &self.pass {
+            Some(Pass::Link(link)) => Some(link),
+            Some(Pass::Ticket) | None => None,
         }
     }
 
     /// Whether they may drive the session with that name, room or id.
     pub(in super::super) fn may_drive(&self, manager: &Manager, key: &str) -> bool {
-        match &self.link {
+        match self.link() {
             Some(link) => link.right >= Right::Control,
             None => self.may(Right::Control, manager, key).is_ok(),
         }
@@ -72,8 +73,7 @@ impl Caller {
 
     /// What they are called as people.
     pub(in super::super) fn person(&self) -> &str {
-        let link = self.link.as_ref();
-        let named = link.and_then(|link| link.name.as_deref());
+        let named = self.link().and_then(|link| link.name.as_deref());
         named.or(self.label()).unwrap_or("somebody")
     }
 
@@ -86,7 +86,7 @@ impl Caller {
     /// Whether they may begin an MCP conversation.
     pub(super) fn may_converse(&self) -> Result<(), Error> {
         match self.pass {
-            Some(Pass::Link) => Err(Error::forbidden(
+            Some(Pass::Link(_)) => Err(Error::forbidden(
                 "a link to a session opens no MCP conversation",
             )
             .hint("Use a token of the service.")),
@@ -101,7 +101,7 @@ impl Caller {
                 "a ticket makes no further ticket and no link",
             )
             .hint("Send the token itself.")),
-            Some(Pass::Link) | None => Ok(()),
+            Some(Pass::Link(_)) | None => Ok(()),
         }
     }
 

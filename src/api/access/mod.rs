@@ -167,7 +167,7 @@ impl Access {
         let mut passes = self.passes();
         let redeemed = presented.ticket.as_ref();
         if let Some(caller) = redeemed.and_then(|ticket| passes.redeem(ticket, now)) {
-            count_pass("ticket", "used");
+            count_ticket("used");
             return Ok(caller);
         }
         drop(passes);
@@ -238,7 +238,7 @@ impl Access {
     /// Makes a ticket for a caller.
     pub(super) fn ticket(&self, of: &Caller, scope: Scope) -> Result<Made, Error> {
         let made = self.passes().ticket(of, scope, Instant::now())?;
-        count_pass("ticket", "issued");
+        count_ticket("issued");
         Ok(made)
     }
 
@@ -251,10 +251,7 @@ impl Access {
     ) -> Result<(Link, String), Error> {
         let now = Instant::now();
         match links.enter(token, now)? {
-            Some(entered) => {
-                count_pass("link", "used");
-                Ok(entered)
-            }
+            Some(entered) => Ok(entered),
             None => Err(self.failed("share", from, now).error),
         }
     }
@@ -288,6 +285,7 @@ fn tell(from: Option<IpAddr>, failures: u32) {
     tracing::warn!(%from, failures, "refused: a token, ticket or link that is not good");
 }
 
-pub(super) fn count_pass(kind: &'static str, outcome: &'static str) {
-    metrics::counter!("ghostcast_passes_total", "kind" => kind, "outcome" => outcome).increment(1);
+fn count_ticket(outcome: &'static str) {
+    metrics::counter!("ghostcast_passes_total", "kind" => "ticket", "outcome" => outcome)
+        .increment(1);
 }

@@ -22,7 +22,7 @@ use super::super::access::Caller;
 use super::super::body::Params;
 use super::super::farewell::Farewell;
 use super::super::place::Place;
-use super::super::ws::READ_BUFFER;
+use super::super::ws::{READ_BUFFER, must_upgrade};
 use super::super::{Doors, Life};
 use super::{Server, serve};
 use crate::error::Error;
@@ -51,10 +51,7 @@ pub(in super::super) async fn socket(
     extensions: Extensions,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Error> {
-    let upgrade = upgrade.map_err(|rejection| {
-        Error::invalid_input(format!("this path speaks WebSocket only: {rejection}"))
-            .hint("Connect with a WebSocket client, or POST to /mcp.")
-    })?;
+    let upgrade = must_upgrade(upgrade, "Connect with a WebSocket client, or POST to /mcp.")?;
     let bytes_max = doors.config.server.body_bytes_max;
     let heartbeat = doors.config.events.heartbeat();
     let Life {

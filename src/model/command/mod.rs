@@ -24,7 +24,7 @@ use super::wait::Wait;
 pub use error::{ActionError, ActionErrorKind};
 pub use files::{UPLOAD_BYTES_MAX, UPLOAD_FILES_MAX, Upload, UploadFile};
 pub use page::{CloseTab, Navigate, NewTab, SwitchTab, TIMEOUT_MS_MAX, WaitUntil};
-pub use person::{REASON_CHARS_MAX, RequestHuman};
+pub use person::{REASON_CHARS_MAX, RequestHuman, WAIT_S, WAIT_S_MAX};
 pub use pointer::{Click, Direction, Drag, MouseButton, SCROLL_AMOUNT_DEFAULT, Scroll, Target};
 pub use result::ActionResult;
 pub use text::{

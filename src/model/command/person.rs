@@ -2,13 +2,15 @@
 
 use serde::Deserialize;
 
-use super::error::{ActionError, ActionErrorKind};
+use super::error::ActionError;
+use super::parse::invalid;
 
 /// Longest reason, characters.
 pub const REASON_CHARS_MAX: usize = 500;
-/// How long a request waits where nobody says, and at most, seconds.
-const WAIT_S: u64 = 3_600;
-const WAIT_S_MAX: u64 = 7 * 24 * 3_600;
+/// How long a request waits where nobody says, seconds.
+pub const WAIT_S: u64 = 3_600;
+/// How long it waits at most, seconds.
+pub const WAIT_S_MAX: u64 = 7 * 24 * 3_600;
 
 /// Parameters of `request_human`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -27,19 +29,14 @@ const fn wait_s() -> u64 {
 
 impl RequestHuman {
     pub(super) fn checked(self) -> Result<Self, ActionError> {
-        let invalid = |name: &str, why: String| {
-            Err(ActionError::new(
-                ActionErrorKind::InvalidParameter,
-                format!("The parameter \"{name}\" is not valid: {why}."),
-            ))
-        };
         let is_empty = self.reason.trim().is_empty();
         if is_empty || self.reason.chars().count() > REASON_CHARS_MAX {
             let why = format!("it has 1 to {REASON_CHARS_MAX} characters");
-            return invalid("reason", why);
+            return Err(invalid("reason", &why));
         }
         if !(1..=WAIT_S_MAX).contains(&self.wait_s) {
-            return invalid("wait_s", format!("it is from 1 to {WAIT_S_MAX}"));
+            let why = format!("it is from 1 to {WAIT_S_MAX}");
+            return Err(invalid("wait_s", &why));
         }
         Ok(self)
     }

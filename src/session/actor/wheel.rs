@@ -66,10 +66,10 @@ impl Work {
 
     /// Why an action is not taken: a person drives, and it would act on the page.
     pub(super) fn in_others_hands(&self, action: &ActionRequest) -> Option<ActionError> {
-        let (who, since) = self.actor.stage.wheel.driver()?;
+        let held = people::must_be_agents(&self.actor.stage.wheel).err()?;
         // What is no action is told so.
         let acts = Command::parse(action).is_ok_and(|command| !command.is_passive());
-        acts.then(|| people::human_in_control(&who, &since))
+        acts.then_some(held)
     }
 
     /// Lets the person begin who has the wheel, once nothing of the agent's is under way.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{ROOM_OR_DEFAULT, input as object_of, room_name, wait_for};
 use crate::model::command::{
     ACTION_TYPES, PRESS_MAX, REASON_CHARS_MAX, TEXT_CHARS_MAX, UPLOAD_BYTES_MAX, UPLOAD_FILES_MAX,
+    WAIT_S, WAIT_S_MAX,
 };
 
 /// What `execute_action` takes.
@@ -169,7 +170,7 @@ fn text() -> Value {
             "description": "request_human: what the person is to do, as they are to read it.",
         },
         "wait_s": {
-            "type": "integer", "minimum": 1, "maximum": 604_800, "default": 3_600,
+            "type": "integer", "minimum": 1, "maximum": WAIT_S_MAX, "default": WAIT_S,
             "description": "request_human: how long to wait for somebody, seconds.",
         },
     })
