@@ -202,8 +202,7 @@ def test_titles_that_scripts_change(api, web):
         });</script>"""
     with api.session(initial_url=web.url("/news.html")) as room:
         for titles in (["(1) news"], ["(2) news", "(3) news"], ["news"]):
-            script = f"postMessage({titles!r})"
-            assert api.request("POST", f"/sessions/{room}/execute", json={"script": script}).json()["success"]
+            api.run(room, f"postMessage({titles!r})")
             api.wait_record(room, lambda r, last=titles[-1]: r["title"] == last, 2, "the last title")
         assert api.context(room)["title"] == "news"
 

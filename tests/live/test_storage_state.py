@@ -1,13 +1,10 @@
 """Logins go out of a session and into another one, in Playwright's own form."""
 
-import contextlib
-import shutil
-
 import pytest
-from playwright.sync_api import sync_playwright
 
 from support.api import assert_envelope, new_room
 from support.kept import Site, known_as, start
+from support.playwright_browser import browser_context
 from support.service import running_service
 
 
@@ -198,28 +195,11 @@ async function tell() {
 </script>"""
 
 
-def run(api, room, script):
-    """What a script in the page returns."""
-    answer = api.request("POST", f"/sessions/{room}/execute", json={"script": script}).json()
-    assert answer["success"], answer
-    return answer["result"]
-
-
 def told_by(api, room):
     """What the page says that it has."""
     api.wait_record(room, lambda record: record["title"] == "told", 10, "the page has looked")
     script = "document.getElementById('is').textContent"
-    return run(api, room, script)
-
-
-@contextlib.contextmanager
-def playwright_context(**options):
-    """A browser context of Playwright's own."""
-    path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser.new_context(**options)
-        browser.close()
+    return api.run(room, script)
 
 
 def test_databases_go_to_playwright_and_come_from_it(lone_api, web):
@@ -233,12 +213,12 @@ def test_databases_go_to_playwright_and_come_from_it(lone_api, web):
         assert "leftOut" not in ours["origins"][0], ours
         brief = lone_api.get(f"/sessions/{first}/storage_state", params={"indexed_db": "false"}).json()
         assert brief["origins"] == [], brief
-    with playwright_context(storage_state=ours) as context:
+    with browser_context(storage_state=ours) as context:
         page = context.new_page()
         page.goto(web.url("/rich.html"))
         page.wait_for_function("document.title !== 'rich'")
         assert page.text_content("#is") == whole
-    with playwright_context() as context:
+    with browser_context() as context:
         page = context.new_page()
         page.goto(web.url("/rich.html?most"))
         page.wait_for_function("document.title !== 'rich'")
@@ -292,7 +272,7 @@ const fill = (db, store, values) => new Promise((give) => {
         # The page still has all of them open, and may change them.
         script = """new Promise((give) => { const asked = indexedDB.deleteDatabase('deep');
             asked.onsuccess = () => give('gone'); asked.onblocked = () => give('blocked'); })"""
-        blocked = run(lone_api, room, script)
+        blocked = lone_api.run(room, script)
         assert blocked == "blocked", "by the page itself, which has not closed it"
     (origin,) = state["origins"]
     left = sorted(origin["leftOut"], key=str)

@@ -1,18 +1,16 @@
 """People take the wheel: by links, by the socket, on their page; agents ask for them and go on."""
 
 import concurrent.futures
-import contextlib
 import json
-import shutil
 import time
 
 import httpx
 import pytest
 from livekit import api as livekit_api
-from playwright.sync_api import sync_playwright
 from websockets.sync.client import connect
 
 from support.api import assert_envelope, new_room
+from support.playwright_browser import browser_context
 from support.service import running_service
 from support.wait import wait_for
 
@@ -92,11 +90,6 @@ def heard(events, cause, within=5):
     return events.wait("control", within, accept=lambda event: event["cause"] == cause)
 
 
-def run(api, room, script):
-    """What a script in the page returns."""
-    return api.request("POST", f"/sessions/{room}/execute", json={"script": script}).json()["result"]
-
-
 def said(api, room):
     """What the page says was done to it: read by its text, which goes on while a person drives."""
     return api.get(f"/sessions/{room}/context", params={"text": "true"}).json()["text"].strip()
@@ -144,8 +137,8 @@ def test_a_person_drives_and_the_agent_waits(api, page):
         ada.hear(lambda: not ada.state["yours"])
         told = heard(events, "done")
         assert told["owner"] == "agent", told
-        wait_for(lambda: run(api, room, "field.value") == "Hi 日本", 3, "what was typed")
-        assert run(api, room, "[field.selectionStart, field.selectionEnd]") == [0, 5]
+        wait_for(lambda: api.run(room, "field.value") == "Hi 日本", 3, "what was typed")
+        assert api.run(room, "[field.selectionStart, field.selectionEnd]") == [0, 5]
         assert api.act(room, "click", x=60, y=40)["success"]
         for wrong in ({"type": "jump"}, {"type": "move", "x": -1, "y": 0}, {"type": "move", "x": "a", "y": 0}):
             ada.socket.send(json.dumps(wrong))
@@ -224,7 +217,7 @@ def test_a_running_script_gives_way(api, page):
 def test_nothing_stays_held(api, page):
     """What a person held when they gave the wheel back, or lost it, is let go."""
     with api.session(initial_url=page) as room:
-        run(api, room, """window.seen = [];
+        api.run(room, """window.seen = [];
             for (const type of ['mousedown', 'mouseup', 'keydown', 'keyup'])
               addEventListener(type, ({ key, button }) => {
                 seen.push(type + ' ' + (key ?? button));
@@ -241,8 +234,8 @@ def test_nothing_stays_held(api, page):
         bob.say("hand_back", done=True)
         bob.hear(lambda: bob.state["control"]["owner"] == "agent")
         held = ["mouseup 0", "keyup Shift"]
-        wait_for(lambda: run(api, room, "seen"), 3, "all is let go", accept=lambda seen: seen[-2:] == held)
-        seen = run(api, room, "seen")
+        wait_for(lambda: api.run(room, "seen"), 3, "all is let go", accept=lambda seen: seen[-2:] == held)
+        seen = api.run(room, "seen")
         assert sorted(seen) == sorted(["mousedown 0", "keydown Shift", "keydown q", "keyup Q", *held]), seen
 
 
@@ -345,16 +338,6 @@ def test_links_are_for_one_session_and_one_role(lone_api, page):
     enter(late, 404)
 
 
-@contextlib.contextmanager
-def a_browser(**options):
-    """A page of a person's own browser."""
-    path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser.new_context(**options).new_page()
-        browser.close()
-
-
 def spot(person, x, y, width=1280, height=720):
     """Where a place of the page is on the picture."""
     box = person.locator("#video").bounding_box()
@@ -369,7 +352,8 @@ def test_the_page_of_a_person(api, web, page, kind):
     """A real browser opens the link, sees the picture, drives, answers a dialog and gives the wheel back."""
     phone = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
     options = phone if kind == "phone" else {"viewport": {"width": 1100, "height": 800}}
-    with api.session(initial_url=page) as room, a_browser(**options) as person:
+    with api.session(initial_url=page) as room, browser_context(**options) as context:
+        person = context.new_page()
         asked = api.act(room, "request_human", reason="Fill in the form.")
         answer = person.goto(asked["data"]["takeover_url"])
         headers = answer.headers
@@ -393,11 +377,11 @@ def test_the_page_of_a_person(api, web, page, kind):
             wait_for(lambda: "scroll" in said(api, room), 3, "the wheel")
         person.click("#done")
         person.wait_for_selector("#notice-title:text-is('Thank you')")
-        wait_for(lambda: run(api, room, "field.value") == "Grace日本", 3, "what was typed")
+        wait_for(lambda: api.run(room, "field.value") == "Grace日本", 3, "what was typed")
         # The link of a request is good for that request; another one leads here as well.
         person.goto(api.request("POST", f"/sessions/{room}/takeover", json={"one_time": True}).json()["url"])
         person.wait_for_selector("#screen[data-picture=true]", timeout=5000)
-        run(api, room, "setTimeout(() => { window.answer = prompt('Your name?', 'x') }, 300)")
+        api.run(room, "setTimeout(() => { window.answer = prompt('Your name?', 'x') }, 300)")
         person.click("#take")
         person.wait_for_selector("#dialog[open]")
         assert person.text_content("#dialog-text") == "Your name?"
@@ -405,7 +389,7 @@ def test_the_page_of_a_person(api, web, page, kind):
         person.click("#dialog button[type=submit]")
         person.click("#done")
         person.wait_for_selector("body[data-yours=false]")
-        wait_for(lambda: run(api, room, "window.answer") == "Ada", 3, "the answer")
+        wait_for(lambda: api.run(room, "window.answer") == "Ada", 3, "the answer")
         # It comes back by itself, at the same seat.
         person.click("#take")
         person.wait_for_selector("body[data-yours=true]")
@@ -429,7 +413,7 @@ def test_what_a_person_types_is_told_nobody(ghostcast_bin, page):
             refused = ada.refused()
             ada.say("hand_back", done=False)
             ada.hear(lambda: not ada.state["yours"])
-            wait_for(lambda: "hunter" in run(api, room, "field.value"), 3, "it is typed")
+            wait_for(lambda: "hunter" in api.run(room, "field.value"), 3, "it is typed")
             told = json.dumps([events.events, refused, api.record(room)])
             for word in ("tiger", "lion"):
                 assert word not in told and word not in ghostcast.log()
@@ -437,7 +421,8 @@ def test_what_a_person_types_is_told_nobody(ghostcast_bin, page):
 
 def test_the_dashboard_leads_to_the_wheel(api, page):
     """It says who drives, and opens a person's own page for whoever may drive."""
-    with api.session(initial_url=page) as room, a_browser(viewport={"width": 1400, "height": 900}) as person:
+    with api.session(initial_url=page) as room, browser_context(viewport={"width": 1400, "height": 900}) as context:
+        person = context.new_page()
         person.goto(f"{api.base}/?room={room}")
         person.wait_for_selector("#driver:text-is('The agent drives')")
         with person.expect_popup() as opened:

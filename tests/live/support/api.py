@@ -180,6 +180,12 @@ class Api:
         """One action as a raw body; the caller judges the status."""
         return self.request("POST", f"/sessions/{quote(room, safe='')}/actions", json=body)
 
+    def run(self, room, script):
+        """What a script in the page returns; it must not throw."""
+        answer = self.request("POST", f"/sessions/{room}/execute", json={"script": script}).json()
+        assert answer.get("success"), answer
+        return answer["result"]
+
     def act(self, room, action_type, correction_of=None, **params):
         """One action; its result, checked for its form."""
         start = time.monotonic()

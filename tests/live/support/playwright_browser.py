@@ -1,0 +1,16 @@
+"""A browser that is none of the service's: the machine's Chromium, under Playwright."""
+
+import contextlib
+import shutil
+
+from playwright.sync_api import sync_playwright
+
+
+@contextlib.contextmanager
+def browser_context(**options):
+    """A context of its own, with these options."""
+    path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser.new_context(**options)
+        browser.close()
