@@ -78,6 +78,14 @@ impl Cues for StudioCues<'_> {
     }
 }
 
+/// Whom an action is for.
+pub(super) struct Client {
+    /// What their links hang on.
+    pub(super) lending: Lending,
+    /// Whether it is the session itself, which opens its page whoever drives.
+    pub(super) is_session: bool,
+}
+
 /// What came of an action.
 pub(super) struct Performed {
     pub(super) result: ActionResult,
@@ -89,7 +97,7 @@ pub(super) struct Performed {
 pub(super) async fn perform(
     kit: Kit,
     request: ActionRequest,
-    lending: Lending,
+    client: Client,
     interrupted: impl Future<Output = Interrupt>,
 ) -> Performed {
     let started = Instant::now();
@@ -110,7 +118,7 @@ pub(super) async fn perform(
     let outcome = match wanted {
         Ok(command) => tokio::select! {
             biased;
-            outcome = carry_out(&kit, &page, &command, &lending, &is_password) => outcome,
+            outcome = carry_out(&kit, &page, &command, &client, &is_password) => outcome,
             why = interrupted => {
                 if why != Interrupt::Yield && !command.is_passive() {
                     stop_loading(&kit, &page).await;
@@ -293,14 +301,16 @@ async fn carry_out(
     kit: &Kit,
     page: &Page,
     command: &Command,
-    lending: &Lending,
+    client: &Client,
     is_password: &OnceLock<bool>,
 ) -> Result<Outcome, ActionError> {
     match command {
-        Command::RequestHuman(wanted) => return people::ask(&kit.wheel, wanted, lending),
+        Command::RequestHuman(wanted) => return people::ask(&kit.wheel, wanted, &client.lending),
         Command::WithdrawRequest => return people::withdraw(&kit.wheel),
         // Whoever took the wheel a moment ago has it.
-        command if !command.is_passive() => people::must_be_agents(&kit.wheel)?,
+        command if !command.is_passive() && !client.is_session => {
+            people::must_be_agents(&kit.wheel)?
+        }
         _ => {}
     }
     let stage = Stage {

@@ -78,7 +78,7 @@ impl Stage {
             outlets: self.outlets.take(),
             viewers_ended: std::mem::replace(&mut self.viewers_ended, mpsc::channel(1).1),
             panicked: std::mem::replace(&mut self.panicked, mpsc::channel(1).1),
-            wheel: self.wheel.clone(),
+            wheel: self.wheel.take(),
         }
     }
 

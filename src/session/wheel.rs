@@ -145,6 +145,12 @@ impl Wheel {
         }))
     }
 
+    /// The wheel for whoever takes this one's place; what is left hears of nothing any more.
+    pub(super) fn take(&mut self) -> Self {
+        let left = Self::new(self.0.session, self.0.links.clone(), String::new());
+        std::mem::replace(self, left)
+    }
+
     /// Makes a link by which people come, at the service's address as its caller wrote it.
     pub fn invite(&self, invite: Invite, base: Option<&str>) -> Result<Invitation, Error> {
         let link = Link {

@@ -2,14 +2,18 @@
 
 import concurrent.futures
 import json
+import os
+import signal
 import time
 
 import httpx
 import pytest
 from livekit import api as livekit_api
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from support.api import assert_envelope, new_room
+from support.api import Api, assert_envelope, new_room
+from support.kept import KEPT_WITHIN_S, browser_of, start
 from support.playwright_browser import browser_context
 from support.service import running_service
 from support.wait import wait_for
@@ -129,6 +133,11 @@ def test_a_person_drives_and_the_agent_waits(api, page):
         ada.click(60, 95)
         ada.type("Hi ")
         ada.say("text", text="日本語")
+        ada.say("compose", text="に")
+        ada.say("compose", text="にほ")
+        ada.say("text", text="人")
+        ada.say("key", down=True, key="Backspace")
+        ada.say("key", down=False, key="Backspace")
         ada.say("key", down=True, key="Backspace")
         ada.say("key", down=False, key="Backspace")
         ada.say("key", down=True, key="a", modifiers=2)
@@ -145,6 +154,120 @@ def test_a_person_drives_and_the_agent_waits(api, page):
             assert ada.refused()["kind"] == "invalid_input"
         ada.socket.send("[")
         assert ada.refused()["kind"] == "invalid_input"
+
+
+def test_reading_goes_on_and_moves_nothing(api, page):
+    """Pictures of what is in view are given; one of an element, which would be brought into view, is not."""
+    with api.session(initial_url=page) as room:
+        index = next(one["index"] for one in api.elements(room) if one["name"] == "Press")
+        ada = Person(api, room)
+        ada.take()
+        assert api.get(f"/sessions/{room}/screenshot").content[:4] == b"\x89PNG"
+        refused = api.request("GET", f"/sessions/{room}/screenshot", params={"index": index})
+        assert_envelope(refused, 409, "conflict")
+        ada.say("hand_back", done=True)
+        ada.hear(lambda: not ada.state["yours"])
+        assert api.get(f"/sessions/{room}/screenshot", params={"index": index}).status_code == 200
+
+
+def test_history_and_compositions(api, web, page):
+    """A person goes back, forward and loads anew, and the page sees what an input method is at."""
+    web.files["/first.html"] = b"""<!doctype html><title>first</title><input id=field autofocus><script>
+      window.seen = [];
+      for (const type of ['compositionstart', 'compositionupdate', 'compositionend'])
+        addEventListener(type, ({ data }) => seen.push(type.slice(11) + ' ' + data));
+    </script>"""
+    first = web.url("/first.html")
+    with api.session(initial_url=first) as room:
+        api.do(room, "navigate", url=page)
+        ada = Person(api, room)
+        ada.take()
+        ada.say("back")
+        ada.hear(lambda: ada.state["url"] == first)
+        ada.say("forward")
+        ada.hear(lambda: ada.state["url"] == page)
+        ada.say("back")
+        ada.hear(lambda: ada.state["url"] == first)
+        # What is not drawn yet cannot be pressed, by nobody's hand.
+        api.do(room, "wait", **{"for": {"selector": "#field"}})
+        ada.click(60, 18)
+        ada.say("compose", text="に")
+        ada.say("compose", text="にほ")
+        ada.say("text", text="日本")
+        ada.say("compose", text="x")
+        ada.say("compose", text="")
+        ada.say("hand_back", done=True)
+        ada.hear(lambda: not ada.state["yours"])
+        wait_for(lambda: api.run(room, "field.value") == "日本", 3, "what was put together")
+        seen = api.run(room, "seen")
+        assert seen[:3] == ["start ", "update に", "update にほ"] and "end 日本" in seen, seen
+        ada.take()
+        ada.say("reload")
+        ada.say("hand_back", done=True)
+        ada.hear(lambda: not ada.state["yours"])
+        anew = "document.getElementById('field')?.value === ''"
+        wait_for(lambda: api.run(room, anew), 5, "it is loaded anew")
+
+
+def test_a_request_counts_as_use(lone_api, page):
+    """A session that nobody uses stays for as long as somebody may come."""
+    room = new_room()
+    lone_api.create(room, initial_url=page, idle_timeout_s=2)
+    assert lone_api.act(room, "request_human", reason="Come.", wait_s=6)["success"]
+    asked = time.monotonic()
+    wait_for(lambda: lone_api.request("GET", f"/sessions/{room}").status_code == 404, 20, "it ends")
+    assert time.monotonic() - asked > 6
+
+
+@pytest.mark.alone
+def test_the_wheel_outlives_the_browser(house, page):
+    """A kept session's browser is killed: who drives still does on the one that takes its place, as told."""
+    service = house()
+    api = service.api
+    start(api, "kept", initial_url=page)
+    with api.events("kept", types=["control"]) as events:
+        asked = api.act("kept", "request_human", reason="Fill it in.")
+        ada = Person(api, "kept")
+        ada.take()
+        seat = ada.state["seat"]
+        time.sleep(KEPT_WITHIN_S)
+        os.kill(browser_of(service, "kept"), signal.SIGKILL)
+        events.wait("browser_error", 5)
+        api.wait_record("kept", lambda record: record["state"] == "live" and not record["is_opening"], 15, "it is back")
+        record = api.record("kept")["control"]
+        assert (record["owner"], record["request"]["reason"]) == ("human", "Fill it in."), record
+        ada = wait_for(lambda: Person(api, "kept", seat=seat), 5, "she comes back", tolerate=(Exception,))
+        ada.hear(lambda: ada.state["yours"])
+        ada.click(60, 95)
+        ada.type("still")
+        ada.say("hand_back", done=True)
+        told = heard(events, "done")
+    assert told["request_id"] == asked["data"]["request_id"], told
+    wait_for(lambda: api.run("kept", "field.value") == "still", 3, "what was typed")
+
+
+def test_a_link_ends_with_the_token_that_made_it(ghostcast_bin, tmp_path, page):
+    """Whoever drives by it is sent away, and what was asked for waits for somebody else."""
+    path = tmp_path / "tokens"
+    path.write_text("ops admin an-operators-token-01\nagent control:lent an-agents-token-0001\n")
+    path.chmod(0o600)
+    with running_service(ghostcast_bin, args=["--tokens-file", str(path)]) as ghostcast:
+        ops, agent = (Api(ghostcast.api.base, token) for token in ("an-operators-token-01", "an-agents-token-0001"))
+        agent.create("lent", initial_url=page)
+        asked = agent.act("lent", "request_human", reason="Log in.")
+        made = agent.request("POST", "/sessions/lent/takeover", json={"name": "Ada"}).json()
+        token = made["url"].rsplit("/", 1)[1]
+        ada = Person(ops, "lent", token=token)
+        ada.take()
+        path.write_text("ops admin an-operators-token-01\n")
+        os.kill(ghostcast.pid, signal.SIGHUP)
+        with pytest.raises(ConnectionClosed) as closed:
+            ada.hear(lambda: False, 10)
+        assert closed.value.rcvd.code == 1008
+        assert ops.record("lent")["control"]["owner"] == "nobody"
+        for link in (token, asked["data"]["takeover_url"].rsplit("/", 1)[1]):
+            assert ops.request("POST", "/takeover", json={"token": link}).status_code == 401
+        ops.close("lent")
 
 
 def test_one_person_at_a_time(api, page):
@@ -240,7 +363,7 @@ def test_nothing_stays_held(api, page):
 
 
 def test_who_may_not_lend_asks_for_nobody(ghostcast_bin, page):
-    """A ticket is for one request; a link that was made with a token ends with the token."""
+    """A ticket is for one request, and makes nothing that lasts longer."""
     with running_service(ghostcast_bin, token="a-token-of-the-service") as ghostcast:
         api = ghostcast.api
         with api.session("lent", initial_url=page) as room:
@@ -279,8 +402,23 @@ def test_an_agent_asks_for_a_person(api, page):
         # The link was for that.
         assert api.request("POST", "/takeover", json={"token": link.rsplit("/", 1)[1]}).status_code == 401
         assert api.record(room)["control"]["request"] is None
-        assert api.act(room, "request_human", reason="Nobody comes.", wait_s=1)["success"]
+        # One that is withdrawn sends away who came by its link.
+        asked = api.act(room, "request_human", reason="Once more.")
+        entered = api.request("POST", "/takeover", json={"token": asked["data"]["takeover_url"].rsplit("/", 1)[1]})
+        bob = Person(api, room, token=entered.json()["token"])
+        bob.take()
+        api.do(room, "withdraw_request")
+        assert heard(events, "withdrawn")["owner"] == "human"
+        assert heard(events, "gone")["owner"] == "agent"
+        with pytest.raises(ConnectionClosed):
+            bob.hear(lambda: False)
+        unheeded = api.act(room, "request_human", reason="Nobody comes.", wait_s=1)
+        assert unheeded["success"], unheeded
+        late = api.act(room, "request_human", reason="Twice.")
+        assert late["error_kind"] == "condition_not_met", late
         assert heard(events, "expired")["owner"] == "agent"
+        token = unheeded["data"]["takeover_url"].rsplit("/", 1)[1]
+        assert api.request("POST", "/takeover", json={"token": token}).status_code == 401
         for params in ({}, {"reason": " "}, {"reason": "x" * 501}, {"reason": "x", "wait_s": 0}):
             kind = api.act(room, "request_human", **params)["error_kind"]
             assert kind in ("missing_parameter", "invalid_parameter"), (params, kind)

@@ -22,7 +22,7 @@ use crate::session::asker::Asker;
 use crate::session::corrections;
 use crate::session::handle::{cancelled, refused};
 use crate::session::masking;
-use crate::session::perform::{self, Performed, context, count, masked, perform};
+use crate::session::perform::{self, Client, Performed, context, count, masked, perform};
 use crate::session::queue::{Entry, Found, Interrupt, Kind, Limits, Place, Queue, Step, Why};
 use crate::session::request::{Answer, Order};
 use crate::session::supervise::{Panicked, caught};
@@ -314,7 +314,10 @@ impl Work {
         let Some(mut request) = asked.action.take() else {
             return;
         };
-        let lending = asked.asker.lending.clone();
+        let client = Client {
+            lending: asked.asker.lending.clone(),
+            is_session: asked.is_opening,
+        };
         self.actor.ledger.run(&id);
         if asked.is_opening {
             let bound = OPENING_MAX.as_millis() as u64;
@@ -339,7 +342,7 @@ impl Work {
             };
             caught(
                 "action",
-                Box::pin(perform(kit, request, lending, interrupted)),
+                Box::pin(perform(kit, request, client, interrupted)),
             )
             .await
         };

@@ -142,14 +142,10 @@ impl Actor {
             work.step(Input::Pause);
         }
         let id = work.actor.record.borrow().session_id.to_string();
-        let control = work.actor.stage.wheel.status().owner.as_str();
-        work.actor.stage.outlets.set_attributes([
-            (conventions::ATTRIBUTE_SESSION.to_owned(), id),
-            (
-                conventions::ATTRIBUTE_CONTROL.to_owned(),
-                control.to_owned(),
-            ),
-        ]);
+        let attribute = (conventions::ATTRIBUTE_SESSION.to_owned(), id);
+        work.actor.stage.outlets.set_attributes([attribute]);
+        // It may be another's that was lost, with somebody at it.
+        work.show_control();
         if let Some(states) = &mut work.actor.stage.livekit_states {
             let state = states.borrow_and_update().clone();
             work.hear_livekit(&state);

@@ -25,10 +25,7 @@ impl Work {
         for deed in &releases {
             browser::pass_on(&self.actor.kit.tabs, deed);
         }
-        let control = self.actor.stage.wheel.status();
-        self.actor
-            .record
-            .send_modify(|record| record.control = control);
+        self.show_control();
         if cause == Cause::Taken {
             // The pointer of the one who drives is their own.
             self.actor.kit.studio.cue(Instant::now(), Cue::Hide);
@@ -57,11 +54,19 @@ impl Work {
             request_id,
             reason,
         });
+    }
+
+    /// Shows who drives: in the record, and to the room.
+    pub(super) fn show_control(&self) {
+        let control = self.actor.stage.wheel.status();
         let attribute = (
             conventions::ATTRIBUTE_CONTROL.to_owned(),
-            owner.as_str().to_owned(),
+            control.owner.as_str().to_owned(),
         );
         self.actor.stage.outlets.set_attributes([attribute]);
+        self.actor
+            .record
+            .send_modify(|record| record.control = control);
     }
 
     /// Why an action is not taken: a person drives, and it would act on the page.
