@@ -189,6 +189,8 @@ export class Hands {
       if (down) this.text(event.key);
       return;
     }
+    // macOS tells of no other key that goes up while Command is held.
+    if (IS_MAC && !down && event.key === 'Meta') return this.#letGo();
     // What is Command there is Control on the machine that the page is on.
     const key = IS_MAC && event.key === 'Meta' ? 'Control' : event.key;
     if (down) this.#down.add(key);
