@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import resource
 import signal
 import socket
@@ -66,6 +67,14 @@ def test_a_full_house_is_told_and_is_no_illness(ghostcast_bin):
             "refused in the last minute (sessions): 1 sessions run already"
         ], how
         assert api.get("/health/ready").json()["ready"] is True
+        # Nothing follows, and the log hears of the others all the same.
+        counts = wait_for(
+            lambda: [int(re.search(r"count=(\d+)", line)[1]) for line in told(service, "sessions")],
+            20,
+            "the log hears of them",
+            accept=lambda counts: len(counts) > 1,
+        )
+        assert counts == [1, 19], counts
 
 
 def test_a_machine_that_lacks_room_is_an_illness(ghostcast_bin, tmp_path):
