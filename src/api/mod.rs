@@ -25,7 +25,6 @@ mod picture;
 mod place;
 mod recordings;
 mod screenshots;
-mod selector;
 mod serve;
 mod sessions;
 mod share;

@@ -11,12 +11,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Doors;
 use super::body::{JsonBody, Params};
-use super::control::{self, WAIT_MS};
 use super::picture::{AreaParams, PictureOptions, take};
 use super::status::ErrorBody;
 use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
-use crate::session::{ElementList, Manager, PictureName, Script, SessionHandle};
+use crate::session::{ElementList, Manager, PictureName, Script, SessionHandle, WAIT_MS, located};
 
 /// What the screenshot shall be.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -232,7 +231,7 @@ impl ScreenshotOrder {
 /// Where the element is that a selector means, in reach of a picture: what lies before the viewport's own
 /// corner is scrolled to.
 async fn shown(handle: &SessionHandle, selector: &str) -> Result<(Option<u32>, [f64; 4]), Error> {
-    let place = control::located(handle, selector, WAIT_MS).await?;
+    let place = located(handle, selector, WAIT_MS).await?;
     let (None, [x, y, ..]) = place else {
         return Ok(place);
     };
@@ -245,7 +244,7 @@ async fn shown(handle: &SessionHandle, selector: &str) -> Result<(Option<u32>, [
         y.min(0.0).floor()
     ));
     handle.execute(&script).await?;
-    control::located(handle, selector, WAIT_MS).await
+    located(handle, selector, WAIT_MS).await
 }
 
 /// Take a screenshot, without the ghost cursor: answered as a picture, or saved where the service runs.

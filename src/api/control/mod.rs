@@ -1,10 +1,7 @@
 //! One call for each thing that programs do most (REQUIREMENTS B17–B21), over the same actions as
 //! everywhere. REST has them here; the other doors call the same functions: [`go`], [`act_on`], [`until_so`].
 
-mod interact;
 mod wait;
-
-use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::routing::post;
@@ -14,7 +11,6 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-pub(super) use self::interact::{Interaction, Meant, act_on, located};
 pub(super) use self::wait::{Condition, Waited, until_so};
 use super::Doors;
 use super::body::JsonBody;
@@ -22,7 +18,7 @@ use super::status::ErrorBody;
 use crate::error::Error;
 use crate::model::ActionResult;
 use crate::model::command::{ActionRequest, WaitUntil};
-use crate::session::{Executed, Order, Script, SessionHandle};
+use crate::session::{Executed, Interaction, Order, Script, SessionHandle, act_on};
 
 /// The calls of this module.
 pub(super) fn routes() -> Router<Doors> {
@@ -33,12 +29,8 @@ pub(super) fn routes() -> Router<Doors> {
         .route("/sessions/{room_name}/wait", post(wait))
 }
 
-/// Bound on a wait that names none, milliseconds.
-pub(super) const WAIT_MS: u64 = 10_000;
 /// Longest wait, milliseconds.
 const WAIT_MS_MAX: u64 = 120_000;
-/// Between two looks of a wait.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Where to go.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -155,25 +147,4 @@ pub(super) async fn wait(
     until_so(&handle, condition, &CancellationToken::new())
         .await
         .map(Json)
-}
-
-fn not_met(done: &ActionResult) -> Error {
-    use crate::model::command::ActionErrorKind as Kind;
-    let message = done.error.clone().unwrap_or_default();
-    let seen = done
-        .context
-        .as_ref()
-        .and_then(|context| context.get("seen"));
-    let message = match seen {
-        Some(seen) => format!("{message} Seen: {seen}"),
-        None => message,
-    };
-    match done.error_kind {
-        Some(Kind::InvalidParameter | Kind::MissingParameter) => Error::invalid_input(message),
-        Some(Kind::ConditionNotMet) => Error::timeout(message),
-        Some(Kind::BrowserLost | Kind::RendererCrashed | Kind::Closed) => {
-            Error::unavailable(message)
-        }
-        _ => Error::conflict(message),
-    }
 }

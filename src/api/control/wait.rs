@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use super::{LOOK_EVERY, WAIT_MS, WAIT_MS_MAX, not_met};
+use super::WAIT_MS_MAX;
 use crate::error::{Error, ErrorKind};
 use crate::model::command::ActionRequest;
-use crate::session::{Order, Script, SessionHandle};
+use crate::session::{LOOK_EVERY, Order, Script, SessionHandle, WAIT_MS, not_met};
 
 /// What to wait for; exactly one of `selector`, `text`, `url`, `load_state`, `function` and `seconds`.
 #[derive(Debug, Default, Deserialize, ToSchema)]

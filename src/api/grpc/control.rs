@@ -2,11 +2,11 @@
 
 use serde::de::DeserializeOwned;
 
-use super::super::control::{Condition, Interaction, Navigation};
+use super::super::control::{Condition, Navigation};
 use super::super::sessions::{CleanedUp, Cleanup};
 use super::{convert, proto};
 use crate::error::Error;
-use crate::session::{Executed, Script};
+use crate::session::{Executed, Interaction, Script};
 
 /// Where to go.
 pub(super) fn navigation(request: proto::NavigateRequest) -> Result<Navigation, Error> {

@@ -23,7 +23,7 @@ use super::{control, convert, deadline, proto, status};
 use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
 use crate::events::{Next, Since};
-use crate::session::{ContextOptions, LinkKind, Manager, Order, SessionHandle};
+use crate::session::{ContextOptions, LinkKind, Manager, Order, SessionHandle, act_on};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -290,7 +290,7 @@ impl proto::browser_service_server::BrowserService for Service {
         let handle = self.find(&request, &request.get_ref().room_name).await?;
         let interaction = control::interaction(request.into_inner()).map_err(refused)?;
         let cancel = Cancelling::new();
-        let result = page::act_on(&handle, interaction, &cancel.token).await;
+        let result = act_on(&handle, interaction, &cancel.token).await;
         cancel.done(result.map(convert::result))
     }
 

@@ -4,7 +4,6 @@ use rmcp::model::CallToolResult;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::super::control::{Interaction, Meant};
 use super::answer;
 use super::arguments::{self, Interact, RunScript};
 use super::calls::Call;
@@ -13,7 +12,7 @@ use super::pace::Expected;
 use super::words;
 use crate::error::Error;
 use crate::model::command::ActionRequest;
-use crate::session::Script;
+use crate::session::{Interaction, Meant, Script};
 
 /// Longest time that a script, and a wait for an element, have within one call, milliseconds.
 const WITHIN_MS_MAX: u64 = 3_000;

@@ -7,13 +7,18 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use super::super::selector::Selector;
-use super::{LOOK_EVERY, WAIT_MS, not_met};
+use super::handle::SessionHandle;
+use super::look::ContextOptions;
+use super::request::Order;
+use super::selector::Selector;
 use crate::error::Error;
 use crate::model::ActionResult;
 use crate::model::command::ActionRequest;
-use crate::session::{ContextOptions, Order, SessionHandle};
 
+/// Bound on a wait that names none, milliseconds.
+pub const WAIT_MS: u64 = 10_000;
+/// Between two looks of a wait.
+pub const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// What can be done only to an element that has a number in the list.
 const NUMBERED: [&str; 9] = [
     "fill", "type", "press", "select", "check", "uncheck", "focus", "upload", "scroll",
@@ -27,28 +32,28 @@ const SEEN_MAX: usize = 12;
 
 /// What to do with an element or a point.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(in super::super) struct Interaction {
+pub struct Interaction {
     /// `click`, `fill`, `type`, `press`, `hover`, `select`, `check`, `uncheck`, `focus`, `upload`, `drag` or
     /// `scroll`.
     #[schema(example = "click")]
-    pub(in super::super) action: String,
+    pub action: String,
     /// A CSS selector: the first element that is shown and matches. Or what a person sees of an element of
     /// the list: `text=Sign in`, `role=button[name="Sign in"]`. It is waited for.
     #[schema(example = "#submit")]
-    pub(in super::super) selector: Option<String>,
+    pub selector: Option<String>,
     /// Bound on the wait for the selector, milliseconds; 10,000 without it.
     #[schema(minimum = 1, maximum = 120_000)]
-    pub(in super::super) timeout_ms: Option<u64>,
+    pub timeout_ms: Option<u64>,
     /// The action's other parameters, as `POST …/actions` takes them: `index`, or `x` and `y`; `text`,
     /// `value`, `keys`, `files`, `direction`, …
     #[serde(flatten)]
     #[schema(value_type = Object)]
-    pub(in super::super) params: Map<String, Value>,
+    pub params: Map<String, Value>,
 }
 
 /// What an interaction comes to.
 #[derive(Debug)]
-pub(in super::super) enum Meant {
+pub enum Meant {
     /// This action, on an element that is there.
     Action(ActionRequest),
     /// The element did not come: this is what came of the wait for it.
@@ -57,7 +62,7 @@ pub(in super::super) enum Meant {
 
 impl Interaction {
     /// Finds the element, and answers what is to be done with it.
-    pub(in super::super) async fn meant(
+    pub async fn meant(
         self,
         handle: &SessionHandle,
         cancel: &CancellationToken,
@@ -116,7 +121,7 @@ fn action(name: &str, mut params: Map<String, Value>) -> ActionRequest {
 }
 
 /// Acts on an element.
-pub(in super::super) async fn act_on(
+pub async fn act_on(
     handle: &SessionHandle,
     interaction: Interaction,
     cancel: &CancellationToken,
@@ -214,7 +219,7 @@ fn whole_list() -> ContextOptions {
 }
 
 /// Where the element is that a selector means, which is waited for: its index, or its box, CSS px.
-pub(in super::super) async fn located(
+pub async fn located(
     handle: &SessionHandle,
     selector: &str,
     timeout_ms: u64,
@@ -247,5 +252,27 @@ fn place(found: Option<&Value>) -> Map<String, Value> {
             Map::from_iter([("x".to_owned(), x.into()), ("y".to_owned(), y.into())])
         }
         _ => Map::new(),
+    }
+}
+
+/// Why something did not come that was waited for.
+pub fn not_met(done: &ActionResult) -> Error {
+    use crate::model::command::ActionErrorKind as Kind;
+    let message = done.error.clone().unwrap_or_default();
+    let seen = done
+        .context
+        .as_ref()
+        .and_then(|context| context.get("seen"));
+    let message = match seen {
+        Some(seen) => format!("{message} Seen: {seen}"),
+        None => message,
+    };
+    match done.error_kind {
+        Some(Kind::InvalidParameter | Kind::MissingParameter) => Error::invalid_input(message),
+        Some(Kind::ConditionNotMet) => Error::timeout(message),
+        Some(Kind::BrowserLost | Kind::RendererCrashed | Kind::Closed) => {
+            Error::unavailable(message)
+        }
+        _ => Error::conflict(message),
     }
 }
