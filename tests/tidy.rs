@@ -156,7 +156,7 @@ const ENGINES: [(&str, &[&str]); 32] = [
     ("prost_types", &["api/grpc/"]),
     ("reqwest", &["cli/client.rs", "validate/http.rs", "vision/"]),
     ("rmcp", &["api/mcp/"]),
-    ("rusqlite", &["store/database.rs"]),
+    ("rusqlite", &["store/"]),
     ("str0m", &["rtc/"]),
     ("tiny_skia", &["media/"]),
     ("tonic", &["api/grpc/"]),

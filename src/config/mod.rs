@@ -6,6 +6,7 @@
 
 mod browser;
 mod files;
+mod jobs;
 mod live;
 mod load;
 mod log;
@@ -29,6 +30,7 @@ use crate::model::{Network, Secret};
 
 pub use browser::{Browser, Sandbox};
 pub use files::{Recording, Screenshots};
+pub use jobs::{Connections, Jobs, Platform, Platforms, Step, Workflow};
 pub use live::{Live, Reloaded};
 pub use load::{Flags, data_directory, load, parse, start_url, warn_of_strays};
 pub use log::{Log, LogFormat};
@@ -74,6 +76,12 @@ pub struct Config {
     pub state: State,
     /// The log files.
     pub log: Log,
+    /// The queue of jobs.
+    pub jobs: Jobs,
+    /// Logins that are kept.
+    pub connections: Connections,
+    /// The platforms that they are for, by name.
+    pub platforms: Platforms,
 }
 
 /// The HTTP side.
@@ -323,6 +331,11 @@ impl Config {
         if livekit.is_configured() && !is_websocket(&livekit.url) {
             return Err(Error::invalid_input("livekit.url is not a LiveKit URL")
                 .hint("It begins with ws:// or wss://, for instance ws://127.0.0.1:7880."));
+        }
+        self.jobs.check()?;
+        self.connections.check()?;
+        for (name, platform) in &self.platforms.0 {
+            platform.check(name)?;
         }
         let ranges = [
             (

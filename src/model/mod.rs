@@ -3,6 +3,7 @@
 pub mod address;
 pub mod allowlist;
 pub mod command;
+pub mod connection;
 pub mod control;
 pub mod databases;
 pub mod ended;
@@ -10,11 +11,13 @@ pub mod event;
 pub mod geometry;
 pub mod hand;
 pub mod ids;
+pub mod job;
 mod kept;
 pub mod keys;
 pub(crate) mod likeness;
 mod masks;
 mod networks;
+pub mod note;
 pub mod origins;
 pub mod outcome;
 mod patterns;
@@ -34,12 +37,15 @@ pub(crate) mod words;
 
 pub use allowlist::{Allowlist, Denial, DenialRule};
 pub use command::{ActionErrorKind, ActionResult, Command};
+pub use connection::{Connection, ConnectionStatus, Seen, VerifyOutcome};
 pub use ended::{End, EndReason, EndedRecording, EndedSession, ViewersSeen};
 pub use event::{Event, EventBody};
 pub use geometry::{Point, Size};
 pub use ids::{RecordingId, RoomName, SessionId, SessionName, ViewerId};
+pub use job::{BrowserChoice, Job, JobError, JobErrorKind, JobKind, JobProgress, JobState, Queue};
 pub use kept::Kept;
 pub use networks::Network;
+pub use note::{Note, NoteStatus};
 pub use outcome::{
     BlockedRequest, Change, Delivery, DialogInfo, DialogPolicy, DownloadInfo, DownloadState,
     Effect, EffectKind, HandledBy, Outcome, Rest, Retry, Struck,

@@ -1,4 +1,4 @@
-//! The registry's SQLite file. The one place that names rusqlite.
+//! The registry's SQLite file: its schema, and the sessions in it.
 
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,7 +13,7 @@ use crate::model::{
 };
 
 /// Each brings a file from the version that is its place in the list to the next.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE sessions (
         session_id TEXT PRIMARY KEY NOT NULL,
@@ -42,6 +42,7 @@ const MIGRATIONS: [&str; 2] = [
     ) STRICT;
     CREATE INDEX ended_by_time ON ended (ended_at);
 ",
+    super::jobs::SCHEMA,
 ];
 
 /// Sessions that have ended and are known; the oldest are forgotten beyond it.
@@ -153,6 +154,7 @@ impl Database {
                 }
                 Change::Ended { session, is_open } => put_ended(&transaction, session, *is_open)?,
                 Change::ForgetEnded { before } => forget_ended(&transaction, before)?,
+                Change::Work(work) => (work.0)(&transaction)?,
             }
         }
         transaction.commit()?;

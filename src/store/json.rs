@@ -81,7 +81,7 @@ impl Mirror {
                     self.sessions.insert(entry.session_id.clone(), entry);
                 }
                 Change::Remove(id) => drop(self.sessions.remove(&id.to_string())),
-                Change::Ended { .. } | Change::ForgetEnded { .. } => (),
+                Change::Ended { .. } | Change::ForgetEnded { .. } | Change::Work(_) => (),
             }
         }
         self.replace()

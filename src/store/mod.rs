@@ -5,9 +5,12 @@
 //! B31–B42). A disk that refuses is told to whoever needed it and in [`Registry::problem`]; nothing else
 //! waits for it.
 
+mod connections;
 mod database;
 mod gallery;
+mod jobs;
 mod json;
+mod notes;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +22,9 @@ use crate::disk::{Owned, Refused};
 use crate::error::{Chain, Error};
 use crate::model::{EndedSession, Kept, SessionId, SessionRecord};
 
+pub use connections::{Kept as KeptConnection, Lookup};
 pub use gallery::{Gallery, PictureName, Saved};
+pub use jobs::{Claimed, JobFilter, NewJob, Run, Stop, Turn};
 
 /// Orders that may wait for the disk; whoever gives a further one waits.
 const ORDERS_MAX: usize = 256;
@@ -93,6 +98,17 @@ enum Change {
     ForgetEnded {
         before: String,
     },
+    /// Whatever else is done to the file.
+    Work(Work),
+}
+
+/// What is done to the file in one transaction with what else is ordered at the time.
+struct Work(Box<dyn Fn(&rusqlite::Transaction<'_>) -> Result<(), Failure> + Send>);
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Work")
+    }
 }
 
 /// Makes a record of what is stored, as the service has it by default.
@@ -236,6 +252,23 @@ impl Registry {
 
     async fn ended(&self, wanted: Wanted) -> Result<Vec<EndedSession>, Error> {
         self.ask(|found| Order::Ended { wanted, found }).await
+    }
+
+    /// Does something to the file; when this returns, it is on the disk.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl Fn(&rusqlite::Transaction<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Error> {
+        let slot = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&slot);
+        let work = move |transaction: &rusqlite::Transaction<'_>| {
+            let done = work(transaction)?;
+            *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+            Ok(())
+        };
+        self.order(Change::Work(Work(Box::new(work)))).await?;
+        let done = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        done.ok_or_else(|| Error::internal("the registry did not do what it was asked to"))
     }
 
     async fn order(&self, change: Change) -> Result<(), Error> {

@@ -1,0 +1,367 @@
+//! The queue of jobs, logins that are kept, and the platforms that they are for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+
+const DAY_S: f64 = 86_400.0;
+
+/// The queue of jobs (REQUIREMENTS C41–C47).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Jobs {
+    /// Jobs that run at once in the queue `automation`.
+    pub automation: usize,
+    /// Likewise in the queue `maintenance`.
+    pub maintenance: usize,
+    /// Starts in the queue `automation` within `rate_window_s`, further attempts among them; 0 for no bound.
+    pub rate: u32,
+    /// The time in which they are counted, seconds.
+    pub rate_window_s: u32,
+    /// Attempts of a job that names none.
+    pub attempts_max: u32,
+    /// The pauses after the first attempt, the second and so on, seconds; the last holds for all further ones.
+    pub backoff_s: Vec<u32>,
+    /// The same job is not taken twice within this time, seconds.
+    pub unique_s: u32,
+    /// One attempt takes this long at most, seconds.
+    pub timeout_s: u32,
+    /// Jobs that are over are known for this long, hours.
+    pub kept_h: f64,
+}
+
+/// Logins that are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Connections {
+    /// A login that was not used for this long has expired, days.
+    pub expire_after_days: f64,
+    /// A login that was neither used nor visited for this long is visited, days.
+    pub keep_alive_after_days: f64,
+    /// When that is looked for each day, UTC, `HH:MM`.
+    pub keep_alive_at: String,
+    /// A link by which a user logs in is good for this long, seconds.
+    pub link_s: u32,
+}
+
+/// A platform that users log in at: an app profile.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Platform {
+    /// What people call it; without it, its name in the settings.
+    pub label: String,
+    /// Where it is looked whether somebody is logged in.
+    pub url: String,
+    /// Where a user logs in; without it, `url`.
+    pub login_url: String,
+    /// A CSS selector of what is shown to those only who are logged in.
+    pub logged_in: String,
+    /// A CSS selector of what is shown where a login is asked for; empty for none that is known.
+    pub login_page: String,
+    /// A text by which the platform says that it wants fewer requests; empty for none. Status 429 says so too.
+    pub slow_down: String,
+    /// Host patterns that its pages may reach; empty for no restriction of its own.
+    pub allowed_domains: Vec<String>,
+    /// What can be done there, by name.
+    pub workflows: BTreeMap<String, Workflow>,
+}
+
+/// What can be done at a platform.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Workflow {
+    /// The page that it begins on; `${name}` stands for what the job was given by that name.
+    pub page: String,
+    /// Whether it can be done only by somebody who is logged in.
+    pub needs_login: bool,
+    /// JavaScript, with the job's `args`, that returns what the workflow has left on the page, and null when
+    /// that is not there: it says whether the effect is to be seen, and what the job's result is.
+    pub seen: String,
+    /// The page where `seen` is asked; without it, the page that the steps end on, and at first `page`.
+    pub seen_on: String,
+    /// What is done, one after the other.
+    pub steps: Vec<Step>,
+}
+
+/// A step of a workflow.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Step {
+    /// `navigate`, `wait`, `execute`, or what can be done to an element: `click`, `fill`, `type`, `press`,
+    /// `hover`, `select`, `check`, `uncheck`, `focus`, `scroll`.
+    pub action: String,
+    /// Selectors of the element, of which the first that is there is taken: CSS, `text=…`, `role=…[name="…"]`.
+    pub on: Vec<String>,
+    /// Its parameters; `${name}` in a text stands for what the job was given by that name.
+    pub params: Map<String, Value>,
+    /// Whether others see what it does, so that it must not be done twice.
+    pub effect: bool,
+    /// How long its element is waited for, milliseconds.
+    pub timeout_ms: Option<u64>,
+}
+
+/// What can be done to an element in a step.
+const ON_ELEMENTS: [&str; 10] = [
+    "click", "fill", "type", "press", "hover", "select", "check", "uncheck", "focus", "scroll",
+];
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self {
+            automation: 3,
+            maintenance: 1,
+            rate: 10,
+            rate_window_s: 60,
+            attempts_max: 3,
+            backoff_s: vec![10, 30, 90],
+            unique_s: 60,
+            timeout_s: 300,
+            kept_h: 720.0,
+        }
+    }
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            expire_after_days: 30.0,
+            keep_alive_after_days: 20.0,
+            keep_alive_at: "03:00".to_owned(),
+            link_s: 3_600,
+        }
+    }
+}
+
+impl Jobs {
+    /// The pauses between attempts.
+    pub fn pauses(&self) -> Vec<Duration> {
+        let seconds = self.backoff_s.iter();
+        seconds
+            .map(|s| Duration::from_secs(u64::from(*s)))
+            .collect()
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let counts = [self.automation, self.maintenance];
+        if counts.iter().any(|count| !(1..=100).contains(count)) {
+            return Err(Error::invalid_input(
+                "jobs.automation and jobs.maintenance are out of range",
+            )
+            .hint("Use 1 to 100: so many browsers may run at once."));
+        }
+        if self.rate_window_s == 0 || self.attempts_max == 0 || self.timeout_s == 0 {
+            return Err(Error::invalid_input(
+                "jobs.rate_window_s, jobs.attempts_max and jobs.timeout_s must be at least 1",
+            ));
+        }
+        if self.backoff_s.is_empty() || self.backoff_s.len() > 20 {
+            return Err(Error::invalid_input(
+                "jobs.backoff_s must hold 1 to 20 pauses",
+            ));
+        }
+        match self.kept_h.is_finite() && self.kept_h > 0.0 {
+            true => Ok(()),
+            false => Err(Error::invalid_input("jobs.kept_h must be more than 0")),
+        }
+    }
+}
+
+impl Connections {
+    /// How long a login is kept that is not used.
+    pub fn expire_after(&self) -> Duration {
+        Duration::from_secs_f64(self.expire_after_days * DAY_S)
+    }
+
+    /// How long a login is left alone.
+    pub fn keep_alive_after(&self) -> Duration {
+        Duration::from_secs_f64(self.keep_alive_after_days * DAY_S)
+    }
+
+    /// The second of the day at which logins are looked after.
+    pub fn keep_alive_second(&self) -> Option<u32> {
+        let (hour, minute) = self.keep_alive_at.split_once(':')?;
+        let of = |text: &str, max: u32| {
+            let is_plain =
+                (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+            text.parse().ok().filter(|n: &u32| is_plain && *n <= max)
+        };
+        Some(of(hour, 23)? * 3_600 + of(minute, 59)? * 60)
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let days = [self.expire_after_days, self.keep_alive_after_days];
+        if days.iter().any(|days| !(0.0..=36_500.0).contains(days)) {
+            return Err(Error::invalid_input(
+                "connections.expire_after_days or connections.keep_alive_after_days is out of range",
+            )
+            .hint("Use 0 to 36500 days."));
+        }
+        if self.keep_alive_second().is_none() {
+            return Err(
+                Error::invalid_input("connections.keep_alive_at is no time of a day")
+                    .hint("Write it as \"03:00\"; it is UTC."),
+            );
+        }
+        if !(60..=7 * 86_400).contains(&self.link_s) {
+            return Err(Error::invalid_input("connections.link_s is out of range")
+                .hint("Use 60 to 604800 seconds."));
+        }
+        Ok(())
+    }
+}
+
+/// Platforms by name; some are known by themselves (REQUIREMENTS C68).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Platforms(pub BTreeMap<String, Platform>);
+
+impl Default for Platforms {
+    fn default() -> Self {
+        Self(known())
+    }
+}
+
+fn known() -> BTreeMap<String, Platform> {
+    let known = [
+        (
+            "youtube",
+            "YouTube",
+            "https://www.youtube.com",
+            "#avatar-btn",
+        ),
+        ("vimeo", "Vimeo", "https://vimeo.com", ".topnav_menu_user"),
+        ("air", "Air", "https://air.inc", "[data-test='user-avatar']"),
+    ];
+    let platform = |(name, label, url, logged_in): (&str, &str, &str, &str)| {
+        let platform = Platform {
+            label: label.to_owned(),
+            url: url.to_owned(),
+            logged_in: logged_in.to_owned(),
+            ..Platform::default()
+        };
+        (name.to_owned(), platform)
+    };
+    known.map(platform).into()
+}
+
+impl Platform {
+    /// Where a user logs in.
+    pub fn login_url(&self) -> &str {
+        match self.login_url.is_empty() {
+            true => &self.url,
+            false => &self.login_url,
+        }
+    }
+
+    pub(super) fn check(&self, name: &str) -> Result<(), Error> {
+        let wrong = |what: &str, hint: &str| {
+            Err(
+                Error::invalid_input(format!("platforms.{name} is not valid: {what}"))
+                    .hint(hint.to_owned()),
+            )
+        };
+        let is_clean = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        if name.is_empty() || name.len() > 64 || !name.chars().all(is_clean) {
+            return wrong(
+                "its name cannot be one",
+                "Use 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'.",
+            );
+        }
+        let is_http = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+        if !is_http(&self.url) || !is_http(self.login_url()) {
+            return wrong(
+                "url and login_url are addresses of pages",
+                "Begin them with http:// or https://.",
+            );
+        }
+        if self.logged_in.trim().is_empty() {
+            return wrong(
+                "logged_in is missing",
+                "Name, by a CSS selector, what only somebody sees who is logged in.",
+            );
+        }
+        for (workflow, it) in &self.workflows {
+            for (place, step) in it.steps.iter().enumerate() {
+                if let Err(why) = step.check() {
+                    return wrong(
+                        &format!("step {} of workflows.{workflow}: {why}", place + 1),
+                        "See the README for what a step can be.",
+                    );
+                }
+            }
+            if it.page.is_empty() || it.seen.trim().is_empty() || it.steps.is_empty() {
+                return wrong(
+                    &format!("workflows.{workflow} lacks page, seen or steps"),
+                    "Say where it begins, what it does, and how it is seen that it is done.",
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Step {
+    fn check(&self) -> Result<(), String> {
+        let action = self.action.as_str();
+        match action {
+            "navigate" | "wait" | "execute" if !self.on.is_empty() => {
+                Err(format!("{action} takes no element by \"on\""))
+            }
+            "navigate" | "wait" | "execute" => Ok(()),
+            // Keys go to whatever has the focus.
+            "press" => Ok(()),
+            _ if !ON_ELEMENTS.contains(&action) => {
+                Err(format!("\"{action}\" is no action of a step"))
+            }
+            _ if self.on.is_empty() => Err(format!("{action} needs an element, by \"on\"")),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_the_day_is_read() {
+        let second = |at: &str| {
+            let connections = Connections {
+                keep_alive_at: at.to_owned(),
+                ..Connections::default()
+            };
+            connections.keep_alive_second()
+        };
+        assert_eq!(second("03:00"), Some(10_800));
+        assert_eq!(second("23:59"), Some(86_340));
+        for wrong in ["24:00", "3", "03:60", "+3:00", "03:00:00", "", "a:b"] {
+            assert_eq!(second(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_platforms_that_are_known_are_whole() {
+        for (name, platform) in known() {
+            platform.check(&name).unwrap();
+        }
+        let mut platform = known().remove("air").unwrap();
+        platform.workflows.insert(
+            "post_note".to_owned(),
+            Workflow {
+                page: "${video_url}".to_owned(),
+                seen: "null".to_owned(),
+                steps: vec![Step {
+                    action: "click".to_owned(),
+                    ..Step::default()
+                }],
+                ..Workflow::default()
+            },
+        );
+        let error = platform.check("air").unwrap_err();
+        assert!(error.message.contains("step 1"), "{error}");
+    }
+}

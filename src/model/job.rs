@@ -1,0 +1,293 @@
+//! A job: work on a page that outlives its caller and the service (REQUIREMENTS C41–C57).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    /// A platform's named workflow.
+    Workflow,
+    /// Posts a note, which is a workflow of its platform.
+    PostNote,
+    /// Verifies a connection.
+    CheckLogin,
+    /// Visits the platforms of connections that were not used for long, so that their logins stay.
+    KeepAlive,
+}
+
+/// Where a job waits for its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Queue {
+    /// What somebody waits for.
+    Automation,
+    /// What keeps the house.
+    Maintenance,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// It waits for its turn, or for its time.
+    Queued,
+    /// It runs.
+    Running,
+    /// It waits, without a place in the queue, until its user has logged in.
+    PendingAuth,
+    /// It has succeeded.
+    Done,
+    /// It has failed for good.
+    Failed,
+    /// Somebody called it off.
+    Cancelled,
+}
+
+/// Which browser is meant to serve a job.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BrowserChoice {
+    /// The local one, while it can.
+    #[default]
+    Auto,
+    /// The local one.
+    Local,
+}
+
+/// Why a job did not succeed (REQUIREMENTS C84).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobErrorKind {
+    /// What was kept of the login is gone: the user has to connect anew.
+    SessionExpired,
+    /// The platform asks for a login that was never there.
+    NotLoggedIn,
+    /// The connection, or its session, is not there.
+    SessionNotFound,
+    /// What the job is about is not there.
+    NotFound,
+    /// The user has no active connection to the platform.
+    NoActiveConnection,
+    /// The job needs a login and has none.
+    NoAuth,
+    /// The platform has logged the user out.
+    LoggedOut,
+    /// It took longer than its bound.
+    Timeout,
+    /// The platform wants fewer requests.
+    RateLimited,
+    /// The page does not have what the workflow looks for.
+    SelectorChanged,
+    /// What the workflow did is not to be seen.
+    EffectNotSeen,
+    /// A person drives the browser.
+    HumanInControl,
+    /// The browser, or something else that is needed, is not there.
+    Unavailable,
+    /// The job as it was sent cannot be done.
+    InvalidInput,
+    /// It was called off.
+    Cancelled,
+}
+
+/// Why a job did not succeed, in a word for programs and in words for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobError {
+    /// The word.
+    pub kind: JobErrorKind,
+    /// What happened, and what to do.
+    pub message: String,
+}
+
+/// How far the work of a job is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobProgress {
+    /// Steps that are done.
+    pub step: u32,
+    /// Steps that there are.
+    pub of: u32,
+    /// What it does at the moment.
+    pub doing: String,
+}
+
+/// A job as it is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Job {
+    /// Its id.
+    pub job_id: String,
+    /// What it does.
+    pub kind: JobKind,
+    /// Where it waits for its turn.
+    pub queue: Queue,
+    /// How far it is.
+    pub state: JobState,
+    /// What it was given.
+    #[schema(value_type = Object)]
+    pub args: Map<String, Value>,
+    /// The login that it works with.
+    pub connection_id: Option<String>,
+    /// Whose job it is.
+    pub user_id: Option<String>,
+    /// The platform that it works on.
+    pub platform: Option<String>,
+    /// Which browser is meant to serve it.
+    pub browser: BrowserChoice,
+    /// Attempts that have begun; one that a crash of the service cut short does not count.
+    pub attempts: u32,
+    /// Attempts that there are at most.
+    pub attempts_max: u32,
+    /// When it may begin, ISO 8601, UTC.
+    pub run_at: String,
+    /// When it was asked for.
+    pub created_at: String,
+    /// When its last attempt began.
+    pub started_at: Option<String>,
+    /// When it ended.
+    pub finished_at: Option<String>,
+    /// How far its work is.
+    pub progress: Option<JobProgress>,
+    /// What it came to.
+    #[schema(value_type = Option<Object>)]
+    pub result: Option<Value>,
+    /// Why its last attempt did not succeed; of a job that has succeeded, null.
+    pub error: Option<JobError>,
+}
+
+macro_rules! words {
+    ($type:ty: $($variant:ident => $word:literal),* $(,)?) => {
+        impl $type {
+            /// The word for it.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+
+            /// What that word stands for.
+            pub fn parse(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+words! { JobKind: Workflow => "workflow", PostNote => "post_note", CheckLogin => "check_login", KeepAlive => "keep_alive" }
+words! { Queue: Automation => "automation", Maintenance => "maintenance" }
+words! { JobState: Queued => "queued", Running => "running", PendingAuth => "pending_auth", Done => "done", Failed => "failed", Cancelled => "cancelled" }
+words! { BrowserChoice: Auto => "auto", Local => "local" }
+
+impl Queue {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Automation, Self::Maintenance];
+}
+
+impl JobKind {
+    /// Where such a job waits.
+    pub const fn queue(self) -> Queue {
+        match self {
+            Self::Workflow | Self::PostNote | Self::CheckLogin => Queue::Automation,
+            Self::KeepAlive => Queue::Maintenance,
+        }
+    }
+}
+
+impl JobState {
+    /// Whether nothing more happens to it by itself.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// What becomes of a job after an attempt that did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It is tried again after this time.
+    Again(Duration),
+    /// It is tried again after this time, as if it had not been tried.
+    Later(Duration),
+    /// It waits for a login.
+    Hold,
+    /// It has failed.
+    Fail,
+}
+
+/// A person may drive for long: a job that finds one looks again after this time.
+const PERSON_AGAIN: Duration = Duration::from_secs(10);
+
+impl JobErrorKind {
+    /// What becomes of a job that has begun so many of its attempts, the last of which failed so. The pauses
+    /// are those after the first, the second attempt and so on; the last of them holds for all further ones
+    /// (D24, D25). What only a login mends is not tried again by itself (D30–D32).
+    pub fn next(self, attempts: u32, attempts_max: u32, pauses: &[Duration]) -> Next {
+        match self {
+            Self::SessionExpired
+            | Self::NotLoggedIn
+            | Self::NoActiveConnection
+            | Self::NoAuth
+            | Self::LoggedOut => Next::Hold,
+            Self::HumanInControl => Next::Later(PERSON_AGAIN),
+            Self::NotFound | Self::SessionNotFound | Self::InvalidInput | Self::Cancelled => {
+                Next::Fail
+            }
+            Self::Timeout
+            | Self::RateLimited
+            | Self::SelectorChanged
+            | Self::EffectNotSeen
+            | Self::Unavailable => {
+                if attempts >= attempts_max {
+                    return Next::Fail;
+                }
+                let place = (attempts.max(1) as usize - 1).min(pauses.len().saturating_sub(1));
+                Next::Again(pauses.get(place).copied().unwrap_or_default())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_pause_for_ten_thirty_and_ninety_seconds() {
+        let pauses = [10, 30, 90].map(Duration::from_secs);
+        let next = |attempts, max| JobErrorKind::Timeout.next(attempts, max, &pauses);
+        assert_eq!(next(1, 3), Next::Again(pauses[0]));
+        assert_eq!(next(2, 3), Next::Again(pauses[1]));
+        assert_eq!(next(3, 3), Next::Fail);
+        // The third pause is for those who permit more than three.
+        assert_eq!(next(3, 5), Next::Again(pauses[2]));
+        assert_eq!(next(4, 5), Next::Again(pauses[2]));
+        assert_eq!(next(5, 5), Next::Fail);
+        assert_eq!(
+            JobErrorKind::Timeout.next(1, 3, &[]),
+            Next::Again(Duration::ZERO)
+        );
+    }
+
+    #[test]
+    fn what_a_login_mends_uses_up_no_attempts() {
+        for kind in [
+            JobErrorKind::SessionExpired,
+            JobErrorKind::NotLoggedIn,
+            JobErrorKind::NoActiveConnection,
+            JobErrorKind::NoAuth,
+            JobErrorKind::LoggedOut,
+        ] {
+            assert_eq!(kind.next(3, 3, &[]), Next::Hold, "{kind:?}");
+        }
+        assert_eq!(JobErrorKind::InvalidInput.next(1, 3, &[]), Next::Fail);
+        assert!(matches!(
+            JobErrorKind::HumanInControl.next(9, 3, &[]),
+            Next::Later(_)
+        ));
+    }
+}

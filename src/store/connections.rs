@@ -1,0 +1,154 @@
+//! Connections in the registry.
+
+use rusqlite::{Row, Transaction, params};
+
+use super::Registry;
+use super::database::Failure;
+use crate::error::Error;
+use crate::model::{Connection, ConnectionStatus, UnixTime};
+
+/// A connection as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// As it is told.
+    pub connection: Connection,
+    /// When it was made.
+    pub created_at: UnixTime,
+    /// When it was used last.
+    pub last_used_at: UnixTime,
+    /// When its login was seen last by a verification.
+    pub verified_at: Option<UnixTime>,
+    /// When its platform was visited last to keep its login alive.
+    pub pinged_at: Option<UnixTime>,
+}
+
+/// Which connections.
+#[derive(Debug, Clone, Default)]
+pub struct Lookup {
+    /// Of this user.
+    pub user_id: Option<String>,
+    /// To this platform.
+    pub platform: Option<String>,
+    /// That stand so.
+    pub status: Option<ConnectionStatus>,
+}
+
+impl Kept {
+    /// When it was used or visited last.
+    pub fn seen_at(&self) -> UnixTime {
+        match self.pinged_at {
+            Some(pinged_at) if pinged_at > self.last_used_at => pinged_at,
+            _ => self.last_used_at,
+        }
+    }
+}
+
+impl Registry {
+    /// Writes a connection down.
+    pub async fn put_connection(&self, kept: Kept) -> Result<(), Error> {
+        self.work(move |file| put(file, &kept)).await
+    }
+
+    /// The connection of that id.
+    pub async fn connection(&self, connection_id: &str) -> Result<Option<Kept>, Error> {
+        let connection_id = connection_id.to_owned();
+        self.work(move |file| one(file, &connection_id)).await
+    }
+
+    /// Connections, the newest first.
+    pub async fn connections(&self, wanted: Lookup) -> Result<Vec<Kept>, Error> {
+        self.work(move |file| {
+            let mut all = file.prepare_cached(
+                "SELECT * FROM connections WHERE (?1 IS NULL OR user_id = ?1) \
+                 AND (?2 IS NULL OR platform = ?2) AND (?3 IS NULL OR status = ?3) \
+                 ORDER BY created_at DESC, rowid DESC",
+            )?;
+            let status = wanted.status.map(ConnectionStatus::as_str);
+            let rows =
+                all.query_and_then(params![wanted.user_id, wanted.platform, status], kept)?;
+            rows.collect()
+        })
+        .await
+    }
+
+    /// Changes a connection in one go. Answers how it was and how it is.
+    pub async fn change_connection(
+        &self,
+        connection_id: &str,
+        change: impl Fn(&mut Kept) + Send + 'static,
+    ) -> Result<Option<(Kept, Kept)>, Error> {
+        let connection_id = connection_id.to_owned();
+        self.work(move |file| {
+            let Some(before) = one(file, &connection_id)? else {
+                return Ok(None);
+            };
+            let mut after = before.clone();
+            change(&mut after);
+            put(file, &after)?;
+            let after = one(file, &connection_id)?;
+            Ok(after.map(|after| (before, after)))
+        })
+        .await
+    }
+
+    /// Forgets a connection.
+    pub async fn remove_connection(&self, connection_id: &str) -> Result<bool, Error> {
+        let connection_id = connection_id.to_owned();
+        self.work(move |file| {
+            let removed = file.execute(
+                "DELETE FROM connections WHERE connection_id = ?",
+                [&connection_id],
+            )?;
+            Ok(removed > 0)
+        })
+        .await
+    }
+}
+
+fn put(file: &Transaction<'_>, kept: &Kept) -> Result<(), Failure> {
+    let connection = &kept.connection;
+    file.prepare_cached("INSERT OR REPLACE INTO connections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?
+        .execute(params![
+            connection.connection_id,
+            connection.user_id,
+            connection.platform,
+            connection.browserbase_session_id,
+            connection.status.as_str(),
+            kept.created_at.0,
+            kept.last_used_at.0,
+            kept.verified_at.map(|at| at.0),
+            kept.pinged_at.map(|at| at.0),
+        ])?;
+    Ok(())
+}
+
+fn one(file: &Transaction<'_>, connection_id: &str) -> Result<Option<Kept>, Failure> {
+    let mut one = file.prepare_cached("SELECT * FROM connections WHERE connection_id = ?")?;
+    let mut rows = one.query_and_then([connection_id], kept)?;
+    rows.next().transpose()
+}
+
+fn kept(row: &Row<'_>) -> Result<Kept, Failure> {
+    let time = |name: &str| -> Result<Option<UnixTime>, Failure> {
+        Ok(row.get::<_, Option<f64>>(name)?.map(UnixTime))
+    };
+    let last_used_at = time("last_used_at")?.unwrap_or(UnixTime(0.0));
+    let verified_at = time("verified_at")?;
+    let status: String = row.get("status")?;
+    Ok(Kept {
+        connection: Connection {
+            connection_id: row.get("connection_id")?,
+            user_id: row.get("user_id")?,
+            platform: row.get("platform")?,
+            browserbase_session_id: row.get("context_id")?,
+            // A word of another build: nothing is taken for good that is not known.
+            status: ConnectionStatus::parse(&status).unwrap_or(ConnectionStatus::Expired),
+            last_used_at: last_used_at.to_iso8601(),
+            verified_at: verified_at.map(UnixTime::to_iso8601),
+        },
+        created_at: time("created_at")?.unwrap_or(last_used_at),
+        last_used_at,
+        verified_at,
+        pinged_at: time("pinged_at")?,
+    })
+}

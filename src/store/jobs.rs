@@ -1,0 +1,501 @@
+//! Jobs in the registry: a queue that outlives the service.
+//!
+//! What runs is claimed in one transaction, so that no two workers have the same job, no profile serves two at
+//! once, and the rate holds across restarts. Order within a queue is by the time from which a job may run, then
+//! by when it was asked for.
+
+use rusqlite::{OptionalExtension, Row, Transaction, named_params, params};
+use serde_json::{Map, Value};
+
+use super::Registry;
+use super::database::Failure;
+use crate::error::Error;
+use crate::model::{BrowserChoice, Job, JobError, JobKind, JobProgress, JobState, Queue, UnixTime};
+
+/// What the file has of jobs, connections and notes.
+pub(super) const SCHEMA: &str = "
+    CREATE TABLE connections (
+        connection_id TEXT PRIMARY KEY NOT NULL,
+        user_id TEXT NOT NULL,
+        platform TEXT NOT NULL,
+        context_id TEXT,
+        status TEXT NOT NULL,
+        created_at REAL NOT NULL,
+        last_used_at REAL NOT NULL,
+        verified_at REAL,
+        pinged_at REAL
+    ) STRICT;
+    CREATE INDEX connections_of_users ON connections (user_id, platform, created_at);
+    CREATE TABLE jobs (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        job_id TEXT UNIQUE NOT NULL,
+        kind TEXT NOT NULL,
+        queue TEXT NOT NULL,
+        state TEXT NOT NULL,
+        args TEXT NOT NULL,
+        connection_id TEXT,
+        user_id TEXT,
+        platform TEXT,
+        browser TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        attempts_max INTEGER NOT NULL,
+        crashes INTEGER NOT NULL,
+        run_at REAL NOT NULL,
+        created_at REAL NOT NULL,
+        started_at REAL,
+        finished_at REAL,
+        unique_key TEXT NOT NULL,
+        intent TEXT,
+        progress TEXT,
+        result TEXT,
+        error TEXT
+    ) STRICT;
+    CREATE INDEX jobs_in_turn ON jobs (queue, state, run_at, seq);
+    CREATE INDEX jobs_alike ON jobs (unique_key, created_at);
+    CREATE INDEX jobs_over ON jobs (finished_at);
+    CREATE TABLE job_starts (queue TEXT NOT NULL, at REAL NOT NULL) STRICT;
+    CREATE INDEX job_starts_by_time ON job_starts (queue, at);
+    CREATE TABLE notes (
+        note_id TEXT PRIMARY KEY NOT NULL,
+        created_at REAL NOT NULL,
+        note TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE marks (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT;
+";
+
+/// A job that a crash of the service cut short so often has probably caused it.
+const CRASHES_MAX: u32 = 100;
+
+/// Nobody else works for the same user on the same platform.
+const IS_FREE: &str = "NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.state = 'running' \
+     AND other.user_id = jobs.user_id AND other.platform = jobs.platform)";
+
+/// A job to put in the queue.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// As it is told; its state is queued.
+    pub job: Job,
+    /// When it may begin.
+    pub run_at: UnixTime,
+    /// When it was asked for.
+    pub now: UnixTime,
+    /// Whatever has the same is the same job.
+    pub unique_key: String,
+    /// Since when such a job is the same one.
+    pub unique_since: UnixTime,
+}
+
+/// A turn in a queue.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn {
+    /// Which queue.
+    pub queue: Queue,
+    /// The time.
+    pub now: UnixTime,
+    /// Starts that there may be since a time, further attempts among them; none for no bound.
+    pub rate: Option<(u32, UnixTime)>,
+    /// Whether it is left to a job of the other queue that could begin as well.
+    pub gives_way: bool,
+}
+
+/// What came of a turn.
+#[derive(Debug)]
+pub enum Claimed {
+    /// This job, which runs now.
+    Job(Box<Run>),
+    /// None yet; one may at this time, if nothing else happens.
+    None(Option<UnixTime>),
+    /// None yet: as many have begun as may. This is when the first of them began.
+    Rate(UnixTime),
+    /// None yet: one of the other queue goes first.
+    Way,
+}
+
+/// A job that runs.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The job.
+    pub job: Job,
+    /// What an attempt before was about to do when it was cut short.
+    pub intent: Option<String>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    /// What becomes of the job.
+    pub state: JobState,
+    /// When it may begin again.
+    pub run_at: Option<UnixTime>,
+    /// Whether the attempt counts.
+    pub counts: bool,
+    /// What it came to.
+    pub result: Option<Value>,
+    /// Why it did not succeed.
+    pub error: Option<JobError>,
+    /// The time.
+    pub now: UnixTime,
+}
+
+/// Which jobs.
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    /// In this state.
+    pub state: Option<JobState>,
+    /// Of this user.
+    pub user_id: Option<String>,
+    /// With this login.
+    pub connection_id: Option<String>,
+    /// So many at most.
+    pub limit: u32,
+}
+
+impl Registry {
+    /// Puts a job in its queue, unless the same was put there lately: then it answers that one, and false.
+    pub async fn put_job(&self, new: NewJob) -> Result<(Job, bool), Error> {
+        self.work(move |file| put(file, &new)).await
+    }
+
+    /// The job of that id.
+    pub async fn job(&self, job_id: &str) -> Result<Option<Job>, Error> {
+        let job_id = job_id.to_owned();
+        self.work(move |file| one(file, &job_id)).await
+    }
+
+    /// Jobs, the newest first.
+    pub async fn jobs(&self, filter: JobFilter) -> Result<Vec<Job>, Error> {
+        self.work(move |file| {
+            let mut all = file.prepare_cached(
+                "SELECT * FROM jobs WHERE (:state IS NULL OR state = :state) \
+                 AND (:user IS NULL OR user_id = :user) \
+                 AND (:connection IS NULL OR connection_id = :connection) \
+                 ORDER BY seq DESC LIMIT :limit",
+            )?;
+            let rows = all.query_and_then(
+                named_params! {
+                    ":state": filter.state.map(JobState::as_str),
+                    ":user": filter.user_id,
+                    ":connection": filter.connection_id,
+                    ":limit": filter.limit,
+                },
+                job,
+            )?;
+            rows.collect()
+        })
+        .await
+    }
+
+    /// How many jobs of a queue are in a state.
+    pub async fn count_jobs(&self) -> Result<Vec<(Queue, JobState, u32)>, Error> {
+        self.work(|file| {
+            let mut all = file
+                .prepare_cached("SELECT queue, state, COUNT(*) FROM jobs GROUP BY queue, state")?;
+            let rows = all.query_map([], |row| {
+                Ok((
+                    row.get::<_, String>(0)?,
+                    row.get::<_, String>(1)?,
+                    row.get(2)?,
+                ))
+            })?;
+            let mut counts = Vec::new();
+            for row in rows {
+                let (queue, state, count) = row?;
+                if let (Some(queue), Some(state)) = (Queue::parse(&queue), JobState::parse(&state))
+                {
+                    counts.push((queue, state, count));
+                }
+            }
+            Ok(counts)
+        })
+        .await
+    }
+
+    /// Takes the next job of a queue; it runs from then on.
+    pub async fn claim_job(&self, turn: Turn) -> Result<Claimed, Error> {
+        self.work(move |file| claim(file, &turn)).await
+    }
+
+    /// Writes down how far a job is.
+    pub async fn note_progress(&self, job_id: &str, progress: JobProgress) -> Result<(), Error> {
+        let job_id = job_id.to_owned();
+        self.work(move |file| {
+            let progress = serde_json::to_string(&progress)?;
+            file.execute(
+                "UPDATE jobs SET progress = ? WHERE job_id = ?",
+                params![progress, job_id],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes down what a job is about to do that must not be done twice.
+    pub async fn note_intent(&self, job_id: &str, intent: &str) -> Result<(), Error> {
+        let (job_id, intent) = (job_id.to_owned(), intent.to_owned());
+        self.work(move |file| {
+            file.execute(
+                "UPDATE jobs SET intent = ? WHERE job_id = ?",
+                params![intent, job_id],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends an attempt, unless the job was called off meanwhile. Answers the job.
+    pub async fn stop_job(&self, job_id: &str, stop: Stop) -> Result<Option<Job>, Error> {
+        let job_id = job_id.to_owned();
+        self.work(move |file| {
+            let (result, error) = (json(stop.result.as_ref())?, json(stop.error.as_ref())?);
+            file.execute(
+                "UPDATE jobs SET state = :state, run_at = COALESCE(:run_at, run_at), \
+                 attempts = attempts - :uncounted, result = :result, error = :error, \
+                 finished_at = :finished WHERE job_id = :job_id AND state = 'running'",
+                named_params! {
+                    ":state": stop.state.as_str(),
+                    ":run_at": stop.run_at.map(|at| at.0),
+                    ":uncounted": u32::from(!stop.counts),
+                    ":result": result,
+                    ":error": error,
+                    ":finished": stop.state.is_over().then_some(stop.now.0),
+                    ":job_id": job_id,
+                },
+            )?;
+            one(file, &job_id)
+        })
+        .await
+    }
+
+    /// Brings a job from one of these states to another: to be called off, to be tried anew. Answers the job,
+    /// and whether it was in one of them.
+    pub async fn turn_job(
+        &self,
+        job_id: &str,
+        from: &'static [JobState],
+        to: JobState,
+        now: UnixTime,
+    ) -> Result<Option<(Job, bool)>, Error> {
+        let job_id = job_id.to_owned();
+        self.work(move |file| {
+            let Some(there) = one(file, &job_id)? else {
+                return Ok(None);
+            };
+            let is_meant = from.contains(&there.state);
+            if !is_meant {
+                return Ok(Some((there, false)));
+            }
+            // Whoever tries anew has all attempts again.
+            file.execute(
+                "UPDATE jobs SET state = :state, run_at = :now, finished_at = :finished, \
+                 attempts = CASE WHEN :anew THEN 0 ELSE attempts END WHERE job_id = :job_id",
+                named_params! {
+                    ":state": to.as_str(),
+                    ":now": now.0,
+                    ":finished": to.is_over().then_some(now.0),
+                    ":anew": to == JobState::Queued,
+                    ":job_id": job_id,
+                },
+            )?;
+            Ok(one(file, &job_id)?.map(|job| (job, true)))
+        })
+        .await
+    }
+
+    /// Lets the jobs go on that waited for a login of this user to this platform. Answers them.
+    pub async fn release_jobs(
+        &self,
+        user_id: &str,
+        platform: &str,
+        now: UnixTime,
+    ) -> Result<Vec<Job>, Error> {
+        let (user_id, platform) = (user_id.to_owned(), platform.to_owned());
+        self.work(move |file| {
+            let mut waiting = file.prepare_cached(
+                "UPDATE jobs SET state = 'queued', run_at = ?3, attempts = 0 \
+                 WHERE state = 'pending_auth' AND user_id = ?1 AND platform = ?2 RETURNING *",
+            )?;
+            let rows = waiting.query_and_then(params![user_id, platform, now.0], job)?;
+            rows.collect()
+        })
+        .await
+    }
+
+    /// What a service that was killed has left running waits again, each before what was asked for after it.
+    /// Answers how many there were.
+    pub async fn requeue_jobs(&self) -> Result<usize, Error> {
+        self.work(|file| {
+            let back = file.execute(
+                "UPDATE jobs SET state = 'queued', crashes = crashes + 1, \
+                 attempts = attempts - (crashes < ?1) WHERE state = 'running'",
+                [CRASHES_MAX],
+            )?;
+            Ok(back)
+        })
+        .await
+    }
+
+    /// Forgets jobs that ended before that time. Answers how many there were.
+    pub async fn forget_jobs(&self, before: UnixTime) -> Result<usize, Error> {
+        self.work(move |file| {
+            let forgotten = file.execute("DELETE FROM jobs WHERE finished_at < ?", [before.0])?;
+            Ok(forgotten)
+        })
+        .await
+    }
+
+    /// A word that the service has left for itself.
+    pub async fn mark(&self, name: &'static str) -> Result<Option<String>, Error> {
+        self.work(move |file| {
+            let mark = file
+                .query_row("SELECT value FROM marks WHERE name = ?", [name], |row| {
+                    row.get(0)
+                })
+                .optional()?;
+            Ok(mark)
+        })
+        .await
+    }
+
+    /// Leaves a word for later.
+    pub async fn set_mark(&self, name: &'static str, value: String) -> Result<(), Error> {
+        self.work(move |file| {
+            file.execute(
+                "INSERT OR REPLACE INTO marks VALUES (?, ?)",
+                params![name, value],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn json<T: serde::Serialize>(value: Option<&T>) -> Result<Option<String>, Failure> {
+    Ok(value.map(serde_json::to_string).transpose()?)
+}
+
+fn one(file: &Transaction<'_>, job_id: &str) -> Result<Option<Job>, Failure> {
+    let mut one = file.prepare_cached("SELECT * FROM jobs WHERE job_id = ?")?;
+    let mut rows = one.query_and_then([job_id], job)?;
+    rows.next().transpose()
+}
+
+fn put(file: &Transaction<'_>, new: &NewJob) -> Result<(Job, bool), Failure> {
+    let mut alike = file.prepare_cached(
+        "SELECT * FROM jobs WHERE unique_key = ? AND created_at > ? ORDER BY seq DESC LIMIT 1",
+    )?;
+    let mut rows = alike.query_and_then(params![new.unique_key, new.unique_since.0], job)?;
+    if let Some(there) = rows.next() {
+        return Ok((there?, false));
+    }
+    let job = &new.job;
+    let mut insert = file.prepare_cached(
+        "INSERT INTO jobs (job_id, kind, queue, state, args, connection_id, user_id, platform, browser, \
+         attempts, attempts_max, crashes, run_at, created_at, unique_key) \
+         VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, 0, ?, 0, ?, ?, ?)",
+    )?;
+    insert.execute(params![
+        job.job_id,
+        job.kind.as_str(),
+        job.queue.as_str(),
+        serde_json::to_string(&job.args)?,
+        job.connection_id,
+        job.user_id,
+        job.platform,
+        job.browser.as_str(),
+        job.attempts_max,
+        new.run_at.0,
+        new.now.0,
+        new.unique_key,
+    ])?;
+    Ok((job.clone(), true))
+}
+
+fn claim(file: &Transaction<'_>, turn: &Turn) -> Result<Claimed, Failure> {
+    let (queue, now) = (turn.queue.as_str(), turn.now.0);
+    if turn.gives_way {
+        let mut ahead = file.prepare_cached(&format!(
+            "SELECT 1 FROM jobs WHERE queue <> ? AND state = 'queued' AND run_at <= ? AND {IS_FREE} LIMIT 1"
+        ))?;
+        if ahead.exists(params![queue, now])? {
+            return Ok(Claimed::Way);
+        }
+    }
+    let mut next = file.prepare_cached(&format!(
+        "SELECT * FROM jobs WHERE queue = ? AND state = 'queued' AND run_at <= ? AND {IS_FREE} \
+         ORDER BY run_at, seq LIMIT 1"
+    ))?;
+    let found = next
+        .query_and_then(params![queue, now], run)?
+        .next()
+        .transpose()?;
+    let Some(mut found) = found else {
+        let mut later = file.prepare_cached(
+            "SELECT MIN(run_at) FROM jobs WHERE queue = ? AND state = 'queued' AND run_at > ?",
+        )?;
+        let later: Option<f64> = later.query_row(params![queue, now], |row| row.get(0))?;
+        return Ok(Claimed::None(later.map(UnixTime)));
+    };
+    if let Some((starts_max, since)) = turn.rate {
+        file.prepare_cached("DELETE FROM job_starts WHERE queue = ? AND at <= ?")?
+            .execute(params![queue, since.0])?;
+        let mut begun =
+            file.prepare_cached("SELECT COUNT(*), MIN(at) FROM job_starts WHERE queue = ?")?;
+        let (begun, first): (u32, Option<f64>) =
+            begun.query_row([queue], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if let (true, Some(first)) = (begun >= starts_max, first) {
+            return Ok(Claimed::Rate(UnixTime(first)));
+        }
+        file.prepare_cached("INSERT INTO job_starts VALUES (?, ?)")?
+            .execute(params![queue, now])?;
+    }
+    file.prepare_cached(
+        "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = ?, progress = NULL \
+         WHERE job_id = ?",
+    )?
+    .execute(params![now, found.job.job_id])?;
+    found.job.state = JobState::Running;
+    found.job.attempts += 1;
+    found.job.started_at = Some(turn.now.to_iso8601());
+    found.job.progress = None;
+    Ok(Claimed::Job(Box::new(found)))
+}
+
+fn run(row: &Row<'_>) -> Result<Run, Failure> {
+    Ok(Run {
+        job: job(row)?,
+        intent: row.get("intent")?,
+    })
+}
+
+/// A job as it is in the file. A word of another build is no reason to lose it.
+fn job(row: &Row<'_>) -> Result<Job, Failure> {
+    let text = |name: &str| row.get::<_, String>(name);
+    let time = |name: &str| -> Result<Option<String>, Failure> {
+        let at: Option<f64> = row.get(name)?;
+        Ok(at.map(|at| UnixTime(at).to_iso8601()))
+    };
+    fn read<T: serde::de::DeserializeOwned>(json: Option<String>) -> Option<T> {
+        json.and_then(|json| serde_json::from_str(&json).ok())
+    }
+    let state = JobState::parse(&text("state")?).unwrap_or(JobState::Failed);
+    Ok(Job {
+        job_id: text("job_id")?,
+        kind: JobKind::parse(&text("kind")?).unwrap_or(JobKind::Workflow),
+        queue: Queue::parse(&text("queue")?).unwrap_or(Queue::Automation),
+        state,
+        args: read::<Map<String, Value>>(row.get("args")?).unwrap_or_default(),
+        connection_id: row.get("connection_id")?,
+        user_id: row.get("user_id")?,
+        platform: row.get("platform")?,
+        browser: BrowserChoice::parse(&text("browser")?).unwrap_or_default(),
+        attempts: row.get("attempts")?,
+        attempts_max: row.get("attempts_max")?,
+        run_at: time("run_at")?.unwrap_or_default(),
+        created_at: time("created_at")?.unwrap_or_default(),
+        started_at: time("started_at")?,
+        finished_at: time("finished_at")?,
+        progress: read(row.get("progress")?),
+        result: read(row.get("result")?),
+        error: read(row.get("error")?).filter(|_| state != JobState::Done),
+    })
+}
