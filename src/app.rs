@@ -13,6 +13,7 @@ use crate::browser::{Pool, Profile, end_strays};
 use crate::config::{Config, Live, Reloaded, Restore};
 use crate::error::Error;
 use crate::events::Bus;
+use crate::jobs::Jobs;
 use crate::model::{Kept, SessionSpec};
 use crate::session::Manager;
 use crate::store::{Place, Registry};
@@ -28,6 +29,7 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct App {
     manager: Manager,
+    jobs: Jobs,
     doors: Doors,
     address: SocketAddr,
     live: Live,
@@ -124,6 +126,7 @@ impl App {
             );
         }
         let kept = registry(&config)?;
+        let shelf = kept.0.clone();
         let bus = Bus::new(config.events.clone());
         let manager = Manager::new(
             live.clone(),
@@ -134,13 +137,21 @@ impl App {
             tracker.clone(),
             cancel.clone(),
         );
+        let jobs = Jobs::new(manager.clone(), shelf, live.clone());
         let ended = CancellationToken::new();
         let life = Life {
             tracker: tracker.clone(),
             cancel: cancel.clone(),
             ended: ended.clone(),
         };
-        let doors = Doors::new(manager.clone(), Arc::clone(&config), tokens, metrics, life);
+        let doors = Doors::new(
+            manager.clone(),
+            jobs.clone(),
+            Arc::clone(&config),
+            tokens,
+            metrics,
+            life,
+        );
         let router = api::router(doors.clone())?;
         tracker.spawn(api::serve(
             listener,
@@ -150,8 +161,10 @@ impl App {
         ));
         keep_house(&doors, &manager, &tracker, &cancel);
         tracker.spawn(begin(manager.clone(), config.state.restore, cancel.clone()));
+        jobs.begin().await;
         Ok(Self {
             manager,
+            jobs,
             doors,
             address,
             live,
@@ -206,6 +219,8 @@ impl App {
     /// Answers everybody, closes every session, and leaves nothing behind.
     pub async fn shut_down(self) {
         let ending = async {
+            // Before the sessions that jobs work in: what runs waits again.
+            self.jobs.shut_down().await;
             self.manager.shut_down().await;
             self.cancel.cancel();
             self.tracker.close();

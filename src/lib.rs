@@ -14,6 +14,7 @@
 //! - [`events`]: what happened, numbered and kept for a while.
 //! - [`store`]: what is kept on disk.
 //! - [`session`]: one room's browser, from start to close.
+//! - [`jobs`]: work that outlives its caller, and the logins that it needs.
 //! - [`api`]: the front doors: MCP, REST, gRPC, WebSocket, WHEP, metrics, dashboard.
 //! - [`demo`]: the built-in page that drives itself; [`app`]: where everything is put together.
 //! - [`validate`]: the validation program; [`cli`]: the command line.
@@ -28,6 +29,7 @@ pub mod demo;
 mod disk;
 pub mod error;
 pub mod events;
+pub mod jobs;
 pub mod livekit;
 pub mod media;
 mod memory;

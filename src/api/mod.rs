@@ -18,6 +18,7 @@ mod farewell;
 mod file;
 mod grpc;
 mod health;
+mod jobs;
 mod mcp;
 mod metrics;
 mod openapi;
@@ -52,6 +53,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use self::access::Access;
 use crate::config::{self, Config};
 use crate::error::Error;
+use crate::jobs::Jobs;
 use crate::refusals;
 use crate::session::Manager;
 
@@ -62,6 +64,7 @@ pub use serve::serve;
 #[derive(Debug, Clone)]
 pub struct Doors {
     manager: Manager,
+    jobs: Jobs,
     config: Arc<Config>,
     metrics: Metrics,
     life: Life,
@@ -84,6 +87,7 @@ impl Doors {
     /// Doors to the sessions of `manager`; `tokens` open them.
     pub fn new(
         manager: Manager,
+        jobs: Jobs,
         config: Arc<Config>,
         tokens: Vec<config::Token>,
         metrics: Metrics,
@@ -91,6 +95,7 @@ impl Doors {
     ) -> Self {
         Self {
             manager,
+            jobs,
             config,
             metrics,
             life,
@@ -160,6 +165,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         )
         .route("/sessions/{room_name}/analyze", post(sessions::analyze))
         .merge(recording_routes())
+        .merge(jobs::routes())
         .route("/rooms/{room_name}/connections", get(ws::connections))
         .route("/mcp/events/{room_name}", get(ws::events))
         .route("/whep/{room_name}", post(watch::offer))

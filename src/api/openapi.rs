@@ -7,8 +7,8 @@ use utoipa::openapi::{Content, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    actions, control, downloads, drain, drive, ended, health, metrics, recordings, screenshots,
-    sessions, share, stats, status, takeover, tickets, watch, ws,
+    actions, control, downloads, drain, drive, ended, health, jobs, metrics, recordings,
+    screenshots, sessions, share, stats, status, takeover, tickets, watch, ws,
 };
 
 use crate::error::Error;
@@ -64,6 +64,24 @@ use crate::error::Error;
         takeover::enter_by_link,
         drive::drive,
         tickets::issue,
+        jobs::enqueue_job,
+        jobs::list_jobs,
+        jobs::show_job,
+        jobs::cancel_job,
+        jobs::retry_job,
+        jobs::watch_job,
+        jobs::connect,
+        jobs::list_connections,
+        jobs::show_connection,
+        jobs::verify,
+        jobs::reconnect,
+        jobs::disconnect,
+        jobs::add_note,
+        jobs::list_notes,
+        jobs::show_note,
+        jobs::patch_note,
+        jobs::finalise_note,
+        jobs::user_events,
         health::health,
         health::live,
         health::ready,

@@ -43,6 +43,13 @@ pub struct ControlStatus {
     pub asking: Vec<String>,
 }
 
+impl ControlStatus {
+    /// Whether a person drives.
+    pub fn is_humans(&self) -> bool {
+        self.owner == ControlOwner::Human
+    }
+}
+
 /// An agent asks for a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct HumanRequest {

@@ -78,6 +78,13 @@ impl Manager {
         })
     }
 
+    /// Puts a kept session away: its browser ends, and it comes back as it was when it is used. Answers whether
+    /// there was one to put away.
+    pub async fn put_to_rest(&self, key: &str, why: &str) -> bool {
+        self.rest(key, &End::new(EndReason::Closed, why.to_owned()))
+            .await
+    }
+
     /// Puts a kept session away that has failed: it is stored, and comes back when it is used.
     pub(super) async fn rest(&self, id: &str, end: &End) -> bool {
         let Ok(handle) = self.held(id) else {

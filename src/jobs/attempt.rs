@@ -1,0 +1,319 @@
+//! One attempt of a job, from its start to what becomes of the job.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::Jobs;
+use super::lease::{Lease, unavailable};
+use super::notes;
+use super::workflow::Work;
+use crate::config::Platform;
+use crate::model::ids::action_id;
+use crate::model::job::Next;
+use crate::model::{
+    Connection, Job, JobError, JobErrorKind, JobKind, JobState, Queue, Seen, SessionName, UnixTime,
+    VerifyOutcome,
+};
+use crate::store::{Run, Stop};
+
+/// What cut an attempt short.
+enum Cut {
+    /// The service ends: the job waits again.
+    End,
+    /// Somebody called it off.
+    CalledOff,
+}
+
+impl Jobs {
+    /// Runs one attempt, and writes down what becomes of the job. A defect of the service is the job's error.
+    pub(super) async fn attempt(self, run: Run) {
+        let job_id = run.job.job_id.clone();
+        let cancel = CancellationToken::new();
+        let called_off = (run.job.queue, cancel.clone());
+        self.running().insert(job_id.clone(), called_off);
+        self.0.news.job(&run.job);
+        let started = Instant::now();
+        let (jobs, running) = (self.clone(), run.clone());
+        // By a task of its own: what breaks there is known here.
+        let mut task = self
+            .0
+            .tracker
+            .spawn(async move { jobs.bounded(&running, &cancel).await });
+        let ended = (&mut task).await.unwrap_or_else(|_| {
+            Ok(Err(JobError {
+                kind: JobErrorKind::Unavailable,
+                message: "A defect of the service ended the attempt; its log says more.".to_owned(),
+            }))
+        });
+        self.running().remove(&job_id);
+        let stopped = self.stop(&run, ended, started.elapsed()).await;
+        if let Some(job) = stopped {
+            self.0.news.job(&job);
+        }
+        // Another one of the same user may have waited for it.
+        self.wake(Queue::Automation);
+        self.wake(Queue::Maintenance);
+    }
+
+    /// The attempt within its bounds.
+    async fn bounded(
+        &self,
+        run: &Run,
+        cancel: &CancellationToken,
+    ) -> Result<Result<Value, JobError>, Cut> {
+        let bound = Duration::from_secs(u64::from(self.config().jobs.timeout_s));
+        let mut lease = None;
+        let done = tokio::select! {
+            biased;
+            () = self.0.end.cancelled() => Err(Cut::End),
+            () = cancel.cancelled() => Err(Cut::CalledOff),
+            done = tokio::time::timeout(bound, self.carry_out(run, &mut lease)) => {
+                Ok(done.unwrap_or_else(|_| Err(JobError {
+                    kind: JobErrorKind::Timeout,
+                    message: format!("The attempt was not through after {} s.", bound.as_secs()),
+                })))
+            }
+        };
+        if let Some(lease) = lease {
+            // At the end all sessions are put away at once.
+            match done {
+                Err(Cut::End) => drop(lease),
+                _ => self.put_away(lease).await,
+            }
+        }
+        done
+    }
+
+    /// What the job is about. The session that it works in is left to the caller.
+    async fn carry_out(&self, run: &Run, lease: &mut Option<Lease>) -> Result<Value, JobError> {
+        match run.job.kind {
+            JobKind::CheckLogin => self.check_login(&run.job).await,
+            JobKind::KeepAlive => self.keep_alive(UnixTime::now()).await,
+            JobKind::PostNote => self.post_note(run, lease).await,
+            JobKind::Workflow => {
+                let name = text(&run.job.args, "workflow")?;
+                let connection = match &run.job.connection_id {
+                    Some(id) => Some(self.active(id).await?),
+                    None => None,
+                };
+                self.workflow(run, &name, &run.job.args, connection, lease)
+                    .await
+            }
+        }
+    }
+
+    async fn check_login(&self, job: &Job) -> Result<Value, JobError> {
+        let id = job.connection_id.as_deref().unwrap_or_default();
+        let verified = self.verify(id).await.map_err(|error| unavailable(&error))?;
+        match verified.outcome {
+            VerifyOutcome::Error => Err(JobError {
+                kind: JobErrorKind::Unavailable,
+                message: verified.message,
+            }),
+            outcome => Ok(json!({
+                "logged_in": outcome == VerifyOutcome::LoggedIn,
+                "outcome": outcome,
+                "status": verified.status,
+                "message": verified.message,
+            })),
+        }
+    }
+
+    async fn post_note(&self, run: &Run, lease: &mut Option<Lease>) -> Result<Value, JobError> {
+        let note_id = text(&run.job.args, "note_id")?;
+        let note = self.note_begins(&note_id).await?;
+        let platform = self.platform(&note.platform);
+        let platform = platform.map_err(|error| unavailable(&error))?;
+        let found = self.lookup(&note.user_id, &platform, &note.platform).await;
+        let connection = found.map_err(|error| match error.kind {
+            // What a job without a connection fails with (C73).
+            JobErrorKind::NoActiveConnection => JobError {
+                kind: JobErrorKind::NoAuth,
+                message: error.message,
+            },
+            _ => error,
+        })?;
+        let args = Self::note_args(&note);
+        self.workflow(run, notes::WORKFLOW, &args, Some(connection), lease)
+            .await
+    }
+
+    /// The connection that a job names, which has to be active.
+    async fn active(&self, connection_id: &str) -> Result<Connection, JobError> {
+        use crate::model::ConnectionStatus as Status;
+        let found = self.0.registry.connection(connection_id).await;
+        let found = found.map_err(|error| unavailable(&error))?;
+        let connection = found.map(|kept| kept.connection).ok_or_else(|| JobError {
+            kind: JobErrorKind::SessionNotFound,
+            message: "The job's connection is not there any more.".to_owned(),
+        })?;
+        let (kind, what) = match connection.status {
+            Status::Active => return Ok(connection),
+            Status::AwaitingAuth => (JobErrorKind::NotLoggedIn, "has not logged in yet"),
+            Status::Expired => (JobErrorKind::SessionExpired, "has to connect again"),
+            Status::LoggedOut => (JobErrorKind::LoggedOut, "has to log in again"),
+        };
+        let message = format!("The user {what} to {}.", connection.platform);
+        Err(JobError { kind, message })
+    }
+
+    /// A platform's workflow, with a login or without one. What is seen of the login is learned.
+    async fn workflow(
+        &self,
+        run: &Run,
+        name: &str,
+        args: &Map<String, Value>,
+        connection: Option<Connection>,
+        place: &mut Option<Lease>,
+    ) -> Result<Value, JobError> {
+        let (lease, platform) = match &connection {
+            Some(connection) => {
+                let leased = self.lease_of(connection).await;
+                if let Err(error) = &leased
+                    && error.kind == JobErrorKind::SessionExpired
+                {
+                    self.learn_of(connection, Seen::Gone).await;
+                }
+                leased?
+            }
+            None => self.lease_for_once(run).await?,
+        };
+        // Whatever ends the attempt finds it.
+        let handle = lease.handle.clone();
+        *place = Some(lease);
+        let workflow = platform.workflows.get(name).ok_or_else(|| JobError {
+            kind: JobErrorKind::InvalidInput,
+            message: format!(
+                "{} has no workflow \"{name}\": the operator sets one in the settings of the platform.",
+                platform.label
+            ),
+        })?;
+        if workflow.needs_login && connection.is_none() {
+            return Err(JobError {
+                kind: JobErrorKind::NoAuth,
+                message: format!("{name} can be done only with a connection."),
+            });
+        }
+        let work = Work {
+            run,
+            handle: &handle,
+            platform: &platform,
+            workflow,
+            args,
+        };
+        let done = self.work(&work).await;
+        let Some(connection) = connection else {
+            return done;
+        };
+        match &done {
+            Ok(_) => self.note_use(&connection.connection_id).await,
+            Err(error) if error.kind == JobErrorKind::LoggedOut => {
+                self.learn_of(&connection, Seen::LoginPage).await;
+            }
+            Err(_) => (),
+        }
+        done
+    }
+
+    async fn learn_of(&self, connection: &Connection, seen: Seen) {
+        // A registry that cannot be written has been told of; the next job sees the same.
+        let _ = self.learn(&connection.connection_id, seen, false).await;
+    }
+
+    /// A session for one job, without a profile.
+    async fn lease_for_once(&self, run: &Run) -> Result<(Lease, Platform), JobError> {
+        let platform = text(&run.job.args, "platform")?;
+        let platform = self.platform(&platform);
+        let platform = platform.map_err(|error| unavailable(&error))?;
+        let name = SessionName::parse(&format!("job-{}-{}", run.job.job_id, action_id()));
+        let name = name.map_err(|error| unavailable(&error))?;
+        let lease = self.lease(&name, &platform, true).await?;
+        Ok((lease, platform))
+    }
+
+    /// Writes down what becomes of the job.
+    async fn stop(
+        &self,
+        run: &Run,
+        ended: Result<Result<Value, JobError>, Cut>,
+        took: Duration,
+    ) -> Option<Job> {
+        let (now, job) = (UnixTime::now(), &run.job);
+        let stop = |state, run_at, counts, result, error| Stop {
+            state,
+            run_at,
+            counts,
+            result,
+            error,
+            now,
+        };
+        let stop = match ended {
+            // The registry knows it already.
+            Err(Cut::CalledOff) => {
+                self.count(job, "cancelled", took);
+                return None;
+            }
+            Err(Cut::End) => stop(JobState::Queued, Some(now), false, None, None),
+            Ok(Ok(result)) => {
+                self.count(job, "done", took);
+                stop(JobState::Done, None, true, Some(result), None)
+            }
+            Ok(Err(error)) => {
+                let pauses = self.config().jobs.pauses();
+                let next = error.kind.next(job.attempts, job.attempts_max, &pauses);
+                let (state, after, counts, outcome) = match next {
+                    Next::Again(after) => (JobState::Queued, Some(after), true, "retried"),
+                    Next::Later(after) => (JobState::Queued, Some(after), false, "postponed"),
+                    Next::Hold => (JobState::PendingAuth, None, false, "pending_auth"),
+                    Next::Fail => (JobState::Failed, None, true, "failed"),
+                };
+                tracing::warn!(
+                    job_id = job.job_id,
+                    kind = job.kind.as_str(),
+                    attempt = job.attempts,
+                    outcome,
+                    error = error.message,
+                    "job"
+                );
+                self.count(job, outcome, took);
+                let run_at = after.map(|after| now.plus(after));
+                stop(state, run_at, counts, None, Some(error))
+            }
+        };
+        // What cannot be written down is found running at the next start, and runs again.
+        let stopped = self.0.registry.stop_job(&job.job_id, stop).await.ok()??;
+        let _ = self.note_ends(&stopped).await;
+        Some(stopped)
+    }
+
+    /// Tells of an attempt (REQUIREMENTS C85, C86): on a clock that nobody sets.
+    fn count(&self, job: &Job, outcome: &'static str, took: Duration) {
+        let kind = job.kind.as_str();
+        metrics::counter!("ghostcast_job_attempts_total", "kind" => kind, "outcome" => outcome)
+            .increment(1);
+        metrics::histogram!("ghostcast_job_duration_seconds", "kind" => kind)
+            .record(took.as_secs_f64());
+        if let Some(note_id) = notes::note_of(job) {
+            tracing::info!(
+                target: "lossy.automation.note_posted",
+                count = 1,
+                note_id,
+                duration_ms = took.as_millis() as u64,
+                attempt = job.attempts,
+                success = outcome == "done",
+                "note_posted"
+            );
+        }
+    }
+}
+
+/// A text among a job's arguments.
+fn text(args: &Map<String, Value>, name: &str) -> Result<String, JobError> {
+    let text = args.get(name).and_then(Value::as_str);
+    text.map(str::to_owned).ok_or_else(|| JobError {
+        kind: JobErrorKind::InvalidInput,
+        message: format!("The job's args lack \"{name}\"."),
+    })
+}

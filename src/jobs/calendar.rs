@@ -1,0 +1,174 @@
+//! What is done each day by itself: logins are kept alive and expire, and old jobs are forgotten
+//! (REQUIREMENTS C57, C60, C76–C79, C95).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Jobs;
+use super::login;
+use super::order::JobOrder;
+use crate::config::age;
+use crate::model::{ConnectionStatus, JobError, JobErrorKind, JobKind, Seen, UnixTime};
+use crate::store::{KeptConnection, Lookup};
+
+const DAY_S: f64 = 86_400.0;
+/// The calendar is looked at this often, and at its times.
+const LOOK_EVERY: Duration = Duration::from_secs(20);
+/// Where the registry has the day on which logins were looked after last.
+const LAST_DAY: &str = "keep_alive_day";
+
+/// The day whose logins are to be looked after now, if any: the latest whose time has come, unless that was done.
+/// Days that were slept through are not caught up with.
+pub(super) fn due(now: UnixTime, second_of_day: u32, last: Option<i64>) -> Option<i64> {
+    let day = ((now.0 - f64::from(second_of_day)) / DAY_S).floor() as i64;
+    last.is_none_or(|last| day > last).then_some(day)
+}
+
+/// Looks at the calendar until the service ends.
+pub(super) async fn keep(jobs: Jobs) {
+    let end = jobs.0.end.clone();
+    loop {
+        // What fails has been told of, and is tried at the next look.
+        let _ = jobs.look(UnixTime::now()).await;
+        let pause = tokio::time::sleep(LOOK_EVERY);
+        if end.run_until_cancelled(pause).await.is_none() {
+            return;
+        }
+    }
+}
+
+impl Jobs {
+    async fn look(&self, now: UnixTime) -> Result<(), crate::error::Error> {
+        self.expire(now).await?;
+        let config = self.config();
+        let registry = &self.0.registry;
+        if let Some(kept) = age(config.jobs.kept_h) {
+            registry.forget_jobs(now.minus(kept)).await?;
+        }
+        let second = config.connections.keep_alive_second().unwrap_or_default();
+        let last = registry.mark(LAST_DAY).await?;
+        let Some(day) = due(
+            now,
+            second,
+            last.as_deref().and_then(|day| day.parse().ok()),
+        ) else {
+            return Ok(());
+        };
+        // A service that is new has nothing to look after, and does so at the next time.
+        if last.is_some() {
+            let mut order = JobOrder::new(JobKind::KeepAlive, json!({}));
+            order.unique_key = Some(format!("keep_alive {day}"));
+            self.enqueue(order).await?;
+        }
+        registry.set_mark(LAST_DAY, day.to_string()).await
+    }
+
+    /// Logins that were not used for too long have expired; their users are told once.
+    async fn expire(&self, now: UnixTime) -> Result<(), crate::error::Error> {
+        let before = now.minus(self.config().connections.expire_after());
+        let all = self.0.registry.connections(Lookup::default()).await?;
+        let idle = |kept: &&KeptConnection| {
+            kept.connection.status != ConnectionStatus::Expired && kept.last_used_at <= before
+        };
+        for kept in all.iter().filter(idle) {
+            let id = &kept.connection.connection_id;
+            self.learn(id, Seen::Idle, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Visits the platforms of active connections that were neither used nor visited for long.
+    pub(super) async fn keep_alive(&self, now: UnixTime) -> Result<Value, JobError> {
+        let before = now.minus(self.config().connections.keep_alive_after());
+        let active = Lookup {
+            status: Some(ConnectionStatus::Active),
+            ..Lookup::default()
+        };
+        let all = self.0.registry.connections(active).await;
+        let all = all.map_err(|error| super::lease::unavailable(&error))?;
+        let (mut visited, mut lost, mut failed) = (0, 0, 0);
+        for kept in all.iter().filter(|kept| kept.seen_at() <= before) {
+            match self.ping(kept).await {
+                Ok(()) => visited += 1,
+                Err(error) if error.kind == JobErrorKind::SessionExpired => lost += 1,
+                Err(_) => failed += 1,
+            }
+        }
+        Ok(json!({"visited": visited, "expired": lost, "failed": failed}))
+    }
+
+    /// Visits the platform of one connection. What goes wrong with it is no reason to leave the others.
+    async fn ping(&self, kept: &KeptConnection) -> Result<(), JobError> {
+        let (connection_id, platform) = (
+            kept.connection.connection_id.as_str(),
+            kept.connection.platform.as_str(),
+        );
+        let pinged = match self.lease_of(&kept.connection).await {
+            Ok((lease, platform)) => {
+                let went = login::go(&lease.handle, &platform.url, &platform).await;
+                self.put_away(lease).await;
+                went
+            }
+            Err(error) => Err(error),
+        };
+        match &pinged {
+            Ok(()) => {
+                let noted = self.0.registry.change_connection(connection_id, |kept| {
+                    kept.pinged_at = Some(UnixTime::now());
+                });
+                noted
+                    .await
+                    .map_err(|error| super::lease::unavailable(&error))?;
+                tracing::info!(connection_id, platform, "a login was kept alive");
+            }
+            Err(error) if error.kind == JobErrorKind::SessionExpired => {
+                // The registry has told of it if it cannot be written.
+                let _ = self.learn(connection_id, Seen::Gone, false).await;
+                tracing::warn!(connection_id, platform, "a login is gone: it has expired");
+            }
+            Err(error) => tracing::error!(
+                connection_id,
+                platform,
+                error = error.message,
+                "a login could not be kept alive"
+            ),
+        }
+        pinged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_day_once_at_its_time_whatever_the_steps_of_the_clock() {
+        let at = |day: f64, hour: f64| UnixTime(day * DAY_S + hour * 3_600.0);
+        const THREE: u32 = 3 * 3_600;
+        for step_s in [7.0, 20.0, 3_599.0, 90_000.0] {
+            let mut last = Some(99);
+            let mut days = Vec::new();
+            let mut now = at(100.0, 0.0);
+            while now < at(110.0, 0.0) {
+                if let Some(day) = due(now, THREE, last) {
+                    assert!(
+                        now >= at(day as f64, 3.0),
+                        "{now:?} is before the time of {day}"
+                    );
+                    days.push(day);
+                    last = Some(day);
+                }
+                now = now.plus(Duration::from_secs_f64(step_s));
+            }
+            assert!(days.windows(2).all(|pair| pair[0] < pair[1]), "{days:?}");
+            if step_s < DAY_S {
+                assert_eq!(days, (100..110).collect::<Vec<_>>());
+            }
+        }
+        // A clock that is set back does nothing twice.
+        assert_eq!(due(at(100.0, 3.5), THREE, Some(100)), None);
+        assert_eq!(due(at(99.0, 23.0), THREE, Some(100)), None);
+        assert_eq!(due(at(100.0, 3.5), THREE, None), Some(100));
+    }
+}

@@ -1,0 +1,391 @@
+//! Connections: a user logs in once, by hand, in a browser of the service's, and the profile keeps it
+//! (REQUIREMENTS C58–C79). The service never sees a password.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Jobs;
+use super::lease::Lease;
+use super::login;
+use super::news::UserEvent;
+use crate::config::Platform;
+use crate::error::Error;
+use crate::model::ids::action_id;
+use crate::model::{
+    Connection, ConnectionStatus, JobError, JobErrorKind, NoteStatus, Queue, Seen, SessionName,
+    UnixTime, VerifyOutcome,
+};
+use crate::session::SessionHandle;
+use crate::store::{KeptConnection, Lookup};
+
+/// Longest name of a user, characters.
+const USER_CHARS_MAX: usize = 128;
+/// Connections of one user to one platform.
+const ALIKE_MAX: usize = 16;
+
+/// A connection that was begun, and the session in which its user logs in.
+#[derive(Debug)]
+pub struct Started {
+    /// The connection.
+    pub connection: Connection,
+    /// The session, on the platform's page.
+    pub handle: SessionHandle,
+}
+
+/// What a verification came to.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Verified {
+    /// In a word.
+    pub outcome: VerifyOutcome,
+    /// How the connection stands now.
+    pub status: ConnectionStatus,
+    /// For the user.
+    pub message: String,
+}
+
+/// The session whose profile holds a login.
+pub(super) fn session_name(connection_id: &str) -> Result<SessionName, Error> {
+    SessionName::parse(&format!("connection-{connection_id}"))
+}
+
+/// A user as their programs call them.
+pub(super) fn check_user(user_id: &str) -> Result<(), Error> {
+    let length = user_id.chars().count();
+    match (1..=USER_CHARS_MAX).contains(&length) && !user_id.chars().any(char::is_control) {
+        true => Ok(()),
+        false => Err(Error::invalid_input("user_id is not valid").hint(format!(
+            "Use 1 to {USER_CHARS_MAX} characters without control characters."
+        ))),
+    }
+}
+
+fn no_connection(connection_id: &str) -> Error {
+    let shown: String = connection_id.chars().take(64).collect();
+    Error::not_found(format!("no connection has the id \"{shown}\""))
+        .hint("List them by GET /connections, or make one by POST /connections.")
+}
+
+impl Jobs {
+    /// Begins a connection: a session of its own opens the platform's page, and waits for its user.
+    pub async fn connect(&self, user_id: &str, platform_name: &str) -> Result<Started, Error> {
+        check_user(user_id)?;
+        let platform = self.platform(platform_name)?;
+        let alike = self.connections_of(user_id, platform_name).await?;
+        if alike.len() >= ALIKE_MAX {
+            return Err(Error::exhausted(format!(
+                "the user has {ALIKE_MAX} connections to {} already",
+                platform.label
+            ))
+            .hint(
+                "Delete one of them, or let the user log in by POST /connections/{id}/takeover.",
+            ));
+        }
+        let (id, now) = (action_id(), UnixTime::now());
+        let name = session_name(&id)?;
+        let connection = Connection {
+            connection_id: id,
+            user_id: user_id.to_owned(),
+            platform: platform_name.to_owned(),
+            browserbase_session_id: Some(name.as_str().to_owned()),
+            status: ConnectionStatus::AwaitingAuth,
+            last_used_at: now.to_iso8601(),
+            verified_at: None,
+        };
+        let kept = KeptConnection {
+            connection: connection.clone(),
+            created_at: now,
+            last_used_at: now,
+            verified_at: None,
+            pinged_at: None,
+        };
+        self.0.registry.put_connection(kept).await?;
+        match self.open_for_person(&name, &platform).await {
+            Ok(handle) => Ok(Started { connection, handle }),
+            Err(error) => {
+                // Nobody knows of it yet.
+                let _ = self
+                    .0
+                    .registry
+                    .remove_connection(&connection.connection_id)
+                    .await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The session in which a user logs in, on the platform's page.
+    async fn open_for_person(
+        &self,
+        name: &SessionName,
+        platform: &Platform,
+    ) -> Result<SessionHandle, Error> {
+        let mut spec = self.spec(name, platform, false)?;
+        spec.initial_url = Some(platform.login_url().to_owned());
+        let opened = self.0.manager.open(spec).await?;
+        if opened.is_reused && !opened.handle.wheel().status().is_humans() {
+            // It came back where it was last; whoever is to log in begins where that is done.
+            let params = serde_json::json!({"url": platform.login_url(), "wait_until": "commit"});
+            let params = params.as_object().cloned().unwrap_or_default();
+            let going = crate::model::command::ActionRequest::new("navigate", params);
+            // A page that does not come is shown as one that did not.
+            let _ = opened.handle.act(going).await;
+        }
+        Ok(opened.handle)
+    }
+
+    /// Opens the session of a connection for its user, to log in again or for the first time.
+    pub async fn reconnect(&self, connection_id: &str) -> Result<Started, Error> {
+        let kept = self.kept(connection_id).await?;
+        let platform = self.platform(&kept.connection.platform)?;
+        let name = session_name(connection_id)?;
+        let handle = self.open_for_person(&name, &platform).await?;
+        let connection = kept.connection;
+        Ok(Started { connection, handle })
+    }
+
+    /// The connection of that id.
+    pub async fn connection(&self, connection_id: &str) -> Result<Connection, Error> {
+        Ok(self.kept(connection_id).await?.connection)
+    }
+
+    async fn kept(&self, connection_id: &str) -> Result<KeptConnection, Error> {
+        let kept = self.0.registry.connection(connection_id).await?;
+        kept.ok_or_else(|| no_connection(connection_id))
+    }
+
+    /// Connections, the newest first.
+    pub async fn connections(&self, wanted: Lookup) -> Result<Vec<Connection>, Error> {
+        let kept = self.0.registry.connections(wanted).await?;
+        Ok(kept.into_iter().map(|kept| kept.connection).collect())
+    }
+
+    async fn connections_of(&self, user: &str, platform: &str) -> Result<Vec<Connection>, Error> {
+        self.connections(Lookup {
+            user_id: Some(user.to_owned()),
+            platform: Some(platform.to_owned()),
+            status: None,
+        })
+        .await
+    }
+
+    /// The connection by which a user's work on a platform is done, or why there is none (REQUIREMENTS C72).
+    pub(super) async fn lookup(
+        &self,
+        user_id: &str,
+        platform: &Platform,
+        name: &str,
+    ) -> Result<Connection, JobError> {
+        let found = self.connections_of(user_id, name).await;
+        let found = found.map_err(|error| super::lease::unavailable(&error))?;
+        let of = |status| found.iter().find(|it| it.status == status);
+        if let Some(active) = of(ConnectionStatus::Active) {
+            return Ok(active.clone());
+        }
+        let label = &platform.label;
+        let (kind, message) = if of(ConnectionStatus::LoggedOut).is_some() {
+            (
+                JobErrorKind::LoggedOut,
+                format!("{label} has logged the user out: they have to log in again."),
+            )
+        } else if of(ConnectionStatus::Expired).is_some() {
+            (
+                JobErrorKind::SessionExpired,
+                format!("The login to {label} has expired: the user has to connect again."),
+            )
+        } else {
+            (
+                JobErrorKind::NoActiveConnection,
+                format!("{label} is not connected: the user has to log in first."),
+            )
+        };
+        let message = message.to_owned();
+        Err(JobError { kind, message })
+    }
+
+    /// Notes that a login was used by a job.
+    pub(super) async fn note_use(&self, connection_id: &str) {
+        let used = self
+            .0
+            .registry
+            .change_connection(connection_id, |kept| kept.last_used_at = UnixTime::now());
+        // The registry has told of it, and the next use notes it again.
+        let _ = used.await;
+    }
+
+    /// Sees whether a connection's login is there.
+    pub async fn verify(&self, connection_id: &str) -> Result<Verified, Error> {
+        let kept = self.kept(connection_id).await?;
+        let (seen, why) = self.see(&kept).await;
+        let status = self.learn(connection_id, seen, true).await?;
+        let label = match self.platform(&kept.connection.platform) {
+            Ok(platform) => platform.label,
+            Err(_) => kept.connection.platform,
+        };
+        let outcome = VerifyOutcome::of(seen);
+        let message = match outcome {
+            VerifyOutcome::LoggedIn => format!("{label} is connected."),
+            VerifyOutcome::NotLoggedIn => format!(
+                "You are not logged in to {label} yet. Open the link, log in there, and verify once more."
+            ),
+            VerifyOutcome::SessionExpired => {
+                format!("Your login to {label} has expired. Connect {label} again.")
+            }
+            VerifyOutcome::Error => {
+                let why = why.unwrap_or_else(|| {
+                    "its page shows neither a login nor that one is asked for".to_owned()
+                });
+                format!("It could not be found out whether you are logged in to {label}: {why}")
+            }
+        };
+        Ok(Verified {
+            outcome,
+            status,
+            message,
+        })
+    }
+
+    /// Whether a connection's login is there, and why that is not known.
+    async fn see(&self, kept: &KeptConnection) -> (Seen, Option<String>) {
+        match self.lease_of(&kept.connection).await {
+            Ok((lease, platform)) => {
+                let seen = login::visit(&lease.handle, &platform).await;
+                // Who has still to log in goes on in the session that is there.
+                if seen != Ok(Seen::LoginPage) {
+                    self.put_away(lease).await;
+                }
+                match seen {
+                    Ok(seen) => (seen, None),
+                    Err(error) => (Seen::Unreachable, Some(error.message)),
+                }
+            }
+            Err(error) if error.kind == JobErrorKind::SessionExpired => (Seen::Gone, None),
+            Err(error) => (Seen::Unreachable, Some(error.message)),
+        }
+    }
+
+    /// A session on a connection's profile, which has to be there.
+    pub(super) async fn lease_of(
+        &self,
+        connection: &Connection,
+    ) -> Result<(Lease, Platform), JobError> {
+        let platform = self.platform(&connection.platform);
+        let platform = platform.map_err(|error| super::lease::unavailable(&error))?;
+        let name = session_name(&connection.connection_id);
+        let name = name.map_err(|error| super::lease::unavailable(&error))?;
+        if !self.0.registry.profile(&name).is_dir() {
+            return Err(JobError {
+                kind: JobErrorKind::SessionExpired,
+                message: format!(
+                    "The login to {} is gone: the user has to connect again.",
+                    platform.label
+                ),
+            });
+        }
+        let lease = self.lease(&name, &platform, false).await?;
+        Ok((lease, platform))
+    }
+
+    /// Takes what was seen of a login: the connection stands as it does then, its user is told, and what has
+    /// waited for it goes on. Answers how it stands.
+    pub(super) async fn learn(
+        &self,
+        connection_id: &str,
+        seen: Seen,
+        is_verification: bool,
+    ) -> Result<ConnectionStatus, Error> {
+        let now = UnixTime::now();
+        let changed = self
+            .0
+            .registry
+            .change_connection(connection_id, move |kept| {
+                kept.connection.status = kept.connection.status.after(seen);
+                if is_verification && seen == Seen::LoggedIn {
+                    kept.verified_at = Some(now);
+                    kept.last_used_at = now;
+                }
+            });
+        let Some((before, after)) = changed.await? else {
+            return Err(no_connection(connection_id));
+        };
+        let (was, is) = (before.connection.status, after.connection.status);
+        if seen == Seen::LoggedIn {
+            self.go_on(&after.connection, now).await?;
+        }
+        if was != is {
+            tracing::info!(
+                connection_id,
+                platform = after.connection.platform,
+                was = was.as_str(),
+                is = is.as_str(),
+                "connection"
+            );
+            self.tell_of(&after.connection);
+        }
+        Ok(is)
+    }
+
+    fn tell_of(&self, connection: &Connection) {
+        let (connection_id, platform) = (
+            connection.connection_id.clone(),
+            connection.platform.clone(),
+        );
+        let reason = match connection.status {
+            ConnectionStatus::Active => {
+                let event = UserEvent::ConnectionActive {
+                    connection_id,
+                    platform,
+                };
+                return self.0.news.user(&connection.user_id, event);
+            }
+            ConnectionStatus::AwaitingAuth => return,
+            ConnectionStatus::Expired => "the login has expired: connect again",
+            ConnectionStatus::LoggedOut => "the platform has logged out: log in again",
+        };
+        let event = UserEvent::ConnectionLost {
+            connection_id,
+            platform,
+            reason: reason.to_owned(),
+        };
+        self.0.news.user(&connection.user_id, event);
+    }
+
+    /// Lets go on what has waited for a login.
+    async fn go_on(&self, connection: &Connection, now: UnixTime) -> Result<(), Error> {
+        let registry = &self.0.registry;
+        let released = registry
+            .release_jobs(&connection.user_id, &connection.platform, now)
+            .await?;
+        for job in &released {
+            if let Some(note_id) = super::notes::note_of(job) {
+                let ready = registry.change_note(note_id, |note| {
+                    if note.status == NoteStatus::PendingAuth {
+                        note.status = NoteStatus::Ready;
+                    }
+                });
+                ready.await?;
+            }
+            self.0.news.job(job);
+        }
+        if !released.is_empty() {
+            tracing::info!(count = released.len(), "jobs go on that waited for a login");
+            self.wake(Queue::Automation);
+        }
+        Ok(())
+    }
+
+    /// Forgets a connection, and deletes its profile.
+    pub async fn disconnect(&self, connection_id: &str) -> Result<Connection, Error> {
+        let kept = self.kept(connection_id).await?;
+        let name = session_name(connection_id)?;
+        // One that is not there is closed.
+        let closed = self.0.manager.close(name.as_str()).await;
+        if let Err(error) = closed
+            && error.kind != crate::error::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        self.0.manager.delete_profile(&name).await?;
+        self.0.registry.remove_connection(connection_id).await?;
+        Ok(kept.connection)
+    }
+}

@@ -1,0 +1,146 @@
+//! A session on a profile, for one job or one verification at a time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::OwnedMutexGuard;
+
+use super::Jobs;
+use crate::config::Platform;
+use crate::error::{Error, ErrorKind};
+use crate::model::{JobError, JobErrorKind, SessionName, SessionSpec};
+use crate::session::SessionHandle;
+
+/// Whoever has closed the page by which they drove has lost the wheel within this time.
+const PERSON_LEAVES: Duration = Duration::from_secs(12);
+/// A session that is left behind does not stay for longer than this, seconds.
+const IDLE_S: u32 = 900;
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Who works with which profile.
+#[derive(Debug, Default)]
+pub(super) struct Leases(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+
+/// A session that nobody else of the service works with.
+#[derive(Debug)]
+pub(super) struct Lease {
+    /// The session.
+    pub(super) handle: SessionHandle,
+    name: SessionName,
+    /// Whether it was made for this alone.
+    is_own: bool,
+    _held: OwnedMutexGuard<()>,
+}
+
+impl Leases {
+    /// Waits until nobody works with a profile.
+    async fn take(&self, name: &str) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Those that nobody holds or waits for are of no use.
+            locks.retain(|_, lock| Arc::strong_count(lock) > 1);
+            Arc::clone(locks.entry(name.to_owned()).or_default())
+        };
+        lock.lock_owned().await
+    }
+}
+
+/// A job's error of the service's.
+pub(super) fn unavailable(error: &Error) -> JobError {
+    let kind = match error.kind {
+        ErrorKind::Timeout => JobErrorKind::Timeout,
+        ErrorKind::InvalidInput | ErrorKind::Unprocessable | ErrorKind::Unsupported => {
+            JobErrorKind::InvalidInput
+        }
+        ErrorKind::NotFound => JobErrorKind::SessionNotFound,
+        _ => JobErrorKind::Unavailable,
+    };
+    let hint = error.hint.as_deref().unwrap_or_default();
+    JobError {
+        kind,
+        message: format!("{}. {hint}", error.message).trim_end().to_owned(),
+    }
+}
+
+impl Jobs {
+    /// A session on a profile, once nobody else works with it.
+    pub(super) async fn lease(
+        &self,
+        name: &SessionName,
+        platform: &Platform,
+        is_own: bool,
+    ) -> Result<Lease, JobError> {
+        let held = self.0.leases.take(name.as_str()).await;
+        let spec = self
+            .spec(name, platform, is_own)
+            .map_err(|error| unavailable(&error))?;
+        let opened = self.0.manager.open(spec).await;
+        let opened = opened.map_err(|error| unavailable(&error))?;
+        opened.handle.opened().await;
+        let lease = Lease {
+            handle: opened.handle,
+            name: name.clone(),
+            is_own,
+            _held: held,
+        };
+        lease.must_be_free().await?;
+        Ok(lease)
+    }
+
+    /// What such a session is.
+    pub(super) fn spec(
+        &self,
+        name: &SessionName,
+        platform: &Platform,
+        is_own: bool,
+    ) -> Result<SessionSpec, Error> {
+        let storage = if is_own { "none" } else { "profile" };
+        let spec = json!({
+            "session_name": name,
+            "storage": storage,
+            "idle_timeout_s": IDLE_S,
+            "allowed_domains": platform.allowed_domains,
+            "viewport": {"width": 1280, "height": 720},
+        });
+        serde_json::from_value(spec).map_err(|error| {
+            Error::internal("a session for a job cannot be described").source(error)
+        })
+    }
+
+    /// Puts a session away, unless a person drives it.
+    pub(super) async fn put_away(&self, lease: Lease) {
+        if lease.handle.wheel().status().is_humans() {
+            return;
+        }
+        let id = lease.handle.record().session_id.to_string();
+        match lease.is_own {
+            // One that is gone is as good as closed.
+            true => drop(self.0.manager.close(&id).await),
+            false => drop(self.0.manager.put_to_rest(&id, "its job is done").await),
+        }
+        if lease.is_own {
+            let _ = self.0.manager.delete_profile(&lease.name).await;
+        }
+    }
+}
+
+impl Lease {
+    /// Nobody drives: whoever has just left is waited for.
+    async fn must_be_free(&self) -> Result<(), JobError> {
+        let is_free = async {
+            while self.handle.wheel().status().is_humans() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::time::timeout(PERSON_LEAVES, is_free)
+            .await
+            .map_err(|_| JobError {
+                kind: JobErrorKind::HumanInControl,
+                message: "A person drives the browser; it goes on when they are through."
+                    .to_owned(),
+            })
+    }
+}

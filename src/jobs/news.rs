@@ -1,0 +1,120 @@
+//! Who is told: a user's programs, and those who watch a job.
+
+use serde::Serialize;
+use tokio::sync::broadcast;
+use utoipa::ToSchema;
+
+use crate::model::{Job, UnixTime};
+
+/// News that may wait for a reader; one that is further behind is told that it has missed some.
+const WAITING_MAX: usize = 256;
+
+/// What a user is told (REQUIREMENTS C54–C56, C58).
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum UserEvent {
+    /// A page to open: a login is wanted there.
+    OpenUrl {
+        /// The page.
+        url: String,
+        /// The connection that is made by it.
+        connection_id: String,
+    },
+    /// Something waits until the user has connected this platform.
+    ConnectionRequired {
+        /// The platform.
+        platform: String,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A login was seen.
+    ConnectionActive {
+        /// The connection.
+        connection_id: String,
+        /// The platform.
+        platform: String,
+    },
+    /// A login has expired, or the platform has logged the user out.
+    ConnectionLost {
+        /// The connection.
+        connection_id: String,
+        /// The platform.
+        platform: String,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A note is on its platform.
+    NotePosted {
+        /// The note.
+        note_id: String,
+        /// The video, in its maker's words.
+        video_id: Option<String>,
+    },
+    /// A note could not be posted.
+    NoteFailed {
+        /// The note.
+        note_id: String,
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// What a user is told, and when.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct UserNews {
+    /// Whom it is for.
+    #[serde(skip)]
+    pub user_id: String,
+    /// What.
+    #[serde(flatten)]
+    #[schema(inline)]
+    pub event: UserEvent,
+    /// Seconds since the Unix epoch, with a fraction.
+    #[schema(value_type = f64)]
+    pub timestamp: UnixTime,
+}
+
+/// A job as it is now.
+#[derive(Debug, Clone)]
+pub struct JobNews(pub Job);
+
+/// All news. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct News {
+    users: broadcast::Sender<UserNews>,
+    jobs: broadcast::Sender<JobNews>,
+}
+
+impl Default for News {
+    fn default() -> Self {
+        Self {
+            users: broadcast::Sender::new(WAITING_MAX),
+            jobs: broadcast::Sender::new(WAITING_MAX),
+        }
+    }
+}
+
+impl News {
+    /// What users are told from now on, of all users.
+    pub fn of_users(&self) -> broadcast::Receiver<UserNews> {
+        self.users.subscribe()
+    }
+
+    /// What becomes of jobs from now on, of all jobs.
+    pub fn of_jobs(&self) -> broadcast::Receiver<JobNews> {
+        self.jobs.subscribe()
+    }
+
+    pub(super) fn user(&self, user_id: &str, event: UserEvent) {
+        // Nobody may listen.
+        let _ = self.users.send(UserNews {
+            user_id: user_id.to_owned(),
+            event,
+            timestamp: UnixTime::now(),
+        });
+    }
+
+    pub(super) fn job(&self, job: &Job) {
+        let _ = self.jobs.send(JobNews(job.clone()));
+    }
+}

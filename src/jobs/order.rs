@@ -1,0 +1,298 @@
+//! Jobs as they are asked for, looked at, called off and tried anew.
+
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::Jobs;
+use crate::credential::Digest;
+use crate::error::Error;
+use crate::model::ids::action_id;
+use crate::model::{BrowserChoice, Job, JobKind, JobState, UnixTime};
+use crate::store::{JobFilter, NewJob};
+
+/// Longest key of a caller's own, characters.
+const KEY_CHARS_MAX: usize = 256;
+/// Largest arguments, bytes of JSON.
+const ARGS_BYTES_MAX: usize = 64 * 1024;
+/// Most attempts of a job.
+const ATTEMPTS_MAX: u32 = 20;
+/// A job may wait for its time for so long, seconds.
+const WAIT_S_MAX: f64 = 366.0 * 86_400.0;
+
+/// A job that is asked for.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobOrder {
+    /// What it does.
+    pub kind: JobKind,
+    /// What it is given: `note_id` for `post_note`; `workflow` and what that needs for `workflow`, with
+    /// `platform` and `user_id` where there is no `connection`.
+    #[serde(default)]
+    #[schema(value_type = Object, example = json!({"note_id": "0a1b2c3d4e5f"}))]
+    pub args: Map<String, Value>,
+    /// The login to work with: a `connection_id`.
+    pub connection: Option<String>,
+    /// Which browser serves it.
+    #[serde(default)]
+    pub browser: BrowserChoice,
+    /// When it may begin, seconds since the Unix epoch; at once without it.
+    pub run_at: Option<f64>,
+    /// Whatever has the same key is the same job; without it, what is asked for alike.
+    #[schema(max_length = 256)]
+    pub unique_key: Option<String>,
+    /// Attempts at most.
+    #[schema(minimum = 1, maximum = 20)]
+    pub attempts_max: Option<u32>,
+}
+
+/// A job that was asked for.
+#[derive(Debug, Clone)]
+pub struct Put {
+    /// The job.
+    pub job: Job,
+    /// Whether it was put in the queue now; else the same was there already.
+    pub is_new: bool,
+}
+
+impl JobOrder {
+    /// A job as usual.
+    pub(super) fn new(kind: JobKind, args: Value) -> Self {
+        Self {
+            kind,
+            args: args.as_object().cloned().unwrap_or_default(),
+            connection: None,
+            browser: BrowserChoice::default(),
+            run_at: None,
+            unique_key: None,
+            attempts_max: None,
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.args.get(name)?.as_str().map(str::to_owned)
+    }
+
+    fn must_have(&self, name: &str) -> Result<String, Error> {
+        self.text(name).ok_or_else(|| {
+            Error::invalid_input(format!(
+                "a job {} needs \"{name}\" in args",
+                self.kind.as_str()
+            ))
+            .hint("Send it as a text.")
+        })
+    }
+
+    /// What makes it the same as another one.
+    fn key(&self, user: Option<&str>, platform: Option<&str>) -> String {
+        if let Some(key) = &self.unique_key {
+            return format!("own:{key}");
+        }
+        let args = Value::Object(self.args.clone()).to_string();
+        let who = (self.connection.as_deref(), user, platform);
+        let alike = format!("{} {who:?} {:?} {args}", self.kind.as_str(), self.browser);
+        let mut key = String::from("like:");
+        for byte in Digest::of(&alike).bytes() {
+            let _ = write!(key, "{byte:02x}");
+        }
+        key
+    }
+}
+
+/// Whose a job is, and where it works.
+#[derive(Debug, Default)]
+struct Whose {
+    user_id: Option<String>,
+    platform: Option<String>,
+}
+
+fn no_job(job_id: &str) -> Error {
+    let shown: String = job_id.chars().take(64).collect();
+    Error::not_found(format!("no job has the id \"{shown}\""))
+        .hint("List them by GET /jobs; those that are over are forgotten after jobs.kept_h.")
+}
+
+impl Jobs {
+    /// Puts a job in its queue. When this returns, it is on the disk.
+    pub async fn enqueue(&self, order: JobOrder) -> Result<Put, Error> {
+        let config = self.config();
+        let now = UnixTime::now();
+        self.check(&order, now)?;
+        let whose = self.whose(&order).await?;
+        let run_at = order.run_at.map_or(now, |at| UnixTime(at.max(now.0)));
+        let unique_key = order.key(whose.user_id.as_deref(), whose.platform.as_deref());
+        let job = Job {
+            job_id: action_id(),
+            kind: order.kind,
+            queue: order.kind.queue(),
+            state: JobState::Queued,
+            args: order.args,
+            connection_id: order.connection,
+            user_id: whose.user_id,
+            platform: whose.platform,
+            browser: order.browser,
+            attempts: 0,
+            attempts_max: order.attempts_max.unwrap_or(config.jobs.attempts_max),
+            run_at: run_at.to_iso8601(),
+            created_at: now.to_iso8601(),
+            started_at: None,
+            finished_at: None,
+            progress: None,
+            result: None,
+            error: None,
+        };
+        let unique = std::time::Duration::from_secs(u64::from(config.jobs.unique_s));
+        let new = NewJob {
+            job,
+            run_at,
+            now,
+            unique_key,
+            unique_since: now.minus(unique),
+        };
+        let (job, is_new) = self.0.registry.put_job(new).await?;
+        if is_new {
+            metrics::counter!("ghostcast_jobs_enqueued_total", "kind" => job.kind.as_str())
+                .increment(1);
+            self.0.news.job(&job);
+            self.wake(job.queue);
+        }
+        Ok(Put { job, is_new })
+    }
+
+    fn check(&self, order: &JobOrder, now: UnixTime) -> Result<(), Error> {
+        let attempts = order.attempts_max.unwrap_or(1);
+        if !(1..=ATTEMPTS_MAX).contains(&attempts) {
+            return Err(Error::invalid_input("attempts_max is out of range")
+                .hint(format!("Use 1 to {ATTEMPTS_MAX}.")));
+        }
+        let is_time = |at: f64| at.is_finite() && at >= 0.0 && at - now.0 <= WAIT_S_MAX;
+        if order.run_at.is_some_and(|at| !is_time(at)) {
+            return Err(Error::invalid_input("run_at is no time within a year")
+                .hint("Send seconds since the Unix epoch."));
+        }
+        let is_key = |key: &str| (1..=KEY_CHARS_MAX).contains(&key.chars().count());
+        if order.unique_key.as_deref().is_some_and(|key| !is_key(key)) {
+            return Err(Error::invalid_input("unique_key is empty or too long")
+                .hint(format!("Use 1 to {KEY_CHARS_MAX} characters.")));
+        }
+        let bytes = serde_json::to_string(&order.args).map_or(0, |json| json.len());
+        match bytes > ARGS_BYTES_MAX {
+            true => Err(Error::invalid_input("args are too large")
+                .hint(format!("Send at most {ARGS_BYTES_MAX} bytes of JSON."))),
+            false => Ok(()),
+        }
+    }
+
+    /// Whose job it is: that of its connection, of its note, or as it says.
+    async fn whose(&self, order: &JobOrder) -> Result<Whose, Error> {
+        if let Some(id) = &order.connection {
+            let connection = self.connection(id).await?;
+            if order.kind == JobKind::Workflow {
+                self.must_know(&connection.platform, &order.must_have("workflow")?)?;
+            }
+            return Ok(Whose {
+                user_id: Some(connection.user_id),
+                platform: Some(connection.platform),
+            });
+        }
+        match order.kind {
+            JobKind::PostNote => {
+                let note = self.note(&order.must_have("note_id")?).await?;
+                Ok(Whose {
+                    user_id: Some(note.user_id),
+                    platform: Some(note.platform),
+                })
+            }
+            JobKind::Workflow => {
+                let platform = order.must_have("platform")?;
+                self.must_know(&platform, &order.must_have("workflow")?)?;
+                let user_id = order.text("user_id");
+                user_id
+                    .as_deref()
+                    .map_or(Ok(()), super::connections::check_user)?;
+                Ok(Whose {
+                    user_id,
+                    platform: Some(platform),
+                })
+            }
+            JobKind::CheckLogin => {
+                Err(Error::invalid_input("a job check_login needs a connection")
+                    .hint("Send the id of a connection as \"connection\"."))
+            }
+            JobKind::KeepAlive => Ok(Whose::default()),
+        }
+    }
+
+    /// A platform has such a workflow.
+    fn must_know(&self, platform: &str, workflow: &str) -> Result<(), Error> {
+        let there = self.platform(platform)?.workflows;
+        if there.contains_key(workflow) {
+            return Ok(());
+        }
+        let shown: String = workflow.chars().take(64).collect();
+        let known: Vec<&str> = there.keys().map(String::as_str).collect();
+        let hint = match known.is_empty() {
+            true => format!("Set one as [platforms.{platform}.workflows.NAME]."),
+            false => format!("There are {}.", known.join(", ")),
+        };
+        Err(Error::not_found(format!("{platform} has no workflow \"{shown}\"")).hint(hint))
+    }
+
+    /// The job of that id.
+    pub async fn job(&self, job_id: &str) -> Result<Job, Error> {
+        let job = self.0.registry.job(job_id).await?;
+        job.ok_or_else(|| no_job(job_id))
+    }
+
+    /// Jobs, the newest first.
+    pub async fn list(&self, filter: JobFilter) -> Result<Vec<Job>, Error> {
+        self.0.registry.jobs(filter).await
+    }
+
+    /// Calls a job off. One that runs is brought to its end; what it has done until then stays done.
+    pub async fn call_off(&self, job_id: &str) -> Result<Job, Error> {
+        use JobState::{Cancelled, PendingAuth, Queued, Running};
+        let turned = self.0.registry.turn_job(
+            job_id,
+            &[Queued, Running, PendingAuth],
+            Cancelled,
+            UnixTime::now(),
+        );
+        let (job, is_turned) = turned.await?.ok_or_else(|| no_job(job_id))?;
+        if !is_turned {
+            return Err(Error::conflict(format!(
+                "the job is {} already",
+                job.state.as_str()
+            )));
+        }
+        if let Some((_, running)) = self.running().get(job_id) {
+            running.cancel();
+        }
+        self.note_ends(&job).await?;
+        self.0.news.job(&job);
+        Ok(job)
+    }
+
+    /// Tries a job anew that is over, or waits for a login; it has all its attempts again.
+    pub async fn try_anew(&self, job_id: &str) -> Result<Job, Error> {
+        use JobState::{Cancelled, Failed, PendingAuth, Queued};
+        let turned = self.0.registry.turn_job(
+            job_id,
+            &[Failed, Cancelled, PendingAuth],
+            Queued,
+            UnixTime::now(),
+        );
+        let (job, is_turned) = turned.await?.ok_or_else(|| no_job(job_id))?;
+        if !is_turned {
+            let state = job.state.as_str();
+            return Err(Error::conflict(format!("the job is {state}")).hint(
+                "Only one that has failed, was called off or waits for a login is tried anew.",
+            ));
+        }
+        self.0.news.job(&job);
+        self.wake(job.queue);
+        Ok(job)
+    }
+}

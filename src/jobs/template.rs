@@ -1,0 +1,112 @@
+//! `${name}` in the texts of a workflow: what the job was given by that name.
+
+use serde_json::{Map, Value};
+
+/// What is wrong with a text and what it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// The job was not given this.
+    Missing(String),
+    /// It would stand for a secret, which is not for whoever gave it.
+    Secret(String),
+}
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Missing(name) => write!(f, "the job's args lack \"{name}\""),
+            Self::Secret(name) => write!(
+                f,
+                "\"{name}\" in the job's args holds \"{{{{\", which would stand for a secret"
+            ),
+        }
+    }
+}
+
+/// A text with what the job was given in its places.
+pub(super) fn filled(text: &str, args: &Map<String, Value>) -> Result<String, Wrong> {
+    let mut whole = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        let (before, after) = (&rest[..at], &rest[at + 2..]);
+        whole.push_str(before);
+        let Some(end) = after.find('}') else {
+            whole.push_str("${");
+            rest = after;
+            continue;
+        };
+        let name = &after[..end];
+        match args.get(name) {
+            None | Some(Value::Null) => return Err(Wrong::Missing(name.to_owned())),
+            Some(Value::String(text)) if text.contains("{{") => {
+                return Err(Wrong::Secret(name.to_owned()));
+            }
+            Some(Value::String(text)) => whole.push_str(text),
+            Some(other) => whole.push_str(&other.to_string()),
+        }
+        rest = &after[end + 1..];
+    }
+    whole.push_str(rest);
+    Ok(whole)
+}
+
+/// The same in every text of a value.
+pub(super) fn filled_value(value: &Value, args: &Map<String, Value>) -> Result<Value, Wrong> {
+    Ok(match value {
+        Value::String(text) => Value::String(filled(text, args)?),
+        Value::Array(items) => {
+            let items = items.iter().map(|item| filled_value(item, args));
+            Value::Array(items.collect::<Result<_, _>>()?)
+        }
+        Value::Object(fields) => Value::Object(filled_map(fields, args)?),
+        other => other.clone(),
+    })
+}
+
+/// The same in every text of an object.
+pub(super) fn filled_map(
+    fields: &Map<String, Value>,
+    args: &Map<String, Value>,
+) -> Result<Map<String, Value>, Wrong> {
+    let filled = fields
+        .iter()
+        .map(|(name, value)| Ok((name.clone(), filled_value(value, args)?)));
+    filled.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn args() -> Map<String, Value> {
+        let args = json!({"text": "a ${x} b", "at": 45.2, "evil": "{{shop-password}}", "no": null});
+        args.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn what_was_given_stands_in_its_place_and_is_not_read_again() {
+        let filled = |text: &str| filled(text, &args());
+        assert_eq!(filled("${text}|${at}").unwrap(), "a ${x} b|45.2");
+        assert_eq!(filled("$text ${").unwrap(), "$text ${");
+        assert_eq!(filled("{{label}}").unwrap(), "{{label}}");
+        assert_eq!(filled("${no}"), Err(Wrong::Missing("no".to_owned())));
+        assert_eq!(filled("${other}"), Err(Wrong::Missing("other".to_owned())));
+    }
+
+    #[test]
+    fn what_was_given_never_stands_for_a_secret() {
+        assert_eq!(
+            filled("${evil}", &args()),
+            Err(Wrong::Secret("evil".to_owned()))
+        );
+    }
+
+    #[test]
+    fn every_text_of_a_value_is_filled() {
+        let value = json!({"a": ["${at}", 1], "b": {"c": "${at}"}});
+        let filled = filled_value(&value, &args()).unwrap();
+        assert_eq!(filled, json!({"a": ["45.2", 1], "b": {"c": "45.2"}}));
+    }
+}

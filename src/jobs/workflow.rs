@@ -1,0 +1,257 @@
+//! A platform's workflow, done on a page.
+//!
+//! What others see is done at most once as far as a page allows (D47): before such a step its intent is written
+//! down, and an attempt that finds one looks first whether it is done. Success means that what the workflow
+//! leaves was seen.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Jobs;
+use super::login;
+use super::template::{Wrong, filled, filled_map};
+use crate::config::{Platform, Step, Workflow};
+use crate::model::command::ActionRequest;
+use crate::model::{JobError, JobErrorKind, JobProgress};
+use crate::session::{Interaction, Script, SessionHandle};
+use crate::store::Run;
+
+/// What a workflow leaves is waited for so long.
+const SEEN_MAX: Duration = Duration::from_secs(10);
+/// What an attempt before may have left is looked for so long.
+const SEEN_BEFORE_MAX: Duration = Duration::from_secs(3);
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// An element of a step is waited for so long, if nothing else is said, milliseconds.
+const ELEMENT_MS: u64 = 10_000;
+/// Each further selector of a step has this long: the first has waited for the page.
+const FURTHER_ELEMENT_MS: u64 = 1_000;
+
+/// What a workflow works with.
+pub(super) struct Work<'a> {
+    /// The attempt.
+    pub(super) run: &'a Run,
+    /// The session.
+    pub(super) handle: &'a SessionHandle,
+    /// Where.
+    pub(super) platform: &'a Platform,
+    /// What.
+    pub(super) workflow: &'a Workflow,
+    /// What it was given.
+    pub(super) args: &'a Map<String, Value>,
+}
+
+impl Jobs {
+    /// Does a workflow; answers what it has left.
+    pub(super) async fn work(&self, work: &Work<'_>) -> Result<Value, JobError> {
+        let Work {
+            run,
+            handle,
+            platform,
+            workflow,
+            args,
+        } = work;
+        let page = filled(&workflow.page, args).map_err(wrong)?;
+        let seen_on = filled(&workflow.seen_on, args).map_err(wrong)?;
+        let of = workflow.steps.len() as u32 + 2;
+        self.tell(run, 0, of, "goes to the page").await;
+        login::go(handle, &page, platform).await?;
+        if login::is_asked_for(handle, platform).await {
+            return Err(logged_out(platform));
+        }
+        if run.intent.is_some() {
+            self.tell(run, 0, of, "looks whether it is done already")
+                .await;
+            if !seen_on.is_empty() {
+                login::go(handle, &seen_on, platform).await?;
+            }
+            if let Some(left) = self.left(work, SEEN_BEFORE_MAX).await? {
+                tracing::info!(job_id = run.job.job_id, "an attempt before had done it");
+                return Ok(left);
+            }
+            login::go(handle, &page, platform).await?;
+        }
+        for (place, step) in workflow.steps.iter().enumerate() {
+            let number = place as u32 + 1;
+            let doing = match step.on.first() {
+                Some(on) => format!("{} {on}", step.action),
+                None => step.action.clone(),
+            };
+            self.tell(run, number, of, &doing).await;
+            if step.effect {
+                // On the disk before it can be seen by anybody.
+                let intent = format!("step {number}");
+                let noted = self.0.registry.note_intent(&run.job.job_id, &intent).await;
+                noted.map_err(|error| super::lease::unavailable(&error))?;
+            }
+            do_step(work, step).await?;
+        }
+        self.tell(run, of - 1, of, "looks for what it has left")
+            .await;
+        if !seen_on.is_empty() {
+            login::go(handle, &seen_on, platform).await?;
+        }
+        match self.left(work, SEEN_MAX).await? {
+            Some(left) => Ok(left),
+            None if login::is_asked_for(handle, platform).await => Err(logged_out(platform)),
+            None => Err(JobError {
+                kind: JobErrorKind::EffectNotSeen,
+                message: format!(
+                    "All steps were done, and {} does not show what they should have left.",
+                    platform.label
+                ),
+            }),
+        }
+    }
+
+    /// What the workflow has left on the page that is there, which is waited for.
+    async fn left(&self, work: &Work<'_>, patience: Duration) -> Result<Option<Value>, JobError> {
+        let mut script = Script::new(work.workflow.seen.clone());
+        script.args = json!(work.args);
+        let deadline = Instant::now() + patience;
+        loop {
+            let looked = work.handle.execute(&script).await;
+            let looked = looked.map_err(|error| login::refused(work.handle, &error))?;
+            match looked.error {
+                None if !looked.result.is_null() => return Ok(Some(looked.result)),
+                Some(error) if Instant::now() >= deadline => {
+                    return Err(JobError {
+                        kind: JobErrorKind::SelectorChanged,
+                        message: format!(
+                            "The workflow's \"seen\" throws on this page: {}: {}",
+                            error.name, error.message
+                        ),
+                    });
+                }
+                _ if Instant::now() >= deadline => return Ok(None),
+                _ => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        }
+    }
+
+    /// Tells how far the work is.
+    async fn tell(&self, run: &Run, step: u32, of: u32, doing: &str) {
+        let progress = JobProgress {
+            step,
+            of,
+            doing: doing.to_owned(),
+        };
+        let mut job = run.job.clone();
+        job.progress = Some(progress.clone());
+        self.0.news.job(&job);
+        // It is for people: work goes on without it.
+        let _ = self
+            .0
+            .registry
+            .note_progress(&run.job.job_id, progress)
+            .await;
+    }
+}
+
+fn wrong(wrong: Wrong) -> JobError {
+    JobError {
+        kind: JobErrorKind::InvalidInput,
+        message: format!("{wrong}."),
+    }
+}
+
+fn logged_out(platform: &Platform) -> JobError {
+    JobError {
+        kind: JobErrorKind::LoggedOut,
+        message: format!("{} asks for a login.", platform.label),
+    }
+}
+
+async fn do_step(work: &Work<'_>, step: &Step) -> Result<(), JobError> {
+    let handle = work.handle;
+    let params = filled_map(&step.params, work.args).map_err(wrong)?;
+    match step.action.as_str() {
+        "navigate" => {
+            let url = params
+                .get("url")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            login::go(handle, url, work.platform).await
+        }
+        "execute" => {
+            let text = params.get("script").and_then(Value::as_str);
+            let mut script = Script::new(text.unwrap_or_default().to_owned());
+            script.args = json!(work.args);
+            let ran = handle.execute(&script).await;
+            let ran = ran.map_err(|error| login::refused(handle, &error))?;
+            match ran.error {
+                None => Ok(()),
+                Some(error) => Err(JobError {
+                    kind: JobErrorKind::SelectorChanged,
+                    message: format!("The step's script threw {}: {}", error.name, error.message),
+                }),
+            }
+        }
+        action if step.on.is_empty() => {
+            login::act(handle, ActionRequest::new(action, params)).await?;
+            Ok(())
+        }
+        _ => on_element(work, step, params).await,
+    }
+}
+
+/// Acts on the first of a step's selectors that is there. An action that was tried on one is not tried on
+/// another.
+async fn on_element(
+    work: &Work<'_>,
+    step: &Step,
+    params: Map<String, Value>,
+) -> Result<(), JobError> {
+    let handle = work.handle;
+    let cancel = CancellationToken::new();
+    let mut missing = None;
+    for (place, selector) in step.on.iter().enumerate() {
+        let patience = match place {
+            0 => step.timeout_ms.unwrap_or(ELEMENT_MS),
+            _ => FURTHER_ELEMENT_MS,
+        };
+        let selector = filled(selector, work.args).map_err(wrong)?;
+        let interaction = Interaction {
+            action: step.action.clone(),
+            selector: Some(selector.clone()),
+            timeout_ms: Some(patience),
+            params: params.clone(),
+        };
+        match interaction.meant(handle, &cancel).await {
+            Ok(crate::session::Meant::Action(action)) => {
+                if place > 0 {
+                    tracing::warn!(
+                        job_id = work.run.job.job_id,
+                        selector,
+                        "an element was found by a further selector: the page may have changed"
+                    );
+                }
+                login::act(handle, action).await?;
+                return Ok(());
+            }
+            Ok(crate::session::Meant::Missing(result)) => {
+                missing = Some(login::succeeded(*result).err());
+            }
+            // Neither is there what only a list can tell.
+            Err(error) if error.kind == crate::error::ErrorKind::Timeout => {
+                missing = Some(Some(JobError {
+                    kind: JobErrorKind::SelectorChanged,
+                    message: error.message.into_owned(),
+                }));
+            }
+            Err(error) => return Err(login::refused(handle, &error)),
+        }
+        if let Some(Some(error)) = &missing
+            && error.kind != JobErrorKind::SelectorChanged
+        {
+            return Err(error.clone());
+        }
+    }
+    Err(missing.flatten().unwrap_or(JobError {
+        kind: JobErrorKind::SelectorChanged,
+        message: "The step names no element.".to_owned(),
+    }))
+}
