@@ -79,8 +79,8 @@ impl Jobs {
         if let Some(lease) = lease {
             // At the end all sessions are put away at once.
             match done {
-                Err(Cut::End) => drop(lease),
-                _ => self.put_away(lease).await,
+                Err(Cut::End) => lease.leave(),
+                _ => lease.put_away().await,
             }
         }
         done

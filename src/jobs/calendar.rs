@@ -107,7 +107,7 @@ impl Jobs {
         let pinged = match self.lease_of(&kept.connection).await {
             Ok((lease, platform)) => {
                 let went = login::go(&lease.handle, &platform.url, &platform).await;
-                self.put_away(lease).await;
+                lease.put_away().await;
                 went
             }
             Err(error) => Err(error),

@@ -250,8 +250,9 @@ impl Jobs {
             Ok((lease, platform)) => {
                 let seen = login::visit(&lease.handle, &platform).await;
                 // Who has still to log in goes on in the session that is there.
-                if seen != Ok(Seen::LoginPage) {
-                    self.put_away(lease).await;
+                match seen {
+                    Ok(Seen::LoginPage) => lease.leave(),
+                    _ => lease.put_away().await,
                 }
                 match seen {
                     Ok(seen) => (seen, None),

@@ -24,15 +24,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug, Default)]
 pub(super) struct Leases(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
 
-/// A session that nobody else of the service works with.
+/// A session that nobody else of the service works with. It is put away when nobody has it any more.
 #[derive(Debug)]
 pub(super) struct Lease {
     /// The session.
     pub(super) handle: SessionHandle,
+    jobs: Jobs,
     name: SessionName,
     /// Whether it was made for this alone.
     is_own: bool,
-    _held: OwnedMutexGuard<()>,
+    /// Until it is put away, nobody else has it.
+    held: Option<OwnedMutexGuard<()>>,
 }
 
 impl Leases {
@@ -73,19 +75,26 @@ impl Jobs {
         platform: &Platform,
         is_own: bool,
     ) -> Result<Lease, JobError> {
+        let spec = self.spec(name, platform, is_own);
+        let spec = spec.map_err(|error| unavailable(&error))?;
         let held = self.0.leases.take(name.as_str()).await;
-        let spec = self
-            .spec(name, platform, is_own)
-            .map_err(|error| unavailable(&error))?;
-        let opened = self.0.manager.open(spec).await;
-        let opened = opened.map_err(|error| unavailable(&error))?;
-        opened.handle.opened().await;
-        let lease = Lease {
-            handle: opened.handle,
-            name: name.clone(),
-            is_own,
-            _held: held,
-        };
+        let (jobs, name) = (self.clone(), name.clone());
+        // By a task of its own: a session whose start nobody waits for any more is put away too.
+        let opening = self.0.tracker.spawn(async move {
+            let opened = jobs.0.manager.open(spec).await?;
+            Ok::<_, Error>(Lease {
+                handle: opened.handle,
+                jobs,
+                name,
+                is_own,
+                held: Some(held),
+            })
+        });
+        let opened = opening.await.unwrap_or_else(|error| {
+            Err(Error::internal("the session's start broke").source(error))
+        });
+        let lease = opened.map_err(|error| unavailable(&error))?;
+        lease.handle.opened().await;
         lease.must_be_free().await?;
         Ok(lease)
     }
@@ -111,23 +120,49 @@ impl Jobs {
     }
 
     /// Puts a session away, unless a person drives it.
-    pub(super) async fn put_away(&self, lease: Lease) {
-        if lease.handle.wheel().status().is_humans() {
+    async fn put_away(&self, handle: &SessionHandle, name: &SessionName, is_own: bool) {
+        if handle.wheel().status().is_humans() {
             return;
         }
-        let id = lease.handle.record().session_id.to_string();
-        match lease.is_own {
-            // One that is gone is as good as closed.
-            true => drop(self.0.manager.close(&id).await),
-            false => drop(self.0.manager.put_to_rest(&id, "its job is done").await),
+        let id = handle.record().session_id.to_string();
+        if !is_own {
+            self.0.manager.put_to_rest(&id, "its job is done").await;
+            return;
         }
-        if lease.is_own {
-            let _ = self.0.manager.delete_profile(&lease.name).await;
-        }
+        // One that is gone is as good as closed, and a profile that stays is swept later.
+        let _ = self.0.manager.close(&id).await;
+        let _ = self.0.manager.delete_profile(name).await;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(held) = self.held.take() else {
+            return;
+        };
+        let (jobs, handle) = (self.jobs.clone(), self.handle.clone());
+        let (name, is_own) = (self.name.clone(), self.is_own);
+        self.jobs.0.tracker.spawn(async move {
+            jobs.put_away(&handle, &name, is_own).await;
+            drop(held);
+        });
     }
 }
 
 impl Lease {
+    /// Puts the session away, unless a person drives it; returns when that is done.
+    pub(super) async fn put_away(mut self) {
+        let held = self.held.take();
+        let (handle, name) = (self.handle.clone(), self.name.clone());
+        self.jobs.put_away(&handle, &name, self.is_own).await;
+        drop(held);
+    }
+
+    /// Leaves the session as it is.
+    pub(super) fn leave(mut self) {
+        self.held = None;
+    }
+
     /// Nobody drives: whoever has just left is waited for.
     async fn must_be_free(&self) -> Result<(), JobError> {
         let is_free = async {

@@ -105,12 +105,15 @@ pub(super) async fn serve(jobs: Jobs, queue: Queue) {
             .backend(turns)
             .concurrency(at_once)
             .build(move |run: Run| {
+                // By a task of its own: at the end it is waited for, and the worker is not.
                 let jobs = working.clone();
-                async move { jobs.attempt(run).await }
+                let attempt = working.0.tracker.spawn(jobs.attempt(run));
+                async move { drop(attempt.await) }
             });
-        // A worker ends when nothing comes any more, which is at the end; else it is started again.
-        if let Err(error) = worker.run().await {
-            tracing::error!(error = %Chain(&error), queue = queue.as_str(), "a worker has ended");
+        // A worker that ends before the service does is started again.
+        if let Some(ended) = end.run_until_cancelled(worker.run()).await {
+            let error = ended.err().map(|error| Chain(&error).to_string());
+            tracing::error!(error, queue = queue.as_str(), "a worker has ended");
             end.run_until_cancelled(tokio::time::sleep(AGAIN)).await;
         }
     }

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from support.api import Api, assert_envelope, new_room
 from support.kept import KEPT_WITHIN_S, browser_of, start
-from support.playwright_browser import browser_context
+from support.playwright_browser import browser_context, spot
 from support.service import running_service
 from support.wait import wait_for
 
@@ -474,15 +474,6 @@ def test_links_are_for_one_session_and_one_role(lone_api, page):
             assert api.request("POST", f"/sessions/{room}/takeover", json=wrong).status_code in (400, 422), wrong
         late = link()
     enter(late, 404)
-
-
-def spot(person, x, y, width=1280, height=720):
-    """Where a place of the page is on the picture."""
-    box = person.locator("#video").bounding_box()
-    scale = min(box["width"] / width, box["height"] / height)
-    left = box["x"] + (box["width"] - width * scale) / 2
-    top = box["y"] + (box["height"] - height * scale) / 2
-    return left + x * scale, top + y * scale
 
 
 @pytest.mark.parametrize("kind", ["desktop", "phone"])

@@ -14,3 +14,12 @@ def browser_context(**options):
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser.new_context(**options)
         browser.close()
+
+
+def spot(person, x, y, width=1280, height=720):
+    """Where a place of the page is on the picture."""
+    box = person.locator("#video").bounding_box()
+    scale = min(box["width"] / width, box["height"] / height)
+    left = box["x"] + (box["width"] - width * scale) / 2
+    top = box["y"] + (box["height"] - height * scale) / 2
+    return left + x * scale, top + y * scale

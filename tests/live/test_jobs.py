@@ -1,0 +1,281 @@
+"""Jobs: queued on disk, limited, retried, told, and done once (REQUIREMENTS C41-C56, C82-C87)."""
+
+import time
+
+import pytest
+
+from support.api import assert_envelope
+from support.jobs import (
+    User,
+    connected,
+    ended,
+    enqueue,
+    finalise,
+    job,
+    note,
+    offices,
+    stream,
+)
+from support.platform import platform
+from support.wait import holds_for, wait_for
+
+pytestmark = pytest.mark.alone
+
+SLOW = {"platform": "local", "workflow": "slow"}
+
+
+@pytest.fixture
+def local():
+    """The platform."""
+    with platform() as local:
+        yield local
+
+
+@pytest.fixture
+def office(ghostcast_bin, local, tmp_path):
+    """Makes services that know the platform."""
+    with offices(ghostcast_bin, local, tmp_path) as office:
+        yield office
+
+
+def slow(api, word, **more):
+    """A job that takes two seconds."""
+    return enqueue(api, args={**SLOW, "word": word}, **more)["job_id"]
+
+
+def states(api):
+    """How many jobs are in which state."""
+    jobs = api.get("/jobs", params={"limit": 1000}).json()["jobs"]
+    return {state: sum(job["state"] == state for job in jobs) for state in ("queued", "running", "done")}
+
+
+def test_a_note_is_posted(office, local):
+    """C48-C52, C54, C89: the fields of the record, what its watchers are told, and what it finds on the page."""
+    service = office()
+    api, ada = service.api, User(service.api, "ada")
+    connected(api, local)
+    note_id = note(api, local)
+    unsure = note(api, local, confidence=0.69)
+    draft = note(api, local, ready=False)
+    for other, why in ((unsure, "0.69"), (draft, "draft")):
+        told = api.request("POST", f"/notes/{other}/finalise").json()
+        assert not told["enqueued"] and why in told["reason"] and told["job_id"] is None, told
+    job_id = finalise(api, note_id)
+    assert job(api, job_id)["args"] == {"note_id": note_id}
+    told = stream(api, job_id)
+    doing = [one["progress"]["doing"] for one in told if one["progress"]]
+    assert "fill #text" in doing and "click #post" in doing, doing
+    assert told[-1]["state"] == "done"
+    result = told[-1]["result"]
+    assert result == {"comment_id": "c1", "permalink": local.url("/video/test#c1"), "status": "posted"}
+    after = api.get(f"/notes/{note_id}").json()
+    assert (after["status"], after["platform_comment_id"]) == ("posted", "c1")
+    assert after["external_permalink"] == result["permalink"] and after["posted_at"].endswith("Z")
+    assert after["error"] is None
+    heard = ada.hears("note_posted")
+    assert (heard["note_id"], heard["video_id"]) == (note_id, "test")
+    assert local.comments == [
+        {"video": "/video/test", "text": "Test note", "at": "45.2", "id": "c1", "permalink": result["permalink"]}
+    ]
+    # C85: one line for each attempt.
+    line = next(line for line in service.log(1_000_000).splitlines() if "lossy.automation.note_posted" in line)
+    assert f'note_id="{note_id}"' in line and "attempt=1" in line and "success=true" in line, line
+
+
+def test_what_is_posted_is_the_note_as_it_is_then(office, local):
+    """C48: a job has the note's id alone."""
+    api = office(jobs={"automation": 1}).api
+    connected(api, local)
+    blocker = slow(api, "first")
+    job_id = finalise(api, note_id := note(api, local, text="before"))
+    changed = api.request("PATCH", f"/notes/{note_id}", json={"text": "after"})
+    assert changed.status_code == 200 and changed.json()["text"] == "after"
+    ended(api, blocker)
+    ended(api, job_id)
+    assert local.texts() == ["after"]
+    assert_envelope(api.request("PATCH", f"/notes/{note_id}", json={"text": "x"}), 409, "conflict")
+
+
+def test_so_many_run_at_once_and_in_order(office):
+    """C41, C42: never more than three; those that wait begin in the order in which they came."""
+    api = office().api
+    jobs = [slow(api, str(number)) for number in range(8)]
+    most = 0
+    while states(api)["done"] < len(jobs):
+        most = max(most, states(api)["running"])
+        time.sleep(0.1)
+    assert most == 3
+    begun = [job(api, job_id)["started_at"] for job_id in jobs]
+    assert begun == sorted(begun), begun
+    assert [job(api, job_id)["result"] for job_id in jobs] == [str(number) for number in range(8)]
+
+
+def test_starts_are_limited(office):
+    """C43, D27: so many within the time, whatever restarts; further attempts count."""
+    service = office(jobs={"rate": 4, "rate_window_s": 8, "automation": 8})
+    api = service.api
+    jobs = [enqueue(api, args={"platform": "local", "workflow": "read", "n": n})["job_id"] for n in range(6)]
+    for job_id in jobs[:4]:
+        ended(api, job_id)
+    service.kill()
+    api = office(jobs={"rate": 4, "rate_window_s": 8, "automation": 8}).api
+    for job_id in jobs[4:]:
+        ended(api, job_id, within=30)
+    begun = sorted(job(api, job_id)["started_at"] for job_id in jobs)
+    first, fifth = (time_of(begun[place]) for place in (0, 4))
+    assert fifth - first >= 7.9, begun
+
+
+def time_of(told):
+    """ISO 8601 as seconds."""
+    from datetime import datetime
+
+    return datetime.fromisoformat(told).timestamp()
+
+
+def test_attempts_and_their_pauses(office, local):
+    """C44, C45, C53, C55, C82, D25, D29: three, with pauses; it has failed after the last, and not before."""
+    service = office(jobs={"backoff_s": [1, 2]})
+    api, ada = service.api, User(service.api, "ada")
+    connected(api, local)
+    local.mood = "busy"
+    job_id = finalise(api, note_id := note(api, local))
+    wait_for(lambda: job(api, job_id)["attempts"] == 1 and job(api, job_id)["state"] == "queued", 20, "the first")
+    between = job(api, job_id)
+    assert between["error"]["kind"] == "rate_limited" and "fewer requests" in between["error"]["message"]
+    assert api.get(f"/notes/{note_id}").json()["status"] == "posting"
+    assert not [one for one in ada.told if one["type"] == "note_failed"]
+    done = ended(api, job_id, "failed")
+    assert done["attempts"] == 3 and done["finished_at"], done
+    assert time_of(done["started_at"]) - time_of(done["created_at"]) >= 3
+    failed = api.get(f"/notes/{note_id}").json()
+    assert failed["status"] == "failed" and "fewer requests" in failed["error"]
+    assert "fewer requests" in ada.hears("note_failed")["reason"]
+    local.mood = ""
+    again = api.request("POST", f"/jobs/{job_id}/retry")
+    assert again.status_code == 200 and again.json()["attempts"] == 0
+    assert ended(api, job_id)["result"]["status"] == "posted"
+    assert_envelope(api.request("POST", f"/jobs/{job_id}/retry"), 409, "conflict")
+
+
+def test_the_same_job_is_taken_once(office):
+    """C46: alike within the time is the same; after it, another one."""
+    api = office(jobs={"unique_s": 2}).api
+    args = {"platform": "local", "workflow": "read"}
+    first = enqueue(api, args=args)
+    again = enqueue(api, args=args, status=200)
+    assert again["job_id"] == first["job_id"] and again["reused"] and not first["reused"]
+    other = enqueue(api, args={**args, "n": 2})
+    named = enqueue(api, args=args, unique_key="mine")
+    assert enqueue(api, args={**args, "n": 3}, unique_key="mine", status=200)["job_id"] == named["job_id"]
+    assert len({first["job_id"], other["job_id"], named["job_id"]}) == 3
+    time.sleep(2.1)
+    assert enqueue(api, args=args)["job_id"] != first["job_id"]
+
+
+def test_what_somebody_waits_for_goes_first(office):
+    """C42, C47, D26: when both could begin, maintenance waits."""
+    api = office(jobs={"automation": 1}).api
+    later = time.time() + 1.5
+    house = enqueue(api, "keep_alive", run_at=later, unique_key="house")["job_id"]
+    work = enqueue(api, args={**SLOW, "word": "w"}, run_at=later)["job_id"]
+    ended(api, work)
+    ended(api, house)
+    assert job(api, work)["started_at"] < job(api, house)["started_at"]
+
+
+def test_a_job_has_its_time(office):
+    """What may not begin yet does not, and does then."""
+    api = office().api
+    at = time.time() + 3
+    waits = enqueue(api, args={"platform": "local", "workflow": "read"}, run_at=at)["job_id"]
+    holds_for(lambda: job(api, waits)["state"] == "queued", 1.5, "it waits")
+    done = ended(api, waits)
+    assert 0 <= time_of(done["started_at"]) - at < 0.5, done
+
+
+def test_a_job_is_called_off(office):
+    """While it waits, and while it runs: its browser is gone then."""
+    api = office(jobs={"automation": 1}).api
+    runs, waits = slow(api, "a"), slow(api, "b")
+    wait_for(lambda: job(api, runs)["state"] == "running", 10, "it runs")
+    for job_id in (waits, runs):
+        answer = api.request("POST", f"/jobs/{job_id}/cancel")
+        assert answer.status_code == 200 and answer.json()["state"] == "cancelled", answer.text
+        assert_envelope(api.request("POST", f"/jobs/{job_id}/cancel"), 409, "conflict")
+    wait_for(lambda: not [one for one in api.get("/sessions").json()["sessions"]], 10, "its session is gone")
+    holds_for(lambda: job(api, runs)["state"] == job(api, waits)["state"] == "cancelled", 3, "they stay so")
+
+
+def test_a_page_that_has_changed(office, local):
+    """C83: what is not found by its selector is found by what a person sees of it, and the log says so."""
+    service = office()
+    api = service.api
+    connected(api, local)
+    local.mood = "renamed"
+    assert ended(api, finalise(api, note(api, local)))["result"]["status"] == "posted"
+    assert "found by a further selector" in service.log(1_000_000)
+
+
+def test_what_a_note_says_never_stands_for_a_secret(office, local):
+    """A text that names a secret of the operator's is refused, and nothing is typed."""
+    api = office(GHOSTCAST_SECRET_SHOP="hunter2-hunter2").api
+    connected(api, local)
+    failed = ended(api, finalise(api, note(api, local, text="I say {{shop}}")), "failed")
+    assert failed["error"]["kind"] == "invalid_input" and "secret" in failed["error"]["message"]
+    assert local.comments == []
+
+
+def test_nothing_is_lost_by_a_kill(office, local):
+    """C50: what waited and what ran is done after the restart, and each note is there once."""
+    service = office()
+    connected(service.api, local)
+    jobs = [finalise(service.api, note(service.api, local, text=f"note {n}")) for n in range(6)]
+    wait_for(lambda: len(local.comments) >= 2, 60, "some are posted")
+    service.kill()
+    api = office().api
+    for job_id in jobs:
+        done = ended(api, job_id, within=90)
+        assert done["attempts"] == 1, done
+    assert sorted(local.texts()) == [f"note {n}" for n in range(6)]
+
+
+def test_a_kill_between_the_press_and_its_answer(office, local):
+    """D47: the effect is there and nobody knows; it is looked for before it is done again."""
+    service = office()
+    connected(service.api, local)
+    local.answering.clear()
+    job_id = finalise(service.api, note(service.api, local))
+    assert local.posted.wait(60)
+    service.kill()
+    local.answering.set()
+    service = office()
+    assert ended(service.api, job_id)["result"]["comment_id"] == "c1"
+    assert local.texts() == ["Test note"]
+    assert "an attempt before had done it" in service.log(1_000_000)
+
+
+def test_what_is_no_job_is_refused(office):
+    """Each with what would be one."""
+    api = office().api
+    args = {"platform": "local", "workflow": "read"}
+    for order, status in (
+        ({}, 400),
+        ({"kind": "dance"}, 400),
+        ({"kind": "workflow"}, 400),
+        ({"kind": "workflow", "args": {"platform": "nowhere", "workflow": "read"}}, 404),
+        ({"kind": "workflow", "args": {"platform": "local", "workflow": "fly"}}, 404),
+        ({"kind": "post_note", "args": {"note_id": "nothing"}}, 404),
+        ({"kind": "post_note", "args": {"note_id": 7}}, 400),
+        ({"kind": "workflow", "args": args, "attempts_max": 0}, 400),
+        ({"kind": "workflow", "args": args, "run_at": -1}, 400),
+        ({"kind": "workflow", "args": args, "run_at": 1e300}, 400),
+        ({"kind": "workflow", "args": args, "unique_key": ""}, 400),
+        ({"kind": "workflow", "args": {**args, "x": "y" * 70_000}}, 400),
+        ({"kind": "workflow", "args": args, "connection": "nothing"}, 404),
+    ):
+        answer = api.request("POST", "/jobs", json=order)
+        assert answer.status_code == status, (order, answer.text)
+    for path in ("/jobs/nothing", "/notes/nothing"):
+        assert_envelope(api.request("GET", path), 404, "not_found")
+    assert api.get("/jobs").json()["jobs"] == []
