@@ -64,6 +64,23 @@ fn registry(config: &Config) -> Result<(Registry, Vec<Kept>), Error> {
     Ok((registry, kept))
 }
 
+/// The browsers; what a run that was killed has left behind is cleared first.
+fn pool(config: &Config, tracker: &TaskTracker) -> Result<Pool, Error> {
+    let (pool, swept) = Pool::new(config.browser.clone(), tracker.clone()).map_err(|error| {
+        Error::unavailable("cannot make a working directory")
+            .hint("Check browser.work_dir and the free space there.")
+            .source(error)
+    })?;
+    if swept.directories > 0 {
+        tracing::warn!(
+            directories = swept.directories,
+            processes = swept.processes,
+            "cleared what a run that was killed had left behind"
+        );
+    }
+    Ok(pool)
+}
+
 /// Keeps the recorder's memory bounded, and ends what is good no more.
 async fn tidy_up(doors: Doors, cancel: CancellationToken) {
     while cancel
@@ -112,19 +129,7 @@ impl App {
         config.server.listen = address;
         let config = Arc::new(config);
         let live = Live::new(Arc::clone(&config));
-        let (pool, swept) =
-            Pool::new(config.browser.clone(), tracker.clone()).map_err(|error| {
-                Error::unavailable("cannot make a working directory")
-                    .hint("Check browser.work_dir and the free space there.")
-                    .source(error)
-            })?;
-        if swept.directories > 0 {
-            tracing::warn!(
-                directories = swept.directories,
-                processes = swept.processes,
-                "cleared what a run that was killed had left behind"
-            );
-        }
+        let pool = pool(&config, &tracker)?;
         let kept = registry(&config)?;
         let shelf = kept.0.clone();
         let bus = Bus::new(config.events.clone());

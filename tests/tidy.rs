@@ -17,7 +17,7 @@ use serde_json::Value;
 
 /// Modules from the bottom up, each with all that it may use; a longer path allows that part only.
 /// What is not listed is forbidden.
-const LAYERS: [(&str, &[&str]); 23] = [
+const LAYERS: [(&str, &[&str]); 24] = [
     ("error", &[]),
     ("credential", &["error"]),
     ("memory", &[]),
@@ -67,6 +67,10 @@ const LAYERS: [(&str, &[&str]); 23] = [
         ],
     ),
     (
+        "jobs",
+        &["config", "credential", "error", "model", "session", "store"],
+    ),
+    (
         "api",
         &[
             "browser::capture",
@@ -74,6 +78,7 @@ const LAYERS: [(&str, &[&str]); 23] = [
             "credential",
             "error",
             "events",
+            "jobs",
             "media::marks",
             "memory",
             "model",
@@ -86,7 +91,7 @@ const LAYERS: [(&str, &[&str]); 23] = [
     (
         "app",
         &[
-            "api", "browser", "config", "error", "events", "model", "session", "store",
+            "api", "browser", "config", "error", "events", "jobs", "model", "session", "store",
         ],
     ),
     (
@@ -129,7 +134,9 @@ const BROWSER: [&str; 14] = [
 ];
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
-const ENGINES: [(&str, &[&str]); 32] = [
+const ENGINES: [(&str, &[&str]); 34] = [
+    ("apalis", &["jobs/turns.rs"]),
+    ("apalis_core", &["jobs/turns.rs"]),
     ("aws_lc_rs", &["credential.rs"]),
     ("axum", &["api/", "demo.rs", "validate/pages.rs"]),
     ("chromiumoxide_cdp", &["browser/"]),
@@ -168,7 +175,9 @@ const ENGINES: [(&str, &[&str]); 32] = [
 ];
 
 /// Where a schema may be derived for the API's document; anything else of utoipa stays in `api`.
-const SCHEMAS: [&str; 5] = ["browser/", "error.rs", "model/", "session/", "vision/"];
+const SCHEMAS: [&str; 6] = [
+    "browser/", "error.rs", "jobs/", "model/", "session/", "vision/",
+];
 
 /// Code that takes the time as an argument and does no I/O. `model/time.rs` is where the wall clock
 /// is read for people.

@@ -113,7 +113,12 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 34] = [
+const COUNTERS: [(&str, &str); 36] = [
+    ("ghostcast_jobs_enqueued_total", "Jobs that were asked for, by kind"),
+    (
+        "ghostcast_job_attempts_total",
+        "Attempts of jobs that have ended, by kind and outcome",
+    ),
     (
         "ghostcast_renderers_ended_total",
         "Pages that were ended because they took more memory than they may",
@@ -291,7 +296,11 @@ const GAUGES: [(&str, &str); 12] = [
 /// Gauges that have no value without their labels.
 const LABELLED: [&str; 1] = ["ghostcast_sessions_by_state"];
 
-const HISTOGRAMS: [(&str, &str); 3] = [
+const HISTOGRAMS: [(&str, &str); 4] = [
+    (
+        "ghostcast_job_duration_seconds",
+        "Time of one attempt of a job, by kind",
+    ),
     (
         "ghostcast_stage_seconds",
         "Time of one picture in a stage of the pipeline",

@@ -198,7 +198,6 @@ impl Jobs {
                 format!("{label} is not connected: the user has to log in first."),
             )
         };
-        let message = message.to_owned();
         Err(JobError { kind, message })
     }
 

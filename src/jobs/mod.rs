@@ -38,6 +38,7 @@ use crate::model::Queue;
 use crate::session::Manager;
 use crate::store::Registry;
 
+pub use crate::store::{JobFilter, Lookup};
 pub use connections::{Started, Verified};
 pub use news::{JobNews, News, UserEvent, UserNews};
 pub use notes::{Finalised, NoteOrder, NotePatch};

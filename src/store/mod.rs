@@ -103,7 +103,9 @@ enum Change {
 }
 
 /// What is done to the file in one transaction with what else is ordered at the time.
-struct Work(Box<dyn Fn(&rusqlite::Transaction<'_>) -> Result<(), Failure> + Send>);
+struct Work(Box<Doing>);
+
+type Doing = dyn Fn(&rusqlite::Transaction<'_>) -> Result<(), Failure> + Send;
 
 impl std::fmt::Debug for Work {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -15,10 +15,9 @@ use super::super::access::Caller;
 use super::super::body::{JsonBody, Params};
 use super::super::status::ErrorBody;
 use crate::error::Error;
-use crate::jobs::{Started, UserEvent, Verified};
+use crate::jobs::{Lookup, Started, UserEvent, Verified};
 use crate::model::{Connection, ConnectionStatus, Right};
 use crate::session::Invite;
-use crate::store::Lookup;
 
 pub(super) fn routes() -> Router<Doors> {
     Router::new()

@@ -24,9 +24,8 @@ use super::Doors;
 use super::body::{JsonBody, Params};
 use super::status::ErrorBody;
 use crate::error::Error;
-use crate::jobs::{JobNews, JobOrder, Jobs};
+use crate::jobs::{JobFilter, JobNews, JobOrder, Jobs};
 use crate::model::{Job, JobState};
-use crate::store::JobFilter;
 
 pub(super) use self::connections::*;
 pub(super) use self::notes::*;
