@@ -8,6 +8,7 @@ mod clock;
 pub mod driver;
 mod error;
 mod flow;
+mod offered;
 mod output;
 pub mod peer;
 pub mod receiver;

@@ -34,18 +34,11 @@ use str0m::{Candidate, IceConnectionState, Input, Rtc, RtcConfig};
 use super::clock::RtpClock;
 pub use super::error::{Error, Lost};
 use super::flow::Flow;
+pub use super::offered::Offered;
 pub use super::output::{Event, Output, Rate, Transmit, Transport, Written};
 use super::sdp;
 pub use super::sdp::SDP_BYTES_MAX;
 use crate::media::AccessUnit;
-
-/// An offer on its way to the other side; [`Offered::accept`] turns the answer into a peer that
-/// connects.
-pub struct Offered {
-    peer: Peer,
-    sdp: String,
-    pending: SdpPendingOffer,
-}
 
 /// A send-only H.264 video peer. See the module's documentation.
 pub struct Peer {
@@ -82,22 +75,6 @@ enum State {
     /// Connected once, and on the way to another path.
     Restarting,
     Over,
-}
-
-impl Offered {
-    /// The session description to send.
-    pub fn sdp(&self) -> &str {
-        &self.sdp
-    }
-
-    /// Takes the answer.
-    pub fn accept(self, answer: &str) -> Result<Peer, Error> {
-        let Self {
-            mut peer, pending, ..
-        } = self;
-        peer.accept(pending, answer)?;
-        Ok(peer)
-    }
 }
 
 impl Peer {
@@ -227,7 +204,7 @@ impl Peer {
         self.accept(pending, answer)
     }
 
-    fn accept(&mut self, pending: SdpPendingOffer, answer: &str) -> Result<(), Error> {
+    pub(super) fn accept(&mut self, pending: SdpPendingOffer, answer: &str) -> Result<(), Error> {
         let answer = sdp::without_hostnames(answer).ok_or(Error::TooLong)?;
         let answer =
             SdpAnswer::from_sdp_string(&answer).map_err(|source| Error::Parse { source })?;
@@ -543,14 +520,6 @@ impl fmt::Debug for Peer {
         f.debug_struct("Peer")
             .field("state", &self.state)
             .field("local", &self.local)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Offered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Offered")
-            .field("peer", &self.peer)
             .finish_non_exhaustive()
     }
 }
