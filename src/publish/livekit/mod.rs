@@ -13,10 +13,10 @@
 //!
 //! While there is no connection the feed is read and discarded, and says that nobody watches.
 
+mod handshake;
 mod signalling;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -27,15 +27,15 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info, info_span, warn};
 use uuid::Uuid;
 
+use self::handshake::Ready;
 use self::signalling::Signalling;
 use super::Feed;
 use crate::error::Chain;
-use crate::livekit::signal::{self, Event, Leave, Published, Track};
-use crate::livekit::{Company, Minter, Signal, conventions};
+use crate::livekit::signal::{self, Leave};
+use crate::livekit::{Company, Minter, Signal};
 use crate::model::{Secret, Size};
-use crate::rtc::driver::Watch;
-use crate::rtc::peer::{self, Offered, Rate};
-use crate::rtc::{Command, Driver, End, Peer, sockets};
+use crate::rtc::peer::Rate;
+use crate::rtc::{End, sockets};
 
 /// Where and how to publish.
 #[derive(Debug, Clone)]
@@ -212,21 +212,6 @@ enum Outcome {
     Retry(String),
     /// Not worth another try.
     Permanent(String),
-}
-
-/// A track that may send, and what the server said meanwhile.
-struct Ready {
-    published: Published,
-    driver: Driver,
-    commands: mpsc::Sender<Command>,
-    watched: bool,
-}
-
-/// What was heard during the handshake.
-#[derive(Default)]
-struct Heard {
-    candidates: Vec<String>,
-    watched: bool,
 }
 
 impl Actor {
@@ -409,84 +394,6 @@ impl Context {
             self.options.credentials = Credentials::Given(token);
         }
     }
-
-    /// Announces the track, then offers it: the server drops what it does not know of.
-    async fn handshake(&self, signal: &mut Signal) -> Result<Ready, Outcome> {
-        let options = &self.options;
-        let wanted = self.wanted.borrow().clone();
-        let rate = options.rate;
-        let cid = Uuid::new_v4().to_string();
-        let mut heard = Heard::default();
-        signal
-            .add_track(&Track {
-                cid: cid.clone(),
-                name: conventions::TRACK_NAME.to_owned(),
-                width: options.size.width,
-                height: options.size.height,
-                bitrate: u32::try_from(rate.target).unwrap_or(u32::MAX),
-                muted: wanted.paused,
-            })
-            .await;
-        let published = within(heard.published(signal, &cid), "publish the track").await?;
-        let remote = resolve(&options.url).await;
-        let bound = sockets::bind(&options.sockets, remote).map_err(|error| retry(&error))?;
-        let stream_id = conventions::AGENT_NAME;
-        let offered = Peer::offer(Instant::now(), &bound.local, rate, stream_id, &cid)
-            .map_err(|error| retry(&error))?;
-        signal.offer(offered.sdp()).await;
-        let answer = within(heard.answer(signal), "answer the offer").await?;
-        let peer = accept(offered, &answer, &heard).map_err(|error| retry(&error))?;
-        let (driver, commands) = Driver::new(peer, bound, Watch::Told, CONNECT_WITHIN);
-        debug!(
-            sid = published.sid(),
-            watched = heard.watched,
-            "track published"
-        );
-        Ok(Ready {
-            published,
-            driver,
-            commands,
-            watched: heard.watched,
-        })
-    }
-}
-
-impl Heard {
-    async fn published(&mut self, signal: &mut Signal, cid: &str) -> Result<Published, Outcome> {
-        loop {
-            match self.next(signal).await? {
-                Event::TrackPublished(published) if published.cid() == cid => return Ok(published),
-                _ => {}
-            }
-        }
-    }
-
-    async fn answer(&mut self, signal: &mut Signal) -> Result<String, Outcome> {
-        loop {
-            if let Event::Answer { sdp } = self.next(signal).await? {
-                return Ok(sdp);
-            }
-        }
-    }
-
-    /// The next event, unless it ends the handshake; keeps what is needed after it.
-    async fn next(&mut self, signal: &mut Signal) -> Result<Event, Outcome> {
-        let event = signal.next().await;
-        match &event {
-            Event::Candidate { candidate } if self.candidates.len() < CANDIDATES_MAX => {
-                self.candidates.push(candidate.clone());
-            }
-            Event::Watched { watched, .. } => self.watched = *watched,
-            Event::Refused { message } => {
-                let reason = format!("LiveKit does not let us publish: {message}");
-                return Err(Outcome::Permanent(reason));
-            }
-            Event::Leave(leave) => return Err(left(*leave)),
-            Event::Closed { reason } => return Err(Outcome::Retry(lost_signalling(reason))),
-            _ => {}
-        }
-        Ok(event)
-    }
 }
 
 /// Runs `work` while the feed is read and discarded. `None` when all is over.
@@ -502,32 +409,6 @@ async fn aside<T>(
         () = discard => None,
         done = work => Some(done),
     }
-}
-
-/// Bounds one step of the handshake.
-async fn within<T>(
-    step: impl Future<Output = Result<T, Outcome>>,
-    what: &str,
-) -> Result<T, Outcome> {
-    let late = |_| Err(Outcome::Retry(format!("LiveKit did not {what} in time")));
-    timeout(STEP_WITHIN, step).await.unwrap_or_else(late)
-}
-
-fn accept(offered: Offered, answer: &str, heard: &Heard) -> Result<Peer, peer::Error> {
-    let mut peer = offered.accept(answer)?;
-    for candidate in &heard.candidates {
-        if let Err(error) = peer.add_remote_candidate(candidate) {
-            debug!(error = %Chain(&error), "candidate ignored");
-        }
-    }
-    Ok(peer)
-}
-
-/// An address of the server, to find our own address on the way to it.
-async fn resolve(url: &str) -> Option<IpAddr> {
-    let (host, port) = signal::host_and_port(url)?;
-    let mut found = tokio::net::lookup_host((host, port)).await.ok()?;
-    found.next().map(|address| address.ip())
 }
 
 fn refused_or_lost(error: &signal::Error) -> Outcome {
@@ -571,8 +452,6 @@ fn jitter(pause: Duration) -> Duration {
     pause / 2 + (pause / 2).mul_f64(f64::from(dice) / f64::from(u32::MAX))
 }
 
-/// Bounds each answer of the server during the handshake; it takes milliseconds.
-const STEP_WITHIN: Duration = Duration::from_secs(5);
 /// Bounds the way to a media connection; it takes about 0.1 s where UDP passes.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// The pause before another connection doubles from the one to the other: short enough at its
@@ -586,5 +465,3 @@ const BACKOFF_RESET_AFTER: Duration = Duration::from_secs(15);
 const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Reports of the driver that may wait for the signalling: a path is lost every few seconds at most.
 const REPORTS_MAX: usize = 8;
-/// Candidates kept during the handshake; a server sends a handful.
-const CANDIDATES_MAX: usize = 32;
