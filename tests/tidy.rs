@@ -159,7 +159,7 @@ const ENGINES: [(&str, &[&str]); 34] = [
     ),
     ("openh264_sys2", &["media/encode/openh264.rs"]),
     ("png", &["media/decode.rs"]),
-    ("prost", &["api/grpc/"]),
+    ("prost", &["api/grpc/", "livekit/data.rs"]),
     ("prost_types", &["api/grpc/"]),
     ("reqwest", &["cli/client.rs", "validate/http.rs", "vision/"]),
     ("rmcp", &["api/mcp/"]),

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use livekit_protocol as proto;
 
+use super::conventions;
+
 /// How many there are. Whoever is hidden from others is not known of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Company {
@@ -13,13 +15,68 @@ pub struct Company {
     pub agents: usize,
 }
 
+/// Somebody in the room who may send data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Participant {
+    /// What the room knows them by. No two of a room have the same.
+    pub identity: String,
+    /// What they are shown as; it may be empty, and need not be true.
+    pub name: String,
+    /// Whether whoever let them into the room made them one who may drive.
+    pub is_controller: bool,
+}
+
 /// Keeps count of them.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    /// Whether somebody is an agent, by the server's id of the participant.
-    there: HashMap<String, bool>,
+    /// Who is there, by the server's id of the participant.
+    there: HashMap<String, Present>,
     /// Our own id, which is not counted.
     own: String,
+}
+
+/// Somebody who is there.
+#[derive(Debug, PartialEq, Eq)]
+struct Present {
+    identity: String,
+    is_agent: bool,
+    /// Whether what is said of them has ever been theirs to say.
+    names_itself: bool,
+    sends: Option<Participant>,
+}
+
+impl Present {
+    fn new(info: &proto::ParticipantInfo, before: Option<&Self>) -> Self {
+        let may = info.permission.clone().unwrap_or_default();
+        let was_theirs = before.is_some_and(|before| before.names_itself);
+        let names_itself = was_theirs || may.can_update_metadata;
+        let sends = may.can_publish_data.then(|| Participant {
+            identity: info.identity.clone(),
+            name: info.name.clone(),
+            is_controller: !names_itself && is_controller(info),
+        });
+        Self {
+            identity: info.identity.clone(),
+            is_agent: info.kind() == proto::participant_info::Kind::Agent,
+            names_itself,
+            sends,
+        }
+    }
+}
+
+/// Whether a participant's attributes, or its metadata, say so.
+fn is_controller(info: &proto::ParticipantInfo) -> bool {
+    let says = |role: &str| role == conventions::ROLE_CONTROLLER;
+    if let Some(role) = info.attributes.get(conventions::ATTRIBUTE_ROLE) {
+        return says(role);
+    }
+    // Most say nothing of it, and what they say may be long.
+    if !info.metadata.contains(conventions::ATTRIBUTE_ROLE) {
+        return false;
+    }
+    let metadata: serde_json::Value = serde_json::from_str(&info.metadata).unwrap_or_default();
+    let role = metadata.get(conventions::ATTRIBUTE_ROLE);
+    role.and_then(serde_json::Value::as_str).is_some_and(says)
 }
 
 impl Roster {
@@ -34,29 +91,40 @@ impl Roster {
         roster
     }
 
-    /// Takes what the server tells of some of them; answers whether the count is another one.
+    /// Takes what the server tells of some of them; answers whether anything of it is news.
     pub(super) fn note(&mut self, participants: &[proto::ParticipantInfo]) -> bool {
-        let before = self.company();
-        for participant in participants {
-            if participant.sid == self.own {
+        let mut is_news = false;
+        for info in participants {
+            if info.sid == self.own {
                 continue;
             }
-            if participant.state() == proto::participant_info::State::Disconnected {
-                self.there.remove(&participant.sid);
+            if info.state() == proto::participant_info::State::Disconnected {
+                is_news |= self.there.remove(&info.sid).is_some();
             } else {
-                let is_agent = participant.kind() == proto::participant_info::Kind::Agent;
-                self.there.insert(participant.sid.clone(), is_agent);
+                if !self.there.contains_key(&info.sid) {
+                    // That another of this identity has gone is not always told.
+                    self.there.retain(|_, it| it.identity != info.identity);
+                }
+                let present = Present::new(info, self.there.get(&info.sid));
+                is_news |= self.there.get(&info.sid) != Some(&present);
+                self.there.insert(info.sid.clone(), present);
             }
         }
-        self.company() != before
+        is_news
     }
 
     pub(super) fn company(&self) -> Company {
-        let agents = self.there.values().filter(|is_agent| **is_agent).count();
+        let agents = self.there.values().filter(|there| there.is_agent).count();
         Company {
             people: self.there.len() - agents,
             agents,
         }
+    }
+
+    /// Those who may send data.
+    pub(super) fn senders(&self) -> Vec<Participant> {
+        let senders = self.there.values();
+        senders.filter_map(|there| there.sends.clone()).collect()
     }
 }
 
@@ -70,6 +138,7 @@ mod tests {
     fn people_and_agents_come_and_go() {
         let one = |sid: &str, kind: Kind, state: State| proto::ParticipantInfo {
             sid: sid.to_owned(),
+            identity: sid.to_owned(),
             kind: kind as i32,
             state: state as i32,
             ..proto::ParticipantInfo::default()
@@ -90,5 +159,64 @@ mod tests {
         assert!(roster.note(&[caller(State::Disconnected)]));
         assert!(!roster.note(&[caller(State::Disconnected)]), "it is gone");
         assert_eq!(roster.company(), company(0, 1));
+        let again = proto::ParticipantInfo {
+            identity: "agent".to_owned(),
+            ..one("another", Kind::Agent, State::Active)
+        };
+        roster.note(&[again]);
+        assert_eq!(roster.company(), company(0, 1), "one is there once");
+    }
+
+    #[test]
+    fn a_role_is_whose_who_cannot_give_it_to_themselves() {
+        let permission = |can_publish_data, can_update_metadata| proto::ParticipantPermission {
+            can_publish_data,
+            can_update_metadata,
+            ..proto::ParticipantPermission::default()
+        };
+        let one = |permission, role: &str, metadata: &str| proto::ParticipantInfo {
+            sid: "PA_1".to_owned(),
+            identity: "ada".to_owned(),
+            metadata: metadata.to_owned(),
+            attributes: HashMap::from([("browser.role".to_owned(), role.to_owned())]),
+            permission: Some(permission),
+            ..proto::ParticipantInfo::default()
+        };
+        let in_metadata = |metadata: &str| proto::ParticipantInfo {
+            attributes: HashMap::new(),
+            ..one(permission(true, false), "", metadata)
+        };
+        let role = "controller";
+        for (info, expected) in [
+            (one(permission(true, false), role, ""), Some(true)),
+            (one(permission(true, false), "watcher", ""), Some(false)),
+            (one(permission(true, true), role, ""), Some(false)),
+            (one(permission(false, false), role, ""), None),
+            (in_metadata(r#"{"browser.role":"controller"}"#), Some(true)),
+            (
+                in_metadata(r#"{"browser.role":["controller"]}"#),
+                Some(false),
+            ),
+            (in_metadata("browser.role = controller"), Some(false)),
+            (
+                one(
+                    permission(true, false),
+                    "",
+                    r#"{"browser.role":"controller"}"#,
+                ),
+                Some(false),
+            ),
+        ] {
+            let mut roster = Roster::default();
+            assert!(roster.note(std::slice::from_ref(&info)));
+            assert!(!roster.note(std::slice::from_ref(&info)), "it is the same");
+            let found = roster.senders().first().map(|sender| sender.is_controller);
+            assert_eq!(found, expected, "{info:?}");
+        }
+        let mut roster = Roster::default();
+        roster.note(&[one(permission(true, true), role, "")]);
+        roster.note(&[one(permission(true, false), role, "")]);
+        let said_by_themselves = roster.senders()[0].is_controller;
+        assert!(!said_by_themselves, "what was their own to say stays so");
     }
 }

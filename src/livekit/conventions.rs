@@ -22,6 +22,21 @@ pub const ATTRIBUTE_CONTROL: &str = "browser.control";
 /// Own attribute: the session's id.
 pub const ATTRIBUTE_SESSION: &str = "browser.session";
 
+/// Own attribute: what the person is called who has the wheel; none where none has.
+pub const ATTRIBUTE_DRIVER: &str = "browser.driver";
+
+/// Attribute of a participant, or key of its metadata: what it may do with the browser.
+pub(super) const ATTRIBUTE_ROLE: &str = "browser.role";
+/// That of one who may drive it.
+pub(super) const ROLE_CONTROLLER: &str = "controller";
+
+/// Topics of what a person does on the page: our own, and that of LiveKit's browser plugin.
+pub const INPUT_TOPICS: [&str; 2] = ["browser.input", "browser-input"];
+/// Topics of what all in the room are told, as that plugin has them: the page's address, and who has the wheel.
+pub const TOPIC_URL: &str = "browser-url";
+/// See [`TOPIC_URL`].
+pub const TOPIC_FOCUS: &str = "browser-focus";
+
 /// The participant kind. A standard participant is taken for the user by the agents framework.
 pub(super) const KIND: &str = "agent";
 /// What the participant may publish.

@@ -4,10 +4,11 @@
 pub mod audience;
 mod company;
 pub mod conventions;
+pub mod data;
 pub mod place;
 pub mod signal;
 pub mod token;
 
-pub use company::Company;
+pub use company::{Company, Participant};
 pub use signal::Signal;
 pub use token::Minter;

@@ -7,13 +7,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use livekit_protocol as proto;
-use livekit_signaling::{SignalClient, SignalError, SignalEvent, SignalEvents, SignalOptions};
+use livekit_signaling::{
+    CLIENT_PROTOCOL_DEFAULT, SignalClient, SignalError, SignalEvent, SignalEvents, SignalOptions,
+};
 use proto::signal_request::Message as Request;
 use proto::signal_response::Message as Response;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::company::{Company, Roster};
+use super::company::{Company, Participant, Roster};
 use crate::model::Secret;
 
 /// What may go wrong with the signalling connection.
@@ -123,8 +125,8 @@ pub enum Event {
         /// Whether any quality of it is subscribed.
         watched: bool,
     },
-    /// Others came or went.
-    Company(Company),
+    /// Others came or went, or may do something else. [`Signal::company`] and [`Signal::senders`] tell.
+    Company,
     /// A moderator muted or unmuted a track.
     Muted {
         /// The server's id of it.
@@ -169,16 +171,21 @@ pub struct Signal {
     client: SignalClient,
     events: SignalEvents,
     roster: Roster,
+    hears_data: bool,
 }
 
 /// Joins the room that the token is for.
 pub(super) async fn connect(
     url: &str,
     token: &Secret,
-    auto_subscribe: bool,
+    is_audience: bool,
 ) -> Result<(SignalClient, proto::JoinResponse, SignalEvents), Error> {
     let mut options = SignalOptions::default();
-    options.auto_subscribe = auto_subscribe;
+    options.auto_subscribe = is_audience;
+    // One who publishes hears others' data by the connection that there is anyway.
+    options.single_peer_connection = !is_audience;
+    // Calls come as packets then, and not as streams.
+    options.client_protocol = CLIENT_PROTOCOL_DEFAULT;
     options.adaptive_stream = false;
     options.protocol_version = PROTOCOL_VERSION;
     // Trailers in video packets would need a media stack that strips them.
@@ -196,6 +203,7 @@ impl Signal {
             client,
             events,
             roster: Roster::new(&join),
+            hears_data: !join.subscriber_primary,
         })
     }
 
@@ -215,7 +223,7 @@ impl Signal {
             };
             if let Response::Update(update) = &*message {
                 if self.roster.note(&update.participants) {
-                    return Event::Company(self.roster.company());
+                    return Event::Company;
                 }
                 continue;
             }
@@ -228,6 +236,17 @@ impl Signal {
     /// Who is in the room beside us.
     pub fn company(&self) -> Company {
         self.roster.company()
+    }
+
+    /// Those of them who may send data.
+    pub fn senders(&self) -> Vec<Participant> {
+        self.roster.senders()
+    }
+
+    /// Whether others' data comes by the connection that we publish by. A server that knows no single
+    /// connection sends it by another one to whoever may subscribe.
+    pub const fn hears_data(&self) -> bool {
+        self.hears_data
     }
 
     /// Asks to publish a track; [`Event::TrackPublished`] answers.

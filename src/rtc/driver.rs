@@ -71,6 +71,8 @@ pub enum Command {
     RestartPath,
     /// Whether anybody watches; only under [`Watch::Told`].
     SetWatched(bool),
+    /// Send a message beside the media. It is lost where no channel takes it now.
+    Send(Vec<u8>),
 }
 
 /// What a driver tells while it runs.
@@ -84,6 +86,8 @@ pub enum Report {
         /// The session description to send.
         offer: String,
     },
+    /// A message has come beside the media.
+    Message(Vec<u8>),
 }
 
 /// Who decides whether somebody watches.
@@ -263,6 +267,7 @@ impl Driver {
                     self.is_narrow = limit.is_some();
                     source.set_bandwidth(limit);
                 }
+                Output::Event(Event::Message(message)) => report(Report::Message(message)),
             }
         }
     }
@@ -299,6 +304,13 @@ impl Driver {
             }
             Command::RestartPath => self.peer.restart_path(),
             Command::SetWatched(watched) => self.set_watched(watched, source),
+            Command::Send(message) => {
+                let now = Instant::now();
+                if !self.peer.send(now, &message) {
+                    debug!(bytes = message.len(), "no channel takes a message");
+                }
+                self.peer.handle_timeout(now);
+            }
         }
     }
 

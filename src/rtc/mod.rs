@@ -5,6 +5,7 @@
 //! The only module that names the WebRTC engine; its types do not leave it.
 
 mod clock;
+mod data;
 pub mod driver;
 mod error;
 mod flow;

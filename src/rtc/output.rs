@@ -70,6 +70,8 @@ pub enum Event {
     KeyframeRequested,
     /// The bits a second that the path carries; `None` when it knows no limit.
     Bandwidth(Option<u64>),
+    /// A message has come beside the media.
+    Message(Vec<u8>),
 }
 
 /// What became of an access unit.

@@ -1,4 +1,4 @@
-//! [`Peer`]: one send-only H.264 video peer, without a socket, a clock or a task.
+//! [`Peer`]: one H.264 video peer that only sends media, without a socket, a clock or a task.
 //!
 //! Whoever drives it follows one rule: after every call that changes it, [`Peer::poll`] until
 //! [`Output::Timeout`], and only then the next change.
@@ -32,6 +32,7 @@ use str0m::rtp::Extension;
 use str0m::{Candidate, IceConnectionState, Input, Rtc, RtcConfig};
 
 use super::clock::RtpClock;
+use super::data::Channels;
 pub use super::error::{Error, Lost};
 use super::flow::Flow;
 pub use super::offered::Offered;
@@ -48,6 +49,7 @@ pub struct Peer {
     payload_type: Option<Pt>,
     /// Addresses that the other side may send to; the socket's own address is unknown to it.
     local: Vec<SocketAddr>,
+    channels: Channels,
     clock: RtpClock,
     flow: Flow,
     events: VecDeque<Event>,
@@ -96,7 +98,9 @@ impl Peer {
             Some(track_id.to_owned()),
             None,
         );
+        let channels = Channels::offer(&mut api);
         let (offer, pending) = api.apply().expect("a media section was just added");
+        peer.channels = channels;
         peer.mid = Some(mid);
         peer.is_offerer = true;
         peer.tcp_at = Some(now + TCP_AFTER);
@@ -152,6 +156,7 @@ impl Peer {
             mid: None,
             payload_type: None,
             local: local.to_vec(),
+            channels: Channels::default(),
             clock: RtpClock::new(now),
             flow: Flow::new(rate.target),
             events: VecDeque::new(),
@@ -296,6 +301,12 @@ impl Peer {
         Written::Sent
     }
 
+    /// Sends a message beside the media; `false` when it cannot be sent now, and never will be.
+    pub fn send(&mut self, now: Instant, message: &[u8]) -> bool {
+        self.now = now;
+        self.channels.send(&mut self.rtc, message)
+    }
+
     /// The next thing to do. Never endless: it ends with [`Output::Timeout`].
     pub fn poll(&mut self) -> Output {
         loop {
@@ -373,7 +384,10 @@ impl Peer {
                 self.report_bandwidth();
             }
             Engine::Closed => self.end(Lost::Closed),
-            _ => {}
+            other => {
+                let message = self.channels.message(other);
+                self.events.extend(message.map(Event::Message));
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use super::studio::Studio;
 use super::supervise::Supervisor;
 use crate::config;
 use crate::error::Error;
-use crate::livekit::{Company, Minter, place};
+use crate::livekit::{Company, Minter, conventions, place};
 use crate::model::session::LiveKitStatus;
 use crate::model::{Secret, SessionSpec, Size, ViewerId};
 use crate::publish::{FeedId, livekit, whep};
@@ -88,6 +88,7 @@ impl Outlets {
             size: self.settings.size,
             rate: self.rate(),
             sockets: self.sockets(None)?,
+            topics: &conventions::INPUT_TOPICS,
         };
         let feed = self.studio.subscribe();
         self.livekit_feed = Some(feed.id());
@@ -103,6 +104,11 @@ impl Outlets {
     /// Who is in the room beside the browser; none for a session without LiveKit.
     pub(super) fn company(&self) -> Option<watch::Receiver<Company>> {
         self.livekit.as_ref().map(livekit::Publisher::company)
+    }
+
+    /// The way to and from those in the room; none for a session without LiveKit.
+    pub(super) fn talk(&self) -> Option<livekit::Talk> {
+        self.livekit.as_ref().map(livekit::Publisher::talk)
     }
 
     /// Tries to reach LiveKit at once.

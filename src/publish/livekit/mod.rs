@@ -15,8 +15,10 @@
 
 mod handshake;
 mod signalling;
+mod talk;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -29,13 +31,15 @@ use uuid::Uuid;
 
 use self::handshake::Ready;
 use self::signalling::Signalling;
+pub use self::talk::Talk;
+use self::talk::{Ear, channel};
 use super::Feed;
 use crate::error::Chain;
 use crate::livekit::signal::{self, Leave};
-use crate::livekit::{Company, Minter, Signal};
+use crate::livekit::{Company, Minter, Participant, Signal};
 use crate::model::{Secret, Size};
 use crate::rtc::peer::Rate;
-use crate::rtc::{End, sockets};
+use crate::rtc::{End, Report, sockets};
 
 /// Where and how to publish.
 #[derive(Debug, Clone)]
@@ -50,6 +54,8 @@ pub struct Options {
     pub rate: Rate,
     /// Where media sockets live.
     pub sockets: sockets::Config,
+    /// The topics of data that is heard.
+    pub topics: &'static [&'static str],
 }
 
 /// What lets us into the room.
@@ -88,6 +94,7 @@ pub struct Publisher {
     wanted: watch::Sender<Wanted>,
     state: watch::Receiver<State>,
     company: watch::Receiver<Company>,
+    talk: Talk,
     cancel: CancellationToken,
 }
 
@@ -112,6 +119,8 @@ pub fn start(
     let (wanted, wanted_seen) = watch::channel(Wanted::default());
     let (state, state_seen) = watch::channel(State::Connecting);
     let (company, company_seen) = watch::channel(Company::default());
+    let (senders, senders_seen) = watch::channel(Vec::new());
+    let (talk, ear) = channel(options.topics, senders_seen);
     let cancel = cancel.child_token();
     let actor = Actor {
         feed,
@@ -122,6 +131,8 @@ pub fn start(
             wanted: wanted_seen,
             state,
             company,
+            senders,
+            ear: Arc::new(ear),
             tokens_taken: 0,
         },
     };
@@ -130,6 +141,7 @@ pub fn start(
         wanted,
         state: state_seen,
         company: company_seen,
+        talk,
         cancel,
     }
 }
@@ -175,6 +187,11 @@ impl Publisher {
         self.company.clone()
     }
 
+    /// The way to and from the participants.
+    pub fn talk(&self) -> Talk {
+        self.talk.clone()
+    }
+
     /// Leaves the room and ends; takes at most about a second.
     pub async fn close(&self) {
         self.cancel.cancel();
@@ -197,6 +214,8 @@ struct Context {
     wanted: watch::Receiver<Wanted>,
     state: watch::Sender<State>,
     company: watch::Sender<Company>,
+    senders: watch::Sender<Vec<Participant>>,
+    ear: Arc<Ear>,
     /// How many of the owner's tokens have been taken over.
     tokens_taken: u64,
 }
@@ -341,12 +360,17 @@ impl Actor {
             commands,
             watched,
         } = ready;
-        context.company.send_replace(signal.company());
+        context.see_who_is_there(signal);
+        context.ear.line().lead(Some(commands.clone()));
+        let ear = Arc::clone(&context.ear);
         let (reports, reported) = mpsc::channel(REPORTS_MAX);
         let media = async {
             // A report that finds no place is late by seconds. Of a lost path the driver's own bound
             // is the end; a path that came back is told with the next change.
-            let report = move |report| drop(reports.try_send(report));
+            let report = move |report| match report {
+                Report::Message(message) => ear.hear(Instant::now(), &message),
+                report => drop(reports.try_send(report)),
+            };
             let end = driver.run(feed, &stop, report).await;
             if matches!(end, End::Lost { .. }) {
                 sleep(LAST_WORDS).await;
@@ -370,6 +394,7 @@ impl Actor {
             outcome
         };
         let (end, outcome) = tokio::join!(media, signalling);
+        self.context.be_alone();
         match (outcome, end) {
             (Some(outcome), _) => outcome,
             (None, End::Cancelled | End::SessionOver) => Outcome::Over,
@@ -383,6 +408,31 @@ impl Actor {
 impl Context {
     fn set_state(&self, state: State) {
         self.state.send_replace(state);
+    }
+
+    /// Tells who is in the room now.
+    fn see_who_is_there(&self, signal: &Signal) {
+        let (company, senders) = (signal.company(), signal.senders());
+        debug!(?company, "who is in the room");
+        let replace = |known: &mut Company| std::mem::replace(known, company) != company;
+        self.company.send_if_modified(replace);
+        // What nobody hears is said by nobody.
+        let senders = if signal.hears_data() {
+            senders
+        } else {
+            Vec::new()
+        };
+        self.senders.send_if_modified(|known| {
+            let is_news = *known != senders;
+            *known = senders;
+            is_news
+        });
+    }
+
+    /// Nobody is heard any more, and nobody is told anything.
+    fn be_alone(&self) {
+        self.ear.line().lead(None);
+        self.senders.send_replace(Vec::new());
     }
 
     /// Joins with the owner's token, if there is one that came after all others.

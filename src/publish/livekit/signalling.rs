@@ -73,6 +73,8 @@ impl Signalling<'_> {
                 self.context.set_state(State::Reconnecting { reason });
                 self.signal.offer(&offer).await;
             }
+            // Heard where it arrives.
+            Report::Message(_) => {}
         }
     }
 
@@ -85,9 +87,8 @@ impl Signalling<'_> {
                 self.tell_watched(paused).await;
                 None
             }
-            Event::Company(company) => {
-                debug!(?company, "who is in the room");
-                self.context.company.send_replace(company);
+            Event::Company => {
+                self.context.see_who_is_there(self.signal);
                 None
             }
             Event::Candidate { candidate } => {
