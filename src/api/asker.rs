@@ -25,6 +25,7 @@ pub(super) async fn known(State(doors): State<Doors>, request: Request, next: Ne
             .map(str::to_owned),
         token: label(request.extensions().get()),
         lending: lending(request.extensions().get()),
+        seat: None,
     };
     asker.scope(next.run(request)).await
 }

@@ -113,7 +113,7 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 36] = [
+const COUNTERS: [(&str, &str); 37] = [
     ("ghostcast_jobs_enqueued_total", "Jobs that were asked for, by kind"),
     (
         "ghostcast_job_attempts_total",
@@ -180,6 +180,10 @@ const COUNTERS: [(&str, &str); 36] = [
     (
         "ghostcast_control_changes_total",
         "Times that the wheel got another owner, or a person was asked for, by cause",
+    ),
+    (
+        "ghostcast_room_messages_total",
+        "Messages of participants of LiveKit rooms, and to them, by what became of them",
     ),
     (
         "ghostcast_http_requests_total",

@@ -20,6 +20,8 @@ pub enum Door {
     Mcp,
     /// gRPC.
     Grpc,
+    /// LiveKit: somebody in the room.
+    Room,
     /// None: the service does it by itself, as it opens a session's first page.
     Service,
 }
@@ -33,10 +35,12 @@ pub struct Asker {
     pub address: Option<IpAddr>,
     /// What their program calls itself.
     pub program: Option<String>,
-    /// What the token is called that they came with.
+    /// What the token is called that they came with; of one in the room, what it knows them by.
     pub token: Option<String>,
     /// What the links hang on that they have made.
     pub lending: Lending,
+    /// The seat of a person who drives; none for agents.
+    pub seat: Option<String>,
 }
 
 /// What the links hang on that somebody has made.
@@ -69,6 +73,7 @@ impl Asker {
             program: None,
             token: None,
             lending: Lending::default(),
+            seat: None,
         }
     }
 

@@ -33,6 +33,26 @@ const RECOVER_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long a caller waits for the disk of a recording.
 const DISK_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// A session for whoever shall not keep it alive.
+pub(super) struct Distant {
+    handle: SessionHandle,
+    requests: mpsc::WeakSender<Request>,
+}
+
+impl Distant {
+    /// The session, while somebody else holds it.
+    pub(super) fn near(&self) -> Option<SessionHandle> {
+        let mut handle = self.handle.clone();
+        handle.requests = self.requests.upgrade()?;
+        Some(handle)
+    }
+
+    /// Its record and its wheel, which are there without it too.
+    pub(super) const fn seen(&self) -> &SessionHandle {
+        &self.handle
+    }
+}
+
 /// A session, to hold and to ask. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SessionHandle {
@@ -69,6 +89,16 @@ impl SessionHandle {
         self.secrets.must_have_room(wanted.secrets.keys())?;
         self.secrets.learn(&wanted.secrets);
         self.keeping.learn(&wanted.secrets).await
+    }
+
+    /// The session for whoever shall not keep it alive.
+    pub(super) fn distant(&self) -> Distant {
+        let mut handle = self.clone();
+        let requests = std::mem::replace(&mut handle.requests, mpsc::channel(1).0);
+        Distant {
+            handle,
+            requests: requests.downgrade(),
+        }
     }
 
     /// Notes that somebody used the session.

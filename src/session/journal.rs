@@ -179,6 +179,7 @@ mod tests {
             program: None,
             token: Some("ops".to_owned()),
             lending: Lending::default(),
+            seat: None,
         };
         journal.ended(Some(&asker), "a", "click", &result);
         journal.ended(None, "b", &"y".repeat(1_000), &result);

@@ -40,6 +40,7 @@ pub mod queue;
 mod remains;
 mod remembered;
 mod request;
+mod room;
 mod script;
 mod selector;
 mod service;

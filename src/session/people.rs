@@ -51,11 +51,14 @@ pub(super) fn ask(
         .with("expires_at", request.expires_at))
 }
 
-/// Whether the agent may act on the page.
-pub(super) fn must_be_agents(wheel: &Wheel) -> Result<(), ActionError> {
+/// Whether the agent may act on the page, or the person of this seat.
+pub(super) fn must_be_agents(wheel: &Wheel, seat: Option<&str>) -> Result<(), ActionError> {
     let Some((who, since)) = wheel.driver() else {
         return Ok(());
     };
+    if seat.is_some_and(|seat| wheel.is_driven_from(seat)) {
+        return Ok(());
+    }
     Err(ActionError::new(
         ActionErrorKind::HumanInControl,
         format!(

@@ -84,6 +84,8 @@ pub(super) struct Client {
     pub(super) lending: Lending,
     /// Whether it is the session itself, which opens its page whoever drives.
     pub(super) is_session: bool,
+    /// The seat of a person who drives.
+    pub(super) seat: Option<String>,
 }
 
 /// What came of an action.
@@ -309,7 +311,7 @@ async fn carry_out(
         Command::WithdrawRequest => return people::withdraw(&kit.wheel),
         // Whoever took the wheel a moment ago has it.
         command if !command.is_passive() && !client.is_session => {
-            people::must_be_agents(&kit.wheel)?
+            people::must_be_agents(&kit.wheel, client.seat.as_deref())?
         }
         _ => {}
     }

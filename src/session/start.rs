@@ -21,6 +21,7 @@ use super::perform::Kit;
 use super::remains::Remains;
 use super::remembered::Remembered;
 use super::request::REQUESTS_MAX;
+use super::room;
 use super::stage::Stage;
 use super::studio::Studio;
 use super::supervise::caught;
@@ -191,7 +192,7 @@ pub(super) async fn start(
     let browser = open_browser(&ground.pool, &spec, &keeping, &gate, &page_events, &tracker);
     let (lease, tabs) = browser.instrument(span.clone()).await?;
     let easel = Easel::new(&lease, record.viewport, &tracker);
-    let room = ground.bus.room(&record.channel())?;
+    let channel = ground.bus.room(&record.channel())?;
     let stage = match stage.take() {
         Some(stage) => stage,
         None => {
@@ -223,6 +224,11 @@ pub(super) async fn start(
         visited: visited.clone(),
         wheel: stage.wheel.clone(),
     };
+    let door = cancel.child_token();
+    if let Some(talk) = stage.outlets.talk() {
+        let room = room::Door::new(handle.distant(), talk).run(door.clone());
+        tracker.spawn(room.instrument(span.clone()));
+    }
     let (kit, sketches) = kit(&config, tabs, gate, stage.studio.clone(), &handle);
     let actor = Actor {
         requested,
@@ -231,7 +237,7 @@ pub(super) async fn start(
         overgrown: ground.overgrown,
         sketches,
         record: record_sender,
-        room,
+        room: channel,
         ledger: handle.ledger.clone(),
         logbook: handle.logbook.clone(),
         visited,
@@ -240,6 +246,7 @@ pub(super) async fn start(
         lease: Some(lease),
         shelf: ground.shelf,
         config,
+        door,
         tracker: tracker.clone(),
         cancel,
     };

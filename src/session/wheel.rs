@@ -1,6 +1,8 @@
 //! The wheel of a session: [`Control`] with a clock, and what the people are called.
 
-use std::collections::{HashMap, VecDeque};
+mod room;
+
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -53,6 +55,8 @@ struct Inner {
 struct State {
     control: Control,
     people: HashMap<Seat, Person>,
+    /// Those of the room who were let drive.
+    permitted: HashSet<String>,
     request: Option<HumanRequest>,
     /// Ends the link by which people come to it.
     request_link: CancellationToken,
@@ -73,6 +77,8 @@ struct Person {
     name: String,
     /// Their open connections.
     sockets: u32,
+    /// What the LiveKit room knows them by, if they are there.
+    identity: Option<String>,
 }
 
 /// Something that has become of the wheel.
@@ -131,6 +137,7 @@ impl Wheel {
             state: Mutex::new(State {
                 control: Control::default(),
                 people: HashMap::new(),
+                permitted: HashSet::new(),
                 request: None,
                 request_link: CancellationToken::new(),
                 since: None,
@@ -198,10 +205,11 @@ impl Wheel {
             None => random(SEAT)?,
         };
         let name = cut(name, NAME_MAX);
-        let person = state
-            .people
-            .entry(seat.clone())
-            .or_insert(Person { name, sockets: 0 });
+        let person = state.people.entry(seat.clone()).or_insert(Person {
+            name,
+            sockets: 0,
+            identity: None,
+        });
         if person.sockets >= SOCKETS_OF_SEAT_MAX {
             return Err(Error::exhausted("this seat has too many connections")
                 .hint("Close the pages that are open of it."));

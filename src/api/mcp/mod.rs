@@ -138,6 +138,7 @@ impl Server {
             program: program.map(|program| format!("{} {}", program.name, program.version)),
             token: asker::label(self.caller(context).ok().as_ref()),
             lending: asker::lending(self.caller(context).ok().as_ref()),
+            seat: None,
         }
     }
 

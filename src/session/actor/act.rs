@@ -246,7 +246,7 @@ impl Work {
         };
         self.acting.unwanted.push(unwanted.boxed());
         let held = match (&asked.action, asked.is_opening) {
-            (Some(action), false) => self.in_others_hands(action),
+            (Some(action), false) => self.in_others_hands(action, &asked.asker),
             _ => None,
         };
         self.acting.asked.insert(id.clone(), asked);
@@ -317,6 +317,7 @@ impl Work {
         let client = Client {
             lending: asked.asker.lending.clone(),
             is_session: asked.is_opening,
+            seat: asked.asker.seat.clone(),
         };
         self.actor.ledger.run(&id);
         if asked.is_opening {

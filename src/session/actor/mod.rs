@@ -75,6 +75,8 @@ pub(super) struct Actor {
     pub(super) lease: Option<Lease>,
     pub(super) shelf: Shelf,
     pub(super) config: Arc<Config>,
+    /// Ends the door by which those in the LiveKit room come.
+    pub(super) door: CancellationToken,
     pub(super) tracker: TaskTracker,
     pub(super) cancel: CancellationToken,
 }
@@ -156,6 +158,7 @@ impl Actor {
         while !work.is_over() {
             work.turn().await;
         }
+        work.actor.door.cancel();
         work.end();
     }
 }
@@ -419,6 +422,7 @@ impl Work {
         if is_awaited {
             self.succession = Succession::Done;
         }
+        self.actor.door.cancel();
         let is_paused = self.machine.is_paused();
         let stage = is_awaited.then(|| self.actor.stage.take(is_paused));
         if let Err(Some(stage)) = reply.send(stage) {

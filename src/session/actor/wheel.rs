@@ -8,6 +8,7 @@ use crate::livekit::conventions;
 use crate::media::cursor::Cue;
 use crate::model::command::{ActionError, ActionRequest};
 use crate::model::{Command, EventBody};
+use crate::session::asker::Asker;
 use crate::session::control::Cause;
 use crate::session::people;
 use crate::session::wheel::News;
@@ -59,19 +60,25 @@ impl Work {
     /// Shows who drives: in the record, and to the room.
     pub(super) fn show_control(&self) {
         let control = self.actor.stage.wheel.status();
-        let attribute = (
-            conventions::ATTRIBUTE_CONTROL.to_owned(),
-            control.owner.as_str().to_owned(),
-        );
-        self.actor.stage.outlets.set_attributes([attribute]);
+        let owner = control.owner.as_str().to_owned();
+        let driver = control.who.clone().unwrap_or_default();
+        self.actor.stage.outlets.set_attributes([
+            (conventions::ATTRIBUTE_CONTROL.to_owned(), owner),
+            (conventions::ATTRIBUTE_DRIVER.to_owned(), driver),
+        ]);
         self.actor
             .record
             .send_modify(|record| record.control = control);
     }
 
     /// Why an action is not taken: a person drives, and it would act on the page.
-    pub(super) fn in_others_hands(&self, action: &ActionRequest) -> Option<ActionError> {
-        let held = people::must_be_agents(&self.actor.stage.wheel).err()?;
+    pub(super) fn in_others_hands(
+        &self,
+        action: &ActionRequest,
+        asker: &Asker,
+    ) -> Option<ActionError> {
+        let wheel = &self.actor.stage.wheel;
+        let held = people::must_be_agents(wheel, asker.seat.as_deref()).err()?;
         // What is no action is told so.
         let acts = Command::parse(action).is_ok_and(|command| !command.is_passive());
         acts.then_some(held)

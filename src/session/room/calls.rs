@@ -1,0 +1,312 @@
+//! What can be called from the room.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::super::asker::{Asker, Door as Way, Lending};
+use super::super::handle::{SessionHandle, closed};
+use super::super::request::Order;
+use super::super::wheel::Seated;
+use super::{CALLS_MAX, Call, Door, name};
+use crate::error::{Error, ErrorKind};
+use crate::livekit::data::{RpcError, Told};
+use crate::model::ActionResult;
+use crate::model::command::{ActionErrorKind, ActionRequest};
+
+/// Kept of a caller's patience for the way back.
+const WAY_BACK: Duration = Duration::from_millis(500);
+/// The least that is taken for a caller's patience.
+const PATIENCE_MIN: Duration = Duration::from_secs(1);
+/// LiveKit's code for what went wrong where none of ours fits.
+const APPLICATION_ERROR: u32 = 1500;
+
+/// What can be called: in our words, and in those of LiveKit's browser plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Take,
+    Release,
+    Navigate,
+    Back,
+    Forward,
+    Refresh,
+    Input,
+}
+
+impl Method {
+    fn parse(name: &str) -> Option<Self> {
+        let method = match name.strip_prefix("browser/")? {
+            "take" | "request-focus" => Self::Take,
+            "release" | "release-focus" => Self::Release,
+            "navigate" => Self::Navigate,
+            "go-back" => Self::Back,
+            "go-forward" => Self::Forward,
+            "refresh" => Self::Refresh,
+            "send-input" => Self::Input,
+            _ => return None,
+        };
+        Some(method)
+    }
+
+    /// The action that it is.
+    const fn action(self) -> Option<&'static str> {
+        match self {
+            Self::Navigate => Some("navigate"),
+            Self::Back => Some("go_back"),
+            Self::Forward => Some("go_forward"),
+            Self::Refresh => Some("refresh"),
+            Self::Take | Self::Release | Self::Input => None,
+        }
+    }
+}
+
+/// How the wheel is taken.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Take {
+    /// From another person too.
+    force: bool,
+}
+
+/// How it is given back.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Release {
+    /// Whether what the agent asked for is done.
+    done: bool,
+}
+
+impl Default for Release {
+    fn default() -> Self {
+        Self { done: true }
+    }
+}
+
+/// What comes of a call: its answer, or the wait for it.
+enum Called {
+    Now(String),
+    Later(futures::future::BoxFuture<'static, Result<String, Error>>),
+}
+
+impl Door {
+    /// Takes a call, and answers it now or later.
+    pub(super) async fn call(&mut self, from: String, call: Call) {
+        let Call {
+            id,
+            method,
+            payload,
+            patience,
+        } = call;
+        let called = match Method::parse(&method) {
+            Some(method) => self.carry_out(&from, method, &payload, patience).await,
+            None => {
+                let error = RpcError {
+                    code: RpcError::UNSUPPORTED_METHOD,
+                    message: "Method not supported at destination".to_owned(),
+                };
+                return self.answer(from, id, Err(error));
+            }
+        };
+        match called {
+            Ok(Called::Now(answer)) => self.answer(from, id, Ok(answer)),
+            Err(error) => self.answer(from, id, Err(told(&error))),
+            Ok(Called::Later(answer)) => {
+                let patience = patience.saturating_sub(WAY_BACK).max(PATIENCE_MIN);
+                let later = async move {
+                    let answer = timeout(patience, answer).await.unwrap_or_else(|_| {
+                        Err(Error::timeout("it has not ended in time, and goes on")
+                            .hint("Watch the page, or wait longer."))
+                    });
+                    let answer = answer.map_err(|error| told(&error));
+                    Told::Answer {
+                        to: from,
+                        id,
+                        answer,
+                    }
+                };
+                self.answers.push(later.boxed());
+            }
+        }
+    }
+
+    async fn carry_out(
+        &mut self,
+        from: &str,
+        method: Method,
+        payload: &str,
+        patience: Duration,
+    ) -> Result<Called, Error> {
+        self.must_be_permitted(from)?;
+        if self.answers.len() >= CALLS_MAX {
+            return Err(Error::exhausted("too many calls wait for their answers")
+                .hint("Wait for those that are under way."));
+        }
+        match method {
+            Method::Take => self.take(from, parsed(payload)?),
+            Method::Release => self.release(from, &parsed(payload)?).map(Called::Now),
+            Method::Input => {
+                let done = self.input(from, payload.as_bytes()).await?;
+                Ok(Called::Now(
+                    json!({ "status": "ok", "done": done }).to_string(),
+                ))
+            }
+            Method::Navigate | Method::Back | Method::Forward | Method::Refresh => {
+                let mut params: Map<String, Value> = parsed(payload)?;
+                if method == Method::Navigate && !params.contains_key("timeout_ms") {
+                    // What the page says of itself comes before the caller hears nothing more.
+                    let bound = patience.saturating_sub(2 * WAY_BACK).max(PATIENCE_MIN);
+                    params.insert("timeout_ms".to_owned(), (bound.as_millis() as u64).into());
+                }
+                let action = method.action().unwrap_or_default();
+                self.act(from, ActionRequest::new(action, params))
+            }
+        }
+    }
+
+    /// Gives the wheel to whoever may have it, and is answered when they can use it.
+    fn take(&mut self, from: &str, how: Take) -> Result<Called, Error> {
+        let participant = self.must_be_permitted(from)?;
+        let seated = self.wheel().sit_from_room(from, &name(&participant))?;
+        if seated.take(how.force).is_err() {
+            let who = self.wheel().status().who;
+            let holder = self.wheel().driver_in_room().or(who);
+            let answer = json!({ "granted": false, "holder": holder });
+            return Ok(Called::Now(answer.to_string()));
+        }
+        let is_same = self.driver.as_ref().is_some_and(|it| it.identity == from);
+        let seated = match &self.driver {
+            Some(driver) if is_same => Arc::clone(&driver.seated),
+            _ => self.seat(from.to_owned(), seated),
+        };
+        let ready = async move {
+            match seated.ready().await {
+                true => Ok(json!({ "granted": true }).to_string()),
+                false => Err(Error::conflict("the wheel was taken from you")),
+            }
+        };
+        Ok(Called::Later(ready.boxed()))
+    }
+
+    fn release(&mut self, from: &str, how: &Release) -> Result<String, Error> {
+        let held = self.driver.take_if(|driver| driver.identity == from);
+        let released = match held {
+            Some(driver) => driver.seated.hand_back(how.done).is_ok(),
+            None => false,
+        };
+        Ok(json!({ "released": released }).to_string())
+    }
+
+    /// Does what an action does, for the person who drives.
+    fn act(&mut self, from: &str, action: ActionRequest) -> Result<Called, Error> {
+        let session = self.session.near().ok_or_else(closed)?;
+        let seated = Arc::clone(&self.driver(from)?.seated);
+        let asker = Asker {
+            door: Way::Room,
+            address: None,
+            program: None,
+            token: Some(from.to_owned()),
+            lending: Lending::default(),
+            seat: Some(seated.seat().to_owned()),
+        };
+        let acting = asker.scope(act(session, seated, action));
+        Ok(Called::Later(acting.boxed()))
+    }
+}
+
+async fn act(
+    session: SessionHandle,
+    seated: Arc<Seated>,
+    action: ActionRequest,
+) -> Result<String, Error> {
+    seated.note_use()?;
+    let order = Order::new(CancellationToken::new());
+    let done = session.act_on(order, action).await?;
+    if !done.success {
+        return Err(failed(&done));
+    }
+    Ok(json!({ "status": "ok", "url": done.url }).to_string())
+}
+
+fn failed(done: &ActionResult) -> Error {
+    use ActionErrorKind as Kind;
+    let message = done.error.clone().unwrap_or_default();
+    match done.error_kind {
+        Some(Kind::InvalidParameter | Kind::MissingParameter) => Error::invalid_input(message),
+        Some(Kind::Blocked) => Error::forbidden(message),
+        Some(Kind::HumanInControl | Kind::DialogOpen) => Error::conflict(message),
+        _ => Error::unavailable(message),
+    }
+}
+
+/// What a call came with; nothing is as good as an empty object.
+fn parsed<T: Default + for<'de> Deserialize<'de>>(payload: &str) -> Result<T, Error> {
+    if payload.trim().is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_str(payload).map_err(|_| {
+        Error::invalid_input("the payload is not what this method takes")
+            .hint("The README's section about driving from the room has it.")
+    })
+}
+
+fn told(error: &Error) -> RpcError {
+    let code = match error.kind {
+        ErrorKind::InvalidInput => 400,
+        ErrorKind::Forbidden => 403,
+        ErrorKind::Conflict => 409,
+        ErrorKind::Exhausted => 429,
+        _ => APPLICATION_ERROR,
+    };
+    let message = error.message.trim_end_matches('.');
+    let hint = error.hint.as_deref().unwrap_or_default();
+    RpcError {
+        code,
+        message: format!("{message}. {hint}").trim_end().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_have_two_names() {
+        assert_eq!(Method::parse("browser/take"), Some(Method::Take));
+        assert_eq!(Method::parse("browser/request-focus"), Some(Method::Take));
+        assert_eq!(
+            Method::parse("browser/release-focus"),
+            Some(Method::Release)
+        );
+        for (name, action) in [
+            ("browser/navigate", Some("navigate")),
+            ("browser/go-back", Some("go_back")),
+            ("browser/go-forward", Some("go_forward")),
+            ("browser/refresh", Some("refresh")),
+            ("browser/send-input", None),
+        ] {
+            assert_eq!(Method::parse(name).unwrap().action(), action);
+        }
+        for wrong in ["take", "browser/", "browser/execute", ""] {
+            assert_eq!(Method::parse(wrong), None);
+        }
+    }
+
+    #[test]
+    fn payloads_may_be_left_out_and_are_not_repeated() {
+        assert!(!parsed::<Take>("").unwrap().force);
+        assert!(parsed::<Take>(r#"{"force":true}"#).unwrap().force);
+        assert!(parsed::<Release>(" ").unwrap().done);
+        assert!(!parsed::<Release>(r#"{"done":false}"#).unwrap().done);
+        let Err(error) = parsed::<Take>("secret") else {
+            panic!("no payload");
+        };
+        let error = told(&error);
+        assert_eq!(error.code, 400);
+        assert!(!error.message.contains("secret"));
+    }
+}

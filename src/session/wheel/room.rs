@@ -1,0 +1,98 @@
+//! The wheel as those in a LiveKit room come to it.
+
+use tokio::sync::watch;
+
+use super::{Seated, Wheel};
+use crate::error::Error;
+use crate::session::control::Input;
+
+/// Participants who may be let drive by name.
+const PERMITTED_MAX: usize = 64;
+
+impl Wheel {
+    /// Sits down somebody who is in the room: at the seat that they have already, if they do.
+    pub(in super::super) fn sit_from_room(
+        &self,
+        identity: &str,
+        name: &str,
+    ) -> Result<Seated, Error> {
+        let seat = {
+            let state = self.lock();
+            let mut people = state.people.iter();
+            let own = people.find(|(_, person)| person.identity.as_deref() == Some(identity));
+            own.map(|(seat, _)| seat.clone())
+        };
+        let seated = self.sit(seat.as_deref(), name)?;
+        if let Some(person) = self.lock().people.get_mut(&seated.seat) {
+            person.identity = Some(identity.to_owned());
+        }
+        Ok(seated)
+    }
+
+    /// What the room knows the person by who drives; none where it is nobody of the room.
+    pub(in super::super) fn driver_in_room(&self) -> Option<String> {
+        let state = self.lock();
+        let person = state.people.get(state.control.driver()?)?;
+        person.identity.clone()
+    }
+
+    /// Counts what changes about it.
+    pub(in super::super) fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// Whether it is they who drive.
+    pub(in super::super) fn is_driven_from(&self, seat: &str) -> bool {
+        self.lock().control.driver().is_some_and(|own| own == seat)
+    }
+
+    /// Lets a participant of the room drive, whatever its token says of it; answers whether that is news.
+    pub fn permit(&self, identity: &str) -> Result<bool, Error> {
+        let mut state = self.lock();
+        let is_full = state.permitted.len() >= PERMITTED_MAX;
+        if is_full && !state.permitted.contains(identity) {
+            return Err(
+                Error::exhausted("too many participants are let drive this session")
+                    .hint("Take the right from one who does not need it any more."),
+            );
+        }
+        let is_news = state.permitted.insert(identity.to_owned());
+        drop(state);
+        self.wake();
+        Ok(is_news)
+    }
+
+    /// Takes from a participant what it was let do; answers whether there was anything to take.
+    pub fn forbid(&self, identity: &str) -> bool {
+        let was_permitted = self.lock().permitted.remove(identity);
+        self.wake();
+        was_permitted
+    }
+
+    /// Whether a participant was let drive.
+    pub(in super::super) fn permits(&self, identity: &str) -> bool {
+        self.lock().permitted.contains(identity)
+    }
+}
+
+impl Seated {
+    /// Notes that the driver does something, by another way than what is done on the page.
+    pub(in super::super) fn note_use(&self) -> Result<(), Error> {
+        let seat = self.seat.clone();
+        self.step(Input::Used { seat })
+    }
+
+    /// Waits until they have the wheel and nothing of the agent's is under way, or have it no more; answers
+    /// which of the two.
+    pub(in super::super) async fn ready(&self) -> bool {
+        let mut changes = self.changes();
+        loop {
+            if self.drives() {
+                return true;
+            }
+            if !self.wheel.is_driven_from(&self.seat) || changes.changed().await.is_err() {
+                return false;
+            }
+        }
+    }
+}
