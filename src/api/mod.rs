@@ -43,7 +43,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -206,6 +206,10 @@ fn pass_routes() -> Router<Doors> {
         .route(
             "/sessions/{room_name}/takeover",
             post(takeover::takeover).delete(takeover::end_takeovers),
+        )
+        .route(
+            "/sessions/{room_name}/drivers/{identity}",
+            put(takeover::permit_driver).delete(takeover::forbid_driver),
         )
         .route("/sessions/{room_name}/drive", get(drive::drive))
         .route("/takeover", post(takeover::enter_by_link))

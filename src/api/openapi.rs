@@ -62,6 +62,8 @@ use crate::error::Error;
         takeover::takeover,
         takeover::end_takeovers,
         takeover::enter_by_link,
+        takeover::permit_driver,
+        takeover::forbid_driver,
         drive::drive,
         tickets::issue,
         jobs::enqueue_job,

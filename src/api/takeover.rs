@@ -1,4 +1,5 @@
-//! Links by which people take the wheel of a session, and how they are entered.
+//! Links by which people take the wheel of a session, and how they are entered; and who of the LiveKit room may
+//! take it.
 
 use axum::extract::{Path, State};
 use axum::http::{Extensions, HeaderMap, StatusCode, header};
@@ -19,6 +20,9 @@ use crate::session::{Invitation, Invite, LinkKind};
 
 /// How long a link is good at most, seconds.
 const TTL_S_MAX: u64 = 7 * 24 * 3_600;
+
+/// Longest identity of a participant, characters, as LiveKit has it.
+const IDENTITY_CHARS_MAX: usize = 256;
 
 /// What the link shall be.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -126,6 +130,53 @@ pub(super) async fn end_takeovers(
     Ok(Json(Revoked {
         revoked: end_links(&doors, &record, LinkKind::Takeover),
     }))
+}
+
+/// Let a participant of the LiveKit room take the wheel, whatever its token says of it: until the session ends,
+/// or it is taken back.
+#[utoipa::path(put, path = "/sessions/{room_name}/drivers/{identity}", tag = "watch",
+    params(("room_name" = String, Path, description = "Session id, name or room"),
+        ("identity" = String, Path, description = "The participant's identity, which its token names")),
+    responses(
+    (status = 204, description = "It may, while its token has canPublishData"),
+    (status = 400, description = "No identity is that long", body = ErrorBody),
+    (status = 404, description = "No such session", body = ErrorBody),
+    (status = 429, description = "Too many may already", body = ErrorBody),
+))]
+pub(super) async fn permit_driver(
+    State(doors): State<Doors>,
+    Path((room, identity)): Path<(String, String)>,
+) -> Result<StatusCode, Error> {
+    if identity.chars().count() > IDENTITY_CHARS_MAX {
+        return Err(
+            Error::invalid_input("no identity is that long").hint(format!(
+                "LiveKit's have {IDENTITY_CHARS_MAX} characters at most."
+            )),
+        );
+    }
+    let handle = doors.manager.find(&room).await?;
+    handle.wheel().permit(&identity)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Take back what a participant of the LiveKit room was let do. If it has the wheel by that, it has lost it.
+#[utoipa::path(delete, path = "/sessions/{room_name}/drivers/{identity}", tag = "watch",
+    params(("room_name" = String, Path, description = "Session id, name or room"),
+        ("identity" = String, Path, description = "The participant's identity")),
+    responses(
+    (status = 204, description = "It may no more, unless its token says so"),
+    (status = 404, description = "No such session, or it was never let", body = ErrorBody),
+))]
+pub(super) async fn forbid_driver(
+    State(doors): State<Doors>,
+    Path((room, identity)): Path<(String, String)>,
+) -> Result<StatusCode, Error> {
+    let handle = doors.manager.find(&room).await?;
+    if handle.wheel().forbid(&identity) {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Error::not_found("this participant was not let drive")
+        .hint("What its token says of it is taken back in LiveKit."))
 }
 
 /// Enter by a link. One that is good once is of no use to anybody else then.

@@ -105,6 +105,8 @@ ROUTES_NEED = {
     ("patch", "/notes/{}"): "admin",
     ("post", "/notes/{}/finalise"): "admin",
     ("get", "/users/{}/events"): "admin",
+    ("put", "/sessions/{}/drivers/{}"): "control",
+    ("delete", "/sessions/{}/drivers/{}"): "control",
     # To watch and to ask; the wheel itself is asked about when it is taken.
     ("get", "/sessions/{}/drive"): "watch",
     ("get", "/recordings"): "watch all",

@@ -38,6 +38,8 @@ ROUTES = [
     ("delete", "/sessions/{}/share"),
     ("post", "/sessions/{}/takeover"),
     ("delete", "/sessions/{}/takeover"),
+    ("put", "/sessions/{}/drivers/{}"),
+    ("delete", "/sessions/{}/drivers/{}"),
     ("post", "/takeover"),
     ("post", "/jobs"),
     ("get", "/jobs"),
