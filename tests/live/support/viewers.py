@@ -170,17 +170,22 @@ class BrowserViewer:
         self.tab.close()
 
 
+def load_client(tab, web):
+    """Loads the official `livekit-client` into a page."""
+    script = json.dumps(web.url("/livekit-client.js"))
+    tab.evaluate(
+        "new Promise((done, fail) => { const s = document.createElement('script');"
+        f"s.src = {script}; s.onload = () => done(true); s.onerror = fail;"
+        "document.head.append(s); })"
+    )
+
+
 class ClientJsViewer(BrowserViewer):
     """The official `livekit-client` in a page."""
 
     def __init__(self, chromium, web, server, room):
         super().__init__(chromium, web.url("/blank"))
-        script = json.dumps(web.url("/livekit-client.js"))
-        self.tab.evaluate(
-            "new Promise((done, fail) => { const s = document.createElement('script');"
-            f"s.src = {script}; s.onload = () => done(true); s.onerror = fail;"
-            "document.head.append(s); })"
-        )
+        load_client(self.tab, web)
         token = server.token(f"js-viewer-{time.monotonic_ns()}", room)
         self.tab.evaluate(JS_LIVEKIT % (json.dumps(server.url), json.dumps(token)))
 
