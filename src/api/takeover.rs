@@ -15,6 +15,7 @@ use super::place::Place;
 use super::share::{Revoked, end_links, life};
 use super::status::ErrorBody;
 use crate::error::Error;
+use crate::model::session::LiveKitStatus;
 use crate::model::{Right, SessionRecord};
 use crate::session::{Invitation, Invite, LinkKind};
 
@@ -141,6 +142,7 @@ pub(super) async fn end_takeovers(
     (status = 204, description = "It may, while its token has canPublishData"),
     (status = 400, description = "No identity is that long", body = ErrorBody),
     (status = 404, description = "No such session", body = ErrorBody),
+    (status = 409, description = "The session is in no LiveKit room", body = ErrorBody),
     (status = 429, description = "Too many may already", body = ErrorBody),
 ))]
 pub(super) async fn permit_driver(
@@ -155,6 +157,10 @@ pub(super) async fn permit_driver(
         );
     }
     let handle = doors.manager.find(&room).await?;
+    if handle.record().livekit == LiveKitStatus::None {
+        return Err(Error::conflict("the session is in no LiveKit room")
+            .hint("Make a link by which the person comes: POST to its takeover."));
+    }
     handle.wheel().permit(&identity)?;
     Ok(StatusCode::NO_CONTENT)
 }

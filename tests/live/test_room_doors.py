@@ -1,12 +1,17 @@
 """People drive the browser from inside the LiveKit room, by official clients."""
 
 import json
+import os
+import signal
+import statistics
+import time
 
 import pytest
 from livekit import api as livekit_api
 
 from support.api import assert_envelope, new_room
 from support.cdp import Tab
+from support.kept import browser_of, start
 from support.livekit_server import API_KEY, API_SECRET
 from support.participant import CallError, Participant, token
 from support.viewers import load_client
@@ -259,6 +264,14 @@ def test_let_drive_by_name(api, page, join):
         assert_envelope(api.request("PUT", f"/sessions/{room}/drivers/{too_long}"), 400, "invalid_input")
 
 
+def test_there_is_nobody_to_let_in_without_a_room(lone_api, page):
+    """A session that is in no LiveKit room says so, and by which way people come to it."""
+    with lone_api.session(new_room("door"), initial_url=page) as room:
+        answer = lone_api.request("PUT", f"/sessions/{room}/drivers/ada")
+        assert_envelope(answer, 409, "conflict")
+        assert "takeover" in answer.text
+
+
 def update(server, room, identity, **facts):
     """Changes a participant, as an application's back end does."""
 
@@ -301,6 +314,44 @@ def test_whoever_leaves_loses_the_wheel(api, page, join):
         assert api.act(room, "click", x=60, y=40)["success"]
         bob = join(room, "bob")
         assert "browser.driver" not in bob.attributes()
+
+
+@pytest.mark.alone
+def test_the_driver_of_a_kept_session_outlives_its_browser(house, web, page, livekit_server, join):
+    """The browser is killed under the driver: the next one is driven by them, and nothing is taken again."""
+    service = house(**livekit_server.env())
+    room, name = new_room("kept-door"), "driven"
+    start(service.api, name, room_name=room, initial_url=page)
+    ada = join(room, role="controller")
+    assert ada.call("browser/take") == {"granted": True}
+    os.kill(browser_of(service, name), signal.SIGKILL)
+    wait_for(lambda: service.api.record(name)["state"] != "live", 5, "it is lost")
+    wait_for(lambda: "Press" in said(service.api, name), 15, "it is back", tolerate=KeyError)
+    assert service.api.record(name)["control"]["who"] == "ada"
+
+    def pressed():
+        ada.call("browser/send-input", click(60, 40))
+        return "click" in said(service.api, name)
+
+    wait_for(pressed, 5, "it is driven", tolerate=CallError)
+    assert ada.call("browser/release") == {"released": True}
+    ada.leave()
+    assert not service.stop()
+
+
+def test_calls_are_answered_at_once(api, page, join):
+    """An answer is there within a few milliseconds of work; the bound is generous to a busy machine."""
+    with api.session(new_room("door"), initial_url=page) as room:
+        ada = join(room, role="controller")
+        ada.call("browser/take")
+        took = []
+        for _ in range(30):
+            began = time.monotonic()
+            ada.call("browser/send-input", [{"type": "move", "x": 5, "y": 5}])
+            took.append(time.monotonic() - began)
+        print(f"p50 {statistics.median(took) * 1000:.0f} ms, max {max(took) * 1000:.0f} ms")
+        # The client itself is asked for its answer every 50 ms.
+        assert statistics.median(took) < 0.15, took
 
 
 def test_the_fence_holds(api, page, join, other_web):
