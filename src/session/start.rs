@@ -225,10 +225,8 @@ pub(super) async fn start(
         wheel: stage.wheel.clone(),
     };
     let door = cancel.child_token();
-    if let Some(talk) = stage.outlets.talk() {
-        let room = room::Door::new(handle.distant(), talk).run(door.clone());
-        tracker.spawn(room.instrument(span.clone()));
-    }
+    let at_the_door = room::serve(&handle, stage.outlets.talk(), door.clone());
+    tracker.spawn(at_the_door.instrument(span.clone()));
     let (kit, sketches) = kit(&config, tabs, gate, stage.studio.clone(), &handle);
     let actor = Actor {
         requested,

@@ -185,7 +185,7 @@ impl Reader {
             Plugin::KeyDown {
                 key_code,
                 modifiers,
-            } => return self.key_down(key_code, held(modifiers)),
+            } => return key_down(key_code, held(modifiers)),
             Plugin::Char {
                 key_code,
                 char_code,
@@ -202,13 +202,6 @@ impl Reader {
         Some(deed)
     }
 
-    /// A key that types something says what it is by a `char` of its own, unless it is a shortcut.
-    fn key_down(&mut self, number: u32, modifiers: u8) -> Option<Deed> {
-        let key = named(number)?;
-        let types = key.chars().count() == 1 && !is_command(modifiers);
-        (!types).then(|| key_event(key, modifiers, true))
-    }
-
     fn typed(&mut self, number: u32, character: u32, modifiers: u8) -> Option<Deed> {
         let character = char::from_u32(character).filter(|it| !it.is_control())?;
         if is_command(modifiers) {
@@ -220,6 +213,13 @@ impl Reader {
         }
         Some(key_event(key, 0, true))
     }
+}
+
+/// A key that types something says what it is by a `char` of its own, unless it is a shortcut.
+fn key_down(number: u32, modifiers: u8) -> Option<Deed> {
+    let key = named(number)?;
+    let types = key.chars().count() == 1 && !is_command(modifiers);
+    (!types).then(|| key_event(key, modifiers, true))
 }
 
 fn key_event(key: String, modifiers: u8, down: bool) -> Deed {

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::input::Reader;
-use super::handle::Distant;
+use super::handle::{Distant, SessionHandle};
 use super::wheel::{Seated, Wheel};
 use crate::error::{Error, ErrorKind};
 use crate::livekit::data::{Heard, RpcError, Said, Told};
@@ -37,7 +37,7 @@ const KNOWN_WITHIN: Duration = Duration::from_secs(4);
 const NAME_MAX: usize = 24;
 
 /// The door of one session.
-pub(super) struct Door {
+struct Door {
     session: Distant,
     talk: Talk,
     senders: watch::Receiver<Vec<Participant>>,
@@ -75,9 +75,23 @@ struct Known {
     driver: Option<(Option<String>, String)>,
 }
 
+/// Serves the door of a session into its room, if it is in one, until the session is over or has got another
+/// door.
+pub(super) fn serve(
+    session: &SessionHandle,
+    talk: Option<Talk>,
+    over: CancellationToken,
+) -> impl Future<Output = ()> + Send + use<> {
+    let door = talk.map(|talk| Door::new(session.distant(), talk));
+    async move {
+        if let Some(door) = door {
+            door.run(over).await;
+        }
+    }
+}
+
 impl Door {
-    /// The door of this session into that room.
-    pub(super) fn new(session: Distant, talk: Talk) -> Self {
+    fn new(session: Distant, talk: Talk) -> Self {
         Self {
             senders: talk.senders(),
             record: session.seen().watch(),
@@ -90,8 +104,7 @@ impl Door {
         }
     }
 
-    /// Hears whoever is in the room until the session is over or has got another door.
-    pub(super) async fn run(mut self, over: CancellationToken) {
+    async fn run(mut self, over: CancellationToken) {
         let listening = self.talk.clone();
         let mut heard = tokio::select! {
             () = over.cancelled() => return,
