@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::{Address, ConfigFile, daemon};
-use crate::browser::host::process;
+use crate::browser::host::command;
 use crate::browser::{self, Pool};
 use crate::config::Config;
 use crate::error::Error;
@@ -89,7 +89,7 @@ fn tokens(config: &Config) -> Finding {
 }
 
 async fn chromium(config: &Config) -> Finding {
-    let path = match process::executable(&config.browser.executable) {
+    let path = match command::executable(&config.browser.executable) {
         Ok(path) => path,
         Err(error) => return bad_browser(error),
     };

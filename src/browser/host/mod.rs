@@ -1,11 +1,12 @@
 //! Where a browser comes from: processes of our own, shared by sessions, or one of its own for a
 //! session whose profile is kept.
 
+pub mod command;
 mod files;
 mod jar;
 pub mod memory;
 pub mod pool;
-pub mod process;
+pub(super) mod process;
 mod profile;
 pub(super) mod storage;
 mod usage;

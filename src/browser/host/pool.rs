@@ -14,9 +14,10 @@ use tokio_util::task::TaskTracker;
 
 use super::super::error::Error;
 use super::super::gate::OwnAddresses;
+use super::command::{self, Home};
 use super::files::Files;
 use super::jar::Jar;
-use super::process::{self, Home, Loss, Process};
+use super::process::{Loss, Process};
 use super::profile::Profile;
 use super::workdir::{self, Swept, WorkDir};
 use crate::config;
@@ -116,7 +117,7 @@ impl Pool {
 
     /// Finds out whether there is a browser to start at all.
     pub fn check(&self) -> Result<(), Error> {
-        let found = process::executable(&self.inner.config.executable).map(drop);
+        let found = command::executable(&self.inner.config.executable).map(drop);
         self.set_problem(found.as_ref().err());
         found
     }

@@ -1,0 +1,131 @@
+//! How a Chromium of our own is started: which executable, and with which flags.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use nix::unistd::AccessFlags;
+use tokio::process::Command;
+
+use super::super::error::Error;
+use super::super::gate::BROWSER_ARGUMENTS;
+use crate::config;
+
+/// Where Chromium is looked for, best first: the headless shell is the lightest that screencasts.
+/// Debian's `/usr/bin` names are shell scripts that stay around; the binary itself is better.
+const EXECUTABLES: [&str; 10] = [
+    "/usr/lib/chromium/chromium-headless-shell",
+    "/usr/bin/chromium-headless-shell",
+    "/usr/local/bin/chromium-headless-shell",
+    "/usr/lib/chromium/chromium",
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+    "/usr/local/bin/chromium",
+    "/usr/bin/google-chrome-stable",
+    "/usr/bin/google-chrome",
+    "/opt/google/chrome/chrome",
+];
+
+/// Flags of every process. Light (no process for the network alone: 10 MB). Quiet (no traffic of
+/// Chromium's own), no throttling of pages that nobody looks at, known colours. What a page puts off
+/// after input runs at once and not after the next frame: the wait for rest is shorter by up to a
+/// frame. What keeps traffic from going round the gate is [`BROWSER_ARGUMENTS`].
+const FLAGS: [&str; 23] = [
+    "autoplay-policy=no-user-gesture-required",
+    "disable-background-networking",
+    "disable-background-timer-throttling",
+    "disable-backgrounding-occluded-windows",
+    "disable-breakpad",
+    "disable-client-side-phishing-detection",
+    "disable-component-update",
+    "disable-default-apps",
+    "disable-domain-reliability",
+    "disable-extensions",
+    "disable-features=Translate,OptimizationHints,MediaRouter,InterestFeedContentSuggestions,\
+     AutofillServerCommunication,CertificateTransparencyComponentUpdater,HttpsUpgrades,\
+     DeferRendererTasksAfterInput",
+    "disable-gpu",
+    "enable-features=NetworkServiceInProcess2",
+    "disable-hang-monitor",
+    "disable-renderer-backgrounding",
+    "disable-sync",
+    "force-color-profile=srgb",
+    "metrics-recording-only",
+    "mute-audio",
+    "no-default-browser-check",
+    "no-first-run",
+    "no-pings",
+    "password-store=basic",
+];
+
+/// Where a process keeps its files, and how it reaches the network.
+#[derive(Debug)]
+pub(crate) struct Home {
+    /// Its profile; gone with it unless it is kept.
+    pub(super) profile: PathBuf,
+    /// Its temporary files; gone with it.
+    pub(super) scratch: PathBuf,
+    /// The proxy of the process; without one, each context has its own.
+    pub(super) proxy: Option<String>,
+}
+
+/// The Chromium to use: the configured one, or the best that is installed.
+pub fn executable(configured: &Path) -> Result<PathBuf, Error> {
+    if !configured.as_os_str().is_empty() {
+        // Without a slash it is a name for the system to look for, which launching does.
+        let is_name = configured.components().count() == 1 && configured.is_relative();
+        let is_there =
+            || configured.is_file() && nix::unistd::access(configured, AccessFlags::X_OK).is_ok();
+        return if is_name || is_there() {
+            Ok(configured.to_owned())
+        } else {
+            Err(Error::NotExecutable {
+                path: configured.display().to_string(),
+            })
+        };
+    }
+    let found = EXECUTABLES
+        .iter()
+        .map(Path::new)
+        .find(|path| path.is_file());
+    found.map(Path::to_owned).ok_or(Error::NoExecutable)
+}
+
+pub(super) fn command(path: &Path, home: &Home, config: &config::Browser) -> Command {
+    let mut command = Command::new(path);
+    let is_shell = path.to_string_lossy().contains("headless");
+    let no_sandbox = match config.sandbox {
+        config::Sandbox::Auto => nix::unistd::geteuid().is_root(),
+        config::Sandbox::On => false,
+        config::Sandbox::Off => true,
+    };
+    let extra = config
+        .extra_args
+        .iter()
+        .map(|flag| flag.trim_start_matches('-'));
+    let gate = BROWSER_ARGUMENTS
+        .into_iter()
+        .filter(|flag| home.proxy.is_none() || !flag.starts_with("proxy-server="));
+    let proxy = home.proxy.as_ref();
+    command
+        .args(
+            FLAGS
+                .into_iter()
+                .chain(gate)
+                .chain(extra)
+                .map(|flag| format!("--{flag}")),
+        )
+        .args((!is_shell).then_some("--headless"))
+        .args(no_sandbox.then_some("--no-sandbox"))
+        .args(proxy.map(|proxy| format!("--proxy-server={proxy}")))
+        .arg("--remote-debugging-port=0")
+        .arg(format!("--user-data-dir={}", home.profile.display()))
+        .arg("about:blank")
+        // Chromium's temporary files go with it.
+        .env("TMPDIR", &home.scratch)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    command
+}
