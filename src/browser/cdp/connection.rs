@@ -1,9 +1,11 @@
-//! The socket, its two tasks, and the sessions on it.
+//! The socket, its two tasks, and the sessions on it. The browser is on this machine, or far away and then
+//! mostly behind TLS.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chromiumoxide_types::Command;
 use futures::future::try_join_all;
@@ -16,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -31,7 +33,7 @@ const OUTGOING_MAX: usize = 4_096;
 /// A lossless screenshot of a long page is the largest answer there is.
 const MESSAGE_BYTES_MAX: usize = 512 * 1024 * 1024;
 
-type Socket = WebSocketStream<TcpStream>;
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 type Answer = Result<Box<RawValue>, Refusal>;
 
 /// A connection to one browser process. Cheap to clone; ends with its last clone.
@@ -54,6 +56,8 @@ struct Line {
     pending: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
     sinks: Mutex<Sinks>,
     last: AtomicU64,
+    /// Longest wait for an answer.
+    patience: Duration,
     gone: CancellationToken,
 }
 
@@ -117,20 +121,44 @@ impl Refusal {
 }
 
 impl Connection {
-    /// Connects to the debugging socket at `url`.
+    /// Connects to the debugging socket at `url` on this machine.
     pub(in crate::browser) async fn open(
         url: &str,
         address: SocketAddr,
         tracker: &TaskTracker,
     ) -> Result<Self, BoxError> {
         let stream = TcpStream::connect(address).await?;
+        Self::over(stream, url, COMMAND_TIMEOUT, tracker).await
+    }
+
+    /// Connects to a debugging socket anywhere, by `ws` or `wss`; an answer is waited for so long.
+    pub(in crate::browser) async fn open_far(
+        url: &url::Url,
+        patience: Duration,
+        tracker: &TaskTracker,
+    ) -> Result<Self, BoxError> {
+        let (host, port) = (url.host_str(), url.port_or_known_default());
+        let (Some(host), Some(port)) = (host, port) else {
+            return Err("the address names no host".into());
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let stream = TcpStream::connect((host, port)).await?;
+        Self::over(stream, url.as_str(), patience, tracker).await
+    }
+
+    async fn over(
+        stream: TcpStream,
+        url: &str,
+        patience: Duration,
+        tracker: &TaskTracker,
+    ) -> Result<Self, BoxError> {
         // The events of a gesture are many small messages; by Nagle's algorithm (RFC 896) each would
         // wait for the answer to the one before it.
         stream.set_nodelay(true)?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        let (socket, _) = client_async_with_config(url, stream, Some(config)).await?;
+        let (socket, _) = client_async_tls_with_config(url, stream, Some(config), None).await?;
         let (writer, reader) = socket.split();
         let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
         let gone = CancellationToken::new();
@@ -139,6 +167,7 @@ impl Connection {
             pending: Mutex::default(),
             sinks: Mutex::default(),
             last: AtomicU64::new(0),
+            patience,
             gone: gone.clone(),
         });
         tracker.spawn(write(writer, queue, gone.clone()).in_current_span());
@@ -147,6 +176,16 @@ impl Connection {
             line,
             _end: Arc::new(gone.drop_guard()),
         })
+    }
+
+    /// Returns when the connection has ended.
+    pub(in crate::browser) async fn ended(&self) {
+        self.line.gone.cancelled().await;
+    }
+
+    /// Ends the connection.
+    pub(in crate::browser) fn end(&self) {
+        self.line.gone.cancel();
     }
 
     /// The browser itself.
@@ -164,6 +203,16 @@ impl Connection {
         sinks.browser.retain(Sink::is_read);
         sinks.browser.push(sink);
         events
+    }
+
+    /// The events of the browser itself, and of the sessions that join, whose names begin so; one stream,
+    /// in order.
+    pub(in crate::browser) fn gather(&self, only: &'static [&'static str]) -> Stream {
+        let (sink, events) = stream::stream(Some(only));
+        let mut sinks = self.line.sinks();
+        sinks.browser.retain(Sink::is_read);
+        sinks.browser.push(sink.clone());
+        Stream { sink, events }
     }
 
     /// A session that Chromium has just named, with all its events from the first on, as far as it
@@ -234,14 +283,19 @@ impl Session {
         self.line.sinks().sessions.remove(id);
     }
 
-    /// Sends a command and waits for its answer, at most [`COMMAND_TIMEOUT`]. `operation` says what
-    /// is tried, as in "press a key".
+    /// Longest wait for an answer: a browser that is far away has more time.
+    pub(in crate::browser) fn patience(&self) -> Duration {
+        self.line.patience
+    }
+
+    /// Sends a command and waits for its answer, at most for its [`Self::patience`]. `operation` says
+    /// what is tried, as in "press a key".
     pub(in crate::browser) async fn execute<C: Command>(
         &self,
         operation: &'static str,
         command: C,
     ) -> Result<C::Response, Error> {
-        timeout(COMMAND_TIMEOUT, self.execute_unbounded(operation, command))
+        timeout(self.line.patience, self.execute_unbounded(operation, command))
             .await
             .map_err(|_| Error::Timeout { operation })?
     }
@@ -269,7 +323,7 @@ impl Session {
         let sent = commands.iter().map(|command| self.send(operation, command));
         let sent = sent.collect::<Result<Vec<_>, _>>()?;
         let answers = try_join_all(sent.into_iter().map(|asked| asked.answer(operation)));
-        timeout(COMMAND_TIMEOUT, answers)
+        timeout(self.line.patience, answers)
             .await
             .map_err(|_| Error::Timeout { operation })??;
         Ok(())

@@ -1,6 +1,6 @@
 //! Our own connection to Chromium by the Chrome DevTools Protocol.
 //!
-//! One WebSocket a browser process, flat sessions on it (`Target.attachToTarget{flatten}`): each
+//! One WebSocket a browser, of this machine or far away, flat sessions on it (`Target.attachToTarget{flatten}`): each
 //! page and each out-of-process frame is a [`Session`]. Commands and events are typed by
 //! chromiumoxide's generated types; its handler is not used, since it hides child sessions.
 //!
@@ -16,5 +16,5 @@ pub(super) use self::stream::{Event, Events, Told};
 
 use std::time::Duration;
 
-/// Longest wait for one answer of the browser.
+/// Longest wait for one answer of a browser of this machine.
 pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);

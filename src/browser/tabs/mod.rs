@@ -294,7 +294,7 @@ impl Tabs {
             self.inner.see_shown().await;
         }
         self.inner.ground.close(page.target()).await?;
-        timeout(COMMAND_TIMEOUT, page.closed())
+        timeout(self.inner.ground.patience()?, page.closed())
             .await
             .map_err(|_| Error::Timeout {
                 operation: "close a page",

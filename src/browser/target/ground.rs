@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
     CloseTargetParams, CreateTargetParams, TargetId,
@@ -80,6 +81,11 @@ impl Ground {
     /// The session's browser.
     pub(in crate::browser) fn process(&self) -> Result<Arc<Process>, Error> {
         self.process.upgrade().ok_or(Error::Gone)
+    }
+
+    /// Longest wait for one answer of the browser.
+    pub(in crate::browser) fn patience(&self) -> Result<Duration, Error> {
+        Ok(self.process()?.browser().patience())
     }
 
     /// Opens an empty page in the session's context.

@@ -44,7 +44,7 @@ use self::frames::Frames;
 pub(super) use self::ground::Ground;
 pub use self::ground::TabEvent;
 use self::loading::{Failure, Loading};
-use super::cdp::{COMMAND_TIMEOUT, Session, Stream};
+use super::cdp::{Session, Stream};
 use super::error::Error;
 use super::text::shown;
 use super::told::Told;
@@ -243,7 +243,7 @@ impl Page {
     ) -> Result<Prepared, Error> {
         const OPERATION: &str = "prepare a page";
         let preparing = Self::prepared(ground, tab, target, is_popup);
-        timeout(COMMAND_TIMEOUT, preparing)
+        timeout(ground.patience()?, preparing)
             .await
             .map_err(|_| Error::Timeout {
                 operation: OPERATION,
