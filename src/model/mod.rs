@@ -33,6 +33,7 @@ pub mod storage_state;
 pub mod tab;
 pub mod time;
 pub mod wait;
+pub mod watched;
 pub(crate) mod words;
 
 pub use allowlist::{Allowlist, Denial, DenialRule};

@@ -14,6 +14,7 @@ use super::outcome::DialogPolicy;
 use super::recording::RecordingStatus;
 use super::secrets;
 use super::storage_state::StorageState;
+pub use super::watched::{LiveKitStatus, VideoStats, Viewers};
 use crate::error::Error;
 
 /// What a new session shall be: the body of `POST /sessions`.
@@ -538,50 +539,4 @@ impl SessionRecord {
         channel(self.room_name.as_ref(), self.session_name.as_ref())
             .unwrap_or_else(|| RoomName::of_id(self.session_id))
     }
-}
-
-/// Who watches a session.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Viewers {
-    /// WHEP viewers.
-    pub whep: u32,
-    /// Whether anybody in the LiveKit room subscribes to the video.
-    pub livekit: bool,
-}
-
-/// The LiveKit side of a session.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LiveKitStatus {
-    /// The session was started without LiveKit.
-    #[default]
-    None,
-    /// Joining.
-    Connecting,
-    /// In the room, the track published.
-    Connected,
-    /// Lost, trying again.
-    Reconnecting,
-    /// Given up; `recover` tries again.
-    Failed,
-}
-
-impl LiveKitStatus {
-    /// Whether the room was reached once and is not now.
-    pub const fn is_lost(self) -> bool {
-        matches!(self, Self::Reconnecting | Self::Failed)
-    }
-}
-
-/// The video over the last second.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, ToSchema)]
-pub struct VideoStats {
-    /// Pictures encoded in the last second.
-    pub fps: f64,
-    /// Bits sent to each viewer in the last second.
-    pub bitrate_bps: u64,
-    /// Pictures encoded since the start.
-    pub frames_encoded: u64,
-    /// Keyframes among them.
-    pub keyframes: u64,
 }
