@@ -21,6 +21,7 @@ pub mod note;
 pub mod origins;
 pub mod outcome;
 mod patterns;
+pub mod place;
 pub mod progress;
 pub mod reading;
 pub mod recording;
@@ -51,6 +52,7 @@ pub use outcome::{
     BlockedRequest, Change, Delivery, DialogInfo, DialogPolicy, DownloadInfo, DownloadState,
     Effect, EffectKind, HandledBy, Outcome, Rest, Retry, Struck,
 };
+pub use place::{BrowserPlace, BrowserWish, RemoteFence};
 pub use progress::{ActionState, ActionStatus};
 pub use reading::Unreadable;
 pub use recording::{FileState, RecordingFile, RecordingState, RecordingStatus};

@@ -36,6 +36,7 @@ mod names;
 mod outlets;
 mod people;
 mod perform;
+pub mod place;
 pub mod queue;
 mod remains;
 mod remembered;

@@ -295,9 +295,12 @@ impl Session {
         operation: &'static str,
         command: C,
     ) -> Result<C::Response, Error> {
-        timeout(self.line.patience, self.execute_unbounded(operation, command))
-            .await
-            .map_err(|_| Error::Timeout { operation })?
+        timeout(
+            self.line.patience,
+            self.execute_unbounded(operation, command),
+        )
+        .await
+        .map_err(|_| Error::Timeout { operation })?
     }
 
     /// As [`Self::execute`], for what may take any time; the caller bounds it.

@@ -1,0 +1,315 @@
+//! Which browser serves: this machine's first, and the remote one as a fallback (REQUIREMENTS C1 to C5, D45).
+//!
+//! Pure, and asked by whoever starts a browser: a session's own start, and a queue before each attempt of a
+//! job.
+
+use crate::error::Error;
+use crate::model::{BrowserPlace, BrowserWish};
+
+/// From so many items on, a batch whose user goes away runs on the remote browser.
+pub const LONG_BATCH: usize = 100;
+/// After so many failures in a row on this machine, the remote browser is tried.
+pub const FAILURES_MAX: u32 = 3;
+
+/// What the choice hangs on. The default is one piece of work that nobody says anything about, on a machine
+/// that works, without a remote browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Situation {
+    /// What is asked for explicitly.
+    pub wish: BrowserWish,
+    /// Whether a remote browser is configured.
+    pub has_remote: bool,
+    /// Whether a browser of this machine can run, as far as is known.
+    pub can_run_here: bool,
+    /// Items of the batch that this is of.
+    pub items: usize,
+    /// Whether the user wants to close the browser and let it run in the background.
+    pub in_background: bool,
+    /// Failures in a row on this machine, of this user on this platform, across jobs: see [`Streak`].
+    pub failures_here: u32,
+    /// Whether the attempts that a job has on this machine are used up.
+    pub attempts_used_up: bool,
+}
+
+impl Default for Situation {
+    fn default() -> Self {
+        Self {
+            wish: BrowserWish::Auto,
+            has_remote: false,
+            can_run_here: true,
+            items: 1,
+            in_background: false,
+            failures_here: 0,
+            attempts_used_up: false,
+        }
+    }
+}
+
+/// A choice, and the rule behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choice {
+    /// Where the browser runs.
+    pub place: BrowserPlace,
+    /// Why there.
+    pub why: Why,
+}
+
+/// The rule that decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// Nothing speaks against this machine (C1), or there is no other.
+    LocalFirst,
+    /// It was asked for (C4).
+    Asked,
+    /// No browser can run on this machine (C2).
+    NoneHere,
+    /// The batch is long, and its user goes away (C3).
+    LongBatch,
+    /// It has failed here too often in a row (C5).
+    Failures,
+    /// The attempts here are used up (D45).
+    UsedUp,
+}
+
+impl Why {
+    /// A word for programs and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LocalFirst => "local_first",
+            Self::Asked => "asked",
+            Self::NoneHere => "none_here",
+            Self::LongBatch => "long_batch",
+            Self::Failures => "failures",
+            Self::UsedUp => "used_up",
+        }
+    }
+}
+
+/// Chooses. An error says that the browser that was asked for is the remote one, and that there is none.
+pub fn choose(situation: &Situation) -> Result<Choice, Error> {
+    let choice = |place, why| Ok(Choice { place, why });
+    let away = |why| choice(BrowserPlace::Remote, why);
+    match situation.wish {
+        BrowserWish::Local => choice(BrowserPlace::Local, Why::Asked),
+        BrowserWish::Remote if situation.has_remote => away(Why::Asked),
+        BrowserWish::Remote => Err(Error::not_configured("no remote browser is configured").hint(
+            "Set remote.endpoint, or BROWSERBASE_API_KEY and BROWSERBASE_PROJECT_ID, or leave browser out.",
+        )),
+        BrowserWish::Auto if !situation.has_remote => {
+            choice(BrowserPlace::Local, Why::LocalFirst)
+        }
+        BrowserWish::Auto if !situation.can_run_here => away(Why::NoneHere),
+        BrowserWish::Auto if situation.attempts_used_up => away(Why::UsedUp),
+        BrowserWish::Auto if situation.failures_here >= FAILURES_MAX => away(Why::Failures),
+        BrowserWish::Auto if situation.items >= LONG_BATCH && situation.in_background => {
+            away(Why::LongBatch)
+        }
+        BrowserWish::Auto => choice(BrowserPlace::Local, Why::LocalFirst),
+    }
+}
+
+/// Failures in a row on this machine, of one user on one platform, over all their jobs. What has run on the
+/// remote browser says nothing of this machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Streak(pub u32);
+
+impl Streak {
+    /// The streak after one more attempt.
+    #[must_use]
+    pub const fn after(self, place: BrowserPlace, is_success: bool) -> Self {
+        match (place, is_success) {
+            (BrowserPlace::Remote, _) => self,
+            (BrowserPlace::Local, true) => Self(0),
+            (BrowserPlace::Local, false) => Self(self.0.saturating_add(1)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    const HERE: Situation = Situation {
+        wish: BrowserWish::Auto,
+        has_remote: true,
+        can_run_here: true,
+        items: 1,
+        in_background: false,
+        failures_here: 0,
+        attempts_used_up: false,
+    };
+
+    fn outcome(situation: Situation) -> Result<(BrowserPlace, Why), ErrorKind> {
+        choose(&situation)
+            .map(|choice| (choice.place, choice.why))
+            .map_err(|error| error.kind)
+    }
+
+    /// Every wish, with and without a remote browser, in every situation.
+    #[test]
+    fn the_truth_table() {
+        use BrowserPlace::{Local, Remote};
+        let situations = [
+            // (situation, what auto comes to where there is a remote browser)
+            (HERE, (Local, Why::LocalFirst)),
+            (
+                Situation {
+                    can_run_here: false,
+                    ..HERE
+                },
+                (Remote, Why::NoneHere),
+            ),
+            (
+                Situation {
+                    items: 99,
+                    in_background: true,
+                    ..HERE
+                },
+                (Local, Why::LocalFirst),
+            ),
+            (
+                Situation {
+                    items: 100,
+                    in_background: false,
+                    ..HERE
+                },
+                (Local, Why::LocalFirst),
+            ),
+            (
+                Situation {
+                    items: 100,
+                    in_background: true,
+                    ..HERE
+                },
+                (Remote, Why::LongBatch),
+            ),
+            (
+                Situation {
+                    items: 101,
+                    in_background: true,
+                    ..HERE
+                },
+                (Remote, Why::LongBatch),
+            ),
+            (
+                Situation {
+                    in_background: true,
+                    ..HERE
+                },
+                (Local, Why::LocalFirst),
+            ),
+            (
+                Situation {
+                    failures_here: 1,
+                    ..HERE
+                },
+                (Local, Why::LocalFirst),
+            ),
+            (
+                Situation {
+                    failures_here: 2,
+                    ..HERE
+                },
+                (Local, Why::LocalFirst),
+            ),
+            (
+                Situation {
+                    failures_here: 3,
+                    ..HERE
+                },
+                (Remote, Why::Failures),
+            ),
+            (
+                Situation {
+                    failures_here: 4,
+                    ..HERE
+                },
+                (Remote, Why::Failures),
+            ),
+            (
+                Situation {
+                    attempts_used_up: true,
+                    ..HERE
+                },
+                (Remote, Why::UsedUp),
+            ),
+            (
+                Situation {
+                    attempts_used_up: true,
+                    failures_here: 3,
+                    ..HERE
+                },
+                (Remote, Why::UsedUp),
+            ),
+            (
+                Situation {
+                    can_run_here: false,
+                    attempts_used_up: true,
+                    items: 500,
+                    ..HERE
+                },
+                (Remote, Why::NoneHere),
+            ),
+        ];
+        for (situation, auto) in situations {
+            let with = |wish, has_remote| Situation {
+                wish,
+                has_remote,
+                ..situation
+            };
+            assert_eq!(
+                outcome(with(BrowserWish::Auto, true)),
+                Ok(auto),
+                "{situation:?}"
+            );
+            // Without a remote browser there is nowhere else to go.
+            let alone = outcome(with(BrowserWish::Auto, false));
+            assert_eq!(alone, Ok((Local, Why::LocalFirst)), "{situation:?}");
+            for has_remote in [true, false] {
+                let local = outcome(with(BrowserWish::Local, has_remote));
+                assert_eq!(local, Ok((Local, Why::Asked)), "{situation:?}");
+            }
+            let remote = outcome(with(BrowserWish::Remote, true));
+            assert_eq!(remote, Ok((Remote, Why::Asked)), "{situation:?}");
+            let nowhere = outcome(with(BrowserWish::Remote, false));
+            assert_eq!(nowhere, Err(ErrorKind::NotConfigured), "{situation:?}");
+        }
+        assert_eq!(outcome(Situation::default()), Ok((Local, Why::LocalFirst)));
+    }
+
+    #[test]
+    fn two_failures_stay_here_the_third_goes_away_and_a_success_resets() {
+        use BrowserPlace::{Local, Remote};
+        let mut streak = Streak::default();
+        let place = |streak: Streak| {
+            let situation = Situation {
+                failures_here: streak.0,
+                ..HERE
+            };
+            choose(&situation).unwrap().place
+        };
+        for _ in 0..FAILURES_MAX {
+            assert_eq!(place(streak), Local);
+            streak = streak.after(Local, false);
+        }
+        assert_eq!(place(streak), Remote);
+        // What the remote browser comes to says nothing of this machine.
+        for is_success in [true, false] {
+            streak = streak.after(Remote, is_success);
+            assert_eq!(place(streak), Remote);
+        }
+        assert_eq!(place(streak.after(Local, true)), Local);
+    }
+
+    #[test]
+    fn no_remote_browser_is_said_with_what_to_set() {
+        let wish = BrowserWish::Remote;
+        let error = choose(&Situation {
+            wish,
+            ..Situation::default()
+        })
+        .unwrap_err();
+        assert!(error.hint.unwrap().contains("BROWSERBASE_API_KEY"));
+    }
+}
