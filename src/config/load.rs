@@ -15,9 +15,9 @@ use crate::error::Error;
 use crate::model::likeness::{likeness, meant, nearest};
 use crate::model::secrets::Entry;
 
-/// Keys whose variables are taken as they are, and the names by which LiveKit's own tools know
+/// Keys whose variables are taken as they are, and the names by which others' tools know
 /// them. Any other variable is read as TOML, and `0123` as a number.
-const VERBATIM: [(&str, Option<&str>); 10] = [
+const VERBATIM: [(&str, Option<&str>); 15] = [
     ("log.level", None),
     ("server.public_url", None),
     ("server.token", None),
@@ -25,6 +25,11 @@ const VERBATIM: [(&str, Option<&str>); 10] = [
     ("livekit.url", Some("LIVEKIT_URL")),
     ("livekit.api_key", Some("LIVEKIT_API_KEY")),
     ("livekit.api_secret", Some("LIVEKIT_API_SECRET")),
+    ("remote.endpoint", None),
+    ("remote.api_key", Some("BROWSERBASE_API_KEY")),
+    ("remote.project_id", Some("BROWSERBASE_PROJECT_ID")),
+    ("remote.base_url", None),
+    ("remote.downloads_dir", None),
     ("vision.url", None),
     ("vision.model", None),
     ("vision.api_key", None),

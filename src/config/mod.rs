@@ -11,6 +11,7 @@ mod live;
 mod load;
 mod log;
 mod outside;
+mod remote;
 mod state;
 mod tokens;
 mod vision;
@@ -34,6 +35,7 @@ pub use jobs::{Connections, Jobs, Platform, Platforms, Step, Workflow};
 pub use live::{Live, Reloaded};
 pub use load::{Flags, data_directory, load, parse, start_url, warn_of_strays};
 pub use log::{Log, LogFormat};
+pub use remote::Remote;
 pub use state::{Restore, State};
 pub use tokens::{Token, TokenForm};
 pub use vision::Vision;
@@ -51,6 +53,8 @@ pub struct Config {
     pub livekit: LiveKit,
     /// Chromium.
     pub browser: Browser,
+    /// The remote browser, as a fallback.
+    pub remote: Remote,
     /// Defaults and bounds of sessions.
     pub session: Session,
     /// Capture and encoding.
@@ -370,6 +374,7 @@ impl Config {
         }
         self.server.check()?;
         self.browser.check()?;
+        self.remote.check()?;
         self.vision.check()?;
         self.log.check()?;
         self.check_ages()?;
@@ -493,6 +498,12 @@ durations! {
         probe_interval = probe_interval_ms;
         /// See [`Browser::probe_timeout_ms`].
         probe_timeout = probe_timeout_ms;
+    }
+    Remote {
+        /// See [`Remote::connect_timeout_ms`].
+        connect_timeout = connect_timeout_ms;
+        /// See [`Remote::command_timeout_ms`].
+        command_timeout = command_timeout_ms;
     }
     Session {
         /// See [`Session::navigate_timeout_ms`].
