@@ -2,9 +2,37 @@
 
 use crate::error::{BoxError, Error as ServiceError};
 
+/// Why a remote browser cannot be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Far {
+    /// It, or its provider, is not there or fails.
+    Unreachable,
+    /// The provider does not take the key.
+    Denied,
+    /// The provider has no place at the moment.
+    Full,
+    /// The provider knows no such session or context.
+    Missing,
+    /// The provider does not take what is asked for.
+    Refused,
+    /// What is answered makes no sense.
+    Senseless,
+}
+
 /// An operation on Chromium that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A remote browser cannot be had.
+    #[error("{operation}: {far:?}")]
+    Far {
+        /// Why.
+        far: Far,
+        /// What was tried.
+        operation: &'static str,
+        /// What failed, without any address or key.
+        #[source]
+        source: Option<BoxError>,
+    },
     /// No executable was found.
     #[error("no Chromium was found")]
     NoExecutable,
@@ -93,7 +121,58 @@ pub enum Error {
     Gone,
 }
 
+impl Far {
+    fn outside_words(self) -> ServiceError {
+        use ServiceError as Words;
+        match self {
+            Self::Unreachable => Words::unavailable("the remote browser cannot be reached").hint(
+                "Try again later, or start the session with browser \"local\". The log has the cause.",
+            ),
+            Self::Denied => Words::unavailable("the remote browser's provider refuses the key").hint(
+                "Check BROWSERBASE_API_KEY and BROWSERBASE_PROJECT_ID, or the token in remote.endpoint.",
+            ),
+            Self::Full => {
+                Words::exhausted("the remote browser's provider has no place for one more session")
+                    .hint("Close a session that runs there, or try again later.")
+            }
+            Self::Missing => Words::unprocessable(
+                "the remote browser's provider does not know the project, or the context with the \
+                 session's logins, any more",
+            )
+            .hint(
+                "Check BROWSERBASE_PROJECT_ID. A context that is gone took its logins along: close the \
+                 session with its profile, and begin it anew.",
+            ),
+            Self::Refused => {
+                Words::unprocessable("the remote browser's provider refuses what is asked for")
+                    .hint("Check remote_options, and remote.session_body. The log has its status.")
+            }
+            Self::Senseless => {
+                Words::unavailable("what the remote browser answers makes no sense")
+                    .hint("Check remote.endpoint, or remote.base_url.")
+            }
+        }
+    }
+}
+
 impl Error {
+    /// A remote browser cannot be had.
+    pub(super) fn far(far: Far, operation: &'static str) -> Self {
+        Self::Far {
+            far,
+            operation,
+            source: None,
+        }
+    }
+
+    /// Keeps the cause of a remote browser's absence.
+    pub(super) fn because(mut self, cause: impl Into<BoxError>) -> Self {
+        if let Self::Far { source, .. } = &mut self {
+            *source = Some(cause.into());
+        }
+        self
+    }
+
     /// Wraps parameters that could not be put together.
     pub(crate) fn builder(operation: &'static str) -> impl FnOnce(String) -> Self {
         move |text| Self::Command {
@@ -108,6 +187,7 @@ impl Error {
     pub(crate) fn outside_words(&self) -> ServiceError {
         use ServiceError as Words;
         match self {
+            Self::Far { far, .. } => far.outside_words(),
             Self::NoExecutable => Words::unavailable("no Chromium was found on this machine")
                 .hint("Install chromium-headless-shell or chromium, or set browser.executable."),
             Self::NotExecutable { path } => {

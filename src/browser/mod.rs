@@ -31,6 +31,8 @@ pub mod capture;
 pub use error::Error;
 pub use hand::{drive, pass_on};
 pub use host::memory;
-pub use host::{Items, Jar, Lease, Loss, Pool, Profile, Usage, end_strays, sweep_work, usage};
+pub use host::{
+    Items, Jar, Lease, Loss, Pool, Profile, Remote, Run, Usage, end_strays, sweep_work, usage,
+};
 pub use tabs::Tabs;
 pub use target::{Page, PageEvent, TabEvent};

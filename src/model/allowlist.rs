@@ -242,6 +242,16 @@ impl Allowlist {
         self.restricted
     }
 
+    /// Whether more is refused than by default.
+    pub fn is_fence(&self) -> bool {
+        self.restricted || self.private_blocked
+    }
+
+    /// Whether metadata and link-local addresses are refused.
+    pub fn denies_metadata(&self) -> bool {
+        !self.metadata_permitted
+    }
+
     /// Whether the patterns match `host` on `port`. Default denials are not part of this; see
     /// [`Self::verdict`].
     pub fn allows(&self, host: &str, port: u16) -> bool {

@@ -11,6 +11,7 @@ use super::control::ControlStatus;
 use super::geometry::Size;
 use super::ids::{RoomName, SessionId, SessionName};
 use super::outcome::DialogPolicy;
+use super::place::{BrowserPlace, BrowserWish, RemoteFence};
 use super::recording::RecordingStatus;
 use super::secrets;
 use super::storage_state::StorageState;
@@ -74,6 +75,18 @@ pub struct SessionSpec {
     pub block_private_networks: bool,
     /// How to capture: `auto` or `screencast`.
     pub capture: Option<CaptureMode>,
+    /// Which browser serves: `local`, this machine's; `remote`; or `auto`, this machine's first and the remote one
+    /// where that cannot. Without it, as the service is set.
+    pub browser: Option<BrowserWish>,
+    /// `strict` refuses to give a session with a fence to a remote browser, where WebSockets, for one, pass it.
+    pub remote_fence: Option<RemoteFence>,
+    /// Options of the remote browser's vendor (proxies, stealth, captchas), passed on as they are; never told.
+    #[serde(default, skip_serializing)]
+    #[schema(value_type = Object, write_only)]
+    pub remote_options: Map<String, Value>,
+    /// Whose session it is: a label for the time that a remote browser runs. 1 to 128 characters.
+    #[schema(example = "user-17")]
+    pub user_id: Option<String>,
     /// What becomes of the dialogs that the page opens: `ask`, `accept` or `dismiss`.
     #[serde(default)]
     pub dialogs: DialogPolicy,
@@ -164,6 +177,10 @@ impl Default for SessionSpec {
             allowed_domains: Vec::new(),
             block_private_networks: false,
             capture: None,
+            browser: None,
+            remote_fence: None,
+            remote_options: Map::new(),
+            user_id: None,
             dialogs: DialogPolicy::default(),
             idle_timeout_s: None,
             max_lifetime_s: None,
@@ -216,6 +233,7 @@ impl SessionSpec {
         spec.fps = wanted.fps.or(spec.fps);
         spec.bitrate_bps = wanted.bitrate_bps.or(spec.bitrate_bps);
         spec.capture = wanted.capture.or(spec.capture);
+        spec.take_place_of(wanted);
         spec.idle_timeout_s = wanted.idle_timeout_s.or(spec.idle_timeout_s);
         spec.max_lifetime_s = wanted.max_lifetime_s.or(spec.max_lifetime_s);
         if wanted.dialogs != DialogPolicy::default() {
@@ -326,6 +344,7 @@ impl SessionSpec {
                 limits::METADATA_BYTES
             )));
         }
+        self.check_place()?;
         secrets::check(&self.secrets)?;
         self.storage_state
             .as_ref()
@@ -491,6 +510,8 @@ pub struct SessionRecord {
     pub page_count: u32,
     /// How pictures are taken.
     pub capture: CaptureMode,
+    /// Which browser serves it: `local` or `remote`.
+    pub browser: BrowserPlace,
     /// Whether the browser is being captured at this moment.
     pub capturing: bool,
     /// Who watches.

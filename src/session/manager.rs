@@ -20,7 +20,7 @@ use super::slots::{self, Slot, Slots};
 use super::stage::{self, Stage};
 use super::start::{self, Ground};
 use super::usage::{Busy, Measured};
-use crate::browser::Pool;
+use crate::browser::{Pool, Remote};
 use crate::config::{Config, Live};
 use crate::error::{Error, ErrorKind};
 use crate::events;
@@ -93,7 +93,13 @@ impl Manager {
         let first = config.now();
         pool.own_addresses().add(first.server.listen);
         let vision = vision::Client::new(&first.vision);
+        let remote = Remote::new(
+            &first.remote,
+            first.browser.probe_interval(),
+            tracker.clone(),
+        );
         let ground = Ground {
+            remote,
             vision,
             shelf: start::shelf(&first.recording),
             links: Links::default(),
@@ -250,13 +256,14 @@ impl Manager {
         record: SessionRecord,
         stage: &mut Option<Stage>,
     ) -> Result<SessionHandle, Error> {
-        self.must_have_memory().await?;
+        let can_run_here = self.must_have_memory().await;
         let keeping = self.keep(&spec, &record, stored).await?;
         if let Some(url) = stored.and_then(last_url) {
             spec.initial_url = self.permitted(&spec, url);
         }
         let ground = self.ground.clone();
-        let started = start::start(ground, spec, record, keeping.clone(), stage).await;
+        let started =
+            start::start(ground, spec, record, keeping.clone(), can_run_here, stage).await;
         if started.is_err() && stored.is_none() {
             // Without a registry there is nothing to forget.
             let _ = keeping.forget().await;

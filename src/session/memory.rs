@@ -10,7 +10,6 @@ use super::handle::SessionHandle;
 use super::slots::Slot;
 use crate::browser::memory::{self, Renderer};
 use crate::error::Error;
-use crate::refusals::{Limit, refused};
 
 /// Renderers are looked at this often, while there are sessions.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
@@ -39,7 +38,7 @@ impl Overgrown {
 }
 
 impl Manager {
-    /// Whether the browsers leave room for one more session.
+    /// Whether the browsers of this machine leave room for one more session.
     pub(super) async fn must_have_memory(&self) -> Result<(), Error> {
         let configured = self.ground.config.now().browser.memory_bytes_max;
         let leaders = self.browsers();
@@ -67,7 +66,7 @@ impl Manager {
             budget / MEGABYTE
         ))
         .hint("Close a session, or raise browser.memory_bytes_max.");
-        Err(refused(Limit::Memory, full))
+        Err(full)
     }
 
     /// Ends renderers that take more memory than they may, for as long as the service runs.

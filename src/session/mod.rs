@@ -37,6 +37,7 @@ mod outlets;
 mod people;
 mod perform;
 pub mod place;
+mod quarters;
 pub mod queue;
 mod remains;
 mod remembered;

@@ -7,7 +7,8 @@ use tokio::sync::watch;
 use super::handle::SessionHandle;
 use crate::error::Error;
 use crate::model::{
-    Kept, RoomName, SessionId, SessionRecord, SessionSpec, SessionState, allowlist,
+    BrowserPlace, BrowserWish, Kept, RoomName, SessionId, SessionRecord, SessionSpec, SessionState,
+    allowlist,
 };
 
 /// All sessions, by where their events are told.
@@ -315,10 +316,20 @@ fn must_satisfy(wanted: &SessionSpec, there: &SessionRecord) -> Result<(), Error
             && allowlist::narrowed(&there.allowed_domains, &wanted.allowed_domains)
                 .is_ok_and(|both| both == there.allowed_domains);
     let is_private = there.block_private_networks || !wanted.block_private_networks;
-    let what = match (is_fenced && is_private, wanted.storage_state.is_none()) {
-        (true, true) => return Ok(()),
-        (false, _) => "without the fence that was asked for",
-        (true, false) => "and takes no storage_state any more",
+    let is_there = match wanted.browser {
+        None | Some(BrowserWish::Auto) => true,
+        Some(BrowserWish::Local) => there.browser == BrowserPlace::Local,
+        Some(BrowserWish::Remote) => there.browser == BrowserPlace::Remote,
+    };
+    let what = match (
+        is_fenced && is_private,
+        wanted.storage_state.is_none(),
+        is_there,
+    ) {
+        (true, true, true) => return Ok(()),
+        (false, ..) => "without the fence that was asked for",
+        (true, false, _) => "and takes no storage_state any more",
+        (true, true, false) => "in the other browser than was asked for",
     };
     Err(Error::conflict(format!("this session runs {what}"))
         .hint("Use it as it is, or delete it first and start it again: its profile stays."))

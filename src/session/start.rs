@@ -18,6 +18,7 @@ use super::logbook::Logbook;
 use super::memory::Overgrown;
 use super::outlets;
 use super::perform::Kit;
+use super::quarters::{Quarters, Search};
 use super::remains::Remains;
 use super::remembered::Remembered;
 use super::request::REQUESTS_MAX;
@@ -28,16 +29,17 @@ use super::supervise::caught;
 use super::visited::Visited;
 use crate::browser::capture::Easel;
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
-use crate::browser::{self, Jar, Lease, Pool, Profile, TabEvent, Tabs};
+use crate::browser::{Jar, Pool, Remote, Tabs};
 use crate::config::{self, Config, Live};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::events;
 use crate::model::allowlist::{self, Allowlist};
 use crate::model::control::ControlStatus;
 use crate::model::session::{LiveKitStatus, VideoStats, Viewers};
-use crate::model::{Kept, SessionId, SessionRecord, SessionSpec, SessionState, UnixTime};
+use crate::model::{
+    BrowserPlace, BrowserWish, SessionId, SessionRecord, SessionSpec, SessionState, UnixTime,
+};
 use crate::publish::record::{self, Shelf};
-use crate::refusals::{Limit, refused};
 use crate::store::Gallery;
 use crate::store::Registry;
 use crate::vision;
@@ -52,6 +54,7 @@ const SKETCHES_MAX: usize = 2;
 pub(super) struct Ground {
     pub(super) config: Live,
     pub(super) pool: Pool,
+    pub(super) remote: Remote,
     pub(super) bus: events::Bus,
     pub(super) vision: vision::Client,
     pub(super) shelf: Shelf,
@@ -82,6 +85,10 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
         last_activity: now,
         page_count: 1,
         capture: spec.capture.unwrap_or_default(),
+        browser: match spec.browser.unwrap_or(config.remote.browser) {
+            BrowserWish::Auto | BrowserWish::Local => BrowserPlace::Local,
+            BrowserWish::Remote => BrowserPlace::Remote,
+        },
         capturing: false,
         viewers: Viewers::default(),
         livekit: LiveKitStatus::None,
@@ -178,19 +185,30 @@ pub(super) fn policy(
 pub(super) async fn start(
     ground: Ground,
     spec: SessionSpec,
-    record: SessionRecord,
+    mut record: SessionRecord,
     keeping: Keeping,
+    can_run_here: Result<(), Error>,
     stage: &mut Option<Stage>,
 ) -> Result<SessionHandle, Error> {
-    let (config, tracker) = (ground.config.now(), ground.tracker);
+    let (config, tracker) = (ground.config.now(), ground.tracker.clone());
     let cancel = ground.cancel.child_token();
     let span = tracing::info_span!("session", room = %record.channel(), id = %record.session_id);
-    let policy = policy(&config, &spec, ground.pool.own_addresses())?;
-    let gate = open_gate(policy, &tracker, &cancel);
-    let gate = gate.instrument(span.clone()).await?;
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
-    let browser = open_browser(&ground.pool, &spec, &keeping, &gate, &page_events, &tracker);
-    let (lease, tabs) = browser.instrument(span.clone()).await?;
+    let quarters = Search {
+        ground: &ground,
+        spec: &spec,
+        keeping: &keeping,
+        events: &page_events,
+        cancel: &cancel,
+    };
+    let quarters = quarters.find(can_run_here);
+    let Quarters {
+        place,
+        gate,
+        lease,
+        tabs,
+    } = quarters.instrument(span.clone()).await?;
+    record.browser = place;
     let easel = Easel::new(&lease, record.viewport, &tracker);
     let channel = ground.bus.room(&record.channel())?;
     let stage = match stage.take() {
@@ -257,86 +275,6 @@ async fn visited(jar: Option<Jar>) -> Visited {
     match jar {
         Some(jar) => Visited::new(jar.origins().await),
         None => Visited::default(),
-    }
-}
-
-/// What the tabs of a session that comes back showed, besides the current one.
-fn further_tabs(kept: &Kept) -> &[String] {
-    kept.tabs.get(1..).unwrap_or_default()
-}
-
-/// A place in a shared browser, or a browser on the profile of a session that has one.
-async fn take_browser(
-    pool: &Pool,
-    registry: &Registry,
-    spec: &SessionSpec,
-    gate: &Gate,
-) -> Result<Lease, Error> {
-    let way_out = gate.proxy_url();
-    let Some(name) = spec.session_name.as_ref().filter(|_| spec.has_profile()) else {
-        return Ok(pool.acquire(&way_out).await?);
-    };
-    let directory = registry.profile(name);
-    let opening = tokio::task::spawn_blocking(move || Profile::open(&directory));
-    let opened = opening
-        .await
-        .map_err(|error| Error::internal("the profile's opening broke").source(error))?;
-    let profile = opened.map_err(|error| {
-        Error::unavailable(format!(
-            "the profile of \"{name}\" cannot be opened: {error}"
-        ))
-        .hint("Check the free space and the rights of the state directory.")
-    })?;
-    Ok(pool.acquire_kept(profile, &way_out).await?)
-}
-
-async fn open_gate(
-    policy: Policy,
-    tracker: &TaskTracker,
-    cancel: &CancellationToken,
-) -> Result<Gate, Error> {
-    let no_port = |error| {
-        let full = Error::exhausted("no port is free for the session").source(error);
-        refused(Limit::Ports, full)
-    };
-    Gate::start(policy, tracker, cancel).await.map_err(no_port)
-}
-
-/// A browser with the session's first page in it. A process in which no page can be made gets no further
-/// session, and another one is tried once.
-async fn open_browser(
-    pool: &Pool,
-    spec: &SessionSpec,
-    keeping: &Keeping,
-    gate: &Gate,
-    events: &mpsc::Sender<TabEvent>,
-    tracker: &TaskTracker,
-) -> Result<(Lease, Tabs), Error> {
-    let kept = keeping.last();
-    let (viewport, dialogs) = (kept.record.viewport, kept.record.dialogs);
-    let mut is_first = true;
-    loop {
-        let lease = match take_browser(pool, keeping.registry(), spec, gate).await {
-            Err(error) if is_first && error.kind == ErrorKind::Timeout => {
-                is_first = false;
-                continue;
-            }
-            lease => lease?,
-        };
-        if let Some(state) = &spec.storage_state {
-            lease.put_state(state).await?;
-        }
-        match Tabs::open_first(&lease, viewport, dialogs, events.clone(), tracker).await {
-            Err(browser::Error::Timeout { .. } | browser::Error::Gone) if is_first => {
-                lease.retire();
-                is_first = false;
-            }
-            tabs => {
-                let tabs = tabs?;
-                tabs.reopen(further_tabs(&kept)).await;
-                return Ok((lease, tabs));
-            }
-        }
     }
 }
 

@@ -241,6 +241,7 @@ fn browser_failed(error: Error) -> ActionError {
              navigate elsewhere.",
         ),
         Error::Gone
+        | Error::Far { .. }
         | Error::NoExecutable
         | Error::NotExecutable { .. }
         | Error::Ended { .. }

@@ -204,9 +204,15 @@ async fn give(
         )
         .retry(Retry::Useless));
     }
-    let paths = files::lay(stage.page.uploads(), given)
-        .await
-        .map_err(not_laid)?;
+    let Some(directory) = stage.page.uploads() else {
+        return Err(ActionError::new(
+            ActionErrorKind::Unsupported,
+            "The session's browser is far away (browser: remote), where files of this machine are not found. \
+             Nothing was uploaded: use a session with browser \"local\".",
+        )
+        .retry(Retry::Useless));
+    };
+    let paths = files::lay(directory, given).await.map_err(not_laid)?;
     let forget = frame.call::<Value>("forgetFiles", json!([]));
     forget.await.map_err(browser_failed)?;
     let object = frame.object("element", json!([field.node]));

@@ -109,7 +109,7 @@ impl Core {
         Ok(stream)
     }
 
-    fn judge_address(&self, target: &Target, address: SocketAddr) -> Result<(), Denial> {
+    pub(super) fn judge_address(&self, target: &Target, address: SocketAddr) -> Result<(), Denial> {
         let denied = |rule| match target.host {
             // The name alone would not explain itself: say what it leads to.
             Host::Domain(_) => Denial::new(rule, &format!("{} ({address})", target.name)),

@@ -26,6 +26,7 @@
 //!   another session's gate, should it find its port.
 
 mod dial;
+mod judge;
 mod outcome;
 mod proxy;
 #[cfg(test)]
@@ -47,6 +48,7 @@ use crate::model::allowlist::{Allowlist, Denial, canonical_host};
 use crate::refusals::{self, Limit};
 
 use dial::Resolver;
+pub(in crate::browser) use judge::{Held, Judge};
 use outcome::Memory;
 pub use outcome::{DeniedRequest, Outcome};
 
@@ -194,6 +196,29 @@ impl Gate {
         let ending = cancel.clone();
         tracker.spawn(async move { ending.run_until_cancelled_owned(accepting).await });
         Ok(Self { core, cancel })
+    }
+
+    /// A gate that stands in no browser's way: it judges what a browser asks for that is far away.
+    pub fn far(policy: Policy, cancel: &CancellationToken) -> Self {
+        let core = Core {
+            address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            allowlist: policy.allowlist,
+            deny_addresses: policy.deny_addresses,
+            connect_timeout: policy.connect_timeout,
+            resolver: Resolver::new(policy.hosts),
+            memory: Memory::default(),
+            places: Arc::new(Semaphore::new(policy.connections_max)),
+            refused: AtomicU64::new(0),
+        };
+        Self {
+            core: Arc::new(core),
+            cancel: cancel.child_token(),
+        }
+    }
+
+    /// Judges, for as long as it is asked, what a browser that is far away asks for.
+    pub(in crate::browser) fn judge(&self) -> Judge {
+        Judge(Arc::clone(&self.core))
     }
 
     /// Closes the listener and all connections.

@@ -28,6 +28,8 @@ pub struct Jar {
     origins: PathBuf,
     known: Arc<Mutex<BTreeSet<String>>>,
     storage: Storage,
+    /// Whether what pages have stored is kept by a context of a remote browser.
+    is_kept_there: bool,
     /// What was written last.
     written: Arc<Mutex<Option<u64>>>,
 }
@@ -41,7 +43,27 @@ impl Jar {
             origins: profile.origins(),
             known: Arc::default(),
             storage: Storage::new(profile.storage()),
+            is_kept_there: false,
             written: Arc::default(),
+        }
+    }
+
+    /// The same of a browser that is far away. Where a context there keeps what pages have stored, it is not
+    /// put back.
+    pub(super) fn far(
+        process: &Arc<Process>,
+        context: &str,
+        profile: &Profile,
+        is_kept_there: bool,
+    ) -> Self {
+        let storage = match is_kept_there {
+            true => Storage::new(profile.storage()),
+            false => Storage::only(profile.storage()),
+        };
+        Self {
+            storage,
+            is_kept_there,
+            ..Self::new(process, context, profile)
         }
     }
 
@@ -80,7 +102,10 @@ impl Jar {
 
     /// Writes down what open pages have in `localStorage`, by their origins.
     pub async fn save_storage(&self, open: BTreeMap<String, Items>) -> Result<(), Error> {
-        self.storage.save(open).await
+        match self.is_kept_there {
+            true => Ok(()),
+            false => self.storage.save(open).await,
+        }
     }
 
     /// Sets aside what could not be put back, so that nothing is written over it.
@@ -124,6 +149,9 @@ impl Jar {
     pub(super) async fn restore(&self) -> Result<(), Error> {
         let process = self.process.upgrade().ok_or(Error::Gone)?;
         self.restore_cookies().await?;
+        if self.is_kept_there {
+            return Ok(());
+        }
         self.storage.restore(&process, &self.context).await
     }
 

@@ -4,6 +4,7 @@
 //! is shared fate: a crash takes the sessions of one process, so a process holds a bounded
 //! number of them and is retired after a while.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use super::files::Files;
 use super::jar::Jar;
 use super::process::{Loss, Process};
 use super::profile::Profile;
+use super::remote::Hold;
 use super::workdir::{self, Swept, WorkDir};
 use crate::config;
 use crate::error::Chain;
@@ -63,7 +65,20 @@ pub struct Lease {
     pub(in crate::browser) context: String,
     pub(in crate::browser) files: Files,
     pub(super) kept: Option<Kept>,
+    /// What it has of a browser that is far away; none of one of this machine.
+    pub(super) far: Option<Hold>,
     released: bool,
+}
+
+/// Where what pages download goes.
+#[derive(Debug, Clone)]
+pub(in crate::browser) enum Downloads {
+    /// Into a directory of the session's own.
+    Here(PathBuf),
+    /// To a directory of the machine of a browser that is far away, out of reach.
+    There,
+    /// Nowhere: a browser that is far away has no place for them.
+    Nowhere,
 }
 
 /// What a lease holds of a profile that is kept.
@@ -71,6 +86,15 @@ pub struct Lease {
 pub(super) struct Kept {
     pub(super) jar: Jar,
     _profile: Profile,
+}
+
+impl Kept {
+    pub(super) fn new(jar: Jar, profile: Profile) -> Self {
+        Self {
+            jar,
+            _profile: profile,
+        }
+    }
 }
 
 impl Pool {
@@ -146,6 +170,7 @@ impl Pool {
                 context: String::new(),
                 files,
                 kept: None,
+                far: None,
                 released: false,
             },
             Err(error) => {
@@ -197,10 +222,8 @@ impl Pool {
             process,
             context,
             files,
-            kept: Some(Kept {
-                jar,
-                _profile: profile,
-            }),
+            kept: Some(Kept::new(jar, profile)),
+            far: None,
             released: false,
         })
     }
@@ -216,7 +239,7 @@ impl Pool {
         Process::launch(&inner.config, home, &inner.own, &inner.tracker).await
     }
 
-    fn files(&self) -> Result<Files, Error> {
+    pub(super) fn files(&self) -> Result<Files, Error> {
         let files = self.inner.work_dir.subdirectory().and_then(Files::create);
         files.map_err(no_directory)
     }
@@ -331,6 +354,46 @@ fn no_directory(error: std::io::Error) -> Error {
 }
 
 impl Lease {
+    /// A context in a browser that is far away.
+    pub(super) fn far(
+        pool: &Pool,
+        process: Arc<Process>,
+        context: String,
+        kept: Option<Kept>,
+        far: Hold,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            pool: pool.clone(),
+            process,
+            context,
+            files: pool.files()?,
+            kept,
+            far: Some(far),
+            released: false,
+        })
+    }
+
+    /// Where what its pages download goes.
+    pub(in crate::browser) fn downloads(&self) -> Downloads {
+        match &self.far {
+            None => Downloads::Here(self.files.downloads()),
+            Some(far) if far.takes_downloads() => Downloads::There,
+            Some(_) => Downloads::Nowhere,
+        }
+    }
+
+    /// Where files for its pages lie; none where its browser would not find them.
+    pub(in crate::browser) fn uploads(&self) -> Option<PathBuf> {
+        self.far.is_none().then(|| self.files.uploads())
+    }
+
+    /// Closes the pages that a browser began with, now that the session has its own.
+    pub fn close_first_pages(&mut self) {
+        if let Some(far) = &mut self.far {
+            far.close_first(&self.process);
+        }
+    }
+
     /// Tells, now or later, how the process was lost.
     pub fn loss(&self) -> watch::Receiver<Option<Loss>> {
         self.process.loss()
@@ -355,6 +418,9 @@ impl Lease {
     /// own ends, once it has written what it keeps.
     pub async fn release(mut self) {
         self.released = true;
+        if let Some(far) = self.far.take() {
+            return self.leave_far(far).await;
+        }
         if let Some(kept) = &self.kept {
             let saved = timeout(SAVED_WITHIN, kept.jar.save()).await;
             match saved {
@@ -373,11 +439,32 @@ impl Lease {
         }
         self.pool.give_back(&self.process);
     }
+
+    /// Leaves a browser that is far away as it is, but for what is the session's own.
+    async fn leave_far(&self, far: Hold) {
+        if let Some(kept) = &self.kept {
+            // One that does not answer has told its cookies before.
+            let _ = timeout(SAVED_WITHIN, kept.jar.save()).await;
+        }
+        if !far.is_alone() {
+            self.process.dispose_context(&self.context).await;
+        }
+        self.process.stop();
+        far.give_back().await;
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.released {
+            return;
+        }
+        if let Some(far) = self.far.take() {
+            // Its context ends with the connection.
+            self.process.stop();
+            if !far.is_alone() {
+                metrics::gauge!("ghostcast_contexts").decrement(1.0);
+            }
             return;
         }
         if self.kept.is_some() {

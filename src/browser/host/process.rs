@@ -6,8 +6,8 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chromiumoxide_cdp::cdp::browser_protocol::browser::{
@@ -32,6 +32,7 @@ use super::super::cdp::{COMMAND_TIMEOUT, Connection, Session};
 use super::super::error::Error;
 use super::super::gate::{OwnAddresses, PROXY_BYPASS_LIST};
 use super::command::{Home, command, executable};
+use super::remote::Fence;
 use crate::config;
 use crate::error::BoxError;
 
@@ -48,6 +49,8 @@ pub enum Loss {
     Crashed,
     /// The process no longer answers.
     Hung,
+    /// The connection to a browser that is far away has ended.
+    Disconnected,
 }
 
 impl Loss {
@@ -56,18 +59,23 @@ impl Loss {
         match self {
             Self::Crashed => "The browser process crashed. Start a new session on this room.",
             Self::Hung => "The browser does not answer. Start a new session on this room.",
+            Self::Disconnected => {
+                "The connection to the remote browser was lost. Start a new session on this room."
+            }
         }
     }
 }
 
-/// A running Chromium.
+/// A running Chromium: a process of this machine, or one that is far away.
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(in crate::browser) cdp: Connection,
     /// The context that it has by itself.
     default_context: Option<String>,
-    /// Its number; it leads a process group of that number.
+    /// Its number; it leads a process group of that number. None of one that is far away.
     pid: Option<u32>,
+    /// What holds requests of one that is far away.
+    fence: OnceLock<Fence>,
     /// Set when it is asked to end, so that its end is no loss.
     is_leaving: AtomicBool,
     /// Cancelled when it has ended and its files are cleared away.
@@ -127,6 +135,7 @@ impl Process {
             cdp,
             default_context,
             pid: child.id(),
+            fence: OnceLock::new(),
             is_leaving: AtomicBool::new(false),
             over: CancellationToken::new(),
             loss,
@@ -148,6 +157,48 @@ impl Process {
         unfinished.group = None;
         metrics::gauge!("ghostcast_browsers").increment(1.0);
         Ok(process)
+    }
+
+    /// A browser that is far away, as one process: watched over by its connection, and probed.
+    pub(super) fn attach(
+        cdp: Connection,
+        probe_interval: Duration,
+        tracker: &TaskTracker,
+    ) -> Arc<Self> {
+        let (lost, loss) = watch::channel(None);
+        let process = Arc::new(Self {
+            cdp,
+            default_context: None,
+            pid: None,
+            fence: OnceLock::new(),
+            is_leaving: AtomicBool::new(false),
+            over: CancellationToken::new(),
+            loss,
+            stop: CancellationToken::new(),
+        });
+        let watching = watch_far(
+            process.cdp.clone(),
+            Arc::downgrade(&process),
+            probe_interval,
+            lost,
+            (process.stop.clone(), process.over.clone()),
+        );
+        tracker.spawn(watching.in_current_span());
+        process
+    }
+
+    /// Holds what its pages ask for.
+    pub(super) fn set_fence(&self, fence: Fence) {
+        // There is one at most.
+        let _ = self.fence.set(fence);
+    }
+
+    /// Returns when a page of ours is behind the fence, where there is one.
+    pub(in crate::browser) async fn fenced(&self, target: &str) -> Result<(), Error> {
+        match self.fence.get() {
+            Some(fence) => fence.around(target).await,
+            None => Ok(()),
+        }
     }
 
     /// Tells, now or later, how this process was lost.
@@ -402,6 +453,35 @@ impl Guard {
         let process = self.process.upgrade();
         process.is_none_or(|process| process.is_leaving.load(Ordering::SeqCst))
     }
+}
+
+/// Watches over a browser that is far away, until its connection ends or nobody needs it.
+async fn watch_far(
+    cdp: Connection,
+    process: std::sync::Weak<Process>,
+    probe_interval: Duration,
+    lost: watch::Sender<Option<Loss>>,
+    (stop, over): (CancellationToken, CancellationToken),
+) {
+    let patience = cdp.browser().patience();
+    let loss = tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        () = cdp.ended() => {
+            tracing::warn!("the connection to the remote browser has ended");
+            Some(Loss::Disconnected)
+        }
+        () = probe(process, probe_interval, patience) => {
+            tracing::warn!("the remote browser does not answer");
+            Some(Loss::Hung)
+        }
+    };
+    if let Some(loss) = loss {
+        lost.send_replace(Some(loss));
+    }
+    stop.cancel();
+    cdp.end();
+    over.cancel();
 }
 
 /// Returns when the browser left a probe unanswered for too long; never, if its owner let it go.

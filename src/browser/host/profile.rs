@@ -16,6 +16,8 @@ const COOKIES: &str = "cookies.json";
 const STORAGE: &str = "storage.json";
 /// Where its pages have been.
 const ORIGINS: &str = "origins.json";
+/// Which context of a remote browser has its logins.
+const CONTEXT: &str = "remote.json";
 /// What Chromium leaves behind to keep a second one out; on a dead one's word none is kept out.
 const SINGLETONS: [&str; 3] = ["SingletonLock", "SingletonSocket", "SingletonCookie"];
 
@@ -75,6 +77,11 @@ impl Profile {
     /// Where it is kept what its pages have stored, while its browser runs.
     pub(super) fn storage(&self) -> PathBuf {
         self.directory.join(STORAGE)
+    }
+
+    /// Where it is kept which context of a remote browser has its logins.
+    pub(super) fn context(&self) -> PathBuf {
+        self.directory.join(CONTEXT)
     }
 
     /// Deletes the profile in `directory`, unless a browser uses it.

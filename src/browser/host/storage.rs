@@ -24,6 +24,8 @@ use crate::model::storage_state::{LeftOut, OriginState, STATE_BYTES_MAX, StoredI
 const OPERATION: &str = "put a page's storage back";
 /// An origin that no page shows any more is on Chromium's disk after this time.
 const LEFT_FOR: Duration = Duration::from_secs(15);
+/// Origins whose storage is kept.
+const ORIGINS_MAX: usize = 64;
 /// One origin takes what it is given within this time.
 const PUT_WITHIN: Duration = Duration::from_secs(20);
 /// What all origins have stored is read within this time; databases that take longer are left out.
@@ -43,6 +45,8 @@ pub(super) struct Storage {
     seen: Arc<Mutex<BTreeMap<String, Seen>>>,
     /// Whether the file is forgotten: whoever is late must not write it again.
     is_over: Arc<tokio::sync::Mutex<bool>>,
+    /// Whether the browser has no disk that keeps it: nothing is left out because it is old.
+    is_only: bool,
 }
 
 #[derive(Debug)]
@@ -57,6 +61,15 @@ impl Storage {
             path,
             seen: Arc::default(),
             is_over: Arc::default(),
+            is_only: false,
+        }
+    }
+
+    /// The only place where it is kept: the browser is far away, and forgets.
+    pub(super) fn only(path: PathBuf) -> Self {
+        Self {
+            is_only: true,
+            ..Self::new(path)
         }
     }
 
@@ -78,7 +91,10 @@ impl Storage {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let before = seen.len();
-        seen.retain(|origin, seen| open.contains_key(origin) || now - seen.at < LEFT_FOR);
+        seen.retain(|origin, seen| {
+            self.is_only || open.contains_key(origin) || now - seen.at < LEFT_FOR
+        });
+        leave_out_oldest(&mut seen);
         let mut is_news = seen.len() != before;
         for (origin, items) in open {
             is_news |= seen.get(&origin).is_none_or(|seen| seen.items != items);
@@ -135,6 +151,17 @@ impl Storage {
             tracing::warn!(origin, "what a site has stored could not be put back");
         }
         Ok(())
+    }
+}
+
+/// Keeps a bounded number of origins.
+fn leave_out_oldest(seen: &mut BTreeMap<String, Seen>) {
+    while seen.len() > ORIGINS_MAX {
+        let oldest = seen.iter().min_by_key(|(_, seen)| seen.at);
+        let Some(oldest) = oldest.map(|(origin, _)| origin.clone()) else {
+            return;
+        };
+        seen.remove(&oldest);
     }
 }
 

@@ -18,11 +18,13 @@ impl Lease {
     /// Gives the browser cookies and what pages have stored, before its first page. A login that is kept gives
     /// way only to what a browser takes whole.
     pub async fn put_state(&self, state: &StorageState) -> Result<(), Refusal> {
-        if let Some(kept) = &self.kept {
+        if self.kept.is_some() && self.far.is_none() {
             let trial = self.process.create_closed_context().await?;
             let tried = self.put_into(&trial, state).await;
             self.process.dispose_context(&trial).await;
             tried?;
+        }
+        if let Some(kept) = &self.kept {
             kept.jar.remember(state.origins.iter().map(items).collect());
         }
         self.put_into(&self.context, state).await

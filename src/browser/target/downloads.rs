@@ -10,6 +10,7 @@ use chromiumoxide_cdp::cdp::browser_protocol::browser::{
 use tokio::sync::watch;
 
 use super::super::cdp::{Event, Session};
+use super::super::host::pool::Downloads as Place;
 use super::super::text::cut;
 use crate::model::outcome::{DownloadInfo, DownloadState};
 use crate::refusals::{self, Limit};
@@ -24,7 +25,7 @@ const NAME_CHARS_MAX: usize = 200;
 /// The downloads of one session.
 #[derive(Debug)]
 pub struct Downloads {
-    directory: PathBuf,
+    place: Place,
     context: String,
     all: Mutex<Vec<Download>>,
     changed: watch::Sender<u64>,
@@ -38,10 +39,10 @@ struct Download {
 }
 
 impl Downloads {
-    /// None yet. Chromium puts them into `directory`.
-    pub(super) fn new(directory: PathBuf, context: &str) -> Self {
+    /// None yet.
+    pub(super) fn new(place: Place, context: &str) -> Self {
         Self {
-            directory,
+            place,
             context: context.to_owned(),
             all: Mutex::default(),
             changed: watch::Sender::new(0),
@@ -75,7 +76,10 @@ impl Downloads {
         let all = self.all();
         let one = all.iter().find(|one| one.info.id == id)?;
         let is_whole = one.info.state == DownloadState::Completed;
-        let file = is_whole.then(|| self.directory.join(&one.guid));
+        let file = match &self.place {
+            Place::Here(directory) => is_whole.then(|| directory.join(&one.guid)),
+            Place::There | Place::Nowhere => None,
+        };
         Some((one.info.clone(), file))
     }
 
@@ -108,13 +112,14 @@ impl Downloads {
     fn begin(&self, event: &EventDownloadWillBegin) -> (Option<DownloadInfo>, Option<String>) {
         let mut all = self.all();
         let kept: u64 = all.iter().map(|one| one.info.bytes).sum();
-        let is_refused = all.len() >= DOWNLOADS_MAX || kept >= BYTES_MAX;
+        let has_place = !matches!(self.place, Place::Nowhere);
+        let is_one_too_many = all.len() >= DOWNLOADS_MAX || kept >= BYTES_MAX;
         let info = DownloadInfo {
             id: format!("d{}", all.len() + 1),
             name: file_name(&event.suggested_filename),
-            state: match is_refused {
-                true => DownloadState::Refused,
-                false => DownloadState::InProgress,
+            state: match has_place && !is_one_too_many {
+                true => DownloadState::InProgress,
+                false => DownloadState::Refused,
             },
             bytes: 0,
         };
@@ -122,7 +127,9 @@ impl Downloads {
             guid: event.guid.clone(),
             info: info.clone(),
         });
-        (Some(info), is_refused.then(|| event.guid.clone()))
+        // One that has no place is cancelled by the browser itself.
+        let is_to_cancel = has_place && is_one_too_many;
+        (Some(info), is_to_cancel.then(|| event.guid.clone()))
     }
 
     fn progress(
@@ -155,12 +162,18 @@ impl Downloads {
     fn cancel(&self, browser: &Session, guid: String) {
         let mut params = CancelDownloadParams::new(guid.clone());
         params.browser_context_id = Some(self.context.clone().into());
-        let (browser, file) = (browser.clone(), self.directory.join(guid));
+        let file = match &self.place {
+            Place::Here(directory) => Some(directory.join(guid)),
+            Place::There | Place::Nowhere => None,
+        };
+        let browser = browser.clone();
         // Ends by itself within the bound on a command.
         tokio::spawn(async move {
             // One that has ended needs no cancelling.
             let _ = browser.execute("cancel a download", params).await;
-            let _ = tokio::fs::remove_file(file).await;
+            if let Some(file) = file {
+                let _ = tokio::fs::remove_file(file).await;
+            }
         });
     }
 

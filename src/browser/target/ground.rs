@@ -49,8 +49,8 @@ pub(in crate::browser) struct Ground {
     /// What its pages have copied.
     pub(in crate::browser) clipboard: Arc<Clipboard>,
     pub(in crate::browser) downloads: Arc<Downloads>,
-    /// Where files lie that are uploaded to pages.
-    pub(in crate::browser) uploads: PathBuf,
+    /// Where files lie that are uploaded to pages; none where the browser would not find them.
+    pub(in crate::browser) uploads: Option<PathBuf>,
 }
 
 impl Ground {
@@ -73,8 +73,8 @@ impl Ground {
             documents: Arc::default(),
             told: Arc::default(),
             clipboard: Arc::default(),
-            downloads: Arc::new(Downloads::new(lease.files.downloads(), &lease.context)),
-            uploads: lease.files.uploads(),
+            downloads: Arc::new(Downloads::new(lease.downloads(), &lease.context)),
+            uploads: lease.uploads(),
         }
     }
 
@@ -98,8 +98,10 @@ impl Ground {
             .height(i64::from(self.viewport.height))
             .build()
             .map_err(Error::builder(OPERATION))?;
-        let browser = self.process()?.browser();
-        Ok(browser.execute(OPERATION, target).await?.target_id)
+        let process = self.process()?;
+        let created = process.browser().execute(OPERATION, target).await?;
+        process.fenced(created.target_id.inner()).await?;
+        Ok(created.target_id)
     }
 
     /// Closes a page, however it is.

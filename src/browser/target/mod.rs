@@ -142,7 +142,7 @@ struct Inner {
     shared: Arc<Shared>,
     told: Arc<Told>,
     clipboard: Arc<Clipboard>,
-    uploads: PathBuf,
+    uploads: Option<PathBuf>,
     viewport: Size,
     loading: watch::Receiver<Loading>,
     marks: mpsc::Sender<listen::Mark>,
@@ -340,9 +340,10 @@ impl Page {
         &self.inner.clipboard
     }
 
-    /// Where files lie that are uploaded to the session's pages.
-    pub(super) fn uploads(&self) -> &Path {
-        &self.inner.uploads
+    /// Where files lie that are uploaded to the session's pages; none where the browser would not find
+    /// them.
+    pub(super) fn uploads(&self) -> Option<&Path> {
+        self.inner.uploads.as_deref()
     }
 
     /// What has been told of the session's pages.

@@ -1,0 +1,254 @@
+//! The fence in a browser that is far away: what its pages ask for is held by the browser itself, and judged
+//! here.
+//!
+//! Every target of the session's context (pages, popups, frames of other processes, workers of all kinds) is
+//! attached to before it runs, its requests are held from then on (`Fetch.enable`), and only then it is let run.
+//! The browser asks again for each redirect. What it never asks for, and so passes: WebSockets and WebTransport,
+//! WebRTC, prefetches by speculation rules, lookups and connections ahead of need. And a name is judged by
+//! itself: what it leads to over there is not known here.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chromiumoxide_cdp::cdp::browser_protocol::fetch::{
+    ContinueRequestParams, EnableParams, EventRequestPaused, FailRequestParams, RequestPattern,
+};
+use chromiumoxide_cdp::cdp::browser_protocol::network::ErrorReason;
+use chromiumoxide_cdp::cdp::browser_protocol::target::{
+    CloseTargetParams, DetachFromTargetParams, EventAttachedToTarget, EventDetachedFromTarget,
+    EventTargetDestroyed, FilterEntry, SetAutoAttachParams, TargetFilter,
+};
+use chromiumoxide_cdp::cdp::js_protocol::runtime::RunIfWaitingForDebuggerParams;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use super::super::super::cdp::{Connection, Event, Session, Stream, Told};
+use super::super::super::error::Error;
+use super::super::super::gate::{Held, Judge};
+
+const OPERATION: &str = "put up the fence in a remote browser";
+const HEARD: [&str; 4] = [
+    "Fetch.requestPaused",
+    "Target.attachedToTarget",
+    "Target.detachedFromTarget",
+    "Target.targetDestroyed",
+];
+/// Targets whose own requests go nowhere but by their own session.
+const FENCED_KINDS: [&str; 5] = [
+    "page",
+    "iframe",
+    "webview",
+    "shared_worker",
+    "service_worker",
+];
+/// Addresses that are refused by default, as the browser writes them. What of it is judged in full.
+const METADATA_PATTERNS: [&str; 7] = [
+    "*://169.254.*",
+    "*://100.100.100.200*",
+    "*://metadata.*",
+    "*://instance-data.*",
+    "*://[fe*",
+    "*://[fd*",
+    "*://[*ffff:*",
+];
+
+/// A fence that stands. Ends with the connection.
+#[derive(Debug)]
+pub(in crate::browser) struct Fence {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    cdp: Session,
+    context: String,
+    judge: Judge,
+    patterns: Vec<RequestPattern>,
+    /// Targets that were attached to.
+    seen: Mutex<HashSet<String>>,
+    /// Those whose requests are held.
+    fenced: watch::Sender<HashSet<String>>,
+}
+
+impl Fence {
+    /// Puts it up around all that is in a context, now and later; none where nothing is refused.
+    pub(super) async fn put_up(
+        cdp: &Connection,
+        context: &str,
+        judge: Judge,
+        tracker: &TaskTracker,
+    ) -> Result<Option<Self>, Error> {
+        let pattern = |pattern: &str| RequestPattern {
+            url_pattern: Some(pattern.to_owned()),
+            ..RequestPattern::default()
+        };
+        let patterns = match judge.held() {
+            Held::None => return Ok(None),
+            Held::All => vec![pattern("*")],
+            Held::Metadata => METADATA_PATTERNS.map(pattern).into(),
+        };
+        let shared = Arc::new(Shared {
+            cdp: cdp.browser(),
+            context: context.to_owned(),
+            judge,
+            patterns,
+            seen: Mutex::default(),
+            fenced: watch::Sender::new(HashSet::new()),
+        });
+        let watching = watch_over(Arc::clone(&shared), cdp.gather(&HEARD), tracker.clone());
+        tracker.spawn(watching.in_current_span());
+        cdp.browser().execute(OPERATION, attach()?).await?;
+        Ok(Some(Self { shared }))
+    }
+
+    /// Returns when a target's requests are held.
+    pub(in crate::browser) async fn around(&self, target: &str) -> Result<(), Error> {
+        let mut fenced = self.shared.fenced.subscribe();
+        let is_there = fenced.wait_for(|fenced| fenced.contains(target));
+        match timeout(self.shared.cdp.patience(), is_there).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Error::Timeout {
+                operation: OPERATION,
+            }),
+        }
+    }
+}
+
+/// Targets are attached to, and wait until they are let run.
+fn attach() -> Result<SetAutoAttachParams, Error> {
+    let all_but_browsers_and_tabs = TargetFilter::new(vec![
+        FilterEntry::builder()
+            .r#type("browser")
+            .exclude(true)
+            .build(),
+        FilterEntry::builder().r#type("tab").exclude(true).build(),
+        FilterEntry::builder().build(),
+    ]);
+    SetAutoAttachParams::builder()
+        .auto_attach(true)
+        .wait_for_debugger_on_start(true)
+        .flatten(true)
+        .filter(all_but_browsers_and_tabs)
+        .build()
+        .map_err(Error::builder(OPERATION))
+}
+
+async fn watch_over(shared: Arc<Shared>, mut stream: Stream, tracker: TaskTracker) {
+    while let Some(told) = stream.events.next().await {
+        let Told::Event(event) = told else {
+            tracing::warn!(
+                "a remote browser asks for more than can be judged; what was left out hangs"
+            );
+            continue;
+        };
+        match event.method.as_str() {
+            "Fetch.requestPaused" => shared.judge(&event),
+            "Target.attachedToTarget" => {
+                let Some(attached) = event.parse::<EventAttachedToTarget>() else {
+                    continue;
+                };
+                let id = attached.session_id.inner();
+                let Some(session) = shared.take(&event, &attached) else {
+                    continue;
+                };
+                let session = stream.join(&session, id);
+                let fencing = Arc::clone(&shared).fence(session, attached);
+                tracker.spawn(fencing.in_current_span());
+            }
+            "Target.targetDestroyed" => {
+                if let Some(event) = event.parse::<EventTargetDestroyed>() {
+                    shared.forget(event.target_id.inner());
+                }
+            }
+            _ => {
+                if let Some(event) = event.parse::<EventDetachedFromTarget>() {
+                    shared.cdp.forget(event.session_id.inner());
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// The session of a target that is to be fenced. One of somebody else is let run and left alone; one that
+    /// is attached to once more, by whomever, is let run.
+    fn take(&self, event: &Event, attached: &EventAttachedToTarget) -> Option<Session> {
+        let info = &attached.target_info;
+        let session = self.cdp.beside(attached.session_id.inner());
+        let is_waiting = attached.waiting_for_debugger;
+        let context = info.browser_context_id.as_ref().map(AsRef::as_ref);
+        if event.session.is_none() && context != Some(self.context.as_str()) {
+            if is_waiting {
+                session.tell(OPERATION, &RunIfWaitingForDebuggerParams::default());
+            }
+            // Attached to by ourselves, it is needed.
+            if is_waiting || info.r#type != "page" {
+                let mut leave = DetachFromTargetParams::default();
+                leave.session_id = Some(attached.session_id.clone());
+                self.cdp.tell(OPERATION, &leave);
+            }
+            return None;
+        }
+        if !self.seen().insert(info.target_id.inner().clone()) {
+            if is_waiting {
+                session.tell(OPERATION, &RunIfWaitingForDebuggerParams::default());
+            }
+            return None;
+        }
+        Some(session)
+    }
+
+    /// Has a target's requests held, and then lets it run.
+    async fn fence(self: Arc<Self>, session: Session, attached: EventAttachedToTarget) {
+        let info = attached.target_info;
+        let held = EnableParams {
+            patterns: Some(self.patterns.clone()),
+            handle_auth_requests: None,
+        };
+        let held = session.execute(OPERATION, held).await;
+        if let Err(error) = held
+            && FENCED_KINDS.contains(&info.r#type.as_str())
+        {
+            if !matches!(error, Error::Detached | Error::Gone) {
+                tracing::warn!(%error, kind = info.r#type, "no fence can be put up; it is closed");
+                self.cdp
+                    .tell(OPERATION, &CloseTargetParams::new(info.target_id));
+            }
+            return;
+        }
+        // What it opens in its turn waits as well, from before it runs.
+        if let Ok(attach) = attach() {
+            // One without targets below it knows of no such command.
+            let _ = session.execute(OPERATION, attach).await;
+        }
+        self.fenced
+            .send_if_modified(|fenced| fenced.insert(info.target_id.inner().clone()));
+        session.tell(OPERATION, &RunIfWaitingForDebuggerParams::default());
+    }
+
+    fn judge(&self, event: &Event) {
+        let (Some(paused), Some(id)) = (event.parse::<EventRequestPaused>(), &event.session) else {
+            return;
+        };
+        let session = self.cdp.beside(id);
+        match self.judge.permits(&paused.request.url) {
+            true => session.tell(OPERATION, &ContinueRequestParams::new(paused.request_id)),
+            false => {
+                let fail = FailRequestParams::new(paused.request_id, ErrorReason::BlockedByClient);
+                session.tell(OPERATION, &fail);
+            }
+        }
+    }
+
+    fn forget(&self, target: &str) {
+        self.seen().remove(target);
+        self.fenced.send_if_modified(|fenced| fenced.remove(target));
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashSet<String>> {
+        // Every change is whole when the lock is let go, whoever panicked.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
