@@ -143,6 +143,7 @@ impl App {
             cancel.clone(),
         );
         let jobs = Jobs::new(manager.clone(), shelf, live.clone());
+        tracing::info!("remote browser: {}", manager.remote().describe());
         let ended = CancellationToken::new();
         let life = Life {
             tracker: tracker.clone(),

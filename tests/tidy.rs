@@ -161,7 +161,15 @@ const ENGINES: [(&str, &[&str]); 34] = [
     ("png", &["media/decode.rs"]),
     ("prost", &["api/grpc/", "livekit/data.rs"]),
     ("prost_types", &["api/grpc/"]),
-    ("reqwest", &["cli/client.rs", "validate/http.rs", "vision/"]),
+    (
+        "reqwest",
+        &[
+            "browser/host/remote/",
+            "cli/client.rs",
+            "validate/http.rs",
+            "vision/",
+        ],
+    ),
     ("rmcp", &["api/mcp/"]),
     ("rusqlite", &["store/"]),
     ("str0m", &["rtc/"]),

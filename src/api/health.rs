@@ -29,6 +29,19 @@ pub(super) struct Health {
     reasons: Vec<String>,
     /// How many sessions are in each state.
     sessions: BTreeMap<&'static str, usize>,
+    /// The remote browser, which is asked only when a session needs it.
+    remote: RemoteHealth,
+}
+
+/// What is known of the remote browser.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RemoteHealth {
+    /// Whether there is one to fall back to.
+    configured: bool,
+    /// Who gives it; without one, what is not set.
+    who: String,
+    /// Why the last session could not have it; null when it could, or none has asked.
+    problem: Option<String>,
 }
 
 /// Whether the service is well. Needs no token.
@@ -47,6 +60,7 @@ pub(super) async fn health(State(doors): State<Doors>) -> Json<Health> {
             }
         }
     }
+    let remote = doors.manager.remote();
     let ills = Ills {
         problems: Problems::of(&doors),
         failed: doors.manager.count_failed_lately(),
@@ -64,6 +78,11 @@ pub(super) async fn health(State(doors): State<Doors>) -> Json<Health> {
         version: env!("CARGO_PKG_VERSION"),
         reasons,
         sessions,
+        remote: RemoteHealth {
+            configured: remote.is_configured(),
+            who: remote.describe(),
+            problem: remote.problem(),
+        },
     })
 }
 
@@ -71,6 +90,8 @@ pub(super) async fn health(State(doors): State<Doors>) -> Json<Health> {
 #[derive(Debug, Default)]
 struct Problems {
     browser: Option<String>,
+    /// Whether a remote one serves in its place.
+    has_other: bool,
     registry: Option<String>,
     is_draining: bool,
 }
@@ -79,6 +100,7 @@ impl Problems {
     fn of(doors: &Doors) -> Self {
         Self {
             browser: doors.manager.browser_problem(),
+            has_other: doors.manager.falls_back(),
             registry: doors.manager.registry_problem(),
             is_draining: doors.manager.is_draining(),
         }
@@ -86,7 +108,7 @@ impl Problems {
 
     /// Why no session can be started.
     fn refusals(&self) -> Vec<String> {
-        let browser = self.browser.as_ref();
+        let browser = self.browser.as_ref().filter(|_| !self.has_other);
         let browser = browser.map(|problem| format!("no browser can be started: {problem}"));
         let draining = self.is_draining.then(|| DRAINING.to_owned());
         browser.into_iter().chain(draining).collect()
@@ -145,6 +167,10 @@ impl Ills {
     /// What is wrong, in words, and whether the service is degraded by it.
     fn tell(self) -> (Vec<String>, bool) {
         let mut reasons = self.problems.refusals();
+        let elsewhere = self.problems.browser.filter(|_| self.problems.has_other);
+        reasons.extend(elsewhere.map(|why| {
+            format!("no browser of this machine can be started, the remote one serves: {why}")
+        }));
         let registry = self.problems.registry;
         reasons.extend(registry.map(|why| format!("nothing can be kept on disk: {why}")));
         let mut count = |words: &str, count: usize| {
@@ -187,7 +213,7 @@ mod tests {
             problems: Problems {
                 browser: Some("it is not there".to_owned()),
                 registry: Some("disk full".to_owned()),
-                is_draining: false,
+                ..Problems::default()
             },
             failed: 2,
             reconnecting: 3,

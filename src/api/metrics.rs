@@ -87,6 +87,9 @@ fn describe() {
     for outcome in ["started", "reused", "refused", "failed"] {
         metrics::counter!("ghostcast_session_starts_total", "outcome" => outcome).absolute(0);
     }
+    for outcome in ["started", "failed"] {
+        metrics::counter!("ghostcast_remote_starts_total", "outcome" => outcome).absolute(0);
+    }
     for reason in [EndReason::BrowserLost, EndReason::Internal] {
         metrics::counter!("ghostcast_browsers_lost_total", "reason" => reason.as_str()).absolute(0);
     }
@@ -113,11 +116,19 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 37] = [
+const COUNTERS: [(&str, &str); 39] = [
     ("ghostcast_jobs_enqueued_total", "Jobs that were asked for, by kind"),
     (
         "ghostcast_job_attempts_total",
         "Attempts of jobs that have ended, by kind and outcome",
+    ),
+    (
+        "ghostcast_remote_seconds_total",
+        "Seconds that remote browsers ran, by user where one was named",
+    ),
+    (
+        "ghostcast_remote_starts_total",
+        "Times that a session wanted a remote browser, by outcome",
     ),
     (
         "ghostcast_renderers_ended_total",
@@ -240,7 +251,8 @@ const COUNTERS: [(&str, &str); 37] = [
     ),
 ];
 
-const PLAIN_COUNTERS: [&str; 18] = [
+const PLAIN_COUNTERS: [&str; 19] = [
+    "ghostcast_remote_seconds_total",
     "ghostcast_renderers_ended_total",
     "ghostcast_action_log_lines_dropped_total",
     "ghostcast_mcp_sessions_evicted_total",
@@ -261,7 +273,8 @@ const PLAIN_COUNTERS: [&str; 18] = [
     "ghostcast_log_lines_dropped_total",
 ];
 
-const GAUGES: [(&str, &str); 12] = [
+const GAUGES: [(&str, &str); 13] = [
+    ("ghostcast_remote_browsers", "Remote browsers that run"),
     (
         "ghostcast_browsers_memory_budget_bytes",
         "What all browsers may take together, as of the last start",

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{Address, ConfigFile, daemon};
 use crate::browser::host::command;
-use crate::browser::{self, Pool};
+use crate::browser::{self, Pool, Remote};
 use crate::config::Config;
 use crate::error::Error;
 use crate::livekit::signal::host_and_port;
@@ -43,6 +43,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     let config = options.file.load(&options.address)?;
     let checks = [
         ("Chromium", chromium(&config).await),
+        ("remote browser", remote(&config)),
         ("codec", codec()),
         ("LiveKit", livekit(&config).await),
         ("HTTP port", http_port(config.server.listen).await),
@@ -110,6 +111,22 @@ async fn chromium(config: &Config) -> Finding {
             started.elapsed().as_millis().saturating_sub(200)
         )),
         Err(finding) => finding,
+    }
+}
+
+/// Whether there is a fallback. It is not asked: that may cost money.
+fn remote(config: &Config) -> Finding {
+    let remote = Remote::new(
+        &config.remote,
+        config.browser.probe_interval(),
+        TaskTracker::new(),
+    );
+    let told = remote.describe();
+    match remote.is_configured() {
+        true => Finding::Good(format!(
+            "{told}, which serves where it is asked for or none here can"
+        )),
+        false => Finding::Note(told),
     }
 }
 

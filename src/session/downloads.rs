@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::handle::SessionHandle;
 use crate::error::Error;
-use crate::model::{DownloadInfo, DownloadState};
+use crate::model::{BrowserPlace, DownloadInfo, DownloadState};
 
 /// How long a file that is asked for is waited for.
 const WHOLE_WITHIN: Duration = Duration::from_secs(1);
@@ -40,9 +40,25 @@ impl SessionHandle {
         self.secrets.mask_text(&mut info.name);
         match file {
             Some(file) => Ok((info, file)),
+            None if self.record.borrow().browser == BrowserPlace::Remote => Err(far_away(&info)),
             None => Err(not_whole(&info)),
         }
     }
+}
+
+/// Why there is no file of what a remote browser has downloaded.
+fn far_away(info: &DownloadInfo) -> Error {
+    let (why, hint) = match info.state {
+        DownloadState::Refused => (
+            "was refused: the session's browser is remote, and has no place for it",
+            "Set remote.downloads_dir to have it kept over there, or use a session with browser \"local\".",
+        ),
+        _ => (
+            "is not here: the session's browser is remote, and its files stay on its machine",
+            "Take it from remote.downloads_dir over there, or use a session with browser \"local\".",
+        ),
+    };
+    Error::conflict(format!("the download \"{}\" {why}", info.name)).hint(hint)
 }
 
 /// Why there is no file, and what to do about it.

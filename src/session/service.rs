@@ -8,8 +8,9 @@ use super::Manager;
 use super::actor::SERVICE_STOPS;
 use super::handle::SessionHandle;
 use super::slots::Slot;
+use crate::browser::Remote;
 use crate::error::Chain;
-use crate::model::{End, EndReason};
+use crate::model::{BrowserWish, End, EndReason};
 
 /// The pauses between attempts to start a browser ahead of need double from the one to the other.
 const WARM_UP_AGAIN_MIN: Duration = Duration::from_secs(2);
@@ -47,7 +48,18 @@ impl Manager {
         self.ground.pool.shut_down();
     }
 
-    /// Why no browser can be started, as far as is known.
+    /// The remote browser.
+    pub fn remote(&self) -> &Remote {
+        &self.ground.remote
+    }
+
+    /// Whether sessions that do not say go to a remote browser where none of this machine can run.
+    pub fn falls_back(&self) -> bool {
+        let wish = self.ground.config.now().remote.browser;
+        wish != BrowserWish::Local && self.ground.remote.is_configured()
+    }
+
+    /// Why no browser of this machine can be started, as far as is known.
     pub fn browser_problem(&self) -> Option<String> {
         self.ground.pool.problem()
     }

@@ -38,6 +38,7 @@ TOOLS = {
         "session_name",
         "idle_timeout_s",
         "max_lifetime_s",
+        "browser",
     },
     "pause_browser_session": {"room_name"},
     "resume_browser_session": {"room_name"},

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value as ProtoValue};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
 use super::super::drain::Draining;
@@ -146,14 +147,10 @@ pub(super) fn spec(request: proto::StartSessionRequest) -> Result<SessionSpec, E
                 .source(error)
         })?,
     };
-    let storage = request.storage.map(|name| {
-        serde_json::from_value(Value::String(name)).map_err(|error| {
-            Error::invalid_input("storage is not valid")
-                .hint("Use profile or none.")
-                .source(error)
-        })
-    });
-    let storage = storage.transpose()?;
+    let storage = word(request.storage, "storage", "Use profile or none.")?;
+    let browser = word(request.browser, "browser", "Use auto, local or remote.")?;
+    let fence = "Use intercept or strict.";
+    let remote_fence = word(request.remote_fence, "remote_fence", fence)?;
     Ok(SessionSpec {
         livekit_url: request.livekit_url,
         livekit_token: request.livekit_token,
@@ -165,6 +162,10 @@ pub(super) fn spec(request: proto::StartSessionRequest) -> Result<SessionSpec, E
         allowed_domains: request.allowed_domains,
         block_private_networks: request.block_private_networks,
         capture,
+        browser,
+        remote_fence,
+        remote_options: from_struct(request.remote_options.unwrap_or_default())?,
+        user_id: request.user_id,
         dialogs,
         metadata: from_struct(request.metadata.unwrap_or_default())?,
         secrets: secrets(request.secrets, request.secret_origins)?,
@@ -183,6 +184,20 @@ pub(super) fn spec(request: proto::StartSessionRequest) -> Result<SessionSpec, E
         max_lifetime_s: request.max_lifetime_s,
         storage_state: request.storage_state.map(storage_state).transpose()?,
         ..SessionSpec::default()
+    })
+}
+
+/// One of the words of a set.
+fn word<T: DeserializeOwned>(
+    name: Option<String>,
+    field: &'static str,
+    words: &'static str,
+) -> Result<Option<T>, Error> {
+    let parsed = name.map(|name| serde_json::from_value(Value::String(name)));
+    parsed.transpose().map_err(|error| {
+        Error::invalid_input(format!("{field} is not valid"))
+            .hint(words)
+            .source(error)
     })
 }
 
@@ -302,6 +317,7 @@ pub(super) fn session(record: SessionRecord) -> proto::Session {
         active: record.active,
         idle_timeout_s: record.idle_timeout_s,
         max_lifetime_s: record.max_lifetime_s,
+        browser: record.browser.as_str().to_owned(),
         record: Some(to_struct(whole)),
     }
 }

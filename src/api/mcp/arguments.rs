@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::model::command::{ActionRequest, Expects};
-use crate::model::{DialogPolicy, Secret};
+use crate::model::{BrowserWish, DialogPolicy, Secret};
 
 /// Of `start_browser_session`.
 #[derive(Debug, Deserialize)]
@@ -26,6 +26,7 @@ pub(super) struct Start {
     pub(super) allowed_domains: Vec<String>,
     pub(super) idle_timeout_s: Option<u32>,
     pub(super) max_lifetime_s: Option<u32>,
+    pub(super) browser: Option<BrowserWish>,
 }
 
 /// Of the tools that need nothing but a room.

@@ -107,6 +107,7 @@ impl Call<'_> {
             allowed_domains,
             idle_timeout_s,
             max_lifetime_s,
+            browser,
         } = arguments::parse(arguments)?;
         let room_name = room_name.as_deref().map(RoomName::parse).transpose()?;
         let session_name = session_name
@@ -126,6 +127,7 @@ impl Call<'_> {
             allowed_domains,
             idle_timeout_s,
             max_lifetime_s,
+            browser,
             ..SessionSpec::default()
         };
         // Where its events are told, and by which the other tools find it.

@@ -446,10 +446,11 @@ impl Lease {
             // One that does not answer has told its cookies before.
             let _ = timeout(SAVED_WITHIN, kept.jar.save()).await;
         }
-        if !far.is_alone() {
-            self.process.dispose_context(&self.context).await;
+        match far.is_alone() {
+            true => self.process.stop(),
+            // The connection ends with its last session.
+            false => self.process.dispose_context(&self.context).await,
         }
-        self.process.stop();
         far.give_back().await;
     }
 }
@@ -459,15 +460,11 @@ impl Drop for Lease {
         if self.released {
             return;
         }
-        if let Some(far) = self.far.take() {
-            // Its context ends with the connection.
-            self.process.stop();
-            if !far.is_alone() {
-                metrics::gauge!("ghostcast_contexts").decrement(1.0);
-            }
-            return;
-        }
-        if self.kept.is_some() {
+        let is_own = match &self.far {
+            Some(far) => far.is_alone(),
+            None => self.kept.is_some(),
+        };
+        if is_own {
             self.process.stop();
             return;
         }

@@ -30,7 +30,7 @@ use tracing::Instrument;
 
 use super::super::cdp::{COMMAND_TIMEOUT, Connection, Session};
 use super::super::error::Error;
-use super::super::gate::{OwnAddresses, PROXY_BYPASS_LIST};
+use super::super::gate::{Judge, OwnAddresses, PROXY_BYPASS_LIST};
 use super::command::{Home, command, executable};
 use super::remote::Fence;
 use crate::config;
@@ -193,10 +193,21 @@ impl Process {
         let _ = self.fence.set(fence);
     }
 
-    /// Returns when a page of ours is behind the fence, where there is one.
-    pub(in crate::browser) async fn fenced(&self, target: &str) -> Result<(), Error> {
+    /// Has what pages of a context ask for judged, before there are any.
+    pub(super) fn enclose(&self, context: &str, judge: Judge) {
+        if let Some(fence) = self.fence.get() {
+            fence.enclose(context, judge);
+        }
+    }
+
+    /// Returns when a page of ours is behind the fence of its context, where there is one.
+    pub(in crate::browser) async fn fenced(
+        &self,
+        context: &str,
+        target: &str,
+    ) -> Result<(), Error> {
         match self.fence.get() {
-            Some(fence) => fence.around(target).await,
+            Some(fence) => fence.around(context, target).await,
             None => Ok(()),
         }
     }
@@ -303,6 +314,9 @@ impl Process {
     /// Closes a context and all its pages.
     pub(crate) async fn dispose_context(&self, context: &str) {
         metrics::gauge!("ghostcast_contexts").decrement(1.0);
+        if let Some(fence) = self.fence.get() {
+            fence.open(context);
+        }
         let params = DisposeBrowserContextParams::new(context.to_owned());
         if self.is_alive() {
             // A context that cannot be closed goes with its process.

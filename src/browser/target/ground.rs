@@ -100,7 +100,9 @@ impl Ground {
             .map_err(Error::builder(OPERATION))?;
         let process = self.process()?;
         let created = process.browser().execute(OPERATION, target).await?;
-        process.fenced(created.target_id.inner()).await?;
+        process
+            .fenced(&self.context, created.target_id.inner())
+            .await?;
         Ok(created.target_id)
     }
 

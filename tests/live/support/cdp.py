@@ -31,10 +31,11 @@ def find_chromium():
 
 
 class Chromium:
-    """One browser process with a profile of its own; each `Tab` is a window of it."""
+    """One browser process with a profile of its own, or one that is kept; each `Tab` is a window of it."""
 
-    def __init__(self):
-        self.profile = tempfile.mkdtemp(prefix="viewer-chromium-")
+    def __init__(self, profile=None):
+        self.is_kept = profile is not None
+        self.profile = profile or tempfile.mkdtemp(prefix="viewer-chromium-")
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
         command = [find_chromium(), *FLAGS, *sandbox, f"--user-data-dir={self.profile}"]
         self.process = subprocess.Popen(
@@ -87,7 +88,8 @@ class Chromium:
         self.socket.close()
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        shutil.rmtree(self.profile, ignore_errors=True)
+        if not self.is_kept:
+            shutil.rmtree(self.profile, ignore_errors=True)
 
 
 class Tab:

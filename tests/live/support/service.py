@@ -64,7 +64,7 @@ def clean_env():
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("GHOSTCAST_", "LIVEKIT_"))
+        if not name.startswith(("GHOSTCAST_", "LIVEKIT_", "BROWSERBASE_"))
     }
 
 

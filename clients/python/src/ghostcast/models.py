@@ -70,6 +70,8 @@ class SessionRecord(Model):
     last_activity: datetime
     page_count: int = 0
     """How many tabs are open."""
+    browser: str = "local"
+    """Which browser serves it: `local` or `remote`."""
     capturing: bool = False
     viewers: Viewers = Viewers()
     livekit: str = "none"

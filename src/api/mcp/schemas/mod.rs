@@ -153,6 +153,11 @@ fn start_input() -> Value {
             "type": "integer", "minimum": 0,
             "description": "Ends the browser so many seconds after its start, used or not; 0 for never.",
         },
+        "browser": {
+            "type": "string", "enum": ["auto", "local", "remote"],
+            "description": "Which browser serves: the service's machine's, a remote one, or the first of \
+                both that can; without it as the service is set.",
+        },
     });
     input(properties, &[])
 }

@@ -98,6 +98,10 @@ impl Provider for Browserbase {
         format!("Browserbase at {}", host.unwrap_or_default())
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn make_context(&self) -> BoxFuture<'_, Result<Option<String>, Error>> {
         let body = self.with(json!({ "projectId": self.project }), &self.context_body);
         let request = self.request(Method::POST, "/contexts").json(&body);
@@ -121,7 +125,6 @@ impl Provider for Browserbase {
                 Ok(socket) => Ok(Begun {
                     id: Some(made.id),
                     socket,
-                    is_alone: true,
                 }),
                 Err(error) => {
                     // Nobody else knows of it.

@@ -1,13 +1,13 @@
 //! The fence in a browser that is far away: what its pages ask for is held by the browser itself, and judged
 //! here.
 //!
-//! Every target of the session's context (pages, popups, frames of other processes, workers of all kinds) is
+//! Every target of a session's context (pages, popups, frames of other processes, workers of all kinds) is
 //! attached to before it runs, its requests are held from then on (`Fetch.enable`), and only then it is let run.
 //! The browser asks again for each redirect. What it never asks for, and so passes: WebSockets and WebTransport,
 //! WebRTC, prefetches by speculation rules, lookups and connections ahead of need. And a name is judged by
 //! itself: what it leads to over there is not known here.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chromiumoxide_cdp::cdp::browser_protocol::fetch::{
@@ -54,7 +54,7 @@ const METADATA_PATTERNS: [&str; 7] = [
     "*://[*ffff:*",
 ];
 
-/// A fence that stands. Ends with the connection.
+/// The fences in one browser. They end with its connection.
 #[derive(Debug)]
 pub(in crate::browser) struct Fence {
     shared: Arc<Shared>,
@@ -63,48 +63,75 @@ pub(in crate::browser) struct Fence {
 #[derive(Debug)]
 struct Shared {
     cdp: Session,
-    context: String,
-    judge: Judge,
-    patterns: Vec<RequestPattern>,
-    /// Targets that were attached to.
-    seen: Mutex<HashSet<String>>,
-    /// Those whose requests are held.
+    state: Mutex<State>,
+    /// Targets whose requests are held.
     fenced: watch::Sender<HashSet<String>>,
 }
 
+#[derive(Debug, Default)]
+struct State {
+    /// The contexts with a fence.
+    contexts: HashMap<String, Bounds>,
+    /// Targets that were attached to.
+    seen: HashSet<String>,
+    /// Who judges what comes by which session.
+    judges: HashMap<String, Judge>,
+}
+
+/// What is held in a context, and who judges it.
+#[derive(Debug, Clone)]
+struct Bounds {
+    judge: Judge,
+    patterns: Vec<RequestPattern>,
+}
+
 impl Fence {
-    /// Puts it up around all that is in a context, now and later; none where nothing is refused.
-    pub(super) async fn put_up(
-        cdp: &Connection,
-        context: &str,
-        judge: Judge,
-        tracker: &TaskTracker,
-    ) -> Result<Option<Self>, Error> {
-        let pattern = |pattern: &str| RequestPattern {
-            url_pattern: Some(pattern.to_owned()),
-            ..RequestPattern::default()
-        };
-        let patterns = match judge.held() {
-            Held::None => return Ok(None),
-            Held::All => vec![pattern("*")],
-            Held::Metadata => METADATA_PATTERNS.map(pattern).into(),
-        };
+    /// Attaches to whatever comes in a browser. One connection does that for all sessions: what waits for two
+    /// is let run by the first.
+    pub(super) async fn put_up(cdp: &Connection, tracker: &TaskTracker) -> Result<Self, Error> {
         let shared = Arc::new(Shared {
             cdp: cdp.browser(),
-            context: context.to_owned(),
-            judge,
-            patterns,
-            seen: Mutex::default(),
+            state: Mutex::default(),
             fenced: watch::Sender::new(HashSet::new()),
         });
         let watching = watch_over(Arc::clone(&shared), cdp.gather(&HEARD), tracker.clone());
         tracker.spawn(watching.in_current_span());
         cdp.browser().execute(OPERATION, attach()?).await?;
-        Ok(Some(Self { shared }))
+        Ok(Self { shared })
     }
 
-    /// Returns when a target's requests are held.
-    pub(in crate::browser) async fn around(&self, target: &str) -> Result<(), Error> {
+    /// Has what is asked for in a context judged from now on, before there is a page in it.
+    pub(in crate::browser) fn enclose(&self, context: &str, judge: Judge) {
+        let pattern = |pattern: &str| RequestPattern {
+            url_pattern: Some(pattern.to_owned()),
+            ..RequestPattern::default()
+        };
+        let patterns = match judge.held() {
+            Held::None => return,
+            Held::All => vec![pattern("*")],
+            Held::Metadata => METADATA_PATTERNS.map(pattern).into(),
+        };
+        let bounds = Bounds { judge, patterns };
+        self.shared
+            .state()
+            .contexts
+            .insert(context.to_owned(), bounds);
+    }
+
+    /// Forgets a context that is no more.
+    pub(in crate::browser) fn open(&self, context: &str) {
+        self.shared.state().contexts.remove(context);
+    }
+
+    /// Returns when the requests of a target are held, if those of its context are.
+    pub(in crate::browser) async fn around(
+        &self,
+        context: &str,
+        target: &str,
+    ) -> Result<(), Error> {
+        if !self.shared.state().contexts.contains_key(context) {
+            return Ok(());
+        }
         let mut fenced = self.shared.fenced.subscribe();
         let is_there = fenced.wait_for(|fenced| fenced.contains(target));
         match timeout(self.shared.cdp.patience(), is_there).await {
@@ -149,12 +176,11 @@ async fn watch_over(shared: Arc<Shared>, mut stream: Stream, tracker: TaskTracke
                 let Some(attached) = event.parse::<EventAttachedToTarget>() else {
                     continue;
                 };
-                let id = attached.session_id.inner();
-                let Some(session) = shared.take(&event, &attached) else {
+                let Some(bounds) = shared.take(&event, &attached) else {
                     continue;
                 };
-                let session = stream.join(&session, id);
-                let fencing = Arc::clone(&shared).fence(session, attached);
+                let session = stream.join(&shared.cdp, attached.session_id.inner());
+                let fencing = Arc::clone(&shared).fence(session, attached, bounds.patterns);
                 tracker.spawn(fencing.in_current_span());
             }
             "Target.targetDestroyed" => {
@@ -164,7 +190,9 @@ async fn watch_over(shared: Arc<Shared>, mut stream: Stream, tracker: TaskTracke
             }
             _ => {
                 if let Some(event) = event.parse::<EventDetachedFromTarget>() {
-                    shared.cdp.forget(event.session_id.inner());
+                    let gone = event.session_id.inner();
+                    shared.state().judges.remove(gone);
+                    shared.cdp.forget(gone);
                 }
             }
         }
@@ -172,39 +200,47 @@ async fn watch_over(shared: Arc<Shared>, mut stream: Stream, tracker: TaskTracke
 }
 
 impl Shared {
-    /// The session of a target that is to be fenced. One of somebody else is let run and left alone; one that
+    /// What a target is to be fenced with. One of a context without a fence is let run and left alone; one that
     /// is attached to once more, by whomever, is let run.
-    fn take(&self, event: &Event, attached: &EventAttachedToTarget) -> Option<Session> {
-        let info = &attached.target_info;
-        let session = self.cdp.beside(attached.session_id.inner());
-        let is_waiting = attached.waiting_for_debugger;
+    fn take(&self, event: &Event, attached: &EventAttachedToTarget) -> Option<Bounds> {
+        let (info, is_waiting) = (&attached.target_info, attached.waiting_for_debugger);
+        let id = attached.session_id.inner();
+        let mut state = self.state();
         let context = info.browser_context_id.as_ref().map(AsRef::as_ref);
-        if event.session.is_none() && context != Some(self.context.as_str()) {
-            if is_waiting {
-                session.tell(OPERATION, &RunIfWaitingForDebuggerParams::default());
-            }
-            // Attached to by ourselves, it is needed.
-            if is_waiting || info.r#type != "page" {
-                let mut leave = DetachFromTargetParams::default();
-                leave.session_id = Some(attached.session_id.clone());
-                self.cdp.tell(OPERATION, &leave);
-            }
-            return None;
+        let bounds = context
+            .and_then(|context: &str| state.contexts.get(context))
+            .cloned();
+        let is_first = bounds.is_some() && state.seen.insert(info.target_id.inner().clone());
+        if let Some(bounds) = bounds.as_ref().filter(|_| is_first) {
+            state.judges.insert(id.clone(), bounds.judge.clone());
         }
-        if !self.seen().insert(info.target_id.inner().clone()) {
-            if is_waiting {
-                session.tell(OPERATION, &RunIfWaitingForDebuggerParams::default());
-            }
-            return None;
+        drop(state);
+        if is_first {
+            return bounds;
         }
-        Some(session)
+        if is_waiting {
+            let run = RunIfWaitingForDebuggerParams::default();
+            self.cdp.beside(id).tell(OPERATION, &run);
+        }
+        // One that does not wait was attached to by ourselves, and is needed.
+        if is_waiting && bounds.is_none() && event.session.is_none() {
+            let mut leave = DetachFromTargetParams::default();
+            leave.session_id = Some(attached.session_id.clone());
+            self.cdp.tell(OPERATION, &leave);
+        }
+        None
     }
 
     /// Has a target's requests held, and then lets it run.
-    async fn fence(self: Arc<Self>, session: Session, attached: EventAttachedToTarget) {
+    async fn fence(
+        self: Arc<Self>,
+        session: Session,
+        attached: EventAttachedToTarget,
+        patterns: Vec<RequestPattern>,
+    ) {
         let info = attached.target_info;
         let held = EnableParams {
-            patterns: Some(self.patterns.clone()),
+            patterns: Some(patterns),
             handle_auth_requests: None,
         };
         let held = session.execute(OPERATION, held).await;
@@ -233,7 +269,8 @@ impl Shared {
             return;
         };
         let session = self.cdp.beside(id);
-        match self.judge.permits(&paused.request.url) {
+        let judge = self.state().judges.get(&**id).cloned();
+        match judge.is_some_and(|judge| judge.permits(&paused.request.url)) {
             true => session.tell(OPERATION, &ContinueRequestParams::new(paused.request_id)),
             false => {
                 let fail = FailRequestParams::new(paused.request_id, ErrorReason::BlockedByClient);
@@ -243,12 +280,12 @@ impl Shared {
     }
 
     fn forget(&self, target: &str) {
-        self.seen().remove(target);
+        self.state().seen.remove(target);
         self.fenced.send_if_modified(|fenced| fenced.remove(target));
     }
 
-    fn seen(&self) -> MutexGuard<'_, HashSet<String>> {
+    fn state(&self) -> MutexGuard<'_, State> {
         // Every change is whole when the lock is let go, whoever panicked.
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

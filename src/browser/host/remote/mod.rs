@@ -1,7 +1,7 @@
 //! A browser that is far away: any endpoint of the DevTools protocol, or one that a vendor's service gives.
 //!
-//! It is spoken to as one of this machine is, on a connection of each session's own, and captured by the same
-//! screencast. What is not the same: no gate stands in its way to the network, so its requests are held and
+//! It is spoken to as one of this machine is, and captured by the same screencast. A vendor's is one session's
+//! alone; that of an endpoint is shared by sessions, each in a context of its own, on one connection. What is not the same: no gate stands in its way to the network, so its requests are held and
 //! judged ([`Fence`]); it has no process to measure; files do not pass between both machines.
 //!
 //! What lasts is a context of the vendor's, which has the logins; a session is one run on it. An endpoint keeps
@@ -14,7 +14,7 @@ mod meter;
 mod provider;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use chromiumoxide_cdp::cdp::browser_protocol::browser::{
@@ -61,6 +61,8 @@ struct Inner {
     provider: Option<Arc<dyn Provider>>,
     users: Users,
     tracker: TaskTracker,
+    /// The browser of an endpoint, which all sessions there share.
+    shared: tokio::sync::Mutex<Weak<Process>>,
     /// Why the last run could not be had.
     problem: Mutex<Option<String>>,
 }
@@ -107,6 +109,7 @@ impl Remote {
             provider,
             users: Users::default(),
             tracker,
+            shared: tokio::sync::Mutex::default(),
             problem: Mutex::default(),
         };
         Self {
@@ -165,26 +168,18 @@ impl Remote {
             options: run.options,
             context,
         };
-        let begun = provider.begin(&wanted).await?;
-        let mut hold = Hold {
-            remote: self.clone(),
-            id: begun.id.clone(),
-            _meter: Meter::start(&self.inner.users, run.user.as_deref(), &self.inner.tracker),
-            is_alone: begun.is_alone,
-            first: Vec::new(),
+        let user = run.user.as_deref();
+        let (process, mut hold) = match provider.is_shared() {
+            true => self.share(provider.as_ref(), &wanted, user).await?,
+            false => self.begin(provider.as_ref(), &wanted, user).await?,
         };
-        let cdp = self.connect(&begun).await?;
-        let process = Process::attach(cdp.clone(), self.inner.probe_interval, &self.inner.tracker);
-        let context = match begun.is_alone {
+        let cdp = process.cdp.clone();
+        let context = match hold.is_alone {
             true => hold.take_first(&cdp).await?,
             false => own_context(&cdp).await?,
         };
+        process.enclose(&context, gate.judge());
         furnish(&cdp, &context, &self.inner.config.downloads_dir).await;
-        if let Some(fence) =
-            Fence::put_up(&cdp, &context, gate.judge(), &self.inner.tracker).await?
-        {
-            process.set_fence(fence);
-        }
         let kept = match run.profile {
             None => None,
             Some(profile) => {
@@ -197,6 +192,53 @@ impl Remote {
             }
         };
         Lease::far(pool, process, context, kept, hold)
+    }
+
+    /// Begins a run whose browser is its own.
+    async fn begin(
+        &self,
+        provider: &dyn Provider,
+        wanted: &Wanted,
+        user: Option<&str>,
+    ) -> Result<(Arc<Process>, Hold), Error> {
+        let begun = provider.begin(wanted).await?;
+        let hold = self.hold(begun.id.clone(), user, true);
+        Ok((self.attach(&begun).await?, hold))
+    }
+
+    /// Joins the browser that all sessions share, on the one connection to it.
+    async fn share(
+        &self,
+        provider: &dyn Provider,
+        wanted: &Wanted,
+        user: Option<&str>,
+    ) -> Result<(Arc<Process>, Hold), Error> {
+        let mut shared = self.inner.shared.lock().await;
+        if let Some(process) = shared.upgrade().filter(|process| process.is_alive()) {
+            return Ok((process, self.hold(None, user, false)));
+        }
+        let begun = provider.begin(wanted).await?;
+        let hold = self.hold(begun.id.clone(), user, false);
+        let process = self.attach(&begun).await?;
+        *shared = Arc::downgrade(&process);
+        Ok((process, hold))
+    }
+
+    fn hold(&self, id: Option<String>, user: Option<&str>, is_alone: bool) -> Hold {
+        Hold {
+            remote: self.clone(),
+            id,
+            _meter: Meter::start(&self.inner.users, user, &self.inner.tracker),
+            is_alone,
+            first: Vec::new(),
+        }
+    }
+
+    async fn attach(&self, begun: &Begun) -> Result<Arc<Process>, Error> {
+        let cdp = self.connect(begun).await?;
+        let process = Process::attach(cdp.clone(), self.inner.probe_interval, &self.inner.tracker);
+        process.set_fence(Fence::put_up(&cdp, &self.inner.tracker).await?);
+        Ok(process)
     }
 
     /// Connects, and hears of pages from then on.
@@ -363,7 +405,7 @@ async fn write(path: PathBuf, stored: &StoredContext) -> Result<(), Error> {
     written.map_err(|error| failed(error.into()))
 }
 
-/// A context of the session's own, which ends with the connection.
+/// A context of the session's own, which ends with the connection at the latest.
 async fn own_context(cdp: &Connection) -> Result<String, Error> {
     let params = CreateBrowserContextParams::builder()
         .dispose_on_detach(true)

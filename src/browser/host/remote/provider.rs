@@ -28,8 +28,6 @@ pub(super) struct Begun {
     pub(super) id: Option<String>,
     /// Where it is spoken to. It may hold a key.
     pub(super) socket: Url,
-    /// Whether the browser is this run's alone; else it is shared, and the run has a context of its own.
-    pub(super) is_alone: bool,
 }
 
 impl fmt::Debug for Begun {
@@ -45,6 +43,9 @@ impl fmt::Debug for Begun {
 pub(super) trait Provider: fmt::Debug + Send + Sync {
     /// Who it is, for people: no key in it.
     fn describe(&self) -> String;
+
+    /// Whether all sessions share one browser, each in a context of its own; else each has its own.
+    fn is_shared(&self) -> bool;
 
     /// Makes a context whose logins stay; none from one that keeps nothing.
     fn make_context(&self) -> BoxFuture<'_, Result<Option<String>, Error>>;
@@ -73,6 +74,10 @@ impl Provider for Endpoint {
         host.unwrap_or_else(|| "an endpoint".to_owned())
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn make_context(&self) -> BoxFuture<'_, Result<Option<String>, Error>> {
         async { Ok(None) }.boxed()
     }
@@ -82,7 +87,6 @@ impl Provider for Endpoint {
             Ok(Begun {
                 id: None,
                 socket: endpoint::socket(&self.http, self.address.reveal()).await?,
-                is_alone: false,
             })
         };
         begin.boxed()
