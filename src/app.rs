@@ -103,7 +103,7 @@ fn keep_house(doors: &Doors, manager: &Manager, tracker: &TaskTracker, cancel: &
 /// What a service does at its start by itself.
 async fn begin(manager: Manager, restore: Restore, cancel: CancellationToken) {
     // A browser that is on its way is let come, so that it ends with all that it has started.
-    manager.warm_up().await;
+    tokio::join!(manager.warm_up(), manager.remote().end_strays());
     if restore == Restore::Eager {
         cancel.run_until_cancelled(manager.start_stored()).await;
     }

@@ -116,11 +116,8 @@ async fn chromium(config: &Config) -> Finding {
 
 /// Whether there is a fallback. It is not asked: that may cost money.
 fn remote(config: &Config) -> Finding {
-    let remote = Remote::new(
-        &config.remote,
-        config.browser.probe_interval(),
-        TaskTracker::new(),
-    );
+    let (interval, life) = (config.browser.probe_interval(), TaskTracker::new());
+    let remote = Remote::new(&config.remote, interval, None, life);
     let told = remote.describe();
     match remote.is_configured() {
         true => Finding::Good(format!(

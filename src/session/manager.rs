@@ -93,11 +93,9 @@ impl Manager {
         let first = config.now();
         pool.own_addresses().add(first.server.listen);
         let vision = vision::Client::new(&first.vision);
-        let remote = Remote::new(
-            &first.remote,
-            first.browser.probe_interval(),
-            tracker.clone(),
-        );
+        let runs = registry.remote_runs();
+        let (interval, life) = (first.browser.probe_interval(), tracker.clone());
+        let remote = Remote::new(&first.remote, interval, runs.as_deref(), life);
         let ground = Ground {
             remote,
             vision,

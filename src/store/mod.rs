@@ -35,6 +35,8 @@ const BATCH_MAX: usize = 64;
 const FILE: &str = "ghostcast.db";
 /// Where profiles lie in it.
 const PROFILES: &str = "profiles";
+/// What is noted of remote browsers, in the state directory.
+const REMOTE_RUNS: &str = "remote-runs";
 
 /// The registry. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -206,6 +208,12 @@ impl Registry {
     pub fn profiles(&self) -> Option<PathBuf> {
         self.orders.as_ref()?;
         Some(self.known.directory.join(PROFILES))
+    }
+
+    /// Where it is noted which remote browsers run, where it is ours.
+    pub fn remote_runs(&self) -> Option<PathBuf> {
+        self.orders.as_ref()?;
+        Some(self.known.directory.join(REMOTE_RUNS))
     }
 
     /// Where the profile of that name lies.

@@ -188,7 +188,16 @@ def test_the_fence_holds_there(remote, fenced, free, web, other_web, how):
     control, tried = f"far-control-{how}", f"far-{how}"
     try_it(remote.api, free, web, other_web, how, control)
     wait_for(lambda: arrivals(other_web, control), 5, f"{how} works without a list")
-    try_it(remote.api, fenced, web, other_web, how, tried)
+    if how == "shared":
+        # It is not let run at all, so the page hears nothing of it.
+        to = other_web.url("/still", host=BLOCKED, mark=tried)
+        visit = web.visit("/attempt", host=ALLOWED, how=how, to=to)
+        remote.api.do(fenced, "navigate", url=visit.url)
+        visit.wait_note("loaded")
+        time.sleep(1)
+        assert not visit.notes("over")
+    else:
+        try_it(remote.api, fenced, web, other_web, how, tried)
     time.sleep(0.3)
     assert bool(arrivals(other_web, tried)) == (how in PASSES), how
 
@@ -381,6 +390,18 @@ def test_a_login_stays_in_a_context(ghostcast_bin, vendor, web, tmp_path):
     assert contexts == [{"id": "ctx-1", "persist": True}] * 3
     stored = texts_below(tmp_path)
     assert not [path for path, data in stored.items() if KEY.encode() in data]
+
+
+def test_a_run_of_a_killed_service_is_given_back(ghostcast_bin, vendor, tmp_path):
+    """It costs money for as long as it runs: the next service on the same state ends it."""
+    env = vendor.env(GHOSTCAST_STATE__DIRECTORY=str(tmp_path))
+    with running_service(ghostcast_bin, env=env) as service:
+        service.api.create(new_room(), browser="remote")
+        service.kill()
+    assert not vendor.of("POST", "/sessions/s-1")
+    with running_service(ghostcast_bin, env=env):
+        wait_for(lambda: vendor.of("POST", "/sessions/s-1"), 5, "it is given back")
+        wait_for(lambda: not list((tmp_path / "remote-runs").iterdir()), 5, "and forgotten")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 //!
 //! Every target of a session's context (pages, popups, frames of other processes, workers of all kinds) is
 //! attached to before it runs, its requests are held from then on (`Fetch.enable`), and only then it is let run.
-//! The browser asks again for each redirect. What it never asks for, and so passes: WebSockets and WebTransport,
+//! The browser asks again for each redirect. A shared worker has its way to the network before it can be held, as
+//! was measured: behind a fence it is not let run. What the browser never asks for, and so passes: WebSockets and WebTransport,
 //! WebRTC, prefetches by speculation rules, lookups and connections ahead of need. And a name is judged by
 //! itself: what it leads to over there is not known here.
 
@@ -180,7 +181,7 @@ async fn watch_over(shared: Arc<Shared>, mut stream: Stream, tracker: TaskTracke
                     continue;
                 };
                 let session = stream.join(&shared.cdp, attached.session_id.inner());
-                let fencing = Arc::clone(&shared).fence(session, attached, bounds.patterns);
+                let fencing = Arc::clone(&shared).fence(session, attached, bounds);
                 tracker.spawn(fencing.in_current_span());
             }
             "Target.targetDestroyed" => {
@@ -236,11 +237,11 @@ impl Shared {
         self: Arc<Self>,
         session: Session,
         attached: EventAttachedToTarget,
-        patterns: Vec<RequestPattern>,
+        bounds: Bounds,
     ) {
         let info = attached.target_info;
         let held = EnableParams {
-            patterns: Some(patterns),
+            patterns: Some(bounds.patterns),
             handle_auth_requests: None,
         };
         let held = session.execute(OPERATION, held).await;
@@ -252,6 +253,10 @@ impl Shared {
                 self.cdp
                     .tell(OPERATION, &CloseTargetParams::new(info.target_id));
             }
+            return;
+        }
+        if info.r#type == "shared_worker" && bounds.judge.held() == Held::All {
+            tracing::debug!("a shared worker behind a fence is not let run");
             return;
         }
         // What it opens in its turn waits as well, from before it runs.

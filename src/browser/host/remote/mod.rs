@@ -12,8 +12,9 @@ mod endpoint;
 mod fence;
 mod meter;
 mod provider;
+mod runs;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ use tokio_util::task::TaskTracker;
 pub(in crate::browser) use self::fence::Fence;
 use self::meter::{Meter, Users};
 use self::provider::{Begun, Provider, Wanted};
+use self::runs::Runs;
 use super::super::cdp::Connection;
 use super::super::error::{Error, Far};
 use super::super::gate::Gate;
@@ -60,6 +62,7 @@ struct Inner {
     probe_interval: Duration,
     provider: Option<Arc<dyn Provider>>,
     users: Users,
+    runs: Runs,
     tracker: TaskTracker,
     /// The browser of an endpoint, which all sessions there share.
     shared: tokio::sync::Mutex<Weak<Process>>,
@@ -100,14 +103,20 @@ struct StoredContext {
 }
 
 impl Remote {
-    /// The remote browser that is configured, or none.
-    pub fn new(config: &config::Remote, probe_interval: Duration, tracker: TaskTracker) -> Self {
+    /// The remote browser that is configured, or none. What runs there is noted in `runs`.
+    pub fn new(
+        config: &config::Remote,
+        probe_interval: Duration,
+        runs: Option<&Path>,
+        tracker: TaskTracker,
+    ) -> Self {
         let provider = provider(config);
         let inner = Inner {
             config: config.clone(),
             probe_interval,
             provider,
             users: Users::default(),
+            runs: Runs::new(runs),
             tracker,
             shared: tokio::sync::Mutex::default(),
             problem: Mutex::default(),
@@ -127,6 +136,17 @@ impl Remote {
         match &self.inner.provider {
             Some(provider) => provider.describe(),
             None => missing(&self.inner.config).to_owned(),
+        }
+    }
+
+    /// Gives back what a service has left running that was killed.
+    pub async fn end_strays(&self) {
+        for id in self.inner.runs.all() {
+            tracing::warn!(
+                id,
+                "a remote session of a service that was killed is given back"
+            );
+            end(self.clone(), Some(id)).await;
         }
     }
 
@@ -203,6 +223,9 @@ impl Remote {
     ) -> Result<(Arc<Process>, Hold), Error> {
         let begun = provider.begin(wanted).await?;
         let hold = self.hold(begun.id.clone(), user, true);
+        if let Some(id) = &begun.id {
+            self.inner.runs.note(id).await;
+        }
         Ok((self.attach(&begun).await?, hold))
     }
 
@@ -330,7 +353,20 @@ async fn end(remote: Remote, id: Option<String>) {
     let (Some(id), Some(provider)) = (id, &remote.inner.provider) else {
         return;
     };
-    match timeout(ENDED_WITHIN, provider.end(&id)).await {
+    let ended = timeout(ENDED_WITHIN, provider.end(&id)).await;
+    let is_gone = |error: &Error| {
+        matches!(
+            error,
+            Error::Far {
+                far: Far::Missing,
+                ..
+            }
+        )
+    };
+    if matches!(&ended, Ok(Ok(()))) || matches!(&ended, Ok(Err(error)) if is_gone(error)) {
+        remote.inner.runs.forget(&id).await;
+    }
+    match ended {
         Ok(Ok(())) => tracing::debug!(id, "a remote session is given back"),
         Ok(Err(error)) => {
             tracing::warn!(id, error = %Chain(&error), "a remote session could not be given back");
