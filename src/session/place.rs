@@ -150,132 +150,52 @@ mod tests {
     #[test]
     fn the_truth_table() {
         use BrowserPlace::{Local, Remote};
-        let situations = [
-            // (situation, what auto comes to where there is a remote browser)
-            (HERE, (Local, Why::LocalFirst)),
-            (
-                Situation {
-                    can_run_here: false,
-                    ..HERE
-                },
-                (Remote, Why::NoneHere),
-            ),
-            (
-                Situation {
-                    items: 99,
-                    in_background: true,
-                    ..HERE
-                },
-                (Local, Why::LocalFirst),
-            ),
-            (
-                Situation {
-                    items: 100,
-                    in_background: false,
-                    ..HERE
-                },
-                (Local, Why::LocalFirst),
-            ),
-            (
-                Situation {
-                    items: 100,
-                    in_background: true,
-                    ..HERE
-                },
-                (Remote, Why::LongBatch),
-            ),
-            (
-                Situation {
-                    items: 101,
-                    in_background: true,
-                    ..HERE
-                },
-                (Remote, Why::LongBatch),
-            ),
-            (
-                Situation {
-                    in_background: true,
-                    ..HERE
-                },
-                (Local, Why::LocalFirst),
-            ),
-            (
-                Situation {
-                    failures_here: 1,
-                    ..HERE
-                },
-                (Local, Why::LocalFirst),
-            ),
-            (
-                Situation {
-                    failures_here: 2,
-                    ..HERE
-                },
-                (Local, Why::LocalFirst),
-            ),
-            (
-                Situation {
-                    failures_here: 3,
-                    ..HERE
-                },
-                (Remote, Why::Failures),
-            ),
-            (
-                Situation {
-                    failures_here: 4,
-                    ..HERE
-                },
-                (Remote, Why::Failures),
-            ),
-            (
-                Situation {
-                    attempts_used_up: true,
-                    ..HERE
-                },
-                (Remote, Why::UsedUp),
-            ),
-            (
-                Situation {
-                    attempts_used_up: true,
-                    failures_here: 3,
-                    ..HERE
-                },
-                (Remote, Why::UsedUp),
-            ),
-            (
-                Situation {
-                    can_run_here: false,
-                    attempts_used_up: true,
-                    items: 500,
-                    ..HERE
-                },
-                (Remote, Why::NoneHere),
-            ),
+        use Why::{Failures, LocalFirst, LongBatch, NoneHere, UsedUp};
+        // Whether one can run here, the batch's items, whether in the background, failures here in a row, whether
+        // the attempts here are used up; and what auto comes to where there is a remote browser.
+        let table = [
+            ((true, 1, false, 0, false), (Local, LocalFirst)),
+            ((false, 1, false, 0, false), (Remote, NoneHere)),
+            ((true, 99, true, 0, false), (Local, LocalFirst)),
+            ((true, 100, false, 0, false), (Local, LocalFirst)),
+            ((true, 100, true, 0, false), (Remote, LongBatch)),
+            ((true, 101, true, 0, false), (Remote, LongBatch)),
+            ((true, 1, true, 0, false), (Local, LocalFirst)),
+            ((true, 1, false, 1, false), (Local, LocalFirst)),
+            ((true, 1, false, 2, false), (Local, LocalFirst)),
+            ((true, 1, false, 3, false), (Remote, Failures)),
+            ((true, 1, false, 4, false), (Remote, Failures)),
+            ((true, 1, false, 0, true), (Remote, UsedUp)),
+            ((true, 1, false, 3, true), (Remote, UsedUp)),
+            ((false, 500, true, 3, true), (Remote, NoneHere)),
         ];
-        for (situation, auto) in situations {
-            let with = |wish, has_remote| Situation {
-                wish,
-                has_remote,
-                ..situation
+        for (row, auto) in table {
+            let (can_run_here, items, in_background, failures_here, attempts_used_up) = row;
+            let came_to = |wish, has_remote| {
+                outcome(Situation {
+                    wish,
+                    has_remote,
+                    can_run_here,
+                    items,
+                    in_background,
+                    failures_here,
+                    attempts_used_up,
+                })
             };
-            assert_eq!(
-                outcome(with(BrowserWish::Auto, true)),
-                Ok(auto),
-                "{situation:?}"
-            );
+            assert_eq!(came_to(BrowserWish::Auto, true), Ok(auto), "{row:?}");
             // Without a remote browser there is nowhere else to go.
-            let alone = outcome(with(BrowserWish::Auto, false));
-            assert_eq!(alone, Ok((Local, Why::LocalFirst)), "{situation:?}");
+            let alone = came_to(BrowserWish::Auto, false);
+            assert_eq!(alone, Ok((Local, LocalFirst)), "{row:?}");
             for has_remote in [true, false] {
-                let local = outcome(with(BrowserWish::Local, has_remote));
-                assert_eq!(local, Ok((Local, Why::Asked)), "{situation:?}");
+                let local = came_to(BrowserWish::Local, has_remote);
+                assert_eq!(local, Ok((Local, Why::Asked)), "{row:?}");
             }
-            let remote = outcome(with(BrowserWish::Remote, true));
-            assert_eq!(remote, Ok((Remote, Why::Asked)), "{situation:?}");
-            let nowhere = outcome(with(BrowserWish::Remote, false));
-            assert_eq!(nowhere, Err(ErrorKind::NotConfigured), "{situation:?}");
+            let remote = came_to(BrowserWish::Remote, true);
+            assert_eq!(remote, Ok((Remote, Why::Asked)), "{row:?}");
+            let nowhere = came_to(BrowserWish::Remote, false);
+            assert_eq!(nowhere, Err(ErrorKind::NotConfigured), "{row:?}");
         }
-        assert_eq!(outcome(Situation::default()), Ok((Local, Why::LocalFirst)));
+        assert_eq!(outcome(Situation::default()), Ok((Local, LocalFirst)));
     }
 
     #[test]

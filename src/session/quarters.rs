@@ -28,14 +28,30 @@ pub(super) struct Quarters {
 
 /// What quarters are looked for.
 pub(super) struct Search<'a> {
-    pub(super) ground: &'a Ground,
-    pub(super) spec: &'a SessionSpec,
-    pub(super) keeping: &'a Keeping,
-    pub(super) events: &'a mpsc::Sender<TabEvent>,
-    pub(super) cancel: &'a CancellationToken,
+    ground: &'a Ground,
+    spec: &'a SessionSpec,
+    keeping: &'a Keeping,
+    events: &'a mpsc::Sender<TabEvent>,
+    cancel: &'a CancellationToken,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    /// Looks for quarters whose pages report to `events`.
+    pub(super) fn new(
+        ground: &'a Ground,
+        spec: &'a SessionSpec,
+        keeping: &'a Keeping,
+        events: &'a mpsc::Sender<TabEvent>,
+        cancel: &'a CancellationToken,
+    ) -> Self {
+        Self {
+            ground,
+            spec,
+            keeping,
+            events,
+            cancel,
+        }
+    }
     /// Finds them: here first, and far away where that is asked for, or where none of this machine can run.
     pub(super) async fn find(&self, can_run_here: Result<(), Error>) -> Result<Quarters, Error> {
         let config = self.ground.config.now();
@@ -46,11 +62,11 @@ impl Search<'_> {
         };
         let first = place::choose(&situation)?;
         if first.place == BrowserPlace::Remote {
-            return self.far(&config, first.why).await;
+            return Box::pin(self.far(&config, first.why)).await;
         }
         let is_full = can_run_here.is_err();
         let here = match can_run_here {
-            Ok(()) => self.here(&config).await,
+            Ok(()) => Box::pin(self.here(&config)).await,
             Err(full) => Err(full),
         };
         let error = match here {
@@ -64,7 +80,7 @@ impl Search<'_> {
                 why,
             } => {
                 tracing::warn!(%error, "no browser can run here: the remote one is tried");
-                self.far(&config, why).await
+                Box::pin(self.far(&config, why)).await
             }
             Choice { .. } if is_full => Err(refused(Limit::Memory, error)),
             Choice { .. } => Err(error),

@@ -18,7 +18,7 @@ use super::logbook::Logbook;
 use super::memory::Overgrown;
 use super::outlets;
 use super::perform::Kit;
-use super::quarters::{Quarters, Search};
+use super::quarters::Search;
 use super::remains::Remains;
 use super::remembered::Remembered;
 use super::request::REQUESTS_MAX;
@@ -194,21 +194,10 @@ pub(super) async fn start(
     let cancel = ground.cancel.child_token();
     let span = tracing::info_span!("session", room = %record.channel(), id = %record.session_id);
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
-    let quarters = Search {
-        ground: &ground,
-        spec: &spec,
-        keeping: &keeping,
-        events: &page_events,
-        cancel: &cancel,
-    };
-    let quarters = quarters.find(can_run_here);
-    let Quarters {
-        place,
-        gate,
-        lease,
-        tabs,
-    } = quarters.instrument(span.clone()).await?;
-    record.browser = place;
+    let search = Search::new(&ground, &spec, &keeping, &page_events, &cancel);
+    let found = search.find(can_run_here).instrument(span.clone()).await?;
+    let (gate, lease, tabs) = (found.gate, found.lease, found.tabs);
+    record.browser = found.place;
     let easel = Easel::new(&lease, record.viewport, &tracker);
     let channel = ground.bus.room(&record.channel())?;
     let stage = match stage.take() {

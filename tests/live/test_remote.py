@@ -66,7 +66,7 @@ def test_a_walk(remote, far, web, chromium):
     api = remote.api
     web.files["/walk.html"] = WALK.encode()
     url = web.url("/walk.html")
-    before = remote.browsers()
+    before = wait_for(remote.browsers, 10, "the browser that is kept warm is there")
     with api.session(initial_url=url, browser="remote") as room:
         assert api.record(room)["browser"] == "remote"
         assert remote.browsers() == before, "no process of this machine was started for it"

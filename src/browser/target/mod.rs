@@ -340,8 +340,7 @@ impl Page {
         &self.inner.clipboard
     }
 
-    /// Where files lie that are uploaded to the session's pages; none where the browser would not find
-    /// them.
+    /// Where files lie that are uploaded to the session's pages; none where the browser is far away.
     pub(super) fn uploads(&self) -> Option<&Path> {
         self.inner.uploads.as_deref()
     }

@@ -225,8 +225,9 @@ impl Shared {
         }
         // One that does not wait was attached to by ourselves, and is needed.
         if is_waiting && bounds.is_none() && event.session.is_none() {
-            let mut leave = DetachFromTargetParams::default();
-            leave.session_id = Some(attached.session_id.clone());
+            let leave = DetachFromTargetParams {
+                session_id: Some(attached.session_id.clone()),
+            };
             self.cdp.tell(OPERATION, &leave);
         }
         None
