@@ -17,6 +17,7 @@ mod asker;
 pub mod control;
 mod corrections;
 mod downloads;
+mod driving;
 mod expects;
 mod handle;
 mod interact;

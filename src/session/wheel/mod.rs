@@ -11,15 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::control::{Cause, Change, Control, Input, Owner, Refusal, Seat};
 use super::links::{Link, LinkKind, Links};
-use super::masking;
-use crate::browser;
 use crate::credential::random;
 use crate::error::Error;
 use crate::model::command::REASON_CHARS_MAX;
 use crate::model::control::{ControlOwner, ControlStatus, HumanRequest};
 use crate::model::hand::Deed;
 use crate::model::ids::action_id;
-use crate::model::{DialogInfo, Right, SessionId, UnixTime};
+use crate::model::{Right, SessionId, UnixTime};
 
 /// People with a page open on one session.
 const PEOPLE_MAX: usize = 64;
@@ -487,7 +485,7 @@ impl Seated {
     }
 
     /// Notes what the driver does; refused to anybody else. Answers whether the session's use is to be noted.
-    fn drive(&self, deed: &Deed) -> Result<bool, Error> {
+    pub(super) fn drive(&self, deed: &Deed) -> Result<bool, Error> {
         let mut state = self.wheel.lock();
         let seat = self.seat.clone();
         let used = state.control.step(Instant::now(), Input::Used { seat });
@@ -529,42 +527,6 @@ impl Drop for Seated {
         }
         drop(state);
         self.wheel.wake();
-    }
-}
-
-impl super::SessionHandle {
-    /// Who drives the session.
-    pub fn wheel(&self) -> &Wheel {
-        &self.wheel
-    }
-
-    /// Does on the page what a person does who drives; nothing for anybody else.
-    pub async fn drive(&self, person: &Seated, deed: &Deed) -> Result<(), Error> {
-        if person.drive(deed)? {
-            self.touch();
-        }
-        self.must_have_browser()?;
-        browser::drive(&self.tabs, deed).await?;
-        Ok(())
-    }
-
-    /// What acts on the page is refused while a person drives.
-    pub(super) fn must_be_agents(&self) -> Result<(), Error> {
-        match self.wheel.driver() {
-            None => Ok(()),
-            Some((who, since)) => Err(Error::conflict(format!(
-                "{who} has taken the wheel (since {since})"
-            ))
-            .hint("Wait for the control event that says that it is given back.")),
-        }
-    }
-
-    /// The dialog that the page waits with, and its number among those of the page.
-    pub fn dialog(&self) -> Option<(u64, DialogInfo)> {
-        let opened = self.tabs.current().dialog()?;
-        let mut info = opened.is_open().then_some(opened.info)?;
-        masking::dialog(&self.secrets, &mut info);
-        Some((opened.number, info))
     }
 }
 
