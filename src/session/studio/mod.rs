@@ -9,6 +9,7 @@
 //! applied in order and never lost.
 
 mod inbox;
+mod meter;
 mod thread;
 
 use std::sync::{Arc, Mutex, PoisonError};

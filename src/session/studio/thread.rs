@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::sync::watch;
 
 use super::inbox::{Hung, State, Wait};
+use super::meter::Meter;
 use super::{Options, Shared, View, lock};
 use crate::error::{BoxError, Chain};
 use crate::media::compose::Composer;
@@ -18,7 +19,6 @@ use crate::media::encode::{self, Budget, Encoder};
 use crate::media::panel::Board;
 use crate::media::{AccessUnit, Picture, Pixels, Shot};
 use crate::model::Size;
-use crate::model::session::VideoStats;
 
 /// A picture may come this share of an interval early, since captures do not tick exactly.
 const EARLY_SHARE: f64 = 0.35;
@@ -519,71 +519,4 @@ impl Pace {
 fn stage(name: &'static str, started: Instant) {
     metrics::histogram!("ghostcast_stage_seconds", "stage" => name)
         .record(started.elapsed().as_secs_f64());
-}
-
-/// Counts what is made, and publishes it once a second.
-struct Meter {
-    origin: Instant,
-    since: Instant,
-    pictures: u32,
-    bytes: u64,
-    total: u64,
-    keyframes: u64,
-    is_quiet: bool,
-}
-
-impl Meter {
-    fn new(now: Instant) -> Self {
-        Self {
-            origin: now,
-            since: now,
-            pictures: 0,
-            bytes: 0,
-            total: 0,
-            keyframes: 0,
-            is_quiet: true,
-        }
-    }
-
-    fn media_ms(&self, now: Instant) -> u64 {
-        now.saturating_duration_since(self.origin).as_millis() as u64
-    }
-
-    fn count(&mut self, bytes: usize, keyframe: bool) {
-        self.pictures += 1;
-        self.bytes += bytes as u64;
-        self.total += 1;
-        self.keyframes += u64::from(keyframe);
-        metrics::counter!("ghostcast_keyframes_total").increment(u64::from(keyframe));
-        metrics::counter!("ghostcast_frames_encoded_total").increment(1);
-        metrics::counter!("ghostcast_encoded_bytes_total").increment(bytes as u64);
-    }
-
-    /// When the next second is over; `None` when there is nothing new to tell.
-    fn next_at(&self) -> Option<Instant> {
-        (!self.is_quiet || self.pictures > 0).then(|| self.since + Duration::from_secs(1))
-    }
-
-    fn publish(&mut self, now: Instant, view: &watch::Sender<View>) {
-        let span = now.saturating_duration_since(self.since);
-        if span < Duration::from_secs(1) {
-            return;
-        }
-        let seconds = span.as_secs_f64();
-        let stats = VideoStats {
-            fps: (f64::from(self.pictures) / seconds * 10.0).round() / 10.0,
-            bitrate_bps: (self.bytes as f64 * 8.0 / seconds) as u64,
-            frames_encoded: self.total,
-            keyframes: self.keyframes,
-        };
-        self.is_quiet = self.pictures == 0;
-        self.since = now;
-        self.pictures = 0;
-        self.bytes = 0;
-        view.send_if_modified(|view| {
-            let changed = view.stats != stats;
-            view.stats = stats;
-            changed
-        });
-    }
 }
