@@ -10,10 +10,10 @@ import httpx
 import pytest
 from livekit import api as livekit_api
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from support.api import Api, assert_envelope, new_room
 from support.kept import KEPT_WITHIN_S, browser_of, start
+from support.people import Person, heard
 from support.playwright_browser import browser_context, spot
 from support.service import running_service
 from support.wait import wait_for
@@ -38,60 +38,6 @@ def page(web):
     """A page that says what is done to it."""
     web.files["/wheel.html"] = PAGE
     return web.url("/wheel.html")
-
-
-class Person:
-    """Somebody at a session, by the socket alone."""
-
-    def __init__(self, api, room, token=None, seat=None):
-        url = f"{api.base.replace('http', 'ws')}/sessions/{room}/drive"
-        headers = {"authorization": f"Bearer {token}"} if token else None
-        where = url + (f"?seat={seat}" if seat else "")
-        self.socket = connect(where, additional_headers=headers, open_timeout=10, proxy=None, legacy=True)
-        self.state, self.errors = None, []
-        self.hear(lambda: self.state)
-
-    def hear(self, until, within=5):
-        """Reads until something is so."""
-        deadline = time.monotonic() + within
-        while not until():
-            told = json.loads(self.socket.recv(timeout=max(0.01, deadline - time.monotonic())))
-            if told["type"] == "state":
-                self.state = told
-            else:
-                self.errors.append(told)
-        return self.state
-
-    def say(self, kind, **more):
-        """Sends one message."""
-        self.socket.send(json.dumps({"type": kind, **more}))
-
-    def take(self, **more):
-        """Takes the wheel."""
-        self.say("take", **more)
-        return self.hear(lambda: self.state["yours"])
-
-    def refused(self):
-        """The next thing that was not done."""
-        self.hear(lambda: self.errors)
-        return self.errors.pop(0)
-
-    def click(self, x, y, button="left", count=1):
-        """Moves there, and presses and releases."""
-        self.say("move", x=x, y=y)
-        self.say("down", x=x, y=y, button=button, count=count)
-        self.say("up", x=x, y=y, button=button, count=count)
-
-    def type(self, text):
-        """Presses keys."""
-        for key in text:
-            self.say("key", down=True, key=key)
-            self.say("key", down=False, key=key)
-
-
-def heard(events, cause, within=5):
-    """The first event that says so of the wheel."""
-    return events.wait("control", within, accept=lambda event: event["cause"] == cause)
 
 
 def said(api, room):
