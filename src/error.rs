@@ -43,6 +43,8 @@ pub enum ErrorKind {
     Exhausted,
     /// The caller may not do this.
     Forbidden,
+    /// A person drives the session.
+    HumanInControl,
     /// A defect of the service.
     Internal,
     /// The request does not make sense as it was sent.
@@ -110,6 +112,8 @@ constructors! {
     exhausted => Exhausted;
     /// See [`ErrorKind::Forbidden`].
     forbidden => Forbidden;
+    /// See [`ErrorKind::HumanInControl`].
+    human_in_control => HumanInControl;
     /// See [`ErrorKind::Internal`].
     internal => Internal;
     /// See [`ErrorKind::InvalidInput`].

@@ -138,6 +138,7 @@ pub(super) async fn drive(
     let handle = doors.manager.find(&room).await?;
     let may_drive = caller.may_drive(&doors.manager, &room);
     let seated = handle.wheel().sit(query.seat.as_deref(), caller.person())?;
+    let seated = seated.privately(caller.drives_privately());
     let tracked = doors.life.tracker.token();
     let cancel = doors.life.cancel;
     let place = Place {
@@ -271,7 +272,8 @@ impl Place {
     }
 
     fn state(&self) -> Told {
-        let dialog = self.handle.dialog();
+        let dialog = self.handle.dialog_for(&self.seated);
+        let (url, title) = self.handle.place_for(&self.seated);
         let record = self.record.borrow();
         Told::State(Box::new(Scene {
             seat: self.seated.seat().to_owned(),
@@ -279,8 +281,8 @@ impl Place {
             may_drive: self.may_drive,
             control: self.seated.status(),
             state: record.state,
-            url: record.current_url.clone(),
-            title: record.title.clone(),
+            url,
+            title,
             viewport: record.viewport,
             dialog: dialog.map(|(number, info)| Asked { number, info }),
         }))

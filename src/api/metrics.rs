@@ -117,7 +117,10 @@ fn describe() {
 }
 
 const COUNTERS: [(&str, &str); 39] = [
-    ("ghostcast_jobs_enqueued_total", "Jobs that were asked for, by kind"),
+    (
+        "ghostcast_jobs_enqueued_total",
+        "Jobs that were asked for, by kind",
+    ),
     (
         "ghostcast_job_attempts_total",
         "Attempts of jobs that have ended, by kind and outcome",

@@ -76,6 +76,7 @@ pub(super) fn make(
         right: Right::Watch,
         kind: LinkKind::Share,
         name: None,
+        is_private: false,
         gone: caller.gone.child_token(),
     };
     let made = doors

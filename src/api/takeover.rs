@@ -36,6 +36,8 @@ pub(super) struct TakeoverOrder {
     ttl_s: Option<u64>,
     /// Whether it is good for the first only who opens it.
     one_time: bool,
+    /// Whether whoever drives by it does so privately: nobody else sees the page or is told of it meanwhile.
+    private: bool,
     /// What the person is called, where the session tells who drives.
     #[schema(max_length = 64)]
     name: Option<String>,
@@ -109,6 +111,7 @@ pub(super) async fn takeover(
         life,
         is_one_time: order.one_time,
         name: order.name,
+        is_private: order.private,
         until: caller.gone.clone(),
     };
     let Invitation { url, expires_at } = handle.wheel().invite(invite, caller.base())?;

@@ -5,9 +5,12 @@ use axum::extract::rejection::StringRejection;
 use axum::extract::{Path, State};
 use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::Doors;
 use super::access::Caller;
+use super::body::Params;
 use super::place::Place;
 use super::status::ErrorBody;
 use crate::error::Error;
@@ -15,9 +18,19 @@ use crate::model::ViewerId;
 
 const SDP: &str = "application/sdp";
 
+/// Where the viewer sits.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WatchQuery {
+    /// The seat of a person, as the `state` of their socket told: they see the page also while they drive
+    /// privately, and everybody else sees a card.
+    seat: Option<String>,
+}
+
 /// Watch a session by WebRTC: send an SDP offer that receives H.264 video.
 #[utoipa::path(post, path = "/whep/{room_name}", tag = "watch",
-    params(("room_name" = String, Path, description = "Session id, name or room")),
+    params(("room_name" = String, Path, description = "Session id, name or room"), WatchQuery),
     request_body(content = String, content_type = "application/sdp"), responses(
     (status = 201, description = "The SDP answer; Location names the viewer", body = String,
         content_type = "application/sdp"),
@@ -30,6 +43,7 @@ pub(super) async fn offer(
     State(doors): State<Doors>,
     Path(room): Path<String>,
     Extension(caller): Extension<Caller>,
+    Params(query): Params<WatchQuery>,
     extensions: Extensions,
     headers: HeaderMap,
     offer: Result<String, StringRejection>,
@@ -50,7 +64,8 @@ pub(super) async fn offer(
     };
     let handle = doors.manager.find(&room).await?;
     let place = Place::of(&doors.config.server, &headers, &extensions);
-    let (viewer, answer) = handle.add_viewer(offer, place.client, caller.gone).await?;
+    let from = (place.client, query.seat);
+    let (viewer, answer) = handle.add_viewer(offer, from, caller.gone).await?;
     let session = handle.record().session_id.to_string();
     let location = place.location(&["whep", &session, &viewer.to_string()]);
     let headers = [

@@ -88,10 +88,11 @@ export async function recordingLink(file) {
   return `${recordingUrl(file)}?${new URLSearchParams({ ticket })}`;
 }
 
-/** Offers to watch `room`; gives the answer and the address that ends the watching. */
-export async function watch(room, offer) {
+/** Offers to watch `room`, from a seat if there is one; gives the answer and the address that ends the watching. */
+export async function watch(room, offer, seat) {
   const headers = { 'Content-Type': 'application/sdp' };
-  const response = await request(`/whep/${encodeURIComponent(room)}`, { method: 'POST', headers, body: offer });
+  const query = seat ? `?${new URLSearchParams({ seat })}` : '';
+  const response = await request(`/whep/${encodeURIComponent(room)}${query}`, { method: 'POST', headers, body: offer });
   return { answer: await response.text(), resource: new URL(response.headers.get('Location'), location.href).pathname };
 }
 

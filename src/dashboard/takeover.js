@@ -51,8 +51,7 @@ async function begin() {
     return end('This link is not good', error.message);
   }
   hands = new Hands($('video'), $('keys'), say);
-  watch = new Watch(session.session_id, $('video'), drawPicture);
-  addEventListener('pagehide', () => watch.stop());
+  addEventListener('pagehide', () => watch?.stop());
   connect();
 }
 
@@ -96,6 +95,11 @@ function hear(told) {
     seat = told.seat;
     keep();
   }
+  if (!watch) watch = new Watch(session.session_id, $('video'), drawPicture, seat);
+  else if (watch.seat !== seat) {
+    watch.seat = seat;
+    watch.connect();
+  }
   if (!had && told.yours) {
     isThrough = false;
     setText($('error'), '');
@@ -122,8 +126,10 @@ function draw() {
   const control = state?.control;
   document.body.dataset.yours = yours;
   hands?.set(yours, state?.viewport ?? { width: 1280, height: 720 });
-  const whose = control?.owner === 'human' ? `${control.who} drives` : OWNERS[control?.owner];
-  setText($('who'), !state ? (isOver ? 'Over' : 'Connecting …') : yours ? 'You drive' : whose);
+  const how = control?.private ? ' privately' : '';
+  const whose = control?.owner === 'human' ? `${control.who} drives${how}` : OWNERS[control?.owner];
+  setText($('who'), !state ? (isOver ? 'Over' : 'Connecting …') : yours ? `You drive${how}` : whose);
+  $('who').title = yours && how ? 'Nobody else sees the page until you give it back' : '';
   $('who').dataset.state = !state ? 'starting' : yours ? 'live' : 'paused';
   setText($('title'), state?.title ?? '');
   setText($('url'), state?.url ?? '');

@@ -13,7 +13,7 @@ let refused = { room: null, words: '' };
 
 export function renderWheel(record) {
   const control = record?.control;
-  const words = control?.owner === 'human' ? `${control.who} ${WORDS.human}` : WORDS[control?.owner] ?? '';
+  const words = control?.owner === 'human' ? `${control.who} ${WORDS.human}${control.private ? ' privately' : ''}` : WORDS[control?.owner] ?? '';
   setText($('driver'), words);
   $('driver').title = control?.request?.reason ?? 'Nothing you do here reaches the page';
   $('driver').dataset.owner = control?.owner ?? '';

@@ -13,6 +13,8 @@ export class Watch {
   state = 'connecting';
   error = null;
   firstPictureMs = null;
+  /** The seat of a person, who sees the page also while they have it to themselves. */
+  seat;
 
   #room;
   #video;
@@ -21,10 +23,11 @@ export class Watch {
   #tries = 0;
   #timer = 0;
 
-  constructor(room, video, changed) {
+  constructor(room, video, changed, seat = null) {
     this.#room = room;
     this.#video = video;
     this.#changed = changed;
+    this.seat = seat;
     video.onloadeddata = () => this.#pictureArrived();
     this.connect();
   }
@@ -43,7 +46,7 @@ export class Watch {
       receiver.jitterBufferTarget = 0;
       await pc.setLocalDescription();
       await gathered(pc);
-      const { answer, resource } = await api.watch(this.#room, pc.localDescription.sdp);
+      const { answer, resource } = await api.watch(this.#room, pc.localDescription.sdp, this.seat);
       if (this.#attempt !== attempt) return api.unwatch(resource);
       attempt.resource = resource;
       await pc.setRemoteDescription({ type: 'answer', sdp: answer });

@@ -37,6 +37,9 @@ pub struct ControlStatus {
     pub who: Option<String>,
     /// Since when, ISO 8601, UTC; null for the agent that has had it from the start.
     pub since: Option<String>,
+    /// Whether they drive privately: nobody else sees the page or hears of it, and of it the record says what was
+    /// so before.
+    pub private: bool,
     /// What an agent has asked a person for, while that is open.
     pub request: Option<HumanRequest>,
     /// What those are called who ask for the wheel.
@@ -59,4 +62,6 @@ pub struct HumanRequest {
     pub reason: String,
     /// Until when it waits, ISO 8601, UTC.
     pub expires_at: String,
+    /// Whether whoever comes drives privately.
+    pub private: bool,
 }

@@ -160,6 +160,9 @@ pub enum EventBody {
         /// What the agent asked a person for.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// Whether the person who has it drives privately.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        private: bool,
     },
     /// This subscriber was too slow and missed events; sent whether asked for or not.
     Lagged {

@@ -4,7 +4,11 @@
 //! a bounded ring of shared access units. Loss policy: a publisher that falls behind skips to
 //! the next keyframe and asks for one; a delta is never dropped from the middle of what is
 //! sent, and nobody waits for a slow publisher.
+//!
+//! While somebody has the page to themselves, a veil lies over the picture: the feeds named are theirs, and all
+//! others get the units of a still card instead. Whoever changes from one to the other begins with a keyframe.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -47,6 +51,8 @@ pub struct Feed {
 pub struct Fanout {
     sinks: Vec<Sink>,
     next_id: u64,
+    /// The feeds that alone are given the picture.
+    veil: Option<HashSet<FeedId>>,
 }
 
 #[derive(Debug)]
@@ -99,11 +105,31 @@ impl Fanout {
         self.sinks.retain(|sink| sink.id != id);
     }
 
-    /// Hands one access unit to every publisher that can take it.
+    /// Gives the picture to these feeds alone, or to all again.
+    pub fn veil(&mut self, own: Option<HashSet<FeedId>>) {
+        let before = std::mem::replace(&mut self.veil, own);
+        for sink in &mut self.sinks {
+            sink.awaits_keyframe |=
+                sees(before.as_ref(), sink.id) != sees(self.veil.as_ref(), sink.id);
+        }
+    }
+
+    /// Hands one access unit of the picture to every publisher that may have it and can take it.
     pub fn send(&mut self, unit: &Arc<AccessUnit>) -> Delivery {
+        self.hand_out(unit, true)
+    }
+
+    /// Hands one access unit of the card to every publisher that may not have the picture.
+    pub fn send_card(&mut self, unit: &Arc<AccessUnit>) -> Delivery {
+        self.hand_out(unit, false)
+    }
+
+    fn hand_out(&mut self, unit: &Arc<AccessUnit>, is_picture: bool) -> Delivery {
         let mut delivery = Delivery::default();
         self.sinks.retain(|sink| !sink.units.is_closed());
-        for sink in &mut self.sinks {
+        let veil = self.veil.as_ref();
+        let meant = self.sinks.iter_mut();
+        for sink in meant.filter(|sink| sees(veil, sink.id) == is_picture) {
             if sink.take(unit) {
                 delivery.delivered += 1;
             } else {
@@ -113,6 +139,11 @@ impl Fanout {
         }
         delivery
     }
+}
+
+/// Whether a feed is given the picture.
+fn sees(veil: Option<&HashSet<FeedId>>, feed: FeedId) -> bool {
+    veil.is_none_or(|own| own.contains(&feed))
 }
 
 impl Sink {
@@ -220,5 +251,31 @@ mod tests {
         assert_eq!(fanout.send(&unit(true)).dropped, 0);
         assert!(slow.units.try_recv().unwrap().keyframe);
         assert_eq!(slow.dropped(), 3);
+    }
+
+    #[test]
+    fn behind_a_veil_each_gets_its_own_and_begins_with_a_keyframe() {
+        let mut fanout = Fanout::default();
+        let mut driver = fanout.subscribe(Arc::new(Ignore));
+        let mut other = fanout.subscribe(Arc::new(Ignore));
+        fanout.send(&unit(true));
+        let drain = |feed: &mut Feed| std::iter::from_fn(|| feed.try_next()).count();
+        assert_eq!((drain(&mut driver), drain(&mut other)), (1, 1));
+        assert_eq!(fanout.send_card(&unit(true)), Delivery::default());
+        fanout.veil(Some(HashSet::from([driver.id()])));
+        fanout.send(&unit(false));
+        assert_eq!((drain(&mut driver), drain(&mut other)), (1, 0));
+        let late = fanout.send_card(&unit(false));
+        assert!(late.keyframe_needed, "a card's first unit is a keyframe");
+        fanout.send_card(&unit(true));
+        let mut joined = fanout.subscribe(Arc::new(Ignore));
+        fanout.send(&unit(true));
+        assert_eq!(
+            [drain(&mut driver), drain(&mut other), drain(&mut joined)],
+            [1, 1, 0]
+        );
+        fanout.veil(None);
+        assert_eq!(fanout.send(&unit(false)).delivered, 1, "the driver goes on");
+        assert_eq!(fanout.send(&unit(true)).delivered, 3);
     }
 }

@@ -15,6 +15,7 @@ const WHOLE_WITHIN: Duration = Duration::from_secs(1);
 impl SessionHandle {
     /// The session's downloads, oldest first.
     pub fn downloads(&self) -> Result<Vec<DownloadInfo>, Error> {
+        self.must_be_open()?;
         let mut all = self.tabs.downloads().list();
         for download in &mut all {
             self.secrets.mask_text(&mut download.name);
@@ -25,6 +26,7 @@ impl SessionHandle {
     /// A download that is whole, and where its file is. One that still comes is waited for, for a
     /// moment: Chromium tells of its last byte before it says that it is whole.
     pub async fn download(&self, id: &str) -> Result<(DownloadInfo, PathBuf), Error> {
+        self.must_be_open()?;
         let downloads = self.tabs.downloads();
         let is_settled = |_: &u64| {
             let found = downloads.find(id);
@@ -32,6 +34,7 @@ impl SessionHandle {
         };
         // One that takes longer is said to be still coming.
         let _ = timeout(WHOLE_WITHIN, downloads.watch().wait_for(is_settled)).await;
+        self.must_be_open()?;
         let (mut info, file) = downloads.find(id).ok_or_else(|| {
             let shown: String = id.chars().take(64).collect();
             Error::not_found(format!("this session has no download \"{shown}\""))

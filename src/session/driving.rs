@@ -28,7 +28,7 @@ impl SessionHandle {
     pub(super) fn must_be_agents(&self) -> Result<(), Error> {
         match self.wheel.driver() {
             None => Ok(()),
-            Some((who, since)) => Err(Error::conflict(format!(
+            Some((who, since)) => Err(Error::human_in_control(format!(
                 "{who} has taken the wheel (since {since})"
             ))
             .hint("Wait for the control event that says that it is given back.")),

@@ -167,15 +167,17 @@ impl SessionHandle {
     }
 
     /// Adds a WHEP viewer by its SDP offer, who may watch `until` then; answers its id and the SDP answer.
+    /// Whoever drives privately sees the page by the viewer that names their seat.
     pub async fn add_viewer(
         &self,
         offer: String,
-        remote: Option<IpAddr>,
+        (remote, seat): (Option<IpAddr>, Option<String>),
         until: CancellationToken,
     ) -> Result<(ViewerId, String), Error> {
         self.ask(|reply| Request::AddViewer {
             offer,
             remote,
+            seat,
             until,
             reply,
         })

@@ -270,6 +270,7 @@ pub fn not_met(done: &ActionResult) -> Error {
     match done.error_kind {
         Some(Kind::InvalidParameter | Kind::MissingParameter) => Error::invalid_input(message),
         Some(Kind::ConditionNotMet) => Error::timeout(message),
+        Some(Kind::HumanInControl) => Error::human_in_control(message),
         Some(Kind::BrowserLost | Kind::RendererCrashed | Kind::Closed) => {
             Error::unavailable(message)
         }

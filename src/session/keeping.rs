@@ -162,6 +162,10 @@ impl Keeping {
 
     /// Takes the session as it is; answers whether that is another than before, as far as it is kept.
     pub(super) fn note(&self, now: SessionRecord, tabs: &Tabs) -> bool {
+        if now.control.private {
+            // Nothing of where a person is by themselves is on the disk.
+            return false;
+        }
         let mut tabs = tabs.list();
         tabs.sort_by_key(|tab| !tab.current);
         // An address with a secret in it is nowhere on the disk.

@@ -32,6 +32,8 @@ pub struct Link {
     pub kind: LinkKind,
     /// What whoever has it is called.
     pub name: Option<String>,
+    /// Whether whoever drives by it does so privately.
+    pub is_private: bool,
     /// Cancelled when it is good no more.
     pub gone: CancellationToken,
 }
@@ -184,6 +186,7 @@ mod tests {
                 Right::Control | Right::Admin => LinkKind::Takeover,
             },
             name: None,
+            is_private: false,
             gone: CancellationToken::new(),
         }
     }

@@ -202,6 +202,10 @@ impl SessionHandle {
     /// The page as an agent needs it. While the next document is awaited, the browser answers no
     /// question about this one; what is known is told then.
     pub async fn context(&self, options: ContextOptions) -> Result<PageContext, Error> {
+        self.openly(self.whole_context(options)).await
+    }
+
+    async fn whole_context(&self, options: ContextOptions) -> Result<PageContext, Error> {
         self.must_have_browser()?;
         let page = self.tabs.present().await;
         match self.context_of(&page, options.clone()).await {
@@ -356,6 +360,15 @@ impl SessionHandle {
         quality: Option<u8>,
         area: Area,
     ) -> Result<Vec<u8>, Error> {
+        self.openly(self.photographed(format, quality, area)).await
+    }
+
+    async fn photographed(
+        &self,
+        format: Format,
+        quality: Option<u8>,
+        area: Area,
+    ) -> Result<Vec<u8>, Error> {
         self.must_have_browser()?;
         let page = self.tabs.present().await;
         if let Some(opened) = page.dialog().filter(Opened::is_open) {
@@ -400,6 +413,14 @@ impl SessionHandle {
     /// A screenshot on which every element that is in the picture has its box and its index; with
     /// the list of them.
     pub async fn marked_screenshot(
+        &self,
+        output: marks::Output,
+        full_page: bool,
+    ) -> Result<(Vec<u8>, ElementList), Error> {
+        self.openly(self.marked(output, full_page)).await
+    }
+
+    async fn marked(
         &self,
         output: marks::Output,
         full_page: bool,

@@ -38,6 +38,7 @@ mod outlets;
 mod people;
 mod perform;
 pub mod place;
+mod privacy;
 mod quarters;
 pub mod queue;
 mod remains;

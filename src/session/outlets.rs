@@ -1,6 +1,6 @@
 //! Where a session's video goes: the LiveKit publisher and the WHEP viewers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::control::Seat;
 use super::studio::Studio;
 use super::supervise::Supervisor;
 use crate::config;
@@ -39,13 +40,23 @@ pub(super) struct Outlets {
     settings: Settings,
     livekit: Option<livekit::Publisher>,
     livekit_feed: Option<FeedId>,
-    viewers: HashMap<ViewerId, whep::Viewer>,
+    viewers: HashMap<ViewerId, Watching>,
+    /// The seat of the person who has the page to themselves.
+    veil: Option<Seat>,
     ended: mpsc::Sender<ViewerId>,
     /// Bytes sent to all of them.
     sent: Arc<AtomicU64>,
     supervisor: Supervisor,
     tracker: TaskTracker,
     cancel: CancellationToken,
+}
+
+/// A viewer, and where they sit.
+#[derive(Debug)]
+struct Watching {
+    viewer: whep::Viewer,
+    feed: FeedId,
+    seat: Option<Seat>,
 }
 
 impl Outlets {
@@ -64,6 +75,7 @@ impl Outlets {
             livekit: None,
             livekit_feed: None,
             viewers: HashMap::new(),
+            veil: None,
             ended,
             sent: Arc::default(),
             supervisor,
@@ -151,11 +163,27 @@ impl Outlets {
         }
     }
 
-    /// Adds a WHEP viewer, whose address is `remote` as far as it is known, and who may watch `until` then.
+    /// Shows the page to whoever sits there alone, and a card to all others; or the page to everybody.
+    pub(super) fn set_veil(&mut self, driver: Option<Seat>) {
+        self.veil = driver;
+        self.draw_veil();
+    }
+
+    fn draw_veil(&self) {
+        let Some(driver) = &self.veil else {
+            return self.studio.lift_veil();
+        };
+        let viewers = self.viewers.values();
+        let own = viewers.filter(|watching| watching.seat.as_ref() == Some(driver));
+        let own: HashSet<FeedId> = own.map(|watching| watching.feed).collect();
+        self.studio.veil(own);
+    }
+
+    /// Adds a WHEP viewer, who sits at `seat` if they came to drive, whose address is `remote` as far as it is known, and who may watch `until` then.
     pub(super) fn add_viewer(
         &mut self,
         offer: &str,
-        remote: Option<IpAddr>,
+        (remote, seat): (Option<IpAddr>, Option<Seat>),
         until: CancellationToken,
     ) -> Result<(ViewerId, String), Error> {
         if self.viewers.len() >= self.settings.rtc.viewers_max {
@@ -175,6 +203,7 @@ impl Outlets {
             until,
         };
         let feed = self.studio.subscribe();
+        let feed_id = feed.id();
         let (answer, viewer) = whep::start(offer, &options, feed, &self.tracker, &self.cancel)?;
         let id = viewer.id();
         let (watched, ended) = (viewer.clone(), self.ended.clone());
@@ -183,7 +212,15 @@ impl Outlets {
             // An actor that is gone has no viewers any more.
             let _ = ended.send(id).await;
         });
-        self.viewers.insert(id, viewer);
+        let watching = Watching {
+            viewer,
+            feed: feed_id,
+            seat,
+        };
+        self.viewers.insert(id, watching);
+        if self.veil.is_some() {
+            self.draw_veil();
+        }
         metrics::gauge!("ghostcast_viewers").increment(1.0);
         Ok((id, answer))
     }
@@ -194,15 +231,16 @@ impl Outlets {
             .viewers
             .get(&id)
             .ok_or_else(no_viewer)?
+            .viewer
             .add_candidates(candidates)?)
     }
 
     /// Ends a viewer; false when it is gone already.
     pub(super) fn remove_viewer(&mut self, id: ViewerId) -> bool {
-        let Some(viewer) = self.viewers.remove(&id) else {
+        let Some(watching) = self.viewers.remove(&id) else {
             return false;
         };
-        viewer.close();
+        watching.viewer.close();
         metrics::gauge!("ghostcast_viewers").decrement(1.0);
         true
     }
@@ -226,6 +264,7 @@ impl Outlets {
             livekit: self.livekit.take(),
             livekit_feed: self.livekit_feed.take(),
             viewers: std::mem::take(&mut self.viewers),
+            veil: self.veil.clone(),
             ended: self.ended.clone(),
             sent: Arc::clone(&self.sent),
             supervisor: self.supervisor.clone(),

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::asker::Lending;
 use super::wheel::{Invite, Wheel};
 use crate::error::{Error, ErrorKind};
-use crate::model::command::{ActionError, ActionErrorKind, RequestHuman};
+use crate::model::command::{ActionError, ActionErrorKind, Command, RequestHuman};
 use crate::model::{Delivery, Outcome, Retry, Right};
 
 /// A person who has come at the last moment may be at it for so long.
@@ -28,7 +28,7 @@ pub(super) fn ask(
     let wait = Duration::from_secs(wanted.wait_s);
     let until = lending.until.child_token();
     let request = wheel
-        .request(&wanted.reason, wait, until.clone())
+        .request(&wanted.reason, (wait, wanted.private), until.clone())
         .map_err(failed)?;
     let invite = Invite {
         right: Right::Control,
@@ -36,6 +36,7 @@ pub(super) fn ask(
         life: wait + STAY_MAX,
         is_one_time: false,
         name: None,
+        is_private: wanted.private,
         until,
     };
     let made = wheel
@@ -59,16 +60,32 @@ pub(super) fn must_be_agents(wheel: &Wheel, seat: Option<&str>) -> Result<(), Ac
     if seat.is_some_and(|seat| wheel.is_driven_from(seat)) {
         return Ok(());
     }
-    Err(ActionError::new(
-        ActionErrorKind::HumanInControl,
-        format!(
-            "{who} has taken the wheel (since {since}): nothing was done. Reading and waiting go on. Wait for \
-             the control event that says that it is given back, then get the page's context."
-        ),
-    )
-    .delivery(Delivery::NotSent)
-    .retry(Retry::Safe)
-    .context(json!({ "who": who, "since": since })))
+    let is_private = wheel.private_driver().is_some();
+    let reading = match is_private {
+        true => "They drive privately, and nothing is told of the page.",
+        false => "Reading and waiting go on.",
+    };
+    let message = format!(
+        "{who} has taken the wheel (since {since}): nothing was done. {reading} Wait for the control event that \
+         says that it is given back, then get the page's context."
+    );
+    Err(ActionError::new(ActionErrorKind::HumanInControl, message)
+        .delivery(Delivery::NotSent)
+        .retry(Retry::Safe)
+        .context(json!({ "who": who, "since": since, "private": is_private })))
+}
+
+/// Whether an action may be taken: none that reads, where the page is a person's alone.
+pub(super) fn must_be_free(
+    wheel: &Wheel,
+    command: &Command,
+    seat: Option<&str>,
+) -> Result<(), ActionError> {
+    match command {
+        Command::RequestHuman(_) | Command::WithdrawRequest => Ok(()),
+        command if command.is_passive() && wheel.private_driver().is_none() => Ok(()),
+        _ => must_be_agents(wheel, seat),
+    }
 }
 
 /// Asks for nobody any more.

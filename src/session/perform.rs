@@ -310,8 +310,8 @@ async fn carry_out(
         Command::RequestHuman(wanted) => return people::ask(&kit.wheel, wanted, &client.lending),
         Command::WithdrawRequest => return people::withdraw(&kit.wheel),
         // Whoever took the wheel a moment ago has it.
-        command if !command.is_passive() && !client.is_session => {
-            people::must_be_agents(&kit.wheel, client.seat.as_deref())?
+        command if !client.is_session => {
+            people::must_be_free(&kit.wheel, command, client.seat.as_deref())?
         }
         _ => {}
     }

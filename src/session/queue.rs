@@ -50,9 +50,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether it goes on when a person takes the wheel.
-    const fn stays(self) -> bool {
-        matches!(self, Self::Opening | Self::Passive)
+    /// Whether it goes on when a person takes the wheel, who may want the page to themselves.
+    const fn stays(self, is_private: bool) -> bool {
+        matches!(self, Self::Opening) || (matches!(self, Self::Passive) && !is_private)
     }
 }
 
@@ -188,9 +188,9 @@ impl Queue {
     }
 
     /// Whether one runs that acts on the page, other than the opening.
-    pub fn acts(&self) -> bool {
+    pub fn acts(&self, is_private: bool) -> bool {
         let running = self.running.as_ref();
-        running.is_some_and(|running| !running.entry.kind.stays())
+        running.is_some_and(|running| !running.entry.kind.stays(is_private))
     }
 
     /// How many wait.
@@ -288,16 +288,16 @@ impl Queue {
 
     /// A person has taken the wheel: what acts on the page ends. The opening goes on, and so does what only
     /// looks.
-    pub fn give_way(&mut self, now: Instant, place: Place) -> Vec<Step> {
+    pub fn give_way(&mut self, now: Instant, place: Place, is_private: bool) -> Vec<Step> {
         let mut steps = Vec::new();
         if let Some(running) = &mut self.running
-            && !running.entry.kind.stays()
+            && !running.entry.kind.stays(is_private)
         {
             running.interrupt(now, Interrupt::Taken, &mut steps);
         }
         let (left, ended) = std::mem::take(&mut self.waiting)
             .into_iter()
-            .partition(|waiting| waiting.entry.kind.stays());
+            .partition(|waiting| waiting.entry.kind.stays(is_private));
         self.waiting = left;
         let ended: VecDeque<Waiting> = ended;
         for waiting in ended {

@@ -74,6 +74,7 @@ pub(super) enum Request {
     AddViewer {
         offer: String,
         remote: Option<IpAddr>,
+        seat: Option<String>,
         /// Cancelled when it may watch no more.
         until: CancellationToken,
         reply: Reply<(ViewerId, String)>,

@@ -108,6 +108,7 @@ fn start_studio(
 ) -> Result<Studio, Error> {
     let options = studio::Options {
         fps: record.fps,
+        size: record.viewport.to_even(),
         bitrate_bps: record.bitrate_bps,
         video: config.video.clone(),
         cursor: config.cursor.clone(),

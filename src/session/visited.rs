@@ -49,7 +49,8 @@ impl SessionHandle {
     pub async fn storage_state(&self, with_databases: bool) -> Result<StorageState, Error> {
         self.must_have_browser()?;
         let visited = self.visited.all();
-        let state = self.tabs.storage_state(visited, with_databases).await?;
+        let taking = async { Ok(self.tabs.storage_state(visited, with_databases).await?) };
+        let state = self.openly(taking).await?;
         self.touch();
         Ok(state)
     }

@@ -64,7 +64,7 @@ def test_a_person_drives_and_the_agent_waits(api, page):
             assert result["error_kind"] == "human_in_control" and "somebody" in result["error"], result
             assert result["context"]["since"] == record["since"] and result["retry"] == "safe"
         answer = api.request("POST", f"/sessions/{room}/execute", json={"script": "1"})
-        assert_envelope(answer, 409, "conflict")
+        assert_envelope(answer, 409, "human_in_control")
         assert api.act(room, "wait", seconds=0.1)["success"]
         ada.click(60, 40)
         wait_for(lambda: "click" in said(api, room), 3, "the press")
@@ -110,7 +110,7 @@ def test_reading_goes_on_and_moves_nothing(api, page):
         ada.take()
         assert api.get(f"/sessions/{room}/screenshot").content[:4] == b"\x89PNG"
         refused = api.request("GET", f"/sessions/{room}/screenshot", params={"index": index})
-        assert_envelope(refused, 409, "conflict")
+        assert_envelope(refused, 409, "human_in_control")
         ada.say("hand_back", done=True)
         ada.hear(lambda: not ada.state["yours"])
         assert api.get(f"/sessions/{room}/screenshot", params={"index": index}).status_code == 200
@@ -279,7 +279,7 @@ def test_a_running_script_gives_way(api, page):
         time.sleep(0.5)
         ada = Person(api, room)
         ada.take()
-        refusal = assert_envelope(running.result(5), 409, "conflict")
+        refusal = assert_envelope(running.result(5), 409, "human_in_control")
         assert "has taken the wheel" in str(refusal), refusal
 
 
@@ -416,7 +416,7 @@ def test_links_are_for_one_session_and_one_role(lone_api, page):
         assert api.request("DELETE", f"/sessions/{room}/takeover").json()["revoked"] >= 2
         with pytest.raises(Exception):
             driver.hear(lambda: False, 3)
-        for wrong in ({"ttl_s": 0}, {"ttl_s": 10**9}, {"role": "admin"}, {"private": True}):
+        for wrong in ({"ttl_s": 0}, {"ttl_s": 10**9}, {"role": "admin"}, {"private": 1}):
             assert api.request("POST", f"/sessions/{room}/takeover", json=wrong).status_code in (400, 422), wrong
         late = link()
     enter(late, 404)

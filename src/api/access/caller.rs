@@ -71,6 +71,11 @@ impl Caller {
         }
     }
 
+    /// Whether they drive privately when they do.
+    pub(in super::super) fn drives_privately(&self) -> bool {
+        self.link().is_some_and(|link| link.is_private)
+    }
+
     /// What they are called as people.
     pub(in super::super) fn person(&self) -> &str {
         let named = self.link().and_then(|link| link.name.as_deref());

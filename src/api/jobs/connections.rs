@@ -85,6 +85,8 @@ fn lend(doors: &Doors, caller: &Caller, started: &Started) -> Result<Connecting,
         right: Right::Control,
         life: Duration::from_secs(u64::from(config.link_s)),
         is_one_time: false,
+        // What a login looks like is its user's alone.
+        is_private: true,
         name: Some(started.connection.user_id.clone()),
         until: caller.gone.clone(),
     };

@@ -21,6 +21,9 @@ pub struct RequestHuman {
     /// How long it waits for somebody, seconds.
     #[serde(default = "wait_s")]
     pub wait_s: u64,
+    /// Whether whoever comes drives privately: nobody else sees the page meanwhile.
+    #[serde(default)]
+    pub private: bool,
 }
 
 const fn wait_s() -> u64 {

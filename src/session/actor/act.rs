@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
+use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -99,13 +100,13 @@ impl Acting {
     }
 
     /// Whether something is done on the page.
-    pub(super) fn acts(&self) -> bool {
-        self.queue.acts()
+    pub(super) fn acts(&self, is_private: bool) -> bool {
+        self.queue.acts(is_private)
     }
 
     /// A person has taken the wheel.
-    pub(super) fn give_way(&mut self, place: Place) -> Vec<Step> {
-        self.queue.give_way(Instant::now(), place)
+    pub(super) fn give_way(&mut self, place: Place, is_private: bool) -> Vec<Step> {
+        self.queue.give_way(Instant::now(), place, is_private)
     }
 
     /// What happens next. Safe to cancel.
@@ -381,7 +382,11 @@ impl Work {
     }
 
     fn finish(&mut self, id: &str, why: Option<Interrupt>, performed: Performed) -> bool {
-        let Performed { result, echo } = performed;
+        let Performed { mut result, echo } = performed;
+        self.follow_veil();
+        if self.veil.is_some() {
+            self.leave_out_the_page(&mut result);
+        }
         let is_success = result.success;
         let Some(asked) = self.acting.asked.remove(id) else {
             return is_success;
@@ -389,21 +394,38 @@ impl Work {
         self.note_activity(None);
         // An action that nobody watches does not wait for its cursor.
         let at = self.actor.kit.studio.cursor_target();
+        let is_open = self.veil.is_none();
         self.actor.record.send_modify(|record| {
             record.cursor = at;
-            record.title = result.title.clone().unwrap_or_default();
+            if is_open {
+                record.title = result.title.clone().unwrap_or_default();
+            }
         });
         if asked.is_opening {
             self.opened(id, asked, why, result);
             return is_success;
         }
-        if let Some(rest) = &result.outcome.rest {
+        if let Some(rest) = &result.outcome.rest
+            && is_open
+        {
             let url = result.url.clone();
             let settled = rest.reached;
             self.tell_of_tab(self.shown, EventBody::Settled { url, settled });
         }
         self.conclude(id, asked, echo, result);
         is_success
+    }
+
+    /// Leaves out of a result what the page was when it ended: a person has it to themselves by now.
+    fn leave_out_the_page(&self, result: &mut ActionResult) {
+        let url = self.actor.record.borrow().current_url.clone();
+        if let Some(context) = result.context.as_mut().and_then(Value::as_object_mut) {
+            context.insert("url".to_owned(), url.clone().into());
+            for name in ["title", "ready_state"] {
+                context.insert(name.to_owned(), Value::Null);
+            }
+        }
+        (result.url, result.title, result.ready_state) = (url, None, None);
     }
 
     /// The initial page is there, or could not be opened. Nobody asked for an action, yet agents
@@ -416,6 +438,8 @@ impl Work {
             Some(Interrupt::Superseded | Interrupt::Cancelled | Interrupt::Yield)
         );
         let error = result.error.clone().filter(|_| !is_left);
+        // Whoever has the page to themselves sees why.
+        let error = error.filter(|_| self.veil.is_none());
         // One that was there may have gone on to a page that is not.
         let is_told = error.is_none() && self.shows_failure();
         self.actor.record.send_modify(|record| {

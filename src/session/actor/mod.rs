@@ -25,6 +25,7 @@ pub(super) use self::drawing::Asking;
 use self::drawing::Drawing;
 use self::record::Recording;
 use self::video::Filming;
+use super::control::Seat;
 use super::ledger::Ledger;
 use super::logbook::Logbook;
 use super::machine::{Effect, Input, Machine};
@@ -91,6 +92,8 @@ struct Work {
     /// The tab that subscribers hear of and viewers see.
     shown: u32,
     recording: Recording,
+    /// The seat of the person who has the page to themselves: nobody else is told of it or sees it.
+    veil: Option<Seat>,
     teardown: Teardown,
     /// Whether the stage waits for another browser, or has gone to the session that has one.
     succession: Succession,
@@ -129,6 +132,7 @@ impl Actor {
             filming: Filming::new(&self.kit, &self.config, &self.tracker),
             drawing: Drawing::new(&self.kit, sketches),
             recording: Recording::new(self.shelf.clone()),
+            veil: None,
             teardown: Teardown::NotBegun,
             succession: Succession::None,
             is_stage_broken: false,
@@ -136,6 +140,7 @@ impl Actor {
             recoveries: Vec::new(),
             actor: self,
         };
+        work.follow_veil();
         work.step(Input::Ready);
         for _ in 0..work.actor.stage.outlets.viewer_count() {
             work.actor.logbook.viewer();
@@ -166,6 +171,7 @@ impl Actor {
 impl Work {
     /// Does the next thing there is to do.
     async fn turn(&mut self) {
+        self.follow_veil();
         let is_closing = self.is_closing();
         tokio::select! {
             biased;
@@ -336,6 +342,7 @@ impl Work {
             Request::AddViewer {
                 offer,
                 remote,
+                seat,
                 until,
                 reply,
             } => {
@@ -343,7 +350,10 @@ impl Work {
                     self.machine.state().is_dead() && self.succession != Succession::Awaited;
                 let added = match is_left {
                     true => Err(crate::browser::Error::Gone.into()),
-                    false => self.actor.stage.outlets.add_viewer(&offer, remote, until),
+                    false => {
+                        let outlets = &mut self.actor.stage.outlets;
+                        outlets.add_viewer(&offer, (remote, seat), until)
+                    }
                 };
                 if added.is_ok() {
                     self.actor.logbook.viewer();

@@ -3,6 +3,7 @@
 use tracing::Instrument;
 
 use super::{START_ANEW, Work};
+use crate::browser::target::Page;
 use crate::browser::target::loading::Failure;
 use crate::browser::{Lease, PageEvent, TabEvent, act};
 use crate::error::Chain;
@@ -30,12 +31,11 @@ impl Work {
         if let PageEvent::Navigated { url } = &event {
             self.actor.visited.note(url);
         }
+        self.follow_veil();
         let is_shown = tab == self.shown;
         let body = match event {
-            PageEvent::PageCount(count) => {
-                self.actor
-                    .record
-                    .send_modify(|record| record.page_count = count);
+            PageEvent::PageCount(_) => {
+                self.note_page_count();
                 return;
             }
             PageEvent::Shown { is_news } => {
@@ -53,13 +53,13 @@ impl Work {
             }
             PageEvent::Titled(title) => {
                 self.actor.kit.tabs.note_title(tab, &title);
-                if is_shown {
+                if is_shown && self.veil.is_none() {
                     self.actor.record.send_modify(|record| record.title = title);
                 }
                 return;
             }
             PageEvent::Failed(_) => return,
-            _ if !is_shown => return,
+            _ if !is_shown || self.veil.is_some() => return,
             PageEvent::Navigated { url } => {
                 // An empty tab that was to show a page, and shows why there is none.
                 if url != "about:blank" || !self.shows_failure() {
@@ -96,6 +96,16 @@ impl Work {
             return;
         }
         tracing::debug!(tab = page.tab(), "another tab is shown");
+        self.show(page);
+        if is_news && self.veil.is_none() {
+            let url = self.actor.record.borrow().current_url.clone();
+            self.note_page(&url);
+            self.tell_of_tab(self.shown, EventBody::PageNavigation { url });
+        }
+    }
+
+    /// Turns video and record to a page.
+    pub(super) fn show(&mut self, page: Page) {
         let title = self
             .actor
             .kit
@@ -110,20 +120,30 @@ impl Work {
         let failure = page.loading().shown_failure().cloned();
         self.drawing.turn_to(&page);
         self.filming.turn_to(page);
+        if self.veil.is_some() {
+            return;
+        }
         self.actor.record.send_modify(|record| record.title = title);
         self.note_place(&url);
         if let Some(failure) = failure {
             self.note_failure(&failure);
         }
-        if is_news {
-            self.note_page(&url);
-            self.tell_of_tab(self.shown, EventBody::PageNavigation { url });
+    }
+
+    /// Notes how many tabs there are.
+    pub(super) fn note_page_count(&self) {
+        let count = self.actor.kit.tabs.list().len();
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        if self.veil.is_none() {
+            self.actor
+                .record
+                .send_modify(|record| record.page_count = count);
         }
     }
 
     /// A document could not be loaded: the record says so, and so does the page in its place.
     fn hear_failure(&self, tab: u32, failure: &Failure) {
-        if tab == self.shown {
+        if tab == self.shown && self.veil.is_none() {
             self.note_place(&self.masked(&failure.url));
             self.note_failure(failure);
         }

@@ -11,9 +11,43 @@ use crate::model::{Command, EventBody};
 use crate::session::asker::Asker;
 use crate::session::control::Cause;
 use crate::session::people;
+use crate::session::privacy::DRIVES_PRIVATELY;
 use crate::session::wheel::News;
 
 impl Work {
+    /// Draws the veil from the moment on at which a person has the page to themselves. It is lifted when the actor
+    /// hears that they have it no more: what the page told before is heard by then.
+    pub(super) fn follow_veil(&mut self) {
+        let driver = self.actor.stage.wheel.private_driver();
+        if driver.is_none() || self.veil == driver {
+            return;
+        }
+        self.actor.stage.outlets.set_veil(driver.clone());
+        if std::mem::replace(&mut self.veil, driver).is_none() {
+            self.show_control();
+            self.recording
+                .chapter(Instant::now(), DRIVES_PRIVATELY.to_owned());
+        }
+    }
+
+    /// Shows the page to everybody, as it is now.
+    fn lift_veil(&mut self) {
+        if self.veil.is_none() || self.actor.stage.wheel.private_driver().is_some() {
+            return;
+        }
+        self.veil = None;
+        self.actor.stage.outlets.set_veil(None);
+        let page = self.actor.kit.tabs.current();
+        self.note_page_count();
+        let before = self.actor.record.borrow().current_url.clone();
+        self.show(page);
+        let url = self.actor.record.borrow().current_url.clone();
+        self.note_page(&url);
+        if url != before {
+            self.tell_of_tab(self.shown, EventBody::PageNavigation { url });
+        }
+    }
+
     /// Somebody else drives, or is asked to.
     pub(super) fn hear_wheel(&mut self, news: News) {
         let News {
@@ -26,12 +60,14 @@ impl Work {
         for deed in &releases {
             browser::pass_on(&self.actor.kit.tabs, deed);
         }
+        self.lift_veil();
         self.show_control();
         if cause == Cause::Taken {
             // The pointer of the one who drives is their own.
             self.actor.kit.studio.cue(Instant::now(), Cue::Hide);
             let place = self.place();
-            let steps = self.acting.give_way(place);
+            let is_private = self.actor.stage.wheel.private_driver().is_some();
+            let steps = self.acting.give_way(place, is_private);
             self.follow(steps);
         }
         if cause != Cause::Asked {
@@ -54,6 +90,7 @@ impl Work {
             who,
             request_id,
             reason,
+            private: self.veil.is_some(),
         });
     }
 
@@ -77,16 +114,15 @@ impl Work {
         action: &ActionRequest,
         asker: &Asker,
     ) -> Option<ActionError> {
-        let wheel = &self.actor.stage.wheel;
-        let held = people::must_be_agents(wheel, asker.seat.as_deref()).err()?;
         // What is no action is told so.
-        let acts = Command::parse(action).is_ok_and(|command| !command.is_passive());
-        acts.then_some(held)
+        let command = Command::parse(action).ok()?;
+        people::must_be_free(&self.actor.stage.wheel, &command, asker.seat.as_deref()).err()
     }
 
     /// Lets the person begin who has the wheel, once nothing of the agent's is under way.
-    pub(super) fn clear_the_way(&self) {
-        if !self.acting.acts() {
+    pub(super) fn clear_the_way(&mut self) {
+        self.follow_veil();
+        if !self.acting.acts(self.veil.is_some()) {
             self.actor.stage.wheel.clear();
         }
     }

@@ -24,6 +24,12 @@ pub(super) struct State {
     pub(super) keyframe: bool,
     /// Shots are of another page from now on.
     pub(super) turned: bool,
+    /// The feeds that alone are given the picture; all others see a card.
+    veil: Option<HashSet<FeedId>>,
+    /// The veil was lifted: what the canvas shows is the driver's alone still.
+    pub(super) lifted: bool,
+    /// Somebody who sees the card needs a keyframe of it.
+    pub(super) card_keyframe: bool,
     /// The video is paused by request.
     pub(super) paused: bool,
     /// The thread shall end.
@@ -72,6 +78,29 @@ impl State {
         self.panel = None;
     }
 
+    /// Gives the picture to these feeds alone, and a card to all others.
+    pub(super) fn veil(&mut self, own: HashSet<FeedId>) {
+        self.veil = Some(own);
+        (self.keyframe, self.card_keyframe) = (true, true);
+    }
+
+    /// Gives the picture to all, once there is one of after this.
+    pub(super) fn lift_veil(&mut self) {
+        if self.veil.take().is_some() {
+            self.lifted = true;
+            self.turn();
+        }
+    }
+
+    pub(super) fn is_veiled(&self) -> bool {
+        self.veil.is_some()
+    }
+
+    pub(super) fn request_keyframe(&mut self) {
+        self.keyframe = true;
+        self.card_keyframe = true;
+    }
+
     pub(super) fn set_watched(&mut self, feed: FeedId, watched: bool) {
         if watched {
             self.watched.insert(feed);
@@ -89,7 +118,16 @@ impl State {
 
     /// Whether somebody sees what is drawn.
     pub(super) fn is_watched(&self) -> bool {
-        !self.paused && !self.watched.is_empty()
+        let mut watched = self.watched.iter();
+        let sees = |feed| self.veil.as_ref().is_none_or(|own| own.contains(feed));
+        !self.paused && watched.any(sees)
+    }
+
+    /// Whether somebody sees a card instead.
+    pub(super) fn is_card_watched(&self) -> bool {
+        let mut watched = self.watched.iter();
+        let sees = |feed| self.veil.as_ref().is_some_and(|own| !own.contains(feed));
+        !self.paused && watched.any(sees)
     }
 
     pub(super) fn is_watched_by(&self, feed: FeedId) -> bool {

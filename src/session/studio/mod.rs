@@ -8,10 +8,12 @@
 //! Loss policy: the latest shot wins and an older undrawn one is counted as dropped; cues are
 //! applied in order and never lost.
 
+mod card;
 mod inbox;
 mod meter;
 mod thread;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -24,6 +26,7 @@ use crate::config;
 use crate::media::Shot;
 use crate::media::cursor::{self, Cue, Cursor};
 use crate::media::panel::Panel;
+use crate::model::Size;
 use crate::model::session::VideoStats;
 use crate::publish::{Fanout, Feed, FeedId, Feedback};
 
@@ -32,6 +35,8 @@ use crate::publish::{Fanout, Feed, FeedId, Feedback};
 pub struct Options {
     /// Most pictures a second.
     pub fps: u32,
+    /// Width and height of the picture, px; both even.
+    pub size: Size,
     /// Target, bits a second.
     pub bitrate_bps: u32,
     /// Pace of heartbeats, stills and keyframes.
@@ -174,6 +179,21 @@ impl Studio {
         self.shared.inbox.leave(inbox::State::turn);
     }
 
+    /// Shows the page to whoever watches by these feeds alone, and a still card to all others. What is drawn from
+    /// now on goes to nobody else.
+    pub fn veil(&self, own: HashSet<FeedId>) {
+        self.shared.inbox.leave(|state| {
+            lock(&self.shared.fanout).veil(Some(own.clone()));
+            state.veil(own);
+        });
+    }
+
+    /// Shows the page to everybody again, as it is from now on.
+    pub fn lift_veil(&self) {
+        // The thread tells the fan-out, when nothing of before is left on the canvas.
+        self.shared.inbox.leave(inbox::State::lift_veil);
+    }
+
     /// Stops or resumes the video. A paused studio counts as not watched.
     pub fn set_paused(&self, paused: bool) {
         self.shared.inbox.leave(|state| state.paused = paused);
@@ -201,7 +221,7 @@ impl ShotSink for Shared {
 impl Feedback for Shared {
     fn request_keyframe(&self) {
         metrics::counter!("ghostcast_keyframe_requests_total").increment(1);
-        self.inbox.leave(|state| state.keyframe = true);
+        self.inbox.leave(inbox::State::request_keyframe);
     }
 
     fn set_bandwidth(&self, feed: FeedId, bits_per_second: Option<u64>) {

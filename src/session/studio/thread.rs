@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::sync::watch;
 
+use super::card::Card;
 use super::inbox::{Hung, State, Wait};
 use super::meter::Meter;
 use super::{Options, Shared, View, lock};
@@ -49,14 +50,25 @@ struct Work {
     bandwidth_min: Option<u64>,
 }
 
+/// What is to be made.
+enum Task {
+    Page(Work),
+    /// The card that stands for it; whether as a keyframe.
+    Card {
+        keyframe: bool,
+    },
+}
+
 pub(super) struct Thread {
-    shared: Arc<Shared>,
-    options: Options,
+    pub(super) shared: Arc<Shared>,
+    pub(super) options: Options,
     view: watch::Sender<View>,
+    /// Shown to whoever may not see the page.
+    pub(super) card: Card,
     canvas: Canvas,
     pace: Pace,
     encoder: Option<Encoder>,
-    watcher: encode::Watcher,
+    pub(super) watcher: encode::Watcher,
     budget: Budget,
     bitrate_bps: u32,
     meter: Meter,
@@ -134,6 +146,7 @@ impl Thread {
             options,
             view,
             canvas,
+            card: Card::default(),
             pace,
             encoder: None,
             meter: Meter::new(now),
@@ -142,8 +155,12 @@ impl Thread {
 
     pub(super) fn run(mut self) {
         let shared = Arc::clone(&self.shared);
-        while let Some(work) = shared.inbox.wait(|state| self.look(state)) {
-            if let Err(error) = self.draw(work) {
+        while let Some(task) = shared.inbox.wait(|state| self.look(state)) {
+            let made = match task {
+                Task::Page(work) => self.draw(work),
+                Task::Card { keyframe } => self.show_card(keyframe),
+            };
+            if let Err(error) = made {
                 metrics::counter!("ghostcast_frames_dropped_total", "reason" => "broken")
                     .increment(1);
                 tracing::warn!(error = %Chain(error.as_ref()), "a picture could not be made");
@@ -152,12 +169,37 @@ impl Thread {
     }
 
     /// Decides whether there is work now, and if not, when.
-    fn look(&mut self, state: &mut State) -> Wait<Option<Work>> {
+    fn look(&mut self, state: &mut State) -> Wait<Option<Task>> {
         if state.stop {
             return Wait::Done(None);
         }
         let now = Instant::now();
         self.meter.publish(now, &self.view);
+        self.follow_veil(state);
+        let card = self.card_due(now, state);
+        if card.is_some_and(|at| at <= now) {
+            let keyframe = std::mem::take(&mut state.card_keyframe);
+            return Wait::Done(Some(Task::Card { keyframe }));
+        }
+        match self.look_at_page(now, state) {
+            Wait::Done(work) => Wait::Done(Some(Task::Page(work))),
+            Wait::Until(at) => Wait::Until([card, at].into_iter().flatten().min()),
+        }
+    }
+
+    /// The veil was lifted: nobody else sees what is on the canvas from before.
+    fn follow_veil(&mut self, state: &mut State) {
+        if std::mem::take(&mut state.lifted) {
+            self.canvas.is_painted = false;
+            self.canvas.jpeg.clear();
+            self.encoder = None;
+            if !state.is_veiled() {
+                lock(&self.shared.fanout).veil(None);
+            }
+        }
+    }
+
+    fn look_at_page(&mut self, now: Instant, state: &mut State) -> Wait<Work> {
         self.follow_viewers(now, state.is_watched());
         state.expire(now);
         if std::mem::take(&mut state.turned) && state.is_watched() {
@@ -194,7 +236,7 @@ impl Thread {
             .map(|_| self.budget.next_at(now));
         let not_before = self.pace.not_before().max(held_back.unwrap_or(now));
         match due.map(|due| due.max(not_before)) {
-            Some(at) if at <= now => Wait::Done(Some(self.take(now, state))),
+            Some(at) if at <= now => Wait::Done(self.take(now, state)),
             at => {
                 self.pace.is_held |= state.shot.is_some();
                 self.ask_for_still(now);

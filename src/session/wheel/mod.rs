@@ -59,6 +59,8 @@ struct State {
     /// Ends the link by which people come to it.
     request_link: CancellationToken,
     since: Option<UnixTime>,
+    /// Whether the driver drives privately.
+    is_private: bool,
     /// Whether the driver may begin: the agent's action is brought to its end first.
     is_clear: bool,
     /// What lets go of what the driver holds, and who that is.
@@ -77,6 +79,8 @@ struct Person {
     sockets: u32,
     /// What the LiveKit room knows them by, if they are there.
     identity: Option<String>,
+    /// Whether they drive privately when they do.
+    is_private: bool,
 }
 
 /// Something that has become of the wheel.
@@ -112,6 +116,8 @@ pub struct Invite {
     pub is_one_time: bool,
     /// What whoever comes by it is called.
     pub name: Option<String>,
+    /// Whether whoever drives by it does so privately.
+    pub is_private: bool,
     /// It is good no more when this is cancelled.
     pub until: CancellationToken,
 }
@@ -139,6 +145,7 @@ impl Wheel {
                 request: None,
                 request_link: CancellationToken::new(),
                 since: None,
+                is_private: false,
                 is_clear: false,
                 held: Vec::new(),
                 held_by: None,
@@ -163,6 +170,7 @@ impl Wheel {
             right: invite.right,
             kind: LinkKind::Takeover,
             name: invite.name.map(|name| cut(&name, NAME_MAX)),
+            is_private: invite.is_private,
             gone: invite.until.child_token(),
         };
         let now = Instant::now();
@@ -207,6 +215,7 @@ impl Wheel {
             name,
             sockets: 0,
             identity: None,
+            is_private: false,
         });
         if person.sockets >= SOCKETS_OF_SEAT_MAX {
             return Err(Error::exhausted("this seat has too many connections")
@@ -225,11 +234,18 @@ impl Wheel {
         })
     }
 
-    /// Asks for a person, for the agent.
+    /// The seat of the person who drives privately.
+    pub(super) fn private_driver(&self) -> Option<Seat> {
+        let state = self.lock();
+        let driver = state.control.driver()?;
+        state.is_private.then(|| driver.clone())
+    }
+
+    /// Asks for a person, for the agent; for one who drives privately, where that is wanted.
     pub fn request(
         &self,
         reason: &str,
-        wait: Duration,
+        (wait, is_private): (Duration, bool),
         link: CancellationToken,
     ) -> Result<HumanRequest, Error> {
         let mut state = self.lock();
@@ -237,6 +253,7 @@ impl Wheel {
             request_id: action_id(),
             reason: cut(reason, REASON_CHARS_MAX),
             expires_at: UnixTime::now().plus(wait).to_iso8601(),
+            private: is_private,
         };
         let now = Instant::now();
         let input = Input::Request {
@@ -262,8 +279,17 @@ impl Wheel {
 
     /// Waits until a person has the wheel.
     pub(super) async fn taken(&self) {
+        self.wait_until(|| self.driver().is_some()).await;
+    }
+
+    /// Waits until a person drives privately.
+    pub(super) async fn taken_privately(&self) {
+        self.wait_until(|| self.private_driver().is_some()).await;
+    }
+
+    async fn wait_until(&self, is_so: impl Fn() -> bool) {
         let mut changes = self.0.changes.subscribe();
-        while self.driver().is_none() {
+        while !is_so() {
             if changes.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -343,6 +369,7 @@ impl State {
             owner: self.owner(),
             who: self.control.driver().map(name),
             since: self.since.map(UnixTime::to_iso8601),
+            private: self.is_private,
             request: self.request.clone(),
             asking: self.control.asking().iter().map(name).collect(),
         }
@@ -369,6 +396,7 @@ impl State {
         if cause != Cause::Asked {
             self.since = Some(UnixTime::now());
         }
+        self.note_privacy();
         let request = self.request.clone();
         if ended.is_some() {
             self.request = None;
@@ -392,6 +420,24 @@ impl State {
             owner,
             releases,
         });
+    }
+
+    /// Whoever drives does so privately by their link, by what was asked for, or where the one before did: what
+    /// that one did is in the page still.
+    fn note_privacy(&mut self) {
+        let driver = self.control.driver();
+        if driver == self.held_by.as_ref() {
+            return;
+        }
+        let before = std::mem::take(&mut self.is_private);
+        let Some(driver) = driver else {
+            return;
+        };
+        let own = self.people.get(driver);
+        let is_asked = self.request.as_ref().is_some_and(|request| request.private);
+        self.is_private = before || is_asked || own.is_some_and(|person| person.is_private);
+        // The picture is taken from the others, and given to them, before anything is done.
+        self.is_clear &= !self.is_private;
     }
 
     /// Notes what the driver holds by this, or lets go of.
@@ -427,6 +473,15 @@ impl State {
 }
 
 impl Seated {
+    /// The same, who drives privately when they do.
+    #[must_use]
+    pub fn privately(self, is_private: bool) -> Self {
+        if let Some(person) = self.wheel.lock().people.get_mut(&self.seat) {
+            person.is_private = is_private;
+        }
+        self
+    }
+
     /// The seat, which its owner comes back to by it. To be told to nobody else.
     pub fn seat(&self) -> &str {
         &self.seat

@@ -205,13 +205,17 @@ class ClientJsViewer(BrowserViewer):
 class WhepViewer(BrowserViewer):
     """A plain RTCPeerConnection; the test itself carries the offer and the answer."""
 
-    def __init__(self, chromium, web, api, room):
+    def __init__(self, chromium, web, api, room, seat=None):
         super().__init__(chromium, web.url("/blank"))
         self.api = api
         offer = self.tab.evaluate(JS_OFFER)
         path = f"/whep/{quote(room, safe='')}"
         response = api.request(
-            "POST", path, content=offer, headers={"Content-Type": "application/sdp"}
+            "POST",
+            path,
+            params={"seat": seat} if seat else None,
+            content=offer,
+            headers={"Content-Type": "application/sdp"},
         )
         assert response.status_code == 201, f"{response.status_code}: {response.text}"
         assert response.headers["content-type"].startswith("application/sdp"), response.headers

@@ -112,6 +112,10 @@ class Conflict(ServiceError, kind="conflict"):
     """The thing exists already, or is in a state that does not allow this."""
 
 
+class HumanInControl(Conflict, kind="human_in_control"):
+    """A person drives the session; where they do so privately, nothing is told of the page."""
+
+
 class Exhausted(ServiceError, kind="exhausted"):
     """A budget or queue of the service is full; the hint names it."""
 

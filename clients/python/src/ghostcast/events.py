@@ -146,6 +146,8 @@ class Control(Event):
     """The agent's request that it is about."""
     reason: str | None = None
     """What the agent asked a person for."""
+    private: bool = False
+    """Whether the person who has it drives privately."""
 
 
 class Lagged(Event):

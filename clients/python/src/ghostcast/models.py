@@ -34,6 +34,8 @@ class HumanRequest(Model):
     request_id: str
     reason: str
     expires_at: datetime
+    private: bool = False
+    """Whether whoever comes drives privately."""
 
 
 class Control(Model):
@@ -44,6 +46,8 @@ class Control(Model):
     who: str | None = None
     """What the person is called who drives."""
     since: datetime | None = None
+    private: bool = False
+    """Whether they drive privately: of the page, the record says what was so before."""
     request: HumanRequest | None = None
     asking: list[str] = Field(default_factory=list)
     """What those are called who ask for the wheel."""

@@ -173,6 +173,10 @@ fn text() -> Value {
             "type": "integer", "minimum": 1, "maximum": WAIT_S_MAX, "default": WAIT_S,
             "description": "request_human: how long to wait for somebody, seconds.",
         },
+        "private": {
+            "type": "boolean", "default": false,
+            "description": "request_human: whether they have the page to themselves meanwhile.",
+        },
     })
 }
 

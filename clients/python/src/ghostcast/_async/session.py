@@ -109,6 +109,7 @@ class AsyncSession(AsyncPage):
         ttl_s: int | None = None,
         one_time: bool = False,
         name: str | None = None,
+        private: bool = False,
     ) -> Share:
         """Makes a link by which a person takes the wheel, on a page for desktops and phones.
 
@@ -117,10 +118,11 @@ class AsyncSession(AsyncPage):
             ttl_s: How long it is good, seconds, at most a week; an hour without it.
             one_time: Whether it is good for the first only who opens it.
             name: What the person is called.
+            private: Whether nobody else sees the page, or is told of it, while they drive.
 
         """
         path = session_path(self.session_id, "takeover")
-        order = given(role=role, ttl_s=ttl_s, one_time=one_time, name=name)
+        order = given(role=role, ttl_s=ttl_s, one_time=one_time, name=name, private=private)
         return Share.model_validate(await self._transport.json("POST", path, json=order))
 
     async def revoke_takeovers(self) -> int:
@@ -128,7 +130,9 @@ class AsyncSession(AsyncPage):
         answer = await self._transport.json("DELETE", session_path(self.session_id, "takeover"))
         return int(answer["revoked"])
 
-    async def request_human(self, reason: str, wait_s: int | None = None) -> str:
+    async def request_human(
+        self, reason: str, wait_s: int | None = None, private: bool = False
+    ) -> str:
         """Asks for a person, and returns the link by which one takes the wheel.
 
         An event `control` says when somebody has come, and when they are through.
@@ -136,9 +140,11 @@ class AsyncSession(AsyncPage):
         Args:
             reason: What the person is to do, as they are to read it.
             wait_s: How long to wait for somebody, seconds; an hour without it.
+            private: Whether nobody else sees the page, or is told of it, while they drive.
 
         """
-        asked = await self.act("request_human", given(reason=reason, wait_s=wait_s))
+        order = given(reason=reason, wait_s=wait_s, private=private)
+        asked = await self.act("request_human", order)
         return str(asked.data["takeover_url"])
 
     # Tabs.

@@ -110,6 +110,7 @@ class Session(Page):
         ttl_s: int | None = None,
         one_time: bool = False,
         name: str | None = None,
+        private: bool = False,
     ) -> Share:
         """Makes a link by which a person takes the wheel, on a page for desktops and phones.
 
@@ -118,10 +119,11 @@ class Session(Page):
             ttl_s: How long it is good, seconds, at most a week; an hour without it.
             one_time: Whether it is good for the first only who opens it.
             name: What the person is called.
+            private: Whether nobody else sees the page, or is told of it, while they drive.
 
         """
         path = session_path(self.session_id, "takeover")
-        order = given(role=role, ttl_s=ttl_s, one_time=one_time, name=name)
+        order = given(role=role, ttl_s=ttl_s, one_time=one_time, name=name, private=private)
         return Share.model_validate(self._transport.json("POST", path, json=order))
 
     def revoke_takeovers(self) -> int:
@@ -129,7 +131,7 @@ class Session(Page):
         answer = self._transport.json("DELETE", session_path(self.session_id, "takeover"))
         return int(answer["revoked"])
 
-    def request_human(self, reason: str, wait_s: int | None = None) -> str:
+    def request_human(self, reason: str, wait_s: int | None = None, private: bool = False) -> str:
         """Asks for a person, and returns the link by which one takes the wheel.
 
         An event `control` says when somebody has come, and when they are through.
@@ -137,9 +139,11 @@ class Session(Page):
         Args:
             reason: What the person is to do, as they are to read it.
             wait_s: How long to wait for somebody, seconds; an hour without it.
+            private: Whether nobody else sees the page, or is told of it, while they drive.
 
         """
-        asked = self.act("request_human", given(reason=reason, wait_s=wait_s))
+        order = given(reason=reason, wait_s=wait_s, private=private)
+        asked = self.act("request_human", order)
         return str(asked.data["takeover_url"])
 
     # Tabs.
