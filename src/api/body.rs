@@ -18,9 +18,11 @@ use super::{Doors, grpc};
 use crate::error::Error;
 use crate::model::command::UPLOAD_BYTES_MAX;
 
-/// The paths that take longer bodies than others: actions with their files, and sessions with their storage.
+/// The paths that take longer bodies than others: actions and people with their files, and sessions with their
+/// storage.
 pub(super) const ACTIONS_PATH: &str = "/sessions/{room_name}/actions";
 pub(super) const SESSIONS_PATH: &str = "/sessions";
+pub(super) const FILES_PATH: &str = "/sessions/{room_name}/drive/files";
 /// A body that comes more slowly than this, beyond the time that any has, is given up.
 const BYTES_PER_MS_MIN: usize = 16;
 /// Most bytes of the cookies and storage that a session begins with.
@@ -100,7 +102,7 @@ pub(super) async fn gathered(State(doors): State<Doors>, request: Request, next:
 fn bytes_max_of(request: &Request, body_bytes_max: usize) -> usize {
     let path = request.extensions().get::<MatchedPath>();
     match path.map(MatchedPath::as_str) {
-        Some(ACTIONS_PATH) => action_bytes_max(body_bytes_max),
+        Some(ACTIONS_PATH | FILES_PATH) => action_bytes_max(body_bytes_max),
         Some(SESSIONS_PATH) => spec_bytes_max(body_bytes_max),
         _ => body_bytes_max,
     }

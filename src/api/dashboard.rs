@@ -12,7 +12,7 @@ use crate::error::Error;
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; \
                       base-uri 'none'; form-action 'self'";
 
-const ASSETS: [(&str, &str); 21] = [
+const ASSETS: [(&str, &str); 22] = [
     ("api.js", include_str!("../dashboard/api.js")),
     ("app.js", include_str!("../dashboard/app.js")),
     ("demo.css", include_str!("../dashboard/demo.css")),
@@ -26,6 +26,7 @@ const ASSETS: [(&str, &str); 21] = [
     ("icon.svg", include_str!("../dashboard/icon.svg")),
     ("log.js", include_str!("../dashboard/log.js")),
     ("notices.js", include_str!("../dashboard/notices.js")),
+    ("offers.js", include_str!("../dashboard/offers.js")),
     ("recording.js", include_str!("../dashboard/recording.js")),
     ("rooms.js", include_str!("../dashboard/rooms.js")),
     ("style.css", include_str!("../dashboard/style.css")),

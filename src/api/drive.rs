@@ -12,21 +12,24 @@ use axum::Extension;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::{Instant, interval_at, timeout};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Doors;
 use super::access::Caller;
-use super::body::Params;
+use super::body::{JsonBody, Params};
 use super::farewell::Farewell;
 use super::status::ErrorBody;
 use super::ws::{READ_BUFFER, USE_A_CLIENT, must_upgrade};
 use crate::error::{Error, ErrorKind};
+use crate::model::command::given_files;
 use crate::model::control::ControlStatus;
 use crate::model::hand::Deed;
+use crate::model::offer::Offer;
 use crate::model::{DialogInfo, SessionRecord, SessionState, Size};
 use crate::session::{Seated, SessionHandle};
 
@@ -103,6 +106,8 @@ struct Scene {
     title: String,
     viewport: Size,
     dialog: Option<Asked>,
+    /// What it offers to choose from, to whoever drives.
+    offer: Option<Offer>,
 }
 
 /// The dialog that the page waits with.
@@ -119,10 +124,10 @@ struct Asked {
     params(("room_name" = String, Path, description = "Session id, name or room"), DriveQuery),
     responses(
     (status = 101, description = "Text frames follow, each one JSON object with a `type`. The service tells \
-        `state` (seat, yours, may_drive, control, state, url, title, viewport, dialog) and `error` (kind, message). A \
+        `state` (seat, yours, may_drive, control, state, url, title, viewport, dialog, offer) and `error` (kind, message). A \
         person sends `take` (force), `ask`, `grant` (name), `hand_back` (done), and with the wheel `move` and \
         `wheel` (x, y, buttons, dx, dy), `down` and `up` (x, y, button, count), `key` (down, key, modifiers, \
-        repeat), `text` and `compose` (text), `dialog` (number, accept, text), `back`, `forward` and `reload`"),
+        repeat), `text` and `compose` (text), `dialog` (number, accept, text), `choose` (number, index), `back`, `forward` and `reload`"),
     (status = 400, description = "No WebSocket handshake", body = ErrorBody),
     (status = 404, description = "No such session", body = ErrorBody),
     (status = 429, description = "Too many people at this session", body = ErrorBody),
@@ -170,6 +175,61 @@ pub(super) async fn drive(
         }))
 }
 
+/// Files that a person gives to the page.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Handed {
+    /// The seat of the person, who drives.
+    seat: String,
+    /// Which offer of the page's is answered, as the state tells it.
+    number: u64,
+    /// The files.
+    #[schema(min_items = 1, max_items = 100)]
+    files: Vec<HandedFile>,
+}
+
+/// One of them.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct HandedFile {
+    /// Its name, without a path.
+    name: String,
+    /// Its media type.
+    mime_type: Option<String>,
+    /// Its bytes, as base64.
+    data_base64: String,
+}
+
+/// Give files to the field of the page that asks the person for them who drives.
+#[utoipa::path(post, path = "/sessions/{room_name}/drive/files", tag = "watch",
+    params(("room_name" = String, Path, description = "Session id, name or room")),
+    request_body = Handed, responses(
+    (status = 204, description = "The field has them"),
+    (status = 400, description = "These are no files that the page takes", body = ErrorBody),
+    (status = 403, description = "Whoever sits there does not drive", body = ErrorBody),
+    (status = 404, description = "No such session, or the page asks for no files", body = ErrorBody),
+    (status = 413, description = "They are too large", body = ErrorBody),
+    (status = 429, description = "The session has all the files that are kept", body = ErrorBody),
+))]
+pub(super) async fn hand_files(
+    State(doors): State<Doors>,
+    Path(room): Path<String>,
+    JsonBody(handed): JsonBody<Handed>,
+) -> Result<StatusCode, Error> {
+    let handle = doors.manager.find(&room).await?;
+    let files = handed
+        .files
+        .into_iter()
+        .map(|file| (file.name, file.mime_type, file.data_base64));
+    let files = given_files(files).map_err(|error| {
+        Error::invalid_input(error.message).hint("Send each file with its name and data_base64.")
+    })?;
+    handle
+        .give_files(&handed.seat, handed.number, &files)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// A person's place at a session.
 struct Place {
     handle: SessionHandle,
@@ -188,6 +248,7 @@ impl Place {
         let (mut changes, mut record) = (self.seated.changes(), self.record.clone());
         let mut last = None;
         loop {
+            let offers = self.handle.offers();
             let state = self.state();
             let message = if last.as_ref() == Some(&state) {
                 tokio::select! {
@@ -212,6 +273,7 @@ impl Place {
                         Message::Ping(bytes::Bytes::new())
                     }
                     _ = looks.tick() => continue,
+                    () = offers => continue,
                     changed = changes.changed() => match changed {
                         Ok(()) => continue,
                         Err(_) => return None,
@@ -285,6 +347,7 @@ impl Place {
             title,
             viewport: record.viewport,
             dialog: dialog.map(|(number, info)| Asked { number, info }),
+            offer: self.handle.offer_for(&self.seated),
         }))
     }
 }

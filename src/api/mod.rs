@@ -212,6 +212,7 @@ fn pass_routes() -> Router<Doors> {
             put(takeover::permit_driver).delete(takeover::forbid_driver),
         )
         .route("/sessions/{room_name}/drive", get(drive::drive))
+        .route(body::FILES_PATH, post(drive::hand_files))
         .route("/takeover", post(takeover::enter_by_link))
 }
 

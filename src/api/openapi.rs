@@ -65,6 +65,7 @@ use crate::error::Error;
         takeover::permit_driver,
         takeover::forbid_driver,
         drive::drive,
+        drive::hand_files,
         tickets::issue,
         jobs::enqueue_job,
         jobs::list_jobs,

@@ -123,6 +123,12 @@ export async function takeover(room) {
   return (await request(`/sessions/${encodeURIComponent(room)}/takeover`, { method: 'POST', headers, body })).json();
 }
 
+/** Gives a person's files to the field of the page that asks for them. */
+export async function giveFiles(room, given) {
+  const headers = { 'Content-Type': 'application/json' };
+  await request(`/sessions/${encodeURIComponent(room)}/drive/files`, { method: 'POST', headers, body: JSON.stringify(given) });
+}
+
 /** Where a person takes part in a session, at the seat that they had before. */
 export function driveUrl(room, seat) {
   const url = new URL(`/sessions/${encodeURIComponent(room)}/drive`, location.origin.replace(/^http/, 'ws'));

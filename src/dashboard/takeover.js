@@ -3,6 +3,7 @@
 import * as api from './api.js';
 import { $, setText } from './dom.js';
 import { Hands } from './hands.js';
+import { Offers } from './offers.js';
 import { Watch } from './whep.js';
 
 const KEPT_KEY = 'ghostcast.takeover';
@@ -21,6 +22,7 @@ let isThrough = false;
 let isOver = false;
 let hands = null;
 let watch = null;
+let offers = null;
 
 const kept = () => {
   try { return JSON.parse(sessionStorage.getItem(KEPT_KEY) ?? 'null'); } catch { return null; }
@@ -51,6 +53,7 @@ async function begin() {
     return end('This link is not good', error.message);
   }
   hands = new Hands($('video'), $('keys'), say);
+  offers = new Offers(say, hands, (number, files) => api.giveFiles(session.session_id, { seat, number, files }));
   addEventListener('pagehide', () => watch?.stop());
   connect();
 }
@@ -146,6 +149,7 @@ function draw() {
   $('asking').hidden = first === undefined;
   setText($('asking-words'), first === undefined ? '' : `${first} asks for the wheel.`);
   drawDialog(yours ? state.dialog : null);
+  offers?.draw(yours ? state.offer : null);
 }
 
 function drawDialog(dialog) {

@@ -94,6 +94,14 @@ pub enum Deed {
         #[serde(default)]
         text: Option<String>,
     },
+    /// What the page offers is answered.
+    Choose {
+        /// Which it is, as the state tells it.
+        number: u64,
+        /// Which option of a list; none to leave it.
+        #[serde(default)]
+        index: Option<usize>,
+    },
     /// One step back in the page's history.
     Back,
     /// One step forward.
@@ -142,7 +150,7 @@ impl Deed {
                 text: Some(text), ..
             } => text.chars().count() <= TEXT_CHARS_MAX,
             Self::Dialog { text: None, .. } => true,
-            Self::Back | Self::Forward | Self::Reload => true,
+            Self::Choose { .. } | Self::Back | Self::Forward | Self::Reload => true,
         }
     }
 
@@ -205,6 +213,7 @@ impl fmt::Debug for Deed {
             Self::Text { .. } => "Text",
             Self::Compose { .. } => "Compose",
             Self::Dialog { .. } => "Dialog",
+            Self::Choose { .. } => "Choose",
             Self::Back => "Back",
             Self::Forward => "Forward",
             Self::Reload => "Reload",

@@ -18,6 +18,7 @@ pub(crate) mod likeness;
 mod masks;
 mod networks;
 pub mod note;
+pub mod offer;
 pub mod origins;
 pub mod outcome;
 mod patterns;

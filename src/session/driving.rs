@@ -6,7 +6,9 @@ use super::wheel::{Seated, Wheel};
 use crate::browser;
 use crate::error::Error;
 use crate::model::DialogInfo;
+use crate::model::command::UploadFile;
 use crate::model::hand::Deed;
+use crate::model::offer::{Choosable, Offer, Offered};
 
 impl SessionHandle {
     /// Who drives the session.
@@ -33,6 +35,42 @@ impl SessionHandle {
             ))
             .hint("Wait for the control event that says that it is given back.")),
         }
+    }
+
+    /// What the page offers to a person, if it is they who drive.
+    pub fn offer_for(&self, person: &Seated) -> Option<Offer> {
+        let mut offer = self.tabs.offers().current().filter(|_| person.drives())?;
+        if let Offered::List { label, options } = &mut offer.offered {
+            let labels = options.iter_mut().flat_map(|option| {
+                let Choosable { label, group, .. } = option;
+                std::iter::once(label).chain(group)
+            });
+            for text in labels.chain([label]) {
+                self.secrets.mask_text(text);
+            }
+        }
+        Some(offer)
+    }
+
+    /// Tells of each change of what the page offers.
+    pub fn offers(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.tabs.offers().changes()
+    }
+
+    /// Gives the files of the person who drives to the field that asks for them.
+    pub async fn give_files(
+        &self,
+        seat: &str,
+        number: u64,
+        files: &[UploadFile],
+    ) -> Result<(), Error> {
+        self.must_have_browser()?;
+        if !self.wheel.may_act_from(seat) {
+            return Err(Error::forbidden("files are given by the person who drives")
+                .hint("Take the wheel, and press the page's field again."));
+        }
+        self.touch();
+        browser::give_files(&self.tabs, number, files).await
     }
 
     /// The dialog that the page waits with, and its number among those of the page.

@@ -109,6 +109,7 @@ ROUTES_NEED = {
     ("delete", "/sessions/{}/drivers/{}"): "control",
     # To watch and to ask; the wheel itself is asked about when it is taken.
     ("get", "/sessions/{}/drive"): "watch",
+    ("post", "/sessions/{}/drive/files"): "watch",
     ("get", "/recordings"): "watch all",
     # Of no session's recording.
     ("get", "/recordings/{}"): "watch all",

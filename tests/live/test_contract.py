@@ -60,6 +60,7 @@ ROUTES = [
     ("post", "/notes/{}/finalise"),
     ("get", "/users/{}/events"),
     ("get", "/sessions/{}/drive"),
+    ("post", "/sessions/{}/drive/files"),
     ("post", "/tickets"),
     ("post", "/sessions/{}/wait"),
     ("get", "/sessions/{}/actions/{}"),

@@ -47,6 +47,7 @@ pub(super) fn need(method: &str, path: &str) -> Need {
         | ("GET", "/rooms/{room_name}/connections" | "/mcp/events/{room_name}")
         // Who may take the wheel is asked again.
         | ("GET", "/sessions/{room_name}/drive")
+        | ("POST", "/sessions/{room_name}/drive/files")
         | ("POST", "/whep/{room_name}")
         | ("PATCH" | "DELETE", "/whep/{room_name}/{viewer_id}") => OfPath(Watch),
         ("DELETE", "/sessions/{room_name}" | "/sessions/{room_name}/actions/{action_id}")

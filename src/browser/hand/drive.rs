@@ -8,23 +8,31 @@ use chromiumoxide_cdp::cdp::js_protocol::runtime::EvaluateParams;
 
 use super::super::error::Error;
 use super::super::tabs::Tabs;
-use super::{keys, pointer};
+use super::{keys, offered, pointer};
 use crate::model::command::MouseButton;
 use crate::model::hand::{At, Deed};
 use crate::model::outcome::HandledBy;
 
 const OPERATION: &str = "do what a person does";
 
-/// Does it on the current tab; the answer to a dialog alone is waited for.
+/// Does it on the current tab; answers to what the page asks alone are waited for.
 pub async fn drive(tabs: &Tabs, deed: &Deed) -> Result<(), Error> {
-    let Deed::Dialog {
-        number,
-        accept,
-        text,
-    } = deed
-    else {
-        pass_on(tabs, deed);
-        return Ok(());
+    let (number, accept, text) = match deed {
+        Deed::Dialog {
+            number,
+            accept,
+            text,
+        } => (number, accept, text),
+        Deed::Choose { number, index } => return offered::choose(tabs, *number, *index).await,
+        Deed::Move { .. } | Deed::Down { .. } | Deed::Key { down: true, .. } => {
+            tabs.current().offer().await;
+            pass_on(tabs, deed);
+            return Ok(());
+        }
+        _ => {
+            pass_on(tabs, deed);
+            return Ok(());
+        }
     };
     let page = tabs.current();
     let Some(opened) = page
@@ -39,7 +47,7 @@ pub async fn drive(tabs: &Tabs, deed: &Deed) -> Result<(), Error> {
         .await
 }
 
-/// Passes it on to the current tab, but for the answer to a dialog.
+/// Passes it on to the current tab, but for answers to what the page asks.
 pub fn pass_on(tabs: &Tabs, deed: &Deed) {
     let page = tabs.current();
     let session = page.session();
@@ -87,7 +95,7 @@ pub fn pass_on(tabs: &Tabs, deed: &Deed) {
         Deed::Back => session.tell(OPERATION, &EvaluateParams::new("history.back()")),
         Deed::Forward => session.tell(OPERATION, &EvaluateParams::new("history.forward()")),
         Deed::Reload => session.tell(OPERATION, &ReloadParams::default()),
-        Deed::Dialog { .. } => {}
+        Deed::Dialog { .. } | Deed::Choose { .. } => {}
     }
 }
 

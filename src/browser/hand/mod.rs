@@ -3,6 +3,8 @@
 mod drive;
 pub(in crate::browser) mod files;
 pub(in crate::browser) mod keys;
+mod offered;
 pub(in crate::browser) mod pointer;
 
 pub use drive::{drive, pass_on};
+pub use offered::give_files;

@@ -197,6 +197,7 @@
     return { off, others: others.map((one) => ({ node: idOf(one), label: ariaLabel(one), disabled: false, selected: true })) };
   }
 
+  gc._.options = { allOf, isOff, labelOf, groupOf, setSelected: (option, is) => setSelected.call(option, is) };
   gc._.expose('heldOptions', heldOptions);
   gc._.expose('choose', choose);
   gc._.expose('chosen', chosen);

@@ -40,5 +40,11 @@
     const el = node(id);
     return { now: el && isFileField(el) ? tell(el) : null, heard };
   });
+  /** Says that nothing was chosen, as a chooser does that is closed. */
+  gc._.expose('leaveFiles', (id) => {
+    const el = node(id);
+    if (el && isFileField(el)) EventTarget.prototype.dispatchEvent.call(el, new Event('cancel', { bubbles: true }));
+    return true;
+  });
   gc._.expose('forgetFiles', () => { heard = []; return true; });
 })();

@@ -1,7 +1,7 @@
 //! The scripts that run in our world of every document. They throw; Rust decides.
 
 /// In the order in which they depend on each other.
-const SCRIPTS: [&str; 21] = [
+const SCRIPTS: [&str; 22] = [
     include_str!("dom.js"),
     include_str!("geometry.js"),
     include_str!("names.js"),
@@ -18,6 +18,7 @@ const SCRIPTS: [&str; 21] = [
     include_str!("field.js"),
     include_str!("value.js"),
     include_str!("choose.js"),
+    include_str!("offer.js"),
     include_str!("files.js"),
     include_str!("clipboard.js"),
     include_str!("failure.js"),

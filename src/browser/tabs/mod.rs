@@ -29,6 +29,7 @@ use self::order::Order;
 use super::cdp::COMMAND_TIMEOUT;
 use super::error::Error;
 use super::host::{Items, Lease};
+use super::target::offers::Offers;
 use super::target::{Downloads, Ground, Page, PageEvent, Prepared, TabEvent};
 use crate::error::Chain;
 use crate::model::outcome::DialogPolicy;
@@ -216,6 +217,17 @@ impl Tabs {
     /// What the session's pages have downloaded.
     pub fn downloads(&self) -> &Arc<Downloads> {
         &self.inner.ground.downloads
+    }
+
+    /// What the session's pages ask a person to choose from.
+    pub fn offers(&self) -> &Arc<Offers> {
+        &self.inner.ground.offers
+    }
+
+    /// No person drives any more: what pages open is the browser's again.
+    pub fn offer_no_more(&self) {
+        let pages = self.inner.state().pages.clone();
+        pages.iter().for_each(Page::offer_no_more);
     }
 
     /// Takes no notice of pages any more: the session ends.

@@ -280,6 +280,17 @@ impl Frame {
         self.evaluate(&expression).await
     }
 
+    /// The same, whatever comes of it.
+    pub(in crate::browser) fn tell(&self, function: &str, args: &Value) {
+        let params = self.expression(&format!("__ghostcast.{function}(...{args})"));
+        self.session().tell(SCRIPT, &params);
+    }
+
+    /// Whether this is the document of a context of a session.
+    pub(super) fn is_in(&self, session: Option<&str>, context: &ExecutionContextId) -> bool {
+        self.world.session.id() == session && self.world.context == *context
+    }
+
     /// An expression in our world of this document; promises are waited for.
     pub(in crate::browser) async fn evaluate<T: DeserializeOwned>(
         &self,

@@ -19,6 +19,7 @@ use super::super::told::Told;
 use super::PageEvent;
 use super::clipboard::Clipboard;
 use super::downloads::Downloads;
+use super::offers::Offers;
 use crate::model::Size;
 use crate::model::outcome::DialogPolicy;
 
@@ -49,6 +50,8 @@ pub(in crate::browser) struct Ground {
     /// What its pages have copied.
     pub(in crate::browser) clipboard: Arc<Clipboard>,
     pub(in crate::browser) downloads: Arc<Downloads>,
+    /// What they ask a person to choose from.
+    pub(in crate::browser) offers: Arc<Offers>,
     /// Where files lie that are uploaded to pages; none where the browser would not find them.
     pub(in crate::browser) uploads: Option<PathBuf>,
 }
@@ -73,6 +76,7 @@ impl Ground {
             documents: Arc::default(),
             told: Arc::default(),
             clipboard: Arc::default(),
+            offers: Arc::default(),
             downloads: Arc::new(Downloads::new(lease.downloads(), &lease.context)),
             uploads: lease.uploads(),
         }

@@ -8,9 +8,9 @@ use chromiumoxide_cdp::cdp::browser_protocol::network::{
     ResourceType,
 };
 use chromiumoxide_cdp::cdp::browser_protocol::page::{
-    EventFrameAttached, EventFrameDetached, EventFrameNavigated, EventFrameStartedLoading,
-    EventFrameStoppedLoading, EventJavascriptDialogOpening, EventNavigatedWithinDocument,
-    FrameDetachedReason, FrameId,
+    EventFileChooserOpened, EventFrameAttached, EventFrameDetached, EventFrameNavigated,
+    EventFrameStartedLoading, EventFrameStoppedLoading, EventJavascriptDialogOpening,
+    EventNavigatedWithinDocument, FrameDetachedReason, FrameId,
 };
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
     EventAttachedToTarget, EventDetachedFromTarget, GetTargetInfoParams,
@@ -32,8 +32,9 @@ use super::dialogs::{self, Dialogs};
 use super::first::First;
 use super::frames::World;
 use super::loading::{Loading, Signal, Tracker};
+use super::offers::Offers;
 use super::world::{BINDING, WORLD};
-use super::{Ground, PageEvent, Shared, TabEvent, join};
+use super::{Ground, Page, PageEvent, Shared, TabEvent, join};
 use crate::error::Chain;
 use crate::model::event::DomChange;
 use crate::model::outcome::HandledBy;
@@ -61,6 +62,7 @@ pub(super) struct Listener {
     tasks: TaskTracker,
     documents: Arc<std::sync::atomic::AtomicU64>,
     clipboard: Arc<Clipboard>,
+    offers: Arc<Offers>,
 }
 
 /// What our scripts report.
@@ -104,6 +106,7 @@ impl Listener {
             tasks: ground.tracker.clone(),
             documents: Arc::clone(&ground.documents),
             clipboard: Arc::clone(&ground.clipboard),
+            offers: Arc::clone(&ground.offers),
         }
     }
 
@@ -149,7 +152,7 @@ impl Listener {
 
     /// What our scripts report. A page cannot reach the binding, but a compromised renderer can: what
     /// does not parse is dropped.
-    fn notified(&self, event: &EventBindingCalled) -> Option<PageEvent> {
+    fn notified(&self, session: Option<&str>, event: &EventBindingCalled) -> Option<PageEvent> {
         if event.name != BINDING {
             return None;
         }
@@ -163,6 +166,10 @@ impl Listener {
             // A page without one is called by its address.
             ("title", _) => {
                 self.ask_title();
+                None
+            }
+            ("list", _) => {
+                self.offer_list(session, event);
                 None
             }
             ("copied", Some(text)) => {
@@ -187,7 +194,11 @@ impl Listener {
             "Page.javascriptDialogClosed" => {
                 self.shared.dialogs.note_closed().map(PageEvent::Dialog)
             }
-            "Runtime.bindingCalled" => event.parse().and_then(|event| self.notified(&event)),
+            "Runtime.bindingCalled" => {
+                let session = event.session.as_deref();
+                let called = event.parse();
+                called.and_then(|called| self.notified(session, &called))
+            }
             "Runtime.consoleAPICalled" => event.parse().map(|event| console(&event)),
             "Inspector.targetCrashed" if self.is_page(event) => {
                 self.signal(&Signal::Crashed);
@@ -210,6 +221,11 @@ impl Listener {
     /// Takes in an event of which subscribers hear nothing.
     fn take(&mut self, event: &Event, stream: &Stream) {
         match event.method.as_str() {
+            "Page.fileChooserOpened" => {
+                if let Some(event) = event.parse() {
+                    self.offer_files(event);
+                }
+            }
             "Page.windowOpen" => {
                 let windows = &self.shared.windows;
                 windows.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -336,6 +352,38 @@ impl Listener {
         }
     }
 
+    /// Offers the list of a select element to the person who drives.
+    fn offer_list(&self, session: Option<&str>, event: &EventBindingCalled) {
+        let Ok(list) = serde_json::from_str(&event.payload) else {
+            return;
+        };
+        let frames = self.shared.frames().all(&self.main_frame);
+        let mut frames = frames.into_iter();
+        let frame = frames.find(|frame| frame.is_in(session, &event.execution_context_id));
+        if let Some(frame) = frame.filter(|_| Page::is_offering(&self.shared)) {
+            self.offers.list(self.tab, frame.document(), list);
+        }
+    }
+
+    /// Asks the person who drives for files, once the page has said what for.
+    fn offer_files(&self, event: EventFileChooserOpened) {
+        let frame = self.shared.frames().frame(event.frame_id.inner());
+        let (Some(frame), Some(node)) = (frame, event.backend_node_id) else {
+            return;
+        };
+        if !Page::is_offering(&self.shared) {
+            return;
+        }
+        let (tab, offers) = (self.tab, Arc::clone(&self.offers));
+        self.tasks.spawn(async move {
+            let node = [*node.inner()];
+            let field = frame.call_on_nodes("fileFieldOf", &node, serde_json::json!([]));
+            if let Ok(field) = field.await {
+                offers.files(tab, frame.document(), field);
+            }
+        });
+    }
+
     /// Whether an event is the page's own, and not that of a frame in another process.
     fn is_page(&self, event: &Event) -> bool {
         event.session.as_deref() == self.session.id()
@@ -363,6 +411,7 @@ impl Listener {
             return None;
         }
         self.first = None;
+        self.offers.leave(self.tab);
         let url = document_url(event);
         self.signal(&Signal::Committed {
             url: url.clone(),

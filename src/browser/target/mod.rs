@@ -11,6 +11,7 @@ pub(super) mod frames;
 mod ground;
 mod listen;
 pub mod loading;
+pub mod offers;
 pub mod script;
 mod world;
 
@@ -44,6 +45,7 @@ use self::frames::Frames;
 pub(super) use self::ground::Ground;
 pub use self::ground::TabEvent;
 use self::loading::{Failure, Loading};
+use self::offers::{Offering, Offers};
 use super::cdp::{Session, Stream};
 use super::error::Error;
 use super::text::shown;
@@ -142,6 +144,7 @@ struct Inner {
     shared: Arc<Shared>,
     told: Arc<Told>,
     clipboard: Arc<Clipboard>,
+    offers: Arc<Offers>,
     uploads: Option<PathBuf>,
     viewport: Size,
     loading: watch::Receiver<Loading>,
@@ -166,6 +169,8 @@ struct Shared {
     dialogs: Dialogs,
     /// Windows that the page has asked for.
     windows: AtomicU64,
+    /// What tells a person its lists, and asks them for files.
+    offering: Mutex<Offering>,
 }
 
 impl Shared {
@@ -291,6 +296,7 @@ impl Page {
             frames: Mutex::new(frames),
             dialogs: Dialogs::new(ground.dialogs),
             windows: AtomicU64::new(0),
+            offering: Mutex::default(),
         });
         let (loading_sender, loading) = watch::channel(first.loading());
         let (marks, asked) = mpsc::channel(MARKS_MAX);
@@ -310,6 +316,7 @@ impl Page {
                 shared,
                 told: Arc::clone(&ground.told),
                 clipboard: Arc::clone(&ground.clipboard),
+                offers: Arc::clone(&ground.offers),
                 uploads: ground.uploads.clone(),
                 viewport,
                 loading,

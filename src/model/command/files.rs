@@ -111,6 +111,26 @@ impl Upload {
     }
 }
 
+/// Files as a person gives them: name, media type, and bytes as base64; bounded as those of an action are.
+pub fn given_files(
+    files: impl IntoIterator<Item = (String, Option<String>, String)>,
+) -> Result<Vec<UploadFile>, ActionError> {
+    let params = |(name, mime_type, data_base64)| FileParams {
+        name,
+        mime_type,
+        data_base64,
+    };
+    let files: Vec<FileParams> = files.into_iter().map(params).collect();
+    let count = files.len();
+    match (1..=UPLOAD_FILES_MAX).contains(&count) {
+        true => decoded(files),
+        false => {
+            let why = format!("there are 1 to {UPLOAD_FILES_MAX} files, and these are {count}");
+            Err(invalid("files", &why))
+        }
+    }
+}
+
 fn decoded(files: Vec<FileParams>) -> Result<Vec<UploadFile>, ActionError> {
     let mut bytes = 0;
     let mut decoded = Vec::with_capacity(files.len().min(UPLOAD_FILES_MAX));

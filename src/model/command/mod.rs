@@ -22,7 +22,7 @@ use self::parse::{NoParams, decode, unknown_action};
 use super::wait::Wait;
 
 pub use error::{ActionError, ActionErrorKind};
-pub use files::{UPLOAD_BYTES_MAX, UPLOAD_FILES_MAX, Upload, UploadFile};
+pub use files::{UPLOAD_BYTES_MAX, UPLOAD_FILES_MAX, Upload, UploadFile, given_files};
 pub use page::{CloseTab, Navigate, NewTab, SwitchTab, TIMEOUT_MS_MAX, WaitUntil};
 pub use person::{REASON_CHARS_MAX, RequestHuman, WAIT_S, WAIT_S_MAX};
 pub use pointer::{Click, Direction, Drag, MouseButton, SCROLL_AMOUNT_DEFAULT, Scroll, Target};

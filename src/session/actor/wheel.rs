@@ -7,6 +7,7 @@ use crate::browser;
 use crate::livekit::conventions;
 use crate::media::cursor::Cue;
 use crate::model::command::{ActionError, ActionRequest};
+use crate::model::control::ControlOwner;
 use crate::model::{Command, EventBody};
 use crate::session::asker::Asker;
 use crate::session::control::Cause;
@@ -61,6 +62,9 @@ impl Work {
             browser::pass_on(&self.actor.kit.tabs, deed);
         }
         self.lift_veil();
+        if owner != ControlOwner::Human {
+            self.actor.kit.tabs.offer_no_more();
+        }
         self.show_control();
         if cause == Cause::Taken {
             // The pointer of the one who drives is their own.

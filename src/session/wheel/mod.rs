@@ -241,6 +241,12 @@ impl Wheel {
         state.is_private.then(|| driver.clone())
     }
 
+    /// Whether the person of this seat drives, and may act.
+    pub(super) fn may_act_from(&self, seat: &str) -> bool {
+        let state = self.lock();
+        state.is_clear && state.control.driver().is_some_and(|driver| driver == seat)
+    }
+
     /// Asks for a person, for the agent; for one who drives privately, where that is wanted.
     pub fn request(
         &self,
@@ -489,8 +495,7 @@ impl Seated {
 
     /// Whether they have the wheel, and nothing of the agent's is under way any more.
     pub fn drives(&self) -> bool {
-        let state = self.wheel.lock();
-        state.is_clear && state.control.driver() == Some(&self.seat)
+        self.wheel.may_act_from(&self.seat)
     }
 
     /// Who drives, as it is told.

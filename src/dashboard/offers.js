@@ -1,0 +1,113 @@
+// What a page asks a person for in windows of a browser's own: an option of a list, files.
+
+import { $, setText } from './dom.js';
+
+export class Offers {
+  #say;
+  #hands;
+  #give;
+  /** The offer that is shown. */
+  #offer = null;
+  #isGiving = false;
+
+  /** `say` tells the service; `give` sends files to the offer of that number. */
+  constructor(say, hands, give) {
+    this.#say = say;
+    this.#hands = hands;
+    this.#give = give;
+    $('list-cancel').onclick = () => this.#choose(null);
+    $('files-cancel').onclick = () => this.#choose(null);
+    for (const id of ['list', 'files']) {
+      $(id).oncancel = (event) => { event.preventDefault(); this.#choose(null); };
+    }
+    // Beside a list it is left, as everywhere.
+    $('list').onclick = (event) => event.target === $('list') && this.#choose(null);
+    $('list-options').onkeydown = (event) => this.#move(event);
+    $('files-field').onchange = () => this.#sendFiles();
+  }
+
+  /** Shows what the page offers now, if anything. */
+  draw(offer) {
+    if (offer?.number === this.#offer?.number) return;
+    this.#offer = offer ?? null;
+    this.#close();
+    if (offer?.type === 'list') this.#showList(offer);
+    if (offer?.type === 'files') this.#showFiles(offer);
+  }
+
+  #close() {
+    for (const id of ['list', 'files']) if ($(id).open) $(id).close();
+  }
+
+  #showList({ label, options }) {
+    setText($('list-label'), label || 'Choose one');
+    const box = $('list-options');
+    box.replaceChildren();
+    let group;
+    options.forEach((option, index) => {
+      if (option.group !== group) {
+        group = option.group;
+        if (group) box.append(Object.assign(document.createElement('p'), { textContent: group }));
+      }
+      const button = Object.assign(document.createElement('button'), { type: 'button', textContent: option.label || '\u00a0', disabled: Boolean(option.disabled) });
+      button.setAttribute('role', 'option');
+      button.setAttribute('aria-selected', Boolean(option.selected));
+      button.onclick = () => this.#choose(index);
+      box.append(button);
+    });
+    $('list').showModal();
+    const first = box.querySelector('[aria-selected=true]:enabled') ?? box.querySelector('button:enabled');
+    first?.focus();
+    first?.scrollIntoView({ block: 'center' });
+  }
+  #move(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const all = [...$('list-options').querySelectorAll('button:enabled')];
+    all[all.indexOf(document.activeElement) + step]?.focus();
+  }
+
+  #showFiles({ multiple, accept }) {
+    const field = $('files-field');
+    Object.assign(field, { multiple, accept, value: '', disabled: false });
+    setText($('files-text'), multiple ? 'The page asks for files.' : 'The page asks for a file.');
+    setText($('files-many'), multiple ? 'files' : 'a file');
+    setText($('files-error'), '');
+    $('files').showModal();
+  }
+  async #sendFiles() {
+    const chosen = [...$('files-field').files];
+    const offer = this.#offer;
+    if (!chosen.length || !offer || this.#isGiving) return;
+    this.#isGiving = true;
+    $('files-field').disabled = true;
+    setText($('files-error'), 'Sending …');
+    try {
+      const files = await Promise.all(chosen.map(async (file) => ({ name: file.name, mime_type: file.type || undefined, data_base64: await base64(file) })));
+      await this.#give(offer.number, files);
+      this.#hands.focus();
+    } catch (error) {
+      setText($('files-error'), error.message);
+      Object.assign($('files-field'), { value: '', disabled: false });
+    }
+    this.#isGiving = false;
+  }
+
+  #choose(index) {
+    if (!this.#offer) return;
+    this.#say({ type: 'choose', number: this.#offer.number, index });
+    this.#close();
+    this.#hands.focus();
+  }
+}
+
+/** The bytes of a file, as base64. */
+function base64(file) {
+  return new Promise((done, failed) => {
+    const reader = new FileReader();
+    reader.onload = () => done(reader.result.slice(reader.result.indexOf(',') + 1));
+    reader.onerror = () => failed(new Error(`${file.name} could not be read.`));
+    reader.readAsDataURL(file);
+  });
+}
