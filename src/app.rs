@@ -158,6 +158,7 @@ impl App {
             metrics,
             life,
         );
+        doors.recall_links().await;
         let router = api::router(doors.clone())?;
         tracker.spawn(api::serve(
             listener,

@@ -27,6 +27,16 @@ impl Digest {
         verify_slices_are_equal(&self.0, &other.0).is_ok()
     }
 
+    /// The digest of both together, which tells of neither.
+    pub fn beside(self, other: &[u8; 32]) -> [u8; 32] {
+        let mut both = [0; 64];
+        both[..32].copy_from_slice(other);
+        both[32..].copy_from_slice(&self.0);
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest::digest(&digest::SHA256, &both).as_ref());
+        bytes
+    }
+
     /// The digest itself, to find what is made by chance.
     pub const fn bytes(self) -> [u8; 32] {
         self.0

@@ -54,6 +54,7 @@ use self::access::Access;
 use crate::config::{self, Config};
 use crate::error::Error;
 use crate::jobs::Jobs;
+use crate::model::KeptLink;
 use crate::refusals;
 use crate::session::Manager;
 
@@ -108,6 +109,12 @@ impl Doors {
     /// there are, and how many are gone.
     pub fn replace_tokens(&self, tokens: Vec<config::Token>) -> (usize, usize) {
         self.access.replace(tokens)
+    }
+
+    /// Takes up the links that an earlier run has kept.
+    pub async fn recall_links(&self) {
+        let holder = |link: &KeptLink| self.access.holder(link);
+        self.manager.recall_links(holder).await;
     }
 
     /// Ends what is good no more; to be called every few seconds.

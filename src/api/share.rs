@@ -59,7 +59,7 @@ pub(super) fn life(ttl_s: Option<u64>, max: u64) -> Result<Duration, Error> {
 }
 
 /// Makes a link for a caller, who has been let in.
-pub(super) fn make(
+pub(super) async fn make(
     doors: &Doors,
     caller: &Caller,
     record: &SessionRecord,
@@ -77,12 +77,14 @@ pub(super) fn make(
         kind: LinkKind::Share,
         name: None,
         is_private: false,
+        maker: Some(caller.maker()),
         gone: caller.gone.child_token(),
     };
     let made = doors
         .manager
         .links()
         .make(link, life, false, Instant::now())?;
+    doors.manager.keep_links(record.session_id).await?;
     let key = record.channel();
     page.query_pairs_mut().append_pair("room", key.as_str());
     page.set_fragment(Some(&format!("share={}", made.token)));
@@ -108,15 +110,21 @@ pub(super) async fn share(
     OptionalJsonBody(order): OptionalJsonBody<ShareOrder>,
 ) -> Result<Response, Error> {
     let record = doors.manager.record(&room)?;
-    let share = make(&doors, &caller, &record, order.ttl_s)?;
+    let share = make(&doors, &caller, &record, order.ttl_s).await?;
     let headers = [(header::CACHE_CONTROL, "no-store")];
     Ok((StatusCode::CREATED, headers, Json(share)).into_response())
 }
 
 /// Ends the links of a session that came about so; answers how many there were.
-pub(super) fn end_links(doors: &Doors, record: &SessionRecord, kind: LinkKind) -> usize {
+pub(super) async fn end_links(
+    doors: &Doors,
+    record: &SessionRecord,
+    kind: LinkKind,
+) -> Result<usize, Error> {
     let links = doors.manager.links();
-    links.revoke(record.session_id, kind, Instant::now())
+    let revoked = links.revoke(record.session_id, kind, Instant::now());
+    doors.manager.keep_links(record.session_id).await?;
+    Ok(revoked)
 }
 
 /// End all links by which people watch the session. Whoever watches by one is sent away.
@@ -131,6 +139,6 @@ pub(super) async fn revoke(
 ) -> Result<Json<Revoked>, Error> {
     let record = doors.manager.record(&room)?;
     Ok(Json(Revoked {
-        revoked: end_links(&doors, &record, LinkKind::Share),
+        revoked: end_links(&doors, &record, LinkKind::Share).await?,
     }))
 }

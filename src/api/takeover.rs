@@ -112,9 +112,11 @@ pub(super) async fn takeover(
         is_one_time: order.one_time,
         name: order.name,
         is_private: order.private,
+        maker: Some(caller.maker()),
         until: caller.gone.clone(),
     };
     let Invitation { url, expires_at } = handle.wheel().invite(invite, caller.base())?;
+    doors.manager.keep_links(handle.record().session_id).await?;
     let headers = [(header::CACHE_CONTROL, "no-store")];
     let made = Json(Takeover { url, expires_at });
     Ok((StatusCode::CREATED, headers, made).into_response())
@@ -132,7 +134,7 @@ pub(super) async fn end_takeovers(
 ) -> Result<Json<Revoked>, Error> {
     let record = doors.manager.record(&room)?;
     Ok(Json(Revoked {
-        revoked: end_links(&doors, &record, LinkKind::Takeover),
+        revoked: end_links(&doors, &record, LinkKind::Takeover).await?,
     }))
 }
 
@@ -209,6 +211,10 @@ pub(super) async fn enter_by_link(
         Right::Control | Right::Admin => Role::Control,
     };
     let session = doors.manager.record(&link.session.to_string())?;
+    if token != entry.token {
+        // It is used up, also for those who come after a restart.
+        doors.manager.keep_links(link.session).await?;
+    }
     let headers = [(header::CACHE_CONTROL, "no-store")];
     let entered = Json(Entered {
         token,

@@ -15,6 +15,7 @@ pub mod job;
 mod kept;
 pub mod keys;
 pub(crate) mod likeness;
+mod link;
 mod masks;
 mod networks;
 pub mod note;
@@ -47,6 +48,7 @@ pub use geometry::{Point, Size};
 pub use ids::{RecordingId, RoomName, SessionId, SessionName, ViewerId};
 pub use job::{BrowserChoice, Job, JobError, JobErrorKind, JobKind, JobProgress, JobState, Queue};
 pub use kept::Kept;
+pub use link::KeptLink;
 pub use networks::Network;
 pub use note::{Note, NoteStatus};
 pub use outcome::{

@@ -1,4 +1,5 @@
-//! Links to one session: whoever has one may watch it, or drive it, and nothing else. In memory only.
+//! Links to one session: whoever has one may watch it, or drive it, and nothing else. In memory; those of kept
+//! sessions are on the disk as well, by [`super::lasting_links`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::credential::{Digest, random};
 use crate::error::Error;
-use crate::model::{Right, SessionId};
+use crate::model::{KeptLink, Right, SessionId, UnixTime};
 
 /// What the token of a link begins with.
 pub const LINK: &str = "gcs_";
@@ -19,7 +20,23 @@ const LINKS_OF_SESSION_MAX: usize = 64;
 
 /// The links of all sessions, by what their tokens are hashed to. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Links(Arc<Mutex<HashMap<[u8; 32], Held>>>);
+pub struct Links(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    held: Mutex<HashMap<[u8; 32], Held>>,
+    /// Held by whoever writes them to the disk.
+    writing: tokio::sync::Mutex<()>,
+}
+
+/// By whom a link was made that lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maker {
+    /// By whoever came, since the service had no tokens.
+    Anyone,
+    /// By a token: its digest, or, as it is kept, that of the link's and its own.
+    Token([u8; 32]),
+}
 
 /// What a link is for.
 #[derive(Debug, Clone)]
@@ -34,6 +51,8 @@ pub struct Link {
     pub name: Option<String>,
     /// Whether whoever drives by it does so privately.
     pub is_private: bool,
+    /// By whom it was made, where it outlives the service; nobody for one that ends with what is only in memory.
+    pub maker: Option<Maker>,
     /// Cancelled when it is good no more.
     pub gone: CancellationToken,
 }
@@ -135,6 +154,72 @@ impl Links {
         Ok(Some((link, own)))
     }
 
+    /// Waits until nobody else writes links to the disk.
+    pub(super) async fn writing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.writing.lock().await
+    }
+
+    /// The links of a session that last, as they are kept; `until` is the time after so long.
+    pub(super) fn lasting(
+        &self,
+        session: SessionId,
+        now: Instant,
+        until: impl Fn(Duration) -> UnixTime,
+    ) -> Vec<KeptLink> {
+        let links = self.lock();
+        let of_session = links.iter();
+        let of_session =
+            of_session.filter(|(_, held)| held.link.session == session && held.is_good(now));
+        let kept = of_session.filter_map(|(digest, held)| {
+            let link = &held.link;
+            Some(KeptLink {
+                digest: *digest,
+                session,
+                is_for_driving: link.right >= Right::Control,
+                is_share: link.kind == LinkKind::Share,
+                name: link.name.clone(),
+                is_private: link.is_private,
+                is_one_time: held.is_one_time,
+                expires: until(held.expires.saturating_duration_since(now)),
+                maker: match link.maker? {
+                    Maker::Anyone => None,
+                    Maker::Token(token) => Some(Digest::from(token).beside(digest)),
+                },
+            })
+        });
+        kept.collect()
+    }
+
+    /// Takes up a link that was kept, of this maker, and ends it when its maker is gone.
+    pub(super) fn recall(
+        &self,
+        kept: KeptLink,
+        (maker, gone): (Maker, &CancellationToken),
+        expires: Instant,
+    ) {
+        let link = Link {
+            session: kept.session,
+            right: match kept.is_for_driving {
+                true => Right::Control,
+                false => Right::Watch,
+            },
+            kind: match kept.is_share {
+                true => LinkKind::Share,
+                false => LinkKind::Takeover,
+            },
+            name: kept.name,
+            is_private: kept.is_private,
+            maker: Some(maker),
+            gone: gone.child_token(),
+        };
+        let held = Held {
+            link,
+            expires,
+            is_one_time: kept.is_one_time,
+        };
+        self.lock().insert(kept.digest, held);
+    }
+
     /// Ends all links of a session that came about so; answers how many there were.
     pub fn revoke(&self, session: SessionId, kind: LinkKind, now: Instant) -> usize {
         let mut revoked = 0;
@@ -162,7 +247,7 @@ impl Links {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Held>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -187,6 +272,7 @@ mod tests {
             },
             name: None,
             is_private: false,
+            maker: Some(Maker::Anyone),
             gone: CancellationToken::new(),
         }
     }

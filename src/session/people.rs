@@ -37,6 +37,8 @@ pub(super) fn ask(
         is_one_time: false,
         name: None,
         is_private: wanted.private,
+        // What was asked for is in memory only.
+        maker: None,
         until,
     };
     let made = wheel

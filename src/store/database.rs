@@ -9,11 +9,12 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{Change, Restore, Wanted};
 use crate::model::{
-    EndedSession, Kept, RoomName, SessionId, SessionName, SessionSpec, SessionState, UnixTime,
+    EndedSession, Kept, KeptLink, RoomName, SessionId, SessionName, SessionSpec, SessionState,
+    UnixTime,
 };
 
 /// Each brings a file from the version that is its place in the list to the next.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE sessions (
         session_id TEXT PRIMARY KEY NOT NULL,
@@ -41,6 +42,20 @@ const MIGRATIONS: [&str; 3] = [
         PRIMARY KEY (session_id, is_open)
     ) STRICT;
     CREATE INDEX ended_by_time ON ended (ended_at);
+",
+    "
+    CREATE TABLE links (
+        digest BLOB PRIMARY KEY NOT NULL,
+        session_id TEXT NOT NULL,
+        is_for_driving INTEGER NOT NULL,
+        is_share INTEGER NOT NULL,
+        name TEXT,
+        is_private INTEGER NOT NULL,
+        is_one_time INTEGER NOT NULL,
+        expires REAL NOT NULL,
+        maker BLOB
+    ) STRICT;
+    CREATE INDEX links_of_session ON links (session_id);
 ",
     super::jobs::SCHEMA,
 ];
@@ -101,8 +116,20 @@ impl Database {
             "UPDATE OR REPLACE ended SET is_open = 0, ended_at = ? WHERE is_open = 1",
             [now],
         )?;
+        migration.execute("DELETE FROM links WHERE expires <= ?", [UnixTime::now().0])?;
         migration.commit()?;
         Ok(Self { connection })
+    }
+
+    /// Reads the links that are kept.
+    pub(super) fn links(&self) -> Result<Vec<KeptLink>, Failure> {
+        let mut all = self.connection.prepare("SELECT * FROM links")?;
+        let rows = all.query_map([], link)?;
+        Ok(rows
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .flatten()
+            .collect())
     }
 
     /// Reads the sessions that are kept.
@@ -151,7 +178,9 @@ impl Database {
                     let mut remove =
                         transaction.prepare("DELETE FROM sessions WHERE session_id = ?")?;
                     remove.execute([id.to_string()])?;
+                    put_links(&transaction, *id, &[])?;
                 }
+                Change::Links { session, links } => put_links(&transaction, *session, links)?,
                 Change::Ended { session, is_open } => put_ended(&transaction, session, *is_open)?,
                 Change::ForgetEnded { before } => forget_ended(&transaction, before)?,
                 Change::Work(work) => (work.0)(&transaction)?,
@@ -195,6 +224,50 @@ impl Database {
         }
         Ok(found)
     }
+}
+
+/// Writes the links of a session in the place of those that it had.
+fn put_links(
+    transaction: &Transaction<'_>,
+    session: SessionId,
+    links: &[KeptLink],
+) -> Result<(), Failure> {
+    let session = session.to_string();
+    transaction.execute("DELETE FROM links WHERE session_id = ?", [&session])?;
+    let mut put =
+        transaction.prepare("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+    for link in links {
+        put.execute(params![
+            link.digest,
+            session,
+            link.is_for_driving,
+            link.is_share,
+            link.name,
+            link.is_private,
+            link.is_one_time,
+            link.expires.0,
+            link.maker,
+        ])?;
+    }
+    Ok(())
+}
+
+/// A link, if its session has an id that can be read.
+fn link(row: &Row<'_>) -> rusqlite::Result<Option<KeptLink>> {
+    let Some(session) = SessionId::parse(&row.get::<_, String>("session_id")?) else {
+        return Ok(None);
+    };
+    Ok(Some(KeptLink {
+        digest: row.get("digest")?,
+        session,
+        is_for_driving: row.get("is_for_driving")?,
+        is_share: row.get("is_share")?,
+        name: row.get("name")?,
+        is_private: row.get("is_private")?,
+        is_one_time: row.get("is_one_time")?,
+        expires: UnixTime(row.get("expires")?),
+        maker: row.get("maker")?,
+    }))
 }
 
 /// Notes how a session has ended, or would have if nobody came to say it.

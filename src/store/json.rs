@@ -81,7 +81,10 @@ impl Mirror {
                     self.sessions.insert(entry.session_id.clone(), entry);
                 }
                 Change::Remove(id) => drop(self.sessions.remove(&id.to_string())),
-                Change::Ended { .. } | Change::ForgetEnded { .. } | Change::Work(_) => (),
+                Change::Ended { .. }
+                | Change::ForgetEnded { .. }
+                | Change::Links { .. }
+                | Change::Work(_) => (),
             }
         }
         self.replace()

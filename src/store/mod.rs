@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use self::database::{Database, Failure};
 use crate::disk::{Owned, Refused};
 use crate::error::{Chain, Error};
-use crate::model::{EndedSession, Kept, SessionId, SessionRecord};
+use crate::model::{EndedSession, Kept, KeptLink, SessionId, SessionRecord};
 
 pub use connections::{Kept as KeptConnection, Lookup};
 pub use gallery::{Gallery, PictureName, Saved};
@@ -78,6 +78,9 @@ enum Order {
         wanted: Wanted,
         found: oneshot::Sender<Result<Vec<EndedSession>, String>>,
     },
+    Links {
+        found: oneshot::Sender<Result<Vec<KeptLink>, String>>,
+    },
 }
 
 /// Which of the sessions that have ended.
@@ -99,6 +102,11 @@ enum Change {
     },
     ForgetEnded {
         before: String,
+    },
+    /// The links of a session are these.
+    Links {
+        session: SessionId,
+        links: Vec<KeptLink>,
     },
     /// Whatever else is done to the file.
     Work(Work),
@@ -231,6 +239,16 @@ impl Registry {
         self.order(Change::Remove(id)).await
     }
 
+    /// Writes down which links a session has; when this returns, they are on the disk.
+    pub async fn put_links(&self, session: SessionId, links: Vec<KeptLink>) -> Result<(), Error> {
+        self.order(Change::Links { session, links }).await
+    }
+
+    /// The links of all sessions that were kept.
+    pub async fn links(&self) -> Result<Vec<KeptLink>, Error> {
+        self.ask(|found| Order::Links { found }).await
+    }
+
     /// Writes down how a session has ended. One without events takes over what is known of its last end.
     pub async fn note_end(&self, session: EndedSession) -> Result<(), Error> {
         let session = Box::new(session);
@@ -347,6 +365,11 @@ impl Writer {
                         waiting.push(done);
                     }
                     Order::Ended { wanted, found } => asked.push((wanted, found)),
+                    Order::Links { found } => {
+                        let links = self.database.links();
+                        // Whoever asked may not wait.
+                        let _ = found.send(links.map_err(|error| error.to_string()));
+                    }
                 }
             }
             if !changes.is_empty() {

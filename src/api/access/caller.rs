@@ -6,11 +6,12 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::rules::{self, Need};
+use crate::credential::Digest;
 use crate::error::Error;
 use crate::model::{
     EndedSession, Reach, Right, RoomName, Scope, SessionId, SessionRecord, SessionSpec,
 };
-use crate::session::{Link, Manager, names, names_of_ended};
+use crate::session::{Link, Maker, Manager, names, names_of_ended};
 
 /// Who calls.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub(in super::super) struct Caller {
     pub(in super::super) gone: CancellationToken,
     /// What stood for a token.
     pass: Option<Pass>,
+    /// The digest of their token.
+    digest: Option<[u8; 32]>,
 }
 
 /// What stands for a token.
@@ -46,7 +49,19 @@ impl Caller {
             base: None,
             gone,
             pass: None,
+            digest: None,
         }
+    }
+
+    /// The same, whose token has this digest.
+    pub(super) fn with(mut self, digest: Digest) -> Self {
+        self.digest = Some(digest.bytes());
+        self
+    }
+
+    /// By whom a link is made that they make, and that lasts.
+    pub(in super::super) fn maker(&self) -> Maker {
+        self.digest.map_or(Maker::Anyone, Maker::Token)
     }
 
     /// Whoever comes by a link, who may look at its session, and drive it where the link says so.

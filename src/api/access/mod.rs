@@ -26,8 +26,8 @@ use self::passes::Passes;
 use crate::config::{self, TokenForm};
 use crate::credential::Digest;
 use crate::error::Error;
-use crate::model::{Scope, SessionId};
-use crate::session::{LINK, Link, Links, Manager};
+use crate::model::{KeptLink, Scope, SessionId};
+use crate::session::{LINK, Link, Links, Maker, Manager};
 
 /// All tokens, tickets and links. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -65,6 +65,7 @@ impl Known {
         };
         let gone = CancellationToken::new();
         let caller = Caller::new(Some(token.label.into()), Arc::new(token.scope), gone);
+        let caller = caller.with(digest);
         Self { digest, caller }
     }
 
@@ -240,6 +241,19 @@ impl Access {
         let made = self.passes().ticket(of, scope, Instant::now())?;
         count_ticket("issued");
         Ok(made)
+    }
+
+    /// What a link hangs on that was kept; nothing where the token is gone by which it was made.
+    pub(super) fn holder(&self, link: &KeptLink) -> Option<(Maker, CancellationToken)> {
+        let tokens = self.0.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(maker) = link.maker else {
+            // As those end that nobody needed a token for when there are tokens.
+            let anyone = tokens.known.is_empty().then_some(&tokens.anyone)?;
+            return Some((Maker::Anyone, anyone.gone.clone()));
+        };
+        let mut known = tokens.known.iter();
+        let known = known.find(|known| known.digest.beside(&link.digest) == maker)?;
+        Some((known.caller.maker(), known.caller.gone.clone()))
     }
 
     /// Enters by a link, from there; answers the token to go on with. What is no good link counts as a guess.

@@ -476,7 +476,7 @@ impl proto::browser_service_server::BrowserService for Service {
         let request = request.into_inner();
         let record = self.manager.record(&request.room_name).map_err(refused)?;
         let made = share::make(&self.doors, &caller, &record, request.ttl_s);
-        let share::Share { url, expires_at } = made.map_err(refused)?;
+        let share::Share { url, expires_at } = made.await.map_err(refused)?;
         Ok(Response::new(proto::Share { url, expires_at }))
     }
 
@@ -488,6 +488,7 @@ impl proto::browser_service_server::BrowserService for Service {
         self.enter(&request, room)?;
         let record = self.manager.record(room).map_err(refused)?;
         let revoked = share::end_links(&self.doors, &record, LinkKind::Share);
+        let revoked = revoked.await.map_err(refused)?;
         let revoked = u32::try_from(revoked).unwrap_or(u32::MAX);
         Ok(Response::new(proto::RevokeSharesResponse { revoked }))
     }

@@ -79,7 +79,7 @@ pub(in super::super) struct ConnectionList {
 }
 
 /// Lends a link to the session of a connection, and tells its user.
-fn lend(doors: &Doors, caller: &Caller, started: &Started) -> Result<Connecting, Error> {
+async fn lend(doors: &Doors, caller: &Caller, started: &Started) -> Result<Connecting, Error> {
     let config = &doors.config.connections;
     let invite = Invite {
         right: Right::Control,
@@ -89,8 +89,11 @@ fn lend(doors: &Doors, caller: &Caller, started: &Started) -> Result<Connecting,
         is_private: true,
         name: Some(started.connection.user_id.clone()),
         until: caller.gone.clone(),
+        maker: Some(caller.maker()),
     };
     let invitation = started.handle.wheel().invite(invite, caller.base())?;
+    let session = started.handle.record().session_id;
+    doors.manager.keep_links(session).await?;
     let connection = &started.connection;
     doors.jobs.tell_user(
         &connection.user_id,
@@ -130,7 +133,7 @@ pub(in super::super) async fn connect(
     caller.must_last()?;
     let started = doors.jobs.connect(&order.user_id, &order.platform).await?;
     let location = format!("/connections/{}", started.connection.connection_id);
-    let connecting = lend(&doors, &caller, &started)?;
+    let connecting = lend(&doors, &caller, &started).await?;
     let headers = [
         (header::LOCATION, location),
         (header::CACHE_CONTROL, "no-store".to_owned()),
@@ -200,7 +203,7 @@ pub(in super::super) async fn reconnect(
 ) -> Result<Response, Error> {
     caller.must_last()?;
     let started = doors.jobs.reconnect(&connection_id).await?;
-    let connecting = lend(&doors, &caller, &started)?;
+    let connecting = lend(&doors, &caller, &started).await?;
     let headers = [(header::CACHE_CONTROL, "no-store")];
     Ok((StatusCode::CREATED, headers, Json(connecting)).into_response())
 }

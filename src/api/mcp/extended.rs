@@ -366,7 +366,7 @@ impl Call<'_> {
         let Share { room_name, ttl_s } = arguments::parse(arguments)?;
         let handle = self.meant(room_name.as_deref(), Want::Exists).await?;
         let record = handle.record();
-        let share = share::make(&self.server.doors, &self.caller, &record, ttl_s)?;
+        let share = share::make(&self.server.doors, &self.caller, &record, ttl_s).await?;
         let facts = answer::of_room(&record.channel(), &share);
         let message =
             "Here is a link by which people can watch the browser; they can do nothing else.";

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::control::{Cause, Change, Control, Input, Owner, Refusal, Seat};
-use super::links::{Link, LinkKind, Links};
+use super::links::{Link, LinkKind, Links, Maker};
 use crate::credential::random;
 use crate::error::Error;
 use crate::model::command::REASON_CHARS_MAX;
@@ -118,6 +118,8 @@ pub struct Invite {
     pub name: Option<String>,
     /// Whether whoever drives by it does so privately.
     pub is_private: bool,
+    /// By whom it is made, where it outlives the service.
+    pub maker: Option<Maker>,
     /// It is good no more when this is cancelled.
     pub until: CancellationToken,
 }
@@ -171,6 +173,7 @@ impl Wheel {
             kind: LinkKind::Takeover,
             name: invite.name.map(|name| cut(&name, NAME_MAX)),
             is_private: invite.is_private,
+            maker: invite.maker,
             gone: invite.until.child_token(),
         };
         let now = Instant::now();

@@ -1,0 +1,47 @@
+//! Links of kept sessions on disk: they outlive the service, with their time, their one use and their end.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::links::Maker;
+use super::manager::Manager;
+use crate::error::Error;
+use crate::model::{KeptLink, SessionId, UnixTime};
+
+impl Manager {
+    /// Writes the links of a session down as they are now, if that is kept; when this returns, they are on the
+    /// disk.
+    pub async fn keep_links(&self, session: SessionId) -> Result<(), Error> {
+        let record = self.record(&session.to_string())?;
+        if record.session_name.is_none() {
+            return Ok(());
+        }
+        // What is written last is what is so last.
+        let _in_turn = self.links().writing().await;
+        let wall = UnixTime::now();
+        let links = self.links();
+        let links = links.lasting(session, Instant::now(), |left| wall.plus(left));
+        self.ground.registry.put_links(session, links).await
+    }
+
+    /// Takes the links up again that an earlier run has kept. `holder` knows what those hang on that were made
+    /// by that token; none where there is no such token any more.
+    pub async fn recall_links(
+        &self,
+        holder: impl Fn(&KeptLink) -> Option<(Maker, CancellationToken)>,
+    ) {
+        let Ok(kept) = self.ground.registry.links().await else {
+            // A registry that cannot be read has been told of.
+            return;
+        };
+        let (now, wall) = (Instant::now(), UnixTime::now());
+        for link in kept {
+            let left = Duration::try_from_secs_f64(link.expires.0 - wall.0);
+            let (Ok(left), Some((maker, gone))) = (left, holder(&link)) else {
+                continue;
+            };
+            self.links().recall(link, (maker, &gone), now + left);
+        }
+    }
+}
