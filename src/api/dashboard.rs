@@ -12,7 +12,7 @@ use crate::error::Error;
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; \
                       base-uri 'none'; form-action 'self'";
 
-const ASSETS: [(&str, &str); 22] = [
+const ASSETS: [(&str, &str); 23] = [
     ("api.js", include_str!("../dashboard/api.js")),
     ("app.js", include_str!("../dashboard/app.js")),
     ("demo.css", include_str!("../dashboard/demo.css")),
@@ -35,6 +35,7 @@ const ASSETS: [(&str, &str); 22] = [
     ("theme.js", include_str!("../dashboard/theme.js")),
     ("wheel.js", include_str!("../dashboard/wheel.js")),
     ("whep.js", include_str!("../dashboard/whep.js")),
+    ("zoom.js", include_str!("../dashboard/zoom.js")),
 ];
 
 /// The dashboard's routes.

@@ -76,6 +76,8 @@ enum Said {
         /// Whether what was asked for is done.
         done: bool,
     },
+    /// Copy what is selected on the page.
+    Copy,
     /// Do something on the page.
     #[serde(untagged)]
     Deed(Deed),
@@ -87,6 +89,8 @@ enum Said {
 enum Told {
     /// How things are.
     State(Box<Scene>),
+    /// What the page has copied; null where nothing was selected.
+    Copied { text: Option<String> },
     /// What was not done.
     Error { kind: ErrorKind, message: String },
 }
@@ -124,10 +128,11 @@ struct Asked {
     params(("room_name" = String, Path, description = "Session id, name or room"), DriveQuery),
     responses(
     (status = 101, description = "Text frames follow, each one JSON object with a `type`. The service tells \
-        `state` (seat, yours, may_drive, control, state, url, title, viewport, dialog, offer) and `error` (kind, message). A \
-        person sends `take` (force), `ask`, `grant` (name), `hand_back` (done), and with the wheel `move` and \
-        `wheel` (x, y, buttons, dx, dy), `down` and `up` (x, y, button, count), `key` (down, key, modifiers, \
-        repeat), `text` and `compose` (text), `dialog` (number, accept, text), `choose` (number, index), `back`, `forward` and `reload`"),
+        `state` (seat, yours, may_drive, control, state, url, title, viewport, dialog, offer), `copied` (text) and \
+        `error` (kind, message). A person sends `take` (force), `ask`, `grant` (name), `hand_back` (done), and with \
+        the wheel `move` and `wheel` (x, y, buttons, dx, dy), `down` and `up` (x, y, button, count), `key` (down, \
+        key, modifiers, repeat), `text` and `compose` (text), `dialog` (number, accept, text), `choose` (number, \
+        index), `copy`, `back`, `forward` and `reload`"),
     (status = 400, description = "No WebSocket handshake", body = ErrorBody),
     (status = 404, description = "No such session", body = ErrorBody),
     (status = 429, description = "Too many people at this session", body = ErrorBody),
@@ -259,7 +264,8 @@ impl Place {
                             None | Some(Ok(Message::Close(_))) => return None,
                             Some(Err(error)) => return Farewell::of(error),
                             Some(Ok(Message::Text(text))) => match self.hear(&text).await {
-                                Ok(()) => continue,
+                                Ok(None) => continue,
+                                Ok(Some(answer)) => told(&answer),
                                 Err(error) => told(&refused(&error)),
                             },
                             Some(Ok(_)) => continue,
@@ -296,12 +302,16 @@ impl Place {
         }
     }
 
-    async fn hear(&self, text: &str) -> Result<(), Error> {
+    async fn hear(&self, text: &str) -> Result<Option<Told>, Error> {
         let said = serde_json::from_str(text).map_err(|_| {
             Error::invalid_input("this is no message that a person sends")
                 .hint("GET /openapi.json describes them.")
         })?;
-        match said {
+        let done = match said {
+            Said::Copy => {
+                let text = self.handle.copy(&self.seated).await?;
+                return Ok(Some(Told::Copied { text }));
+            }
             Said::Take { force } => {
                 self.must_be_let()?;
                 self.seated.take(force)
@@ -322,7 +332,8 @@ impl Place {
                 }
                 self.handle.drive(&self.seated, &deed).await
             }
-        }
+        };
+        done.map(|()| None)
     }
 
     fn must_be_let(&self) -> Result<(), Error> {

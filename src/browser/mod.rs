@@ -29,7 +29,7 @@ pub mod act;
 pub mod capture;
 
 pub use error::Error;
-pub use hand::{drive, give_files, pass_on};
+pub use hand::{copy, drive, give_files, pass_on};
 pub use host::memory;
 pub use host::{
     Items, Jar, Lease, Loss, Pool, Profile, Remote, Run, Usage, end_strays, sweep_work, usage,

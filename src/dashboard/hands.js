@@ -1,5 +1,7 @@
 // Turns what a person does on the picture into what is done on the page: pointer, touch, wheel and keys.
 
+import { Zoom } from './zoom.js';
+
 const CLICK_MS = 500;
 const CLICK_PX = 6;
 const LONG_MS = 550;
@@ -35,17 +37,19 @@ export class Hands {
   /** Keys that are down: those that go up while nobody hears are let go of. */
   #down = new Set();
   #isComposing = false;
+  #zoom;
 
   /** `send` is called with each deed; `keys` is the field that hears the keyboard. */
   constructor(video, keys, send) {
     this.#video = video;
     this.#keys = keys;
+    this.#zoom = new Zoom(video);
     this.#send = (deed) => { if (this.#on) send(deed); };
     const screen = video.parentElement;
     screen.addEventListener('pointermove', (event) => this.#moved(event));
     screen.addEventListener('pointerdown', (event) => this.#pressed(event));
     screen.addEventListener('pointerup', (event) => this.#released(event));
-    screen.addEventListener('pointercancel', (event) => (event.pointerType === 'touch' ? this.#endTouch() : this.#released(event)));
+    screen.addEventListener('pointercancel', (event) => (event.pointerType === 'touch' ? this.#touchLost(event) : this.#released(event)));
     screen.addEventListener('contextmenu', (event) => this.#on && event.preventDefault());
     screen.addEventListener('wheel', (event) => this.#turned(event), { passive: false });
     keys.addEventListener('keydown', (event) => this.#key(event, true));
@@ -60,7 +64,10 @@ export class Hands {
 
   /** Whether this person has the wheel, and how large the page is. */
   set(on, size) {
-    if (this.#on && !on) this.#endTouch();
+    if (this.#on && !on) {
+      this.#endTouch();
+      this.#zoom.reset();
+    }
     this.#on = on;
     this.#size = size;
   }
@@ -125,8 +132,9 @@ export class Hands {
     this.#send({ type: 'up', ...at, button, count: this.#click.count || 1 });
   }
 
-  // One finger: a tap clicks, a long press is the right button, a move scrolls.
+  // One finger: a tap clicks, a long press is the right button, a move scrolls. Two enlarge the picture.
   #touchStarted(event) {
+    if (this.#zoom.down(event)) return this.#endTouch();
     if (this.#touch) return;
     const at = this.#place(event);
     if (!at) return;
@@ -136,6 +144,7 @@ export class Hands {
     };
   }
   #touchMoved(event) {
+    if (this.#zoom.move(event)) return;
     const touch = this.#touch;
     if (touch?.id !== event.pointerId) return;
     const at = this.#place(event, true);
@@ -147,12 +156,17 @@ export class Hands {
     if (dx || dy) this.#send({ type: 'wheel', ...touch.at, dx, dy });
   }
   #touchEnded(event) {
+    this.#zoom.up(event);
     const touch = this.#touch;
     if (touch?.id !== event.pointerId) return;
     this.#endTouch();
     if (touch.isScroll || touch.isDone) return;
     this.#press(touch.at, 'left', event.timeStamp);
     this.#send({ type: 'up', ...touch.at, button: 'left', count: this.#click.count });
+  }
+  #touchLost(event) {
+    this.#zoom.up(event);
+    this.#endTouch();
   }
   #longPress() {
     const touch = this.#touch;

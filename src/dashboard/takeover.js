@@ -8,6 +8,8 @@ import { Watch } from './whep.js';
 
 const KEPT_KEY = 'ghostcast.takeover';
 const RETRY_MS = [300, 700, 1_500, 3_000];
+/** The page may take so long to say what it has copied. */
+const COPIED_MS = 2_000;
 const OWNERS = { agent: 'The agent drives', nobody: 'Nobody drives' };
 
 const link = location.pathname.split('/').pop();
@@ -23,6 +25,8 @@ let isOver = false;
 let hands = null;
 let watch = null;
 let offers = null;
+/** Takes what the page has copied. */
+let copied = null;
 
 const kept = () => {
   try { return JSON.parse(sessionStorage.getItem(KEPT_KEY) ?? 'null'); } catch { return null; }
@@ -87,6 +91,10 @@ async function reconnect() {
 const over = (title, text) => (isThrough ? end('Thank you', 'You can close this page.') : end(title, text));
 
 function hear(told) {
+  if (told.type === 'copied') {
+    copied?.(told.text);
+    return;
+  }
   if (told.type === 'error') {
     setText($('error'), told.message);
     return;
@@ -196,6 +204,23 @@ $('grant').onclick = () => say({ type: 'grant', name: state.control.asking[0] })
 $('go-back').onclick = () => say({ type: 'back' });
 $('reload').onclick = () => say({ type: 'reload' });
 $('keyboard').onclick = () => hands.focus();
+$('copy').onclick = async () => {
+  const text = new Promise((done, failed) => {
+    copied = (what) => (what ? done(what) : failed(new Error('Nothing is selected on the page.')));
+    setTimeout(() => failed(new Error('The page has copied nothing.')), COPIED_MS);
+  });
+  say({ type: 'copy' });
+  try {
+    // Begun at the press: a browser lets a page write its clipboard for a press only.
+    const blob = text.then((words) => new Blob([words], { type: 'text/plain' }));
+    await navigator.clipboard.write([new ClipboardItem({ 'text/plain': blob })]);
+    setText($('error'), '');
+  } catch (error) {
+    const isOurs = await text.then(() => false, () => true);
+    setText($('error'), isOurs ? (await text.catch(({ message }) => message)) : `This browser lets no button copy here: ${error.message}`);
+  }
+  hands.focus();
+};
 $('paste').onclick = async () => {
   try {
     const text = await navigator.clipboard.readText();

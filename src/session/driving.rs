@@ -37,6 +37,20 @@ impl SessionHandle {
         }
     }
 
+    /// Copies what is selected on the page, for the person who drives; answers what that is, if anything.
+    pub async fn copy(&self, person: &Seated) -> Result<Option<String>, Error> {
+        if !person.drives() {
+            return Err(Error::conflict("you do not have the wheel").hint("Take it first."));
+        }
+        self.touch();
+        self.must_have_browser()?;
+        let mut copied = browser::copy(&self.tabs).await;
+        if let Some(text) = &mut copied {
+            self.secrets.mask_text(text);
+        }
+        Ok(copied)
+    }
+
     /// What the page offers to a person, if it is they who drive.
     pub fn offer_for(&self, person: &Seated) -> Option<Offer> {
         let mut offer = self.tabs.offers().current().filter(|_| person.drives())?;

@@ -202,7 +202,7 @@ impl SessionHandle {
     /// The page as an agent needs it. While the next document is awaited, the browser answers no
     /// question about this one; what is known is told then.
     pub async fn context(&self, options: ContextOptions) -> Result<PageContext, Error> {
-        self.openly(self.whole_context(options)).await
+        self.openly(Box::pin(self.whole_context(options))).await
     }
 
     async fn whole_context(&self, options: ContextOptions) -> Result<PageContext, Error> {
@@ -360,7 +360,8 @@ impl SessionHandle {
         quality: Option<u8>,
         area: Area,
     ) -> Result<Vec<u8>, Error> {
-        self.openly(self.photographed(format, quality, area)).await
+        self.openly(Box::pin(self.photographed(format, quality, area)))
+            .await
     }
 
     async fn photographed(
@@ -417,7 +418,7 @@ impl SessionHandle {
         output: marks::Output,
         full_page: bool,
     ) -> Result<(Vec<u8>, ElementList), Error> {
-        self.openly(self.marked(output, full_page)).await
+        self.openly(Box::pin(self.marked(output, full_page))).await
     }
 
     async fn marked(

@@ -193,12 +193,19 @@ def test_nothing_is_told_by_any_door(ghostcast_bin, pages):
             assert pages[1] not in service.log() and "hush title" not in service.log()
             assert api.act(room, "request_human", reason="And then?")["success"]
             assert api.act(room, "withdraw_request")["success"]
+            # What they copy is theirs.
+            ada.say("key", down=True, key="a", modifiers=2)
+            ada.say("key", down=False, key="a", modifiers=2)
+            ada.say("copy")
+            ada.hear(lambda: ada.errors)
+            assert "hush text" in ada.errors.pop()["text"]
             count = len(events.events)
             ada.say("hand_back", done=True)
             events.wait("page_navigation", accept=lambda event: event["url"] == pages[1])
             between = [event["type"] for event in events.events[:count]]
             assert "console" not in between and "dom_change" not in between, between
             assert api.record(room)["current_url"] == pages[1]
+            assert api.do(room, "clipboard_read")["data"]["text"] is None
             wait_for(lambda: SECRET in api.record(room)["title"], 3, "the title")
             assert "hush text" in api.get(f"/sessions/{room}/context", params={"text": "true"}).json()["text"]
             assert api.get(f"/sessions/{room}/screenshot").content[:4] == b"\x89PNG"

@@ -1,10 +1,14 @@
 //! A person's own hand: each thing that they do is passed on as it comes, and waited for by nobody.
 
+use std::time::Duration;
+
 use chromiumoxide_cdp::cdp::browser_protocol::input::{
     DispatchMouseEventParams, DispatchMouseEventType, ImeSetCompositionParams, InsertTextParams,
 };
 use chromiumoxide_cdp::cdp::browser_protocol::page::ReloadParams;
 use chromiumoxide_cdp::cdp::js_protocol::runtime::EvaluateParams;
+
+use tokio::time::timeout;
 
 use super::super::error::Error;
 use super::super::tabs::Tabs;
@@ -14,6 +18,10 @@ use crate::model::hand::{At, Deed};
 use crate::model::outcome::HandledBy;
 
 const OPERATION: &str = "do what a person does";
+/// What is held with a key: Control.
+const CONTROL: u8 = 2;
+/// A page may take so long to copy.
+const COPIED_WITHIN: Duration = Duration::from_millis(700);
 
 /// Does it on the current tab; answers to what the page asks alone are waited for.
 pub async fn drive(tabs: &Tabs, deed: &Deed) -> Result<(), Error> {
@@ -45,6 +53,30 @@ pub async fn drive(tabs: &Tabs, deed: &Deed) -> Result<(), Error> {
     let text = text.as_deref().filter(|_| is_prompt && *accept);
     page.answer_dialog(&opened, *accept, text, HandledBy::Person)
         .await
+}
+
+/// Copies what is selected, as its keys do; answers what the page has copied, if anything.
+pub async fn copy(tabs: &Tabs) -> Option<String> {
+    let page = tabs.current();
+    let mut copied = page.clipboard().watch();
+    let keys = [
+        ("Control", true),
+        ("c", true),
+        ("c", false),
+        ("Control", false),
+    ];
+    for (key, is_down) in keys {
+        let modifiers = if key == "Control" && !is_down {
+            0
+        } else {
+            CONTROL
+        };
+        let event = keys::single(key, modifiers, is_down, false);
+        page.session().tell(OPERATION, &event);
+    }
+    let news = timeout(COPIED_WITHIN, copied.changed()).await;
+    news.ok()?.ok()?;
+    copied.borrow_and_update().clone()
 }
 
 /// Passes it on to the current tab, but for answers to what the page asks.

@@ -6,5 +6,5 @@ pub(in crate::browser) mod keys;
 mod offered;
 pub(in crate::browser) mod pointer;
 
-pub use drive::{drive, pass_on};
+pub use drive::{copy, drive, pass_on};
 pub use offered::give_files;

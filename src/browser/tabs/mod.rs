@@ -224,6 +224,16 @@ impl Tabs {
         &self.inner.ground.offers
     }
 
+    /// What the session has copied.
+    pub fn copied(&self) -> Option<String> {
+        self.inner.ground.clipboard.text()
+    }
+
+    /// Puts back what it had copied before.
+    pub fn put_back_copied(&self, text: Option<String>) {
+        self.inner.ground.clipboard.put_back(text);
+    }
+
     /// No person drives any more: what pages open is the browser's again.
     pub fn offer_no_more(&self) {
         let pages = self.inner.state().pages.clone();

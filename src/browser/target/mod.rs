@@ -174,6 +174,16 @@ struct Shared {
 }
 
 impl Shared {
+    fn new(target: &TargetId, frames: Frames, ground: &Ground) -> Self {
+        Self {
+            target: target.inner().clone(),
+            frames: Mutex::new(frames),
+            dialogs: Dialogs::new(ground.dialogs),
+            windows: AtomicU64::new(0),
+            offering: Mutex::default(),
+        }
+    }
+
     fn frames(&self) -> MutexGuard<'_, Frames> {
         // Every change is whole when the lock is let go, whoever panicked.
         self.frames.lock().unwrap_or_else(PoisonError::into_inner)
@@ -291,13 +301,7 @@ impl Page {
             true => first::First::read(&session, &mut frames).await?,
             false => first::First::blank(),
         };
-        let shared = Arc::new(Shared {
-            target: target.inner().clone(),
-            frames: Mutex::new(frames),
-            dialogs: Dialogs::new(ground.dialogs),
-            windows: AtomicU64::new(0),
-            offering: Mutex::default(),
-        });
+        let shared = Arc::new(Shared::new(target, frames, ground));
         let (loading_sender, loading) = watch::channel(first.loading());
         let (marks, asked) = mpsc::channel(MARKS_MAX);
         let listener = listen::Listener::new(

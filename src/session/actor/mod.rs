@@ -94,6 +94,8 @@ struct Work {
     recording: Recording,
     /// The seat of the person who has the page to themselves: nobody else is told of it or sees it.
     veil: Option<Seat>,
+    /// What the session had copied before that.
+    copied_before: Option<String>,
     teardown: Teardown,
     /// Whether the stage waits for another browser, or has gone to the session that has one.
     succession: Succession,
@@ -133,6 +135,7 @@ impl Actor {
             drawing: Drawing::new(&self.kit, sketches),
             recording: Recording::new(self.shelf.clone()),
             veil: None,
+            copied_before: None,
             teardown: Teardown::NotBegun,
             succession: Succession::None,
             is_stage_broken: false,

@@ -26,6 +26,7 @@ impl Work {
         self.actor.stage.outlets.set_veil(driver.clone());
         if std::mem::replace(&mut self.veil, driver).is_none() {
             self.show_control();
+            self.copied_before = self.actor.kit.tabs.copied();
             self.recording
                 .chapter(Instant::now(), DRIVES_PRIVATELY.to_owned());
         }
@@ -37,6 +38,9 @@ impl Work {
             return;
         }
         self.veil = None;
+        // What they have copied is theirs.
+        let copied = self.copied_before.take();
+        self.actor.kit.tabs.put_back_copied(copied);
         self.actor.stage.outlets.set_veil(None);
         let page = self.actor.kit.tabs.current();
         self.note_page_count();

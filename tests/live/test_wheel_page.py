@@ -1,0 +1,120 @@
+"""What a person's page does by itself: copies from the page that they drive, and enlarges its picture."""
+
+import pytest
+
+from support.people import Person
+from support.playwright_browser import browser_context
+from support.wait import wait_for
+
+PAGE = b"""<!doctype html><title>copy</title><style>body { margin: 0 } * { position: absolute; left: 20px;
+  font: 16px sans-serif }</style>
+<input id=field value="of the page" style="top:20px;width:200px;height:40px">
+<input id=secret type=password value="tiger" style="top:80px;width:200px;height:40px">
+<button id=small style="left:1000px;top:600px;width:30px;height:16px" onclick="window.hits = (window.hits || 0) + 1">x</button>"""
+FIELD, SECRET, SMALL = (100, 40), (100, 100), (1015, 608)
+
+
+@pytest.fixture
+def page(web):
+    """A page with something to copy, and with something small."""
+    web.files["/copy.html"] = PAGE
+    return web.url("/copy.html")
+
+
+def open_page(api, room, context):
+    """A person's own page, who has the wheel."""
+    person = context.new_page()
+    person.goto(api.request("POST", f"/sessions/{room}/takeover", json={}).json()["url"])
+    person.wait_for_selector("#screen[data-picture=true]", timeout=8000)
+    person.click("#take")
+    person.wait_for_selector("body[data-yours=true]")
+    return person
+
+
+def spot(person, x, y):
+    """Where a place of the page is on the picture, however large that is."""
+    box = person.locator("#video").bounding_box()
+    scale = min(box["width"] / 1280, box["height"] / 720)
+    left = box["x"] + (box["width"] - 1280 * scale) / 2
+    top = box["y"] + (box["height"] - 720 * scale) / 2
+    return left + x * scale, top + y * scale
+
+
+def test_permissions_are_refused_at_once(api, page):
+    """Whoever drives: no prompt is open anywhere that somebody could answer, and the page may ask again."""
+    asks = """(async () => {
+      const place = await new Promise((done) => navigator.geolocation.getCurrentPosition(() => done('ok'), ({ code }) => done(code)));
+      const media = await navigator.mediaDevices.getUserMedia({ video: true }).then(() => 'ok', ({ name }) => name);
+      const state = (await navigator.permissions.query({ name: 'geolocation' })).state;
+      return [place, await Notification.requestPermission(), media, state];
+    })()"""
+    with api.session(initial_url=page) as room:
+        place, notifications, media, state = api.run(room, asks)
+        assert place == 1 and notifications != "granted" and media != "ok" and state != "granted"
+
+
+def test_copy(api, page):
+    """The selection is told to the driver alone; a password is not copied, and nothing is said to be nothing."""
+    with api.session(initial_url=page) as room:
+        ada, bob = Person(api, room), Person(api, room)
+        bob.say("copy")
+        assert bob.refused()["kind"] == "conflict"
+        ada.take()
+
+        def copy():
+            ada.say("copy")
+            ada.hear(lambda: ada.errors)
+            return ada.errors.pop()
+
+        assert copy() == {"type": "copied", "text": None}
+        for place, text in ((FIELD, "of the page"), (SECRET, None)):
+            ada.click(*place)
+            ada.say("key", down=True, key="a", modifiers=2)
+            ada.say("key", down=False, key="a", modifiers=2)
+            assert copy() == {"type": "copied", "text": text}, place
+
+
+def test_copy_by_the_button(api, page):
+    """The person's own clipboard has what is selected in the page."""
+    with api.session(initial_url=page) as room, browser_context(viewport={"width": 1100, "height": 800}) as context:
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        person = open_page(api, room, context)
+        person.click("#copy")
+        wait_for(lambda: person.text_content("#error"), 4, "it says that nothing is selected")
+        assert person.text_content("#error") == "Nothing is selected on the page."
+        person.mouse.click(*spot(person, *FIELD))
+        person.keyboard.press("Control+a")
+        person.click("#copy")
+        read = "navigator.clipboard.readText()"
+        wait_for(lambda: person.evaluate(read) == "of the page", 4, "it is copied")
+        assert person.text_content("#error") == ""
+
+
+def test_two_fingers_enlarge_the_picture(api, page):
+    """What was between them stays there, a tap hits what it is on, and giving back shows all again."""
+    phone = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
+    with api.session(initial_url=page) as room, browser_context(**phone) as context:
+        person = open_page(api, room, context)
+        fingers = context.new_cdp_session(person)
+
+        def touch(kind, *points):
+            points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+            fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        x, y = spot(person, *SMALL)
+        before = person.locator("#video").bounding_box()
+        touch("touchStart", (x - 10, y))
+        touch("touchStart", (x - 10, y), (x + 10, y))
+        for apart in range(12, 42, 4):
+            touch("touchMove", (x - apart, y), (x + apart, y))
+        touch("touchEnd", (x - 38, y))
+        touch("touchEnd")
+        box = person.locator("#video").bounding_box()
+        assert 3 < box["width"] / before["width"] < 4.5, (before, box)
+        near = spot(person, *SMALL)
+        assert abs(near[0] - x) < 12 and abs(near[1] - y) < 12, (near, (x, y))
+        person.touchscreen.tap(*near)
+        person.click("#done")
+        person.wait_for_selector("body[data-yours=false]")
+        assert api.run(room, "window.hits") == 1
+        assert person.locator("#video").bounding_box() == before
