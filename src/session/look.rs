@@ -199,13 +199,11 @@ impl ContextOptions {
 }
 
 impl SessionHandle {
-    /// The page as an agent needs it. While the next document is awaited, the browser answers no
-    /// question about this one; what is known is told then.
-    pub async fn context(&self, options: ContextOptions) -> Result<PageContext, Error> {
-        self.openly(Box::pin(self.whole_context(options))).await
-    }
-
-    async fn whole_context(&self, options: ContextOptions) -> Result<PageContext, Error> {
+    /// The page as an agent needs it.
+    pub(super) async fn whole_context(
+        &self,
+        options: ContextOptions,
+    ) -> Result<PageContext, Error> {
         self.must_have_browser()?;
         let page = self.tabs.present().await;
         match self.context_of(&page, options.clone()).await {
@@ -354,17 +352,7 @@ impl SessionHandle {
     }
 
     /// A screenshot in a picture file format.
-    pub async fn screenshot(
-        &self,
-        format: Format,
-        quality: Option<u8>,
-        area: Area,
-    ) -> Result<Vec<u8>, Error> {
-        self.openly(Box::pin(self.photographed(format, quality, area)))
-            .await
-    }
-
-    async fn photographed(
+    pub(super) async fn photographed(
         &self,
         format: Format,
         quality: Option<u8>,
@@ -411,17 +399,8 @@ impl SessionHandle {
         Ok(screenshot::screenshot(&page, format, quality, clip).await?)
     }
 
-    /// A screenshot on which every element that is in the picture has its box and its index; with
-    /// the list of them.
-    pub async fn marked_screenshot(
-        &self,
-        output: marks::Output,
-        full_page: bool,
-    ) -> Result<(Vec<u8>, ElementList), Error> {
-        self.openly(Box::pin(self.marked(output, full_page))).await
-    }
-
-    async fn marked(
+    /// A screenshot with boxes, and their list.
+    pub(super) async fn marked(
         &self,
         output: marks::Output,
         full_page: bool,

@@ -4,8 +4,12 @@
 //! veil: the picture is the driver's alone, and the record stands still. Whoever reads is refused here.
 
 use super::handle::SessionHandle;
+use super::look::{Area, ContextOptions, PageContext};
 use super::wheel::{Seated, Wheel};
+use crate::browser::capture::screenshot::Format;
+use crate::browser::sight::ElementList;
 use crate::error::Error;
+use crate::media::marks;
 use crate::model::DialogInfo;
 
 /// What is said of a page that a person has to themselves.
@@ -14,6 +18,33 @@ pub(super) const DRIVES_PRIVATELY: &str = "A person is driving privately";
 const WAIT: &str = "Wait for the control event that says that it is given back.";
 
 impl SessionHandle {
+    /// The page as an agent needs it. While the next document is awaited, the browser answers no
+    /// question about this one; what is known is told then.
+    pub async fn context(&self, options: ContextOptions) -> Result<PageContext, Error> {
+        self.openly(Box::pin(self.whole_context(options))).await
+    }
+
+    /// A screenshot in a picture file format.
+    pub async fn screenshot(
+        &self,
+        format: Format,
+        quality: Option<u8>,
+        area: Area,
+    ) -> Result<Vec<u8>, Error> {
+        self.openly(Box::pin(self.photographed(format, quality, area)))
+            .await
+    }
+
+    /// A screenshot on which every element that is in the picture has its box and its index; with
+    /// the list of them.
+    pub async fn marked_screenshot(
+        &self,
+        output: marks::Output,
+        full_page: bool,
+    ) -> Result<(Vec<u8>, ElementList), Error> {
+        self.openly(Box::pin(self.marked(output, full_page))).await
+    }
+
     /// Reads the page, unless a person has it to themselves, or takes it so meanwhile.
     pub(super) async fn openly<T>(
         &self,

@@ -8,9 +8,9 @@ use chromiumoxide_cdp::cdp::browser_protocol::network::{
     ResourceType,
 };
 use chromiumoxide_cdp::cdp::browser_protocol::page::{
-    EventFileChooserOpened, EventFrameAttached, EventFrameDetached, EventFrameNavigated,
-    EventFrameStartedLoading, EventFrameStoppedLoading, EventJavascriptDialogOpening,
-    EventNavigatedWithinDocument, FrameDetachedReason, FrameId,
+    EventFrameAttached, EventFrameDetached, EventFrameNavigated, EventFrameStartedLoading,
+    EventFrameStoppedLoading, EventJavascriptDialogOpening, EventNavigatedWithinDocument,
+    FrameDetachedReason, FrameId,
 };
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
     EventAttachedToTarget, EventDetachedFromTarget, GetTargetInfoParams,
@@ -34,7 +34,7 @@ use super::frames::World;
 use super::loading::{Loading, Signal, Tracker};
 use super::offers::Offers;
 use super::world::{BINDING, WORLD};
-use super::{Ground, Page, PageEvent, Shared, TabEvent, join};
+use super::{Ground, PageEvent, Shared, TabEvent, join};
 use crate::error::Chain;
 use crate::model::event::DomChange;
 use crate::model::outcome::HandledBy;
@@ -169,7 +169,9 @@ impl Listener {
                 None
             }
             ("list", _) => {
-                self.offer_list(session, event);
+                let frames = self.shared.frames().all(&self.main_frame);
+                self.offers
+                    .hear_list((self.tab, &self.shared), frames, session, event);
                 None
             }
             ("copied", Some(text)) => {
@@ -222,8 +224,10 @@ impl Listener {
     fn take(&mut self, event: &Event, stream: &Stream) {
         match event.method.as_str() {
             "Page.fileChooserOpened" => {
-                if let Some(event) = event.parse() {
-                    self.offer_files(event);
+                let asks = event.parse();
+                let asks = asks.and_then(|it| self.offers.hear_files((self.tab, &self.shared), it));
+                if let Some(asking) = asks {
+                    self.tasks.spawn(asking);
                 }
             }
             "Page.windowOpen" => {
@@ -350,38 +354,6 @@ impl Listener {
             }
             Err(mpsc::error::TrySendError::Closed(_)) => false,
         }
-    }
-
-    /// Offers the list of a select element to the person who drives.
-    fn offer_list(&self, session: Option<&str>, event: &EventBindingCalled) {
-        let Ok(list) = serde_json::from_str(&event.payload) else {
-            return;
-        };
-        let frames = self.shared.frames().all(&self.main_frame);
-        let mut frames = frames.into_iter();
-        let frame = frames.find(|frame| frame.is_in(session, &event.execution_context_id));
-        if let Some(frame) = frame.filter(|_| Page::is_offering(&self.shared)) {
-            self.offers.list(self.tab, frame.document(), list);
-        }
-    }
-
-    /// Asks the person who drives for files, once the page has said what for.
-    fn offer_files(&self, event: EventFileChooserOpened) {
-        let frame = self.shared.frames().frame(event.frame_id.inner());
-        let (Some(frame), Some(node)) = (frame, event.backend_node_id) else {
-            return;
-        };
-        if !Page::is_offering(&self.shared) {
-            return;
-        }
-        let (tab, offers) = (self.tab, Arc::clone(&self.offers));
-        self.tasks.spawn(async move {
-            let node = [*node.inner()];
-            let field = frame.call_on_nodes("fileFieldOf", &node, serde_json::json!([]));
-            if let Ok(field) = field.await {
-                offers.files(tab, frame.document(), field);
-            }
-        });
     }
 
     /// Whether an event is the page's own, and not that of a frame in another process.

@@ -13,11 +13,12 @@ mod listen;
 pub mod loading;
 pub mod offers;
 pub mod script;
+mod shared;
 mod world;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chromiumoxide_cdp::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
@@ -37,7 +38,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use self::clipboard::Clipboard;
-use self::dialogs::Dialogs;
 pub use self::dialogs::Opened;
 pub use self::downloads::Downloads;
 pub(super) use self::frames::Frame;
@@ -45,7 +45,8 @@ use self::frames::Frames;
 pub(super) use self::ground::Ground;
 pub use self::ground::TabEvent;
 use self::loading::{Failure, Loading};
-use self::offers::{Offering, Offers};
+use self::offers::Offers;
+use self::shared::Shared;
 use super::cdp::{Session, Stream};
 use super::error::Error;
 use super::text::shown;
@@ -159,35 +160,6 @@ struct Said {
     at: Instant,
     document: u64,
     state: PageState,
-}
-
-/// What the listener keeps and everybody reads.
-#[derive(Debug)]
-struct Shared {
-    target: String,
-    frames: Mutex<Frames>,
-    dialogs: Dialogs,
-    /// Windows that the page has asked for.
-    windows: AtomicU64,
-    /// What tells a person its lists, and asks them for files.
-    offering: Mutex<Offering>,
-}
-
-impl Shared {
-    fn new(target: &TargetId, frames: Frames, ground: &Ground) -> Self {
-        Self {
-            target: target.inner().clone(),
-            frames: Mutex::new(frames),
-            dialogs: Dialogs::new(ground.dialogs),
-            windows: AtomicU64::new(0),
-            offering: Mutex::default(),
-        }
-    }
-
-    fn frames(&self) -> MutexGuard<'_, Frames> {
-        // Every change is whole when the lock is let go, whoever panicked.
-        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// A page that is ready, and not listened to yet.

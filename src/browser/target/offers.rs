@@ -4,11 +4,14 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chromiumoxide_cdp::cdp::browser_protocol::dom::SetFileInputFilesParams;
-use chromiumoxide_cdp::cdp::browser_protocol::page::SetInterceptFileChooserDialogParams;
+use chromiumoxide_cdp::cdp::browser_protocol::page::{
+    EventFileChooserOpened, SetInterceptFileChooserDialogParams,
+};
+use chromiumoxide_cdp::cdp::js_protocol::runtime::EventBindingCalled;
 use futures::future::{join, join_all};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,6 +19,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::super::error::Error;
+use super::shared::Shared;
 use super::{Frame, Page};
 use crate::model::offer::{Choosable, Offer, Offered};
 
@@ -65,7 +69,7 @@ pub(super) struct Offering {
 
 /// What our script says of a list.
 #[derive(Debug, Deserialize)]
-pub(super) struct List {
+struct List {
     number: u64,
     text: String,
     options: Vec<Choosable>,
@@ -74,7 +78,7 @@ pub(super) struct List {
 /// What `fileFieldOf` answers.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
-pub(super) enum Field {
+enum Field {
     Gone,
     Field {
         node: u64,
@@ -123,7 +127,7 @@ impl Offers {
             .send_if_modified(|last| last.take_if(is_its).is_some());
     }
 
-    pub(super) fn list(&self, tab: u32, document: u64, mut list: List) {
+    fn list(&self, tab: u32, document: u64, mut list: List) {
         list.options.truncate(OPTIONS_MAX);
         let offered = Offered::List {
             label: list.text,
@@ -132,7 +136,7 @@ impl Offers {
         self.open(tab, document, list.number, offered);
     }
 
-    pub(super) fn files(&self, tab: u32, document: u64, field: Field) {
+    fn files(&self, tab: u32, document: u64, field: Field) {
         let Field::Field {
             node,
             multiple,
@@ -142,6 +146,43 @@ impl Offers {
             return;
         };
         self.open(tab, document, node, Offered::Files { multiple, accept });
+    }
+
+    /// Offers the list of a select element to the person who drives.
+    pub(super) fn hear_list(
+        &self,
+        (tab, shared): (u32, &Shared),
+        frames: Vec<Frame>,
+        session: Option<&str>,
+        event: &EventBindingCalled,
+    ) {
+        let Ok(list) = serde_json::from_str(&event.payload) else {
+            return;
+        };
+        let mut frames = frames.into_iter();
+        let frame = frames.find(|frame| frame.is_in(session, &event.execution_context_id));
+        if let Some(frame) = frame.filter(|_| is_offering(shared)) {
+            self.list(tab, frame.document(), list);
+        }
+    }
+
+    /// Asks the person who drives for files, once the page has said what for.
+    pub(super) fn hear_files(
+        self: &Arc<Self>,
+        (tab, shared): (u32, &Shared),
+        event: EventFileChooserOpened,
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let frame = shared.frames().frame(event.frame_id.inner());
+        let (frame, node) = (frame?, event.backend_node_id?);
+        let offers = Arc::clone(self);
+        let asking = async move {
+            let node = [*node.inner()];
+            let field = frame.call_on_nodes("fileFieldOf", &node, json!([]));
+            if let Ok(field) = field.await {
+                offers.files(tab, frame.document(), field);
+            }
+        };
+        is_offering(shared).then_some(asking)
     }
 
     fn open(&self, tab: u32, document: u64, name: u64, offered: Offered) {
@@ -226,6 +267,13 @@ impl Opened {
     }
 }
 
+/// Whether what is opened is offered to a person.
+fn is_offering(shared: &Shared) -> bool {
+    let offering = shared.offering.lock();
+    let offering = offering.unwrap_or_else(PoisonError::into_inner);
+    offering.since.is_some()
+}
+
 impl Page {
     /// Sees to it that what the page opens for a person's press is offered; waits a moment for documents that
     /// are new to that.
@@ -262,15 +310,6 @@ impl Page {
         });
         // A page that hangs is driven all the same, and offers nothing.
         let _ = timeout(READY_WITHIN, join(join_all(told), join_all(heard))).await;
-    }
-
-    /// Whether what is opened is offered to a person.
-    pub(super) fn is_offering(shared: &super::Shared) -> bool {
-        let offering = shared
-            .offering
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        offering.since.is_some()
     }
 
     /// Lists and choosers are the browser's again.

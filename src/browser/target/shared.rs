@@ -1,0 +1,40 @@
+//! [`Shared`]: what is known of one page, by whoever asks.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chromiumoxide_cdp::cdp::browser_protocol::target::TargetId;
+
+use super::Ground;
+use super::dialogs::Dialogs;
+use super::frames::Frames;
+use super::offers::Offering;
+
+/// What the listener keeps and everybody reads.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) target: String,
+    frames: Mutex<Frames>,
+    pub(super) dialogs: Dialogs,
+    /// Windows that the page has asked for.
+    pub(super) windows: AtomicU64,
+    /// What tells a person its lists, and asks them for files.
+    pub(super) offering: Mutex<Offering>,
+}
+
+impl Shared {
+    pub(super) fn new(target: &TargetId, frames: Frames, ground: &Ground) -> Self {
+        Self {
+            target: target.inner().clone(),
+            frames: Mutex::new(frames),
+            dialogs: Dialogs::new(ground.dialogs),
+            windows: AtomicU64::new(0),
+            offering: Mutex::default(),
+        }
+    }
+
+    pub(super) fn frames(&self) -> MutexGuard<'_, Frames> {
+        // Every change is whole when the lock is let go, whoever panicked.
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
