@@ -6,7 +6,7 @@ from support.people import Person
 from support.playwright_browser import browser_context
 from support.wait import wait_for
 
-PAGE = b"""<!doctype html><title>copy</title><style>body { margin: 0 } * { position: absolute; left: 20px;
+PAGE = b"""<!doctype html><title>copy</title><style>body { margin: 0 } body > * { position: absolute; left: 20px;
   font: 16px sans-serif }</style>
 <input id=field value="of the page" style="top:20px;width:200px;height:40px">
 <input id=secret type=password value="tiger" style="top:80px;width:200px;height:40px">
@@ -107,7 +107,6 @@ def test_two_fingers_enlarge_the_picture(api, page):
         touch("touchStart", (x - 10, y), (x + 10, y))
         for apart in range(12, 42, 4):
             touch("touchMove", (x - apart, y), (x + apart, y))
-        touch("touchEnd", (x - 38, y))
         touch("touchEnd")
         box = person.locator("#video").bounding_box()
         assert 3 < box["width"] / before["width"] < 4.5, (before, box)
@@ -116,5 +115,5 @@ def test_two_fingers_enlarge_the_picture(api, page):
         person.touchscreen.tap(*near)
         person.click("#done")
         person.wait_for_selector("body[data-yours=false]")
-        assert api.run(room, "window.hits") == 1
-        assert person.locator("#video").bounding_box() == before
+        wait_for(lambda: api.run(room, "window.hits") == 1, 3, "the tap")
+        assert person.locator("#video").bounding_box()["width"] == before["width"]
