@@ -168,7 +168,7 @@ impl App {
         ));
         keep_house(&doors, &manager, &tracker, &cancel);
         tracker.spawn(begin(manager.clone(), config.state.restore, cancel.clone()));
-        jobs.begin().await;
+        jobs.begin();
         Ok(Self {
             manager,
             jobs,

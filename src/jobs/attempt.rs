@@ -7,19 +7,32 @@ use tokio_util::sync::CancellationToken;
 
 use super::Jobs;
 use super::lease::{Lease, unavailable};
+use super::news::UserEvent;
 use super::notes;
+use super::site::Site;
 use super::workflow::Work;
 use crate::config::Platform;
-use crate::model::ids::action_id;
+use crate::model::ids::{JOB, action_id};
 use crate::model::job::Next;
 use crate::model::{
-    Connection, Job, JobError, JobErrorKind, JobKind, JobState, Queue, Seen, SessionName, UnixTime,
-    VerifyOutcome,
+    BrowserPlace, Connection, Job, JobError, JobErrorKind, JobKind, JobState, Queue, Seen,
+    SessionName, UnixTime, VerifyOutcome,
 };
 use crate::store::{Run, Stop};
 
+/// A registry that cannot be written is asked again after this time.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// How an attempt ended, and which browser served it.
+struct Ended {
+    how: Result<Result<Value, JobError>, Cut>,
+    served_by: Option<BrowserPlace>,
+}
+
 /// What cut an attempt short.
 enum Cut {
+    /// A defect of the service.
+    Broken,
     /// The service ends: the job waits again.
     End,
     /// Somebody called it off.
@@ -32,7 +45,14 @@ impl Jobs {
         let job_id = run.job.job_id.clone();
         let cancel = CancellationToken::new();
         let called_off = (run.job.queue, cancel.clone());
-        self.running().insert(job_id.clone(), called_off);
+        self.running()
+            .insert((job_id.clone(), run.number), called_off);
+        // Called off between its claim and now.
+        if let Ok(Some(now)) = self.0.registry.job(&job_id).await
+            && now.state != JobState::Running
+        {
+            cancel.cancel();
+        }
         self.0.news.job(&run.job);
         let started = Instant::now();
         let (jobs, running) = (self.clone(), run.clone());
@@ -41,29 +61,24 @@ impl Jobs {
             .0
             .tracker
             .spawn(async move { jobs.bounded(&running, &cancel).await });
-        let ended = (&mut task).await.unwrap_or_else(|_| {
-            Ok(Err(JobError {
-                kind: JobErrorKind::Unavailable,
-                message: "A defect of the service ended the attempt; its log says more.".to_owned(),
-            }))
+        let ended = (&mut task).await.unwrap_or(Ended {
+            how: Err(Cut::Broken),
+            served_by: None,
         });
-        self.running().remove(&job_id);
-        let stopped = self.stop(&run, ended, started.elapsed()).await;
-        if let Some(job) = stopped {
-            self.0.news.job(&job);
-        }
+        self.running().remove(&(job_id, run.number));
+        self.stop(&run, ended, started.elapsed()).await;
         // Another one of the same user may have waited for it.
         self.wake(Queue::Automation);
         self.wake(Queue::Maintenance);
     }
 
     /// The attempt within its bounds.
-    async fn bounded(
-        &self,
-        run: &Run,
-        cancel: &CancellationToken,
-    ) -> Result<Result<Value, JobError>, Cut> {
-        let bound = Duration::from_secs(u64::from(self.config().jobs.timeout_s));
+    async fn bounded(&self, run: &Run, cancel: &CancellationToken) -> Ended {
+        let bound = match run.job.kind {
+            // Each of its visits has a bound of its own.
+            JobKind::KeepAlive => Duration::MAX,
+            _ => Duration::from_secs(u64::from(self.config().jobs.timeout_s)),
+        };
         let mut lease = None;
         let done = tokio::select! {
             biased;
@@ -76,14 +91,18 @@ impl Jobs {
                 })))
             }
         };
+        let record = lease.as_ref().map(|lease| lease.handle.record());
         if let Some(lease) = lease {
             // At the end all sessions are put away at once.
             match done {
-                Err(Cut::End) => lease.leave(),
+                Err(Cut::End) if !lease.is_own() => lease.leave(),
                 _ => lease.put_away().await,
             }
         }
-        done
+        Ended {
+            how: done,
+            served_by: record.map(|record| record.browser),
+        }
     }
 
     /// What the job is about. The session that it works in is left to the caller.
@@ -98,7 +117,8 @@ impl Jobs {
                     Some(id) => Some(self.active(id).await?),
                     None => None,
                 };
-                self.workflow(run, &name, &run.job.args, connection, lease)
+                let intent = run.intent.as_deref();
+                self.workflow(run, &name, (&run.job.args, intent), connection, lease)
                     .await
             }
         }
@@ -122,8 +142,10 @@ impl Jobs {
     }
 
     async fn post_note(&self, run: &Run, lease: &mut Option<Lease>) -> Result<Value, JobError> {
-        let note_id = text(&run.job.args, "note_id")?;
-        let note = self.note_begins(&note_id).await?;
+        let (note, intent) = match self.note_begins(&run.job).await? {
+            Ok(note) => note,
+            Err(posted) => return Ok(posted),
+        };
         let platform = self.platform(&note.platform);
         let platform = platform.map_err(|error| unavailable(&error))?;
         let found = self.lookup(&note.user_id, &platform, &note.platform).await;
@@ -136,7 +158,9 @@ impl Jobs {
             _ => error,
         })?;
         let args = Self::note_args(&note);
-        self.workflow(run, notes::WORKFLOW, &args, Some(connection), lease)
+        let intent = run.intent.clone().or(intent);
+        let given = (&args, intent.as_deref());
+        self.workflow(run, notes::WORKFLOW, given, Some(connection), lease)
             .await
     }
 
@@ -164,13 +188,14 @@ impl Jobs {
         &self,
         run: &Run,
         name: &str,
-        args: &Map<String, Value>,
+        (args, intent): (&Map<String, Value>, Option<&str>),
         connection: Option<Connection>,
         place: &mut Option<Lease>,
     ) -> Result<Value, JobError> {
+        let at = self.site(run).await?;
         let (lease, platform) = match &connection {
             Some(connection) => {
-                let leased = self.lease_of(connection).await;
+                let leased = self.lease_of(connection, Some(&at)).await;
                 if let Err(error) = &leased
                     && error.kind == JobErrorKind::SessionExpired
                 {
@@ -178,7 +203,7 @@ impl Jobs {
                 }
                 leased?
             }
-            None => self.lease_for_once(run).await?,
+            None => self.lease_for_once(run, &at).await?,
         };
         // Whatever ends the attempt finds it.
         let handle = lease.handle.clone();
@@ -202,6 +227,7 @@ impl Jobs {
             platform: &platform,
             workflow,
             args,
+            intent,
         };
         let done = self.work(&work).await;
         let Some(connection) = connection else {
@@ -223,37 +249,45 @@ impl Jobs {
     }
 
     /// A session for one job, without a profile.
-    async fn lease_for_once(&self, run: &Run) -> Result<(Lease, Platform), JobError> {
+    async fn lease_for_once(&self, run: &Run, at: &Site) -> Result<(Lease, Platform), JobError> {
         let platform = text(&run.job.args, "platform")?;
         let platform = self.platform(&platform);
         let platform = platform.map_err(|error| unavailable(&error))?;
-        let name = SessionName::parse(&format!("job-{}-{}", run.job.job_id, action_id()));
+        let name = SessionName::parse(&format!("{JOB}{}-{}", run.job.job_id, action_id()));
         let name = name.map_err(|error| unavailable(&error))?;
-        let lease = self.lease(&name, &platform, true).await?;
+        let lease = self.lease(&name, &platform, true, Some(at)).await?;
         Ok((lease, platform))
     }
 
     /// Writes down what becomes of the job.
-    async fn stop(
-        &self,
-        run: &Run,
-        ended: Result<Result<Value, JobError>, Cut>,
-        took: Duration,
-    ) -> Option<Job> {
+    async fn stop(&self, run: &Run, ended: Ended, took: Duration) {
         let (now, job) = (UnixTime::now(), &run.job);
+        let Ended { how, served_by } = ended;
+        let how = match how {
+            Err(Cut::Broken) => Ok(Err(JobError {
+                kind: JobErrorKind::Unavailable,
+                message: "A defect of the service ended the attempt; its log says more.".to_owned(),
+            })),
+            how => how,
+        };
+        if let Ok(done) = &how {
+            let failed = done.as_ref().err().map(|error| error.kind);
+            self.note_streak(job, served_by, failed).await;
+        }
         let stop = |state, run_at, counts, result, error| Stop {
             state,
             run_at,
             counts,
             result,
             error,
+            served_by,
             now,
         };
-        let stop = match ended {
+        let stop = match how {
             // The registry knows it already.
-            Err(Cut::CalledOff) => {
+            Err(Cut::CalledOff | Cut::Broken) => {
                 self.count(job, "cancelled", took);
-                return None;
+                return;
             }
             Err(Cut::End) => stop(JobState::Queued, Some(now), false, None, None),
             Ok(Ok(result)) => {
@@ -262,7 +296,8 @@ impl Jobs {
             }
             Ok(Err(error)) => {
                 let pauses = self.config().jobs.pauses();
-                let next = error.kind.next(job.attempts, job.attempts_max, &pauses);
+                let attempts_max = self.attempts_max(job);
+                let next = error.kind.next(job.attempts, attempts_max, &pauses);
                 let (state, after, counts, outcome) = match next {
                     Next::Again(after) => (JobState::Queued, Some(after), true, "retried"),
                     Next::Later(after) => (JobState::Queued, Some(after), false, "postponed"),
@@ -282,10 +317,34 @@ impl Jobs {
                 stop(state, run_at, counts, None, Some(error))
             }
         };
-        // What cannot be written down is found running at the next start, and runs again.
-        let stopped = self.0.registry.stop_job(&job.job_id, stop).await.ok()??;
-        let _ = self.note_ends(&stopped).await;
-        Some(stopped)
+        // What cannot be written down is tried again: nothing else would ever end it, or begin for its user.
+        let stopped = loop {
+            match self.0.registry.stop_job(run, stop.clone()).await {
+                Ok(stopped) => break stopped,
+                Err(_) => {
+                    let pause = tokio::time::sleep(AGAIN);
+                    if self.0.end.run_until_cancelled(pause).await.is_none() {
+                        return;
+                    }
+                }
+            }
+        };
+        // One that was called off meanwhile has been told of.
+        let Some((job, note)) = stopped else { return };
+        if let Some(note) = &note {
+            self.tell_of_note(job.state, note);
+        }
+        if let (JobState::PendingAuth, Some(user), Some(platform)) =
+            (job.state, &job.user_id, &job.platform)
+        {
+            let reason = job.error.as_ref().map(|error| error.message.clone());
+            let event = UserEvent::ConnectionRequired {
+                platform: platform.clone(),
+                reason: reason.unwrap_or_default(),
+            };
+            self.0.news.user(user, event);
+        }
+        self.0.news.job(&job);
     }
 
     /// Tells of an attempt (REQUIREMENTS C85, C86): on a clock that nobody sets.
@@ -295,7 +354,7 @@ impl Jobs {
             .increment(1);
         metrics::histogram!("ghostcast_job_duration_seconds", "kind" => kind)
             .record(took.as_secs_f64());
-        if let Some(note_id) = notes::note_of(job) {
+        if let Some(note_id) = job.note_id() {
             tracing::info!(
                 target: "lossy.automation.note_posted",
                 count = 1,

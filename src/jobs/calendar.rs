@@ -15,6 +15,8 @@ use crate::store::{KeptConnection, Lookup};
 const DAY_S: f64 = 86_400.0;
 /// The calendar is looked at this often, and at its times.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
+/// Bound on one visit.
+const PING_MAX: Duration = Duration::from_secs(60);
 /// Where the registry has the day on which logins were looked after last.
 const LAST_DAY: &str = "keep_alive_day";
 
@@ -22,6 +24,8 @@ const LAST_DAY: &str = "keep_alive_day";
 /// Days that were slept through are not caught up with.
 pub(super) fn due(now: UnixTime, second_of_day: u32, last: Option<i64>) -> Option<i64> {
     let day = ((now.0 - f64::from(second_of_day)) / DAY_S).floor() as i64;
+    // A day that is far ahead was noted by a clock that was wrong.
+    let last = last.filter(|last| *last <= day + 1);
     last.is_none_or(|last| day > last).then_some(day)
 }
 
@@ -88,8 +92,18 @@ impl Jobs {
         let all = self.0.registry.connections(active).await;
         let all = all.map_err(|error| super::lease::unavailable(&error))?;
         let (mut visited, mut lost, mut failed) = (0, 0, 0);
-        for kept in all.iter().filter(|kept| kept.seen_at() <= before) {
-            match self.ping(kept).await {
+        let mut due: Vec<_> = all.iter().filter(|kept| kept.seen_at() <= before).collect();
+        // Those that have waited longest go first, should the service end meanwhile.
+        due.sort_by(|one, other| one.seen_at().0.total_cmp(&other.seen_at().0));
+        for kept in due {
+            let pinged = tokio::time::timeout(PING_MAX, self.ping(kept)).await;
+            let pinged = pinged.unwrap_or_else(|_| {
+                Err(JobError {
+                    kind: JobErrorKind::Timeout,
+                    message: "The platform did not answer in time.".to_owned(),
+                })
+            });
+            match pinged {
                 Ok(()) => visited += 1,
                 Err(error) if error.kind == JobErrorKind::SessionExpired => lost += 1,
                 Err(_) => failed += 1,
@@ -104,7 +118,7 @@ impl Jobs {
             kept.connection.connection_id.as_str(),
             kept.connection.platform.as_str(),
         );
-        let pinged = match self.lease_of(&kept.connection).await {
+        let pinged = match self.lease_of(&kept.connection, None).await {
             Ok((lease, platform)) => {
                 let went = login::go(&lease.handle, &platform.url, &platform).await;
                 lease.put_away().await;

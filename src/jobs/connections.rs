@@ -8,12 +8,13 @@ use super::Jobs;
 use super::lease::Lease;
 use super::login;
 use super::news::UserEvent;
+use super::site::Site;
 use crate::config::Platform;
 use crate::error::Error;
-use crate::model::ids::action_id;
+use crate::model::ids::{CONNECTION, action_id};
 use crate::model::{
-    Connection, ConnectionStatus, JobError, JobErrorKind, NoteStatus, Queue, Seen, SessionName,
-    UnixTime, VerifyOutcome,
+    Connection, ConnectionStatus, Job, JobError, JobErrorKind, Queue, Seen, SessionName, UnixTime,
+    VerifyOutcome,
 };
 use crate::session::SessionHandle;
 use crate::store::{KeptConnection, Lookup};
@@ -45,7 +46,7 @@ pub struct Verified {
 
 /// The session whose profile holds a login.
 pub(super) fn session_name(connection_id: &str) -> Result<SessionName, Error> {
-    SessionName::parse(&format!("connection-{connection_id}"))
+    SessionName::parse(&format!("{CONNECTION}{connection_id}"))
 }
 
 /// A user as their programs call them.
@@ -71,7 +72,9 @@ impl Jobs {
         check_user(user_id)?;
         let platform = self.platform(platform_name)?;
         let alike = self.connections_of(user_id, platform_name).await?;
-        if alike.len() >= ALIKE_MAX {
+        let alike = alike.iter();
+        let alike = alike.filter(|one| one.status != ConnectionStatus::Expired);
+        if alike.count() >= ALIKE_MAX {
             return Err(Error::exhausted(format!(
                 "the user has {ALIKE_MAX} connections to {} already",
                 platform.label
@@ -103,11 +106,7 @@ impl Jobs {
             Ok(handle) => Ok(Started { connection, handle }),
             Err(error) => {
                 // Nobody knows of it yet.
-                let _ = self
-                    .0
-                    .registry
-                    .remove_connection(&connection.connection_id)
-                    .await;
+                let _ = self.disconnect(&connection.connection_id).await;
                 Err(error)
             }
         }
@@ -119,6 +118,7 @@ impl Jobs {
         name: &SessionName,
         platform: &Platform,
     ) -> Result<SessionHandle, Error> {
+        let _held = self.0.leases.take_soon(name.as_str()).await?;
         let mut spec = self.spec(name, platform, false)?;
         spec.initial_url = Some(platform.login_url().to_owned());
         let opened = self.0.manager.open(spec).await?;
@@ -220,7 +220,11 @@ impl Jobs {
             Ok(platform) => platform.label,
             Err(_) => kept.connection.platform,
         };
-        let outcome = VerifyOutcome::of(seen);
+        let mut outcome = VerifyOutcome::of(seen);
+        // Who was never seen logged in is not logged in, where a platform says nothing else.
+        if seen == Seen::Neither && status == ConnectionStatus::AwaitingAuth {
+            outcome = VerifyOutcome::NotLoggedIn;
+        }
         let message = match outcome {
             VerifyOutcome::LoggedIn => format!("{label} is connected."),
             VerifyOutcome::NotLoggedIn => format!(
@@ -245,13 +249,16 @@ impl Jobs {
 
     /// Whether a connection's login is there, and why that is not known.
     async fn see(&self, kept: &KeptConnection) -> (Seen, Option<String>) {
-        match self.lease_of(&kept.connection).await {
+        match self.lease_of(&kept.connection, None).await {
             Ok((lease, platform)) => {
                 let seen = login::visit(&lease.handle, &platform).await;
                 // Who has still to log in goes on in the session that is there.
+                let is_there = kept.connection.status == ConnectionStatus::Active;
                 match seen {
+                    Ok(Seen::LoggedIn) => lease.put_away().await,
                     Ok(Seen::LoginPage) => lease.leave(),
-                    _ => lease.put_away().await,
+                    _ if is_there => lease.put_away().await,
+                    _ => lease.leave(),
                 }
                 match seen {
                     Ok(seen) => (seen, None),
@@ -267,6 +274,7 @@ impl Jobs {
     pub(super) async fn lease_of(
         &self,
         connection: &Connection,
+        at: Option<&Site>,
     ) -> Result<(Lease, Platform), JobError> {
         let platform = self.platform(&connection.platform);
         let platform = platform.map_err(|error| super::lease::unavailable(&error))?;
@@ -281,7 +289,18 @@ impl Jobs {
                 ),
             });
         }
-        let lease = self.lease(&name, &platform, false).await?;
+        let lease = self.lease(&name, &platform, false, at).await?;
+        // It may have been deleted while this waited for it.
+        let there = self.0.registry.connection(&connection.connection_id).await;
+        if matches!(there, Ok(None)) {
+            let _ = self.0.manager.close(name.as_str()).await;
+            let _ = self.0.manager.delete_profile(&name).await;
+            lease.leave();
+            return Err(JobError {
+                kind: JobErrorKind::SessionNotFound,
+                message: "The connection is not there any more.".to_owned(),
+            });
+        }
         Ok((lease, platform))
     }
 
@@ -294,23 +313,21 @@ impl Jobs {
         is_verification: bool,
     ) -> Result<ConnectionStatus, Error> {
         let now = UnixTime::now();
-        let changed = self
-            .0
-            .registry
-            .change_connection(connection_id, move |kept| {
-                kept.connection.status = kept.connection.status.after(seen);
-                if is_verification && seen == Seen::LoggedIn {
-                    kept.verified_at = Some(now);
-                    kept.last_used_at = now;
-                }
-            });
-        let Some((before, after)) = changed.await? else {
+        let is_there = seen == Seen::LoggedIn;
+        let change = move |kept: &mut KeptConnection| {
+            kept.connection.status = kept.connection.status.after(seen);
+            if is_verification && is_there {
+                kept.verified_at = Some(now);
+                kept.last_used_at = now;
+            }
+        };
+        let registry = &self.0.registry;
+        let learned = registry.learn_connection(connection_id, is_there, now, change);
+        let Some((before, after, released)) = learned.await? else {
             return Err(no_connection(connection_id));
         };
+        self.go_on(&released);
         let (was, is) = (before.connection.status, after.connection.status);
-        if seen == Seen::LoggedIn {
-            self.go_on(&after.connection, now).await?;
-        }
         if was != is {
             tracing::info!(
                 connection_id,
@@ -349,34 +366,22 @@ impl Jobs {
         self.0.news.user(&connection.user_id, event);
     }
 
-    /// Lets go on what has waited for a login.
-    async fn go_on(&self, connection: &Connection, now: UnixTime) -> Result<(), Error> {
-        let registry = &self.0.registry;
-        let released = registry
-            .release_jobs(&connection.user_id, &connection.platform, now)
-            .await?;
-        for job in &released {
-            if let Some(note_id) = super::notes::note_of(job) {
-                let ready = registry.change_note(note_id, |note| {
-                    if note.status == NoteStatus::PendingAuth {
-                        note.status = NoteStatus::Ready;
-                    }
-                });
-                ready.await?;
-            }
+    /// Tells of what has waited for a login and goes on.
+    fn go_on(&self, released: &[Job]) {
+        for job in released {
             self.0.news.job(job);
         }
         if !released.is_empty() {
             tracing::info!(count = released.len(), "jobs go on that waited for a login");
             self.wake(Queue::Automation);
         }
-        Ok(())
     }
 
     /// Forgets a connection, and deletes its profile.
     pub async fn disconnect(&self, connection_id: &str) -> Result<Connection, Error> {
         let kept = self.kept(connection_id).await?;
         let name = session_name(connection_id)?;
+        let _held = self.0.leases.take_soon(name.as_str()).await?;
         // One that is not there is closed.
         let closed = self.0.manager.close(name.as_str()).await;
         if let Err(error) = closed
@@ -385,7 +390,14 @@ impl Jobs {
             return Err(error);
         }
         self.0.manager.delete_profile(&name).await?;
-        self.0.registry.remove_connection(connection_id).await?;
+        let why = JobError {
+            kind: JobErrorKind::SessionNotFound,
+            message: "The job's connection was deleted.".to_owned(),
+        };
+        let registry = &self.0.registry;
+        registry
+            .remove_connection(connection_id, UnixTime::now(), why)
+            .await?;
         Ok(kept.connection)
     }
 }

@@ -8,15 +8,19 @@ use serde_json::json;
 use tokio::sync::OwnedMutexGuard;
 
 use super::Jobs;
+use super::site::Site;
 use crate::config::Platform;
 use crate::error::{Error, ErrorKind};
-use crate::model::{JobError, JobErrorKind, SessionName, SessionSpec};
+use crate::model::ids::JOB;
+use crate::model::{BrowserWish, JobError, JobErrorKind, SessionName, SessionSpec};
 use crate::session::SessionHandle;
 
 /// Whoever has closed the page by which they drove has lost the wheel within this time.
 const PERSON_LEAVES: Duration = Duration::from_secs(12);
 /// A session that is left behind does not stay for longer than this, seconds.
 const IDLE_S: u32 = 900;
+/// Whoever calls waits so long for a job that works with a profile.
+const TAKEN_MAX: Duration = Duration::from_secs(10);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -48,6 +52,15 @@ impl Leases {
         };
         lock.lock_owned().await
     }
+
+    /// The same for a call that somebody waits for.
+    pub(super) async fn take_soon(&self, name: &str) -> Result<OwnedMutexGuard<()>, Error> {
+        let taken = tokio::time::timeout(TAKEN_MAX, self.take(name)).await;
+        taken.map_err(|_| {
+            Error::conflict("a job works with this login at the moment")
+                .hint("Try again when it is over, or call it off.")
+        })
+    }
 }
 
 /// A job's error of the service's.
@@ -74,9 +87,14 @@ impl Jobs {
         name: &SessionName,
         platform: &Platform,
         is_own: bool,
+        at: Option<&Site>,
     ) -> Result<Lease, JobError> {
         let spec = self.spec(name, platform, is_own);
-        let spec = spec.map_err(|error| unavailable(&error))?;
+        let mut spec = spec.map_err(|error| unavailable(&error))?;
+        if let Some(at) = at {
+            spec.browser = Some(at.wish);
+            spec.user_id.clone_from(&at.user_id);
+        }
         let held = self.0.leases.take(name.as_str()).await;
         let (jobs, name) = (self.clone(), name.clone());
         // By a task of its own: a session whose start nobody waits for any more is put away too.
@@ -93,7 +111,14 @@ impl Jobs {
         let opened = opening.await.unwrap_or_else(|error| {
             Err(Error::internal("the session's start broke").source(error))
         });
-        let lease = opened.map_err(|error| unavailable(&error))?;
+        let lease = opened.map_err(|error| {
+            let mut told = unavailable(&error);
+            let is_far = at.is_some_and(|at| at.wish == BrowserWish::Remote);
+            if is_far && told.kind == JobErrorKind::Unavailable {
+                told.kind = JobErrorKind::RemoteUnavailable;
+            }
+            told
+        })?;
         lease.handle.opened().await;
         lease.must_be_free().await?;
         Ok(lease)
@@ -119,9 +144,23 @@ impl Jobs {
         })
     }
 
-    /// Puts a session away, unless a person drives it.
+    /// Closes what sessions of single jobs a run that was killed has left.
+    pub(super) async fn clear_own(&self) {
+        for record in self.0.manager.records() {
+            let Some(name) = record.session_name else {
+                continue;
+            };
+            if name.as_str().starts_with(JOB) {
+                let _ = self.0.manager.close(name.as_str()).await;
+                let _ = self.0.manager.delete_profile(&name).await;
+            }
+        }
+    }
+
+    /// Puts a session away, unless somebody is at it.
     async fn put_away(&self, handle: &SessionHandle, name: &SessionName, is_own: bool) {
-        if handle.wheel().status().is_humans() {
+        // Whoever has the page of the session open goes on there.
+        if !is_own && handle.wheel().has_people() {
             return;
         }
         let id = handle.record().session_id.to_string();
@@ -156,6 +195,11 @@ impl Lease {
         let (handle, name) = (self.handle.clone(), self.name.clone());
         self.jobs.put_away(&handle, &name, self.is_own).await;
         drop(held);
+    }
+
+    /// Whether it was made for one job alone.
+    pub(super) const fn is_own(&self) -> bool {
+        self.is_own
     }
 
     /// Leaves the session as it is.

@@ -21,12 +21,14 @@ mod login;
 mod news;
 mod notes;
 mod order;
+mod site;
 mod template;
 mod turns;
 mod workflow;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -34,7 +36,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Live, Platform};
 use crate::error::Error;
-use crate::model::Queue;
+use crate::model::{Queue, UnixTime};
 use crate::session::Manager;
 use crate::store::Registry;
 
@@ -43,6 +45,11 @@ pub use connections::{Started, Verified};
 pub use news::{JobNews, News, UserEvent, UserNews};
 pub use notes::{Finalised, NoteOrder, NotePatch};
 pub use order::{JobOrder, Put};
+
+/// What runs at the end of the service ends within this time.
+const SHUTDOWN_MAX: Duration = Duration::from_millis(1_500);
+/// A registry that cannot be used is asked again after this time.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// All jobs and connections of the service. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -57,7 +64,7 @@ struct Inner {
     /// There is something to do in a queue.
     woken: [Notify; 2],
     /// What runs, and what calls it off.
-    running: Mutex<HashMap<String, (Queue, CancellationToken)>>,
+    running: Mutex<HashMap<(String, u32), (Queue, CancellationToken)>>,
     /// Who works with a profile.
     leases: lease::Leases,
     tracker: TaskTracker,
@@ -82,12 +89,24 @@ impl Jobs {
     }
 
     /// Takes up the work: what was left, and what comes.
-    pub async fn begin(&self) {
-        // A registry that cannot be used has been told of, and holds no jobs.
-        match self.0.registry.requeue_jobs().await {
-            Ok(0) => (),
-            Ok(count) => tracing::warn!(count, "jobs that a run left unfinished wait again"),
-            Err(_) => return,
+    pub fn begin(&self) {
+        let jobs = self.clone();
+        self.0.tracker.spawn(async move { jobs.take_up().await });
+    }
+
+    /// What a run that was killed has left is put right; then the queues are worked off.
+    async fn take_up(self) {
+        loop {
+            match self.put_right().await {
+                Ok(()) => break,
+                // It has been told of; without a registry there are no jobs.
+                Err(_) => {
+                    let pause = tokio::time::sleep(AGAIN);
+                    if self.0.end.run_until_cancelled(pause).await.is_none() {
+                        return;
+                    }
+                }
+            }
         }
         for queue in Queue::ALL {
             self.0.tracker.spawn(turns::serve(self.clone(), queue));
@@ -95,11 +114,27 @@ impl Jobs {
         self.0.tracker.spawn(calendar::keep(self.clone()));
     }
 
+    async fn put_right(&self) -> Result<(), Error> {
+        let count = self.0.registry.requeue_jobs().await?;
+        if count > 0 {
+            tracing::warn!(count, "jobs that a run left unfinished wait again");
+        }
+        self.0.registry.release_jobs(UnixTime::now()).await?;
+        self.clear_own().await;
+        Ok(())
+    }
+
     /// Ends the work: what runs waits again, as if it had not begun.
     pub async fn shut_down(&self) {
         self.0.end.cancel();
         self.0.tracker.close();
-        self.0.tracker.wait().await;
+        // What takes longer is cut off, and found unfinished at the next start.
+        if tokio::time::timeout(SHUTDOWN_MAX, self.0.tracker.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("a job did not end in time and is cut off");
+        }
     }
 
     /// Tells a user.
@@ -159,7 +194,7 @@ impl Jobs {
         }
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<String, (Queue, CancellationToken)>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<(String, u32), (Queue, CancellationToken)>> {
         self.0
             .running
             .lock()

@@ -7,9 +7,11 @@ use utoipa::ToSchema;
 use super::Jobs;
 use super::news::UserEvent;
 use super::order::JobOrder;
+use crate::config::Platform;
 use crate::error::Error;
 use crate::model::ids::action_id;
 use crate::model::{Job, JobError, JobErrorKind, JobKind, JobState, Note, NoteStatus, UnixTime};
+use crate::store::Begun;
 
 /// Longest text of a note, characters.
 const TEXT_CHARS_MAX: usize = 10_000;
@@ -73,17 +75,10 @@ pub struct Finalised {
     pub reason: Option<String>,
 }
 
-/// The note that a job posts.
-pub(super) fn note_of(job: &Job) -> Option<&str> {
-    match job.kind {
-        JobKind::PostNote => job.args.get("note_id")?.as_str(),
-        _ => None,
-    }
-}
-
 fn no_note(note_id: &str) -> Error {
     let shown: String = note_id.chars().take(64).collect();
     Error::not_found(format!("no note has the id \"{shown}\""))
+        .hint("List them by GET /notes, or make one by POST /notes.")
 }
 
 fn check_text(text: &str) -> Result<(), Error> {
@@ -104,20 +99,41 @@ fn check_numbers(timestamp: f64, confidence: f64) -> Result<(), Error> {
     }
 }
 
+/// The page of a video is the platform's: it is opened where its user is logged in.
+fn check_url(video_url: &str, platform: &Platform) -> Result<(), Error> {
+    let wrong = |what: &'static str| {
+        Error::invalid_input(what).hint(format!(
+            "Use the address of a page of {}, beginning with http:// or https://.",
+            platform.label
+        ))
+    };
+    let url = url::Url::parse(video_url).ok();
+    let url = url
+        .filter(|url| matches!(url.scheme(), "http" | "https") && video_url.len() <= URL_CHARS_MAX);
+    let host = url.as_ref().and_then(url::Url::host_str);
+    let host = host.ok_or_else(|| wrong("video_url is no address of a page"))?;
+    let home = url::Url::parse(&platform.url).ok();
+    let home = home
+        .as_ref()
+        .and_then(url::Url::host_str)
+        .unwrap_or_default();
+    let home = home.strip_prefix("www.").unwrap_or(home);
+    let is_within = |of: &str| host == of || host.ends_with(&format!(".{of}"));
+    let is_listed = |pattern: &String| is_within(pattern.trim_start_matches("*."));
+    match is_within(home) || platform.allowed_domains.iter().any(is_listed) {
+        true => Ok(()),
+        false => Err(wrong("video_url is on another site than the platform's")),
+    }
+}
+
 impl Jobs {
     /// Keeps a note.
     pub async fn add_note(&self, order: NoteOrder) -> Result<Note, Error> {
         super::connections::check_user(&order.user_id)?;
         check_text(&order.text)?;
         check_numbers(order.timestamp, order.confidence)?;
-        self.platform(&order.platform)?;
-        let is_http = ["http://", "https://"]
-            .iter()
-            .any(|scheme| order.video_url.starts_with(scheme));
-        if !is_http || order.video_url.len() > URL_CHARS_MAX {
-            return Err(Error::invalid_input("video_url is no address of a page")
-                .hint("Begin it with http:// or https://."));
-        }
+        let platform = self.platform(&order.platform)?;
+        check_url(&order.video_url, &platform)?;
         let note = Note {
             note_id: action_id(),
             user_id: order.user_id,
@@ -219,72 +235,47 @@ impl Jobs {
         args.as_object().cloned().unwrap_or_default()
     }
 
-    /// A job has begun to post a note; answers it as it is to be posted.
-    pub(super) async fn note_begins(&self, note_id: &str) -> Result<Note, JobError> {
-        let begun = self
-            .0
-            .registry
-            .change_note(note_id, |note| note.status = NoteStatus::Posting);
-        let begun = begun
-            .await
-            .map_err(|error| super::lease::unavailable(&error))?;
-        begun.map(|(note, ())| note).ok_or_else(|| JobError {
-            kind: JobErrorKind::NotFound,
-            message: "The note is not there any more.".to_owned(),
-        })
+    /// A job begins to post its note: answers it as it is to be posted with what a job before was about to do, or
+    /// the result of a job that has posted it.
+    pub(super) async fn note_begins(
+        &self,
+        job: &Job,
+    ) -> Result<Result<(Note, Option<String>), Value>, JobError> {
+        let note_id = job.note_id().unwrap_or_default();
+        let begun = self.0.registry.begin_note(note_id, &job.job_id).await;
+        let refused = |kind, message: String| Err(JobError { kind, message });
+        match begun.map_err(|error| super::lease::unavailable(&error))? {
+            Begun::Note(note, intent) => Ok(Ok((*note, intent))),
+            Begun::Posted(note) => Ok(Err(json!({
+                "comment_id": note.platform_comment_id,
+                "permalink": note.external_permalink,
+                "status": "posted",
+            }))),
+            Begun::Refused(why) => refused(
+                JobErrorKind::InvalidInput,
+                format!("The note is not posted: {why}."),
+            ),
+            Begun::Missing => refused(
+                JobErrorKind::NotFound,
+                "The note is not there any more.".to_owned(),
+            ),
+        }
     }
 
-    /// What became of a job is what became of its note (REQUIREMENTS C52–C56).
-    pub(super) async fn note_ends(&self, job: &Job) -> Result<(), Error> {
-        let Some(note_id) = note_of(job) else {
-            return Ok(());
-        };
-        let (state, error) = (job.state, job.error.clone());
-        let field = |name: &str| {
-            let value = job.result.as_ref().and_then(|result| result.get(name));
-            value.map(|value| match value {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            })
-        };
-        let (comment, permalink) = (field("comment_id"), field("permalink"));
-        let now = UnixTime::now().to_iso8601();
-        let changed = self.0.registry.change_note(note_id, move |note| {
-            note.error = error.as_ref().map(|error| error.message.clone());
-            match state {
-                JobState::Done => {
-                    note.status = NoteStatus::Posted;
-                    note.posted_at = Some(now.clone());
-                    note.platform_comment_id.clone_from(&comment);
-                    note.external_permalink.clone_from(&permalink);
-                }
-                JobState::Failed => note.status = NoteStatus::Failed,
-                JobState::PendingAuth => note.status = NoteStatus::PendingAuth,
-                JobState::Cancelled => note.status = NoteStatus::Ready,
-                // Until the last attempt it is on its way (D29).
-                JobState::Queued | JobState::Running => (),
-            }
-        });
-        let Some((note, ())) = changed.await? else {
-            return Ok(());
-        };
-        let reason = || note.error.clone().unwrap_or_default();
+    /// Tells a note's user what became of it (REQUIREMENTS C54–C56, D33).
+    pub(super) fn tell_of_note(&self, state: JobState, note: &Note) {
+        let note_id = note.note_id.clone();
         let event = match state {
             JobState::Done => UserEvent::NotePosted {
-                note_id: note.note_id.clone(),
+                note_id,
                 video_id: note.video_id.clone(),
             },
             JobState::Failed => UserEvent::NoteFailed {
-                note_id: note.note_id.clone(),
-                reason: reason(),
+                note_id,
+                reason: note.error.clone().unwrap_or_default(),
             },
-            JobState::PendingAuth => UserEvent::ConnectionRequired {
-                platform: note.platform.clone(),
-                reason: reason(),
-            },
-            JobState::Cancelled | JobState::Queued | JobState::Running => return Ok(()),
+            _ => return,
         };
         self.0.news.user(&note.user_id, event);
-        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use super::Jobs;
 use crate::credential::Digest;
 use crate::error::Error;
 use crate::model::ids::action_id;
-use crate::model::{BrowserChoice, Job, JobKind, JobState, UnixTime};
+use crate::model::{BrowserWish, Job, JobBatch, JobKind, JobState, NoteStatus, UnixTime};
 use crate::store::{JobFilter, NewJob};
 
 /// Longest key of a caller's own, characters.
@@ -37,7 +37,9 @@ pub struct JobOrder {
     pub connection: Option<String>,
     /// Which browser serves it.
     #[serde(default)]
-    pub browser: BrowserChoice,
+    pub browser: BrowserWish,
+    /// The batch that it is one of, where that is so.
+    pub batch: Option<JobBatch>,
     /// When it may begin, seconds since the Unix epoch; at once without it.
     pub run_at: Option<f64>,
     /// Whatever has the same key is the same job; without it, what is asked for alike.
@@ -64,7 +66,8 @@ impl JobOrder {
             kind,
             args: args.as_object().cloned().unwrap_or_default(),
             connection: None,
-            browser: BrowserChoice::default(),
+            browser: BrowserWish::default(),
+            batch: None,
             run_at: None,
             unique_key: None,
             attempts_max: None,
@@ -133,6 +136,8 @@ impl Jobs {
             user_id: whose.user_id,
             platform: whose.platform,
             browser: order.browser,
+            served_by: None,
+            batch: order.batch,
             attempts: 0,
             attempts_max: order.attempts_max.unwrap_or(config.jobs.attempts_max),
             run_at: run_at.to_iso8601(),
@@ -162,6 +167,11 @@ impl Jobs {
     }
 
     fn check(&self, order: &JobOrder, now: UnixTime) -> Result<(), Error> {
+        if order.browser == BrowserWish::Remote && !self.0.manager.remote().is_configured() {
+            return Err(Error::not_configured("no remote browser is configured").hint(
+                "Set remote.endpoint, or BROWSERBASE_API_KEY and BROWSERBASE_PROJECT_ID, or leave browser out.",
+            ));
+        }
         let attempts = order.attempts_max.unwrap_or(1);
         if !(1..=ATTEMPTS_MAX).contains(&attempts) {
             return Err(Error::invalid_input("attempts_max is out of range")
@@ -187,6 +197,14 @@ impl Jobs {
 
     /// Whose job it is: that of its connection, of its note, or as it says.
     async fn whose(&self, order: &JobOrder) -> Result<Whose, Error> {
+        let takes_connection = matches!(order.kind, JobKind::Workflow | JobKind::CheckLogin);
+        if order.connection.is_some() && !takes_connection {
+            let kind = order.kind.as_str();
+            return Err(
+                Error::invalid_input(format!("a job {kind} takes no connection"))
+                    .hint("Leave connection out: a note is posted with its user's."),
+            );
+        }
         if let Some(id) = &order.connection {
             let connection = self.connection(id).await?;
             if order.kind == JobKind::Workflow {
@@ -200,6 +218,14 @@ impl Jobs {
         match order.kind {
             JobKind::PostNote => {
                 let note = self.note(&order.must_have("note_id")?).await?;
+                // One that has failed may be tried again; what is finished is asked for by finalise.
+                let mut wanted = note.clone();
+                if wanted.status == NoteStatus::Failed {
+                    wanted.status = NoteStatus::Ready;
+                }
+                if let Some(why) = wanted.objection() {
+                    return Err(Error::conflict(why).hint("Post a note that is ready and sure."));
+                }
                 Ok(Whose {
                     user_id: Some(note.user_id),
                     platform: Some(note.platform),
@@ -207,7 +233,14 @@ impl Jobs {
             }
             JobKind::Workflow => {
                 let platform = order.must_have("platform")?;
-                self.must_know(&platform, &order.must_have("workflow")?)?;
+                let workflow = order.must_have("workflow")?;
+                self.must_know(&platform, &workflow)?;
+                if self.platform(&platform)?.workflows[&workflow].needs_login {
+                    return Err(Error::invalid_input(format!(
+                        "the workflow \"{workflow}\" is done with a login, and the job has none"
+                    ))
+                    .hint("Send the id of a connection as \"connection\"."));
+                }
                 let user_id = order.text("user_id");
                 user_id
                     .as_deref()
@@ -260,17 +293,21 @@ impl Jobs {
             Cancelled,
             UnixTime::now(),
         );
-        let (job, is_turned) = turned.await?.ok_or_else(|| no_job(job_id))?;
+        let (job, note, is_turned) = turned.await?.ok_or_else(|| no_job(job_id))?;
         if !is_turned {
-            return Err(Error::conflict(format!(
-                "the job is {} already",
-                job.state.as_str()
-            )));
+            return Err(
+                Error::conflict(format!("the job is {} already", job.state.as_str()))
+                    .hint("Get it to see what came of it."),
+            );
         }
-        if let Some((_, running)) = self.running().get(job_id) {
-            running.cancel();
+        for ((id, _), (_, running)) in self.running().iter() {
+            if id == job_id {
+                running.cancel();
+            }
         }
-        self.note_ends(&job).await?;
+        if let Some(note) = &note {
+            self.tell_of_note(job.state, note);
+        }
         self.0.news.job(&job);
         Ok(job)
     }
@@ -284,7 +321,7 @@ impl Jobs {
             Queued,
             UnixTime::now(),
         );
-        let (job, is_turned) = turned.await?.ok_or_else(|| no_job(job_id))?;
+        let (job, _, is_turned) = turned.await?.ok_or_else(|| no_job(job_id))?;
         if !is_turned {
             let state = job.state.as_str();
             return Err(Error::conflict(format!("the job is {state}")).hint(

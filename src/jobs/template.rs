@@ -7,29 +7,34 @@ use serde_json::{Map, Value};
 pub(super) enum Wrong {
     /// The job was not given this.
     Missing(String),
-    /// It would stand for a secret, which is not for whoever gave it.
-    Secret(String),
+    /// What it was given would stand for a secret, which is not for whoever gave it.
+    Secret,
 }
 
 impl std::fmt::Display for Wrong {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Missing(name) => write!(f, "the job's args lack \"{name}\""),
-            Self::Secret(name) => write!(
-                f,
-                "\"{name}\" in the job's args holds \"{{{{\", which would stand for a secret"
-            ),
+            Self::Secret => {
+                f.write_str("what the job was given holds \"{{\", which would stand for a secret")
+            }
         }
     }
 }
 
+/// What begins the place of a secret.
+const SECRET: &str = "{{";
+
 /// A text with what the job was given in its places.
 pub(super) fn filled(text: &str, args: &Map<String, Value>) -> Result<String, Wrong> {
     let mut whole = String::with_capacity(text.len());
+    // Secrets that the text itself asks for.
+    let mut own = 0;
     let mut rest = text;
     while let Some(at) = rest.find("${") {
         let (before, after) = (&rest[..at], &rest[at + 2..]);
         whole.push_str(before);
+        own += before.matches(SECRET).count();
         let Some(end) = after.find('}') else {
             whole.push_str("${");
             rest = after;
@@ -38,16 +43,18 @@ pub(super) fn filled(text: &str, args: &Map<String, Value>) -> Result<String, Wr
         let name = &after[..end];
         match args.get(name) {
             None | Some(Value::Null) => return Err(Wrong::Missing(name.to_owned())),
-            Some(Value::String(text)) if text.contains("{{") => {
-                return Err(Wrong::Secret(name.to_owned()));
-            }
             Some(Value::String(text)) => whole.push_str(text),
             Some(other) => whole.push_str(&other.to_string()),
         }
         rest = &after[end + 1..];
     }
     whole.push_str(rest);
-    Ok(whole)
+    own += rest.matches(SECRET).count();
+    // However it came about: by one, by several side by side, or inside of something.
+    match whole.matches(SECRET).count() > own {
+        true => Err(Wrong::Secret),
+        false => Ok(whole),
+    }
 }
 
 /// The same in every text of a value.
@@ -81,7 +88,8 @@ mod tests {
     use super::*;
 
     fn args() -> Map<String, Value> {
-        let args = json!({"text": "a ${x} b", "at": 45.2, "evil": "{{shop-password}}", "no": null});
+        let args = json!({"text": "a ${x} b", "at": 45.2, "evil": "{{shop-password}}", "no": null,
+            "list": ["{{shop}}"], "half": "{", "rest": "{shop}}"});
         args.as_object().unwrap().clone()
     }
 
@@ -97,10 +105,16 @@ mod tests {
 
     #[test]
     fn what_was_given_never_stands_for_a_secret() {
-        assert_eq!(
-            filled("${evil}", &args()),
-            Err(Wrong::Secret("evil".to_owned()))
-        );
+        for text in [
+            "${evil}",
+            "${list}",
+            "${half}${rest}",
+            "{${rest}",
+            "{{own}} ${evil}",
+        ] {
+            assert_eq!(filled(text, &args()), Err(Wrong::Secret), "{text}");
+        }
+        assert_eq!(filled("{{own}} ${at}", &args()).unwrap(), "{{own}} 45.2");
     }
 
     #[test]

@@ -139,6 +139,7 @@ async fn claimed(jobs: &Jobs, queue: Queue) -> Run {
             now,
             rate: (is_automation && rate.0 > 0).then_some(rate),
             gives_way: !is_automation && jobs.has_room(config.jobs.automation),
+            rate_of_other: (!is_automation && rate.0 > 0).then_some(rate),
         };
         let pause = match jobs.0.registry.claim_job(turn).await {
             Ok(Claimed::Job(run)) => {

@@ -21,8 +21,8 @@ use crate::store::Run;
 
 /// What a workflow leaves is waited for so long.
 const SEEN_MAX: Duration = Duration::from_secs(10);
-/// What an attempt before may have left is looked for so long.
-const SEEN_BEFORE_MAX: Duration = Duration::from_secs(3);
+/// What a step with an effect leaves behind in the registry, once it was done and the page took it.
+const DONE: &str = "done: ";
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// An element of a step is waited for so long, if nothing else is said, milliseconds.
@@ -42,6 +42,8 @@ pub(super) struct Work<'a> {
     pub(super) workflow: &'a Workflow,
     /// What it was given.
     pub(super) args: &'a Map<String, Value>,
+    /// What an attempt before was about to do, or has done.
+    pub(super) intent: Option<&'a str>,
 }
 
 impl Jobs {
@@ -53,6 +55,7 @@ impl Jobs {
             platform,
             workflow,
             args,
+            intent,
         } = work;
         let page = filled(&workflow.page, args).map_err(wrong)?;
         let seen_on = filled(&workflow.seen_on, args).map_err(wrong)?;
@@ -62,15 +65,19 @@ impl Jobs {
         if login::is_asked_for(handle, platform).await {
             return Err(logged_out(platform));
         }
-        if run.intent.is_some() {
+        if let Some(intent) = intent {
             self.tell(run, 0, of, "looks whether it is done already")
                 .await;
             if !seen_on.is_empty() {
                 login::go(handle, &seen_on, platform).await?;
             }
-            if let Some(left) = self.left(work, SEEN_BEFORE_MAX).await? {
+            if let Some(left) = self.left(work, SEEN_MAX).await? {
                 tracing::info!(job_id = run.job.job_id, "an attempt before had done it");
                 return Ok(left);
+            }
+            // It was done, and is shown late or to others only: it is looked for, and not done again.
+            if intent.starts_with(DONE) {
+                return Err(not_seen(platform));
             }
             login::go(handle, &page, platform).await?;
         }
@@ -83,11 +90,12 @@ impl Jobs {
             self.tell(run, number, of, &doing).await;
             if step.effect {
                 // On the disk before it can be seen by anybody.
-                let intent = format!("step {number}");
-                let noted = self.0.registry.note_intent(&run.job.job_id, &intent).await;
-                noted.map_err(|error| super::lease::unavailable(&error))?;
+                self.intend(run, &format!("step {number}")).await?;
             }
             do_step(work, step).await?;
+            if step.effect {
+                self.intend(run, &format!("{DONE}step {number}")).await?;
+            }
         }
         self.tell(run, of - 1, of, "looks for what it has left")
             .await;
@@ -97,12 +105,18 @@ impl Jobs {
         match self.left(work, SEEN_MAX).await? {
             Some(left) => Ok(left),
             None if login::is_asked_for(handle, platform).await => Err(logged_out(platform)),
-            None => Err(JobError {
-                kind: JobErrorKind::EffectNotSeen,
-                message: format!(
-                    "All steps were done, and {} does not show what they should have left.",
-                    platform.label
-                ),
+            None => Err(not_seen(platform)),
+        }
+    }
+
+    /// Writes down what is about to be done, or is done; a run that was called off goes no further.
+    async fn intend(&self, run: &Run, intent: &str) -> Result<(), JobError> {
+        let noted = self.0.registry.note_intent(run, intent).await;
+        match noted.map_err(|error| super::lease::unavailable(&error))? {
+            true => Ok(()),
+            false => Err(JobError {
+                kind: JobErrorKind::Cancelled,
+                message: "The job was called off.".to_owned(),
             }),
         }
     }
@@ -143,11 +157,7 @@ impl Jobs {
         job.progress = Some(progress.clone());
         self.0.news.job(&job);
         // It is for people: work goes on without it.
-        let _ = self
-            .0
-            .registry
-            .note_progress(&run.job.job_id, progress)
-            .await;
+        let _ = self.0.registry.note_progress(run, progress).await;
     }
 }
 
@@ -155,6 +165,17 @@ fn wrong(wrong: Wrong) -> JobError {
     JobError {
         kind: JobErrorKind::InvalidInput,
         message: format!("{wrong}."),
+    }
+}
+
+fn not_seen(platform: &Platform) -> JobError {
+    JobError {
+        kind: JobErrorKind::EffectNotSeen,
+        message: format!(
+            "All steps were done, and {} does not show what they should have left. They are not done again: look \
+             there.",
+            platform.label
+        ),
     }
 }
 

@@ -47,6 +47,17 @@ impl RoomName {
 /// Longest name of a session.
 pub const SESSION_NAME_CHARS_MAX: usize = 128;
 
+/// What the names of sessions begin with that hold a user's login.
+pub const CONNECTION: &str = "_connection-";
+/// What the names of sessions begin with that serve one job.
+pub const JOB: &str = "_job-";
+
+/// Whether a name is of a session that the service works with by itself: only those may use it who may do
+/// everything.
+pub fn is_services(name: &str) -> bool {
+    name.starts_with(CONNECTION) || name.starts_with(JOB)
+}
+
 /// What a path means by itself where a session's name would stand.
 const RESERVED: &str = "cleanup";
 

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::place::{BrowserPlace, BrowserWish};
+
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -48,15 +50,15 @@ pub enum JobState {
     Cancelled,
 }
 
-/// Which browser is meant to serve a job.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BrowserChoice {
-    /// The local one, while it can.
-    #[default]
-    Auto,
-    /// The local one.
-    Local,
+/// The batch that a job is one of (REQUIREMENTS C3).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobBatch {
+    /// How many there are in all.
+    pub items: u32,
+    /// Whether its user goes away: a long batch runs on the remote browser then, where there is one.
+    #[serde(default)]
+    pub in_background: bool,
 }
 
 /// Why a job did not succeed (REQUIREMENTS C84).
@@ -89,6 +91,8 @@ pub enum JobErrorKind {
     HumanInControl,
     /// The browser, or something else that is needed, is not there.
     Unavailable,
+    /// The remote browser cannot be reached: the job waits until it can.
+    RemoteUnavailable,
     /// The job as it was sent cannot be done.
     InvalidInput,
     /// It was called off.
@@ -136,7 +140,11 @@ pub struct Job {
     /// The platform that it works on.
     pub platform: Option<String>,
     /// Which browser is meant to serve it.
-    pub browser: BrowserChoice,
+    pub browser: BrowserWish,
+    /// Which browser has served its last attempt.
+    pub served_by: Option<BrowserPlace>,
+    /// The batch that it is one of.
+    pub batch: Option<JobBatch>,
     /// Attempts that have begun; one that a crash of the service cut short does not count.
     pub attempts: u32,
     /// Attempts that there are at most.
@@ -182,11 +190,30 @@ macro_rules! words {
 words! { JobKind: Workflow => "workflow", PostNote => "post_note", CheckLogin => "check_login", KeepAlive => "keep_alive" }
 words! { Queue: Automation => "automation", Maintenance => "maintenance" }
 words! { JobState: Queued => "queued", Running => "running", PendingAuth => "pending_auth", Done => "done", Failed => "failed", Cancelled => "cancelled" }
-words! { BrowserChoice: Auto => "auto", Local => "local" }
+words! { BrowserWish: Auto => "auto", Local => "local", Remote => "remote" }
 
 impl Queue {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Automation, Self::Maintenance];
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Automation => Self::Maintenance,
+            Self::Maintenance => Self::Automation,
+        }
+    }
+}
+
+impl Job {
+    /// The note that it posts.
+    pub fn note_id(&self) -> Option<&str> {
+        match self.kind {
+            JobKind::PostNote => self.args.get("note_id")?.as_str(),
+            _ => None,
+        }
+    }
 }
 
 impl JobKind {
@@ -219,10 +246,24 @@ pub enum Next {
     Fail,
 }
 
-/// A person may drive for long: a job that finds one looks again after this time.
-const PERSON_AGAIN: Duration = Duration::from_secs(10);
+/// A person may drive for long, and a remote browser be away: a job that finds that so looks again after this
+/// time.
+const LATER: Duration = Duration::from_secs(10);
 
 impl JobErrorKind {
+    /// Whether it speaks against the browser that served, as far as can be told: what a login, a person or
+    /// another order mends does not.
+    pub const fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Self::Timeout
+                | Self::RateLimited
+                | Self::SelectorChanged
+                | Self::EffectNotSeen
+                | Self::Unavailable
+        )
+    }
+
     /// What becomes of a job that has begun so many of its attempts, the last of which failed so. The pauses
     /// are those after the first, the second attempt and so on; the last of them holds for all further ones
     /// (D24, D25). What only a login mends is not tried again by itself (D30–D32).
@@ -233,7 +274,7 @@ impl JobErrorKind {
             | Self::NoActiveConnection
             | Self::NoAuth
             | Self::LoggedOut => Next::Hold,
-            Self::HumanInControl => Next::Later(PERSON_AGAIN),
+            Self::HumanInControl | Self::RemoteUnavailable => Next::Later(LATER),
             Self::NotFound | Self::SessionNotFound | Self::InvalidInput | Self::Cancelled => {
                 Next::Fail
             }

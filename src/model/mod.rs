@@ -46,7 +46,7 @@ pub use ended::{End, EndReason, EndedRecording, EndedSession, ViewersSeen};
 pub use event::{Event, EventBody};
 pub use geometry::{Point, Size};
 pub use ids::{RecordingId, RoomName, SessionId, SessionName, ViewerId};
-pub use job::{BrowserChoice, Job, JobError, JobErrorKind, JobKind, JobProgress, JobState, Queue};
+pub use job::{Job, JobBatch, JobError, JobErrorKind, JobKind, JobProgress, JobState, Queue};
 pub use kept::Kept;
 pub use link::KeptLink;
 pub use networks::Network;

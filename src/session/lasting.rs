@@ -8,6 +8,7 @@ use super::manager::at_rest;
 use crate::browser::Profile;
 use crate::error::{Chain, Error, ErrorKind};
 use crate::model::event::Origin;
+use crate::model::ids::is_services;
 use crate::model::{
     End, EndReason, EventBody, RoomName, SessionId, SessionName, SessionRecord, SessionSpec,
     SessionState, UnixTime,
@@ -17,6 +18,12 @@ use crate::model::{
 const RESTARTS_MAX: usize = 3;
 /// this time; then it stays failed.
 const RESTARTS_WITHIN: Duration = Duration::from_mins(10);
+
+/// Whether the service works with a session by itself.
+pub(super) fn is_own(record: &SessionRecord) -> bool {
+    let name = record.session_name.as_ref();
+    name.is_some_and(|name| is_services(name.as_str()))
+}
 
 impl Manager {
     /// Closes the sessions that nothing has happened in for so long, or says which they are; answers
@@ -29,7 +36,9 @@ impl Manager {
         let before = UnixTime::now().minus(unused_for).to_iso8601();
         let (old, young): (Vec<_>, Vec<_>) = self.records().into_iter().partition(|record| {
             // Of one form, so that the earlier one is the smaller.
-            record.state != SessionState::Starting && record.last_activity < before
+            let is_old = record.state != SessionState::Starting && record.last_activity < before;
+            // The login in it is forgotten with its connection.
+            is_old && !is_own(record)
         });
         if is_dry {
             return Ok((old, young.len()));

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use super::lasting::is_own;
 use super::{Manager, start};
 use crate::browser::{self, Profile};
 use crate::config::{self, Config};
 use crate::error::Chain;
+use crate::model::ids::is_services;
 use crate::model::{End, EndReason, SessionName, SessionRecord, SessionState, UnixTime};
 use crate::publish::record::Shelf;
 use crate::store::Gallery;
@@ -63,7 +65,7 @@ impl Manager {
         let before = UnixTime::now().minus(age).to_iso8601();
         // Of one form, so that the earlier one is the smaller.
         let is_old = |record: &SessionRecord| {
-            record.state == SessionState::Stored && record.last_activity < before
+            record.state == SessionState::Stored && record.last_activity < before && !is_own(record)
         };
         let mut removed = 0;
         for record in self.records().into_iter().filter(is_old) {
@@ -124,7 +126,9 @@ impl Files {
         }
         if let Some(profiles) = &self.profiles {
             if let Some(age) = config::age(config.state.profile_max_age_h) {
-                let is_kept = |name: &str| self.names.iter().any(|kept| kept.as_str() == name);
+                let is_kept = |name: &str| {
+                    is_services(name) || self.names.iter().any(|kept| kept.as_str() == name)
+                };
                 note("profiles", Profile::sweep(profiles, age, &is_kept));
             }
             let age = config::age(config.state.set_aside_max_age_h);

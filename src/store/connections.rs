@@ -1,11 +1,11 @@
 //! Connections in the registry.
 
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Row, params};
 
 use super::Registry;
 use super::database::Failure;
 use crate::error::Error;
-use crate::model::{Connection, ConnectionStatus, UnixTime};
+use crate::model::{Connection, ConnectionStatus, Job, JobError, UnixTime};
 
 /// A connection as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,10 +91,58 @@ impl Registry {
         .await
     }
 
-    /// Forgets a connection.
-    pub async fn remove_connection(&self, connection_id: &str) -> Result<bool, Error> {
+    /// Changes a connection, and lets go on in the same go what has waited for its login, where it is there.
+    /// Answers how it was, how it is, and the jobs that go on.
+    pub async fn learn_connection(
+        &self,
+        connection_id: &str,
+        is_there: bool,
+        now: UnixTime,
+        change: impl Fn(&mut Kept) + Send + 'static,
+    ) -> Result<Option<(Kept, Kept, Vec<Job>)>, Error> {
         let connection_id = connection_id.to_owned();
         self.work(move |file| {
+            let Some(before) = one(file, &connection_id)? else {
+                return Ok(None);
+            };
+            let mut after = before.clone();
+            change(&mut after);
+            put(file, &after)?;
+            let released = match is_there {
+                true => super::jobs::release(file, &after.connection, now)?,
+                false => Vec::new(),
+            };
+            let after = one(file, &connection_id)?;
+            Ok(after.map(|after| (before, after, released)))
+        })
+        .await
+    }
+
+    /// Lets go on what waits for a login that is there.
+    pub async fn release_jobs(&self, now: UnixTime) -> Result<Vec<Job>, Error> {
+        self.work(move |file| {
+            let mut active =
+                file.prepare_cached("SELECT * FROM connections WHERE status = 'active'")?;
+            let active: Vec<Kept> = active.query_and_then([], kept)?.collect::<Result<_, _>>()?;
+            let mut released = Vec::new();
+            for kept in active {
+                released.extend(super::jobs::release(file, &kept.connection, now)?);
+            }
+            Ok(released)
+        })
+        .await
+    }
+
+    /// Forgets a connection. What waits for its login has failed.
+    pub async fn remove_connection(
+        &self,
+        connection_id: &str,
+        now: UnixTime,
+        why: JobError,
+    ) -> Result<bool, Error> {
+        let connection_id = connection_id.to_owned();
+        self.work(move |file| {
+            super::jobs::fail_held(file, &connection_id, now, &why)?;
             let removed = file.execute(
                 "DELETE FROM connections WHERE connection_id = ?",
                 [&connection_id],
@@ -105,7 +153,7 @@ impl Registry {
     }
 }
 
-fn put(file: &Transaction<'_>, kept: &Kept) -> Result<(), Failure> {
+fn put(file: &rusqlite::Connection, kept: &Kept) -> Result<(), Failure> {
     let connection = &kept.connection;
     file.prepare_cached("INSERT OR REPLACE INTO connections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?
         .execute(params![
@@ -122,7 +170,10 @@ fn put(file: &Transaction<'_>, kept: &Kept) -> Result<(), Failure> {
     Ok(())
 }
 
-fn one(file: &Transaction<'_>, connection_id: &str) -> Result<Option<Kept>, Failure> {
+pub(super) fn one(
+    file: &rusqlite::Connection,
+    connection_id: &str,
+) -> Result<Option<Kept>, Failure> {
     let mut one = file.prepare_cached("SELECT * FROM connections WHERE connection_id = ?")?;
     let mut rows = one.query_and_then([connection_id], kept)?;
     rows.next().transpose()

@@ -148,7 +148,7 @@ impl Database {
 
     /// Makes all changes, or none. Sessions without a name are of one run, and not kept.
     pub(super) fn write(&mut self, changes: &[Change]) -> Result<(), Failure> {
-        let transaction = self.connection.transaction()?;
+        let mut transaction = self.connection.transaction()?;
         for change in changes {
             match change {
                 Change::Put(kept) => {
@@ -183,7 +183,16 @@ impl Database {
                 Change::Links { session, links } => put_links(&transaction, *session, links)?,
                 Change::Ended { session, is_open } => put_ended(&transaction, session, *is_open)?,
                 Change::ForgetEnded { before } => forget_ended(&transaction, before)?,
-                Change::Work(work) => (work.0)(&transaction)?,
+                Change::Work(work) => {
+                    let aside = transaction.savepoint()?;
+                    // Whoever ordered it is told; the others are not touched.
+                    match (work.0)(&aside) {
+                        Ok(()) => aside.commit()?,
+                        Err(error) => {
+                            tracing::warn!(%error, "something could not be done to the registry");
+                        }
+                    }
+                }
             }
         }
         transaction.commit()?;

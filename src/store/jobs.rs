@@ -4,13 +4,16 @@
 //! once, and the rate holds across restarts. Order within a queue is by the time from which a job may run, then
 //! by when it was asked for.
 
-use rusqlite::{OptionalExtension, Row, Transaction, named_params, params};
+use rusqlite::{Connection as File, OptionalExtension, Row, named_params, params};
 use serde_json::{Map, Value};
 
 use super::Registry;
 use super::database::Failure;
 use crate::error::Error;
-use crate::model::{BrowserChoice, Job, JobError, JobKind, JobProgress, JobState, Queue, UnixTime};
+use crate::model::{
+    BrowserPlace, BrowserWish, Connection, Job, JobError, JobKind, JobProgress, JobState, Note,
+    Queue, UnixTime,
+};
 
 /// What the file has of jobs, connections and notes.
 pub(super) const SCHEMA: &str = "
@@ -37,9 +40,13 @@ pub(super) const SCHEMA: &str = "
         user_id TEXT,
         platform TEXT,
         browser TEXT NOT NULL,
+        served_by TEXT,
+        batch TEXT,
         attempts INTEGER NOT NULL,
         attempts_max INTEGER NOT NULL,
         crashes INTEGER NOT NULL,
+        run INTEGER NOT NULL DEFAULT 0,
+        note_id TEXT,
         run_at REAL NOT NULL,
         created_at REAL NOT NULL,
         started_at REAL,
@@ -53,12 +60,22 @@ pub(super) const SCHEMA: &str = "
     CREATE INDEX jobs_in_turn ON jobs (queue, state, run_at, seq);
     CREATE INDEX jobs_alike ON jobs (unique_key, created_at);
     CREATE INDEX jobs_over ON jobs (finished_at);
+    CREATE INDEX jobs_running ON jobs (user_id, platform) WHERE state = 'running';
+    CREATE INDEX jobs_of_notes ON jobs (note_id) WHERE note_id IS NOT NULL;
     CREATE TABLE job_starts (queue TEXT NOT NULL, at REAL NOT NULL) STRICT;
     CREATE INDEX job_starts_by_time ON job_starts (queue, at);
     CREATE TABLE notes (
         note_id TEXT PRIMARY KEY NOT NULL,
         created_at REAL NOT NULL,
-        note TEXT NOT NULL
+        note TEXT NOT NULL,
+        job_id TEXT,
+        intent TEXT
+    ) STRICT;
+    CREATE TABLE streaks (
+        user_id TEXT NOT NULL,
+        platform TEXT NOT NULL,
+        failures INTEGER NOT NULL,
+        PRIMARY KEY (user_id, platform)
     ) STRICT;
     CREATE TABLE marks (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT;
 ";
@@ -94,8 +111,10 @@ pub struct Turn {
     pub now: UnixTime,
     /// Starts that there may be since a time, further attempts among them; none for no bound.
     pub rate: Option<(u32, UnixTime)>,
-    /// Whether it is left to a job of the other queue that could begin as well.
+    /// Whether it is left to a job of the other queue that could begin as well, as far as that one has room.
     pub gives_way: bool,
+    /// The rate of the other queue.
+    pub rate_of_other: Option<(u32, UnixTime)>,
 }
 
 /// What came of a turn.
@@ -116,8 +135,10 @@ pub enum Claimed {
 pub struct Run {
     /// The job.
     pub job: Job,
-    /// What an attempt before was about to do when it was cut short.
+    /// What an attempt before was about to do, or has done.
     pub intent: Option<String>,
+    /// Which of the job's runs it is: what an earlier one still says counts for nothing.
+    pub number: u32,
 }
 
 /// How an attempt ended.
@@ -133,6 +154,8 @@ pub struct Stop {
     pub result: Option<Value>,
     /// Why it did not succeed.
     pub error: Option<JobError>,
+    /// Which browser has served, if one did.
+    pub served_by: Option<BrowserPlace>,
     /// The time.
     pub now: UnixTime,
 }
@@ -215,53 +238,78 @@ impl Registry {
         self.work(move |file| claim(file, &turn)).await
     }
 
-    /// Writes down how far a job is.
-    pub async fn note_progress(&self, job_id: &str, progress: JobProgress) -> Result<(), Error> {
-        let job_id = job_id.to_owned();
+    /// Writes down how far a run of a job is.
+    pub async fn note_progress(&self, run: &Run, progress: JobProgress) -> Result<(), Error> {
+        let (job_id, number) = (run.job.job_id.clone(), run.number);
         self.work(move |file| {
             let progress = serde_json::to_string(&progress)?;
             file.execute(
-                "UPDATE jobs SET progress = ? WHERE job_id = ?",
-                params![progress, job_id],
+                "UPDATE jobs SET progress = ? WHERE job_id = ? AND run = ? AND state = 'running'",
+                params![progress, job_id, number],
             )?;
             Ok(())
         })
         .await
     }
 
-    /// Writes down what a job is about to do that must not be done twice.
-    pub async fn note_intent(&self, job_id: &str, intent: &str) -> Result<(), Error> {
-        let (job_id, intent) = (job_id.to_owned(), intent.to_owned());
+    /// Writes down what a run of a job is about to do that must not be done twice, for the job and for its note.
+    /// Answers whether the run is still the job's.
+    pub async fn note_intent(&self, run: &Run, intent: &str) -> Result<bool, Error> {
+        let (job_id, number, intent) = (run.job.job_id.clone(), run.number, intent.to_owned());
         self.work(move |file| {
-            file.execute(
-                "UPDATE jobs SET intent = ? WHERE job_id = ?",
-                params![intent, job_id],
+            let noted = file.execute(
+                "UPDATE jobs SET intent = ? WHERE job_id = ? AND run = ? AND state = 'running'",
+                params![intent, job_id, number],
             )?;
-            Ok(())
+            file.execute(
+                "UPDATE notes SET intent = ?1 WHERE ?2 > 0 AND note_id = \
+                 (SELECT note_id FROM jobs WHERE job_id = ?3)",
+                params![intent, noted as u32, job_id],
+            )?;
+            Ok(noted > 0)
         })
         .await
     }
 
-    /// Ends an attempt, unless the job was called off meanwhile. Answers the job.
-    pub async fn stop_job(&self, job_id: &str, stop: Stop) -> Result<Option<Job>, Error> {
-        let job_id = job_id.to_owned();
+    /// Ends a run, unless the job was called off meanwhile: then nothing is answered. Its note becomes what the
+    /// job does. A job that would wait for a login that was seen since it began goes on.
+    pub async fn stop_job(
+        &self,
+        run: &Run,
+        stop: Stop,
+    ) -> Result<Option<(Job, Option<Note>)>, Error> {
+        let (job_id, number) = (run.job.job_id.clone(), run.number);
         self.work(move |file| {
             let (result, error) = (json(stop.result.as_ref())?, json(stop.error.as_ref())?);
-            file.execute(
+            let mut state = stop.state;
+            if state == JobState::PendingAuth && is_seen_since(file, &job_id)? {
+                state = JobState::Queued;
+            }
+            let stopped = file.execute(
                 "UPDATE jobs SET state = :state, run_at = COALESCE(:run_at, run_at), \
-                 attempts = attempts - :uncounted, result = :result, error = :error, \
-                 finished_at = :finished WHERE job_id = :job_id AND state = 'running'",
+                 attempts = MAX(attempts - :uncounted, 0), result = :result, error = :error, \
+                 served_by = COALESCE(:served_by, served_by), \
+                 finished_at = :finished WHERE job_id = :job_id AND run = :run AND state = 'running'",
                 named_params! {
-                    ":state": stop.state.as_str(),
+                    ":state": state.as_str(),
                     ":run_at": stop.run_at.map(|at| at.0),
                     ":uncounted": u32::from(!stop.counts),
                     ":result": result,
                     ":error": error,
-                    ":finished": stop.state.is_over().then_some(stop.now.0),
+                    ":served_by": stop.served_by.map(BrowserPlace::as_str),
+                    ":finished": state.is_over().then_some(stop.now.0),
                     ":job_id": job_id,
+                    ":run": number,
                 },
             )?;
-            one(file, &job_id)
+            if stopped == 0 {
+                return Ok(None);
+            }
+            let Some(job) = one(file, &job_id)? else {
+                return Ok(None);
+            };
+            let note = super::notes::follow(file, &job, stop.now)?;
+            Ok(Some((job, note)))
         })
         .await
     }
@@ -274,7 +322,7 @@ impl Registry {
         from: &'static [JobState],
         to: JobState,
         now: UnixTime,
-    ) -> Result<Option<(Job, bool)>, Error> {
+    ) -> Result<Option<(Job, Option<Note>, bool)>, Error> {
         let job_id = job_id.to_owned();
         self.work(move |file| {
             let Some(there) = one(file, &job_id)? else {
@@ -282,7 +330,7 @@ impl Registry {
             };
             let is_meant = from.contains(&there.state);
             if !is_meant {
-                return Ok(Some((there, false)));
+                return Ok(Some((there, None, false)));
             }
             // Whoever tries anew has all attempts again.
             file.execute(
@@ -296,26 +344,11 @@ impl Registry {
                     ":job_id": job_id,
                 },
             )?;
-            Ok(one(file, &job_id)?.map(|job| (job, true)))
-        })
-        .await
-    }
-
-    /// Lets the jobs go on that waited for a login of this user to this platform. Answers them.
-    pub async fn release_jobs(
-        &self,
-        user_id: &str,
-        platform: &str,
-        now: UnixTime,
-    ) -> Result<Vec<Job>, Error> {
-        let (user_id, platform) = (user_id.to_owned(), platform.to_owned());
-        self.work(move |file| {
-            let mut waiting = file.prepare_cached(
-                "UPDATE jobs SET state = 'queued', run_at = ?3, attempts = 0 \
-                 WHERE state = 'pending_auth' AND user_id = ?1 AND platform = ?2 RETURNING *",
-            )?;
-            let rows = waiting.query_and_then(params![user_id, platform, now.0], job)?;
-            rows.collect()
+            let Some(job) = one(file, &job_id)? else {
+                return Ok(None);
+            };
+            let note = super::notes::follow(file, &job, now)?;
+            Ok(Some((job, note, true)))
         })
         .await
     }
@@ -326,7 +359,7 @@ impl Registry {
         self.work(|file| {
             let back = file.execute(
                 "UPDATE jobs SET state = 'queued', crashes = crashes + 1, \
-                 attempts = attempts - (crashes < ?1) WHERE state = 'running'",
+                 attempts = MAX(attempts - (crashes < ?1), 0) WHERE state = 'running'",
                 [CRASHES_MAX],
             )?;
             Ok(back)
@@ -339,6 +372,41 @@ impl Registry {
         self.work(move |file| {
             let forgotten = file.execute("DELETE FROM jobs WHERE finished_at < ?", [before.0])?;
             Ok(forgotten)
+        })
+        .await
+    }
+
+    /// Failures in a row on this machine, of a user on a platform.
+    pub async fn streak(&self, user_id: &str, platform: &str) -> Result<u32, Error> {
+        let (user_id, platform) = (user_id.to_owned(), platform.to_owned());
+        self.work(move |file| {
+            let streak = file
+                .query_row(
+                    "SELECT failures FROM streaks WHERE user_id = ? AND platform = ?",
+                    params![user_id, platform],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            Ok(streak.unwrap_or_default())
+        })
+        .await
+    }
+
+    /// Notes failures in a row; none is nothing to note.
+    pub async fn set_streak(&self, user: &str, platform: &str, failures: u32) -> Result<(), Error> {
+        let (user_id, platform) = (user.to_owned(), platform.to_owned());
+        self.work(move |file| {
+            match failures {
+                0 => file.execute(
+                    "DELETE FROM streaks WHERE user_id = ? AND platform = ?",
+                    params![user_id, platform],
+                ),
+                _ => file.execute(
+                    "INSERT OR REPLACE INTO streaks VALUES (?, ?, ?)",
+                    params![user_id, platform, failures],
+                ),
+            }?;
+            Ok(())
         })
         .await
     }
@@ -373,25 +441,91 @@ fn json<T: serde::Serialize>(value: Option<&T>) -> Result<Option<String>, Failur
     Ok(value.map(serde_json::to_string).transpose()?)
 }
 
-fn one(file: &Transaction<'_>, job_id: &str) -> Result<Option<Job>, Failure> {
+fn one(file: &File, job_id: &str) -> Result<Option<Job>, Failure> {
     let mut one = file.prepare_cached("SELECT * FROM jobs WHERE job_id = ?")?;
     let mut rows = one.query_and_then([job_id], job)?;
     rows.next().transpose()
 }
 
-fn put(file: &Transaction<'_>, new: &NewJob) -> Result<(Job, bool), Failure> {
-    let mut alike = file.prepare_cached(
-        "SELECT * FROM jobs WHERE unique_key = ? AND created_at > ? ORDER BY seq DESC LIMIT 1",
+/// Lets the jobs go on that wait for this login. A job of another connection, which is good no more, goes on with
+/// this one.
+pub(super) fn release(
+    file: &File,
+    connection: &Connection,
+    now: UnixTime,
+) -> Result<Vec<Job>, Failure> {
+    let mut waiting = file.prepare_cached(
+        "UPDATE jobs SET state = 'queued', run_at = ?3, attempts = 0, \
+         connection_id = CASE WHEN connection_id IS NULL THEN NULL ELSE ?4 END \
+         WHERE state = 'pending_auth' AND user_id = ?1 AND platform = ?2 RETURNING *",
     )?;
-    let mut rows = alike.query_and_then(params![new.unique_key, new.unique_since.0], job)?;
+    let of = params![
+        connection.user_id,
+        connection.platform,
+        now.0,
+        connection.connection_id
+    ];
+    let released: Vec<Job> = waiting.query_and_then(of, job)?.collect::<Result<_, _>>()?;
+    for job in &released {
+        super::notes::follow(file, job, now)?;
+    }
+    Ok(released)
+}
+
+/// What waits for the login of a connection that is forgotten has failed.
+pub(super) fn fail_held(
+    file: &File,
+    connection_id: &str,
+    now: UnixTime,
+    why: &JobError,
+) -> Result<(), Failure> {
+    file.execute(
+        "UPDATE jobs SET state = 'failed', finished_at = ?2, error = ?3 \
+         WHERE state = 'pending_auth' AND connection_id = ?1",
+        params![connection_id, now.0, serde_json::to_string(why)?],
+    )?;
+    Ok(())
+}
+
+/// Whether the login that a job wants was seen after its run began.
+fn is_seen_since(file: &File, job_id: &str) -> Result<bool, Failure> {
+    let mut seen = file.prepare_cached(
+        "SELECT 1 FROM jobs JOIN connections USING (user_id, platform) \
+         WHERE job_id = ? AND status = 'active' AND verified_at > started_at",
+    )?;
+    Ok(seen.exists([job_id])?)
+}
+
+/// How many have begun since a time, and when the first of them did.
+fn begun(file: &File, queue: &str, since: UnixTime) -> Result<(u32, Option<f64>), Failure> {
+    let mut begun =
+        file.prepare_cached("SELECT COUNT(*), MIN(at) FROM job_starts WHERE queue = ? AND at > ?")?;
+    Ok(begun.query_row(params![queue, since.0], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?)
+}
+
+fn put(file: &File, new: &NewJob) -> Result<(Job, bool), Failure> {
+    let job = &new.job;
+    let note_id = job.note_id();
+    // What has failed or was called off is tried anew by whoever asks again; a note has one job at a time.
+    let mut alike = file.prepare_cached(
+        "SELECT * FROM jobs WHERE (unique_key = ?1 AND created_at > ?2 \
+         AND state NOT IN ('failed', 'cancelled')) \
+         OR (note_id = ?3 AND state IN ('queued', 'running', 'pending_auth')) \
+         ORDER BY seq DESC LIMIT 1",
+    )?;
+    let mut rows = alike.query_and_then(
+        params![new.unique_key, new.unique_since.0, note_id],
+        self::job,
+    )?;
     if let Some(there) = rows.next() {
         return Ok((there?, false));
     }
-    let job = &new.job;
     let mut insert = file.prepare_cached(
         "INSERT INTO jobs (job_id, kind, queue, state, args, connection_id, user_id, platform, browser, \
-         attempts, attempts_max, crashes, run_at, created_at, unique_key) \
-         VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, 0, ?, 0, ?, ?, ?)",
+         batch, attempts, attempts_max, crashes, run_at, created_at, unique_key, note_id) \
+         VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, 0, ?, 0, ?, ?, ?, ?)",
     )?;
     insert.execute(params![
         job.job_id,
@@ -402,21 +536,34 @@ fn put(file: &Transaction<'_>, new: &NewJob) -> Result<(Job, bool), Failure> {
         job.user_id,
         job.platform,
         job.browser.as_str(),
+        json(job.batch.as_ref())?,
         job.attempts_max,
         new.run_at.0,
         new.now.0,
         new.unique_key,
+        note_id,
     ])?;
+    file.execute(
+        "UPDATE notes SET job_id = ? WHERE note_id = ?",
+        params![job.job_id, note_id],
+    )?;
     Ok((job.clone(), true))
 }
 
-fn claim(file: &Transaction<'_>, turn: &Turn) -> Result<Claimed, Failure> {
+fn claim(file: &File, turn: &Turn) -> Result<Claimed, Failure> {
     let (queue, now) = (turn.queue.as_str(), turn.now.0);
     if turn.gives_way {
         let mut ahead = file.prepare_cached(&format!(
             "SELECT 1 FROM jobs WHERE queue <> ? AND state = 'queued' AND run_at <= ? AND {IS_FREE} LIMIT 1"
         ))?;
-        if ahead.exists(params![queue, now])? {
+        let has_begun = match turn.rate_of_other {
+            Some((starts_max, since)) => {
+                let other = turn.queue.other().as_str();
+                begun(file, other, since)?.0 >= starts_max
+            }
+            None => false,
+        };
+        if !has_begun && ahead.exists(params![queue, now])? {
             return Ok(Claimed::Way);
         }
     }
@@ -436,25 +583,25 @@ fn claim(file: &Transaction<'_>, turn: &Turn) -> Result<Claimed, Failure> {
         return Ok(Claimed::None(later.map(UnixTime)));
     };
     if let Some((starts_max, since)) = turn.rate {
-        file.prepare_cached("DELETE FROM job_starts WHERE queue = ? AND at <= ?")?
-            .execute(params![queue, since.0])?;
-        let mut begun =
-            file.prepare_cached("SELECT COUNT(*), MIN(at) FROM job_starts WHERE queue = ?")?;
-        let (begun, first): (u32, Option<f64>) =
-            begun.query_row([queue], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if let (true, Some(first)) = (begun >= starts_max, first) {
+        // What has begun in the future has not: the clock was set back.
+        file.prepare_cached("DELETE FROM job_starts WHERE queue = ? AND (at <= ? OR at > ?)")?
+            .execute(params![queue, since.0, now])?;
+        if let (count, Some(first)) = begun(file, queue, since)?
+            && count >= starts_max
+        {
             return Ok(Claimed::Rate(UnixTime(first)));
         }
         file.prepare_cached("INSERT INTO job_starts VALUES (?, ?)")?
             .execute(params![queue, now])?;
     }
     file.prepare_cached(
-        "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = ?, progress = NULL \
+        "UPDATE jobs SET state = 'running', attempts = attempts + 1, run = run + 1, started_at = ?, progress = NULL \
          WHERE job_id = ?",
     )?
     .execute(params![now, found.job.job_id])?;
     found.job.state = JobState::Running;
     found.job.attempts += 1;
+    found.number += 1;
     found.job.started_at = Some(turn.now.to_iso8601());
     found.job.progress = None;
     Ok(Claimed::Job(Box::new(found)))
@@ -464,6 +611,7 @@ fn run(row: &Row<'_>) -> Result<Run, Failure> {
     Ok(Run {
         job: job(row)?,
         intent: row.get("intent")?,
+        number: row.get("run")?,
     })
 }
 
@@ -487,7 +635,14 @@ fn job(row: &Row<'_>) -> Result<Job, Failure> {
         connection_id: row.get("connection_id")?,
         user_id: row.get("user_id")?,
         platform: row.get("platform")?,
-        browser: BrowserChoice::parse(&text("browser")?).unwrap_or_default(),
+        browser: BrowserWish::parse(&text("browser")?).unwrap_or_default(),
+        served_by: row.get::<_, Option<String>>("served_by")?.map(|word| {
+            match word == BrowserPlace::Remote.as_str() {
+                true => BrowserPlace::Remote,
+                false => BrowserPlace::Local,
+            }
+        }),
+        batch: read(row.get("batch")?),
         attempts: row.get("attempts")?,
         attempts_max: row.get("attempts_max")?,
         run_at: time("run_at")?.unwrap_or_default(),

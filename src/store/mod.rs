@@ -25,6 +25,7 @@ use crate::model::{EndedSession, Kept, KeptLink, SessionId, SessionRecord};
 pub use connections::{Kept as KeptConnection, Lookup};
 pub use gallery::{Gallery, PictureName, Saved};
 pub use jobs::{Claimed, JobFilter, NewJob, Run, Stop, Turn};
+pub use notes::Begun;
 
 /// Orders that may wait for the disk; whoever gives a further one waits.
 const ORDERS_MAX: usize = 256;
@@ -115,7 +116,7 @@ enum Change {
 /// What is done to the file in one transaction with what else is ordered at the time.
 struct Work(Box<Doing>);
 
-type Doing = dyn Fn(&rusqlite::Transaction<'_>) -> Result<(), Failure> + Send;
+type Doing = dyn Fn(&rusqlite::Connection) -> Result<(), Failure> + Send;
 
 impl std::fmt::Debug for Work {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -282,21 +283,31 @@ impl Registry {
         self.ask(|found| Order::Ended { wanted, found }).await
     }
 
-    /// Does something to the file; when this returns, it is on the disk.
+    /// Does something to the file; when this returns, it is on the disk. What it refuses is undone, and nothing
+    /// else with it.
     async fn work<T: Send + 'static>(
         &self,
-        work: impl Fn(&rusqlite::Transaction<'_>) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&rusqlite::Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Error> {
         let slot = Arc::new(Mutex::new(None));
         let told = Arc::clone(&slot);
-        let work = move |transaction: &rusqlite::Transaction<'_>| {
-            let done = work(transaction)?;
+        let work = move |file: &rusqlite::Connection| {
+            let (done, outcome) = match work(file) {
+                Ok(done) => (Ok(done), Ok(())),
+                Err(error) => (Err(error.to_string()), Err(error)),
+            };
             *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
-            Ok(())
+            outcome
         };
         self.order(Change::Work(Work(Box::new(work)))).await?;
         let done = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-        done.ok_or_else(|| Error::internal("the registry did not do what it was asked to"))
+        match done {
+            Some(Ok(done)) => Ok(done),
+            Some(Err(why)) => Err(unusable(&why)),
+            None => Err(Error::internal(
+                "the registry did not do what it was asked to",
+            )),
+        }
     }
 
     async fn order(&self, change: Change) -> Result<(), Error> {
@@ -307,12 +318,7 @@ impl Registry {
         &self,
         order: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Order,
     ) -> Result<T, Error> {
-        let unwritable = |why: String| {
-            Error::unavailable(format!("the registry cannot be used: {why}")).hint(
-                "Check the free space and the rights of the state directory; sessions without a name \
-                 do not need it.",
-            )
-        };
+        let unwritable = |why: String| unusable(&why);
         if let Some(owner) = &self.known.owner {
             return Err(Error::unavailable(format!(
                 "nothing is kept here: the state directory is in use by another Ghostcast ({owner})"
@@ -327,6 +333,12 @@ impl Registry {
         orders.send(order(done)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?.map_err(unwritable)
     }
+}
+
+fn unusable(why: &str) -> Error {
+    Error::unavailable(format!("the registry cannot be used: {why}")).hint(
+        "Check the free space and the rights of the state directory; sessions without a name do not need it.",
+    )
 }
 
 /// A file that an older service would not understand is not touched, and its sessions are not taken for lost.
@@ -392,7 +404,13 @@ impl Writer {
             tracing::warn!(error = %Chain(&error), "the registry cannot be written");
             error.to_string()
         })?;
-        let Some(mirror) = &mut self.mirror else {
+        // It shows sessions.
+        let is_shown = |change: &Change| matches!(change, Change::Put(_) | Change::Remove(_));
+        let Some(mirror) = self
+            .mirror
+            .as_mut()
+            .filter(|_| changes.iter().any(is_shown))
+        else {
             return Ok(());
         };
         mirror.write(changes).map_err(|error| {

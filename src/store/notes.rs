@@ -1,21 +1,34 @@
-//! Notes in the registry.
+//! Notes in the registry. What becomes of a note's job becomes of the note in the same transaction.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Registry;
 use super::database::Failure;
 use crate::error::Error;
-use crate::model::{Note, UnixTime};
+use crate::model::{Job, JobState, Note, NoteStatus, UnixTime};
 
 /// Notes that are listed at most.
 const NOTES_MAX: u32 = 1_000;
+
+/// What a note's job finds when it begins.
+#[derive(Debug, Clone)]
+pub enum Begun {
+    /// The note, to be posted; and what a job before it was about to do, or has done.
+    Note(Box<Note>, Option<String>),
+    /// It is posted already.
+    Posted(Box<Note>),
+    /// It is not to be posted, and why.
+    Refused(String),
+    /// It is not there.
+    Missing,
+}
 
 impl Registry {
     /// Writes a new note down.
     pub async fn put_note(&self, note: Note, now: UnixTime) -> Result<(), Error> {
         self.work(move |file| {
             file.execute(
-                "INSERT OR REPLACE INTO notes VALUES (?, ?, ?)",
+                "INSERT OR REPLACE INTO notes (note_id, created_at, note) VALUES (?, ?, ?)",
                 params![note.note_id, now.0, serde_json::to_string(&note)?],
             )?;
             Ok(())
@@ -36,16 +49,21 @@ impl Registry {
                 "SELECT note FROM notes WHERE ?1 IS NULL OR note ->> 'user_id' = ?1 \
                  ORDER BY created_at DESC, rowid DESC LIMIT ?2",
             )?;
-            let rows = all.query_and_then(params![user_id, NOTES_MAX], |row| {
-                let json: String = row.get(0)?;
-                Ok(serde_json::from_str(&json)?)
-            })?;
-            rows.collect()
+            let rows = all.query_map(params![user_id, NOTES_MAX], |row| row.get::<_, String>(0))?;
+            let mut notes = Vec::new();
+            for json in rows {
+                match serde_json::from_str(&json?) {
+                    Ok(note) => notes.push(note),
+                    // Of another build; the others are told all the same.
+                    Err(error) => tracing::warn!(%error, "a note cannot be read and is left"),
+                }
+            }
+            Ok(notes)
         })
         .await
     }
 
-    /// Changes a note in one go; answers it as it is then. What the change refuses stays as it was.
+    /// Changes a note in one go; answers it as it is then, and what the change says.
     pub async fn change_note<R: Send + 'static>(
         &self,
         note_id: &str,
@@ -57,17 +75,46 @@ impl Registry {
                 return Ok(None);
             };
             let told = change(&mut note);
-            file.execute(
-                "UPDATE notes SET note = ? WHERE note_id = ?",
-                params![serde_json::to_string(&note)?, note_id],
-            )?;
+            write(file, &note)?;
             Ok(Some((note, told)))
+        })
+        .await
+    }
+
+    /// A job begins to post a note, if it is the note's and the note is to be posted.
+    pub async fn begin_note(&self, note_id: &str, job_id: &str) -> Result<Begun, Error> {
+        let (note_id, job_id) = (note_id.to_owned(), job_id.to_owned());
+        self.work(move |file| {
+            let Some(mut note) = one(file, &note_id)? else {
+                return Ok(Begun::Missing);
+            };
+            let (own, intent): (Option<String>, Option<String>) = file.query_row(
+                "SELECT job_id, intent FROM notes WHERE note_id = ?",
+                [&note_id],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            if note.status == NoteStatus::Posted {
+                return Ok(Begun::Posted(Box::new(note)));
+            }
+            if own.as_deref() != Some(job_id.as_str()) {
+                return Ok(Begun::Refused("another job posts the note".to_owned()));
+            }
+            let before = note.status;
+            if before != NoteStatus::Draft {
+                note.status = NoteStatus::Ready;
+            }
+            if let Some(why) = note.objection() {
+                return Ok(Begun::Refused(why));
+            }
+            note.status = NoteStatus::Posting;
+            write(file, &note)?;
+            Ok(Begun::Note(Box::new(note), intent))
         })
         .await
     }
 }
 
-fn one(file: &Transaction<'_>, note_id: &str) -> Result<Option<Note>, Failure> {
+fn one(file: &Connection, note_id: &str) -> Result<Option<Note>, Failure> {
     let json: Option<String> = file
         .query_row(
             "SELECT note FROM notes WHERE note_id = ?",
@@ -76,4 +123,62 @@ fn one(file: &Transaction<'_>, note_id: &str) -> Result<Option<Note>, Failure> {
         )
         .optional()?;
     Ok(json.map(|json| serde_json::from_str(&json)).transpose()?)
+}
+
+fn write(file: &Connection, note: &Note) -> Result<(), Failure> {
+    file.execute(
+        "UPDATE notes SET note = ? WHERE note_id = ?",
+        params![serde_json::to_string(note)?, note.note_id],
+    )?;
+    Ok(())
+}
+
+/// The note of a job becomes what the job has become (REQUIREMENTS C51–C53, D29); answers it. A job that is not the
+/// note's any more says nothing of it, nor does one of a note that is posted.
+pub(super) fn follow(file: &Connection, job: &Job, now: UnixTime) -> Result<Option<Note>, Failure> {
+    let Some(note_id) = job.note_id() else {
+        return Ok(None);
+    };
+    let Some(mut note) = one(file, note_id)? else {
+        return Ok(None);
+    };
+    let (own, intent): (Option<String>, Option<String>) = file.query_row(
+        "SELECT job_id, intent FROM notes WHERE note_id = ?",
+        [note_id],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    if own.as_deref() != Some(job.job_id.as_str()) || note.status == NoteStatus::Posted {
+        return Ok(None);
+    }
+    let field = |name: &str| {
+        let value = job.result.as_ref().and_then(|result| result.get(name));
+        value.map(|value| match value {
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+    };
+    note.error = job.error.as_ref().map(|error| error.message.clone());
+    match job.state {
+        JobState::Done => {
+            note.status = NoteStatus::Posted;
+            note.error = None;
+            note.posted_at = Some(now.to_iso8601());
+            note.platform_comment_id = field("comment_id");
+            note.external_permalink = field("permalink");
+        }
+        JobState::Failed => note.status = NoteStatus::Failed,
+        JobState::PendingAuth => note.status = NoteStatus::PendingAuth,
+        JobState::Cancelled if intent.is_some() => {
+            note.status = NoteStatus::Failed;
+            note.error =
+                Some("The job was called off, and the note may have been posted.".to_owned());
+        }
+        JobState::Cancelled => note.status = NoteStatus::Ready,
+        // Until the last attempt it is on its way.
+        JobState::Queued if note.status == NoteStatus::Posting => (),
+        JobState::Queued => note.status = NoteStatus::Ready,
+        JobState::Running => (),
+    }
+    write(file, &note)?;
+    Ok(Some(note))
 }

@@ -19,7 +19,7 @@ from support.jobs import (
     offices,
     verify,
 )
-from support.platform import CODE, PASSWORD, platform
+from support.local_platform import CODE, PASSWORD, platform
 from support.playwright_browser import browser_context, spot
 from support.wait import wait_for
 
@@ -83,7 +83,7 @@ def test_a_user_connects_and_stays_connected(office, local):
     assert ada.hears("connection_active")["connection_id"] == connection
     after = record(api, connection)
     assert after["status"] == "active" and after["verified_at"] == after["last_used_at"]
-    assert api.record(f"connection-{connection}")["state"] == "stored"
+    assert api.record(f"_connection-{connection}")["state"] == "stored"
     logins = dict(local.logins)
     for number in range(5):
         done = ended(api, finalise(api, note(api, local, text=f"note {number}")))
@@ -109,7 +109,7 @@ def test_by_the_page_alone(office, local, kind):
     options = {"viewport": {"width": 1280, "height": 800}}
     if kind == "phone":
         options = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-    session = f"connection-{begun['connection_id']}"
+    session = f"_connection-{begun['connection_id']}"
     with browser_context(**options) as context:
         person = context.new_page()
         person.goto(begun["takeover_url"])
@@ -127,7 +127,7 @@ def test_by_the_page_alone(office, local, kind):
         wait_for(lambda: api.record(session)["control"]["owner"] != "human", 10, "the wheel is given back")
     assert verify(api, begun["connection_id"])["outcome"] == "logged_in"
     maps = memory(service.process.pid)
-    assert PASSWORD.encode() not in maps
+    assert PASSWORD.encode() not in maps and b"_connection-" in maps
     assert PASSWORD not in service.log(1_000_000)
     for path in service.state.rglob("*"):
         if path.is_file():
@@ -175,7 +175,7 @@ def test_the_four_outcomes(office, local):
     assert again["takeover_url"].startswith(api.base) and again["status"] == "logged_out"
     log_in(api, connection, local)
     assert verify(api, connection)["status"] == "active"
-    shutil.rmtree(service.state / "profiles" / f"connection-{connection}")
+    shutil.rmtree(service.state / "profiles" / f"_connection-{connection}")
     gone = verify(api, connection)
     assert (gone["outcome"], gone["status"]) == ("session_expired", "expired")
     assert "Connect Local again" in gone["message"]
@@ -189,7 +189,7 @@ def test_the_four_outcomes(office, local):
     closed = api.request("DELETE", f"/connections/{connection}")
     assert closed.status_code == 200 and closed.json()["connection_id"] == connection
     assert_envelope(api.request("GET", f"/connections/{connection}"), 404, "not_found")
-    assert not (service.state / "profiles" / f"connection-{connection}").exists()
+    assert not (service.state / "profiles" / f"_connection-{connection}").exists()
 
 
 def test_jobs_wait_for_a_login(office, local):
@@ -218,7 +218,7 @@ def test_jobs_wait_for_a_login(office, local):
     assert verify(api, connection)["outcome"] == "logged_in"
     assert ended(api, second) and ended(api, third)
     # Expired: its profile is gone.
-    shutil.rmtree(service.state / "profiles" / f"connection-{connection}")
+    shutil.rmtree(service.state / "profiles" / f"_connection-{connection}")
     fourth = finalise(api, note(api, local, text="gone"))
     assert ended(api, fourth, "pending_auth")["error"]["kind"] == "session_expired"
     assert record(api, connection)["status"] == "expired"
@@ -240,7 +240,7 @@ def test_logins_expire_and_are_kept_alive(office, local):
             now - days * DAY_S,
             connection,
         )
-    shutil.rmtree(service.state / "profiles" / f"connection-{lost}")
+    shutil.rmtree(service.state / "profiles" / f"_connection-{lost}")
     yesterday = int(now // DAY_S) - 2
     sql(service, "INSERT OR REPLACE INTO marks VALUES ('keep_alive_day', ?)", str(yesterday))
     local.visits.clear()

@@ -16,7 +16,7 @@ from support.jobs import (
     offices,
     stream,
 )
-from support.platform import platform
+from support.local_platform import platform
 from support.wait import holds_for, wait_for
 
 pytestmark = pytest.mark.alone
@@ -253,6 +253,66 @@ def test_a_kill_between_the_press_and_its_answer(office, local):
     assert ended(service.api, job_id)["result"]["comment_id"] == "c1"
     assert local.texts() == ["Test note"]
     assert "an attempt before had done it" in service.log(1_000_000)
+
+
+def test_what_was_done_is_not_done_again(office, local):
+    """D47: a comment that is shown late, or to others only, is looked for, and not posted a second time."""
+    api = office().api
+    connected(api, local)
+    local.hidden = True
+    job_id = finalise(api, note_id := note(api, local))
+    failed = ended(api, job_id, "failed", within=120)
+    assert failed["error"]["kind"] == "effect_not_seen" and failed["attempts"] == 3, failed
+    assert len(local.comments) == 1
+    local.hidden = False
+    assert api.request("POST", f"/jobs/{job_id}/retry").status_code == 200
+    assert ended(api, job_id)["result"]["comment_id"] == "c1"
+    assert len(local.comments) == 1
+    assert api.get(f"/notes/{note_id}").json()["status"] == "posted"
+
+
+def test_a_note_has_one_job(office, local):
+    """However often it is finished, and whatever is asked for it: it is posted once, and only when it may be."""
+    api = office(jobs={"unique_s": 0, "automation": 1}).api
+    connected(api, local)
+    blocker = slow(api, "first")
+    note_id = note(api, local)
+    jobs = {finalise(api, note_id) for _ in range(3)}
+    assert len(jobs) == 1
+    asked = enqueue(api, "post_note", args={"note_id": note_id}, status=200)
+    assert {asked["job_id"]} == jobs
+    ended(api, blocker)
+    ended(api, jobs.pop())
+    again = api.request("POST", "/jobs", json={"kind": "post_note", "args": {"note_id": note_id}})
+    assert_envelope(again, 409, "conflict")
+    assert not api.request("POST", f"/notes/{note_id}/finalise").json()["enqueued"]
+    draft = note(api, local, ready=False)
+    refused = api.request("POST", "/jobs", json={"kind": "post_note", "args": {"note_id": draft}})
+    assert_envelope(refused, 409, "conflict")
+    # What is taken back while it waits is not posted.
+    blocker = slow(api, "second")
+    waits = finalise(api, note_id := note(api, local, text="taken back"))
+    api.request("PATCH", f"/notes/{note_id}", json={"ready": False})
+    ended(api, blocker)
+    assert "draft" in ended(api, waits, "failed")["error"]["message"]
+    assert len(local.comments) == 1
+    elsewhere = {"user_id": "ada", "platform": "local", "video_url": "http://other.example/v", "text": "x"}
+    answer = api.request("POST", "/notes", json={**elsewhere, "timestamp": 1})
+    assert_envelope(answer, 400, "invalid_input")
+
+
+def test_a_failed_job_is_no_other_jobs_answer(office, local):
+    """C46: what has failed is asked for anew at once."""
+    api = office().api
+    connected(api, local)
+    bad = note(api, local, text="{{x}}")
+    failed = finalise(api, bad)
+    ended(api, failed, "failed")
+    changed = api.request("PATCH", f"/notes/{bad}", json={"text": "good", "ready": True})
+    assert changed.json()["status"] == "ready"
+    assert (second := finalise(api, bad)) != failed
+    ended(api, second)
+    assert local.texts() == ["good"]
 
 
 def test_what_is_no_job_is_refused(office):

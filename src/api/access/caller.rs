@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::rules::{self, Need};
 use crate::credential::Digest;
 use crate::error::Error;
+use crate::model::ids::is_services;
 use crate::model::{
     EndedSession, Reach, Right, RoomName, Scope, SessionId, SessionRecord, SessionSpec,
 };
@@ -209,11 +210,21 @@ impl Caller {
         manager: &Manager,
         key: &str,
     ) -> Result<(), Error> {
+        let names = manager.names(key);
+        if self.must_not_touch(key, &names) {
+            return self.may_all(Right::Admin);
+        }
         // Whoever may do it to all of them need not be asked which.
         if self.scope.permits_all(right) {
             return Ok(());
         }
-        self.may_of(right, key, &manager.names(key))
+        self.may_of(right, key, &names)
+    }
+
+    /// Whether a session is the service's own, with a user's login in it, and they came by no link to it.
+    fn must_not_touch(&self, key: &str, names: &[String]) -> bool {
+        let is_own = is_services(key) || names.iter().any(|name| is_services(name));
+        is_own && self.link().is_none()
     }
 
     /// Whether they may do this to the session of these names, which was asked for by `key`.
@@ -264,8 +275,13 @@ impl Caller {
     }
 
     fn sees_any(&self, names: impl Fn() -> Vec<String>) -> bool {
-        self.scope.permits_all(Right::Watch)
-            || (self.scope).permits(Right::Watch, names().iter().map(String::as_str))
+        if self.scope.permits_all(Right::Admin) {
+            return true;
+        }
+        let names = names();
+        let is_within = self.scope.permits_all(Right::Watch)
+            || (self.scope).permits(Right::Watch, names.iter().map(String::as_str));
+        is_within && !self.must_not_touch("", &names)
     }
 
     /// Whether what they ask for is within what they may do themselves.

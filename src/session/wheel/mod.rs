@@ -193,6 +193,12 @@ impl Wheel {
         self.lock().status()
     }
 
+    /// Whether a person drives, or has the session's page open.
+    pub fn has_people(&self) -> bool {
+        let state = self.lock();
+        state.control.driver().is_some() || state.people.values().any(|one| one.sockets > 0)
+    }
+
     /// What the person is called who drives, and since when.
     pub(super) fn driver(&self) -> Option<(String, String)> {
         let state = self.lock();

@@ -7,7 +7,7 @@ import threading
 import httpx
 from websockets.sync.client import connect
 
-from .platform import CODE, PASSWORD
+from .local_platform import CODE, PASSWORD
 from .service import Ghostcast, free_port
 from .wait import wait_for
 
@@ -74,14 +74,14 @@ def connect_user(api, user, platform="local"):
 
 def log_in(api, connection, platform, user="ada"):
     """Logs in by hand, in the connection's session."""
-    session = f"connection-{connection}"
+    session = f"_connection-{connection}"
     for selector, text in (("[name=user]", user), ("[name=password]", PASSWORD)):
         interact(api, session, "fill", selector, text=text)
     interact(api, session, "click", "button")
     if platform.has_code:
         interact(api, session, "fill", "[name=code]", text=CODE)
         interact(api, session, "click", "button")
-    wait_for(lambda: platform.logins, 10, "the login")
+    wait_for(lambda: user in platform.logins.values(), 10, "the login")
 
 
 def interact(api, session, action, selector, **params):

@@ -32,7 +32,7 @@ VIDEO = """<title>video</title><p id=avatar>%(user)s</p><a id=logout href=/logou
     link.href = made.permalink;
     link.textContent = made.text;
     item.append(link);
-    document.getElementById('comments').append(item);
+    if (!made.hidden) document.getElementById('comments').append(item);
     post.disabled = false;
   };
 </script>"""
@@ -113,7 +113,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             f'<li data-id="{c["id"]}" data-text="{html.escape(c["text"])}" data-at="{html.escape(c["at"])}">'
             f'<a href="{c["permalink"]}">{html.escape(c["text"])}</a>'
             for c in platform.comments
-            if c["video"] == path
+            if c["video"] == path and not platform.hidden
         )
         names = {name: name + renamed for name in ("text", "at", "post")}
         return self.respond(HEAD + VIDEO % {"user": html.escape(user), "comments": items, **names})
@@ -142,7 +142,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             platform.comments.append(comment)
         platform.posted.set()
         platform.answering.wait(30)
-        return self.respond(json.dumps(comment), content_type="application/json")
+        told = {**comment, "hidden": platform.hidden}
+        return self.respond(json.dumps(told), content_type="application/json")
 
     def enter(self, user):
         """Lets somebody in."""
@@ -159,7 +160,7 @@ class Platform:
         self.server.daemon_threads = True
         self.server.platform = self
         self.logins, self.half, self.comments, self.visits = {}, {}, [], []
-        self.mood, self.has_code, self.focused = "", False, None
+        self.mood, self.has_code, self.focused, self.hidden = "", False, None, False
         self.lock, self.posted, self.answering = threading.Lock(), threading.Event(), threading.Event()
         self.answering.set()
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
