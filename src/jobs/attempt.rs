@@ -15,7 +15,7 @@ use crate::config::Platform;
 use crate::model::ids::{JOB, action_id};
 use crate::model::job::Next;
 use crate::model::{
-    BrowserPlace, Connection, Job, JobError, JobErrorKind, JobKind, JobState, Queue, Seen,
+    BrowserPlace, Connection, Job, JobError, JobErrorKind, JobKind, JobState, Note, Queue, Seen,
     SessionName, UnixTime, VerifyOutcome,
 };
 use crate::store::{Run, Stop};
@@ -317,21 +317,26 @@ impl Jobs {
                 stop(state, run_at, counts, None, Some(error))
             }
         };
+        if let Some((job, note)) = self.written(run, stop).await {
+            self.tell_of_end(&job, note.as_ref());
+        }
+    }
+
+    /// Writes down how a run has ended; nothing where it was called off meanwhile, which has been told of.
+    async fn written(&self, run: &Run, stop: Stop) -> Option<(Job, Option<Note>)> {
         // What cannot be written down is tried again: nothing else would ever end it, or begin for its user.
-        let stopped = loop {
-            match self.0.registry.stop_job(run, stop.clone()).await {
-                Ok(stopped) => break stopped,
-                Err(_) => {
-                    let pause = tokio::time::sleep(AGAIN);
-                    if self.0.end.run_until_cancelled(pause).await.is_none() {
-                        return;
-                    }
-                }
+        loop {
+            if let Ok(stopped) = self.0.registry.stop_job(run, stop.clone()).await {
+                return stopped;
             }
-        };
-        // One that was called off meanwhile has been told of.
-        let Some((job, note)) = stopped else { return };
-        if let Some(note) = &note {
+            let pause = tokio::time::sleep(AGAIN);
+            self.0.end.run_until_cancelled(pause).await?;
+        }
+    }
+
+    /// Tells whoever is concerned how a run has ended.
+    fn tell_of_end(&self, job: &Job, note: Option<&Note>) {
+        if let Some(note) = note {
             self.tell_of_note(job.state, note);
         }
         if let (JobState::PendingAuth, Some(user), Some(platform)) =
@@ -344,7 +349,7 @@ impl Jobs {
             };
             self.0.news.user(user, event);
         }
-        self.0.news.job(&job);
+        self.0.news.job(job);
     }
 
     /// Tells of an attempt (REQUIREMENTS C85, C86): on a clock that nobody sets.

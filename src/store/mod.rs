@@ -10,6 +10,7 @@ mod database;
 mod gallery;
 mod jobs;
 mod json;
+mod marks;
 mod notes;
 
 use std::path::{Path, PathBuf};

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from support.api import assert_envelope
+from support.api import Api, assert_envelope
+from support.far import FarBrowser
 from support.jobs import (
     User,
     connected,
@@ -313,6 +314,70 @@ def test_a_failed_job_is_no_other_jobs_answer(office, local):
     assert (second := finalise(api, bad)) != failed
     ended(api, second)
     assert local.texts() == ["good"]
+
+
+def test_the_remote_browser_as_a_fallback(office, local):
+    """C1-C5, C100, D45: here first; far away by wish, after three failures here, and for the last attempt."""
+    far = FarBrowser()
+    try:
+        service = office(jobs={"rate": 0, "backoff_s": [0], "attempts_max": 2}, GHOSTCAST_REMOTE__ENDPOINT=far.ws)
+        api = service.api
+        args = {"platform": "local", "workflow": "read", "user_id": "ada"}
+        here = ended(api, enqueue(api, args={**args, "n": 1})["job_id"])
+        assert here["served_by"] == "local", here
+        there = ended(api, enqueue(api, args={**args, "n": 2}, browser="remote")["job_id"])
+        assert there["served_by"] == "remote", there
+        long = {"items": 100, "in_background": True}
+        assert ended(api, enqueue(api, args={**args, "n": 3}, batch=long)["job_id"])["served_by"] == "remote"
+        short = {"items": 99, "in_background": True}
+        assert ended(api, enqueue(api, args={**args, "n": 4}, batch=short)["job_id"])["served_by"] == "local"
+        # Two attempts here, and one far away.
+        local.mood = "busy"
+        failed = ended(api, enqueue(api, args={**args, "n": 5})["job_id"], "failed")
+        assert (failed["attempts"], failed["served_by"]) == (3, "remote"), failed
+        # Two failures in a row so far; with one more the next goes there at once.
+        failed = ended(api, enqueue(api, args={**args, "n": 6}, browser="local")["job_id"], "failed")
+        assert failed["served_by"] == "local"
+        local.mood = ""
+        assert ended(api, enqueue(api, args={**args, "n": 7})["job_id"])["served_by"] == "remote"
+        assert ended(api, enqueue(api, args={**args, "n": 8}, browser="local")["job_id"])["served_by"] == "local"
+        assert ended(api, enqueue(api, args={**args, "n": 9})["job_id"])["served_by"] == "local"
+        far.close()
+        waits = enqueue(api, args={**args, "n": 10}, browser="remote")["job_id"]
+        held = wait_for(lambda: job(api, waits), 30, "it waits", accept=lambda job: job["error"])
+        assert held["error"]["kind"] == "remote_unavailable" and held["attempts"] == 0, held
+        assert held["state"] == "queued"
+    finally:
+        far.close()
+
+
+def test_logins_are_the_services_own(office, local, tmp_path):
+    """A token that controls all sessions does not reach into a user's login; nor does a cleanup delete it."""
+    boss, agent = (name * 8 for name in ("boss", "agen"))
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"boss admin {boss}\nagent control:* {agent}\n")
+    tokens.chmod(0o600)
+    service = office(more=f'[server]\ntokens_file = "{tokens}"')
+    api, agents = Api(service.api.base, boss), Api(service.api.base, agent)
+    connection = connected(api, local)
+    session = f"_connection-{connection}"
+    cleaned = api.request("POST", "/sessions/cleanup", json={"max_age_hours": 0}).json()
+    assert session not in str(cleaned) and api.record(session)["state"] == "stored", cleaned
+    assert session in api.get("/sessions").text and session not in agents.get("/sessions").text
+    for method, path, body in (
+        ("GET", f"/sessions/{session}", None),
+        ("POST", f"/sessions/{session}/execute", {"script": "1"}),
+        ("POST", f"/sessions/{session}/takeover", {}),
+        ("DELETE", f"/sessions/{session}", None),
+        ("POST", "/sessions", {"session_name": session}),
+        ("GET", "/connections", None),
+        ("GET", "/jobs", None),
+    ):
+        answer = agents.request(method, path, json=body)
+        assert answer.status_code == 403, (method, path, answer.text)
+    agents.create("of-an-agent")
+    agents.close("of-an-agent")
+    assert ended(api, finalise(api, note(api, local)))["result"]["status"] == "posted"
 
 
 def test_what_is_no_job_is_refused(office):

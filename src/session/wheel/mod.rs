@@ -1,5 +1,6 @@
 //! The wheel of a session: [`Control`] with a clock, and what the people are called.
 
+mod invite;
 mod room;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -10,14 +11,16 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::control::{Cause, Change, Control, Input, Owner, Refusal, Seat};
-use super::links::{Link, LinkKind, Links, Maker};
+use super::links::Links;
 use crate::credential::random;
 use crate::error::Error;
 use crate::model::command::REASON_CHARS_MAX;
 use crate::model::control::{ControlOwner, ControlStatus, HumanRequest};
 use crate::model::hand::Deed;
 use crate::model::ids::action_id;
-use crate::model::{Right, SessionId, UnixTime};
+use crate::model::{SessionId, UnixTime};
+
+pub use invite::{Invitation, Invite};
 
 /// People with a page open on one session.
 const PEOPLE_MAX: usize = 64;
@@ -105,34 +108,6 @@ pub struct Seated {
     seat: Seat,
 }
 
-/// What a link by which people come shall be.
-#[derive(Debug, Clone)]
-pub struct Invite {
-    /// To drive, or to watch only.
-    pub right: Right,
-    /// How long it is good.
-    pub life: Duration,
-    /// Whether only the first who comes by it is let in.
-    pub is_one_time: bool,
-    /// What whoever comes by it is called.
-    pub name: Option<String>,
-    /// Whether whoever drives by it does so privately.
-    pub is_private: bool,
-    /// By whom it is made, where it outlives the service.
-    pub maker: Option<Maker>,
-    /// It is good no more when this is cancelled.
-    pub until: CancellationToken,
-}
-
-/// A link by which people come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invitation {
-    /// The page to open. Whoever has it is let in.
-    pub url: String,
-    /// Until when, ISO 8601, UTC.
-    pub expires_at: String,
-}
-
 impl Wheel {
     /// The wheel of a session that the agent drives. The service is at `address`, which ends with a slash.
     pub(super) fn new(session: SessionId, links: Links, address: String) -> Self {
@@ -163,29 +138,6 @@ impl Wheel {
     pub(super) fn take(&mut self) -> Self {
         let left = Self::new(self.0.session, self.0.links.clone(), String::new());
         std::mem::replace(self, left)
-    }
-
-    /// Makes a link by which people come, at the service's address as its caller wrote it.
-    pub fn invite(&self, invite: Invite, base: Option<&str>) -> Result<Invitation, Error> {
-        let link = Link {
-            session: self.0.session,
-            right: invite.right,
-            kind: LinkKind::Takeover,
-            name: invite.name.map(|name| cut(&name, NAME_MAX)),
-            is_private: invite.is_private,
-            maker: invite.maker,
-            gone: invite.until.child_token(),
-        };
-        let now = Instant::now();
-        let made = self
-            .0
-            .links
-            .make(link, invite.life, invite.is_one_time, now)?;
-        let base = base.unwrap_or(&self.0.address);
-        Ok(Invitation {
-            url: format!("{base}takeover/{}", made.token),
-            expires_at: UnixTime::now().plus(made.life).to_iso8601(),
-        })
     }
 
     /// Who drives, as it is told.
