@@ -130,9 +130,7 @@ class AsyncSession(AsyncPage):
         answer = await self._transport.json("DELETE", session_path(self.session_id, "takeover"))
         return int(answer["revoked"])
 
-    async def request_human(
-        self, reason: str, wait_s: int | None = None, private: bool = False
-    ) -> str:
+    async def request_human(self, reason: str, wait_s: int | None = None, private: bool = False) -> str:
         """Asks for a person, and returns the link by which one takes the wheel.
 
         An event `control` says when somebody has come, and when they are through.
