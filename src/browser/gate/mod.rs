@@ -7,7 +7,7 @@
 //! by the addresses that the name resolves to; the connection then goes to the very address that
 //! was judged.
 //!
-//! In the way of a browser that is far away nothing of ours can stand; there a gate only judges ([`Judge`]).
+//! In the way of a browser that is far away nothing of ours can stand; there a gate only judges (`Judge`).
 //!
 //! Chromium cannot say why a proxied request failed, so the gate remembers the true cause per
 //! host and port ([`Gate::verdict`]).

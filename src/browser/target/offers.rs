@@ -1,6 +1,6 @@
 //! What the pages of a session ask a person to choose from in windows of the browser's own: the lists of
 //! select elements, and files. While a person drives, our scripts open no list but tell it, and Chromium opens
-//! no file chooser but tells of it; whoever shows it to the person answers by [`Offers::take`].
+//! no file chooser but tells of it; whoever shows it to the person answers by `Offers::take`.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
