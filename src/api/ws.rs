@@ -10,6 +10,8 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use axum::{Extension, Json};
 use futures::future::poll_immediate;
+use futures::stream::unfold;
+use futures::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, interval_at, timeout};
 use utoipa::{IntoParams, ToSchema};
@@ -33,7 +35,7 @@ const UNANSWERED_BEHIND_MAX: u32 = 12;
 /// library's own measure, 128 KiB, would be nearly all that a socket takes.
 pub(super) const READ_BUFFER: usize = 4 * 1024;
 /// A subscriber sends nothing but pongs and closes.
-const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+pub(super) const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
 /// What to do about a path that speaks WebSocket only.
 pub(super) const USE_A_CLIENT: &str =
@@ -132,7 +134,7 @@ pub(super) async fn events(
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
         .on_upgrade(async move |mut socket| {
-            let serving = serve(&mut socket, subscription, only, details, heartbeat);
+            let serving = serve(&mut socket, frames(subscription, only, details), heartbeat);
             let farewell = tokio::select! {
                 biased;
                 () = cancel.cancelled() => Some(Farewell::GoingAway),
@@ -166,15 +168,36 @@ pub(super) fn is_others(event: &Sent, only: Option<SessionId>) -> bool {
     only.is_some_and(|only| of.is_some_and(|of| of != only))
 }
 
-/// Sends events until either side ends it, and answers what is left to say then. A socket that
-/// answers no ping, or takes nothing for two heartbeats, is dead.
-async fn serve(
-    socket: &mut WebSocket,
-    mut subscription: Subscription,
+/// A room's events as frames, those of `only` one session where that is all that may be heard.
+fn frames(
+    subscription: Subscription,
     only: Option<SessionId>,
     details: bool,
+) -> impl Stream<Item = Message> {
+    unfold(subscription, move |mut subscription| async move {
+        loop {
+            let frame = match subscription.next().await {
+                // Another session's of the same room is not for whoever may see one of them.
+                Next::Event(event) if is_others(&event, only) => continue,
+                Next::Event(event) => Message::Text(Utf8Bytes::from(event.json(details))),
+                Next::Lagged { missed, seq, epoch } => {
+                    let epoch = epoch.as_deref().or(details.then(|| subscription.epoch()));
+                    Message::text(lagged(missed, seq, epoch))
+                }
+            };
+            return Some((frame, subscription));
+        }
+    })
+}
+
+/// Sends frames to a listener until either side ends it, and answers what is left to say then. A socket that
+/// answers no ping, or takes nothing for two heartbeats, is dead.
+pub(super) async fn serve(
+    socket: &mut WebSocket,
+    frames: impl Stream<Item = Message>,
     heartbeat: Duration,
 ) -> Option<Farewell> {
+    let mut frames = pin!(frames);
     let mut pings = interval_at(Instant::now() + heartbeat, heartbeat);
     let mut unanswered = 0;
     // Whether it left no room for what was sent since it was last heard.
@@ -197,14 +220,9 @@ async fn serve(
                 }
                 Message::Ping(bytes::Bytes::new())
             }
-            next = subscription.next() => match next {
-                // Another session's of the same room is not for whoever may see one of them.
-                Next::Event(event) if is_others(&event, only) => continue,
-                Next::Event(event) => Message::Text(Utf8Bytes::from(event.json(details))),
-                Next::Lagged { missed, seq, epoch } => {
-                    let epoch = epoch.as_deref().or(details.then(|| subscription.epoch()));
-                    Message::text(lagged(missed, seq, epoch))
-                }
+            frame = frames.next() => match frame {
+                Some(frame) => frame,
+                None => return Some(Farewell::GoingAway),
             },
         };
         let mut sending = pin!(socket.send(message));

@@ -42,7 +42,7 @@ use crate::store::Registry;
 
 pub use crate::store::{JobFilter, Lookup};
 pub use connections::{Started, Verified};
-pub use news::{JobNews, News, UserEvent, UserNews};
+pub use news::{News, UserEvent, UserNews};
 pub use notes::{Finalised, NoteOrder, NotePatch};
 pub use order::{JobOrder, Put};
 

@@ -74,15 +74,11 @@ pub struct UserNews {
     pub timestamp: UnixTime,
 }
 
-/// A job as it is now.
-#[derive(Debug, Clone)]
-pub struct JobNews(pub Job);
-
 /// All news. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct News {
     users: broadcast::Sender<UserNews>,
-    jobs: broadcast::Sender<JobNews>,
+    jobs: broadcast::Sender<Job>,
 }
 
 impl Default for News {
@@ -101,7 +97,7 @@ impl News {
     }
 
     /// What becomes of jobs from now on, of all jobs.
-    pub fn of_jobs(&self) -> broadcast::Receiver<JobNews> {
+    pub fn of_jobs(&self) -> broadcast::Receiver<Job> {
         self.jobs.subscribe()
     }
 
@@ -115,6 +111,6 @@ impl News {
     }
 
     pub(super) fn job(&self, job: &Job) {
-        let _ = self.jobs.send(JobNews(job.clone()));
+        let _ = self.jobs.send(job.clone());
     }
 }

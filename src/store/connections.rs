@@ -71,24 +71,15 @@ impl Registry {
         .await
     }
 
-    /// Changes a connection in one go. Answers how it was and how it is.
+    /// Changes a connection in one go.
     pub async fn change_connection(
         &self,
         connection_id: &str,
         change: impl Fn(&mut Kept) + Send + 'static,
-    ) -> Result<Option<(Kept, Kept)>, Error> {
+    ) -> Result<(), Error> {
         let connection_id = connection_id.to_owned();
-        self.work(move |file| {
-            let Some(before) = one(file, &connection_id)? else {
-                return Ok(None);
-            };
-            let mut after = before.clone();
-            change(&mut after);
-            put(file, &after)?;
-            let after = one(file, &connection_id)?;
-            Ok(after.map(|after| (before, after)))
-        })
-        .await
+        self.work(move |file| changed(file, &connection_id, &change).map(drop))
+            .await
     }
 
     /// Changes a connection, and lets go on in the same go what has waited for its login, where it is there.
@@ -102,18 +93,14 @@ impl Registry {
     ) -> Result<Option<(Kept, Kept, Vec<Job>)>, Error> {
         let connection_id = connection_id.to_owned();
         self.work(move |file| {
-            let Some(before) = one(file, &connection_id)? else {
+            let Some((before, after)) = changed(file, &connection_id, &change)? else {
                 return Ok(None);
             };
-            let mut after = before.clone();
-            change(&mut after);
-            put(file, &after)?;
             let released = match is_there {
                 true => super::jobs::release(file, &after.connection, now)?,
                 false => Vec::new(),
             };
-            let after = one(file, &connection_id)?;
-            Ok(after.map(|after| (before, after, released)))
+            Ok(Some((before, after, released)))
         })
         .await
     }
@@ -170,13 +157,27 @@ fn put(file: &rusqlite::Connection, kept: &Kept) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn one(
-    file: &rusqlite::Connection,
-    connection_id: &str,
-) -> Result<Option<Kept>, Failure> {
+fn one(file: &rusqlite::Connection, connection_id: &str) -> Result<Option<Kept>, Failure> {
     let mut one = file.prepare_cached("SELECT * FROM connections WHERE connection_id = ?")?;
     let mut rows = one.query_and_then([connection_id], kept)?;
     rows.next().transpose()
+}
+
+/// Changes a connection; answers how it was and how it is.
+fn changed(
+    file: &rusqlite::Connection,
+    connection_id: &str,
+    change: &dyn Fn(&mut Kept),
+) -> Result<Option<(Kept, Kept)>, Failure> {
+    let Some(before) = one(file, connection_id)? else {
+        return Ok(None);
+    };
+    let mut after = before.clone();
+    change(&mut after);
+    put(file, &after)?;
+    // As it is told: with the times that were changed.
+    let after = one(file, connection_id)?;
+    Ok(after.map(|after| (before, after)))
 }
 
 fn kept(row: &Row<'_>) -> Result<Kept, Failure> {

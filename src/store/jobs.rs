@@ -208,31 +208,6 @@ impl Registry {
         .await
     }
 
-    /// How many jobs of a queue are in a state.
-    pub async fn count_jobs(&self) -> Result<Vec<(Queue, JobState, u32)>, Error> {
-        self.work(|file| {
-            let mut all = file
-                .prepare_cached("SELECT queue, state, COUNT(*) FROM jobs GROUP BY queue, state")?;
-            let rows = all.query_map([], |row| {
-                Ok((
-                    row.get::<_, String>(0)?,
-                    row.get::<_, String>(1)?,
-                    row.get(2)?,
-                ))
-            })?;
-            let mut counts = Vec::new();
-            for row in rows {
-                let (queue, state, count) = row?;
-                if let (Some(queue), Some(state)) = (Queue::parse(&queue), JobState::parse(&state))
-                {
-                    counts.push((queue, state, count));
-                }
-            }
-            Ok(counts)
-        })
-        .await
-    }
-
     /// Takes the next job of a queue; it runs from then on.
     pub async fn claim_job(&self, turn: Turn) -> Result<Claimed, Error> {
         self.work(move |file| claim(file, &turn)).await

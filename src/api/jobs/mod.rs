@@ -24,7 +24,7 @@ use super::Doors;
 use super::body::{JsonBody, Params};
 use super::status::ErrorBody;
 use crate::error::Error;
-use crate::jobs::{JobFilter, JobNews, JobOrder, Jobs};
+use crate::jobs::{JobFilter, JobOrder, Jobs};
 use crate::model::{Job, JobState};
 
 pub(super) use self::connections::*;
@@ -210,7 +210,7 @@ pub(super) async fn watch_job(
 /// A job that somebody watches.
 struct Watched {
     jobs: Jobs,
-    news: broadcast::Receiver<JobNews>,
+    news: broadcast::Receiver<Job>,
     job_id: String,
     first: Option<Job>,
     is_over: bool,
@@ -226,7 +226,7 @@ impl Watched {
             Some(job) => job,
             None => loop {
                 match self.news.recv().await {
-                    Ok(JobNews(job)) if job.job_id == self.job_id => break job,
+                    Ok(job) if job.job_id == self.job_id => break job,
                     Ok(_) => (),
                     // Whoever is behind sees how it is now.
                     Err(RecvError::Lagged(_)) => break self.jobs.job(&self.job_id).await.ok()?,

@@ -1,30 +1,24 @@
 //! `WS /users/{user_id}/events`: what a user is told, one JSON object a text frame.
 
-use std::time::Duration;
-
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
+use futures::Stream;
+use futures::stream::unfold;
 use serde_json::json;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, interval_at, timeout};
 
 use super::super::Doors;
 use super::super::access::Caller;
 use super::super::farewell::Farewell;
 use super::super::status::ErrorBody;
-use super::super::ws::{READ_BUFFER, USE_A_CLIENT, must_upgrade};
+use super::super::ws::{MESSAGE_BYTES_MAX, READ_BUFFER, USE_A_CLIENT, must_upgrade, serve};
 use crate::error::Error;
 use crate::jobs::UserNews;
-
-/// Pings that may go unanswered.
-const UNANSWERED_MAX: u32 = 2;
-/// A listener sends nothing but pongs and closes.
-const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
 pub(super) fn routes() -> Router<Doors> {
     Router::new().route("/users/{user_id}/events", get(user_events))
@@ -59,7 +53,7 @@ pub(in super::super) async fn user_events(
             biased;
             () = cancel.cancelled() => Some(Farewell::GoingAway),
             () = caller.gone.cancelled() => Some(Farewell::NotLetIn),
-            farewell = serve(&mut socket, news, &user_id, heartbeat) => farewell,
+            farewell = serve(&mut socket, frames(news, user_id), heartbeat) => farewell,
         };
         if let Some(farewell) = farewell {
             farewell.say(&mut socket).await;
@@ -68,47 +62,21 @@ pub(in super::super) async fn user_events(
     }))
 }
 
-/// Sends what the user is told until either side ends it.
-async fn serve(
-    socket: &mut WebSocket,
-    mut news: broadcast::Receiver<UserNews>,
-    user_id: &str,
-    heartbeat: Duration,
-) -> Option<Farewell> {
-    let mut pings = interval_at(Instant::now() + heartbeat, heartbeat);
-    let mut unanswered = 0;
-    loop {
-        let message = tokio::select! {
-            biased;
-            received = socket.recv() => match received {
-                None | Some(Ok(Message::Close(_))) => return None,
-                Some(Err(error)) => return Farewell::of(error),
-                Some(Ok(_)) => {
-                    unanswered = 0;
-                    continue;
-                }
-            },
-            _ = pings.tick() => {
-                unanswered += 1;
-                if unanswered > UNANSWERED_MAX {
-                    return None;
-                }
-                Message::Ping(bytes::Bytes::new())
-            }
-            told = news.recv() => match told {
+/// What the user is told, as frames.
+fn frames(news: broadcast::Receiver<UserNews>, user_id: String) -> impl Stream<Item = Message> {
+    unfold((news, user_id), |(mut news, user_id)| async move {
+        let frame = loop {
+            match news.recv().await {
                 Ok(told) if told.user_id == user_id => {
-                    Message::text(serde_json::to_string(&told).unwrap_or_default())
+                    break Message::text(serde_json::to_string(&told).unwrap_or_default());
                 }
-                Ok(_) => continue,
+                Ok(_) => (),
                 Err(RecvError::Lagged(missed)) => {
-                    Message::text(json!({"type": "lagged", "missed": missed}).to_string())
+                    break Message::text(json!({"type": "lagged", "missed": missed}).to_string());
                 }
-                Err(RecvError::Closed) => return Some(Farewell::GoingAway),
-            },
+                Err(RecvError::Closed) => return None,
+            }
         };
-        let sent = timeout(heartbeat * 2, socket.send(message)).await;
-        if !matches!(sent, Ok(Ok(()))) {
-            return None;
-        }
-    }
+        Some((frame, (news, user_id)))
+    })
 }
