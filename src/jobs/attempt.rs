@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Jobs;
-use super::lease::{Lease, unavailable};
+use super::lease::Lease;
 use super::news::UserEvent;
 use super::notes;
 use super::site::Site;
@@ -31,8 +31,6 @@ struct Ended {
 
 /// What cut an attempt short.
 enum Cut {
-    /// A defect of the service.
-    Broken,
     /// The service ends: the job waits again.
     End,
     /// Somebody called it off.
@@ -57,12 +55,15 @@ impl Jobs {
         let started = Instant::now();
         let (jobs, running) = (self.clone(), run.clone());
         // By a task of its own: what breaks there is known here.
-        let mut task = self
+        let task = self
             .0
             .tracker
             .spawn(async move { jobs.bounded(&running, &cancel).await });
-        let ended = (&mut task).await.unwrap_or(Ended {
-            how: Err(Cut::Broken),
+        let ended = task.await.unwrap_or_else(|_| Ended {
+            how: Ok(Err(JobError {
+                kind: JobErrorKind::Unavailable,
+                message: "A defect of the service ended the attempt; its log says more.".to_owned(),
+            })),
             served_by: None,
         });
         self.running().remove(&(job_id, run.number));
@@ -117,8 +118,9 @@ impl Jobs {
                     Some(id) => Some(self.active(id).await?),
                     None => None,
                 };
-                let intent = run.intent.as_deref();
-                self.workflow(run, &name, (&run.job.args, intent), connection, lease)
+                let platform = self.platform(run.job.platform.as_deref().unwrap_or_default())?;
+                let given = (&run.job.args, run.intent.as_deref());
+                self.workflow(run, (&platform, &name), given, connection, lease)
                     .await
             }
         }
@@ -126,7 +128,7 @@ impl Jobs {
 
     async fn check_login(&self, job: &Job) -> Result<Value, JobError> {
         let id = job.connection_id.as_deref().unwrap_or_default();
-        let verified = self.verify(id).await.map_err(|error| unavailable(&error))?;
+        let verified = self.verify(id).await?;
         match verified.outcome {
             VerifyOutcome::Error => Err(JobError {
                 kind: JobErrorKind::Unavailable,
@@ -146,8 +148,7 @@ impl Jobs {
             Ok(note) => note,
             Err(posted) => return Ok(posted),
         };
-        let platform = self.platform(&note.platform);
-        let platform = platform.map_err(|error| unavailable(&error))?;
+        let platform = self.platform(&note.platform)?;
         let found = self.lookup(&note.user_id, &platform, &note.platform).await;
         let connection = found.map_err(|error| match error.kind {
             // What a job without a connection fails with (C73).
@@ -160,15 +161,15 @@ impl Jobs {
         let args = Self::note_args(&note);
         let intent = run.intent.clone().or(intent);
         let given = (&args, intent.as_deref());
-        self.workflow(run, notes::WORKFLOW, given, Some(connection), lease)
+        let workflow = (&platform, notes::WORKFLOW);
+        self.workflow(run, workflow, given, Some(connection), lease)
             .await
     }
 
     /// The connection that a job names, which has to be active.
     async fn active(&self, connection_id: &str) -> Result<Connection, JobError> {
         use crate::model::ConnectionStatus as Status;
-        let found = self.0.registry.connection(connection_id).await;
-        let found = found.map_err(|error| unavailable(&error))?;
+        let found = self.0.registry.connection(connection_id).await?;
         let connection = found.map(|kept| kept.connection).ok_or_else(|| JobError {
             kind: JobErrorKind::SessionNotFound,
             message: "The job's connection is not there any more.".to_owned(),
@@ -187,27 +188,12 @@ impl Jobs {
     async fn workflow(
         &self,
         run: &Run,
-        name: &str,
+        (platform, name): (&Platform, &str),
         (args, intent): (&Map<String, Value>, Option<&str>),
         connection: Option<Connection>,
         place: &mut Option<Lease>,
     ) -> Result<Value, JobError> {
-        let at = self.site(run).await?;
-        let (lease, platform) = match &connection {
-            Some(connection) => {
-                let leased = self.lease_of(connection, Some(&at)).await;
-                if let Err(error) = &leased
-                    && error.kind == JobErrorKind::SessionExpired
-                {
-                    self.learn_of(connection, Seen::Gone).await;
-                }
-                leased?
-            }
-            None => self.lease_for_once(run, &at).await?,
-        };
-        // Whatever ends the attempt finds it.
-        let handle = lease.handle.clone();
-        *place = Some(lease);
+        // What cannot be done starts no browser.
         let workflow = platform.workflows.get(name).ok_or_else(|| JobError {
             kind: JobErrorKind::InvalidInput,
             message: format!(
@@ -221,10 +207,26 @@ impl Jobs {
                 message: format!("{name} can be done only with a connection."),
             });
         }
+        let at = self.site(run).await?;
+        let lease = match &connection {
+            Some(connection) => {
+                let leased = self.lease_of(connection, platform, Some(&at)).await;
+                if let Err(error) = &leased
+                    && error.kind == JobErrorKind::SessionExpired
+                {
+                    self.learn_of(connection, Seen::Gone).await;
+                }
+                leased?
+            }
+            None => self.lease_for_once(run, platform, &at).await?,
+        };
+        // Whatever ends the attempt finds it.
+        let handle = lease.handle.clone();
+        *place = Some(lease);
         let work = Work {
             run,
             handle: &handle,
-            platform: &platform,
+            platform,
             workflow,
             args,
             intent,
@@ -249,27 +251,20 @@ impl Jobs {
     }
 
     /// A session for one job, without a profile.
-    async fn lease_for_once(&self, run: &Run, at: &Site) -> Result<(Lease, Platform), JobError> {
-        let platform = text(&run.job.args, "platform")?;
-        let platform = self.platform(&platform);
-        let platform = platform.map_err(|error| unavailable(&error))?;
-        let name = SessionName::parse(&format!("{JOB}{}-{}", run.job.job_id, action_id()));
-        let name = name.map_err(|error| unavailable(&error))?;
-        let lease = self.lease(&name, &platform, true, Some(at)).await?;
-        Ok((lease, platform))
+    async fn lease_for_once(
+        &self,
+        run: &Run,
+        platform: &Platform,
+        at: &Site,
+    ) -> Result<Lease, JobError> {
+        let name = SessionName::parse(&format!("{JOB}{}-{}", run.job.job_id, action_id()))?;
+        self.lease(&name, platform, true, Some(at)).await
     }
 
     /// Writes down what becomes of the job.
     async fn stop(&self, run: &Run, ended: Ended, took: Duration) {
         let (now, job) = (UnixTime::now(), &run.job);
         let Ended { how, served_by } = ended;
-        let how = match how {
-            Err(Cut::Broken) => Ok(Err(JobError {
-                kind: JobErrorKind::Unavailable,
-                message: "A defect of the service ended the attempt; its log says more.".to_owned(),
-            })),
-            how => how,
-        };
         if let Ok(done) = &how {
             let failed = done.as_ref().err().map(|error| error.kind);
             self.note_streak(job, served_by, failed).await;
@@ -285,7 +280,7 @@ impl Jobs {
         };
         let stop = match how {
             // The registry knows it already.
-            Err(Cut::CalledOff | Cut::Broken) => {
+            Err(Cut::CalledOff) => {
                 self.count(job, "cancelled", took);
                 return;
             }

@@ -89,8 +89,7 @@ impl Jobs {
             status: Some(ConnectionStatus::Active),
             ..Lookup::default()
         };
-        let all = self.0.registry.connections(active).await;
-        let all = all.map_err(|error| super::lease::unavailable(&error))?;
+        let all = self.0.registry.connections(active).await?;
         let (mut visited, mut lost, mut failed) = (0, 0, 0);
         let mut due: Vec<_> = all.iter().filter(|kept| kept.seen_at() <= before).collect();
         // Those that have waited longest go first, should the service end meanwhile.
@@ -118,22 +117,13 @@ impl Jobs {
             kept.connection.connection_id.as_str(),
             kept.connection.platform.as_str(),
         );
-        let pinged = match self.lease_of(&kept.connection, None).await {
-            Ok((lease, platform)) => {
-                let went = login::go(&lease.handle, &platform.url, &platform).await;
-                lease.put_away().await;
-                went
-            }
-            Err(error) => Err(error),
-        };
+        let pinged = self.visit(kept).await;
         match &pinged {
             Ok(()) => {
                 let noted = self.0.registry.change_connection(connection_id, |kept| {
                     kept.pinged_at = Some(UnixTime::now());
                 });
-                noted
-                    .await
-                    .map_err(|error| super::lease::unavailable(&error))?;
+                noted.await?;
                 tracing::info!(connection_id, platform, "a login was kept alive");
             }
             Err(error) if error.kind == JobErrorKind::SessionExpired => {
@@ -149,6 +139,14 @@ impl Jobs {
             ),
         }
         pinged
+    }
+
+    async fn visit(&self, kept: &KeptConnection) -> Result<(), JobError> {
+        let platform = self.platform(&kept.connection.platform)?;
+        let lease = self.lease_of(&kept.connection, &platform, None).await?;
+        let went = login::go(&lease.handle, &platform.url, &platform).await;
+        lease.put_away().await;
+        went
     }
 }
 

@@ -175,8 +175,7 @@ impl Jobs {
         platform: &Platform,
         name: &str,
     ) -> Result<Connection, JobError> {
-        let found = self.connections_of(user_id, name).await;
-        let found = found.map_err(|error| super::lease::unavailable(&error))?;
+        let found = self.connections_of(user_id, name).await?;
         let of = |status| found.iter().find(|it| it.status == status);
         if let Some(active) = of(ConnectionStatus::Active) {
             return Ok(active.clone());
@@ -214,12 +213,13 @@ impl Jobs {
     /// Sees whether a connection's login is there.
     pub async fn verify(&self, connection_id: &str) -> Result<Verified, Error> {
         let kept = self.kept(connection_id).await?;
-        let (seen, why) = self.see(&kept).await;
-        let status = self.learn(connection_id, seen, true).await?;
-        let label = match self.platform(&kept.connection.platform) {
-            Ok(platform) => platform.label,
-            Err(_) => kept.connection.platform,
+        let (seen, why) = match self.platform(&kept.connection.platform) {
+            Ok(platform) => self.see(&kept, &platform).await,
+            // It was taken out of the settings.
+            Err(error) => (Seen::Unreachable, Some(JobError::from(error).message)),
         };
+        let status = self.learn(connection_id, seen, true).await?;
+        let label = self.label(&kept.connection.platform);
         let mut outcome = VerifyOutcome::of(seen);
         // Who was never seen logged in is not logged in, where a platform says nothing else.
         if seen == Seen::Neither && status == ConnectionStatus::AwaitingAuth {
@@ -248,10 +248,10 @@ impl Jobs {
     }
 
     /// Whether a connection's login is there, and why that is not known.
-    async fn see(&self, kept: &KeptConnection) -> (Seen, Option<String>) {
-        match self.lease_of(&kept.connection, None).await {
-            Ok((lease, platform)) => {
-                let seen = login::visit(&lease.handle, &platform).await;
+    async fn see(&self, kept: &KeptConnection, platform: &Platform) -> (Seen, Option<String>) {
+        match self.lease_of(&kept.connection, platform, None).await {
+            Ok(lease) => {
+                let seen = login::visit(&lease.handle, platform).await;
                 // Who has still to log in goes on in the session that is there.
                 let is_there = kept.connection.status == ConnectionStatus::Active;
                 match seen {
@@ -274,12 +274,10 @@ impl Jobs {
     pub(super) async fn lease_of(
         &self,
         connection: &Connection,
+        platform: &Platform,
         at: Option<&Site>,
-    ) -> Result<(Lease, Platform), JobError> {
-        let platform = self.platform(&connection.platform);
-        let platform = platform.map_err(|error| super::lease::unavailable(&error))?;
-        let name = session_name(&connection.connection_id);
-        let name = name.map_err(|error| super::lease::unavailable(&error))?;
+    ) -> Result<Lease, JobError> {
+        let name = session_name(&connection.connection_id)?;
         if !self.0.registry.profile(&name).is_dir() {
             return Err(JobError {
                 kind: JobErrorKind::SessionExpired,
@@ -289,7 +287,7 @@ impl Jobs {
                 ),
             });
         }
-        let lease = self.lease(&name, &platform, false, at).await?;
+        let lease = self.lease(&name, platform, false, at).await?;
         // It may have been deleted while this waited for it.
         let there = self.0.registry.connection(&connection.connection_id).await;
         if matches!(there, Ok(None)) {
@@ -301,7 +299,7 @@ impl Jobs {
                 message: "The connection is not there any more.".to_owned(),
             });
         }
-        Ok((lease, platform))
+        Ok(lease)
     }
 
     /// Takes what was seen of a login: the connection stands as it does then, its user is told, and what has

@@ -10,7 +10,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::Jobs;
 use super::site::Site;
 use crate::config::Platform;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::model::ids::JOB;
 use crate::model::{BrowserWish, JobError, JobErrorKind, SessionName, SessionSpec};
 use crate::session::SessionHandle;
@@ -63,23 +63,6 @@ impl Leases {
     }
 }
 
-/// A job's error of the service's.
-pub(super) fn unavailable(error: &Error) -> JobError {
-    let kind = match error.kind {
-        ErrorKind::Timeout => JobErrorKind::Timeout,
-        ErrorKind::InvalidInput | ErrorKind::Unprocessable | ErrorKind::Unsupported => {
-            JobErrorKind::InvalidInput
-        }
-        ErrorKind::NotFound => JobErrorKind::SessionNotFound,
-        _ => JobErrorKind::Unavailable,
-    };
-    let hint = error.hint.as_deref().unwrap_or_default();
-    JobError {
-        kind,
-        message: format!("{}. {hint}", error.message).trim_end().to_owned(),
-    }
-}
-
 impl Jobs {
     /// A session on a profile, once nobody else works with it.
     pub(super) async fn lease(
@@ -89,8 +72,7 @@ impl Jobs {
         is_own: bool,
         at: Option<&Site>,
     ) -> Result<Lease, JobError> {
-        let spec = self.spec(name, platform, is_own);
-        let mut spec = spec.map_err(|error| unavailable(&error))?;
+        let mut spec = self.spec(name, platform, is_own)?;
         if let Some(at) = at {
             spec.browser = Some(at.wish);
             spec.user_id.clone_from(&at.user_id);
@@ -112,7 +94,7 @@ impl Jobs {
             Err(Error::internal("the session's start broke").source(error))
         });
         let lease = opened.map_err(|error| {
-            let mut told = unavailable(&error);
+            let mut told = JobError::from(error);
             let is_far = at.is_some_and(|at| at.wish == BrowserWish::Remote);
             if is_far && told.kind == JobErrorKind::Unavailable {
                 told.kind = JobErrorKind::RemoteUnavailable;

@@ -5,9 +5,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::lease::unavailable;
 use crate::config::Platform;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::model::command::{ActionErrorKind, ActionRequest};
 use crate::model::{ActionResult, JobError, JobErrorKind, Seen};
 use crate::session::{Script, SessionHandle};
@@ -118,7 +117,7 @@ async fn look(handle: &SessionHandle, platform: &Platform) -> Result<Shown, JobE
         Ok(looked) => looked,
         // The next look may find another document.
         Err(error) if error.kind == ErrorKind::Timeout => return Ok(Shown::default()),
-        Err(error) => return Err(refused(handle, &error)),
+        Err(error) => return Err(refused(handle, error)),
     };
     if let Some(error) = looked.error {
         // A document that is being replaced throws too; a selector that is none does so at every look.
@@ -142,8 +141,8 @@ async fn look(handle: &SessionHandle, platform: &Platform) -> Result<Shown, JobE
 }
 
 /// What a refusal of the session says of the job.
-pub(super) fn refused(handle: &SessionHandle, error: &crate::error::Error) -> JobError {
-    let mut told = unavailable(error);
+pub(super) fn refused(handle: &SessionHandle, error: Error) -> JobError {
+    let mut told = JobError::from(error);
     if handle.wheel().status().is_humans() {
         told.kind = JobErrorKind::HumanInControl;
     }
@@ -156,7 +155,7 @@ pub(super) async fn act(
     action: ActionRequest,
 ) -> Result<ActionResult, JobError> {
     let done = handle.act(action).await;
-    done.map_err(|error| refused(handle, &error))
+    done.map_err(|error| refused(handle, error))
         .and_then(succeeded)
 }
 

@@ -244,7 +244,7 @@ impl Jobs {
         let note_id = job.note_id().unwrap_or_default();
         let begun = self.0.registry.begin_note(note_id, &job.job_id).await;
         let refused = |kind, message: String| Err(JobError { kind, message });
-        match begun.map_err(|error| super::lease::unavailable(&error))? {
+        match begun? {
             Begun::Note(note, intent) => Ok(Ok((*note, intent))),
             Begun::Posted(note) => Ok(Err(json!({
                 "comment_id": note.platform_comment_id,

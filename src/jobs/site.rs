@@ -2,7 +2,6 @@
 //! C100, D45).
 
 use super::Jobs;
-use super::lease::unavailable;
 use crate::model::{BrowserPlace, BrowserWish, Job, JobError, JobErrorKind};
 use crate::session::place::{Situation, Streak, Why, choose};
 use crate::store::Run;
@@ -31,7 +30,7 @@ impl Jobs {
             failures_here: self.streak(job).await.0,
             attempts_used_up: job.attempts > job.attempts_max,
         };
-        let choice = choose(&situation).map_err(|error| unavailable(&error))?;
+        let choice = choose(&situation)?;
         let wish = match (choice.place, choice.why) {
             (BrowserPlace::Remote, _) => BrowserWish::Remote,
             (BrowserPlace::Local, Why::LocalFirst) => BrowserWish::Auto,

@@ -112,7 +112,7 @@ impl Jobs {
     /// Writes down what is about to be done, or is done; a run that was called off goes no further.
     async fn intend(&self, run: &Run, intent: &str) -> Result<(), JobError> {
         let noted = self.0.registry.note_intent(run, intent).await;
-        match noted.map_err(|error| super::lease::unavailable(&error))? {
+        match noted? {
             true => Ok(()),
             false => Err(JobError {
                 kind: JobErrorKind::Cancelled,
@@ -128,7 +128,7 @@ impl Jobs {
         let deadline = Instant::now() + patience;
         loop {
             let looked = work.handle.execute(&script).await;
-            let looked = looked.map_err(|error| login::refused(work.handle, &error))?;
+            let looked = looked.map_err(|error| login::refused(work.handle, error))?;
             match looked.error {
                 None if !looked.result.is_null() => return Ok(Some(looked.result)),
                 Some(error) if Instant::now() >= deadline => {
@@ -202,7 +202,7 @@ async fn do_step(work: &Work<'_>, step: &Step) -> Result<(), JobError> {
             let mut script = Script::new(text.unwrap_or_default().to_owned());
             script.args = json!(work.args);
             let ran = handle.execute(&script).await;
-            let ran = ran.map_err(|error| login::refused(handle, &error))?;
+            let ran = ran.map_err(|error| login::refused(handle, error))?;
             match ran.error {
                 None => Ok(()),
                 Some(error) => Err(JobError {
@@ -263,7 +263,7 @@ async fn on_element(
                     message: error.message.into_owned(),
                 }));
             }
-            Err(error) => return Err(login::refused(handle, &error)),
+            Err(error) => return Err(login::refused(handle, error)),
         }
         if let Some(Some(error)) = &missing
             && error.kind != JobErrorKind::SelectorChanged

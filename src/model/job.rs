@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::place::{BrowserPlace, BrowserWish};
+use crate::error::{Error, ErrorKind};
 
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -106,6 +107,24 @@ pub struct JobError {
     pub kind: JobErrorKind,
     /// What happened, and what to do.
     pub message: String,
+}
+
+impl From<Error> for JobError {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind {
+            ErrorKind::Timeout => JobErrorKind::Timeout,
+            ErrorKind::InvalidInput | ErrorKind::Unprocessable | ErrorKind::Unsupported => {
+                JobErrorKind::InvalidInput
+            }
+            ErrorKind::NotFound => JobErrorKind::SessionNotFound,
+            _ => JobErrorKind::Unavailable,
+        };
+        let hint = error.hint.as_deref().unwrap_or_default();
+        Self {
+            kind,
+            message: format!("{}. {hint}", error.message).trim_end().to_owned(),
+        }
+    }
 }
 
 /// How far the work of a job is.
