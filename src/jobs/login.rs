@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::config::Platform;
-use crate::error::{Error, ErrorKind};
+use crate::error::ErrorKind;
 use crate::model::command::{ActionErrorKind, ActionRequest};
 use crate::model::{ActionResult, JobError, JobErrorKind, Seen};
 use crate::session::{Script, SessionHandle};
@@ -50,6 +50,9 @@ pub(super) async fn go(
     let went = act(handle, ActionRequest::new("navigate", params)).await?;
     if went.outcome.data.get("http_status") == Some(&json!(429)) {
         return Err(slow_down(platform));
+    }
+    if platform.slow_down.is_empty() {
+        return Ok(());
     }
     match look(handle, platform).await {
         Ok(Shown { is_slow: true, .. }) => Err(slow_down(platform)),
@@ -98,7 +101,7 @@ pub(super) async fn is_asked_for(handle: &SessionHandle, platform: &Platform) ->
         let shown = look(handle, platform).await;
         shown.is_ok_and(|shown| shown.is_out && !shown.is_in)
     };
-    if !asked().await {
+    if platform.login_page.is_empty() || !asked().await {
         return false;
     }
     tokio::time::sleep(LOGIN_PAGE_STAYS).await;
@@ -117,7 +120,7 @@ async fn look(handle: &SessionHandle, platform: &Platform) -> Result<Shown, JobE
         Ok(looked) => looked,
         // The next look may find another document.
         Err(error) if error.kind == ErrorKind::Timeout => return Ok(Shown::default()),
-        Err(error) => return Err(refused(handle, error)),
+        Err(error) => return Err(error.into()),
     };
     if let Some(error) = looked.error {
         // A document that is being replaced throws too; a selector that is none does so at every look.
@@ -140,23 +143,12 @@ async fn look(handle: &SessionHandle, platform: &Platform) -> Result<Shown, JobE
     })
 }
 
-/// What a refusal of the session says of the job.
-pub(super) fn refused(handle: &SessionHandle, error: Error) -> JobError {
-    let mut told = JobError::from(error);
-    if handle.wheel().status().is_humans() {
-        told.kind = JobErrorKind::HumanInControl;
-    }
-    told
-}
-
 /// Acts on the page; a failed action is the job's error.
 pub(super) async fn act(
     handle: &SessionHandle,
     action: ActionRequest,
 ) -> Result<ActionResult, JobError> {
-    let done = handle.act(action).await;
-    done.map_err(|error| refused(handle, error))
-        .and_then(succeeded)
+    succeeded(handle.act(action).await?)
 }
 
 /// A failed action is the job's error.

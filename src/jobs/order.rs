@@ -7,10 +7,11 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::Jobs;
+use crate::config::Workflow;
 use crate::credential::Digest;
 use crate::error::Error;
 use crate::model::ids::action_id;
-use crate::model::{BrowserWish, Job, JobBatch, JobKind, JobState, NoteStatus, UnixTime};
+use crate::model::{BrowserWish, Job, JobBatch, JobKind, JobState, UnixTime};
 use crate::store::{JobFilter, NewJob};
 
 /// Longest key of a caller's own, characters.
@@ -218,12 +219,7 @@ impl Jobs {
         match order.kind {
             JobKind::PostNote => {
                 let note = self.note(&order.must_have("note_id")?).await?;
-                // One that has failed may be tried again; what is finished is asked for by finalise.
-                let mut wanted = note.clone();
-                if wanted.status == NoteStatus::Failed {
-                    wanted.status = NoteStatus::Ready;
-                }
-                if let Some(why) = wanted.objection() {
+                if let Some(why) = note.objection_to_job() {
                     return Err(Error::conflict(why).hint("Post a note that is ready and sure."));
                 }
                 Ok(Whose {
@@ -234,8 +230,7 @@ impl Jobs {
             JobKind::Workflow => {
                 let platform = order.must_have("platform")?;
                 let workflow = order.must_have("workflow")?;
-                self.must_know(&platform, &workflow)?;
-                if self.platform(&platform)?.workflows[&workflow].needs_login {
+                if self.must_know(&platform, &workflow)?.needs_login {
                     return Err(Error::invalid_input(format!(
                         "the workflow \"{workflow}\" is done with a login, and the job has none"
                     ))
@@ -259,10 +254,10 @@ impl Jobs {
     }
 
     /// A platform has such a workflow.
-    fn must_know(&self, platform: &str, workflow: &str) -> Result<(), Error> {
-        let there = self.platform(platform)?.workflows;
-        if there.contains_key(workflow) {
-            return Ok(());
+    fn must_know(&self, platform: &str, workflow: &str) -> Result<Workflow, Error> {
+        let mut there = self.platform(platform)?.workflows;
+        if let Some(workflow) = there.remove(workflow) {
+            return Ok(workflow);
         }
         let shown: String = workflow.chars().take(64).collect();
         let known: Vec<&str> = there.keys().map(String::as_str).collect();

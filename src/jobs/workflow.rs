@@ -14,9 +14,10 @@ use super::Jobs;
 use super::login;
 use super::template::{Wrong, filled, filled_map};
 use crate::config::{Platform, Step, Workflow};
+use crate::error::ErrorKind;
 use crate::model::command::ActionRequest;
 use crate::model::{JobError, JobErrorKind, JobProgress};
-use crate::session::{Interaction, Script, SessionHandle};
+use crate::session::{Interaction, Meant, Script, SessionHandle};
 use crate::store::Run;
 
 /// What a workflow leaves is waited for so long.
@@ -77,7 +78,7 @@ impl Jobs {
             }
             // It was done, and is shown late or to others only: it is looked for, and not done again.
             if intent.starts_with(DONE) {
-                return Err(not_seen(platform));
+                return Err(not_seen(work));
             }
             login::go(handle, &page, platform).await?;
         }
@@ -105,7 +106,7 @@ impl Jobs {
         match self.left(work, SEEN_MAX).await? {
             Some(left) => Ok(left),
             None if login::is_asked_for(handle, platform).await => Err(logged_out(platform)),
-            None => Err(not_seen(platform)),
+            None => Err(not_seen(work)),
         }
     }
 
@@ -127,8 +128,7 @@ impl Jobs {
         script.args = json!(work.args);
         let deadline = Instant::now() + patience;
         loop {
-            let looked = work.handle.execute(&script).await;
-            let looked = looked.map_err(|error| login::refused(work.handle, error))?;
+            let looked = work.handle.execute(&script).await?;
             match looked.error {
                 None if !looked.result.is_null() => return Ok(Some(looked.result)),
                 Some(error) if Instant::now() >= deadline => {
@@ -168,14 +168,19 @@ fn wrong(wrong: Wrong) -> JobError {
     }
 }
 
-fn not_seen(platform: &Platform) -> JobError {
+fn not_seen(work: &Work<'_>) -> JobError {
+    let label = &work.platform.label;
+    let message = match work.workflow.steps.iter().any(|step| step.effect) {
+        true => format!(
+            "{label} does not show what was done. It is not done again, but looked for: look there yourself."
+        ),
+        false => {
+            format!("All steps were done, and {label} does not show what they should lead to.")
+        }
+    };
     JobError {
         kind: JobErrorKind::EffectNotSeen,
-        message: format!(
-            "All steps were done, and {} does not show what they should have left. They are not done again: look \
-             there.",
-            platform.label
-        ),
+        message,
     }
 }
 
@@ -201,8 +206,7 @@ async fn do_step(work: &Work<'_>, step: &Step) -> Result<(), JobError> {
             let text = params.get("script").and_then(Value::as_str);
             let mut script = Script::new(text.unwrap_or_default().to_owned());
             script.args = json!(work.args);
-            let ran = handle.execute(&script).await;
-            let ran = ran.map_err(|error| login::refused(handle, error))?;
+            let ran = handle.execute(&script).await?;
             match ran.error {
                 None => Ok(()),
                 Some(error) => Err(JobError {
@@ -212,8 +216,8 @@ async fn do_step(work: &Work<'_>, step: &Step) -> Result<(), JobError> {
             }
         }
         action if step.on.is_empty() => {
-            login::act(handle, ActionRequest::new(action, params)).await?;
-            Ok(())
+            let action = ActionRequest::new(action, params);
+            login::act(handle, action).await.map(drop)
         }
         _ => on_element(work, step, params).await,
     }
@@ -228,7 +232,10 @@ async fn on_element(
 ) -> Result<(), JobError> {
     let handle = work.handle;
     let cancel = CancellationToken::new();
-    let mut missing = None;
+    let mut missing = JobError {
+        kind: JobErrorKind::SelectorChanged,
+        message: "The step names no element.".to_owned(),
+    };
     for (place, selector) in step.on.iter().enumerate() {
         let patience = match place {
             0 => step.timeout_ms.unwrap_or(ELEMENT_MS),
@@ -241,8 +248,18 @@ async fn on_element(
             timeout_ms: Some(patience),
             params: params.clone(),
         };
-        match interaction.meant(handle, &cancel).await {
-            Ok(crate::session::Meant::Action(action)) => {
+        let found = match interaction.meant(handle, &cancel).await {
+            Ok(Meant::Action(action)) => Ok(action),
+            Ok(Meant::Missing(result)) => Err(login::succeeded(*result).err()),
+            // Neither is there what only a list can tell.
+            Err(error) if error.kind == ErrorKind::Timeout => Err(Some(JobError {
+                kind: JobErrorKind::SelectorChanged,
+                message: error.message.into_owned(),
+            })),
+            Err(error) => return Err(error.into()),
+        };
+        match found {
+            Ok(action) => {
                 if place > 0 {
                     tracing::warn!(
                         job_id = work.run.job.job_id,
@@ -250,29 +267,11 @@ async fn on_element(
                         "an element was found by a further selector: the page may have changed"
                     );
                 }
-                login::act(handle, action).await?;
-                return Ok(());
+                return login::act(handle, action).await.map(drop);
             }
-            Ok(crate::session::Meant::Missing(result)) => {
-                missing = Some(login::succeeded(*result).err());
-            }
-            // Neither is there what only a list can tell.
-            Err(error) if error.kind == crate::error::ErrorKind::Timeout => {
-                missing = Some(Some(JobError {
-                    kind: JobErrorKind::SelectorChanged,
-                    message: error.message.into_owned(),
-                }));
-            }
-            Err(error) => return Err(login::refused(handle, error)),
-        }
-        if let Some(Some(error)) = &missing
-            && error.kind != JobErrorKind::SelectorChanged
-        {
-            return Err(error.clone());
+            Err(Some(error)) if error.kind != JobErrorKind::SelectorChanged => return Err(error),
+            Err(error) => missing = error.unwrap_or(missing),
         }
     }
-    Err(missing.flatten().unwrap_or(JobError {
-        kind: JobErrorKind::SelectorChanged,
-        message: "The step names no element.".to_owned(),
-    }))
+    Err(missing)
 }

@@ -117,6 +117,7 @@ impl From<Error> for JobError {
                 JobErrorKind::InvalidInput
             }
             ErrorKind::NotFound => JobErrorKind::SessionNotFound,
+            ErrorKind::HumanInControl => JobErrorKind::HumanInControl,
             _ => JobErrorKind::Unavailable,
         };
         let hint = error.hint.as_deref().unwrap_or_default();

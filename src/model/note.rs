@@ -71,6 +71,15 @@ pub struct Note {
 }
 
 impl Note {
+    /// Why a job does not post it, if it does not: what has failed, or waits, may be tried again.
+    pub fn objection_to_job(&self) -> Option<String> {
+        let mut wanted = self.clone();
+        if !matches!(self.status, NoteStatus::Draft | NoteStatus::Posted) {
+            wanted.status = NoteStatus::Ready;
+        }
+        wanted.objection()
+    }
+
     /// Why it is not to be posted, if it is not (REQUIREMENTS C49).
     pub fn objection(&self) -> Option<String> {
         if self.status != NoteStatus::Ready {

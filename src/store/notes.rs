@@ -1,6 +1,6 @@
 //! Notes in the registry. What becomes of a note's job becomes of the note in the same transaction.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::Registry;
 use super::database::Failure;
@@ -39,7 +39,8 @@ impl Registry {
     /// The note of that id.
     pub async fn note(&self, note_id: &str) -> Result<Option<Note>, Error> {
         let note_id = note_id.to_owned();
-        self.work(move |file| one(file, &note_id)).await
+        self.work(move |file| Ok(one(file, &note_id)?.map(|kept| kept.note)))
+            .await
     }
 
     /// The newest notes, of a user where one is named.
@@ -71,7 +72,7 @@ impl Registry {
     ) -> Result<Option<(Note, R)>, Error> {
         let note_id = note_id.to_owned();
         self.work(move |file| {
-            let Some(mut note) = one(file, &note_id)? else {
+            let Some(Kept { mut note, .. }) = one(file, &note_id)? else {
                 return Ok(None);
             };
             let told = change(&mut note);
@@ -85,44 +86,48 @@ impl Registry {
     pub async fn begin_note(&self, note_id: &str, job_id: &str) -> Result<Begun, Error> {
         let (note_id, job_id) = (note_id.to_owned(), job_id.to_owned());
         self.work(move |file| {
-            let Some(mut note) = one(file, &note_id)? else {
+            let Some(kept) = one(file, &note_id)? else {
                 return Ok(Begun::Missing);
             };
-            let (own, intent): (Option<String>, Option<String>) = file.query_row(
-                "SELECT job_id, intent FROM notes WHERE note_id = ?",
-                [&note_id],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )?;
+            let mut note = kept.note;
             if note.status == NoteStatus::Posted {
                 return Ok(Begun::Posted(Box::new(note)));
             }
-            if own.as_deref() != Some(job_id.as_str()) {
+            if kept.job_id.as_deref() != Some(job_id.as_str()) {
                 return Ok(Begun::Refused("another job posts the note".to_owned()));
             }
-            let before = note.status;
-            if before != NoteStatus::Draft {
-                note.status = NoteStatus::Ready;
-            }
-            if let Some(why) = note.objection() {
+            if let Some(why) = note.objection_to_job() {
                 return Ok(Begun::Refused(why));
             }
             note.status = NoteStatus::Posting;
             write(file, &note)?;
-            Ok(Begun::Note(Box::new(note), intent))
+            Ok(Begun::Note(Box::new(note), kept.intent))
         })
         .await
     }
 }
 
-fn one(file: &Connection, note_id: &str) -> Result<Option<Note>, Failure> {
-    let json: Option<String> = file
-        .query_row(
-            "SELECT note FROM notes WHERE note_id = ?",
-            [note_id],
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(json.map(|json| serde_json::from_str(&json)).transpose()?)
+/// A note as it is kept.
+struct Kept {
+    note: Note,
+    /// The job that posts it.
+    job_id: Option<String>,
+    /// What a job of it was about to do, or has done.
+    intent: Option<String>,
+}
+
+fn one(file: &Connection, note_id: &str) -> Result<Option<Kept>, Failure> {
+    let mut one =
+        file.prepare_cached("SELECT note, job_id, intent FROM notes WHERE note_id = ?")?;
+    let mut rows = one.query_and_then([note_id], |row| {
+        let json: String = row.get(0)?;
+        Ok(Kept {
+            note: serde_json::from_str(&json)?,
+            job_id: row.get(1)?,
+            intent: row.get(2)?,
+        })
+    })?;
+    rows.next().transpose()
 }
 
 fn write(file: &Connection, note: &Note) -> Result<(), Failure> {
@@ -139,15 +144,12 @@ pub(super) fn follow(file: &Connection, job: &Job, now: UnixTime) -> Result<Opti
     let Some(note_id) = job.note_id() else {
         return Ok(None);
     };
-    let Some(mut note) = one(file, note_id)? else {
+    let Some(kept) = one(file, note_id)? else {
         return Ok(None);
     };
-    let (own, intent): (Option<String>, Option<String>) = file.query_row(
-        "SELECT job_id, intent FROM notes WHERE note_id = ?",
-        [note_id],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    if own.as_deref() != Some(job.job_id.as_str()) || note.status == NoteStatus::Posted {
+    let mut note = kept.note;
+    let is_its = kept.job_id.as_deref() == Some(job.job_id.as_str());
+    if !is_its || note.status == NoteStatus::Posted {
         return Ok(None);
     }
     let field = |name: &str| {
@@ -168,7 +170,7 @@ pub(super) fn follow(file: &Connection, job: &Job, now: UnixTime) -> Result<Opti
         }
         JobState::Failed => note.status = NoteStatus::Failed,
         JobState::PendingAuth => note.status = NoteStatus::PendingAuth,
-        JobState::Cancelled if intent.is_some() => {
+        JobState::Cancelled if kept.intent.is_some() => {
             note.status = NoteStatus::Failed;
             note.error =
                 Some("The job was called off, and the note may have been posted.".to_owned());

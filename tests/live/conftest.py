@@ -13,8 +13,10 @@ import pytest
 from support.api import new_room
 from support.cdp import Chromium, find_chromium
 from support.films import missing_programs
+from support.jobs import offices
 from support.kept import Site, services
 from support.livekit_server import LiveKitServer
+from support.local_platform import platform
 from support.service import TOKEN, Ghostcast, running_service
 from support.subscriber import PythonSubscriber
 from support.viewers import ClientJsViewer, WhepViewer
@@ -141,6 +143,20 @@ def house(ghostcast_bin, tmp_path):
     """Makes services that share their directories, one after the other."""
     with services(ghostcast_bin, tmp_path) as house:
         yield house
+
+
+@pytest.fixture
+def local():
+    """A platform to log in at."""
+    with platform() as local:
+        yield local
+
+
+@pytest.fixture
+def office(ghostcast_bin, local, tmp_path):
+    """Makes services that know that platform and share their directories, one after the other."""
+    with offices(ghostcast_bin, local, tmp_path) as office:
+        yield office
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,13 @@ from support.jobs import (
     ended,
     enqueue,
     finalise,
+    job,
     log_in,
     note,
-    offices,
     verify,
 )
-from support.local_platform import CODE, PASSWORD, platform
+from support.local_platform import CODE, PASSWORD
+from support.people import Person
 from support.playwright_browser import browser_context, spot
 from support.wait import wait_for
 
@@ -36,19 +37,6 @@ RECORD = {
 }
 DAY_S = 86_400
 
-
-@pytest.fixture
-def local():
-    """The platform."""
-    with platform() as local:
-        yield local
-
-
-@pytest.fixture
-def office(ghostcast_bin, local, tmp_path):
-    """Makes services that know the platform."""
-    with offices(ghostcast_bin, local, tmp_path) as office:
-        yield office
 
 
 def record(api, connection):
@@ -193,8 +181,9 @@ def test_the_four_outcomes(office, local):
 
 
 def test_jobs_wait_for_a_login(office, local):
-    """C56, C72-C75, D30-D32: without, expired or logged out; each is held, told, and goes on by itself."""
-    service = office()
+    """C56, C72-C75, D30-D32: without, expired or logged out; each is held, told, and goes on by itself. What is
+    held keeps no other from its turn, of which there is one at a time."""
+    service = office(jobs={"automation": 1})
     api, ada = service.api, User(service.api, "ada")
     first = finalise(api, note_id := note(api, local, text="held"))
     held = ended(api, first, "pending_auth")
@@ -203,6 +192,8 @@ def test_jobs_wait_for_a_login(office, local):
     told = api.get(f"/notes/{note_id}").json()
     assert told["status"] == "pending_auth" and "Local is not connected" in told["error"]
     assert ada.hears("connection_required")["platform"] == "local"
+    read = enqueue(api, args={"platform": "local", "workflow": "read"})
+    assert ended(api, read["job_id"])["result"] == "open to all"
     connection = connected(api, local)
     assert ended(api, first)["result"]["status"] == "posted"
     assert api.get(f"/notes/{note_id}").json()["status"] == "posted"
@@ -273,11 +264,33 @@ def test_a_job_checks_a_login(office, local):
     assert_envelope(refused, 400, "invalid_input")
 
 
+def test_a_job_waits_for_a_person(office, local):
+    """Who is at the wheel is left alone: nothing of theirs is gone to, no attempt is used up, and the job is done
+    when they are through."""
+    service = office()
+    api = service.api
+    connection = connected(api, local)
+    session = f"_connection-{connection}"
+    api.request("POST", f"/connections/{connection}/takeover")
+    person = Person(api, session)
+    person.take()
+    local.visits.clear()
+    job_id = finalise(api, note(api, local))
+    waits = wait_for(lambda: job(api, job_id), 40, "it has looked", accept=lambda job: job["error"])
+    assert waits["error"]["kind"] == "human_in_control" and waits["attempts"] == 0, waits
+    assert waits["state"] == "queued" and local.visits == [] and local.comments == []
+    person.say("hand_back", done=True)
+    person.hear(lambda: not person.state["yours"])
+    person.socket.close()
+    ended(api, job_id)
+    assert local.texts() == ["Test note"]
+
+
 def test_codes_are_told_nobody(office, local):
     """A second factor is typed like a password and is in no answer."""
     service = office()
     api = service.api
     local.has_code = True
     connection = connected(api, local)
-    told = api.get(f"/connections/{connection}").text + api.get("/sessions").text
+    told = api.get(f"/connections/{connection}").text + api.get("/sessions").text + service.log(1_000_000)
     assert CODE not in told and PASSWORD not in told

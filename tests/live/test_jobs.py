@@ -14,29 +14,15 @@ from support.jobs import (
     finalise,
     job,
     note,
-    offices,
     stream,
+    time_of,
 )
-from support.local_platform import platform
 from support.wait import holds_for, wait_for
 
 pytestmark = pytest.mark.alone
 
 SLOW = {"platform": "local", "workflow": "slow"}
 
-
-@pytest.fixture
-def local():
-    """The platform."""
-    with platform() as local:
-        yield local
-
-
-@pytest.fixture
-def office(ghostcast_bin, local, tmp_path):
-    """Makes services that know the platform."""
-    with offices(ghostcast_bin, local, tmp_path) as office:
-        yield office
 
 
 def slow(api, word, **more):
@@ -99,11 +85,14 @@ def test_what_is_posted_is_the_note_as_it_is_then(office, local):
 
 def test_so_many_run_at_once_and_in_order(office):
     """C41, C42: never more than three; those that wait begin in the order in which they came."""
-    api = office().api
+    service = office(GHOSTCAST_BROWSER__KEEP_WARM="false")
+    api = service.api
     jobs = [slow(api, str(number)) for number in range(8)]
-    most = 0
+    most, deadline = 0, time.monotonic() + 60
     while states(api)["done"] < len(jobs):
-        most = max(most, states(api)["running"])
+        # As the system has it, beside what is told.
+        most = max(most, states(api)["running"], len(service.browsers()))
+        assert time.monotonic() < deadline, states(api)
         time.sleep(0.1)
     assert most == 3
     begun = [job(api, job_id)["started_at"] for job_id in jobs]
@@ -127,11 +116,14 @@ def test_starts_are_limited(office):
     assert fifth - first >= 7.9, begun
 
 
-def time_of(told):
-    """ISO 8601 as seconds."""
-    from datetime import datetime
-
-    return datetime.fromisoformat(told).timestamp()
+def test_further_attempts_count_as_starts(office, local):
+    """D27: what fails is tried again within the rate, as the platform sees it."""
+    api = office(jobs={"rate": 2, "rate_window_s": 6}).api
+    local.mood = "busy"
+    failed = ended(api, enqueue(api, args={"platform": "local", "workflow": "read"})["job_id"], "failed")
+    assert failed["attempts"] == 3
+    times = [at for path, at in local.seen if path == "/open"]
+    assert len(times) == 3 and times[2] - times[0] >= 5.9, times
 
 
 def test_attempts_and_their_pauses(office, local):
@@ -177,12 +169,15 @@ def test_the_same_job_is_taken_once(office):
 def test_what_somebody_waits_for_goes_first(office):
     """C42, C47, D26: when both could begin, maintenance waits."""
     api = office(jobs={"automation": 1}).api
-    later = time.time() + 1.5
-    house = enqueue(api, "keep_alive", run_at=later, unique_key="house")["job_id"]
-    work = enqueue(api, args={**SLOW, "word": "w"}, run_at=later)["job_id"]
-    ended(api, work)
-    ended(api, house)
-    assert job(api, work)["started_at"] < job(api, house)["started_at"]
+    # By chance it would be so once in two.
+    for number in range(6):
+        later = time.time() + 0.7
+        house = enqueue(api, "keep_alive", run_at=later, unique_key=f"house {number}")["job_id"]
+        args = {"platform": "local", "workflow": "read", "n": number}
+        work = enqueue(api, args=args, run_at=later)["job_id"]
+        ended(api, work)
+        ended(api, house)
+        assert job(api, work)["started_at"] < job(api, house)["started_at"]
 
 
 def test_a_job_has_its_time(office):
@@ -323,10 +318,16 @@ def test_the_remote_browser_as_a_fallback(office, local):
         service = office(jobs={"rate": 0, "backoff_s": [0], "attempts_max": 2}, GHOSTCAST_REMOTE__ENDPOINT=far.ws)
         api = service.api
         args = {"platform": "local", "workflow": "read", "user_id": "ada"}
-        here = ended(api, enqueue(api, args={**args, "n": 1})["job_id"])
-        assert here["served_by"] == "local", here
-        there = ended(api, enqueue(api, args={**args, "n": 2}, browser="remote")["job_id"])
-        assert there["served_by"] == "remote", there
+        for browser in ("auto", "remote"):
+            job_id = slow(api, browser, browser=browser)
+            place = local.url("/open")
+            wait_for(lambda: local.visits.count("/open"), 20, "the page is asked for")
+            is_there = wait_for(lambda: place in far.pages() or job(api, job_id)["state"] == "done", 20, "it is over")
+            assert is_there
+            seen_there = place in far.pages()
+            done = ended(api, job_id)
+            assert (done["served_by"], seen_there) == (("remote", True) if browser == "remote" else ("local", False))
+            local.visits.clear()
         long = {"items": 100, "in_background": True}
         assert ended(api, enqueue(api, args={**args, "n": 3}, batch=long)["job_id"])["served_by"] == "remote"
         short = {"items": 99, "in_background": True}

@@ -3,13 +3,11 @@
 import asyncio
 import random
 import time
-from datetime import datetime
 
 import httpx
 import pytest
 
-from support.jobs import connected, ended, finalise, note, offices
-from support.local_platform import platform
+from support.jobs import connected, ended, finalise, note, time_of
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(60 * 60)]
 
@@ -18,19 +16,6 @@ MANY = 1_000
 KILL_EVERY_S = 20
 QUEUED = 10_000
 
-
-@pytest.fixture
-def local():
-    """The platform."""
-    with platform() as local:
-        yield local
-
-
-@pytest.fixture
-def office(ghostcast_bin, local, tmp_path):
-    """Makes services that know the platform."""
-    with offices(ghostcast_bin, local, tmp_path) as office:
-        yield office
 
 
 def resident(service):
@@ -115,7 +100,7 @@ def test_a_long_queue(office):
         args = {"platform": "local", "workflow": "read", "late": number}
         made = api.request("POST", "/jobs", json={"kind": "workflow", "args": args}).json()
         done = ended(api, made["job_id"])
-        waits.append(datetime.fromisoformat(done["started_at"]).timestamp() - asked)
+        waits.append(time_of(done["started_at"]) - asked)
     middle = sorted(waits)[len(waits) // 2]
     print(f"{rate:.0f} a second, {grown:.1f} MiB more; behind them a job begins after {1000 * middle:.1f} ms")
     assert grown < 40, grown

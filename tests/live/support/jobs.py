@@ -3,6 +3,7 @@
 import contextlib
 import json
 import threading
+from datetime import datetime
 
 import httpx
 from websockets.sync.client import connect
@@ -146,6 +147,11 @@ def finalise(api, note_id):
     done = api.request("POST", f"/notes/{note_id}/finalise").json()
     assert done["enqueued"], done
     return done["job_id"]
+
+
+def time_of(told):
+    """ISO 8601 as seconds."""
+    return datetime.fromisoformat(told).timestamp()
 
 
 def stream(api, job_id):

@@ -6,6 +6,7 @@ import http.server
 import json
 import secrets
 import threading
+import time
 from urllib.parse import parse_qs, urlsplit
 
 PASSWORD = "correct horse battery staple"
@@ -84,6 +85,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Pages."""
         platform, path = self.platform, urlsplit(self.path).path
         platform.visits.append(path)
+        platform.seen.append((path, time.time()))
         if path == "/focused":
             platform.focused = urlsplit(self.path).query
             return self.respond("")
@@ -159,7 +161,7 @@ class Platform:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.server.platform = self
-        self.logins, self.half, self.comments, self.visits = {}, {}, [], []
+        self.logins, self.half, self.comments, self.visits, self.seen = {}, {}, [], [], []
         self.mood, self.has_code, self.focused, self.hidden = "", False, None, False
         self.lock, self.posted, self.answering = threading.Lock(), threading.Event(), threading.Event()
         self.answering.set()
