@@ -46,6 +46,11 @@ def swept(api, kind):
     return 0
 
 
+def counted(api, kind, count=1):
+    """What is removed is counted once all that goes with it is removed."""
+    return wait_for(lambda: swept(api, kind) == count, 2, f"{count} of {kind} are counted")
+
+
 def test_a_stored_session_goes_by_itself(house, tmp_path):
     """B68: with its profile, told by its end; one that lives stays however old it is."""
     service = house(GHOSTCAST_SESSION__STORED_MAX_AGE_H=AGE_H)
@@ -62,7 +67,7 @@ def test_a_stored_session_goes_by_itself(house, tmp_path):
     wait_for(lambda: not profile.exists(), 2, "and so is its profile")
     end = api.get(f"/sessions/{old['session_id']}/ended").json()
     assert (end["reason"], end["state"]) == ("age", "closed"), end
-    assert swept(api, "stored_sessions") == 1 and 'kind="stored_sessions"' in service.log()
+    assert counted(api, "stored_sessions") and 'kind="stored_sessions"' in service.log()
     assert api.record("alive")["active"]
     assert not service.stop()
 
@@ -105,7 +110,7 @@ def test_recordings_go_by_age_unless_they_are_used(house, tmp_path):
         assert holds_for(lambda: (films / read["file"]).exists(), 3, "the read one stays") is None
         assert (films / live["file"]).exists()
     wait_for(lambda: not (films / read["file"]).exists(), 5, "it goes once nobody reads it")
-    assert swept(api, "recordings") == 2
+    assert counted(api, "recordings", 2)
     ended = api.request("DELETE", f"/sessions/{room}/recording").json()
     assert ended["state"] == "finished" and (films / live["file"]).exists()
     assert not service.stop()
@@ -140,7 +145,7 @@ def test_files_of_every_kind_go_by_age(house, tmp_path):
     assert live_log.exists() and (profiles / "kept" / "chromium").is_dir()
     assert api.record("kept")["active"]
     for kind in ("screenshots", "logs", "profiles", "set_aside"):
-        assert swept(api, kind) == 1, kind
+        assert counted(api, kind)
     assert not service.stop()
 
 
@@ -162,7 +167,7 @@ def test_what_a_killed_service_left_goes_while_another_runs(house, ghostcast_bin
     following = house(TMPDIR=str(service.tmp))
     assert not os.path.islink(singleton), "the lock of the dead is gone before anybody comes"
     wait_for(lambda: not any(map(procs.is_alive, orphans)), 5, "and so are its browsers")
-    assert swept(following.api, "profile_locks") == 1
+    assert counted(following.api, "profile_locks")
     # A third one that is killed meanwhile is cleared up after by the one that runs.
     third = Ghostcast(ghostcast_bin, env={"TMPDIR": str(service.tmp)}).start()
     try:
@@ -171,7 +176,7 @@ def test_what_a_killed_service_left_goes_while_another_runs(house, ghostcast_bin
         third.process.kill()
         third.process.wait()
         wait_for(lambda: not any(map(procs.is_alive, orphans)), 5, "its browsers are ended")
-        wait_for(lambda: swept(following.api, "work_directories") == 1, 5, "it is counted")
+        assert counted(following.api, "work_directories")
     finally:
         third.forget()
         third.remove_home()
