@@ -293,9 +293,14 @@ impl Platform {
                     );
                 }
             }
-            if it.page.is_empty() || it.seen.trim().is_empty() || it.steps.is_empty() {
+            let parts = [
+                ("page", it.page.is_empty()),
+                ("seen", it.seen.trim().is_empty()),
+                ("steps", it.steps.is_empty()),
+            ];
+            if let Some((part, _)) = parts.iter().find(|(_, is_missing)| *is_missing) {
                 return wrong(
-                    &format!("workflows.{workflow} lacks page, seen or steps"),
+                    &format!("workflows.{workflow} lacks {part}"),
                     "Say where it begins, what it does, and how it is seen that it is done.",
                 );
             }
@@ -314,8 +319,16 @@ impl Step {
             "navigate" | "wait" | "execute" => Ok(()),
             // Keys go to whatever has the focus.
             "press" => Ok(()),
-            _ if !ON_ELEMENTS.contains(&action) => {
-                Err(format!("\"{action}\" is no action of a step"))
+            _ if !ON_ELEMENTS.contains(&action) => Err(format!(
+                "\"{action}\" is no action of a step: use navigate, wait, execute, {}",
+                ON_ELEMENTS.join(", ")
+            )),
+            "fill" | "type"
+                if !["text", "value"]
+                    .iter()
+                    .any(|name| self.params.contains_key(*name)) =>
+            {
+                Err(format!("{action} needs \"text\" in params"))
             }
             _ if self.on.is_empty() => Err(format!("{action} needs an element, by \"on\"")),
             _ => Ok(()),

@@ -128,7 +128,8 @@ impl Jobs {
 
     async fn check_login(&self, job: &Job) -> Result<Value, JobError> {
         let id = job.connection_id.as_deref().unwrap_or_default();
-        let verified = self.verify(id).await?;
+        let kept = self.kept(id).await?;
+        let verified = self.look_at(kept).await?;
         match verified.outcome {
             VerifyOutcome::Error => Err(JobError {
                 kind: JobErrorKind::Unavailable,
@@ -230,6 +231,7 @@ impl Jobs {
             workflow,
             args,
             intent,
+            has_login: connection.is_some(),
         };
         let done = self.work(&work).await;
         let Some(connection) = connection else {

@@ -148,7 +148,7 @@ impl Jobs {
         Ok(self.kept(connection_id).await?.connection)
     }
 
-    async fn kept(&self, connection_id: &str) -> Result<KeptConnection, Error> {
+    pub(super) async fn kept(&self, connection_id: &str) -> Result<KeptConnection, Error> {
         let kept = self.0.registry.connection(connection_id).await?;
         kept.ok_or_else(|| no_connection(connection_id))
     }
@@ -210,9 +210,17 @@ impl Jobs {
         let _ = used.await;
     }
 
-    /// Sees whether a connection's login is there.
+    /// Sees whether a connection's login is there, unless a job works with it.
     pub async fn verify(&self, connection_id: &str) -> Result<Verified, Error> {
         let kept = self.kept(connection_id).await?;
+        let name = session_name(connection_id)?;
+        drop(self.0.leases.take_soon(name.as_str()).await?);
+        self.look_at(kept).await
+    }
+
+    /// Sees whether a connection's login is there, once nobody else works with it.
+    pub(super) async fn look_at(&self, kept: KeptConnection) -> Result<Verified, Error> {
+        let connection_id = kept.connection.connection_id.as_str();
         let (seen, why) = match self.platform(&kept.connection.platform) {
             Ok(platform) => self.see(&kept, &platform).await,
             // It was taken out of the settings.
@@ -340,15 +348,11 @@ impl Jobs {
     }
 
     fn tell_of(&self, connection: &Connection) {
-        let (connection_id, platform) = (
-            connection.connection_id.clone(),
-            connection.platform.clone(),
-        );
         let reason = match connection.status {
             ConnectionStatus::Active => {
                 let event = UserEvent::ConnectionActive {
-                    connection_id,
-                    platform,
+                    connection_id: connection.connection_id.clone(),
+                    platform: connection.platform.clone(),
                 };
                 return self.0.news.user(&connection.user_id, event);
             }
@@ -356,9 +360,14 @@ impl Jobs {
             ConnectionStatus::Expired => "the login has expired: connect again",
             ConnectionStatus::LoggedOut => "the platform has logged out: log in again",
         };
+        self.lost(connection, reason);
+    }
+
+    /// Tells a user that a login of theirs is good no more.
+    fn lost(&self, connection: &Connection, reason: &str) {
         let event = UserEvent::ConnectionLost {
-            connection_id,
-            platform,
+            connection_id: connection.connection_id.clone(),
+            platform: connection.platform.clone(),
             reason: reason.to_owned(),
         };
         self.0.news.user(&connection.user_id, event);
@@ -375,27 +384,39 @@ impl Jobs {
         }
     }
 
-    /// Forgets a connection, and deletes its profile.
+    /// Forgets a connection, and deletes its profile; not while a job works with it.
     pub async fn disconnect(&self, connection_id: &str) -> Result<Connection, Error> {
         let kept = self.kept(connection_id).await?;
         let name = session_name(connection_id)?;
-        let _held = self.0.leases.take_soon(name.as_str()).await?;
+        let held = self.0.leases.take_soon(name.as_str()).await?;
+        let jobs = self.clone();
+        // By a task of its own: what has begun to be deleted is deleted.
+        let deleting = self.0.tracker.spawn(async move {
+            jobs.delete(&kept.connection, &name).await?;
+            drop(held);
+            Ok(kept.connection)
+        });
+        deleting.await.unwrap_or_else(|error| {
+            Err(Error::internal("the connection's deletion broke").source(error))
+        })
+    }
+
+    async fn delete(&self, connection: &Connection, name: &SessionName) -> Result<(), Error> {
         // One that is not there is closed.
-        let closed = self.0.manager.close(name.as_str()).await;
-        if let Err(error) = closed
+        if let Err(error) = self.0.manager.close(name.as_str()).await
             && error.kind != crate::error::ErrorKind::NotFound
         {
             return Err(error);
         }
-        self.0.manager.delete_profile(&name).await?;
+        self.0.manager.delete_profile(name).await?;
         let why = JobError {
             kind: JobErrorKind::SessionNotFound,
             message: "The job's connection was deleted.".to_owned(),
         };
+        let id = &connection.connection_id;
         let registry = &self.0.registry;
-        registry
-            .remove_connection(connection_id, UnixTime::now(), why)
-            .await?;
-        Ok(kept.connection)
+        registry.remove_connection(id, UnixTime::now(), why).await?;
+        self.lost(connection, "it was deleted");
+        Ok(())
     }
 }

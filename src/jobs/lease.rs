@@ -20,7 +20,7 @@ const PERSON_LEAVES: Duration = Duration::from_secs(12);
 /// A session that is left behind does not stay for longer than this, seconds.
 const IDLE_S: u32 = 900;
 /// Whoever calls waits so long for a job that works with a profile.
-const TAKEN_MAX: Duration = Duration::from_secs(10);
+const TAKEN_MAX: Duration = Duration::from_secs(3);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 

@@ -47,7 +47,18 @@ pub(super) async fn go(
         ("url".to_owned(), Value::from(url)),
         ("wait_until".to_owned(), "load".into()),
     ]);
-    let went = act(handle, ActionRequest::new("navigate", params)).await?;
+    let went = handle.act(ActionRequest::new("navigate", params)).await?;
+    let is_blocked = went.error_kind == Some(ActionErrorKind::Blocked);
+    let went = succeeded(went).map_err(|error| match is_blocked {
+        true => JobError {
+            message: format!(
+                "{} The list is allowed_domains of the platform {}.",
+                error.message, platform.label
+            ),
+            ..error
+        },
+        false => error,
+    })?;
     if went.outcome.data.get("http_status") == Some(&json!(429)) {
         return Err(slow_down(platform));
     }

@@ -62,6 +62,9 @@ pub struct NotePatch {
     pub confidence: Option<f64>,
     /// Whether it may be posted.
     pub ready: Option<bool>,
+    /// With `true`, a note that may have been posted is ready to be posted again: somebody has looked, and it is not
+    /// there.
+    pub repost: bool,
 }
 
 /// What came of a note that was called finished.
@@ -179,7 +182,7 @@ impl Jobs {
             patch.timestamp.unwrap_or_default(),
             patch.confidence.unwrap_or_default(),
         )?;
-        let changed = self.0.registry.change_note(note_id, move |note| {
+        let changed = self.0.registry.change_note(note_id, move |note, intent| {
             if matches!(note.status, NoteStatus::Posting | NoteStatus::Posted) {
                 return Err(note.status);
             }
@@ -191,7 +194,11 @@ impl Jobs {
             match patch.ready {
                 Some(true) => note.status = NoteStatus::Ready,
                 Some(false) => note.status = NoteStatus::Draft,
+                None if patch.repost => note.status = NoteStatus::Ready,
                 None => (),
+            }
+            if patch.repost {
+                intent.forget();
             }
             Ok(())
         });

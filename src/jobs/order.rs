@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::Jobs;
+use super::template::missing;
 use crate::config::Workflow;
 use crate::credential::Digest;
 use crate::error::Error;
@@ -87,6 +88,19 @@ impl JobOrder {
             ))
             .hint("Send it as a text.")
         })
+    }
+
+    /// All that a workflow names is there.
+    fn must_fill(&self, workflow: &Workflow) -> Result<(), Error> {
+        let missing = missing(workflow, &self.args);
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(Error::invalid_input(format!(
+                "the job's args lack {}",
+                missing.join(", ")
+            ))
+            .hint("The workflow's page and steps name them as ${name}.")),
+        }
     }
 
     /// What makes it the same as another one.
@@ -208,8 +222,21 @@ impl Jobs {
         }
         if let Some(id) = &order.connection {
             let connection = self.connection(id).await?;
+            if let Some(named) = order
+                .text("platform")
+                .filter(|it| *it != connection.platform)
+            {
+                let shown: String = named.chars().take(64).collect();
+                return Err(Error::invalid_input(format!(
+                    "args.platform is \"{shown}\", and the connection is one of {}",
+                    connection.platform
+                ))
+                .hint("Leave platform out: it is the connection's."));
+            }
             if order.kind == JobKind::Workflow {
-                self.must_know(&connection.platform, &order.must_have("workflow")?)?;
+                let workflow =
+                    self.must_know(&connection.platform, &order.must_have("workflow")?)?;
+                order.must_fill(&workflow)?;
             }
             return Ok(Whose {
                 user_id: Some(connection.user_id),
@@ -230,7 +257,9 @@ impl Jobs {
             JobKind::Workflow => {
                 let platform = order.must_have("platform")?;
                 let workflow = order.must_have("workflow")?;
-                if self.must_know(&platform, &workflow)?.needs_login {
+                let known = self.must_know(&platform, &workflow)?;
+                order.must_fill(&known)?;
+                if known.needs_login {
                     return Err(Error::invalid_input(format!(
                         "the workflow \"{workflow}\" is done with a login, and the job has none"
                     ))

@@ -1,6 +1,10 @@
 //! `${name}` in the texts of a workflow: what the job was given by that name.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
+
+use crate::config::Workflow;
 
 /// What is wrong with a text and what it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +58,37 @@ pub(super) fn filled(text: &str, args: &Map<String, Value>) -> Result<String, Wr
     match whole.matches(SECRET).count() > own {
         true => Err(Wrong::Secret),
         false => Ok(whole),
+    }
+}
+
+/// What a workflow names and was not given.
+pub(super) fn missing(workflow: &Workflow, args: &Map<String, Value>) -> Vec<String> {
+    let mut texts = vec![workflow.page.as_str(), workflow.seen_on.as_str()];
+    for step in &workflow.steps {
+        texts.extend(step.on.iter().map(String::as_str));
+        step.params
+            .values()
+            .for_each(|value| all(value, &mut texts));
+    }
+    let is_missing = |name: &&str| args.get(*name).is_none_or(Value::is_null);
+    let names = texts.into_iter().flat_map(names).filter(is_missing);
+    let names: BTreeSet<String> = names.map(|name| format!("\"{name}\"")).collect();
+    names.into_iter().collect()
+}
+
+/// The names in a text.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    let places = text.split("${").skip(1);
+    places.filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
+}
+
+/// The texts of a value.
+fn all<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(items) => items.iter().for_each(|item| all(item, texts)),
+        Value::Object(fields) => fields.values().for_each(|field| all(field, texts)),
+        _ => (),
     }
 }
 
@@ -115,6 +150,19 @@ mod tests {
             assert_eq!(filled(text, &args()), Err(Wrong::Secret), "{text}");
         }
         assert_eq!(filled("{{own}} ${at}", &args()).unwrap(), "{{own}} 45.2");
+    }
+
+    #[test]
+    fn what_a_workflow_lacks_is_named_at_once() {
+        let workflow: Workflow = serde_json::from_value(json!({
+            "page": "${url}?at=${at}", "seen": "null",
+            "steps": [{"action": "fill", "on": ["#${no}"], "params": {"text": ["${title}", 1]}}],
+        }))
+        .unwrap();
+        assert_eq!(
+            missing(&workflow, &args()),
+            ["\"no\"", "\"title\"", "\"url\""]
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,8 +23,6 @@ use crate::store::Run;
 
 /// What a workflow leaves is waited for so long.
 const SEEN_MAX: Duration = Duration::from_secs(10);
-/// What a step with an effect leaves behind in the registry, once it was done and the page took it.
-const DONE: &str = "done: ";
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// An element of a step is waited for so long, if nothing else is said, milliseconds.
@@ -45,6 +44,19 @@ pub(super) struct Work<'a> {
     pub(super) args: &'a Map<String, Value>,
     /// What an attempt before was about to do, or has done.
     pub(super) intent: Option<&'a str>,
+    /// Whether it is done with somebody's login.
+    pub(super) has_login: bool,
+}
+
+/// What a job is about to do that must not be done twice, or has done, as the registry has it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Intent {
+    /// The step, from 1 on.
+    step: u32,
+    /// Whether the page took it.
+    is_done: bool,
+    /// What was to be seen before it: not what it leaves.
+    before: Value,
 }
 
 impl Jobs {
@@ -56,31 +68,49 @@ impl Jobs {
             platform,
             workflow,
             args,
-            intent,
+            ..
         } = work;
         let page = filled(&workflow.page, args).map_err(wrong)?;
         let seen_on = filled(&workflow.seen_on, args).map_err(wrong)?;
         let of = workflow.steps.len() as u32 + 2;
         self.tell(run, 0, of, "goes to the page").await;
         login::go(handle, &page, platform).await?;
-        if login::is_asked_for(handle, platform).await {
+        if is_logged_out(work).await {
             return Err(logged_out(platform));
         }
+        // What cannot be read was left by another build: it is looked for all the same.
+        let intent = work
+            .intent
+            .map(|intent| serde_json::from_str::<Intent>(intent).ok());
+        let mut before = Value::Null;
         if let Some(intent) = intent {
             self.tell(run, 0, of, "looks whether it is done already")
                 .await;
             if !seen_on.is_empty() {
                 login::go(handle, &seen_on, platform).await?;
             }
-            if let Some(left) = self.left(work, SEEN_MAX).await? {
+            let is_done = intent.as_ref().is_some_and(|intent| intent.is_done);
+            before = intent.map_or(Value::Null, |intent| intent.before);
+            if let Some(left) = left(work, &before, SEEN_MAX).await? {
                 tracing::info!(job_id = run.job.job_id, "an attempt before had done it");
                 return Ok(left);
             }
             // It was done, and is shown late or to others only: it is looked for, and not done again.
-            if intent.starts_with(DONE) {
+            if is_done {
                 return Err(not_seen(work));
             }
             login::go(handle, &page, platform).await?;
+        } else if workflow.steps.iter().any(|step| step.effect) {
+            // What is there already is not what this leaves.
+            if !seen_on.is_empty() {
+                login::go(handle, &seen_on, platform).await?;
+            }
+            before = left(work, &Value::Null, Duration::ZERO)
+                .await?
+                .unwrap_or_default();
+            if !seen_on.is_empty() {
+                login::go(handle, &page, platform).await?;
+            }
         }
         for (place, step) in workflow.steps.iter().enumerate() {
             let number = place as u32 + 1;
@@ -89,13 +119,23 @@ impl Jobs {
                 None => step.action.clone(),
             };
             self.tell(run, number, of, &doing).await;
+            let mut intent = Intent {
+                step: number,
+                is_done: false,
+                before: before.clone(),
+            };
             if step.effect {
                 // On the disk before it can be seen by anybody.
-                self.intend(run, &format!("step {number}")).await?;
+                self.intend(run, &intent).await?;
             }
-            do_step(work, step).await?;
+            let done = do_step(work, step).await;
+            done.map_err(|error| JobError {
+                message: format!("Step {number} ({doing}): {}", error.message),
+                ..error
+            })?;
             if step.effect {
-                self.intend(run, &format!("{DONE}step {number}")).await?;
+                intent.is_done = true;
+                self.intend(run, &intent).await?;
             }
         }
         self.tell(run, of - 1, of, "looks for what it has left")
@@ -103,46 +143,22 @@ impl Jobs {
         if !seen_on.is_empty() {
             login::go(handle, &seen_on, platform).await?;
         }
-        match self.left(work, SEEN_MAX).await? {
+        match left(work, &before, SEEN_MAX).await? {
             Some(left) => Ok(left),
-            None if login::is_asked_for(handle, platform).await => Err(logged_out(platform)),
+            None if is_logged_out(work).await => Err(logged_out(platform)),
             None => Err(not_seen(work)),
         }
     }
 
     /// Writes down what is about to be done, or is done; a run that was called off goes no further.
-    async fn intend(&self, run: &Run, intent: &str) -> Result<(), JobError> {
-        let noted = self.0.registry.note_intent(run, intent).await;
-        match noted? {
+    async fn intend(&self, run: &Run, intent: &Intent) -> Result<(), JobError> {
+        let intent = json!(intent).to_string();
+        match self.0.registry.note_intent(run, &intent).await? {
             true => Ok(()),
             false => Err(JobError {
                 kind: JobErrorKind::Cancelled,
                 message: "The job was called off.".to_owned(),
             }),
-        }
-    }
-
-    /// What the workflow has left on the page that is there, which is waited for.
-    async fn left(&self, work: &Work<'_>, patience: Duration) -> Result<Option<Value>, JobError> {
-        let mut script = Script::new(work.workflow.seen.clone());
-        script.args = json!(work.args);
-        let deadline = Instant::now() + patience;
-        loop {
-            let looked = work.handle.execute(&script).await?;
-            match looked.error {
-                None if !looked.result.is_null() => return Ok(Some(looked.result)),
-                Some(error) if Instant::now() >= deadline => {
-                    return Err(JobError {
-                        kind: JobErrorKind::SelectorChanged,
-                        message: format!(
-                            "The workflow's \"seen\" throws on this page: {}: {}",
-                            error.name, error.message
-                        ),
-                    });
-                }
-                _ if Instant::now() >= deadline => return Ok(None),
-                _ => tokio::time::sleep(LOOK_EVERY).await,
-            }
         }
     }
 
@@ -161,6 +177,52 @@ impl Jobs {
     }
 }
 
+/// What the workflow has left on the page that is there, which is waited for: not what was there `before`.
+async fn left(
+    work: &Work<'_>,
+    before: &Value,
+    patience: Duration,
+) -> Result<Option<Value>, JobError> {
+    let mut script = Script::new(work.workflow.seen.clone());
+    script.args = json!(work.args);
+    let deadline = Instant::now() + patience;
+    loop {
+        let looked = work.handle.execute(&script).await?;
+        let is_over = Instant::now() >= deadline;
+        match looked.error {
+            None if !looked.result.is_null() && looked.result != *before => {
+                return Ok(Some(looked.result));
+            }
+            // That is so on every page, and after every pause.
+            Some(error) if error.name == "SyntaxError" => {
+                return Err(JobError {
+                    kind: JobErrorKind::InvalidInput,
+                    message: format!(
+                        "The workflow's \"seen\" is no JavaScript: {}",
+                        error.message
+                    ),
+                });
+            }
+            Some(error) if is_over => {
+                return Err(JobError {
+                    kind: JobErrorKind::SelectorChanged,
+                    message: format!(
+                        "The workflow's \"seen\" throws on this page: {}: {}",
+                        error.name, error.message
+                    ),
+                });
+            }
+            None if is_over => return Ok(None),
+            _ => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    }
+}
+
+/// Whether the page asks for the login that the work is done with.
+async fn is_logged_out(work: &Work<'_>) -> bool {
+    work.has_login && login::is_asked_for(work.handle, work.platform).await
+}
+
 fn wrong(wrong: Wrong) -> JobError {
     JobError {
         kind: JobErrorKind::InvalidInput,
@@ -172,7 +234,8 @@ fn not_seen(work: &Work<'_>) -> JobError {
     let label = &work.platform.label;
     let message = match work.workflow.steps.iter().any(|step| step.effect) {
         true => format!(
-            "{label} does not show what was done. It is not done again, but looked for: look there yourself."
+            "{label} does not show what was done. It is looked for, and not done again: look there yourself, and \
+             if it is not there, ask for a new job (of a note: change it with repost: true, and finalise it)."
         ),
         false => {
             format!("All steps were done, and {label} does not show what they should lead to.")

@@ -307,18 +307,18 @@ impl Registry {
             if !is_meant {
                 return Ok(Some((there, None, false)));
             }
-            // Whoever tries anew has all attempts again.
             file.execute(
-                "UPDATE jobs SET state = :state, run_at = :now, finished_at = :finished, \
-                 attempts = CASE WHEN :anew THEN 0 ELSE attempts END WHERE job_id = :job_id",
-                named_params! {
-                    ":state": to.as_str(),
-                    ":now": now.0,
-                    ":finished": to.is_over().then_some(now.0),
-                    ":anew": to == JobState::Queued,
-                    ":job_id": job_id,
-                },
+                "UPDATE jobs SET state = ?, finished_at = ? WHERE job_id = ?",
+                params![to.as_str(), to.is_over().then_some(now.0), job_id],
             )?;
+            if to == JobState::Queued {
+                // Whoever tries anew has all attempts again.
+                file.execute(
+                    "UPDATE jobs SET run_at = ?, attempts = 0, started_at = NULL, progress = NULL, \
+                     error = NULL WHERE job_id = ?",
+                    params![now.0, job_id],
+                )?;
+            }
             let Some(job) = one(file, &job_id)? else {
                 return Ok(None);
             };

@@ -26,7 +26,7 @@ use crate::model::{EndedSession, Kept, KeptLink, SessionId, SessionRecord};
 pub use connections::{Kept as KeptConnection, Lookup};
 pub use gallery::{Gallery, PictureName, Saved};
 pub use jobs::{Claimed, JobFilter, NewJob, Run, Stop, Turn};
-pub use notes::Begun;
+pub use notes::{Begun, Intended};
 
 /// Orders that may wait for the disk; whoever gives a further one waits.
 const ORDERS_MAX: usize = 256;

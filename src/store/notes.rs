@@ -68,15 +68,25 @@ impl Registry {
     pub async fn change_note<R: Send + 'static>(
         &self,
         note_id: &str,
-        change: impl Fn(&mut Note) -> R + Send + 'static,
+        change: impl Fn(&mut Note, &mut Intended) -> R + Send + 'static,
     ) -> Result<Option<(Note, R)>, Error> {
         let note_id = note_id.to_owned();
         self.work(move |file| {
-            let Some(Kept { mut note, .. }) = one(file, &note_id)? else {
+            let Some(Kept {
+                mut note, intent, ..
+            }) = one(file, &note_id)?
+            else {
                 return Ok(None);
             };
-            let told = change(&mut note);
+            let mut intent = Intended(intent);
+            let told = change(&mut note, &mut intent);
             write(file, &note)?;
+            if intent.0.is_none() {
+                file.execute(
+                    "UPDATE notes SET intent = NULL WHERE note_id = ?",
+                    [&note_id],
+                )?;
+            }
             Ok(Some((note, told)))
         })
         .await
@@ -100,6 +110,7 @@ impl Registry {
                 return Ok(Begun::Refused(why));
             }
             note.status = NoteStatus::Posting;
+            note.error = None;
             write(file, &note)?;
             Ok(Begun::Note(Box::new(note), kept.intent))
         })
@@ -108,6 +119,17 @@ impl Registry {
 }
 
 /// A note as it is kept.
+/// What a job of a note was about to do, or has done.
+#[derive(Debug)]
+pub struct Intended(Option<String>);
+
+impl Intended {
+    /// Somebody has looked, and it is not there.
+    pub fn forget(&mut self) {
+        self.0 = None;
+    }
+}
+
 struct Kept {
     note: Note,
     /// The job that posts it.

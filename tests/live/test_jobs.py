@@ -8,6 +8,7 @@ from support.api import Api, assert_envelope
 from support.far import FarBrowser
 from support.jobs import (
     User,
+    connect_user,
     connected,
     ended,
     enqueue,
@@ -119,11 +120,12 @@ def test_starts_are_limited(office):
 def test_further_attempts_count_as_starts(office, local):
     """D27: what fails is tried again within the rate, as the platform sees it."""
     api = office(jobs={"rate": 2, "rate_window_s": 6}).api
-    local.mood = "busy"
+    local.mood, begun = "busy", time.time()
     failed = ended(api, enqueue(api, args={"platform": "local", "workflow": "read"})["job_id"], "failed")
     assert failed["attempts"] == 3
     times = [at for path, at in local.seen if path == "/open"]
-    assert len(times) == 3 and times[2] - times[0] >= 5.9, times
+    # The first one's browser is started as well, and comes to the page later.
+    assert len(times) == 3 and times[2] - begun >= 6, (begun, times)
 
 
 def test_attempts_and_their_pauses(office, local):
@@ -177,7 +179,8 @@ def test_what_somebody_waits_for_goes_first(office):
         work = enqueue(api, args=args, run_at=later)["job_id"]
         ended(api, work)
         ended(api, house)
-        assert job(api, work)["started_at"] < job(api, house)["started_at"]
+        # Within the same millisecond at the earliest.
+        assert job(api, work)["started_at"] <= job(api, house)["started_at"]
 
 
 def test_a_job_has_its_time(office):
@@ -265,6 +268,41 @@ def test_what_was_done_is_not_done_again(office, local):
     assert ended(api, job_id)["result"]["comment_id"] == "c1"
     assert len(local.comments) == 1
     assert api.get(f"/notes/{note_id}").json()["status"] == "posted"
+
+
+def test_an_older_one_is_not_what_was_done(office, local):
+    """D47: the platform swallows a comment of which it has an older twin: that is not this one."""
+    api = office().api
+    connected(api, local)
+    for _ in range(2):
+        ended(api, finalise(api, note(api, local)))
+    assert local.texts() == ["Test note"] * 2
+    local.swallows = True
+    failed = ended(api, finalise(api, note_id := note(api, local)), "failed", within=120)
+    assert failed["error"]["kind"] == "effect_not_seen" and "repost: true" in failed["error"]["message"], failed
+    local.swallows = False
+    # Whoever has looked, and has not found it, has it posted again.
+    changed = api.request("PATCH", f"/notes/{note_id}", json={"repost": True})
+    assert changed.status_code == 200 and changed.json()["status"] == "ready", changed.text
+    assert ended(api, finalise(api, note_id))["result"]["comment_id"] == "c3"
+    assert local.texts() == ["Test note"] * 3
+
+
+def test_a_login_that_a_job_works_with(office, local):
+    """Nobody else takes its page away, and who asks is told so at once."""
+    api, ada = (made := office(jobs={"automation": 1}).api), User(made, "ada")
+    connection = connected(api, local)
+    local.answering.clear()
+    job_id = finalise(api, note(api, local))
+    assert local.posted.wait(60)
+    for method, path in (("POST", "/verify"), ("POST", "/takeover"), ("DELETE", "")):
+        answer = api.request(method, f"/connections/{connection}{path}", timeout=20)
+        assert_envelope(answer, 409, "conflict")
+        assert "job" in answer.json()["error"]["message"], answer.text
+    local.answering.set()
+    ended(api, job_id)
+    assert api.request("DELETE", f"/connections/{connection}").status_code == 200
+    assert "deleted" in ada.hears("connection_lost")["reason"]
 
 
 def test_a_note_has_one_job(office, local):
@@ -384,6 +422,7 @@ def test_logins_are_the_services_own(office, local, tmp_path):
 def test_what_is_no_job_is_refused(office):
     """Each with what would be one."""
     api = office().api
+    mine = connect_user(api, "ada")["connection_id"]
     args = {"platform": "local", "workflow": "read"}
     for order, status in (
         ({}, 400),
@@ -399,9 +438,13 @@ def test_what_is_no_job_is_refused(office):
         ({"kind": "workflow", "args": args, "unique_key": ""}, 400),
         ({"kind": "workflow", "args": {**args, "x": "y" * 70_000}}, 400),
         ({"kind": "workflow", "args": args, "connection": "nothing"}, 404),
+        ({"kind": "workflow", "args": {"platform": "elsewhere", "workflow": "read"}, "connection": mine}, 400),
+        # What its workflow names and it does not give.
+        ({"kind": "workflow", "args": {"workflow": "post_note", "text": "x"}, "connection": mine}, 400),
     ):
         answer = api.request("POST", "/jobs", json=order)
         assert answer.status_code == status, (order, answer.text)
+    assert '"timestamp", "video_url"' in answer.json()["error"]["message"], answer.text
     for path in ("/jobs/nothing", "/notes/nothing"):
         assert_envelope(api.request("GET", path), 404, "not_found")
     assert api.get("/jobs").json()["jobs"] == []

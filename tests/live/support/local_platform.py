@@ -141,10 +141,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with platform.lock:
             comment["id"] = f"c{len(platform.comments) + 1}"
             comment["permalink"] = platform.url(f"{video}#{comment['id']}")
-            platform.comments.append(comment)
+            if not platform.swallows:
+                platform.comments.append(comment)
         platform.posted.set()
         platform.answering.wait(30)
-        told = {**comment, "hidden": platform.hidden}
+        told = {**comment, "hidden": platform.hidden or platform.swallows}
         return self.respond(json.dumps(told), content_type="application/json")
 
     def enter(self, user):
@@ -162,7 +163,8 @@ class Platform:
         self.server.daemon_threads = True
         self.server.platform = self
         self.logins, self.half, self.comments, self.visits, self.seen = {}, {}, [], [], []
-        self.mood, self.has_code, self.focused, self.hidden = "", False, None, False
+        self.mood, self.has_code, self.focused = "", False, None
+        self.hidden = self.swallows = False
         self.lock, self.posted, self.answering = threading.Lock(), threading.Event(), threading.Event()
         self.answering.set()
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -195,7 +197,7 @@ slow_down = "please slow down"
 page = "${{video_url}}"
 needs_login = true
 seen = '''
-  const mine = [...document.querySelectorAll('#comments li')].find((item) =>
+  const mine = [...document.querySelectorAll('#comments li')].findLast((item) =>
     item.dataset.text === args.text && item.dataset.at === String(args.timestamp));
   return mine ? {{comment_id: mine.dataset.id, permalink: mine.querySelector('a').href, status: 'posted'}} : null;
 '''
