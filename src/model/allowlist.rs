@@ -43,6 +43,19 @@ const METADATA_NAMES: [&str; 3] = [
     "instance-data.ec2.internal",
 ];
 
+/// Wildcards, of which at least one is in each URL that leads to such a name or address, whatever stands before
+/// its host: for who can hold only what a pattern names, and judges what is held. Any address of IPv6 may have
+/// one of IPv4 in it.
+pub const METADATA_PATTERNS: [&str; 7] = [
+    "*169.254.*",
+    "*100.100.100.200*",
+    "*168.63.129.16*",
+    "*192.0.0.192*",
+    "*metadata.*",
+    "*instance-data.*",
+    "*://*[*",
+];
+
 /// Words that are a scheme and no host name, even where digits follow the colon (`tel:112`).
 const KNOWN_SCHEMES: [&str; 16] = [
     "about",
@@ -724,6 +737,56 @@ mod tests {
         }
         let permitted = list(&[]).permit_metadata();
         assert_eq!(permitted.verdict("169.254.169.254", 80), Ok(()));
+    }
+
+    /// Whether a text is what a wildcard stands for.
+    fn is_like(wildcard: &str, text: &str) -> bool {
+        let mut rest = text;
+        wildcard
+            .split('*')
+            .filter(|part| !part.is_empty())
+            .all(|part| {
+                let found = rest.find(part);
+                rest = found.map_or("", |at| &rest[at + part.len()..]);
+                found.is_some()
+            })
+    }
+
+    #[test]
+    fn each_refused_address_is_what_a_pattern_names() {
+        let hosts = METADATA_NAMES.iter().copied().chain([
+            "169.254.169.254",
+            "2852039166",
+            "0xa9fea9fe",
+            "169.254.1.1",
+            "[::ffff:169.254.169.254]",
+            "[64:ff9b::a9fe:a9fe]",
+            "[64:ff9b:1::a9fe:a9fe]",
+            "[2002:a9fe:a9fe::1]",
+            "[::a9fe:a9fe]",
+            "[::ffff:0:a9fe:a9fe]",
+            "[fd00:ec2::254]",
+            "[fd20:ce::254]",
+            "[fe80::1]",
+            "100.100.100.200",
+            "168.63.129.16",
+            "192.0.0.192",
+            "Metadata.Google.Internal.",
+        ]);
+        for host in hosts {
+            assert!(list(&[]).verdict(host, 80).is_err(), "{host}");
+            for before in ["http://", "https://", "http://x@", "http://x:y@"] {
+                // As a browser writes it, which is what patterns are held against.
+                let url = Url::parse(&format!("{before}{host}:8080/latest")).unwrap();
+                let is_held = METADATA_PATTERNS.iter().any(|it| is_like(it, url.as_str()));
+                assert!(is_held, "{url}");
+            }
+        }
+        assert!(
+            !METADATA_PATTERNS
+                .iter()
+                .any(|it| is_like(it, "https://example.com/x"))
+        );
     }
 
     #[test]

@@ -28,6 +28,7 @@ use tracing::Instrument;
 use super::super::super::cdp::{Connection, Event, Session, Stream, Told};
 use super::super::super::error::Error;
 use super::super::super::gate::{Held, Judge};
+use crate::model::allowlist::METADATA_PATTERNS;
 
 const OPERATION: &str = "put up the fence in a remote browser";
 const HEARD: [&str; 4] = [
@@ -44,17 +45,6 @@ const FENCED_KINDS: [&str; 5] = [
     "shared_worker",
     "service_worker",
 ];
-/// Addresses that are refused by default, as the browser writes them. What of it is judged in full.
-const METADATA_PATTERNS: [&str; 7] = [
-    "*://169.254.*",
-    "*://100.100.100.200*",
-    "*://metadata.*",
-    "*://instance-data.*",
-    "*://[fe*",
-    "*://[fd*",
-    "*://[*ffff:*",
-];
-
 /// The fences in one browser. They end with its connection.
 #[derive(Debug)]
 pub(in crate::browser) struct Fence {
