@@ -13,6 +13,7 @@ use crate::credential::Digest;
 use crate::error::Error;
 use crate::model::ids::action_id;
 use crate::model::{BrowserWish, Job, JobBatch, JobKind, JobState, UnixTime};
+use crate::session::place::{Situation, choose};
 use crate::store::{JobFilter, NewJob};
 
 /// Longest key of a caller's own, characters.
@@ -182,11 +183,12 @@ impl Jobs {
     }
 
     fn check(&self, order: &JobOrder, now: UnixTime) -> Result<(), Error> {
-        if order.browser == BrowserWish::Remote && !self.0.manager.remote().is_configured() {
-            return Err(Error::not_configured("no remote browser is configured").hint(
-                "Set remote.endpoint, or BROWSERBASE_API_KEY and BROWSERBASE_PROJECT_ID, or leave browser out.",
-            ));
-        }
+        // A browser that cannot be had is refused as a session of it would be.
+        choose(&Situation {
+            wish: order.browser,
+            has_remote: self.0.manager.remote().is_configured(),
+            ..Situation::default()
+        })?;
         let attempts = order.attempts_max.unwrap_or(1);
         if !(1..=ATTEMPTS_MAX).contains(&attempts) {
             return Err(Error::invalid_input("attempts_max is out of range")
