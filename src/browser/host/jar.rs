@@ -69,7 +69,7 @@ impl Jar {
 
     /// Notes what pages have stored that was put in: what a killed browser loses of it is put back.
     pub(super) fn remember(&self, stored: BTreeMap<String, Items>) {
-        self.storage.remember(&stored);
+        self.storage.begin(&stored);
     }
 
     /// The origins that were visited, as they were kept.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,8 @@ pub type Items = Map<String, Value>;
 pub(super) struct Storage {
     path: PathBuf,
     seen: Arc<Mutex<BTreeMap<String, Seen>>>,
+    /// Whether there is something in it that was put in, and that no page has changed since.
+    is_unwritten: Arc<AtomicBool>,
     /// Whether the file is forgotten: whoever is late must not write it again.
     is_over: Arc<tokio::sync::Mutex<bool>>,
     /// Whether the browser has no disk that keeps it: nothing is left out because it is old.
@@ -60,6 +63,7 @@ impl Storage {
         Self {
             path,
             seen: Arc::default(),
+            is_unwritten: Arc::default(),
             is_over: Arc::default(),
             is_only: false,
         }
@@ -94,11 +98,19 @@ impl Storage {
         seen.retain(|origin, seen| {
             self.is_only || open.contains_key(origin) || now - seen.at < LEFT_FOR
         });
-        leave_out_oldest(&mut seen);
-        let mut is_news = seen.len() != before;
+        let mut is_news = self.is_unwritten.swap(false, Ordering::Relaxed) || seen.len() != before;
         for (origin, items) in open {
             is_news |= seen.get(&origin).is_none_or(|seen| seen.items != items);
             seen.insert(origin, Seen { at: now, items });
+        }
+        let left_out = leave_out_oldest(&mut seen);
+        is_news |= left_out > 0;
+        // Else Chromium's own disk has them.
+        if left_out > 0 && self.is_only {
+            tracing::warn!(
+                left_out,
+                "what sites have stored is not kept any more of those that were used longest ago"
+            );
         }
         let all: BTreeMap<&String, &Items> = seen
             .iter()
@@ -107,8 +119,14 @@ impl Storage {
         is_news.then(|| serde_json::to_vec(&all).ok()).flatten()
     }
 
+    /// Begins with what was put in, which is in no file yet.
+    pub(super) fn begin(&self, put_in: &BTreeMap<String, Items>) {
+        self.remember(put_in);
+        self.is_unwritten.store(true, Ordering::Relaxed);
+    }
+
     /// Begins with what was kept: what no page shows at once is kept on for a while.
-    pub(super) fn remember(&self, kept: &BTreeMap<String, Items>) {
+    fn remember(&self, kept: &BTreeMap<String, Items>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for (origin, items) in kept {
             let seen_now = Seen {
@@ -154,15 +172,18 @@ impl Storage {
     }
 }
 
-/// Keeps a bounded number of origins.
-fn leave_out_oldest(seen: &mut BTreeMap<String, Seen>) {
+/// Keeps a bounded number of origins, those that were seen last; answers how many are left out.
+fn leave_out_oldest(seen: &mut BTreeMap<String, Seen>) -> usize {
+    let mut left_out = 0;
     while seen.len() > ORIGINS_MAX {
         let oldest = seen.iter().min_by_key(|(_, seen)| seen.at);
         let Some(oldest) = oldest.map(|(origin, _)| origin.clone()) else {
-            return;
+            break;
         };
         seen.remove(&oldest);
+        left_out += 1;
     }
+    left_out
 }
 
 /// What an origin is to have stored.
@@ -298,5 +319,48 @@ fn failed(source: crate::error::BoxError) -> Error {
     Error::Command {
         operation: "keep what pages have stored",
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(value: usize) -> Items {
+        Items::from_iter([("k".to_owned(), value.into())])
+    }
+
+    fn open(numbers: std::ops::Range<usize>) -> BTreeMap<String, Items> {
+        let origin = |number| (format!("https://{number}.test"), items(number));
+        numbers.map(origin).collect()
+    }
+
+    #[test]
+    fn what_was_put_in_is_written_without_a_change() {
+        let storage = Storage::only("x".into());
+        storage.begin(&open(0..1));
+        assert!(storage.note(open(0..1)).is_some());
+        assert!(storage.note(open(0..1)).is_none());
+    }
+
+    #[test]
+    fn a_bounded_number_of_origins_is_kept_and_the_oldest_are_left_out_first() {
+        for storage in [Storage::new("x".into()), Storage::only("x".into())] {
+            for number in 0..ORIGINS_MAX + 3 {
+                assert!(storage.note(open(number..number + 1)).is_some());
+            }
+            let seen = storage.seen.lock().unwrap();
+            assert_eq!(seen.len(), ORIGINS_MAX);
+            assert!(!seen.contains_key("https://2.test"));
+            assert!(seen.contains_key("https://3.test"));
+            drop(seen);
+            // However many are open at once.
+            storage.note(open(100..100 + 2 * ORIGINS_MAX));
+            assert_eq!(storage.seen.lock().unwrap().len(), ORIGINS_MAX);
+            // What nobody has changed is no news.
+            let open = open(100..101);
+            storage.note(open.clone());
+            assert!(storage.note(open).is_none());
+        }
     }
 }
