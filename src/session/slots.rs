@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use super::handle::SessionHandle;
 use crate::error::Error;
 use crate::model::{
-    BrowserPlace, BrowserWish, Kept, RoomName, SessionId, SessionRecord, SessionSpec, SessionState,
-    allowlist,
+    BrowserPlace, BrowserWish, Kept, RemoteFence, RoomName, SessionId, SessionRecord, SessionSpec,
+    SessionState, allowlist,
 };
 
 /// All sessions, by where their events are told.
@@ -293,6 +293,10 @@ fn reuse(wanted: &SessionSpec, slot: &Slot) -> Result<Option<Claim>, Error> {
     if !slot.is_live() {
         return Ok(None);
     }
+    if let Slot::Starting { over, .. } = slot {
+        // Where it comes to live is known once it is there.
+        return Ok(Some(Claim::Starting(over.clone())));
+    }
     must_satisfy(wanted, &record)?;
     if wanted.room_name.is_some() && wanted.room_name != record.room_name {
         let place = match &record.room_name {
@@ -302,11 +306,10 @@ fn reuse(wanted: &SessionSpec, slot: &Slot) -> Result<Option<Claim>, Error> {
         return Err(Error::conflict(format!("the session \"{name}\" {place}"))
             .hint("Use it as it is, or delete it first: its profile stays."));
     }
-    Ok(Some(match slot {
-        Slot::Starting { over, .. } => Claim::Starting(over.clone()),
-        Slot::Held(handle) => Claim::There(handle.clone()),
-        Slot::Stored(_) => return Ok(None),
-    }))
+    Ok(match slot {
+        Slot::Held(handle) => Some(Claim::There(handle.clone())),
+        Slot::Starting { .. } | Slot::Stored(_) => None,
+    })
 }
 
 /// What a caller asks for to be safe holds of a session that runs already, or the caller hears of it.
@@ -316,23 +319,32 @@ fn must_satisfy(wanted: &SessionSpec, there: &SessionRecord) -> Result<(), Error
             && allowlist::narrowed(&there.allowed_domains, &wanted.allowed_domains)
                 .is_ok_and(|both| both == there.allowed_domains);
     let is_private = there.block_private_networks || !wanted.block_private_networks;
-    let is_there = match wanted.browser {
-        None | Some(BrowserWish::Auto) => true,
-        Some(BrowserWish::Local) => there.browser == BrowserPlace::Local,
-        Some(BrowserWish::Remote) => there.browser == BrowserPlace::Remote,
+    let (here, other) = match there.browser {
+        BrowserPlace::Local => ("a browser of this machine", BrowserWish::Remote),
+        BrowserPlace::Remote => ("a remote browser", BrowserWish::Local),
     };
+    let is_there = wanted.browser != Some(other);
+    let is_strict = there.browser == BrowserPlace::Remote
+        && wanted.remote_fence == Some(RemoteFence::Strict)
+        && (!there.allowed_domains.is_empty() || there.block_private_networks);
     let what = match (
         is_fenced && is_private,
         wanted.storage_state.is_none(),
         is_there,
     ) {
+        (true, true, true) if is_strict => {
+            format!("in {here}, whose fence is not what remote_fence \"strict\" asks for")
+        }
         (true, true, true) => return Ok(()),
-        (false, ..) => "without the fence that was asked for",
-        (true, false, _) => "and takes no storage_state any more",
-        (true, true, false) => "in the other browser than was asked for",
+        (false, ..) => "without the fence that was asked for".to_owned(),
+        (true, false, _) => "and takes no storage_state any more".to_owned(),
+        (true, true, false) => format!("in {here}, in the other browser than was asked for"),
     };
-    Err(Error::conflict(format!("this session runs {what}"))
-        .hint("Use it as it is, or delete it first and start it again: its profile stays."))
+    let name = there.session_name.as_ref().map_or("", |name| name.as_str());
+    Err(
+        Error::conflict(format!("the session \"{name}\" runs {what}"))
+            .hint("Use it as it is, or delete it first and start it again: its profile stays."),
+    )
 }
 
 fn taken(clash: Clash, there: &SessionRecord) -> Error {
