@@ -167,7 +167,7 @@ impl Database {
                         record.current_url,
                         record.title,
                         record.page_count,
-                        serde_json::to_string(&kept.spec)?,
+                        stored_spec(&kept.spec)?.to_string(),
                         serde_json::to_string(&kept.tabs)?,
                         serde_json::to_string(&kept.secret_labels)?,
                         // Of one that runs it is of the moment, and not why it is stored.
@@ -356,6 +356,15 @@ fn note_forgotten(count: usize) {
         metrics::counter!("ghostcast_swept_total", "kind" => "ended_sessions")
             .increment(count as u64);
     }
+}
+
+/// A specification as it is stored: with the vendor's options, which are told to nobody else.
+fn stored_spec(spec: &SessionSpec) -> serde_json::Result<serde_json::Value> {
+    let mut stored = serde_json::to_value(spec)?;
+    if !spec.remote_options.is_empty() {
+        stored["remote_options"] = spec.remote_options.clone().into();
+    }
+    Ok(stored)
 }
 
 fn kept(row: &Row<'_>, restore: Restore<'_>) -> Result<Kept, crate::error::BoxError> {
