@@ -478,12 +478,14 @@ impl Listener {
         self.shared.frames().enter(&frame, world);
     }
 
-    /// A frame of the page lives in a process of its own from now on; it waits until it is prepared.
+    /// A frame of the page lives in a process of its own from now on; if it waits for us, then until it is
+    /// prepared. One that waits for the fence of a remote browser is let run by that alone.
     fn join(&self, event: &EventAttachedToTarget, stream: &Stream) {
         let session = stream.join(&self.session, event.session_id.inner());
+        let is_waiting = event.waiting_for_debugger;
         self.tasks.spawn(
             async move {
-                if let Err(error) = join(&session).await {
+                if let Err(error) = join(&session, is_waiting).await {
                     tracing::debug!(error = %Chain(&error), "a frame is gone before it was prepared");
                 }
             }

@@ -211,11 +211,13 @@ async fn prepare(session: &Session) -> Result<(), Error> {
     installed
 }
 
-/// Prepares a frame in a process of its own, and lets it run should it wait.
-async fn join(session: &Session) -> Result<(), Error> {
+/// Prepares a frame in a process of its own, and lets it run should it wait for us.
+async fn join(session: &Session, is_waiting: bool) -> Result<(), Error> {
     let prepared = prepare(session).await;
-    let run = runtime::RunIfWaitingForDebuggerParams::default();
-    session.execute("let a frame run", run).await?;
+    if is_waiting {
+        let run = runtime::RunIfWaitingForDebuggerParams::default();
+        session.execute("let a frame run", run).await?;
+    }
     prepared
 }
 
