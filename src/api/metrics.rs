@@ -90,6 +90,15 @@ fn describe() {
     for outcome in ["started", "failed"] {
         metrics::counter!("ghostcast_remote_starts_total", "outcome" => outcome).absolute(0);
     }
+    for (kind, outcome) in [
+        ("run", "done"),
+        ("run", "failed"),
+        ("context", "done"),
+        ("context", "failed"),
+    ] {
+        metrics::counter!("ghostcast_remote_releases_total", "kind" => kind, "outcome" => outcome)
+            .absolute(0);
+    }
     for reason in [EndReason::BrowserLost, EndReason::Internal] {
         metrics::counter!("ghostcast_browsers_lost_total", "reason" => reason.as_str()).absolute(0);
     }
@@ -116,7 +125,11 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 39] = [
+const COUNTERS: [(&str, &str); 42] = [
+    (
+        "ghostcast_cdp_events_lost_total",
+        "Events of browsers that a slow reader left out",
+    ),
     (
         "ghostcast_jobs_enqueued_total",
         "Jobs that were asked for, by kind",
@@ -132,6 +145,14 @@ const COUNTERS: [(&str, &str); 39] = [
     (
         "ghostcast_remote_starts_total",
         "Times that a session wanted a remote browser, by outcome",
+    ),
+    (
+        "ghostcast_remote_releases_total",
+        "Times that a vendor was told of a run that is over or a context that is deleted, by kind and outcome",
+    ),
+    (
+        "ghostcast_remote_contexts_lost_total",
+        "Contexts with logins that a vendor did not have any more, and that were made anew",
     ),
     (
         "ghostcast_renderers_ended_total",
@@ -254,8 +275,10 @@ const COUNTERS: [(&str, &str); 39] = [
     ),
 ];
 
-const PLAIN_COUNTERS: [&str; 19] = [
+const PLAIN_COUNTERS: [&str; 21] = [
+    "ghostcast_cdp_events_lost_total",
     "ghostcast_remote_seconds_total",
+    "ghostcast_remote_contexts_lost_total",
     "ghostcast_renderers_ended_total",
     "ghostcast_action_log_lines_dropped_total",
     "ghostcast_mcp_sessions_evicted_total",

@@ -17,6 +17,8 @@ pub enum Far {
     Refused,
     /// What is answered makes no sense.
     Senseless,
+    /// What was noted of a session's context cannot be read.
+    Unreadable,
 }
 
 /// An operation on Chromium that failed.
@@ -136,17 +138,20 @@ impl Far {
                     .hint("Close a session that runs there, or try again later.")
             }
             Self::Missing => Words::unprocessable(
-                "the remote browser's provider does not know the project, or the context with the \
-                 session's logins, any more",
+                "the remote browser's provider does not know the project, or what it was asked for, any more",
             )
-            .hint(
-                "Check BROWSERBASE_PROJECT_ID. A context that is gone took its logins along: close the \
-                 session with its profile, and begin it anew.",
-            ),
+            .hint("Check BROWSERBASE_PROJECT_ID, and remote.base_url."),
             Self::Refused => {
                 Words::unprocessable("the remote browser's provider refuses what is asked for")
                     .hint("Check remote_options, and remote.session_body. The log has its status.")
             }
+            Self::Unreadable => Words::unprocessable(
+                "which remote context has the session's logins cannot be read; what was noted is set aside",
+            )
+            .hint(
+                "Start the session again for a new context, in which it logs in anew. The log says where the \
+                 note is: mended and put back, it leads to the old one.",
+            ),
             Self::Senseless => {
                 Words::unavailable("what the remote browser answers makes no sense")
                     .hint("Check remote.endpoint, or remote.base_url.")
@@ -163,6 +168,11 @@ impl Error {
             operation,
             source: None,
         }
+    }
+
+    /// Whether a remote browser cannot be had for that cause.
+    pub(super) fn is_far(&self, cause: Far) -> bool {
+        matches!(self, Self::Far { far, .. } if *far == cause)
     }
 
     /// Keeps the cause of a remote browser's absence.

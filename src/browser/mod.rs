@@ -32,7 +32,8 @@ pub use error::Error;
 pub use hand::{copy, drive, give_files, pass_on};
 pub use host::memory;
 pub use host::{
-    Items, Jar, Lease, Loss, Pool, Profile, Remote, Run, Usage, end_strays, sweep_work, usage,
+    Contexts, Items, Jar, Lease, Life, Loss, Pool, Profile, Remote, Run, Usage, end_strays,
+    sweep_work, usage,
 };
 pub use tabs::Tabs;
 pub use target::{Page, PageEvent, TabEvent};

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Address, ConfigFile, daemon};
 use crate::browser::host::command;
-use crate::browser::{self, Pool, Remote};
+use crate::browser::{self, Life, Pool, Remote};
 use crate::config::Config;
 use crate::error::Error;
 use crate::livekit::signal::host_and_port;
@@ -116,8 +117,11 @@ async fn chromium(config: &Config) -> Finding {
 
 /// Whether there is a fallback. It is not asked: that may cost money.
 fn remote(config: &Config) -> Finding {
-    let (interval, life) = (config.browser.probe_interval(), TaskTracker::new());
-    let remote = Remote::new(&config.remote, interval, None, life);
+    let life = Life {
+        tracker: TaskTracker::new(),
+        cancel: CancellationToken::new(),
+    };
+    let remote = Remote::new(&config.remote, config.browser.probe_interval(), None, life);
     let told = remote.describe();
     match remote.is_configured() {
         true => Finding::Good(format!(

@@ -13,7 +13,7 @@ pub struct Remote {
     /// Which browser serves a session whose request does not say.
     pub browser: BrowserWish,
     /// `ws://`, `wss://`, or the `http(s)://` address whose `/json/version` tells one; empty for none. It may
-    /// hold a token, and is told nowhere.
+    /// hold a token: its scheme, host and port are told, and nothing else of it.
     pub endpoint: Secret,
     /// Browserbase's key, used where there is no endpoint; empty for none.
     pub api_key: Secret,

@@ -511,6 +511,20 @@ fn shorten(text: &str) -> String {
     }
 }
 
+/// Whether a text is what a wildcard stands for.
+#[cfg(test)]
+pub(crate) fn is_like(wildcard: &str, text: &str) -> bool {
+    let mut rest = text;
+    wildcard
+        .split('*')
+        .filter(|part| !part.is_empty())
+        .all(|part| {
+            let found = rest.find(part);
+            rest = found.map_or("", |at| &rest[at + part.len()..]);
+            found.is_some()
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -737,19 +751,6 @@ mod tests {
         }
         let permitted = list(&[]).permit_metadata();
         assert_eq!(permitted.verdict("169.254.169.254", 80), Ok(()));
-    }
-
-    /// Whether a text is what a wildcard stands for.
-    fn is_like(wildcard: &str, text: &str) -> bool {
-        let mut rest = text;
-        wildcard
-            .split('*')
-            .filter(|part| !part.is_empty())
-            .all(|part| {
-                let found = rest.find(part);
-                rest = found.map_or("", |at| &rest[at + part.len()..]);
-                found.is_some()
-            })
     }
 
     #[test]

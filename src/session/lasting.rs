@@ -72,19 +72,21 @@ impl Manager {
         Ok((closed, kept))
     }
 
-    /// Deletes the profile of a session that is closed.
+    /// Deletes the profile of a session that is closed, and its contexts of remote browsers.
     pub async fn delete_profile(&self, name: &SessionName) -> Result<(), Error> {
         let path = self.ground.registry.profile(name);
         let deleting = tokio::task::spawn_blocking(move || Profile::delete(&path));
         let deleted = deleting
             .await
             .map_err(|error| Error::internal("the profile's deletion broke").source(error))?;
-        deleted.map_err(|error| {
+        let contexts = deleted.map_err(|error| {
             Error::unavailable(format!(
                 "the profile of \"{name}\" cannot be deleted: {error}"
             ))
             .hint("Close the session that uses it, and try again.")
-        })
+        })?;
+        self.ground.remote.drop_contexts(contexts).await;
+        Ok(())
     }
 
     /// Puts a kept session away: its browser ends, and it comes back as it was when it is used. Answers whether

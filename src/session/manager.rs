@@ -20,7 +20,7 @@ use super::slots::{self, Slot, Slots};
 use super::stage::{self, Stage};
 use super::start::{self, Ground};
 use super::usage::{Busy, Measured};
-use crate::browser::{Pool, Remote};
+use crate::browser::{self, Pool, Remote};
 use crate::config::{Config, Live};
 use crate::error::{Error, ErrorKind};
 use crate::events;
@@ -93,9 +93,18 @@ impl Manager {
         let first = config.now();
         pool.own_addresses().add(first.server.listen);
         let vision = vision::Client::new(&first.vision);
-        let runs = registry.remote_runs();
-        let (interval, life) = (first.browser.probe_interval(), tracker.clone());
-        let remote = Remote::new(&first.remote, interval, runs.as_deref(), life);
+        let remote = Remote::new(
+            &first.remote,
+            first.browser.probe_interval(),
+            registry.remote_notes().as_deref(),
+            browser::Life {
+                tracker: tracker.clone(),
+                cancel: cancel.clone(),
+            },
+        );
+        if let Some(debugger) = remote.debugger() {
+            pool.own_addresses().add(debugger);
+        }
         let ground = Ground {
             remote,
             vision,

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::lasting::is_own;
 use super::{Manager, start};
-use crate::browser::{self, Profile};
+use crate::browser::{self, Contexts, Profile};
 use crate::config::{self, Config};
 use crate::error::Chain;
 use crate::model::ids::is_services;
@@ -51,8 +51,9 @@ impl Manager {
             names: self.kept_names(),
         };
         // One that breaks is looked for again the next time.
-        if let Err(error) = tokio::task::spawn_blocking(move || files.sweep()).await {
-            tracing::warn!(%error, "what is too old could not be looked for");
+        match tokio::task::spawn_blocking(move || files.sweep()).await {
+            Ok(contexts) => self.ground.remote.drop_contexts(contexts).await,
+            Err(error) => tracing::warn!(%error, "what is too old could not be looked for"),
         }
     }
 
@@ -111,7 +112,9 @@ struct Files {
 }
 
 impl Files {
-    fn sweep(&self) {
+    /// Answers the remote contexts that are left of profiles.
+    fn sweep(&self) -> Contexts {
+        let mut contexts = Contexts::default();
         let config = &self.config;
         if let Some(age) = config::age(config.recording.max_age_h) {
             note("recordings", self.shelf.sweep(age));
@@ -129,12 +132,15 @@ impl Files {
                 let is_kept = |name: &str| {
                     is_services(name) || self.names.iter().any(|kept| kept.as_str() == name)
                 };
-                note("profiles", Profile::sweep(profiles, age, &is_kept));
+                let (count, left) = Profile::sweep(profiles, age, &is_kept);
+                note("profiles", count);
+                contexts = left;
             }
             let age = config::age(config.state.set_aside_max_age_h);
             let most = config.state.set_aside_total_bytes_max;
             note("set_aside", Profile::sweep_set_aside(profiles, age, most));
         }
+        contexts
     }
 }
 

@@ -37,8 +37,6 @@ const BATCH_MAX: usize = 64;
 const FILE: &str = "ghostcast.db";
 /// Where profiles lie in it.
 const PROFILES: &str = "profiles";
-/// What is noted of remote browsers, in the state directory.
-const REMOTE_RUNS: &str = "remote-runs";
 
 /// The registry. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -221,9 +219,9 @@ impl Registry {
     }
 
     /// Where it is noted which remote browsers run, where it is ours.
-    pub fn remote_runs(&self) -> Option<PathBuf> {
+    pub fn remote_notes(&self) -> Option<PathBuf> {
         self.orders.as_ref()?;
-        Some(self.known.directory.join(REMOTE_RUNS))
+        Some(self.known.directory.clone())
     }
 
     /// Where the profile of that name lies.

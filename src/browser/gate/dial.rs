@@ -229,7 +229,7 @@ impl Resolver {
 
 /// The address that the system really connects to: IPv4 out of its mapping, and loopback for the
 /// unspecified address.
-fn reachable_form(address: IpAddr) -> IpAddr {
+pub(super) fn reachable_form(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(v6) if v6.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -50,7 +50,7 @@ use crate::model::allowlist::{Allowlist, Denial, canonical_host};
 use crate::refusals::{self, Limit};
 
 use dial::Resolver;
-pub(in crate::browser) use judge::{Held, Judge};
+pub(in crate::browser) use judge::{Debugger, Judge};
 use outcome::Memory;
 pub use outcome::{DeniedRequest, Outcome};
 
@@ -134,6 +134,13 @@ impl OwnAddresses {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .retain(|own| *own != address);
+    }
+
+    fn all(&self) -> Vec<SocketAddr> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn any(&self, matches: impl Fn(&SocketAddr) -> bool) -> bool {
@@ -220,7 +227,7 @@ impl Gate {
 
     /// Judges, for as long as it is asked, what a browser that is far away asks for.
     pub(in crate::browser) fn judge(&self) -> Judge {
-        Judge(Arc::clone(&self.core))
+        Judge::new(Arc::clone(&self.core))
     }
 
     /// Closes the listener and all connections.

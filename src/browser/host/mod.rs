@@ -19,7 +19,7 @@ pub use jar::Jar;
 pub use pool::{Lease, Pool};
 pub use process::Loss;
 pub use profile::Profile;
-pub use remote::{Remote, Run};
+pub use remote::{Contexts, Life, Remote, Run};
 pub use storage::Items;
 pub use usage::{Usage, usage};
 pub use workdir::{end_strays, sweep as sweep_work};

@@ -4,7 +4,7 @@
 //! is shared fate: a crash takes the sessions of one process, so a process holds a bounded
 //! number of them and is retired after a while.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -357,20 +357,33 @@ impl Lease {
     /// A context in a browser that is far away.
     pub(super) fn far(
         pool: &Pool,
+        files: Files,
         process: Arc<Process>,
         context: String,
-        kept: Option<Kept>,
         far: Hold,
-    ) -> Result<Self, Error> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             pool: pool.clone(),
             process,
             context,
-            files: pool.files()?,
-            kept,
+            files,
+            kept: None,
             far: Some(far),
             released: false,
-        })
+        }
+    }
+
+    /// As a context of this machine has it, as far as a browser that is far away permits: pages may copy, and
+    /// their downloads go where they may, or nowhere.
+    pub(super) async fn furnish_far(&self, downloads: &str) {
+        let to = Some(Path::new(downloads)).filter(|_| !downloads.is_empty());
+        let (kept, copied) = tokio::join!(
+            self.process.keep_downloads(&self.context, to),
+            self.process.let_copy(&self.context)
+        );
+        for refused in [kept, copied].into_iter().filter_map(Result::err) {
+            tracing::debug!(error = %Chain(&refused), "a remote browser does without");
+        }
     }
 
     /// Where what its pages download goes.

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chromiumoxide_cdp::cdp::browser_protocol::browser::{
-    BrowserContextId, CloseParams, GetVersionParams, PermissionDescriptor, PermissionSetting,
+    CloseParams, GetVersionParams, PermissionDescriptor, PermissionSetting,
     SetDownloadBehaviorBehavior, SetDownloadBehaviorParams, SetPermissionParams,
 };
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
@@ -232,6 +232,21 @@ impl Process {
         self.cdp.browser()
     }
 
+    /// Makes an isolated context, which ends with the connection at the latest. Its traffic goes by `proxy`,
+    /// where there is one.
+    pub(super) async fn make_context(&self, proxy: Option<&str>) -> Result<String, Error> {
+        let mut params = CreateBrowserContextParams::builder().dispose_on_detach(true);
+        if let Some(proxy) = proxy {
+            params = params
+                .proxy_server(proxy)
+                .proxy_bypass_list(PROXY_BYPASS_LIST);
+        }
+        let operation = "create a browser context";
+        let answer = self.browser().execute(operation, params.build()).await?;
+        metrics::gauge!("ghostcast_contexts").increment(1.0);
+        Ok(answer.browser_context_id.inner().to_owned())
+    }
+
     /// Makes an isolated context whose traffic goes by `proxy_url`.
     /// What its pages download goes to `downloads`.
     pub(crate) async fn create_context(
@@ -239,17 +254,12 @@ impl Process {
         proxy_url: &str,
         downloads: &Path,
     ) -> Result<String, Error> {
-        let operation = "create a browser context";
-        let params = CreateBrowserContextParams::builder()
-            .dispose_on_detach(true)
-            .proxy_server(proxy_url)
-            .proxy_bypass_list(PROXY_BYPASS_LIST)
-            .build();
-        let answer = self.browser().execute(operation, params).await?;
-        metrics::gauge!("ghostcast_contexts").increment(1.0);
-        let context = answer.browser_context_id;
-        self.furnish(&context, downloads).await?;
-        Ok(context.inner().to_owned())
+        let context = self.make_context(Some(proxy_url)).await?;
+        if let Err(error) = self.furnish(&context, downloads).await {
+            self.dispose_context(&context).await;
+            return Err(error);
+        }
+        Ok(context)
     }
 
     /// The context that the process has by itself, whose files are the profile's. What its pages
@@ -259,13 +269,13 @@ impl Process {
             operation: "find the profile's context",
             source: "Chromium began without a page".into(),
         })?;
-        self.furnish(&context.clone().into(), downloads).await?;
+        self.furnish(&context, downloads).await?;
         Ok(context)
     }
 
-    async fn furnish(&self, context: &BrowserContextId, downloads: &Path) -> Result<(), Error> {
+    async fn furnish(&self, context: &str, downloads: &Path) -> Result<(), Error> {
         tokio::try_join!(
-            self.keep_downloads(context, downloads),
+            self.keep_downloads(context, Some(downloads)),
             self.let_copy(context)
         )?;
         Ok(())
@@ -273,41 +283,38 @@ impl Process {
 
     /// Makes an isolated context from which nothing is reached.
     pub(in crate::browser) async fn create_closed_context(&self) -> Result<String, Error> {
-        let params = CreateBrowserContextParams::builder()
-            .dispose_on_detach(true)
-            .proxy_server(NOWHERE)
-            .proxy_bypass_list(PROXY_BYPASS_LIST)
-            .build();
-        let operation = "create a browser context";
-        let answer = self.browser().execute(operation, params).await?;
-        metrics::gauge!("ghostcast_contexts").increment(1.0);
-        Ok(answer.browser_context_id.inner().to_owned())
+        self.make_context(Some(NOWHERE)).await
     }
 
     /// Lets pages copy by a press of their own buttons, as a browser with windows does. What other
     /// sessions have copied they cannot read.
-    async fn let_copy(&self, context: &BrowserContextId) -> Result<(), Error> {
+    pub(super) async fn let_copy(&self, context: &str) -> Result<(), Error> {
         const OPERATION: &str = "let pages copy";
         let params = SetPermissionParams::builder()
             .permission(PermissionDescriptor::new("clipboard-write"))
             .setting(PermissionSetting::Granted)
-            .browser_context_id(context.clone())
+            .browser_context_id(context.to_owned())
             .build()
             .map_err(Error::builder(OPERATION))?;
         self.browser().execute(OPERATION, params).await?;
         Ok(())
     }
 
-    async fn keep_downloads(&self, context: &BrowserContextId, to: &Path) -> Result<(), Error> {
-        const OPERATION: &str = "keep downloads";
-        let params = SetDownloadBehaviorParams::builder()
-            .behavior(SetDownloadBehaviorBehavior::AllowAndName)
-            .browser_context_id(context.clone())
-            .download_path(to.display().to_string())
-            .events_enabled(true)
-            .build()
-            .map_err(Error::builder(OPERATION))?;
-        self.browser().execute(OPERATION, params).await?;
+    /// Has what pages download put there; without a place it is refused.
+    pub(super) async fn keep_downloads(
+        &self,
+        context: &str,
+        to: Option<&Path>,
+    ) -> Result<(), Error> {
+        let behavior = match to {
+            Some(_) => SetDownloadBehaviorBehavior::AllowAndName,
+            None => SetDownloadBehaviorBehavior::Deny,
+        };
+        let mut params = SetDownloadBehaviorParams::new(behavior);
+        params.browser_context_id = Some(context.to_owned().into());
+        params.download_path = to.map(|to| to.display().to_string());
+        params.events_enabled = Some(true);
+        self.browser().execute("keep downloads", params).await?;
         Ok(())
     }
 
@@ -371,10 +378,15 @@ async fn connect(
 ) -> Result<Connection, BoxError> {
     let connecting = Connection::open(url, debugger, tracker);
     let cdp = timeout(COMMAND_TIMEOUT, connecting).await??;
-    // What pages come and go is told from now on.
+    hear_of_pages(&cdp).await?;
+    Ok(cdp)
+}
+
+/// What pages come and go is told from now on.
+pub(super) async fn hear_of_pages(cdp: &Connection) -> Result<(), Error> {
     let discover = SetDiscoverTargetsParams::new(true);
     cdp.browser().execute("hear of pages", discover).await?;
-    Ok(cdp)
+    Ok(())
 }
 
 /// A launch that has not come to its end: clears up when it is given up.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::remote::Contexts;
 use super::workdir;
 use crate::disk::{self, Owned, Refused, private_directory};
 
@@ -16,8 +17,8 @@ const COOKIES: &str = "cookies.json";
 const STORAGE: &str = "storage.json";
 /// Where its pages have been.
 const ORIGINS: &str = "origins.json";
-/// Which context of a remote browser has its logins.
-const CONTEXT: &str = "remote.json";
+/// Which contexts of remote browsers have its logins.
+pub(super) const CONTEXT: &str = "remote.json";
 /// What Chromium leaves behind to keep a second one out; on a dead one's word none is kept out.
 const SINGLETONS: [&str; 3] = ["SingletonLock", "SingletonSocket", "SingletonCookie"];
 
@@ -79,18 +80,21 @@ impl Profile {
         self.directory.join(STORAGE)
     }
 
-    /// Where it is kept which context of a remote browser has its logins.
+    /// Where it is kept which contexts of remote browsers have its logins.
     pub(super) fn context(&self) -> PathBuf {
         self.directory.join(CONTEXT)
     }
 
-    /// Deletes the profile in `directory`, unless a browser uses it.
-    pub fn delete(directory: &Path) -> io::Result<()> {
+    /// Deletes the profile in `directory`, unless a browser uses it; answers the remote contexts that are left of
+    /// it.
+    pub fn delete(directory: &Path) -> io::Result<Contexts> {
         if !directory.exists() {
-            return Ok(());
+            return Ok(Contexts::default());
         }
         let profile = Self::open(directory)?;
-        fs::remove_dir_all(&profile.directory)
+        let contexts = Contexts::in_profile(directory);
+        fs::remove_dir_all(&profile.directory)?;
+        Ok(contexts)
     }
 
     /// Removes what browsers have left on profiles that nobody has any more, by which they keep others
@@ -108,12 +112,17 @@ impl Profile {
     }
 
     /// Deletes the profiles that were not used for so long, but for those that somebody has and those of
-    /// names that are kept. Answers how many.
-    pub fn sweep(profiles: &Path, age: Duration, is_kept: &dyn Fn(&str) -> bool) -> usize {
+    /// names that are kept. Answers how many, and the remote contexts that are left of them.
+    pub fn sweep(
+        profiles: &Path,
+        age: Duration,
+        is_kept: &dyn Fn(&str) -> bool,
+    ) -> (usize, Contexts) {
+        let mut left = Contexts::default();
         let Some(before) = SystemTime::now().checked_sub(age) else {
-            return 0;
+            return (0, left);
         };
-        let swept = |directory: &PathBuf| {
+        let mut swept = |directory: &PathBuf| {
             let name = directory.file_name().and_then(|name| name.to_str());
             if name.is_none_or(is_kept) || !is_unused_since(directory, before) {
                 return false;
@@ -122,9 +131,15 @@ impl Profile {
                 return false;
             };
             tracing::info!(profile = %directory.display(), "a profile that was not used for long is deleted");
-            fs::remove_dir_all(directory).is_ok()
+            let contexts = Contexts::in_profile(directory);
+            let is_gone = fs::remove_dir_all(directory).is_ok();
+            if is_gone {
+                left.extend(contexts);
+            }
+            is_gone
         };
-        entries(profiles).filter(swept).count()
+        let count = entries(profiles).filter(|it| swept(it)).count();
+        (count, left)
     }
 
     /// Deletes what was set aside in profiles so long ago, and the oldest of it beyond so many bytes.
@@ -226,7 +241,7 @@ mod tests {
             let file = fs::File::open(base.join(name).join(USER_DATA)).unwrap();
             file.set_modified(long_ago).unwrap();
         }
-        assert_eq!(Profile::sweep(&base, hour, &|name| name == "kept"), 1);
+        assert_eq!(Profile::sweep(&base, hour, &|name| name == "kept").0, 1);
         assert!(!base.join("old").exists());
         for name in ["held", "kept", "young", "foreign"] {
             assert!(base.join(name).exists(), "{name}");

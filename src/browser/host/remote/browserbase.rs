@@ -79,15 +79,11 @@ impl Browserbase {
         body
     }
 
-    /// Where a run is spoken to: what its making told, or else what it tells when it is asked.
-    async fn socket(&self, made: &MadeSession) -> Result<url::Url, Error> {
-        if let Some(connect) = &made.connect_url {
-            return endpoint::socket(&self.http, connect).await;
+    fn context(&self, method: Method, id: &str) -> Result<RequestBuilder, Error> {
+        match is_plain(id) {
+            true => Ok(self.request(method, &format!("/contexts/{id}"))),
+            false => Err(Error::far(Far::Senseless, "name a remote context")),
         }
-        let asking = self.request(Method::GET, &format!("/sessions/{}/debug", made.id));
-        let debugged: Debugged = endpoint::answer(asking, "ask where a remote session is").await?;
-        let address = debugged.ws_url.unwrap_or(debugged.debugger_url);
-        endpoint::socket(&self.http, &address).await
     }
 }
 
@@ -98,18 +94,47 @@ impl Provider for Browserbase {
         format!("Browserbase at {}", host.unwrap_or_default())
     }
 
+    fn identity(&self) -> String {
+        format!("{} {}", self.base_url.trim_end_matches('/'), self.project)
+    }
+
     fn is_shared(&self) -> bool {
         false
     }
 
     fn make_context(&self) -> BoxFuture<'_, Result<Option<String>, Error>> {
+        const OPERATION: &str = "make a remote context";
         let body = self.with(json!({ "projectId": self.project }), &self.context_body);
         let request = self.request(Method::POST, "/contexts").json(&body);
         let making = async {
-            let made: Made = endpoint::answer(request, "make a remote context").await?;
-            Ok(Some(made.id))
+            let made: Made = endpoint::answer(request, OPERATION).await?;
+            match is_plain(&made.id) {
+                true => Ok(Some(made.id)),
+                false => Err(Error::far(Far::Senseless, OPERATION)),
+            }
         };
         making.boxed()
+    }
+
+    fn has_context<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<bool, Error>> {
+        let asking = async move {
+            let asking = self.context(Method::GET, id)?;
+            match endpoint::sent(asking, "look for a remote context").await {
+                Ok(_) => Ok(true),
+                Err(error) if error.is_far(Far::Missing) => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        asking.boxed()
+    }
+
+    fn drop_context<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+        let dropping = async move {
+            let request = self.context(Method::DELETE, id)?;
+            let sent = endpoint::sent(request, "delete a remote context").await;
+            sent.map(drop)
+        };
+        dropping.boxed()
     }
 
     fn begin<'a>(&'a self, wanted: &'a Wanted) -> BoxFuture<'a, Result<Begun, Error>> {
@@ -121,19 +146,28 @@ impl Provider for Browserbase {
             if !is_plain(&made.id) {
                 return Err(Error::far(Far::Senseless, "make a remote session"));
             }
-            match self.socket(&made).await {
-                Ok(socket) => Ok(Begun {
-                    id: Some(made.id),
-                    socket,
-                }),
-                Err(error) => {
-                    // Nobody else knows of it.
-                    let _ = self.end(&made.id).await;
-                    Err(error)
-                }
-            }
+            Ok(Begun {
+                id: Some(made.id),
+                told: made.connect_url.map(Secret::from),
+            })
         };
         begin.boxed()
+    }
+
+    /// What its making told, or else what it tells when it is asked.
+    fn socket<'a>(&'a self, begun: &'a Begun) -> BoxFuture<'a, Result<url::Url, Error>> {
+        let asking = async move {
+            if let Some(told) = &begun.told {
+                return endpoint::socket(&self.http, told.reveal()).await;
+            }
+            let id = begun.id.as_deref().unwrap_or_default();
+            let asking = self.request(Method::GET, &format!("/sessions/{id}/debug"));
+            let debugged: Debugged =
+                endpoint::answer(asking, "ask where a remote session is").await?;
+            let address = debugged.ws_url.unwrap_or(debugged.debugger_url);
+            endpoint::socket(&self.http, &address).await
+        };
+        asking.boxed()
     }
 
     fn end<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), Error>> {

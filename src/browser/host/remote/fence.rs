@@ -4,9 +4,12 @@
 //! Every target of a session's context (pages, popups, frames of other processes, workers of all kinds) is
 //! attached to before it runs, its requests are held from then on (`Fetch.enable`), and only then it is let run.
 //! The browser asks again for each redirect. A shared worker has its way to the network before it can be held, as
-//! was measured: behind a fence it is not let run. What the browser never asks for, and so passes: WebSockets and WebTransport,
-//! WebRTC, prefetches by speculation rules, lookups and connections ahead of need. And a name is judged by
-//! itself: what it leads to over there is not known here.
+//! was measured: behind a fence it is not let run. What the browser never asks for, and so passes: WebSockets and
+//! WebTransport, WebRTC, prefetches by speculation rules, lookups and connections ahead of need. And a name is
+//! judged by itself: what it leads to over there is not known here.
+//!
+//! A worker of several pages is attached to by each of them. Its requests are held by every session that it has:
+//! the first may end with its page, and any of them lets it run.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +23,7 @@ use chromiumoxide_cdp::cdp::browser_protocol::target::{
     EventTargetDestroyed, FilterEntry, SetAutoAttachParams, TargetFilter,
 };
 use chromiumoxide_cdp::cdp::js_protocol::runtime::RunIfWaitingForDebuggerParams;
+use futures::FutureExt;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -27,8 +31,8 @@ use tracing::Instrument;
 
 use super::super::super::cdp::{Connection, Event, Session, Stream, Told};
 use super::super::super::error::Error;
-use super::super::super::gate::{Held, Judge};
-use crate::model::allowlist::METADATA_PATTERNS;
+use super::super::super::gate::{Debugger, Judge};
+use super::attached::{Attached, Attachment, Gone};
 
 const OPERATION: &str = "put up the fence in a remote browser";
 const HEARD: [&str; 4] = [
@@ -37,6 +41,8 @@ const HEARD: [&str; 4] = [
     "Target.detachedFromTarget",
     "Target.targetDestroyed",
 ];
+/// Targets that outlive the page that was first to attach to them.
+const SHARED_KINDS: [&str; 2] = ["shared_worker", "service_worker"];
 /// Targets whose own requests go nowhere but by their own session.
 const FENCED_KINDS: [&str; 5] = [
     "page",
@@ -45,6 +51,7 @@ const FENCED_KINDS: [&str; 5] = [
     "shared_worker",
     "service_worker",
 ];
+
 /// The fences in one browser. They end with its connection.
 #[derive(Debug)]
 pub(in crate::browser) struct Fence {
@@ -54,6 +61,8 @@ pub(in crate::browser) struct Fence {
 #[derive(Debug)]
 struct Shared {
     cdp: Session,
+    /// Where the browser itself is spoken to, which no page may be.
+    debugger: Debugger,
     state: Mutex<State>,
     /// Targets whose requests are held.
     fenced: watch::Sender<HashSet<String>>,
@@ -61,12 +70,11 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
+    /// What holds of all contexts, in a browser that is one session's alone.
+    all: Option<Bounds>,
     /// The contexts with a fence.
     contexts: HashMap<String, Bounds>,
-    /// Targets that were attached to.
-    seen: HashSet<String>,
-    /// Who judges what comes by which session.
-    judges: HashMap<String, Judge>,
+    attached: Attached,
 }
 
 /// What is held in a context, and who judges it.
@@ -76,13 +84,37 @@ struct Bounds {
     patterns: Vec<RequestPattern>,
 }
 
+/// What becomes of a target that was attached to.
+#[derive(Debug)]
+enum Turn {
+    /// Its requests are held, and then it is let run.
+    Fence(Bounds),
+    /// It is let run when the session before has its requests held.
+    Follow,
+    /// It is let run, and left alone.
+    Free,
+    /// It runs, and somebody here is at it.
+    Leave,
+}
+
 impl Fence {
     /// Attaches to whatever comes in a browser. One connection does that for all sessions: what waits for two
-    /// is let run by the first.
-    pub(super) async fn put_up(cdp: &Connection, tracker: &TaskTracker) -> Result<Self, Error> {
+    /// is let run by the first. `all` judges what is asked for in whichever context, from the first page on.
+    pub(super) async fn put_up(
+        cdp: &Connection,
+        debugger: Debugger,
+        all: Option<Judge>,
+        tracker: &TaskTracker,
+    ) -> Result<Self, Error> {
+        let all = all.map(|judge| Bounds::of(judge, &debugger));
+        let state = State {
+            all,
+            ..State::default()
+        };
         let shared = Arc::new(Shared {
             cdp: cdp.browser(),
-            state: Mutex::default(),
+            debugger,
+            state: Mutex::new(state),
             fenced: watch::Sender::new(HashSet::new()),
         });
         let watching = watch_over(Arc::clone(&shared), cdp.gather(&HEARD), tracker.clone());
@@ -93,16 +125,7 @@ impl Fence {
 
     /// Has what is asked for in a context judged from now on, before there is a page in it.
     pub(in crate::browser) fn enclose(&self, context: &str, judge: Judge) {
-        let pattern = |pattern: &str| RequestPattern {
-            url_pattern: Some(pattern.to_owned()),
-            ..RequestPattern::default()
-        };
-        let patterns = match judge.held() {
-            Held::None => return,
-            Held::All => vec![pattern("*")],
-            Held::Metadata => METADATA_PATTERNS.map(pattern).into(),
-        };
-        let bounds = Bounds { judge, patterns };
+        let bounds = Bounds::of(judge, &self.shared.debugger);
         self.shared
             .state()
             .contexts
@@ -120,17 +143,30 @@ impl Fence {
         context: &str,
         target: &str,
     ) -> Result<(), Error> {
-        if !self.shared.state().contexts.contains_key(context) {
-            return Ok(());
+        let is_fenced = self.shared.state().bounds(Some(context)).is_some();
+        match is_fenced {
+            true => self.shared.held(target).await,
+            false => Ok(()),
         }
-        let mut fenced = self.shared.fenced.subscribe();
-        let is_there = fenced.wait_for(|fenced| fenced.contains(target));
-        match timeout(self.shared.cdp.patience(), is_there).await {
-            Ok(Ok(_)) => Ok(()),
-            _ => Err(Error::Timeout {
-                operation: OPERATION,
-            }),
-        }
+    }
+}
+
+impl Bounds {
+    fn of(judge: Judge, debugger: &Debugger) -> Self {
+        let judge = judge.beside(debugger.clone());
+        let pattern = |pattern: String| RequestPattern {
+            url_pattern: Some(pattern),
+            ..RequestPattern::default()
+        };
+        let patterns = judge.held().into_iter().map(pattern).collect();
+        Self { judge, patterns }
+    }
+}
+
+impl State {
+    fn bounds(&self, context: Option<&str>) -> Option<&Bounds> {
+        let own = context.and_then(|context| self.contexts.get(context));
+        own.or(self.all.as_ref())
     }
 }
 
@@ -167,23 +203,35 @@ async fn watch_over(shared: Arc<Shared>, mut stream: Stream, tracker: TaskTracke
                 let Some(attached) = event.parse::<EventAttachedToTarget>() else {
                     continue;
                 };
-                let Some(bounds) = shared.take(&event, &attached) else {
-                    continue;
+                let id = attached.session_id.inner();
+                let doing = match shared.take(&event, &attached) {
+                    Turn::Fence(bounds) => {
+                        let session = stream.join(&shared.cdp, id);
+                        Arc::clone(&shared).fence(session, attached, bounds).boxed()
+                    }
+                    Turn::Follow => {
+                        let session = shared.cdp.beside(id);
+                        Arc::clone(&shared).follow(session, attached).boxed()
+                    }
+                    Turn::Free => {
+                        shared.let_go(&event, &attached);
+                        continue;
+                    }
+                    Turn::Leave => continue,
                 };
-                let session = stream.join(&shared.cdp, attached.session_id.inner());
-                let fencing = Arc::clone(&shared).fence(session, attached, bounds);
-                tracker.spawn(fencing.in_current_span());
+                tracker.spawn(doing.in_current_span());
             }
             "Target.targetDestroyed" => {
                 if let Some(event) = event.parse::<EventTargetDestroyed>() {
-                    shared.forget(event.target_id.inner());
+                    let target = event.target_id.inner();
+                    let gone = shared.state().attached.destroyed(target);
+                    shared.forget(&gone);
                 }
             }
             _ => {
                 if let Some(event) = event.parse::<EventDetachedFromTarget>() {
-                    let gone = event.session_id.inner();
-                    shared.state().judges.remove(gone);
-                    shared.cdp.forget(gone);
+                    let gone = shared.state().attached.detached(event.session_id.inner());
+                    shared.forget(&gone);
                 }
             }
         }
@@ -191,36 +239,75 @@ async fn watch_over(shared: Arc<Shared>, mut stream: Stream, tracker: TaskTracke
 }
 
 impl Shared {
-    /// What a target is to be fenced with. One of a context without a fence is let run and left alone; one that
-    /// is attached to once more, by whomever, is let run.
-    fn take(&self, event: &Event, attached: &EventAttachedToTarget) -> Option<Bounds> {
+    /// What becomes of a target that was attached to, by ourselves or by the browser.
+    fn take(&self, event: &Event, attached: &EventAttachedToTarget) -> Turn {
         let (info, is_waiting) = (&attached.target_info, attached.waiting_for_debugger);
-        let id = attached.session_id.inner();
+        // One that does not wait and was not come upon was attached to by ourselves, and is needed.
+        let is_ours = !is_waiting && event.session.is_none();
         let mut state = self.state();
         let context = info.browser_context_id.as_ref().map(AsRef::as_ref);
-        let bounds = context
-            .and_then(|context: &str| state.contexts.get(context))
-            .cloned();
-        let is_first = bounds.is_some() && state.seen.insert(info.target_id.inner().clone());
-        if let Some(bounds) = bounds.as_ref().filter(|_| is_first) {
-            state.judges.insert(id.clone(), bounds.judge.clone());
+        let Some(bounds) = state.bounds(context).cloned() else {
+            return match is_waiting {
+                true => Turn::Free,
+                false => Turn::Leave,
+            };
+        };
+        let target = info.target_id.inner();
+        let is_further = state.attached.has(target);
+        let is_shared = SHARED_KINDS.contains(&info.r#type.as_str());
+        match (is_further, is_ours, is_shared) {
+            (false, ..) | (true, false, true) => {
+                let held = Attachment {
+                    target: target.clone(),
+                    parent: event.session.as_deref().map(str::to_owned),
+                    judge: bounds.judge.clone(),
+                };
+                state
+                    .attached
+                    .add(attached.session_id.inner().clone(), held);
+                Turn::Fence(bounds)
+            }
+            (true, false, false) if is_waiting => Turn::Follow,
+            (true, ..) => Turn::Leave,
         }
-        drop(state);
-        if is_first {
-            return bounds;
-        }
-        if is_waiting {
-            let run = RunIfWaitingForDebuggerParams::default();
-            self.cdp.beside(id).tell(OPERATION, &run);
-        }
-        // One that does not wait was attached to by ourselves, and is needed.
-        if is_waiting && bounds.is_none() && event.session.is_none() {
+    }
+
+    /// Lets a target of a context without a fence run. Nobody here needs one that the browser came upon.
+    fn let_go(&self, event: &Event, attached: &EventAttachedToTarget) {
+        let run = RunIfWaitingForDebuggerParams::default();
+        self.cdp
+            .beside(attached.session_id.inner())
+            .tell(OPERATION, &run);
+        if event.session.is_none() {
             let leave = DetachFromTargetParams {
                 session_id: Some(attached.session_id.clone()),
             };
             self.cdp.tell(OPERATION, &leave);
         }
-        None
+    }
+
+    /// Lets a target run that waits for one more session, once its requests are held: one whose requests never
+    /// are, never runs.
+    async fn follow(self: Arc<Self>, session: Session, attached: EventAttachedToTarget) {
+        if self
+            .held(attached.target_info.target_id.inner())
+            .await
+            .is_ok()
+        {
+            session.tell(OPERATION, &RunIfWaitingForDebuggerParams::default());
+        }
+    }
+
+    /// Returns when the requests of a target are held.
+    async fn held(&self, target: &str) -> Result<(), Error> {
+        let mut fenced = self.fenced.subscribe();
+        let is_there = fenced.wait_for(|fenced| fenced.contains(target));
+        match timeout(self.cdp.patience(), is_there).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Error::Timeout {
+                operation: OPERATION,
+            }),
+        }
     }
 
     /// Has a target's requests held, and then lets it run.
@@ -246,7 +333,7 @@ impl Shared {
             }
             return;
         }
-        if info.r#type == "shared_worker" && bounds.judge.held() == Held::All {
+        if info.r#type == "shared_worker" && bounds.judge.is_fence() {
             tracing::debug!("a shared worker behind a fence is not let run");
             return;
         }
@@ -255,8 +342,11 @@ impl Shared {
             // One without targets below it knows of no such command.
             let _ = session.execute(OPERATION, attach).await;
         }
-        self.fenced
-            .send_if_modified(|fenced| fenced.insert(info.target_id.inner().clone()));
+        // One that is gone by now is not noted: nobody would forget it.
+        if self.state().attached.has(info.target_id.inner()) {
+            self.fenced
+                .send_if_modified(|fenced| fenced.insert(info.target_id.inner().clone()));
+        }
         session.tell(OPERATION, &RunIfWaitingForDebuggerParams::default());
     }
 
@@ -265,7 +355,7 @@ impl Shared {
             return;
         };
         let session = self.cdp.beside(id);
-        let judge = self.state().judges.get(&**id).cloned();
+        let judge = self.state().attached.judge(id);
         match judge.is_some_and(|judge| judge.permits(&paused.request.url)) {
             true => session.tell(OPERATION, &ContinueRequestParams::new(paused.request_id)),
             false => {
@@ -275,9 +365,16 @@ impl Shared {
         }
     }
 
-    fn forget(&self, target: &str) {
-        self.state().seen.remove(target);
-        self.fenced.send_if_modified(|fenced| fenced.remove(target));
+    /// Forgets sessions and targets that are no more.
+    fn forget(&self, gone: &Gone) {
+        for session in &gone.sessions {
+            self.cdp.forget(session);
+        }
+        self.fenced.send_if_modified(|fenced| {
+            let before = fenced.len();
+            fenced.retain(|target| !gone.targets.contains(target));
+            fenced.len() != before
+        });
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,54 +1,52 @@
 //! A browser that is far away: any endpoint of the DevTools protocol, or one that a vendor's service gives.
 //!
 //! It is spoken to as one of this machine is, and captured by the same screencast. A vendor's is one session's
-//! alone; that of an endpoint is shared by sessions, each in a context of its own, on one connection. What is not the same: no gate stands in its way to the network, so its requests are held and
-//! judged ([`Fence`]); it has no process to measure; files do not pass between both machines.
+//! alone; that of an endpoint is shared by sessions, each in a context of its own, on one connection. What is not
+//! the same: no gate stands in its way to the network, so its requests are held and judged ([`Fence`]); it has no
+//! process to measure; files do not pass between both machines.
 //!
 //! What lasts is a context of the vendor's, which has the logins; a session is one run on it. An endpoint keeps
 //! nothing: there, what tells sites who is there is put back from the session's own profile.
 
+mod attached;
 mod browserbase;
+mod contexts;
+mod dues;
 mod endpoint;
 mod fence;
 mod meter;
 mod provider;
-mod runs;
 
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use chromiumoxide_cdp::cdp::browser_protocol::browser::{
-    PermissionDescriptor, PermissionSetting, SetDownloadBehaviorBehavior,
-    SetDownloadBehaviorParams, SetPermissionParams,
-};
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
-    CloseTargetParams, CreateBrowserContextParams, CreateTargetParams, GetTargetsParams,
-    SetDiscoverTargetsParams, TargetId,
+    CloseTargetParams, CreateTargetParams, GetTargetsParams, TargetId,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use url::{Host, Url};
 
+pub use self::contexts::Contexts;
+use self::dues::{Due, Dues};
 pub(in crate::browser) use self::fence::Fence;
 use self::meter::{Meter, Users};
-use self::provider::{Begun, Provider, Wanted};
-use self::runs::Runs;
+use self::provider::{Provider, Wanted};
 use super::super::cdp::Connection;
 use super::super::error::{Error, Far};
-use super::super::gate::Gate;
+use super::super::gate::{Debugger, Gate, Judge};
 use super::jar::Jar;
 use super::pool::{Kept, Lease, Pool};
-use super::process::Process;
+use super::process::{Process, hear_of_pages};
 use super::profile::Profile;
 use crate::config;
-use crate::disk;
 use crate::error::Chain;
 use crate::model::Size;
-
-/// A run is given back within this time, or left to the vendor's own bound.
-const ENDED_WITHIN: Duration = Duration::from_secs(5);
+use crate::model::allowlist::is_localhost;
 
 /// The remote browser of the service. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -62,8 +60,10 @@ struct Inner {
     probe_interval: Duration,
     provider: Option<Arc<dyn Provider>>,
     users: Users,
-    runs: Runs,
+    dues: Dues,
     tracker: TaskTracker,
+    /// Cancelled when the service ends.
+    cancel: CancellationToken,
     /// The browser of an endpoint, which all sessions there share.
     shared: tokio::sync::Mutex<Weak<Process>>,
     /// Why the last run could not be had.
@@ -95,29 +95,34 @@ pub(super) struct Hold {
     first: Vec<TargetId>,
 }
 
-/// Which context has a session's logins.
-#[derive(Debug, Serialize, Deserialize)]
-struct StoredContext {
-    provider: String,
-    context: String,
+/// The life of the service: its tasks, and its end.
+#[derive(Debug, Clone)]
+pub struct Life {
+    /// All tasks are its.
+    pub tracker: TaskTracker,
+    /// Cancelled when the service ends.
+    pub cancel: CancellationToken,
 }
 
 impl Remote {
-    /// The remote browser that is configured, or none. What runs there is noted in `runs`.
+    /// The remote browser that is configured, or none. What a vendor is to be told yet is noted in `noted`; what
+    /// lies there now is of a service before.
     pub fn new(
         config: &config::Remote,
         probe_interval: Duration,
-        runs: Option<&Path>,
-        tracker: TaskTracker,
+        noted: Option<&Path>,
+        life: Life,
     ) -> Self {
         let provider = provider(config);
+        let whose = provider.as_ref().map(|provider| provider.identity());
         let inner = Inner {
             config: config.clone(),
             probe_interval,
             provider,
             users: Users::default(),
-            runs: Runs::new(runs),
-            tracker,
+            dues: Dues::new(noted, whose),
+            tracker: life.tracker,
+            cancel: life.cancel,
             shared: tokio::sync::Mutex::default(),
             problem: Mutex::default(),
         };
@@ -139,15 +144,16 @@ impl Remote {
         }
     }
 
-    /// Gives back what a service has left running that was killed.
-    pub async fn end_strays(&self) {
-        for id in self.inner.runs.all() {
-            tracing::warn!(
-                id,
-                "a remote session of a service that was killed is given back"
-            );
-            end(self.clone(), Some(id)).await;
-        }
+    /// Where the browser of an endpoint is spoken to, as far as that is an address: no page may reach it.
+    pub fn debugger(&self) -> Option<SocketAddr> {
+        let url = Url::parse(self.inner.config.endpoint.reveal()).ok()?;
+        let ip: IpAddr = match url.host()? {
+            Host::Ipv4(ip) => ip.into(),
+            Host::Ipv6(ip) => ip.into(),
+            Host::Domain(name) if is_localhost(name) => Ipv4Addr::LOCALHOST.into(),
+            Host::Domain(_) => return None,
+        };
+        Some(SocketAddr::new(ip, url.port_or_known_default()?))
     }
 
     /// Why it could not be had the last time, if it could not.
@@ -175,58 +181,102 @@ impl Remote {
     }
 
     async fn acquire_unnoted(&self, pool: &Pool, run: Run, gate: &Gate) -> Result<Lease, Error> {
-        let Some(provider) = &self.inner.provider else {
+        let Some(provider) = self.inner.provider.as_deref() else {
             return Err(Error::far(Far::Unreachable, "find a remote browser"));
         };
-        let context = match &run.profile {
-            Some(profile) => kept_context(provider.as_ref(), profile).await?,
-            None => None,
-        };
-        let is_kept_there = context.is_some();
-        let wanted = Wanted {
+        // Made first: what fails from here on is given back by whoever holds it.
+        let files = pool.files()?;
+        let user = run.user.as_deref();
+        let mut wanted = Wanted {
             viewport: run.viewport,
             options: run.options,
-            context,
+            context: None,
         };
-        let user = run.user.as_deref();
-        let (process, mut hold) = match provider.is_shared() {
-            true => self.share(provider.as_ref(), &wanted, user).await?,
-            false => self.begin(provider.as_ref(), &wanted, user).await?,
-        };
-        let cdp = process.cdp.clone();
-        let context = match hold.is_alone {
-            true => hold.take_first(&cdp).await?,
-            false => own_context(&cdp).await?,
-        };
-        process.enclose(&context, gate.judge());
-        furnish(&cdp, &context, &self.inner.config.downloads_dir).await;
-        let kept = match run.profile {
-            None => None,
-            Some(profile) => {
-                let jar = Jar::far(&process, &context, &profile, is_kept_there);
-                if let Err(error) = jar.restore().await {
-                    tracing::warn!(error = %Chain(&error), "the kept cookies could not be put back");
-                    jar.set_aside().await;
-                }
-                Some(Kept::new(jar, profile))
+        let is_shared = provider.is_shared();
+        let (process, mut hold) = match (&run.profile, is_shared) {
+            (_, true) => self.share(provider, &wanted, user).await?,
+            (Some(profile), false) => {
+                let begun = self.begin_kept(provider, &mut wanted, profile, user, gate);
+                begun.await?
             }
+            (None, false) => self.begin(provider, &wanted, user, gate.judge()).await?,
         };
-        Lease::far(pool, process, context, kept, hold)
+        let context = match hold.is_alone {
+            true => hold.take_first(&process.cdp).await?,
+            false => process.make_context(None).await?,
+        };
+        if !hold.is_alone {
+            process.enclose(&context, gate.judge());
+        }
+        let mut lease = Lease::far(pool, files, process, context, hold);
+        lease.furnish_far(&self.inner.config.downloads_dir).await;
+        if let Some(profile) = run.profile {
+            let is_kept_there = wanted.context.is_some();
+            let jar = Jar::far(&lease.process, &lease.context, &profile, is_kept_there);
+            if let Err(error) = jar.restore().await {
+                tracing::warn!(error = %Chain(&error), "the kept cookies could not be put back");
+                jar.set_aside().await;
+            }
+            lease.kept = Some(Kept::new(jar, profile));
+        }
+        Ok(lease)
     }
 
-    /// Begins a run whose browser is its own.
+    /// Begins a run on the context that has a kept session's logins, which is made for its first one. One that
+    /// the vendor does not have any more is replaced.
+    async fn begin_kept(
+        &self,
+        provider: &dyn Provider,
+        wanted: &mut Wanted,
+        profile: &Profile,
+        user: Option<&str>,
+        gate: &Gate,
+    ) -> Result<(Arc<Process>, Hold), Error> {
+        let mut contexts = Contexts::read(profile.context()).await?;
+        let whose = provider.identity();
+        if let Some(context) = contexts.of(&whose) {
+            wanted.context = Some(context.to_owned());
+            let begun = self.begin(provider, wanted, user, gate.judge()).await;
+            match &begun {
+                Err(error) if is_lost(provider, context, error).await => {
+                    metrics::counter!("ghostcast_remote_contexts_lost_total").increment(1);
+                    tracing::warn!(
+                        context,
+                        by = provider.describe(),
+                        "the remote context with a session's logins is no more; a new one is made, with the \
+                         cookies that are kept here"
+                    );
+                }
+                _ => return begun,
+            }
+        }
+        wanted.context = provider.make_context().await?;
+        if let Some(context) = &wanted.context
+            && let Err(error) = contexts.note(&whose, context, profile.context()).await
+        {
+            // Nobody would find it again.
+            self.owe(Due::Context, context.clone()).await;
+            return Err(error);
+        }
+        self.begin(provider, wanted, user, gate.judge()).await
+    }
+
+    /// Begins a run whose browser is its own; `judge` judges what its pages ask for.
     async fn begin(
         &self,
         provider: &dyn Provider,
         wanted: &Wanted,
         user: Option<&str>,
+        judge: Judge,
     ) -> Result<(Arc<Process>, Hold), Error> {
         let begun = provider.begin(wanted).await?;
+        // Given back from now on, whatever comes.
         let hold = self.hold(begun.id.clone(), user, true);
         if let Some(id) = &begun.id {
-            self.inner.runs.note(id).await;
+            self.inner.dues.note(Due::Run, id).await;
         }
-        Ok((self.attach(&begun).await?, hold))
+        let socket = provider.socket(&begun).await?;
+        Ok((self.attach(&socket, Some(judge)).await?, hold))
     }
 
     /// Joins the browser that all sessions share, on the one connection to it.
@@ -241,10 +291,10 @@ impl Remote {
             return Ok((process, self.hold(None, user, false)));
         }
         let begun = provider.begin(wanted).await?;
-        let hold = self.hold(begun.id.clone(), user, false);
-        let process = self.attach(&begun).await?;
+        let socket = provider.socket(&begun).await?;
+        let process = self.attach(&socket, None).await?;
         *shared = Arc::downgrade(&process);
-        Ok((process, hold))
+        Ok((process, self.hold(None, user, false)))
     }
 
     fn hold(&self, id: Option<String>, user: Option<&str>, is_alone: bool) -> Hold {
@@ -257,27 +307,26 @@ impl Remote {
         }
     }
 
-    async fn attach(&self, begun: &Begun) -> Result<Arc<Process>, Error> {
-        let cdp = self.connect(begun).await?;
+    async fn attach(&self, socket: &Url, all: Option<Judge>) -> Result<Arc<Process>, Error> {
+        let cdp = self.connect(socket).await?;
         let process = Process::attach(cdp.clone(), self.inner.probe_interval, &self.inner.tracker);
-        process.set_fence(Fence::put_up(&cdp, &self.inner.tracker).await?);
+        let debugger = Debugger::of(socket);
+        process.set_fence(Fence::put_up(&cdp, debugger, all, &self.inner.tracker).await?);
         Ok(process)
     }
 
     /// Connects, and hears of pages from then on.
-    async fn connect(&self, begun: &Begun) -> Result<Connection, Error> {
+    async fn connect(&self, socket: &Url) -> Result<Connection, Error> {
         const OPERATION: &str = "connect to a remote browser";
         let config = &self.inner.config;
-        let opening =
-            Connection::open_far(&begun.socket, config.command_timeout(), &self.inner.tracker);
+        let opening = Connection::open_far(socket, config.command_timeout(), &self.inner.tracker);
         let unreachable = Error::far(Far::Unreachable, OPERATION);
         let cdp = match timeout(config.connect_timeout(), opening).await {
             Err(_) => return Err(unreachable.because("it took too long")),
             Ok(Err(error)) => return Err(unreachable.because(error)),
             Ok(Ok(cdp)) => cdp,
         };
-        let discover = SetDiscoverTargetsParams::new(true);
-        cdp.browser().execute("hear of pages", discover).await?;
+        hear_of_pages(&cdp).await?;
         Ok(cdp)
     }
 
@@ -333,46 +382,27 @@ impl Hold {
         self.remote.takes_downloads()
     }
 
-    /// Gives the run back.
+    /// Gives the run back; one that is not taken now is offered again later.
     pub(super) async fn give_back(mut self) {
-        let ending = end(self.remote.clone(), self.id.take());
-        ending.await;
+        if let Some(id) = self.id.take() {
+            self.remote.settle(Due::Run, id).await;
+        }
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
         if let Some(id) = self.id.take() {
-            let tracker = self.remote.inner.tracker.clone();
-            tracker.spawn(end(self.remote.clone(), Some(id)));
+            let (remote, tracker) = (self.remote.clone(), self.remote.inner.tracker.clone());
+            tracker.spawn(async move { remote.settle(Due::Run, id).await });
         }
     }
 }
 
-async fn end(remote: Remote, id: Option<String>) {
-    let (Some(id), Some(provider)) = (id, &remote.inner.provider) else {
-        return;
-    };
-    let ended = timeout(ENDED_WITHIN, provider.end(&id)).await;
-    let is_gone = |error: &Error| {
-        matches!(
-            error,
-            Error::Far {
-                far: Far::Missing,
-                ..
-            }
-        )
-    };
-    if matches!(&ended, Ok(Ok(()))) || matches!(&ended, Ok(Err(error)) if is_gone(error)) {
-        remote.inner.runs.forget(&id).await;
-    }
-    match ended {
-        Ok(Ok(())) => tracing::debug!(id, "a remote session is given back"),
-        Ok(Err(error)) => {
-            tracing::warn!(id, error = %Chain(&error), "a remote session could not be given back");
-        }
-        Err(_) => tracing::warn!(id, "a remote session could not be given back in time"),
-    }
+/// Whether a run could not be begun because its context is no more.
+async fn is_lost(provider: &dyn Provider, context: &str, error: &Error) -> bool {
+    let is_suspect = error.is_far(Far::Missing) || error.is_far(Far::Refused);
+    is_suspect && matches!(provider.has_context(context).await, Ok(false))
 }
 
 fn provider(config: &config::Remote) -> Option<Arc<dyn Provider>> {
@@ -407,76 +437,5 @@ pub(super) fn missing(config: &config::Remote) -> &'static str {
         _ => {
             "none: neither BROWSERBASE_API_KEY nor remote.endpoint is set, so there is no fallback"
         }
-    }
-}
-
-/// The context that has a kept session's logins, which is made for its first run.
-async fn kept_context(provider: &dyn Provider, profile: &Profile) -> Result<Option<String>, Error> {
-    let path = profile.context();
-    let who = provider.describe();
-    let stored = tokio::fs::read(&path).await.ok();
-    let stored = stored.and_then(|json| serde_json::from_slice::<StoredContext>(&json).ok());
-    if let Some(stored) = stored.filter(|stored| stored.provider == who) {
-        return Ok(Some(stored.context));
-    }
-    let Some(context) = provider.make_context().await? else {
-        return Ok(None);
-    };
-    let stored = StoredContext {
-        provider: who,
-        context: context.clone(),
-    };
-    write(path, &stored).await?;
-    Ok(Some(context))
-}
-
-async fn write(path: PathBuf, stored: &StoredContext) -> Result<(), Error> {
-    let failed = |source: crate::error::BoxError| Error::Command {
-        operation: "keep which remote context has a session's logins",
-        source,
-    };
-    let json = serde_json::to_vec(stored).map_err(|error| failed(error.into()))?;
-    let writing = tokio::task::spawn_blocking(move || disk::replace(&path, &json)).await;
-    let written = writing.map_err(|error| failed(error.into()))?;
-    written.map_err(|error| failed(error.into()))
-}
-
-/// A context of the session's own, which ends with the connection at the latest.
-async fn own_context(cdp: &Connection) -> Result<String, Error> {
-    let params = CreateBrowserContextParams::builder()
-        .dispose_on_detach(true)
-        .build();
-    let made = cdp
-        .browser()
-        .execute("create a browser context", params)
-        .await?;
-    metrics::gauge!("ghostcast_contexts").increment(1.0);
-    Ok(made.browser_context_id.inner().to_owned())
-}
-
-/// As a context of this machine has it, as far as the browser permits: pages may copy, and their downloads go
-/// where they may, or nowhere.
-async fn furnish(cdp: &Connection, context: &str, downloads: &str) {
-    let behavior = match downloads.is_empty() {
-        true => SetDownloadBehaviorBehavior::Deny,
-        false => SetDownloadBehaviorBehavior::AllowAndName,
-    };
-    let mut keep = SetDownloadBehaviorParams::new(behavior);
-    keep.browser_context_id = Some(context.to_owned().into());
-    keep.download_path = Some(downloads.to_owned()).filter(|path| !path.is_empty());
-    keep.events_enabled = Some(true);
-    let copy = SetPermissionParams::builder()
-        .permission(PermissionDescriptor::new("clipboard-write"))
-        .setting(PermissionSetting::Granted)
-        .browser_context_id(context.to_owned())
-        .build();
-    let browser = cdp.browser();
-    let kept = browser.execute("keep downloads", keep).await.map(drop);
-    let copied = match copy {
-        Ok(copy) => browser.execute("let pages copy", copy).await.map(drop),
-        Err(text) => Err(Error::builder("let pages copy")(text)),
-    };
-    for refused in [kept, copied].into_iter().filter_map(Result::err) {
-        tracing::debug!(error = %Chain(&refused), "a remote browser does without");
     }
 }

@@ -26,8 +26,8 @@ pub(super) struct Wanted {
 pub(super) struct Begun {
     /// The vendor's name of it, by which it is given back.
     pub(super) id: Option<String>,
-    /// Where it is spoken to. It may hold a key.
-    pub(super) socket: Url,
+    /// What was told of where it is spoken to. It may hold a key.
+    pub(super) told: Option<Secret>,
 }
 
 impl fmt::Debug for Begun {
@@ -44,14 +44,26 @@ pub(super) trait Provider: fmt::Debug + Send + Sync {
     /// Who it is, for people: no key in it.
     fn describe(&self) -> String;
 
+    /// Who it is, so that nobody else is taken for it: no key in it.
+    fn identity(&self) -> String;
+
     /// Whether all sessions share one browser, each in a context of its own; else each has its own.
     fn is_shared(&self) -> bool;
 
     /// Makes a context whose logins stay; none from one that keeps nothing.
     fn make_context(&self) -> BoxFuture<'_, Result<Option<String>, Error>>;
 
+    /// Whether such a context is there.
+    fn has_context<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<bool, Error>>;
+
+    /// Deletes a context, with the logins in it.
+    fn drop_context<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), Error>>;
+
     /// Begins a run.
     fn begin<'a>(&'a self, wanted: &'a Wanted) -> BoxFuture<'a, Result<Begun, Error>>;
+
+    /// Where a run is spoken to. The address may hold a key.
+    fn socket<'a>(&'a self, begun: &'a Begun) -> BoxFuture<'a, Result<Url, Error>>;
 
     /// Ends a run.
     fn end<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), Error>>;
@@ -74,6 +86,10 @@ impl Provider for Endpoint {
         host.unwrap_or_else(|| "an endpoint".to_owned())
     }
 
+    fn identity(&self) -> String {
+        self.describe()
+    }
+
     fn is_shared(&self) -> bool {
         true
     }
@@ -82,14 +98,24 @@ impl Provider for Endpoint {
         async { Ok(None) }.boxed()
     }
 
+    fn has_context<'a>(&'a self, _id: &'a str) -> BoxFuture<'a, Result<bool, Error>> {
+        async { Ok(false) }.boxed()
+    }
+
+    fn drop_context<'a>(&'a self, _id: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+        async { Ok(()) }.boxed()
+    }
+
     fn begin<'a>(&'a self, _wanted: &'a Wanted) -> BoxFuture<'a, Result<Begun, Error>> {
-        let begin = async {
-            Ok(Begun {
-                id: None,
-                socket: endpoint::socket(&self.http, self.address.reveal()).await?,
-            })
+        let begun = Begun {
+            id: None,
+            told: None,
         };
-        begin.boxed()
+        async { Ok(begun) }.boxed()
+    }
+
+    fn socket<'a>(&'a self, _begun: &'a Begun) -> BoxFuture<'a, Result<Url, Error>> {
+        endpoint::socket(&self.http, self.address.reveal()).boxed()
     }
 
     fn end<'a>(&'a self, _id: &'a str) -> BoxFuture<'a, Result<(), Error>> {
