@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::events::Bus;
 use crate::jobs::Jobs;
 use crate::model::{Kept, SessionSpec};
-use crate::session::Manager;
+use crate::session::{Manager, Which};
 use crate::store::{Place, Registry};
 
 pub use crate::session::Journal;
@@ -102,11 +102,23 @@ fn keep_house(doors: &Doors, manager: &Manager, tracker: &TaskTracker, cancel: &
 
 /// What a service does at its start by itself.
 async fn begin(manager: Manager, restore: Restore, cancel: CancellationToken) {
-    // A browser that is on its way is let come, so that it ends with all that it has started.
-    tokio::join!(manager.warm_up(), manager.remote().end_strays());
-    if restore == Restore::Eager {
-        cancel.run_until_cancelled(manager.start_stored()).await;
-    }
+    let starting = async {
+        // A browser that is on its way is let come, so that it ends with all that it has started.
+        let is_warm = manager.warm_up_once().await;
+        if !is_warm {
+            if restore == Restore::Eager {
+                // What need not run on this machine does not wait for it.
+                let away = manager.start_stored(Which::Away);
+                cancel.run_until_cancelled(away).await;
+            }
+            manager.warm_up().await;
+        }
+        if restore == Restore::Eager {
+            let all = manager.start_stored(Which::All);
+            cancel.run_until_cancelled(all).await;
+        }
+    };
+    tokio::join!(starting, manager.remote().end_strays());
 }
 
 impl App {

@@ -5,19 +5,29 @@ use std::time::{Duration, Instant};
 
 use super::Manager;
 use super::manager::at_rest;
+use super::slots::Slot;
 use crate::browser::Profile;
 use crate::error::{Chain, Error, ErrorKind};
 use crate::model::event::Origin;
 use crate::model::ids::is_services;
 use crate::model::{
-    End, EndReason, EventBody, RoomName, SessionId, SessionName, SessionRecord, SessionSpec,
-    SessionState, UnixTime,
+    BrowserWish, End, EndReason, EventBody, Kept, RoomName, SessionId, SessionName, SessionRecord,
+    SessionSpec, SessionState, UnixTime,
 };
 
 /// A lost browser of a kept session is started again so many times, within
 const RESTARTS_MAX: usize = 3;
 /// this time; then it stays failed.
 const RESTARTS_WITHIN: Duration = Duration::from_mins(10);
+
+/// Which of the sessions that are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Each.
+    All,
+    /// Those that a remote browser serves where none of this machine can run.
+    Away,
+}
 
 /// Whether the service works with a session by itself.
 pub(super) fn is_own(record: &SessionRecord) -> bool {
@@ -117,9 +127,8 @@ impl Manager {
 
     /// Starts the sessions that are stored, one after the other, those that were used last first, for as
     /// many as there is room for.
-    pub async fn start_stored(&self) {
-        let mut stored = self.records();
-        stored.retain(|record| record.state == SessionState::Stored);
+    pub async fn start_stored(&self, which: Which) {
+        let mut stored = self.stored(which);
         stored.sort_by(|a, b| b.last_activity.cmp(&a.last_activity));
         for name in stored.into_iter().filter_map(|record| record.session_name) {
             match self.open_boxed(SessionSpec::named(name.clone())).await {
@@ -133,6 +142,19 @@ impl Manager {
                 }
             }
         }
+    }
+
+    fn stored(&self, which: Which) -> Vec<SessionRecord> {
+        let usual = self.ground.config.now().remote.browser;
+        let has_remote = self.ground.remote.is_configured();
+        let is_away =
+            |kept: &Kept| has_remote && kept.spec.browser.unwrap_or(usual) != BrowserWish::Local;
+        let slots = self.lock();
+        let stored = slots.all().filter_map(|slot| match slot {
+            Slot::Stored(kept) if which == Which::All || is_away(kept) => Some(kept.record.clone()),
+            _ => None,
+        });
+        stored.collect()
     }
 
     /// Tells that a session whose browser could not be started again is stored.

@@ -67,6 +67,7 @@ pub use asker::{Asker, Door, Lending};
 pub use handle::SessionHandle;
 pub use interact::{Interaction, LOOK_EVERY, Meant, WAIT_MS, act_on, located, not_met};
 pub use journal::Journal;
+pub use lasting::Which;
 pub use links::{LINK, Link, LinkKind, Links, Maker};
 pub use look::{Area, ContextOptions, PageContext, Unread};
 pub use manager::{Manager, Opened};

@@ -64,19 +64,26 @@ impl Manager {
         self.ground.pool.problem()
     }
 
-    /// Starts a browser ahead of need, or finds out why none can be started: then it is tried again,
-    /// so that the service is known to be well once the cause is gone.
-    pub async fn warm_up(&self) {
+    /// Starts a browser ahead of need, or finds out why none can be started; answers whether one can.
+    pub async fn warm_up_once(&self) -> bool {
         let pool = &self.ground.pool;
+        let outcome = if self.ground.config.now().browser.keep_warm {
+            pool.warm_up().await
+        } else {
+            pool.check()
+        };
+        outcome
+            .inspect_err(|error| {
+                tracing::warn!(error = %Chain(error), "no browser can be started");
+            })
+            .is_ok()
+    }
+
+    /// As [`Self::warm_up_once`], and tries again, so that the service is known to be well once the cause is
+    /// gone.
+    pub async fn warm_up(&self) {
         let mut pause = WARM_UP_AGAIN_MIN;
-        loop {
-            let outcome = if self.ground.config.now().browser.keep_warm {
-                pool.warm_up().await
-            } else {
-                pool.check()
-            };
-            let Err(error) = outcome else { return };
-            tracing::warn!(error = %Chain(&error), "no browser can be started");
+        while !self.warm_up_once().await {
             let paused = tokio::time::sleep(pause);
             if self
                 .ground
