@@ -263,6 +263,33 @@ def test_a_strict_fence_is_refused_there(remote, ghostcast_bin, far, web):
         assert_envelope(service.api.request("POST", "/sessions", json=body), None, "unsupported")
 
 
+def test_a_session_that_lives_elsewhere_is_not_given_out(remote):
+    """Who asks for one place only, or for a strict fence, hears which session is where, and what to do."""
+    api = remote.api
+    fence = {"allowed_domains": PATTERNS}
+    here, there = new_room("here"), new_room("there")
+    for name, browser in ((here, "local"), (there, "remote")):
+        made = api.request("POST", "/sessions", json={"session_name": name, "browser": browser, **fence})
+        assert made.status_code == 201, made.text
+    for name, wish, words in (
+        (here, {"browser": "remote"}, "a browser of this machine"),
+        (there, {"browser": "local"}, "a remote browser"),
+        (there, {"remote_fence": "strict"}, "remote_fence"),
+    ):
+        answer = api.request("POST", "/sessions", json={"session_name": name, **fence, **wish})
+        error = assert_envelope(answer, 409, "conflict")
+        assert name in error["message"] and words in error["message"] and "delete it" in error["hint"], error
+    for name, wish in (
+        (here, {"browser": "local", "remote_fence": "strict"}),
+        (there, {"browser": "remote"}),
+        (there, {"browser": "auto"}),
+    ):
+        answer = api.request("POST", "/sessions", json={"session_name": name, **fence, **wish})
+        assert answer.status_code == 200 and answer.json()["reused"] is True, answer.text
+    api.close(here)
+    api.close(there)
+
+
 def test_a_line_that_is_cut(ghostcast_bin, web):
     """As a browser that is lost: the event, and a session that has failed; a kept one comes back."""
     far = FarBrowser()
@@ -404,6 +431,183 @@ def test_a_run_of_a_killed_service_is_given_back(ghostcast_bin, vendor, tmp_path
         wait_for(lambda: not list((tmp_path / "remote-runs").iterdir()), 5, "and forgotten")
 
 
+def test_only_its_own_runs_are_given_back(ghostcast_bin, vendor, tmp_path):
+    """What another account has left waits for it; what cannot be given back now is offered again."""
+    env = vendor.env(GHOSTCAST_STATE__DIRECTORY=str(tmp_path))
+    with running_service(ghostcast_bin, env=env) as service:
+        service.api.create(new_room(), browser="remote")
+        service.kill()
+    with running_service(ghostcast_bin, env={**env, "BROWSERBASE_PROJECT_ID": "another-project"}) as service:
+        wait_for(lambda: "waits until that one is configured" in service.log(), 5, "it is told")
+        assert not vendor.of("POST", "/sessions/s-1")
+    vendor.refuses["POST", "/sessions/s-1"] = [503, 500]
+    with running_service(ghostcast_bin, env=env) as service:
+        wait_for(lambda: len(vendor.of("POST", "/sessions/s-1")) == 3, 15, "the third time it is taken")
+        wait_for(lambda: not list((tmp_path / "remote-runs").iterdir()), 5, "and forgotten")
+        releases = 'ghostcast_remote_releases_total{kind="run",outcome="%s"}'
+        assert [metric(service, releases % it) for it in ("failed", "done")] == [2, 1]
+
+
+def test_what_fails_on_the_way_is_given_back(ghostcast_bin, vendor, far, web, tmp_path):
+    """A run whose address is not told, and a context in which no session comes to be."""
+    vendor.tells_connect_url = False
+    vendor.refuses["GET", "/sessions/s-1/debug"] = [500]
+    vendor.refuses["POST", "/sessions/s-1"] = [503]
+    with running_service(ghostcast_bin, env=vendor.env()) as service:
+        body = {"room_name": new_room(), "browser": "remote"}
+        assert_envelope(service.api.request("POST", "/sessions", json=body), 503, "unavailable")
+        wait_for(lambda: len(vendor.of("POST", "/sessions/s-1")) == 2, 10, "it is given back, at the second try")
+    work = tmp_path / "work"
+    contexts = lambda: far.chromium.call("Target.getBrowserContexts")["browserContextIds"]
+    env = {"GHOSTCAST_REMOTE__ENDPOINT": far.ws, "GHOSTCAST_BROWSER__WORK_DIR": str(work)}
+    with running_service(ghostcast_bin, env=env) as service:
+        api = service.api
+        with api.session(browser="remote"):
+            before = contexts()
+            (directory,) = work.iterdir()
+            directory.rename(tmp_path / "elsewhere")
+            directory.write_text("in the way")
+            answer = api.request("POST", "/sessions", json={"room_name": new_room(), "browser": "remote"})
+            assert answer.status_code >= 500, answer.text
+            assert contexts() == before, "none is left of it"
+            directory.unlink()
+            (tmp_path / "elsewhere").rename(directory)
+            wrong = {"cookies": [{"name": "__Host-x", "value": "1", "domain": ".example.com", "path": "/"}]}
+            body = {"room_name": new_room(), "browser": "remote", "storage_state": wrong}
+            assert api.request("POST", "/sessions", json=body).status_code >= 400
+            wait_for(lambda: contexts() == before, 5, "nor of a session whose state is refused")
+
+
+def test_a_context_goes_with_its_profile_and_is_replaced_when_it_is_lost(ghostcast_bin, vendor, web, tmp_path):
+    """The logins of a deleted profile stay nowhere; a context that the vendor has lost is no end for ever."""
+    env = vendor.env(GHOSTCAST_STATE__DIRECTORY=str(tmp_path))
+    name, url = new_room("context"), web.url("/cookie", mark="ours")
+    body = {"session_name": name, "browser": "remote", "initial_url": url}
+    noted = tmp_path / "profiles" / name / "remote.json"
+    with running_service(ghostcast_bin, env=env) as service:
+        api = service.api
+        assert api.request("POST", "/sessions", json=body).status_code == 201
+        wait_for(lambda: "mark=ours" in api.run(name, "return document.cookie"), 5, "it is logged in")
+        cookies = tmp_path / "profiles" / name / "cookies.json"
+        wait_for(lambda: cookies.exists() and b"ours" in cookies.read_bytes(), 10, "which is kept")
+        api.close(name)
+        vendor.forget("ctx-1")
+        # A page that sets no cookie: what it has is what was kept.
+        again = {**body, "initial_url": web.url("/still")}
+        assert api.request("POST", "/sessions", json=again).status_code == 201
+        assert json.loads(noted.read_text())[0]["context"] == "ctx-2"
+        assert "is no more; a new one is made" in service.log()
+        assert metric(service, "ghostcast_remote_contexts_lost_total") == 1
+        assert "mark=ours" in api.run(name, "return document.cookie")
+        vendor.refuses["DELETE", "/contexts/ctx-2"] = [503]
+        assert api.request("DELETE", f"/sessions/{name}?profile=delete").status_code == 200
+        wait_for(lambda: "ctx-2" not in vendor.contexts, 10, "it is deleted there too, at the second try")
+        # Which context it is cannot be read: it is said, set aside, and begun anew.
+        assert api.request("POST", "/sessions", json=body).status_code == 201
+        api.close(name)
+        noted.write_text("{broken")
+        error = assert_envelope(api.request("POST", "/sessions", json=body), None, "unprocessable")
+        assert "set aside" in error["message"]
+        (aside,) = noted.parent.glob("remote.json?*")
+        assert aside.read_text() == "{broken"
+        assert api.request("POST", "/sessions", json=body).status_code == 201
+        assert json.loads(noted.read_text())[0]["context"] == "ctx-4"
+
+
+def test_options_stay_with_a_kept_session(ghostcast_bin, vendor, web, tmp_path):
+    """After the service's restart it runs as it was asked for; an eager restore needs no browser of this machine."""
+    env = vendor.env(GHOSTCAST_STATE__DIRECTORY=str(tmp_path))
+    name, options = new_room("options"), {"proxies": True, "browserSettings": {"advancedStealth": True}}
+    body = {"session_name": name, "browser": "remote", "remote_options": options}
+    with running_service(ghostcast_bin, env=env) as service:
+        record = service.api.request("POST", "/sessions", json={**body, "initial_url": web.url("/still")})
+        assert record.status_code == 201 and "remote_options" not in record.json()
+    broken = {"GHOSTCAST_STATE__RESTORE": "eager", "GHOSTCAST_BROWSER__EXECUTABLE": "/no/such/chromium"}
+    with running_service(ghostcast_bin, env={**env, **broken}) as service:
+        is_live = lambda it: (it["state"], it["browser"]) == ("live", "remote")
+        service.api.wait_record(name, is_live, 15, "it is restored, though no browser can be started here")
+        first, second = [it for _, it in vendor.of("POST", "/sessions")]
+        assert first == second and second["browserSettings"]["advancedStealth"] is True
+        service.api.close(name)
+
+
+def test_what_moves_with_a_session(ghostcast_bin, web, far, tmp_path):
+    """Between this machine and the endpoint, judged by the page: cookies go along each way; what is in
+    localStorage comes from far away, and stays in a browser of this machine."""
+    env = {"GHOSTCAST_REMOTE__ENDPOINT": far.ws, "GHOSTCAST_STATE__DIRECTORY": str(tmp_path)}
+    name, url = new_room("moves"), web.url("/still")
+    has = "return [document.cookie.includes('who=Ada'), localStorage.getItem('where')]"
+    state = {
+        "cookies": [{"name": "who", "value": "Ada", "domain": "127.0.0.1", "path": "/"}],
+        "origins": [{"origin": url.rsplit("/", 1)[0], "localStorage": [{"name": "where", "value": "far"}]}],
+    }
+    body = {"session_name": name, "initial_url": url}
+    stored = tmp_path / "profiles" / name / "storage.json"
+    with running_service(ghostcast_bin, env=env) as service:
+        api = service.api
+        first = {**body, "browser": "remote", "storage_state": state}
+        assert api.request("POST", "/sessions", json=first).status_code == 201
+        api.wait_record(name, lambda it: it["title"] == "Still", 5, "the page is there")
+        told = far.ask(url, has.replace("return ", ""))
+        assert told == [True, "far"], "the page has what was put in"
+        wait_for(stored.exists, 10, "which is kept, though no page has changed it")
+        for browser, where in (("local", "far"), ("remote", None)):
+            api.close(name)
+            assert api.request("POST", "/sessions", json={**body, "browser": browser}).status_code == 201
+            api.wait_record(name, lambda it: it["title"] == "Still", 5, "the page is there")
+            assert api.record(name)["browser"] == browser
+            assert api.run(name, has) == [True, where], browser
+        api.close(name)
+
+
+def test_its_own_addresses_are_refused_there(remote, free, far, web):
+    """Without a list too, as in a browser of this machine: the service's, and where the browser is spoken to."""
+    api, own, port = remote.api, remote.port, far.line.port
+    calls = far.line.calls
+    for url in (
+        f"http://127.0.0.1:{own}/health",
+        f"http://localhost:{own}/health",
+        f"http://0.0.0.0:{own}/health",
+        f"http://x@127.0.0.1:{own}/health",
+        f"http://127.0.0.1:{port}/json/version",
+        f"http://[::ffff:127.0.0.1]:{port}/json/version",
+    ):
+        result = api.fail(free, "navigate", "blocked", url=url)
+        assert "is the service itself" in result["error"], result
+    visit = web.visit("/redirect", to=f"{far.http}/json/version")
+    api.fail(free, "navigate", "blocked", url=visit.url)
+    assert far.line.calls == calls, "nothing has come there"
+    with api.session(browser="local") as room:
+        api.fail(room, "navigate", "blocked", url=f"{far.http}/json/version")
+    assert far.line.calls == calls
+
+
+def test_a_frame_waits_for_its_fence(ghostcast_bin, web, other_web):
+    """A frame of another site lives in a process of its own: its first requests are held as all are."""
+    far = FarBrowser(flags=["--site-per-process"])
+    with running_service(ghostcast_bin, env={"GHOSTCAST_REMOTE__ENDPOINT": far.ws}) as service:
+        api, room = service.api, new_room("frames")
+        with api.session(room, allowed_domains=PATTERNS, browser="remote"):
+            for number in range(8):
+                mark = f"frame-first-{number}"
+                to = other_web.url("/still", host=BLOCKED, mark=mark)
+                asks = f"fetch('{to}', {{mode: 'no-cors'}}).catch(() => document.title = 'refused')"
+                web.files["/asks-at-once.html"] = f"<script>{asks}</script>".encode()
+                inner = web.url("/asks-at-once.html", host="exact.localhost", number=number)
+                web.files["/frames.html"] = f"<iframe src='{inner}'></iframe>".encode()
+                api.do(room, "navigate", url=web.url("/frames.html", host=ALLOWED))
+                wait_for(lambda inner=inner: is_apart(far, inner), 5, "the frame has a process of its own")
+                time.sleep(0.3)
+                assert not arrivals(other_web, mark)
+    far.close()
+
+
+def is_apart(far, url):
+    """Whether a frame is a target by itself."""
+    targets = far.chromium.call("Target.getTargets")["targetInfos"]
+    return [it for it in targets if it["type"] == "iframe" and it["url"] == url]
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(401, "unavailable"), (429, "exhausted"), (400, "unprocessable"), (503, "unavailable")],
@@ -418,8 +622,10 @@ def test_what_a_vendor_refuses(ghostcast_bin, vendor, status, kind):
         vendor.answers_with = None
         with service.api.session(browser="remote") as room:
             told = json.dumps(service.api.record(room)) + service.api.get("/metrics").text
-        told += answer.text + service.api.get("/health").text + service.log(chars=10**7)
-        assert KEY not in told and "HTTP 4" in told + "HTTP 4"
+        log = service.log(chars=10**7)
+        told += answer.text + service.api.get("/health").text + log
+        assert KEY not in told and f"HTTP {status}" in log, "the vendor's status is in the log, and in it alone"
+        assert f"HTTP {status}" not in answer.text
 
 
 def test_without_one(ghostcast_bin, far):

@@ -33,11 +33,11 @@ def find_chromium():
 class Chromium:
     """One browser process with a profile of its own, or one that is kept; each `Tab` is a window of it."""
 
-    def __init__(self, profile=None):
+    def __init__(self, profile=None, flags=()):
         self.is_kept = profile is not None
         self.profile = profile or tempfile.mkdtemp(prefix="viewer-chromium-")
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-        command = [find_chromium(), *FLAGS, *sandbox, f"--user-data-dir={self.profile}"]
+        command = [find_chromium(), *FLAGS, *flags, *sandbox, f"--user-data-dir={self.profile}"]
         self.process = subprocess.Popen(
             [*command, "about:blank"],
             env={**os.environ, "TMPDIR": self.profile},

@@ -75,8 +75,8 @@ class Line:
 class FarBrowser:
     """A Chromium that is not the service's, behind a line."""
 
-    def __init__(self, profile=None, tls=None):
-        self.chromium = Chromium(profile)
+    def __init__(self, profile=None, tls=None, flags=()):
+        self.chromium = Chromium(profile, flags)
         address = urlsplit(self.chromium.address())
         self.line = Line(address.port, tls)
         self.http = f"http://127.0.0.1:{self.line.port}"
@@ -118,6 +118,8 @@ class Vendor:
     def __init__(self):
         self.calls, self.sessions, self.contexts = [], {}, {}
         self.tells_connect_url, self.answers_with = True, None
+        # Contexts made so far; and by method and path, the statuses of the next answers.
+        self.made, self.refuses = 0, {}
         vendor = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -133,9 +135,12 @@ class Vendor:
             def do_GET(self):
                 self.answer(None)
 
+            def do_DELETE(self):
+                self.answer(None)
+
             def answer(self, body):
                 status, told = vendor.answer(self.command, self.path, dict(self.headers.items()), body)
-                data = json.dumps(told).encode()
+                data = json.dumps(told).encode() if told is not None else b""
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
@@ -164,12 +169,23 @@ class Vendor:
         self.calls.append((method, path, {k.lower(): v for k, v in headers.items()}, body))
         if self.answers_with:
             return self.answers_with, {"message": f"no, {KEY}"}
+        if refusals := self.refuses.get((method, path.removeprefix("/v1"))):
+            return refusals.pop(0), {"message": "not now"}
         match (method, path.removeprefix("/v1").split("/")[1:]):
             case ("POST", ["contexts"]):
-                name = f"ctx-{len(self.contexts) + 1}"
+                self.made += 1
+                name = f"ctx-{self.made}"
                 self.contexts[name] = tempfile.mkdtemp(prefix="vendor-context-")
                 return 201, {"id": name, "uploadUrl": "https://example.com/"}
+            case ("GET", ["contexts", name]) if name in self.contexts:
+                return 200, {"id": name, "projectId": PROJECT}
+            case ("DELETE", ["contexts", name]) if name in self.contexts:
+                self.forget(name)
+                return 204, None
             case ("POST", ["sessions"]):
+                context = body["browserSettings"].get("context", {}).get("id")
+                if context and context not in self.contexts:
+                    return 404, {"message": "no such context"}
                 return 201, self.begin(body)
             case ("GET", ["sessions", name, "debug"]):
                 return 200, {"debuggerUrl": self.sessions[name]["browser"].ws, "pages": []}
@@ -195,6 +211,10 @@ class Vendor:
         session.setdefault("ended", time.monotonic())
         session["browser"].leave()
         session["browser"].close()
+
+    def forget(self, context):
+        """A context is no more."""
+        shutil.rmtree(self.contexts.pop(context), ignore_errors=True)
 
     def of(self, method, path):
         """The calls of that kind: their headers and bodies."""
