@@ -5,10 +5,11 @@ import time
 
 import pytest
 
-from support.api import assert_envelope
+from support.api import assert_envelope, new_room
 from support.films import Film
 from support.grpc_client import GrpcClient
 from support.mcp import McpClient, http_server
+from support.participant import CallError, Participant
 from support.people import Person, heard
 from support.pictures import colour_at, colour_distance
 from support.playwright_browser import browser_context
@@ -261,6 +262,44 @@ def test_the_room_sees_a_card(api, livekit_server, subscribe, pages):
             time.sleep(0.1)
         ada.say("hand_back", done=True)
         sees(viewer, BLUE)
+
+
+def test_nobody_drives_privately_from_the_room(api, livekit_server, pages):
+    """While a person drives privately, or is asked to, the room takes no wheel and is told nothing of the page."""
+    with api.session(new_room("quiet"), initial_url=pages[0]) as room:
+        bob = Participant(livekit_server, room, "bob", role="controller")
+
+        def refused(method, payload=None, code=403):
+            with pytest.raises(CallError) as info:
+                bob.call(method, payload)
+            assert info.value.code == code, info.value
+            return info.value.message
+
+        assert api.act(room, "request_human", reason="Log in.", private=True)["success"]
+        message = refused("browser/take")
+        assert message == "this is driven privately, and the room sees no page. Open the link.", message
+        assert api.record(room)["control"]["owner"] == "nobody"
+        assert api.act(room, "withdraw_request")["success"]
+        ada = Person(api, room, token=link(api, room, private=True, name="Ada"))
+        # Who drives already is sent away, and does not come back.
+        assert bob.call("browser/take") == {"granted": True}
+        ada.take(force=True)
+        ada.click(40, 40)
+        ada.hear(lambda: ada.state["url"] == pages[1])
+        for payload in ({}, {"force": True}):
+            assert refused("browser/take", payload) == message
+        for method, payload in (("navigate", {"url": pages[1]}), ("refresh", {}), ("send-input", [])):
+            refused(f"browser/{method}", payload, 409)
+        assert api.record(room)["control"]["who"] == "Ada"
+        wait_for(lambda: bob.attributes().get("browser.driver") == "Ada", 5, "the attribute")
+        seen = json.dumps(bob.lines)
+        assert SECRET not in seen and pages[1] not in seen, seen
+        ada.say("hand_back", done=True)
+        ada.hear(lambda: ada.state["control"]["owner"] == "agent")
+        assert bob.call("browser/take") == {"granted": True}
+        answer = bob.call("browser/navigate", {"url": pages[0]})
+        assert answer == {"status": "ok", "url": pages[0]}
+        bob.leave()
 
 
 @pytest.mark.parametrize("kind", ["desktop", "phone"])

@@ -171,8 +171,12 @@ impl Door {
     /// Gives the wheel to whoever may have it, and is answered when they can use it.
     fn take(&mut self, from: &str, how: Take) -> Result<Called, Error> {
         let participant = self.must_be_permitted(from)?;
+        self.wheel().must_be_open_to_room()?;
         let seated = self.wheel().sit_from_room(from, &name(&participant))?;
-        if seated.take(how.force).is_err() {
+        if let Err(error) = seated.take_in_room(how.force) {
+            if error.kind == ErrorKind::Forbidden {
+                return Err(error);
+            }
             let who = self.wheel().status().who;
             let holder = self.wheel().driver_in_room().or(who);
             let answer = json!({ "granted": false, "holder": holder });

@@ -307,7 +307,18 @@ impl Wheel {
     }
 
     fn step(&self, input: Input, who: Option<String>) -> Result<(), Error> {
+        self.step_if(|_| Ok(()), input, who)
+    }
+
+    /// The same, where the wheel is as it must be at that very moment.
+    fn step_if(
+        &self,
+        must: impl FnOnce(&State) -> Result<(), Error>,
+        input: Input,
+        who: Option<String>,
+    ) -> Result<(), Error> {
         let mut state = self.lock();
+        must(&state)?;
         let change = state.control.step(Instant::now(), input);
         let change = change.map_err(|why| state.refusal(why))?;
         let is_news = change.is_some();

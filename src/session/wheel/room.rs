@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use super::{Seated, Wheel};
+use super::{Seated, State, Wheel};
 use crate::error::Error;
 use crate::session::control::Input;
 
@@ -27,6 +27,11 @@ impl Wheel {
             person.identity = Some(identity.to_owned());
         }
         Ok(seated)
+    }
+
+    /// Whether those of the room may come to it: they see nothing of what is driven privately.
+    pub(in super::super) fn must_be_open_to_room(&self) -> Result<(), Error> {
+        self.lock().must_be_open_to_room()
     }
 
     /// What the room knows the person by who drives; none where it is nobody of the room.
@@ -75,7 +80,29 @@ impl Wheel {
     }
 }
 
+impl State {
+    fn must_be_open_to_room(&self) -> Result<(), Error> {
+        let is_asked_for = self.request.as_ref().is_some_and(|request| request.private);
+        if self.is_private || is_asked_for {
+            return Err(
+                Error::forbidden("this is driven privately, and the room sees no page")
+                    .hint("Open the link."),
+            );
+        }
+        Ok(())
+    }
+}
+
 impl Seated {
+    /// Takes the wheel, unless it is driven privately or shall be.
+    pub(in super::super) fn take_in_room(&self, is_forced: bool) -> Result<(), Error> {
+        let seat = self.seat.clone();
+        let name = self.wheel.lock().name(&seat);
+        let must = |state: &State| state.must_be_open_to_room();
+        self.wheel
+            .step_if(must, Input::Take { seat, is_forced }, Some(name))
+    }
+
     /// Notes that the driver does something, by another way than what is done on the page.
     pub(in super::super) fn note_use(&self) -> Result<(), Error> {
         let seat = self.seat.clone();
