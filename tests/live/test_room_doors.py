@@ -163,6 +163,8 @@ def test_a_participant_drives(api, page, join, ghostcast):
         refused(lambda: ada.call("browser/navigate", {}), 400)
         refused(lambda: ada.call("browser/navigate", "no json"), 400)
         refused(lambda: ada.call("browser/unknown"), 1400)
+        answer = ada.call("browser/navigate", {"url": page}, timeout=200)
+        assert answer == {"status": "ok", "url": page}, "one who waits for longer than a page may take"
         assert ada.call("browser/release") == {"released": True}
         assert ada.call("browser/release") == {"released": False}
         assert lost(events, "done", 5)["owner"] == "agent"

@@ -17,7 +17,7 @@ use super::{CALLS_MAX, Call, Door, name};
 use crate::error::{Error, ErrorKind};
 use crate::livekit::data::{RpcError, Told};
 use crate::model::ActionResult;
-use crate::model::command::{ActionErrorKind, ActionRequest};
+use crate::model::command::{ActionErrorKind, ActionRequest, TIMEOUT_MS_MAX};
 
 /// Kept of a caller's patience for the way back.
 const WAY_BACK: Duration = Duration::from_millis(500);
@@ -160,7 +160,8 @@ impl Door {
                 if method == Method::Navigate && !params.contains_key("timeout_ms") {
                     // What the page says of itself comes before the caller hears nothing more.
                     let bound = patience.saturating_sub(2 * WAY_BACK).max(PATIENCE_MIN);
-                    params.insert("timeout_ms".to_owned(), (bound.as_millis() as u64).into());
+                    let bound = (bound.as_millis() as u64).min(TIMEOUT_MS_MAX);
+                    params.insert("timeout_ms".to_owned(), bound.into());
                 }
                 let action = method.action().unwrap_or_default();
                 self.act(from, ActionRequest::new(action, params))
