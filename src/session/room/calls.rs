@@ -1,6 +1,5 @@
 //! What can be called from the room.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -12,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 use super::super::asker::{Asker, Door as Way, Lending};
 use super::super::handle::{SessionHandle, closed};
 use super::super::request::Order;
-use super::super::wheel::Seated;
 use super::{CALLS_MAX, Call, Door, name};
 use crate::error::{Error, ErrorKind};
 use crate::livekit::data::{RpcError, Told};
@@ -184,12 +182,13 @@ impl Door {
             return Ok(Called::Now(answer.to_string()));
         }
         let is_same = self.driver.as_ref().is_some_and(|it| it.identity == from);
-        let seated = match &self.driver {
-            Some(driver) if is_same => Arc::clone(&driver.seated),
-            _ => self.seat(from.to_owned(), seated),
-        };
+        // Whoever leaves meanwhile has left: what waits here does not sit in their place.
+        let (wheel, seat) = (self.wheel().clone(), seated.seat().to_owned());
+        if !is_same {
+            self.seat(from.to_owned(), seated);
+        }
         let ready = async move {
-            match seated.ready().await {
+            match wheel.ready(&seat).await {
                 true => Ok(json!({ "granted": true }).to_string()),
                 false => Err(Error::conflict("the wheel was taken from you")),
             }
@@ -209,7 +208,8 @@ impl Door {
     /// Does what an action does, for the person who drives.
     fn act(&mut self, from: &str, action: ActionRequest) -> Result<Called, Error> {
         let session = self.session.near().ok_or_else(closed)?;
-        let seated = Arc::clone(&self.driver(from)?.seated);
+        let seated = &self.driver(from)?.seated;
+        seated.note_use()?;
         let asker = Asker {
             door: Way::Room,
             address: None,
@@ -218,17 +218,12 @@ impl Door {
             lending: Lending::default(),
             seat: Some(seated.seat().to_owned()),
         };
-        let acting = asker.scope(act(session, seated, action));
+        let acting = asker.scope(act(session, action));
         Ok(Called::Later(acting.boxed()))
     }
 }
 
-async fn act(
-    session: SessionHandle,
-    seated: Arc<Seated>,
-    action: ActionRequest,
-) -> Result<String, Error> {
-    seated.note_use()?;
+async fn act(session: SessionHandle, action: ActionRequest) -> Result<String, Error> {
     let order = Order::new(CancellationToken::new());
     let done = session.act_on(order, action).await?;
     if !done.success {

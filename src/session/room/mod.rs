@@ -8,7 +8,6 @@
 mod calls;
 mod input;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -55,7 +54,8 @@ struct Door {
 /// One of the room who drives.
 struct Driver {
     identity: String,
-    seated: Arc<Seated>,
+    /// Nothing else holds it: with it, they have left.
+    seated: Seated,
     reader: Reader,
 }
 
@@ -172,14 +172,12 @@ impl Door {
         }
     }
 
-    fn seat(&mut self, identity: String, seated: Seated) -> Arc<Seated> {
-        let seated = Arc::new(seated);
+    fn seat(&mut self, identity: String, seated: Seated) {
         self.driver = Some(Driver {
             identity,
-            seated: Arc::clone(&seated),
+            seated,
             reader: Reader::default(),
         });
-        seated
     }
 
     /// Tells the room what has changed.

@@ -51,6 +51,14 @@ impl Wheel {
         self.lock().control.driver().is_some_and(|own| own == seat)
     }
 
+    /// Waits until the person of this seat has the wheel and nothing of the agent's is under way, or has it no
+    /// more; answers which of the two. Whoever waits does not sit there.
+    pub(in super::super) async fn ready(&self, seat: &str) -> bool {
+        self.wait_until(|| self.may_act_from(seat) || !self.is_driven_from(seat))
+            .await;
+        self.may_act_from(seat)
+    }
+
     /// Lets a participant of the room drive, whatever its token says of it; answers whether that is news.
     pub fn permit(&self, identity: &str) -> Result<bool, Error> {
         let mut state = self.lock();
@@ -107,19 +115,5 @@ impl Seated {
     pub(in super::super) fn note_use(&self) -> Result<(), Error> {
         let seat = self.seat.clone();
         self.step(Input::Used { seat })
-    }
-
-    /// Waits until they have the wheel and nothing of the agent's is under way, or have it no more; answers
-    /// which of the two.
-    pub(in super::super) async fn ready(&self) -> bool {
-        let mut changes = self.changes();
-        loop {
-            if self.drives() {
-                return true;
-            }
-            if !self.wheel.is_driven_from(&self.seat) || changes.changed().await.is_err() {
-                return false;
-            }
-        }
     }
 }
