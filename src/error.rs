@@ -83,6 +83,15 @@ impl Error {
         self
     }
 
+    /// What went wrong, and what to do next, as one text for whoever has but one place for it.
+    pub fn in_full(&self) -> String {
+        let message = self.message.trim_end_matches('.');
+        match &self.hint {
+            Some(hint) => format!("{message}. {hint}"),
+            None => format!("{message}."),
+        }
+    }
+
     /// Keeps the cause for the log.
     #[must_use]
     pub fn source(mut self, source: impl Into<BoxError>) -> Self {

@@ -326,10 +326,7 @@ impl Place {
             Said::HandBack { done } => self.seated.hand_back(done),
             Said::Deed(deed) => {
                 let viewport = self.record.borrow().viewport;
-                if !deed.is_sound(viewport) {
-                    return Err(Error::invalid_input("this cannot be done on this page")
-                        .hint("Places are CSS px of the viewport."));
-                }
+                deed.must_be_sound(viewport)?;
                 self.handle.drive(&self.seated, &deed).await
             }
         };
@@ -364,10 +361,9 @@ impl Place {
 }
 
 fn refused(error: &Error) -> Told {
-    let hint = error.hint.as_deref().unwrap_or_default();
     Told::Error {
         kind: error.kind,
-        message: format!("{}. {hint}", error.message).trim_end().to_owned(),
+        message: error.in_full(),
     }
 }
 

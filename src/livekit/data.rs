@@ -97,6 +97,8 @@ pub struct RpcError {
 
 /// LiveKit's own codes, as far as they are used.
 impl RpcError {
+    /// What went wrong in carrying it out.
+    pub const APPLICATION_ERROR: u32 = 1500;
     /// There is no such method.
     pub const UNSUPPORTED_METHOD: u32 = 1400;
     /// The call is too large.

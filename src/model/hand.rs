@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::command::MouseButton;
 use super::geometry::{Point, Size};
+use crate::error::Error;
 
 /// Longest text that is put in at once, characters.
 const TEXT_CHARS_MAX: usize = 100_000;
@@ -127,8 +128,16 @@ const fn one() -> u8 {
 }
 
 impl Deed {
-    /// Whether it makes sense on a page of this size.
-    pub fn is_sound(&self, viewport: Size) -> bool {
+    /// What makes no sense on a page of this size is not done.
+    pub fn must_be_sound(&self, viewport: Size) -> Result<(), Error> {
+        if self.is_sound(viewport) {
+            return Ok(());
+        }
+        Err(Error::invalid_input("this cannot be done on this page")
+            .hint("Places are CSS px of the viewport."))
+    }
+
+    fn is_sound(&self, viewport: Size) -> bool {
         let is_there = |at: &At| {
             let within = |value: f64, max: u32| (0.0..=f64::from(max)).contains(&value);
             within(at.x, viewport.width) && within(at.y, viewport.height) && at.modifiers < 16

@@ -111,10 +111,7 @@ macro_rules! name {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = String::deserialize(deserializer)?;
-                Self::parse(&text).map_err(|error| {
-                    let hint = error.hint.as_deref().unwrap_or_default();
-                    serde::de::Error::custom(format!("{error}. {hint}"))
-                })
+                Self::parse(&text).map_err(|error| serde::de::Error::custom(error.in_full()))
             }
         }
     };

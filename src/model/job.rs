@@ -120,10 +120,9 @@ impl From<Error> for JobError {
             ErrorKind::HumanInControl => JobErrorKind::HumanInControl,
             _ => JobErrorKind::Unavailable,
         };
-        let hint = error.hint.as_deref().unwrap_or_default();
         Self {
             kind,
-            message: format!("{}. {hint}", error.message).trim_end().to_owned(),
+            message: error.in_full(),
         }
     }
 }

@@ -65,7 +65,7 @@ pub struct Driver {
 pub enum Command {
     /// A candidate of the other side.
     AddRemoteCandidate(String),
-    /// The answer to the offer of [`Report::PathLost`].
+    /// The answer to the offer of [`Path::Lost`].
     AcceptRestart(String),
     /// The other side hears no media: another path has to be found.
     RestartPath,
@@ -78,16 +78,23 @@ pub enum Command {
 /// What a driver tells while it runs.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Report {
+    /// What becomes of the path.
+    Path(Path),
+    /// A message has come beside the media.
+    Message(Vec<u8>),
+}
+
+/// What becomes of the path that media takes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Path {
     /// Media can flow, for the first time or again.
-    Connected,
-    /// The path is lost. [`Command::AcceptRestart`] with the answer to the offer leads to another;
-    /// without one in time, the connection ends.
-    PathLost {
+    Open,
+    /// It is lost. [`Command::AcceptRestart`] with the answer to the offer leads to another; without one in
+    /// time, the connection ends.
+    Lost {
         /// The session description to send.
         offer: String,
     },
-    /// A message has come beside the media.
-    Message(Vec<u8>),
 }
 
 /// Who decides whether somebody watches.
@@ -253,13 +260,13 @@ impl Driver {
                     if self.watch == Watch::Connection {
                         self.set_watched(true, source);
                     }
-                    report(Report::Connected);
+                    report(Report::Path(Path::Open));
                     self.prompt_until = Instant::now() + PROMPT_FOR;
                 }
                 Output::Event(Event::PathLost { offer }) => {
                     self.patience = RESTART_WITHIN;
                     self.deadline = Instant::now() + RESTART_WITHIN;
-                    report(Report::PathLost { offer });
+                    report(Report::Path(Path::Lost { offer }));
                 }
                 Output::Event(Event::KeyframeRequested) => source.request_keyframe(),
                 Output::Event(Event::Bandwidth(limit)) => {

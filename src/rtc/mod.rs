@@ -17,5 +17,5 @@ mod sdp;
 pub mod sockets;
 mod tcp;
 
-pub use driver::{Command, Driver, End, Report, Source};
+pub use driver::{Command, Driver, End, Path, Report, Source};
 pub use peer::{Offered, Peer};

@@ -104,9 +104,7 @@ fn failed(error: Error) -> ActionError {
         ErrorKind::Conflict => ActionErrorKind::ConditionNotMet,
         _ => ActionErrorKind::Internal,
     };
-    let hint = error.hint.as_deref().unwrap_or_default();
-    let message = format!("{}. {hint}", error.message);
-    ActionError::new(kind, message.trim_end())
+    ActionError::new(kind, error.in_full())
         .delivery(Delivery::NotSent)
         .retry(Retry::Safe)
 }

@@ -191,7 +191,7 @@ mod tests {
 
     fn refusal(known: &[Known], had_one: bool, want: Want, remembers: bool) -> String {
         let error = choose(known, had_one, want, remembers).expect_err("refused");
-        format!("{error}. {}", error.hint.as_deref().unwrap_or_default())
+        error.in_full()
     }
 
     #[test]

@@ -88,19 +88,19 @@ pub fn pass_on(tabs: &Tabs, deed: &Deed) {
         Deed::Move { at, buttons } => {
             let mut event = event(DispatchMouseEventType::MouseMoved, *at);
             event.buttons = Some(i64::from(*buttons));
-            event.button = held(*buttons).map(|button| pointer::names(button).0);
+            event.button = held(*buttons).map(pointer::name);
             pointer(event);
         }
         Deed::Down { at, button, count } => {
             let mut event = event(DispatchMouseEventType::MousePressed, *at);
-            let (name, bit) = pointer::names(*button);
-            (event.button, event.buttons) = (Some(name), Some(bit));
+            event.button = Some(pointer::name(*button));
+            event.buttons = Some(button.bit().into());
             event.click_count = Some(i64::from(*count));
             pointer(event);
         }
         Deed::Up { at, button, count } => {
             let mut event = event(DispatchMouseEventType::MouseReleased, *at);
-            (event.button, event.buttons) = (Some(pointer::names(*button).0), Some(0));
+            (event.button, event.buttons) = (Some(pointer::name(*button)), Some(0));
             event.click_count = Some(i64::from(*count));
             pointer(event);
         }
@@ -138,11 +138,8 @@ fn event(kind: DispatchMouseEventType, at: At) -> DispatchMouseEventParams {
 }
 
 /// The button that a move is told with, of those that are held.
-const fn held(buttons: u8) -> Option<MouseButton> {
-    match buttons {
-        0 => None,
-        buttons if buttons & 1 != 0 => Some(MouseButton::Left),
-        buttons if buttons & 2 != 0 => Some(MouseButton::Right),
-        _ => Some(MouseButton::Middle),
-    }
+fn held(buttons: u8) -> Option<MouseButton> {
+    use MouseButton::{Left, Middle, Right};
+    let is_held = |button: &MouseButton| buttons & button.bit() != 0;
+    [Left, Right, Middle].into_iter().find(is_held)
 }

@@ -137,36 +137,33 @@ fn event(kind: DispatchMouseEventType, at: Point) -> DispatchMouseEventParams {
 fn moved(at: Point, held: Option<MouseButton>) -> DispatchMouseEventParams {
     let mut params = event(DispatchMouseEventType::MouseMoved, at);
     if let Some(held) = held {
-        let (button, bit) = names(held);
-        params.button = Some(button);
-        params.buttons = Some(bit);
+        params.button = Some(name(held));
+        params.buttons = Some(held.bit().into());
     }
     params
 }
 
 fn pressed(at: Point, button: MouseButton, clicks: i64) -> DispatchMouseEventParams {
-    let (button, bit) = names(button);
     let mut params = event(DispatchMouseEventType::MousePressed, at);
-    params.button = Some(button);
-    params.buttons = Some(bit);
+    params.button = Some(name(button));
+    params.buttons = Some(button.bit().into());
     params.click_count = Some(clicks);
     params
 }
 
 fn released(at: Point, button: MouseButton, clicks: i64) -> DispatchMouseEventParams {
     let mut params = event(DispatchMouseEventType::MouseReleased, at);
-    params.button = Some(names(button).0);
+    params.button = Some(name(button));
     params.buttons = Some(0);
     params.click_count = Some(clicks);
     params
 }
 
-/// A button's name, and its bit among those that are held.
-pub(super) const fn names(button: MouseButton) -> (CdpButton, i64) {
+pub(super) const fn name(button: MouseButton) -> CdpButton {
     match button {
-        MouseButton::Left => (CdpButton::Left, 1),
-        MouseButton::Right => (CdpButton::Right, 2),
-        MouseButton::Middle => (CdpButton::Middle, 4),
+        MouseButton::Left => CdpButton::Left,
+        MouseButton::Right => CdpButton::Right,
+        MouseButton::Middle => CdpButton::Middle,
     }
 }
 

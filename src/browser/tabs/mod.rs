@@ -388,10 +388,6 @@ impl State {
         self.order.show(tab)
     }
 
-    fn count(&self) -> PageEvent {
-        PageEvent::PageCount(u32::try_from(self.pages.len()).unwrap_or(u32::MAX))
-    }
-
     fn next_number(&mut self) -> u32 {
         self.number += 1;
         self.number
@@ -410,11 +406,8 @@ impl Inner {
     }
 
     async fn tell_count(&self) {
-        let (tab, count) = {
-            let state = self.state();
-            (state.current.tab(), state.count())
-        };
-        self.tell(tab, count).await;
+        let tab = self.state().current.tab();
+        self.tell(tab, PageEvent::PageCount).await;
     }
 
     /// Tells that another page is the current one.

@@ -101,8 +101,8 @@ pub enum PageEvent {
     Failed(Failure),
     /// The page's renderer crashed.
     Crashed,
-    /// The session now has this many pages.
-    PageCount(u32),
+    /// The session has another number of pages.
+    PageCount,
     /// Another page may be the current one.
     Shown {
         /// Whether its URL is news; not when the page is about to go somewhere.

@@ -230,10 +230,10 @@ impl Attached {
 
 /// What a model is told that asks for a service that is not there.
 fn sentence(error: &Error) -> String {
-    let hint = error.hint.as_deref().unwrap_or_default();
     format!(
-        "{error}. {hint} Nothing was done. Ask again then: this conversation goes on by itself, and \
-         sessions without a name have to be started anew."
+        "{} Nothing was done. Ask again then: this conversation goes on by itself, and sessions \
+         without a name have to be started anew.",
+        error.in_full()
     )
 }
 

@@ -42,6 +42,17 @@ pub enum MouseButton {
     Right,
 }
 
+impl MouseButton {
+    /// Its bit among those that are held, as UI Events has it.
+    pub const fn bit(self) -> u8 {
+        match self {
+            Self::Left => 1,
+            Self::Right => 2,
+            Self::Middle => 4,
+        }
+    }
+}
+
 /// Parameters of `scroll`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -31,8 +31,8 @@ use uuid::Uuid;
 
 use self::handshake::Ready;
 use self::signalling::Signalling;
-pub use self::talk::Talk;
 use self::talk::{Ear, channel};
+pub use self::talk::{Talk, count_message};
 use super::Feed;
 use crate::error::Chain;
 use crate::livekit::signal::{self, Leave};
@@ -369,7 +369,7 @@ impl Actor {
             // is the end; a path that came back is told with the next change.
             let report = move |report| match report {
                 Report::Message(message) => ear.hear(Instant::now(), &message),
-                report => drop(reports.try_send(report)),
+                Report::Path(path) => drop(reports.try_send(path)),
             };
             let end = driver.run(feed, &stop, report).await;
             if matches!(end, End::Lost { .. }) {

@@ -13,7 +13,7 @@ use super::{Context, Outcome, State, Wanted, left, lost_signalling};
 use crate::error::Chain;
 use crate::livekit::Signal;
 use crate::livekit::signal::{Event, Leave, Published};
-use crate::rtc::{Command, Report};
+use crate::rtc::{Command, Path};
 
 /// The signalling of a connection whose media runs.
 pub(super) struct Signalling<'a> {
@@ -21,7 +21,7 @@ pub(super) struct Signalling<'a> {
     pub(super) signal: &'a mut Signal,
     pub(super) published: Published,
     pub(super) commands: mpsc::Sender<Command>,
-    pub(super) reported: mpsc::Receiver<Report>,
+    pub(super) reported: mpsc::Receiver<Path>,
     pub(super) stop: &'a CancellationToken,
     pub(super) watched: bool,
     /// Whether media has a path.
@@ -48,7 +48,7 @@ impl Signalling<'_> {
                     self.apply(&done, &wanted).await;
                     done = wanted;
                 }
-                Some(report) = self.reported.recv() => self.follow(report).await,
+                Some(path) = self.reported.recv() => self.follow(path).await,
                 event = self.signal.next() => {
                     if let Some(outcome) = self.handle(event, done.paused).await {
                         return outcome;
@@ -59,22 +59,20 @@ impl Signalling<'_> {
     }
 
     /// Tells what became of the media's path, and helps it to another.
-    async fn follow(&mut self, report: Report) {
-        match report {
-            Report::Connected => {
+    async fn follow(&mut self, path: Path) {
+        match path {
+            Path::Open => {
                 info!("publishing");
                 self.has_path = true;
                 self.context.set_state(State::Connected);
             }
-            Report::PathLost { offer } => {
+            Path::Lost { offer } => {
                 info!("no media passes; looking for another path");
                 self.has_path = false;
                 let reason = "no media reaches LiveKit".to_owned();
                 self.context.set_state(State::Reconnecting { reason });
                 self.signal.offer(&offer).await;
             }
-            // Heard where it arrives.
-            Report::Message(_) => {}
         }
     }
 

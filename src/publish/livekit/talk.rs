@@ -24,8 +24,6 @@ const BURST: f64 = 400.0;
 const PACES_MAX: usize = 1_024;
 /// Largest data that is heard; a call has LiveKit's own bound.
 const DATA_BYTES_MAX: usize = 16 * 1024;
-/// LiveKit's code for what a recipient could not do.
-const APPLICATION_ERROR: u32 = 1500;
 
 /// The way to and from a room's participants. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -105,7 +103,7 @@ impl Line {
             return;
         };
         if line.try_send(Command::Send(told.write())).is_err() {
-            count("unsaid");
+            count_message("unsaid");
         }
     }
 }
@@ -126,7 +124,7 @@ impl Ear {
                 return;
             }
             if payload.len() > DATA_BYTES_MAX {
-                return count("too_large");
+                return count_message("too_large");
             }
         }
         if !self.may_say(now, &heard.identity) {
@@ -165,12 +163,12 @@ impl Ear {
 
     /// Does not hear it; whoever calls is told so.
     fn refuse(&self, heard: Heard, outcome: &'static str, message: &str) {
-        count(outcome);
+        count_message(outcome);
         let (Said::Call { id, .. } | Said::Refused { id, .. }) = heard.said else {
             return;
         };
         let error = RpcError {
-            code: APPLICATION_ERROR,
+            code: RpcError::APPLICATION_ERROR,
             message: message.to_owned(),
         };
         let to = heard.identity;
@@ -191,7 +189,8 @@ impl Pace {
     }
 }
 
-fn count(outcome: &'static str) {
+/// Counts what has become of a message of a participant's.
+pub fn count_message(outcome: &'static str) {
     metrics::counter!("ghostcast_room_messages_total", "outcome" => outcome).increment(1);
 }
 

@@ -34,7 +34,7 @@ impl Work {
         self.follow_veil();
         let is_shown = tab == self.shown;
         let body = match event {
-            PageEvent::PageCount(_) => {
+            PageEvent::PageCount => {
                 self.note_page_count();
                 return;
             }

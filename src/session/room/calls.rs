@@ -21,19 +21,17 @@ use crate::model::command::{ActionErrorKind, ActionRequest, TIMEOUT_MS_MAX};
 const WAY_BACK: Duration = Duration::from_millis(500);
 /// The least that is taken for a caller's patience.
 const PATIENCE_MIN: Duration = Duration::from_secs(1);
-/// LiveKit's code for what went wrong where none of ours fits.
-const APPLICATION_ERROR: u32 = 1500;
+/// The action that waits for what a page says of itself.
+const NAVIGATE: &str = "navigate";
 
 /// What can be called: in our words, and in those of LiveKit's browser plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Method {
     Take,
     Release,
-    Navigate,
-    Back,
-    Forward,
-    Refresh,
     Input,
+    /// What an action of this name does.
+    Act(&'static str),
 }
 
 impl Method {
@@ -41,25 +39,14 @@ impl Method {
         let method = match name.strip_prefix("browser/")? {
             "take" | "request-focus" => Self::Take,
             "release" | "release-focus" => Self::Release,
-            "navigate" => Self::Navigate,
-            "go-back" => Self::Back,
-            "go-forward" => Self::Forward,
-            "refresh" => Self::Refresh,
             "send-input" => Self::Input,
+            "navigate" => Self::Act(NAVIGATE),
+            "go-back" => Self::Act("go_back"),
+            "go-forward" => Self::Act("go_forward"),
+            "refresh" => Self::Act("refresh"),
             _ => return None,
         };
         Some(method)
-    }
-
-    /// The action that it is.
-    const fn action(self) -> Option<&'static str> {
-        match self {
-            Self::Navigate => Some("navigate"),
-            Self::Back => Some("go_back"),
-            Self::Forward => Some("go_forward"),
-            Self::Refresh => Some("refresh"),
-            Self::Take | Self::Release | Self::Input => None,
-        }
     }
 }
 
@@ -153,15 +140,14 @@ impl Door {
                     json!({ "status": "ok", "done": done }).to_string(),
                 ))
             }
-            Method::Navigate | Method::Back | Method::Forward | Method::Refresh => {
+            Method::Act(action) => {
                 let mut params: Map<String, Value> = parsed(payload)?;
-                if method == Method::Navigate && !params.contains_key("timeout_ms") {
+                if action == NAVIGATE && !params.contains_key("timeout_ms") {
                     // What the page says of itself comes before the caller hears nothing more.
                     let bound = patience.saturating_sub(2 * WAY_BACK).max(PATIENCE_MIN);
                     let bound = (bound.as_millis() as u64).min(TIMEOUT_MS_MAX);
                     params.insert("timeout_ms".to_owned(), bound.into());
                 }
-                let action = method.action().unwrap_or_default();
                 self.act(from, ActionRequest::new(action, params))
             }
         }
@@ -260,13 +246,11 @@ fn told(error: &Error) -> RpcError {
         ErrorKind::Forbidden => 403,
         ErrorKind::Conflict => 409,
         ErrorKind::Exhausted => 429,
-        _ => APPLICATION_ERROR,
+        _ => RpcError::APPLICATION_ERROR,
     };
-    let message = error.message.trim_end_matches('.');
-    let hint = error.hint.as_deref().unwrap_or_default();
     RpcError {
         code,
-        message: format!("{message}. {hint}").trim_end().to_owned(),
+        message: error.in_full(),
     }
 }
 
@@ -283,14 +267,14 @@ mod tests {
             Some(Method::Release)
         );
         for (name, action) in [
-            ("browser/navigate", Some("navigate")),
-            ("browser/go-back", Some("go_back")),
-            ("browser/go-forward", Some("go_forward")),
-            ("browser/refresh", Some("refresh")),
-            ("browser/send-input", None),
+            ("browser/navigate", "navigate"),
+            ("browser/go-back", "go_back"),
+            ("browser/go-forward", "go_forward"),
+            ("browser/refresh", "refresh"),
         ] {
-            assert_eq!(Method::parse(name).unwrap().action(), action);
+            assert_eq!(Method::parse(name), Some(Method::Act(action)));
         }
+        assert_eq!(Method::parse("browser/send-input"), Some(Method::Input));
         for wrong in ["take", "browser/", "browser/execute", ""] {
             assert_eq!(Method::parse(wrong), None);
         }

@@ -40,52 +40,19 @@ enum Event {
     rename_all_fields = "camelCase"
 )]
 enum Plugin {
-    MouseMove {
-        x: f64,
-        y: f64,
-        #[serde(default)]
-        modifiers: u32,
-    },
-    MouseDown {
-        x: f64,
-        y: f64,
-        #[serde(default)]
-        button: u8,
-        #[serde(default = "once")]
-        click_count: u8,
-        #[serde(default)]
-        modifiers: u32,
-    },
-    MouseUp {
-        x: f64,
-        y: f64,
-        #[serde(default)]
-        button: u8,
-        #[serde(default = "once")]
-        click_count: u8,
-        #[serde(default)]
-        modifiers: u32,
-    },
+    MouseMove(Place),
+    MouseDown(Press),
+    MouseUp(Press),
     /// Up and to the left where they are positive.
     Wheel {
-        x: f64,
-        y: f64,
+        #[serde(flatten)]
+        place: Place,
         #[serde(default)]
         delta_x: f64,
         delta_y: f64,
-        #[serde(default)]
-        modifiers: u32,
     },
-    KeyDown {
-        key_code: u32,
-        #[serde(default)]
-        modifiers: u32,
-    },
-    KeyUp {
-        key_code: u32,
-        #[serde(default)]
-        modifiers: u32,
-    },
+    KeyDown(Key),
+    KeyUp(Key),
     Char {
         #[serde(default)]
         key_code: u32,
@@ -93,6 +60,37 @@ enum Plugin {
         #[serde(default)]
         modifiers: u32,
     },
+}
+
+/// Where the pointer is, and what is held.
+#[derive(Deserialize)]
+struct Place {
+    x: f64,
+    y: f64,
+    #[serde(default)]
+    modifiers: u32,
+}
+
+/// A button that goes down or up.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Press {
+    #[serde(flatten)]
+    place: Place,
+    /// The primary one, the wheel or the context-menu button.
+    #[serde(default)]
+    button: u8,
+    #[serde(default = "once")]
+    click_count: u8,
+}
+
+/// A key that goes down or up.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Key {
+    key_code: u32,
+    #[serde(default)]
+    modifiers: u32,
 }
 
 const fn once() -> u8 {
@@ -131,70 +129,48 @@ impl Reader {
     }
 
     fn deed(&mut self, event: Plugin) -> Option<Deed> {
-        let at = |x, y, modifiers| At {
-            x,
-            y,
-            modifiers: held(modifiers),
-        };
         let deed = match event {
-            Plugin::MouseMove { x, y, modifiers } => Deed::Move {
-                at: at(x, y, modifiers),
+            Plugin::MouseMove(place) => Deed::Move {
+                at: place.at(),
                 buttons: self.buttons,
             },
-            Plugin::MouseDown {
-                x,
-                y,
-                button,
-                click_count,
-                modifiers,
-            } => {
-                let (button, bit) = pressed(button);
-                self.buttons |= bit;
+            Plugin::MouseDown(press) => {
+                let button = press.button();
+                self.buttons |= button.bit();
                 Deed::Down {
-                    at: at(x, y, modifiers),
+                    at: press.place.at(),
                     button,
-                    count: click_count,
+                    count: press.click_count,
                 }
             }
-            Plugin::MouseUp {
-                x,
-                y,
-                button,
-                click_count,
-                modifiers,
-            } => {
-                let (button, bit) = pressed(button);
-                self.buttons &= !bit;
+            Plugin::MouseUp(press) => {
+                let button = press.button();
+                self.buttons &= !button.bit();
                 Deed::Up {
-                    at: at(x, y, modifiers),
+                    at: press.place.at(),
                     button,
-                    count: click_count,
+                    count: press.click_count,
                 }
             }
             Plugin::Wheel {
-                x,
-                y,
+                place,
                 delta_x,
                 delta_y,
-                modifiers,
             } => Deed::Wheel {
-                at: at(x, y, modifiers),
+                at: place.at(),
                 dx: -delta_x,
                 dy: -delta_y,
             },
-            Plugin::KeyDown {
-                key_code,
-                modifiers,
-            } => return key_down(key_code, held(modifiers)),
+            Plugin::KeyDown(key) => return key_down(key.key_code, held(key.modifiers)),
             Plugin::Char {
                 key_code,
                 char_code,
                 modifiers,
             } => return self.typed(key_code, char_code, held(modifiers)),
-            Plugin::KeyUp {
+            Plugin::KeyUp(Key {
                 key_code,
                 modifiers,
-            } => {
+            }) => {
                 let key = self.typed.remove(&key_code);
                 key_event(key.or_else(|| named(key_code))?, held(modifiers), false)
             }
@@ -212,6 +188,26 @@ impl Reader {
             self.typed.insert(number, key.clone());
         }
         Some(key_event(key, 0, true))
+    }
+}
+
+impl Place {
+    const fn at(&self) -> At {
+        At {
+            x: self.x,
+            y: self.y,
+            modifiers: held(self.modifiers),
+        }
+    }
+}
+
+impl Press {
+    const fn button(&self) -> MouseButton {
+        match self.button {
+            1 => MouseButton::Middle,
+            2 => MouseButton::Right,
+            _ => MouseButton::Left,
+        }
     }
 }
 
@@ -256,15 +252,6 @@ const ALT_AND_CONTROL: u8 = 3;
 /// Whether what is held makes a shortcut of a key. Alt with Control is how some keyboards type.
 const fn is_command(held: u8) -> bool {
     held & !SHIFT != 0 && held & ALT_AND_CONTROL != ALT_AND_CONTROL
-}
-
-/// A button by its number, and its bit among those that are held.
-const fn pressed(number: u8) -> (MouseButton, u8) {
-    match number {
-        1 => (MouseButton::Middle, 4),
-        2 => (MouseButton::Right, 2),
-        _ => (MouseButton::Left, 1),
-    }
 }
 
 /// The key of a number of Windows: its name, or the character that it gives with nothing held.

@@ -26,7 +26,7 @@ use crate::error::{Error, ErrorKind};
 use crate::livekit::data::{Heard, RpcError, Said, Told};
 use crate::livekit::{Participant, conventions};
 use crate::model::SessionRecord;
-use crate::publish::livekit::Talk;
+use crate::publish::livekit::{Talk, count_message};
 
 /// Calls whose answers are not there yet.
 const CALLS_MAX: usize = 16;
@@ -212,7 +212,7 @@ impl Door {
         match heard.said {
             Said::Data { payload, .. } => {
                 let done = self.input(&from, &payload).await;
-                count(match done {
+                count_message(match done {
                     Ok(_) => "done",
                     Err(error) => match error.kind {
                         ErrorKind::Forbidden => "not_permitted",
@@ -276,10 +276,9 @@ impl Door {
         let driver = self.driver(from)?;
         let deeds = driver.reader.read(message)?;
         let viewport = session.record.borrow().viewport;
-        if !deeds.iter().all(|deed| deed.is_sound(viewport)) {
-            return Err(Error::invalid_input("this cannot be done on this page")
-                .hint("Places are CSS px of the viewport."));
-        }
+        deeds
+            .iter()
+            .try_for_each(|deed| deed.must_be_sound(viewport))?;
         for deed in &deeds {
             session.drive(&driver.seated, deed).await?;
         }
@@ -315,8 +314,4 @@ fn name(participant: &Participant) -> String {
         true => identity.clone(),
         false => format!("{name} ({identity})"),
     }
-}
-
-fn count(outcome: &'static str) {
-    metrics::counter!("ghostcast_room_messages_total", "outcome" => outcome).increment(1);
 }

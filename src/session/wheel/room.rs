@@ -59,8 +59,8 @@ impl Wheel {
         self.may_act_from(seat)
     }
 
-    /// Lets a participant of the room drive, whatever its token says of it; answers whether that is news.
-    pub fn permit(&self, identity: &str) -> Result<bool, Error> {
+    /// Lets a participant of the room drive, whatever its token says of it.
+    pub fn permit(&self, identity: &str) -> Result<(), Error> {
         let mut state = self.lock();
         let is_full = state.permitted.len() >= PERMITTED_MAX;
         if is_full && !state.permitted.contains(identity) {
@@ -69,10 +69,10 @@ impl Wheel {
                     .hint("Take the right from one who does not need it any more."),
             );
         }
-        let is_news = state.permitted.insert(identity.to_owned());
+        state.permitted.insert(identity.to_owned());
         drop(state);
         self.wake();
-        Ok(is_news)
+        Ok(())
     }
 
     /// Takes from a participant what it was let do; answers whether there was anything to take.
