@@ -29,7 +29,7 @@ pub mod act;
 pub mod capture;
 
 pub use error::Error;
-pub use hand::{copy, drive, give_files, pass_on};
+pub use hand::{copy, drive, give_files, key_of_windows, pass_on};
 pub use host::memory;
 pub use host::{
     Contexts, Items, Jar, Lease, Life, Loss, Pool, Profile, Remote, Run, Usage, end_strays,

@@ -294,8 +294,29 @@ const NAMED: [(&str, &str, i64); 24] = [
     ("NumLock", "NumLock", 144),
     ("ScrollLock", "ScrollLock", 145),
 ];
-/// The Windows number of F1.
+/// The Windows numbers of F1 and F24.
 const F1: i64 = 112;
+const F24: i64 = 135;
+
+/// The Windows number of the other key that is Meta.
+const META_RIGHT: i64 = 92;
+
+/// The key of a Windows number: its name, or the character that it gives with nothing held.
+pub fn of_windows(number: u32) -> Option<String> {
+    let number = i64::from(number);
+    if let Some((name, ..)) = NAMED.iter().find(|(.., windows)| *windows == number) {
+        return Some((*name).to_owned());
+    }
+    if let Some((plain, ..)) = LAYOUT.keys.iter().find(|(.., windows)| *windows == number) {
+        return Some(plain.to_string());
+    }
+    match number {
+        META_RIGHT => Some("Meta".to_owned()),
+        65..=90 => char::from_u32(number as u32 + 32).map(String::from),
+        F1..=F24 => Some(format!("F{}", number - F1 + 1)),
+        _ => None,
+    }
+}
 
 impl Layout {
     /// Code and Windows number of the key that gives a character.
@@ -428,7 +449,13 @@ mod tests {
             let chord = Chord::parse(&name).unwrap();
             let key = LAYOUT.facts(&chord.key);
             assert!(!key.code.is_empty() && key.windows > 0, "{name}: {key:?}");
+            let back = of_windows(u32::try_from(key.windows).unwrap());
+            let plain = if name == "+" { "=" } else { &name };
+            assert_eq!(back.as_deref(), Some(plain));
         }
+        assert_eq!(of_windows(92).as_deref(), Some("Meta"));
+        assert_eq!(of_windows(90).as_deref(), Some("z"));
+        assert_eq!(of_windows(7), None);
     }
 
     #[test]

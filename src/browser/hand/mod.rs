@@ -7,4 +7,5 @@ mod offered;
 pub(in crate::browser) mod pointer;
 
 pub use drive::{copy, drive, pass_on};
+pub use keys::of_windows as key_of_windows;
 pub use offered::give_files;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use crate::browser::key_of_windows;
 use crate::error::Error;
 use crate::model::command::MouseButton;
 use crate::model::hand::{At, Deed};
@@ -172,7 +173,11 @@ impl Reader {
                 modifiers,
             }) => {
                 let key = self.typed.remove(&key_code);
-                key_event(key.or_else(|| named(key_code))?, held(modifiers), false)
+                key_event(
+                    key.or_else(|| key_of_windows(key_code))?,
+                    held(modifiers),
+                    false,
+                )
             }
         };
         Some(deed)
@@ -213,7 +218,7 @@ impl Press {
 
 /// A key that types something says what it is by a `char` of its own, unless it is a shortcut.
 fn key_down(number: u32, modifiers: u8) -> Option<Deed> {
-    let key = named(number)?;
+    let key = key_of_windows(number)?;
     let types = key.chars().count() == 1 && !is_command(modifiers);
     (!types).then(|| key_event(key, modifiers, true))
 }
@@ -252,50 +257,6 @@ const ALT_AND_CONTROL: u8 = 3;
 /// Whether what is held makes a shortcut of a key. Alt with Control is how some keyboards type.
 const fn is_command(held: u8) -> bool {
     held & !SHIFT != 0 && held & ALT_AND_CONTROL != ALT_AND_CONTROL
-}
-
-/// The key of a number of Windows: its name, or the character that it gives with nothing held.
-fn named(number: u32) -> Option<String> {
-    let name = match number {
-        8 => "Backspace",
-        9 => "Tab",
-        13 => "Enter",
-        16 => "Shift",
-        17 => "Control",
-        18 => "Alt",
-        19 => "Pause",
-        20 => "CapsLock",
-        27 => "Escape",
-        33 => "PageUp",
-        34 => "PageDown",
-        35 => "End",
-        36 => "Home",
-        37 => "ArrowLeft",
-        38 => "ArrowUp",
-        39 => "ArrowRight",
-        40 => "ArrowDown",
-        45 => "Insert",
-        46 => "Delete",
-        91..=93 => "Meta",
-        186 => ";",
-        187 => "=",
-        188 => ",",
-        189 => "-",
-        190 => ".",
-        191 => "/",
-        192 => "`",
-        219 => "[",
-        220 => "\\",
-        221 => "]",
-        222 => "'",
-        32 | 48..=57 | 65..=90 => {
-            let character = char::from_u32(number)?.to_ascii_lowercase();
-            return Some(character.to_string());
-        }
-        112..=123 => return Some(format!("F{}", number - 111)),
-        _ => return None,
-    };
-    Some(name.to_owned())
 }
 
 #[cfg(test)]
@@ -379,6 +340,11 @@ mod tests {
         let sharp_s = r#"[{"type":"char","charCode":223}]"#;
         assert_eq!(read(sharp_s), [key("ß", 0, true)]);
         assert_eq!(read(r#"[{"type":"keydown","keyCode":999}]"#), []);
+        let menu = r#"[{"type":"keydown","keyCode":93},{"type":"keyup","keyCode":92}]"#;
+        assert_eq!(
+            read(menu),
+            [key("ContextMenu", 0, true), key("Meta", 0, false)]
+        );
     }
 
     #[test]
