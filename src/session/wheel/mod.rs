@@ -64,7 +64,8 @@ struct State {
     since: Option<UnixTime>,
     /// Whether the driver drives privately.
     is_private: bool,
-    /// Whether the driver may begin: the agent's action is brought to its end first.
+    /// Whether the driver may begin: the agent's action is brought to its end first, and what the driver before
+    /// holds is let go of.
     is_clear: bool,
     /// What lets go of what the driver holds, and who that is.
     held: Vec<Deed>,
@@ -295,10 +296,11 @@ impl Wheel {
         }
     }
 
-    /// Nothing of the agent's is under way: the driver may begin.
+    /// Nothing of the agent's is under way: the driver may begin, once the actor has heard that it is they.
     pub(super) fn clear(&self) {
         let mut state = self.lock();
-        if state.is_clear || state.control.driver().is_none() {
+        let is_unheard = state.news.iter().any(|news| news.cause == Cause::Taken);
+        if state.is_clear || is_unheard || state.control.driver().is_none() {
             return;
         }
         state.is_clear = true;
@@ -385,8 +387,9 @@ impl State {
             .retain(|seat, person| person.sockets > 0 || driver == Some(seat));
         let mut releases = Vec::new();
         if driver != self.held_by.as_ref() {
-            // From one person to another nothing of the agent's has to end.
-            self.is_clear = self.held_by.is_some() && driver.is_some() && self.is_clear;
+            // What the one before holds is let go of, and from whom it is private the picture is taken, before
+            // anything is done.
+            self.is_clear = false;
             self.held_by = driver.cloned();
             releases = std::mem::take(&mut self.held);
         }
@@ -414,8 +417,6 @@ impl State {
         let own = self.people.get(driver);
         let is_asked = self.request.as_ref().is_some_and(|request| request.private);
         self.is_private = before || is_asked || own.is_some_and(|person| person.is_private);
-        // The picture is taken from the others, and given to them, before anything is done.
-        self.is_clear &= !self.is_private;
     }
 
     /// Notes what the driver holds by this, or lets go of.
@@ -565,4 +566,44 @@ impl Drop for Seated {
 fn cut(text: &str, max: usize) -> String {
     let shown = text.split_whitespace().collect::<Vec<_>>().join(" ");
     shown.chars().take(max).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use serde_json::json;
+
+    use super::*;
+
+    fn deed(json: serde_json::Value) -> Deed {
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn heard(wheel: &Wheel) -> News {
+        wheel.next().now_or_never().expect("there is news")
+    }
+
+    #[tokio::test]
+    async fn whoever_takes_it_begins_when_what_the_one_before_held_is_let_go_of() {
+        let wheel = Wheel::new(SessionId::new(), Links::default(), String::new());
+        let (ada, bob) = (wheel.sit(None, "ada"), wheel.sit(None, "bob"));
+        let (ada, bob) = (ada.unwrap(), bob.unwrap());
+        ada.take(false).unwrap();
+        wheel.clear();
+        assert!(!ada.drives(), "the actor has not heard of it");
+        assert!(heard(&wheel).releases.is_empty());
+        wheel.clear();
+        assert!(ada.drives());
+        let shift = deed(json!({ "type": "key", "down": true, "key": "Shift" }));
+        ada.drive(&shift).unwrap();
+        bob.take(true).unwrap();
+        let press = deed(json!({ "type": "down", "x": 1, "y": 1 }));
+        assert!(bob.drive(&press).is_err(), "ada's Shift is held still");
+        wheel.clear();
+        assert!(!bob.drives());
+        assert_eq!(heard(&wheel).releases, [shift.release().unwrap()]);
+        wheel.clear();
+        bob.drive(&press).unwrap();
+        assert!(ada.drive(&press).is_err());
+    }
 }
