@@ -1,6 +1,7 @@
 //! Who is in a room beside us: people and agents, as far as the server tells.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use livekit_protocol as proto;
 
@@ -26,6 +27,28 @@ pub struct Participant {
     pub is_controller: bool,
 }
 
+/// Identities that are remembered; once there are so many, nobody else's role is believed.
+const SELF_WRITERS_MAX: usize = 4_096;
+
+/// Those of a room who could once write themselves what is said of them. LiveKit puts that into the tokens that
+/// it renews, so it comes back with them, and as another participant: it is never believed again. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct SelfWriters(Arc<Mutex<HashSet<String>>>);
+
+impl SelfWriters {
+    /// Notes whether this one can now; answers whether it ever could.
+    fn note(&self, identity: &str, can_now: bool) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.contains(identity) || known.len() >= SELF_WRITERS_MAX {
+            return true;
+        }
+        if can_now {
+            known.insert(identity.to_owned());
+        }
+        can_now
+    }
+}
+
 /// Keeps count of them.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
@@ -33,6 +56,7 @@ pub(super) struct Roster {
     there: HashMap<String, Present>,
     /// Our own id, which is not counted.
     own: String,
+    self_writers: SelfWriters,
 }
 
 /// Somebody who is there.
@@ -40,25 +64,21 @@ pub(super) struct Roster {
 struct Present {
     identity: String,
     is_agent: bool,
-    /// Whether what is said of them has ever been theirs to say.
-    names_itself: bool,
     sends: Option<Participant>,
 }
 
 impl Present {
-    fn new(info: &proto::ParticipantInfo, before: Option<&Self>) -> Self {
+    fn new(info: &proto::ParticipantInfo, self_writers: &SelfWriters) -> Self {
         let may = info.permission.clone().unwrap_or_default();
-        let was_theirs = before.is_some_and(|before| before.names_itself);
-        let names_itself = was_theirs || may.can_update_metadata;
+        let is_self_writer = self_writers.note(&info.identity, may.can_update_metadata);
         let sends = may.can_publish_data.then(|| Participant {
             identity: info.identity.clone(),
             name: info.name.clone(),
-            is_controller: !names_itself && is_controller(info),
+            is_controller: !is_self_writer && is_controller(info),
         });
         Self {
             identity: info.identity.clone(),
             is_agent: info.kind() == proto::participant_info::Kind::Agent,
-            names_itself,
             sends,
         }
     }
@@ -81,11 +101,12 @@ fn is_controller(info: &proto::ParticipantInfo) -> bool {
 
 impl Roster {
     /// Those whom we find when we join.
-    pub(super) fn new(join: &proto::JoinResponse) -> Self {
+    pub(super) fn new(join: &proto::JoinResponse, self_writers: SelfWriters) -> Self {
         let own = join.participant.as_ref();
         let mut roster = Self {
             there: HashMap::new(),
             own: own.map(|own| own.sid.clone()).unwrap_or_default(),
+            self_writers,
         };
         roster.note(&join.other_participants);
         roster
@@ -105,7 +126,7 @@ impl Roster {
                     // That another of this identity has gone is not always told.
                     self.there.retain(|_, it| it.identity != info.identity);
                 }
-                let present = Present::new(info, self.there.get(&info.sid));
+                let present = Present::new(info, &self.self_writers);
                 is_news |= self.there.get(&info.sid) != Some(&present);
                 self.there.insert(info.sid.clone(), present);
             }
@@ -143,11 +164,12 @@ mod tests {
             state: state as i32,
             ..proto::ParticipantInfo::default()
         };
-        let mut roster = Roster::new(&proto::JoinResponse {
+        let join = proto::JoinResponse {
             participant: Some(one("us", Kind::Standard, State::Joined)),
             other_participants: vec![one("agent", Kind::Agent, State::Active)],
             ..proto::JoinResponse::default()
-        });
+        };
+        let mut roster = Roster::new(&join, SelfWriters::default());
         let company = |people, agents| Company { people, agents };
         assert_eq!(roster.company(), company(0, 1));
         let own = one("us", Kind::Standard, State::Active);
@@ -218,5 +240,24 @@ mod tests {
         roster.note(&[one(permission(true, false), role, "")]);
         let said_by_themselves = roster.senders()[0].is_controller;
         assert!(!said_by_themselves, "what was their own to say stays so");
+        // They leave, and come back as another participant; and we join anew.
+        let gone = proto::ParticipantInfo {
+            state: State::Disconnected as i32,
+            ..one(permission(true, false), role, "")
+        };
+        let back = proto::ParticipantInfo {
+            sid: "PA_2".to_owned(),
+            ..one(permission(true, false), role, "")
+        };
+        roster.note(&[gone, back.clone()]);
+        assert!(!roster.senders()[0].is_controller);
+        let join = proto::JoinResponse {
+            other_participants: vec![back],
+            ..proto::JoinResponse::default()
+        };
+        let anew = Roster::new(&join, roster.self_writers.clone());
+        assert!(!anew.senders()[0].is_controller);
+        let unknown = Roster::new(&join, SelfWriters::default());
+        assert!(unknown.senders()[0].is_controller);
     }
 }

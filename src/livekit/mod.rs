@@ -9,6 +9,6 @@ pub mod place;
 pub mod signal;
 pub mod token;
 
-pub use company::{Company, Participant};
+pub use company::{Company, Participant, SelfWriters};
 pub use signal::Signal;
 pub use token::Minter;

@@ -15,7 +15,7 @@ use proto::signal_response::Message as Response;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::company::{Company, Participant, Roster};
+use super::company::{Company, Participant, Roster, SelfWriters};
 use crate::model::Secret;
 
 /// What may go wrong with the signalling connection.
@@ -196,13 +196,13 @@ pub(super) async fn connect(
 }
 
 impl Signal {
-    /// Joins the room that the token is for, as a publisher only.
-    pub async fn join(url: &str, token: &Secret) -> Result<Self, Error> {
+    /// Joins the room that the token is for, as a publisher only. Who wrote of themselves there before is known.
+    pub async fn join(url: &str, token: &Secret, self_writers: SelfWriters) -> Result<Self, Error> {
         let (client, join, events) = connect(url, token, false).await?;
         Ok(Self {
             client,
             events,
-            roster: Roster::new(&join),
+            roster: Roster::new(&join, self_writers),
             hears_data: !join.subscriber_primary,
         })
     }

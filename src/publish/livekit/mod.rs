@@ -36,7 +36,7 @@ pub use self::talk::{Talk, count_message};
 use super::Feed;
 use crate::error::Chain;
 use crate::livekit::signal::{self, Leave};
-use crate::livekit::{Company, Minter, Participant, Signal};
+use crate::livekit::{Company, Minter, Participant, SelfWriters, Signal};
 use crate::model::{Secret, Size};
 use crate::rtc::peer::Rate;
 use crate::rtc::{End, Report, sockets};
@@ -133,6 +133,7 @@ pub fn start(
             company,
             senders,
             ear: Arc::new(ear),
+            self_writers: SelfWriters::default(),
             tokens_taken: 0,
         },
     };
@@ -216,6 +217,7 @@ struct Context {
     company: watch::Sender<Company>,
     senders: watch::Sender<Vec<Participant>>,
     ear: Arc<Ear>,
+    self_writers: SelfWriters,
     /// How many of the owner's tokens have been taken over.
     tokens_taken: u64,
 }
@@ -333,9 +335,10 @@ impl Actor {
                 .map_err(|error| Outcome::Permanent(Chain(&error).to_string()))?,
         };
         let url = context.options.url.clone();
+        let self_writers = context.self_writers.clone();
         let mut joining: JoinHandle<_> = context
             .tracker
-            .spawn(async move { Signal::join(&url, &token).await }.in_current_span());
+            .spawn(async move { Signal::join(&url, &token, self_writers).await }.in_current_span());
         match aside(feed, &context.cancel, &mut joining).await {
             Some(Ok(joined)) => joined.map_err(|error| refused_or_lost(&error)),
             Some(Err(_)) => Err(Outcome::Retry("joining was aborted".to_owned())),
