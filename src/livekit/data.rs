@@ -95,8 +95,10 @@ pub struct RpcError {
     pub message: String,
 }
 
-/// LiveKit's own codes, as far as they are used.
+/// LiveKit's own codes, as far as they are used, and one of ours.
 impl RpcError {
+    /// Ours: too much at once.
+    pub const TOO_MUCH: u32 = 429;
     /// What went wrong in carrying it out.
     pub const APPLICATION_ERROR: u32 = 1500;
     /// There is no such method.
@@ -210,6 +212,35 @@ impl fmt::Debug for Heard {
             .field("identity", &self.identity)
             .field("said", said)
             .finish_non_exhaustive()
+    }
+}
+
+/// A call, as it comes from one of the room.
+#[cfg(test)]
+pub(crate) fn call_of(identity: &str, method: &str) -> Vec<u8> {
+    let call = proto::RpcRequest {
+        id: "c1".to_owned(),
+        method: method.to_owned(),
+        version: RPC_VERSION,
+        ..proto::RpcRequest::default()
+    };
+    let packet = proto::DataPacket {
+        participant_identity: identity.to_owned(),
+        value: Some(Value::RpcRequest(call)),
+        ..proto::DataPacket::default()
+    };
+    packet.encode_to_vec()
+}
+
+/// The code of what goes out, if that is a refusal.
+#[cfg(test)]
+pub(crate) fn refused_with(message: &[u8]) -> Option<u32> {
+    match proto::DataPacket::decode(message).ok()?.value? {
+        Value::RpcResponse(response) => match response.value? {
+            proto::rpc_response::Value::Error(error) => Some(error.code),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, trace};
@@ -72,7 +72,12 @@ pub enum Command {
     /// Whether anybody watches; only under [`Watch::Told`].
     SetWatched(bool),
     /// Send a message beside the media. It is lost where no channel takes it now.
-    Send(Vec<u8>),
+    Send {
+        /// The message.
+        message: Vec<u8>,
+        /// Told when a channel has taken it, dropped when none does.
+        sent: oneshot::Sender<()>,
+    },
 }
 
 /// What a driver tells while it runs.
@@ -311,9 +316,12 @@ impl Driver {
             }
             Command::RestartPath => self.peer.restart_path(),
             Command::SetWatched(watched) => self.set_watched(watched, source),
-            Command::Send(message) => {
+            Command::Send { message, sent } => {
                 let now = Instant::now();
-                if !self.peer.send(now, &message) {
+                if self.peer.send(now, &message) {
+                    // Most wait for no word of it.
+                    let _ = sent.send(());
+                } else {
                     debug!(bytes = message.len(), "no channel takes a message");
                 }
                 self.peer.handle_timeout(now);

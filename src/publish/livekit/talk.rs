@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::{OwnedMutexGuard, mpsc, watch};
+use tokio::sync::{OwnedMutexGuard, mpsc, oneshot, watch};
 
 use crate::livekit::Participant;
 use crate::livekit::data::{self, Heard, RpcError, Said, Told};
@@ -87,7 +87,21 @@ impl Talk {
 
     /// Tells them something, if there is a connection that takes it.
     pub fn say(&self, told: Told) {
-        self.line.say(told);
+        drop(self.line.say(told));
+    }
+
+    /// The same; answers whether it has gone out.
+    pub fn tell(&self, told: Told) -> impl Future<Output = bool> + Send + use<> {
+        let sent = self.line.say(told);
+        async move { sent.await.is_ok() }
+    }
+
+    /// One by whose line all goes out, and by which nobody is heard.
+    #[cfg(test)]
+    pub(crate) fn by(line: mpsc::Sender<Command>) -> Self {
+        let (talk, ear) = channel(&[], watch::channel(Vec::new()).1);
+        ear.line().lead(Some(line));
+        talk
     }
 }
 
@@ -97,14 +111,17 @@ impl Line {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = commands;
     }
 
-    fn say(&self, told: Told) {
+    /// Hands it to the connection, whose word it is that it has gone out.
+    fn say(&self, told: Told) -> oneshot::Receiver<()> {
+        let (sent, word) = oneshot::channel();
         let line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(line) = line.as_ref() else {
-            return;
-        };
-        if line.try_send(Command::Send(told.write())).is_err() {
-            count_message("unsaid");
+        if let Some(line) = line.as_ref() {
+            let message = told.write();
+            if line.try_send(Command::Send { message, sent }).is_err() {
+                count_message("unsaid");
+            }
         }
+        word
     }
 }
 
@@ -168,7 +185,7 @@ impl Ear {
             return;
         };
         let error = RpcError {
-            code: RpcError::APPLICATION_ERROR,
+            code: RpcError::TOO_MUCH,
             message: message.to_owned(),
         };
         let to = heard.identity;
@@ -176,9 +193,9 @@ impl Ear {
             to: to.clone(),
             id: id.clone(),
         };
-        self.line.say(ack);
+        drop(self.line.say(ack));
         let answer = Err(error);
-        self.line.say(Told::Answer { to, id, answer });
+        drop(self.line.say(Told::Answer { to, id, answer }));
     }
 }
 
@@ -233,7 +250,36 @@ mod tests {
         ear.line().lead(Some(commands));
         talk.say(told());
         talk.say(told());
-        assert!(matches!(sent.try_recv(), Ok(Command::Send(_))));
+        assert!(matches!(sent.try_recv(), Ok(Command::Send { .. })));
         assert!(sent.try_recv().is_err(), "what finds no place is not said");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_too_much_is_refused_as_that() {
+        let (_, senders) = watch::channel(Vec::new());
+        let (talk, ear) = channel(TOPICS, senders);
+        let (commands, mut sent) = mpsc::channel(8);
+        ear.line().lead(Some(commands));
+        let mut refused = || {
+            while let Ok(Command::Send { message, .. }) = sent.try_recv() {
+                if let Some(code) = data::refused_with(&message) {
+                    return Some(code);
+                }
+            }
+            None
+        };
+        let now = Instant::now();
+        let call = data::call_of("ada", "browser/take");
+        for _ in 0..HEARD_MAX {
+            ear.hear(now, &call);
+        }
+        assert_eq!(refused(), None);
+        ear.hear(now, &call);
+        assert_eq!(refused(), Some(429), "nobody listens");
+        let mut heard = talk.listen().await;
+        while heard.try_recv().is_ok() {}
+        while ear.may_say(now, "ada") {}
+        ear.hear(now, &call);
+        assert_eq!(refused(), Some(429), "too fast");
     }
 }
