@@ -122,6 +122,14 @@ impl Reader {
         if events.len() > DEEDS_MAX {
             return Err(not_understood());
         }
+        let is_answer =
+            |event: &Event| matches!(event, Event::Own(Deed::Dialog { .. } | Deed::Choose { .. }));
+        if events.iter().any(is_answer) {
+            return Err(Error::forbidden(
+                "the room answers no dialog and no list: it is not told of them",
+            )
+            .hint("Open the session's takeover page, and answer there."));
+        }
         let deeds = events.into_iter().filter_map(|event| match event {
             Event::Own(deed) => Some(deed),
             Event::Plugin(event) => self.deed(event),
@@ -345,6 +353,17 @@ mod tests {
             read(menu),
             [key("ContextMenu", 0, true), key("Meta", 0, false)]
         );
+    }
+
+    #[test]
+    fn what_is_asked_is_answered_elsewhere() {
+        for answer in [
+            r#"{"type":"dialog","number":1,"accept":true}"#,
+            r#"[{"type":"back"},{"type":"choose","number":1,"index":0}]"#,
+        ] {
+            let error = Reader::default().read(answer.as_bytes()).unwrap_err();
+            assert_eq!(error.kind, crate::error::ErrorKind::Forbidden);
+        }
     }
 
     #[test]
