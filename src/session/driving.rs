@@ -18,7 +18,12 @@ impl SessionHandle {
 
     /// Does on the page what a person does who drives; nothing for anybody else.
     pub async fn drive(&self, person: &Seated, deed: &Deed) -> Result<(), Error> {
-        if person.drive(deed)? {
+        self.drive_from(person.seat(), deed).await
+    }
+
+    /// The same, for the person of this seat.
+    pub(super) async fn drive_from(&self, seat: &str, deed: &Deed) -> Result<(), Error> {
+        if self.wheel.drive_from(seat, deed)? {
             self.touch();
         }
         self.must_have_browser()?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -80,7 +81,7 @@ enum Called {
 
 impl Door {
     /// Takes a call, and answers it now or later.
-    pub(super) async fn call(&mut self, from: String, call: Call) {
+    pub(super) fn call(&mut self, from: String, call: Call) {
         let Call {
             id,
             method,
@@ -88,7 +89,7 @@ impl Door {
             patience,
         } = call;
         let called = match Method::parse(&method) {
-            Some(method) => self.carry_out(&from, method, &payload, patience).await,
+            Some(method) => self.carry_out(&from, method, &payload, patience),
             None => {
                 let error = RpcError {
                     code: RpcError::UNSUPPORTED_METHOD,
@@ -119,7 +120,7 @@ impl Door {
         }
     }
 
-    async fn carry_out(
+    fn carry_out(
         &mut self,
         from: &str,
         method: Method,
@@ -133,12 +134,15 @@ impl Door {
         }
         match method {
             Method::Take => self.take(from, parsed(payload)?),
-            Method::Release => self.release(from, &parsed(payload)?).map(Called::Now),
+            Method::Release => Ok(self.release(from, &parsed(payload)?)),
             Method::Input => {
-                let done = self.input(from, payload.as_bytes()).await?;
-                Ok(Called::Now(
-                    json!({ "status": "ok", "done": done }).to_string(),
-                ))
+                let (caller, done) = oneshot::channel();
+                self.input(from, payload.as_bytes(), Some(caller))?;
+                let done = async move {
+                    let done = done.await.map_err(|_| taken())??;
+                    Ok(json!({ "status": "ok", "done": done }).to_string())
+                };
+                Ok(Called::Later(done.boxed()))
             }
             Method::Act(action) => {
                 let mut params: Map<String, Value> = parsed(payload)?;
@@ -176,25 +180,38 @@ impl Door {
         let ready = async move {
             match wheel.ready(&seat).await {
                 true => Ok(json!({ "granted": true }).to_string()),
-                false => Err(Error::conflict("the wheel was taken from you")),
+                false => Err(taken()),
             }
         };
         Ok(Called::Later(ready.boxed()))
     }
 
-    fn release(&mut self, from: &str, how: &Release) -> Result<String, Error> {
-        let held = self.driver.take_if(|driver| driver.identity == from);
-        let released = match held {
-            Some(driver) => driver.seated.hand_back(how.done).is_ok(),
-            None => false,
+    /// Gives the wheel back, once what was done before is done.
+    fn release(&mut self, from: &str, how: &Release) -> Called {
+        let answer = |is_released: bool| json!({ "released": is_released }).to_string();
+        let driver = self.driver.as_mut();
+        let Some(driver) = driver.filter(|driver| driver.identity == from) else {
+            return Called::Now(answer(false));
         };
-        Ok(json!({ "released": released }).to_string())
+        let Some(turn) = driver.hand.turn() else {
+            let released = driver.seated.hand_back(how.done);
+            self.driver = None;
+            return Called::Now(answer(released.is_ok()));
+        };
+        let (seat, is_done) = (driver.seated.seat().to_owned(), how.done);
+        let wheel = self.wheel().clone();
+        let released = async move {
+            let is_released = turn.await.is_ok() && wheel.hand_back_from(&seat, is_done).is_ok();
+            Ok(answer(is_released))
+        };
+        Called::Later(released.boxed())
     }
 
     /// Does what an action does, for the person who drives.
     fn act(&mut self, from: &str, action: ActionRequest) -> Result<Called, Error> {
         let session = self.session.near().ok_or_else(closed)?;
-        let seated = &self.driver(from)?.seated;
+        let driver = self.driver(from)?;
+        let seated = &driver.seated;
         seated.note_use()?;
         let asker = Asker {
             door: Way::Room,
@@ -204,9 +221,19 @@ impl Door {
             lending: Lending::default(),
             seat: Some(seated.seat().to_owned()),
         };
-        let acting = asker.scope(act(session, action));
+        let turn = driver.hand.turn();
+        let acting = async move {
+            if let Some(turn) = turn {
+                turn.await.map_err(|_| taken())?;
+            }
+            asker.scope(act(session, action)).await
+        };
         Ok(Called::Later(acting.boxed()))
     }
+}
+
+fn taken() -> Error {
+    Error::conflict("the wheel was taken from you").hint("Call browser/take, if you may.")
 }
 
 async fn act(session: SessionHandle, action: ActionRequest) -> Result<String, Error> {
@@ -240,12 +267,13 @@ fn parsed<T: Default + for<'de> Deserialize<'de>>(payload: &str) -> Result<T, Er
     })
 }
 
-fn told(error: &Error) -> RpcError {
+/// As a caller is told.
+pub(super) fn told(error: &Error) -> RpcError {
     let code = match error.kind {
         ErrorKind::InvalidInput => 400,
         ErrorKind::Forbidden => 403,
         ErrorKind::Conflict => 409,
-        ErrorKind::Exhausted => 429,
+        ErrorKind::Exhausted => RpcError::TOO_MUCH,
         _ => RpcError::APPLICATION_ERROR,
     };
     RpcError {

@@ -6,7 +6,9 @@
 //! it does.
 
 mod calls;
+mod hand;
 mod input;
+mod news;
 
 use std::time::Duration;
 
@@ -14,18 +16,20 @@ use futures::FutureExt;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use self::hand::{Done, Hand};
 use self::input::Reader;
-use super::handle::{Distant, SessionHandle};
+use self::news::{Known, News};
+use super::handle::{Distant, SessionHandle, closed};
 use super::wheel::{Seated, Wheel};
 use crate::error::{Error, ErrorKind};
+use crate::livekit::Participant;
 use crate::livekit::data::{Heard, RpcError, Said, Told};
-use crate::livekit::{Participant, conventions};
 use crate::model::SessionRecord;
+use crate::model::hand::Deed;
 use crate::publish::livekit::{Talk, count_message};
 
 /// Calls whose answers are not there yet.
@@ -47,8 +51,7 @@ struct Door {
     answers: FuturesUnordered<BoxFuture<'static, Told>>,
     /// Calls of those of whom nothing is known yet.
     early: FuturesUnordered<BoxFuture<'static, (String, Call)>>,
-    /// What the room was told last.
-    told: Known,
+    news: News,
 }
 
 /// One of the room who drives.
@@ -57,6 +60,7 @@ struct Driver {
     /// Nothing else holds it: with it, they have left.
     seated: Seated,
     reader: Reader,
+    hand: Hand,
 }
 
 /// A call of a participant's.
@@ -65,14 +69,6 @@ struct Call {
     method: String,
     payload: String,
     patience: Duration,
-}
-
-/// What all in the room are told when it changes.
-#[derive(Default, PartialEq, Eq)]
-struct Known {
-    url: String,
-    /// Who drives: what the room knows them by, and what they are called.
-    driver: Option<(Option<String>, String)>,
 }
 
 /// Serves the door of a session into its room, if it is in one, until the session is over or has got another
@@ -95,12 +91,12 @@ impl Door {
         Self {
             senders: talk.senders(),
             record: session.seen().watch(),
+            news: News::since(known(&session), talk.clone()),
             session,
             talk,
             driver: None,
             answers: FuturesUnordered::new(),
             early: FuturesUnordered::new(),
-            told: Known::default(),
         }
     }
 
@@ -110,24 +106,28 @@ impl Door {
             () = over.cancelled() => return,
             heard = listening.listen() => heard,
         };
+        // What was said to no door is about a page that is gone.
+        while let Ok(said) = heard.try_recv() {
+            self.let_pass(said);
+        }
         let mut changes = self.wheel().changes();
-        // Whoever comes later has it from the attributes.
-        self.told = self.known();
+        self.review();
         loop {
-            self.review();
-            self.tell();
             tokio::select! {
                 biased;
                 () = over.cancelled() => return,
-                Some(answer) = self.answers.next() => self.talk.say(answer),
-                Some((from, call)) = self.early.next() => self.call(from, call).await,
-                Ok(()) = self.senders.changed() => {}
-                Ok(()) = changes.changed() => {}
-                changed = self.record.changed() => if changed.is_err() {
-                    return;
+                Ok(()) = changes.changed() => self.review(),
+                Ok(()) = self.senders.changed() => self.review(),
+                changed = self.record.changed() => match changed {
+                    Ok(()) => self.tell(),
+                    Err(_) => return,
                 },
+                Some(answer) = self.answers.next() => self.talk.say(answer),
+                () = self.news.told() => self.tell(),
+                done = driven(&mut self.driver, &self.session) => count_message(outcome(&done)),
+                Some((from, call)) = self.early.next() => self.call(from, call),
                 said = heard.recv() => match said {
-                    Some(said) => self.hear(said).await,
+                    Some(said) => self.hear(said),
                     None => return,
                 },
             }
@@ -141,16 +141,17 @@ impl Door {
     /// The participant of this name, if it may drive.
     fn permitted(&self, identity: &str) -> Option<Participant> {
         let senders = self.senders.borrow();
-        let participant = senders.iter().find(|it| it.identity == identity).cloned()?;
-        let may = participant.is_controller || self.wheel().permits(identity);
-        may.then_some(participant)
+        let participant = senders.iter().find(|it| it.identity == identity)?;
+        self.may_drive(participant).then(|| participant.clone())
+    }
+
+    fn may_drive(&self, participant: &Participant) -> bool {
+        participant.is_controller || self.wheel().permits(&participant.identity)
     }
 
     /// Lets go of the seat of a driver who is gone, may drive no more or does not drive any more; sits one
-    /// down again who has come back.
+    /// down again who has come back. Tells the room of it.
     fn review(&mut self) {
-        self.senders.borrow_and_update();
-        self.record.borrow_and_update();
         if let Some(driver) = self.driver.take() {
             let drives = self.wheel().is_driven_from(driver.seated.seat());
             let is_there = |it: &Participant| it.identity == driver.identity;
@@ -170,6 +171,7 @@ impl Door {
         {
             self.seat(identity, seated);
         }
+        self.tell();
     }
 
     fn seat(&mut self, identity: String, seated: Seated) {
@@ -177,50 +179,22 @@ impl Door {
             identity,
             seated,
             reader: Reader::default(),
+            hand: Hand::default(),
         });
     }
 
     /// Tells the room what has changed.
     fn tell(&mut self) {
-        let known = self.known();
-        if known.url != self.told.url {
-            self.say(conventions::TOPIC_URL, &json!({ "url": known.url }));
-        }
-        if known.driver != self.told.driver {
-            let (identity, who) = known.driver.clone().unzip();
-            let focus = json!({ "identity": identity.flatten(), "who": who });
-            self.say(conventions::TOPIC_FOCUS, &focus);
-        }
-        self.told = known;
+        self.news.tell(known(&self.session));
     }
 
-    fn known(&self) -> Known {
-        let status = self.wheel().status();
-        Known {
-            url: self.record.borrow().current_url.clone(),
-            driver: status.who.map(|who| (self.wheel().driver_in_room(), who)),
-        }
-    }
-
-    fn say(&self, topic: &'static str, payload: &serde_json::Value) {
-        let payload = payload.to_string();
-        self.talk.say(Told::Data { topic, payload });
-    }
-
-    async fn hear(&mut self, heard: Heard) {
+    fn hear(&mut self, heard: Heard) {
         let from = heard.identity;
         match heard.said {
             Said::Data { payload, .. } => {
-                let done = self.input(&from, &payload).await;
-                count_message(match done {
-                    Ok(_) => "done",
-                    Err(error) => match error.kind {
-                        ErrorKind::Forbidden => "not_permitted",
-                        ErrorKind::Conflict => "not_driving",
-                        ErrorKind::InvalidInput => "malformed",
-                        _ => "failed",
-                    },
-                });
+                if let Err(error) = self.input(&from, &payload, None) {
+                    count_message(outcome(&Err(error)));
+                }
             }
             Said::Refused { id, error } => {
                 self.ack(&from, &id);
@@ -240,13 +214,28 @@ impl Door {
                     patience,
                 };
                 let is_known = self.senders.borrow().iter().any(|it| it.identity == from);
-                if is_known || self.early.len() >= CALLS_MAX {
-                    self.call(from, call).await;
-                } else {
+                if is_known {
+                    self.call(from, call);
+                } else if self.early.len() < CALLS_MAX {
                     self.wait_to_be_told_of(from, call);
+                } else {
+                    let error =
+                        Error::exhausted("there are too many callers of whom nothing is known yet")
+                            .hint("Call again in a moment.");
+                    self.answer(from, call.id, Err(calls::told(&error)));
                 }
             }
         }
+    }
+
+    /// Does nothing of what somebody has said; whoever called is told so.
+    fn let_pass(&self, heard: Heard) {
+        let (Said::Call { id, .. } | Said::Refused { id, .. }) = heard.said else {
+            return count_message("late");
+        };
+        self.ack(&heard.identity, &id);
+        let error = Error::unavailable("the browser has begun anew since").hint("Call again.");
+        self.answer(heard.identity, id, Err(calls::told(&error)));
     }
 
     /// Takes the call when it is known what whoever calls may do.
@@ -270,24 +259,28 @@ impl Door {
         self.talk.say(Told::Answer { to, id, answer });
     }
 
-    /// Does on the page what a message says; answers how many things that were.
-    async fn input(&mut self, from: &str, message: &[u8]) -> Result<usize, Error> {
-        let session = self.session.near().ok_or_else(super::handle::closed)?;
+    /// Has what a message says done on the page, after what the driver has said before.
+    fn input(
+        &mut self,
+        from: &str,
+        message: &[u8],
+        caller: Option<oneshot::Sender<Done>>,
+    ) -> Result<(), Error> {
+        let viewport = self.record.borrow().viewport;
         let driver = self.driver(from)?;
         let deeds = driver.reader.read(message)?;
-        let viewport = session.record.borrow().viewport;
         deeds
             .iter()
             .try_for_each(|deed| deed.must_be_sound(viewport))?;
-        for deed in &deeds {
-            session.drive(&driver.seated, deed).await?;
-        }
-        Ok(deeds.len())
+        driver.hand.push(deeds, caller)
     }
 
     /// Whoever may drive, and does.
     fn driver(&mut self, identity: &str) -> Result<&mut Driver, Error> {
-        self.must_be_permitted(identity)?;
+        let may = |it: &Participant| it.identity == identity && self.may_drive(it);
+        if !self.senders.borrow().iter().any(may) {
+            return Err(may_watch());
+        }
         let driver = self.driver.as_mut();
         driver
             .filter(|driver| driver.identity == identity && driver.seated.drives())
@@ -297,13 +290,57 @@ impl Door {
     }
 
     fn must_be_permitted(&self, identity: &str) -> Result<Participant, Error> {
-        self.permitted(identity).ok_or_else(|| {
-            Error::forbidden("you may watch, and not drive").hint(
-                "It takes canPublishData and the attribute browser.role=controller in a token \
-                 without canUpdateOwnMetadata.",
-            )
-        })
+        self.permitted(identity).ok_or_else(may_watch)
     }
+}
+
+/// What the driver has done by data, message by message.
+async fn driven(driver: &mut Option<Driver>, session: &Distant) -> Done {
+    let Some(driver) = driver else {
+        return std::future::pending().await;
+    };
+    let seat = driver.seated.seat();
+    let act = |deeds| act(session.near(), seat.to_owned(), deeds).boxed();
+    driver.hand.next(act).await
+}
+
+async fn act(session: Option<SessionHandle>, seat: String, deeds: Vec<Deed>) -> Done {
+    let session = session.ok_or_else(closed)?;
+    for deed in &deeds {
+        session.drive_from(&seat, deed).await?;
+    }
+    Ok(deeds.len())
+}
+
+/// What the room knows.
+fn known(session: &Distant) -> Known {
+    let session = session.seen();
+    let who = session.wheel().status().who;
+    Known {
+        url: session.record.borrow().current_url.clone(),
+        driver: who.map(|who| (session.wheel().driver_in_room(), who)),
+    }
+}
+
+/// As which a message is counted.
+const fn outcome(done: &Done) -> &'static str {
+    match done {
+        Ok(_) => "done",
+        Err(error) => match error.kind {
+            ErrorKind::Forbidden => "not_permitted",
+            ErrorKind::Conflict => "not_driving",
+            ErrorKind::InvalidInput => "malformed",
+            ErrorKind::Exhausted => "overflow",
+            _ => "failed",
+        },
+    }
+}
+
+fn may_watch() -> Error {
+    Error::forbidden("you may watch, and not drive").hint(
+        "It takes canPublishData and the attribute browser.role=controller in a token without \
+         canUpdateOwnMetadata.",
+    )
 }
 
 /// What a participant is called where it is told who drives. The name may be anybody's; the identity is not.

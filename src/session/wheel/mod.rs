@@ -308,6 +308,27 @@ impl Wheel {
         self.wake();
     }
 
+    /// Notes what the driver does; refused to anybody else. Answers whether the session's use is to be noted.
+    pub(super) fn drive_from(&self, seat: &str, deed: &Deed) -> Result<bool, Error> {
+        let mut state = self.lock();
+        let seat = seat.to_owned();
+        let used = state.control.step(Instant::now(), Input::Used { seat });
+        used.map_err(|why| state.refusal(why))?;
+        if !state.is_clear {
+            return Err(
+                Error::conflict("the agent's action is still being brought to its end")
+                    .hint("Wait until the state says that the wheel is yours."),
+            );
+        }
+        state.hold(deed);
+        let now = Instant::now();
+        let is_due = state.touched.is_none_or(|at| now >= at + TOUCH_EVERY);
+        if is_due {
+            state.touched = Some(now);
+        }
+        Ok(is_due)
+    }
+
     fn step(&self, input: Input, who: Option<String>) -> Result<(), Error> {
         self.step_if(|_| Ok(()), input, who)
     }
@@ -513,29 +534,7 @@ impl Seated {
 
     /// Gives the wheel back to the agent.
     pub fn hand_back(&self, is_done: bool) -> Result<(), Error> {
-        let seat = self.seat.clone();
-        self.step(Input::HandBack { seat, is_done })
-    }
-
-    /// Notes what the driver does; refused to anybody else. Answers whether the session's use is to be noted.
-    pub(super) fn drive(&self, deed: &Deed) -> Result<bool, Error> {
-        let mut state = self.wheel.lock();
-        let seat = self.seat.clone();
-        let used = state.control.step(Instant::now(), Input::Used { seat });
-        used.map_err(|why| state.refusal(why))?;
-        if !state.is_clear {
-            return Err(
-                Error::conflict("the agent's action is still being brought to its end")
-                    .hint("Wait until the state says that the wheel is yours."),
-            );
-        }
-        state.hold(deed);
-        let now = Instant::now();
-        let is_due = state.touched.is_none_or(|at| now >= at + TOUCH_EVERY);
-        if is_due {
-            state.touched = Some(now);
-        }
-        Ok(is_due)
+        self.wheel.hand_back_from(&self.seat, is_done)
     }
 
     fn step(&self, input: Input) -> Result<(), Error> {
@@ -595,15 +594,18 @@ mod tests {
         wheel.clear();
         assert!(ada.drives());
         let shift = deed(json!({ "type": "key", "down": true, "key": "Shift" }));
-        ada.drive(&shift).unwrap();
+        wheel.drive_from(ada.seat(), &shift).unwrap();
         bob.take(true).unwrap();
         let press = deed(json!({ "type": "down", "x": 1, "y": 1 }));
-        assert!(bob.drive(&press).is_err(), "ada's Shift is held still");
+        assert!(
+            wheel.drive_from(bob.seat(), &press).is_err(),
+            "ada's Shift is held still"
+        );
         wheel.clear();
         assert!(!bob.drives());
         assert_eq!(heard(&wheel).releases, [shift.release().unwrap()]);
         wheel.clear();
-        bob.drive(&press).unwrap();
-        assert!(ada.drive(&press).is_err());
+        wheel.drive_from(bob.seat(), &press).unwrap();
+        assert!(wheel.drive_from(ada.seat(), &press).is_err());
     }
 }

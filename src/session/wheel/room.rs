@@ -59,7 +59,15 @@ impl Wheel {
         self.may_act_from(seat)
     }
 
-    /// Lets a participant of the room drive, whatever its token says of it.
+    /// Gives it back to the agent, for the person of this seat.
+    pub(in super::super) fn hand_back_from(&self, seat: &str, is_done: bool) -> Result<(), Error> {
+        let seat = seat.to_owned();
+        let name = self.lock().name(&seat);
+        self.step(Input::HandBack { seat, is_done }, Some(name))
+    }
+
+    /// Lets a participant of the room drive, whatever its token says of it. A service that is started anew
+    /// does not know of it.
     pub fn permit(&self, identity: &str) -> Result<(), Error> {
         let mut state = self.lock();
         let is_full = state.permitted.len() >= PERMITTED_MAX;
