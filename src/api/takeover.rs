@@ -139,7 +139,7 @@ pub(super) async fn end_takeovers(
 }
 
 /// Let a participant of the LiveKit room take the wheel, whatever its token says of it: until the session ends,
-/// or it is taken back.
+/// the service is started anew, or it is taken back.
 #[utoipa::path(put, path = "/sessions/{room_name}/drivers/{identity}", tag = "watch",
     params(("room_name" = String, Path, description = "Session id, name or room"),
         ("identity" = String, Path, description = "The participant's identity, which its token names")),
