@@ -104,7 +104,6 @@ pub(super) fn page_event(secrets: &Secrets, event: &mut PageEvent) {
         PageEvent::Titled(title) => secrets.mask_text(title),
         PageEvent::Download(info) => secrets.mask_text(&mut info.name),
         PageEvent::Dom(_) | PageEvent::PageCount | PageEvent::Shown { .. } | PageEvent::Crashed => {
-            ()
         }
     }
 }
