@@ -90,6 +90,14 @@ pub(super) fn must_be_free(
     }
 }
 
+/// Whether something of the page is told to the agent, or to the person of this seat.
+pub(super) fn must_be_told(wheel: &Wheel, seat: Option<&str>) -> Result<(), ActionError> {
+    match wheel.private_driver() {
+        None => Ok(()),
+        Some(_) => must_be_agents(wheel, seat),
+    }
+}
+
 /// Asks for nobody any more.
 pub(super) fn withdraw(wheel: &Wheel) -> Result<Outcome, ActionError> {
     wheel

@@ -105,19 +105,7 @@ pub(super) async fn perform(
     let started = Instant::now();
     let is_password = OnceLock::new();
     let page = kit.tabs.present().await;
-    let wanted = Command::parse(&request).and_then(|command| {
-        let present = Present {
-            // As it was told.
-            url: kit.secrets.mask(&page.loading().url).into_owned(),
-            tab: page.tab(),
-            document: page.document(),
-        };
-        match &request.expects {
-            Some(expects) => expects::check(expects, &present).map(|()| command),
-            None => Ok(command),
-        }
-    });
-    let outcome = match wanted {
+    let outcome = match wanted(&kit, &page, &request, &client) {
         Ok(command) => tokio::select! {
             biased;
             outcome = carry_out(&kit, &page, &command, &client, &is_password) => outcome,
@@ -172,6 +160,28 @@ pub(super) async fn perform(
     let took = started.elapsed();
     result.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     Performed { result, echo }
+}
+
+/// What is asked for, unless the page is not the one that it is meant for.
+fn wanted(
+    kit: &Kit,
+    page: &Page,
+    request: &ActionRequest,
+    client: &Client,
+) -> Result<Command, ActionError> {
+    let command = Command::parse(request)?;
+    if let Some(expects) = &request.expects {
+        // Whether the page is that one is told of the page.
+        people::must_be_told(&kit.wheel, client.seat.as_deref())?;
+        let present = Present {
+            // As it was told.
+            url: kit.secrets.mask(&page.loading().url).into_owned(),
+            tab: page.tab(),
+            document: page.document(),
+        };
+        expects::check(expects, &present)?;
+    }
+    Ok(command)
 }
 
 /// A page that was asked for and is no longer wanted must not arrive later.
