@@ -108,7 +108,9 @@ impl Doors {
     /// Takes other tokens. What was opened by one that is gone ends; sessions go on. Answers how many
     /// there are, and how many are gone.
     pub fn replace_tokens(&self, tokens: Vec<config::Token>) -> (usize, usize) {
-        self.access.replace(tokens)
+        let counts = self.access.replace(tokens);
+        self.manager.tidy_links();
+        counts
     }
 
     /// Takes up the links that an earlier run has kept.

@@ -1,5 +1,6 @@
 //! Links of kept sessions on disk: they outlive the service, with their time, their one use and their end.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -25,8 +26,20 @@ impl Manager {
         self.ground.registry.put_links(session, links).await
     }
 
+    /// Ends the links that are good no more: those of a token that is gone on the disk too, or they would come back
+    /// with it.
+    pub fn tidy_links(&self) {
+        let exists = |session: SessionId| self.record(&session.to_string()).is_ok();
+        for session in self.links().upkeep(Instant::now(), exists) {
+            let manager = self.clone();
+            // A registry that cannot be written has been told of.
+            let writing = async move { drop(manager.keep_links(session).await) };
+            self.ground.tracker.spawn(writing);
+        }
+    }
+
     /// Takes the links up again that an earlier run has kept. `holder` knows what those hang on that were made
-    /// by that token; none where there is no such token any more.
+    /// by that token; none where there is no such token any more, and the link is forgotten for good.
     pub async fn recall_links(
         &self,
         holder: impl Fn(&KeptLink) -> Option<(Maker, CancellationToken)>,
@@ -36,12 +49,19 @@ impl Manager {
             return;
         };
         let (now, wall) = (Instant::now(), UnixTime::now());
+        let mut lost = HashSet::new();
         for link in kept {
-            let left = Duration::try_from_secs_f64(link.expires.0 - wall.0);
-            let (Ok(left), Some((maker, gone))) = (left, holder(&link)) else {
+            let Some((maker, gone)) = holder(&link) else {
+                lost.insert(link.session);
                 continue;
             };
-            self.links().recall(link, (maker, &gone), now + left);
+            if let Ok(left) = Duration::try_from_secs_f64(link.expires.0 - wall.0) {
+                self.links().recall(link, (maker, &gone), now + left);
+            }
+        }
+        for session in lost {
+            // One that cannot be written now is tried again when the session's links change.
+            drop(self.keep_links(session).await);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Links to one session: whoever has one may watch it, or drive it, and nothing else. In memory; those of kept
 //! sessions are on the disk as well, by [`super::lasting_links`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -235,15 +235,27 @@ impl Links {
         revoked
     }
 
-    /// Forgets what is good no more, and ends what was opened by it.
-    pub fn upkeep(&self, now: Instant, exists: impl Fn(SessionId) -> bool) {
+    /// Forgets what is good no more, and ends what was opened by it. Answers the sessions that are there and have
+    /// lost a link whose maker is gone.
+    pub(super) fn upkeep(
+        &self,
+        now: Instant,
+        exists: impl Fn(SessionId) -> bool,
+    ) -> HashSet<SessionId> {
+        let mut lost = HashSet::new();
         self.lock().retain(|_, held| {
-            let is_good = held.is_good(now) && exists(held.link.session);
-            if !is_good {
-                held.link.gone.cancel();
+            let Link { session, gone, .. } = &held.link;
+            let is_there = exists(*session);
+            if held.is_good(now) && is_there {
+                return true;
             }
-            is_good
+            if gone.is_cancelled() && is_there && held.link.maker.is_some() {
+                lost.insert(*session);
+            }
+            gone.cancel();
+            false
         });
+        lost
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Held>> {
@@ -292,9 +304,28 @@ mod tests {
         assert!(opened.gone.is_cancelled());
         assert!(links.find(&watch.token, now).is_none());
         let driving = links.find(&drive.token, now).unwrap();
-        links.upkeep(now, |_| false);
+        assert!(links.upkeep(now, |_| false).is_empty());
         assert!(driving.gone.is_cancelled());
         assert!(links.find(&drive.token, now).is_none());
+    }
+
+    #[test]
+    fn a_link_whose_maker_is_gone_is_to_be_forgotten_on_the_disk_too() {
+        let (links, now) = (Links::default(), Instant::now());
+        let [lasts, fleets, is_late] = [(); 3].map(|()| link(SessionId::new(), Right::Watch));
+        let fleets = Link {
+            maker: None,
+            ..fleets
+        };
+        for one in [&lasts, &fleets, &is_late] {
+            links.make(one.clone(), LIFE, false, now).unwrap();
+        }
+        assert!(links.upkeep(now, |_| true).is_empty());
+        lasts.gone.cancel();
+        fleets.gone.cancel();
+        let lost = links.upkeep(now + LIFE, |_| true);
+        assert_eq!(lost, [lasts.session].into());
+        assert!(links.upkeep(now, |_| true).is_empty());
     }
 
     #[test]

@@ -116,7 +116,10 @@ impl Database {
             "UPDATE OR REPLACE ended SET is_open = 0, ended_at = ? WHERE is_open = 1",
             [now],
         )?;
-        migration.execute("DELETE FROM links WHERE expires <= ?", [UnixTime::now().0])?;
+        migration.execute(
+            "DELETE FROM links WHERE expires <= ? OR session_id NOT IN (SELECT session_id FROM sessions)",
+            [UnixTime::now().0],
+        )?;
         migration.commit()?;
         Ok(Self { connection })
     }
@@ -235,7 +238,7 @@ impl Database {
     }
 }
 
-/// Writes the links of a session in the place of those that it had.
+/// Writes the links of a session in the place of those that it had; none of one that was removed meanwhile.
 fn put_links(
     transaction: &Transaction<'_>,
     session: SessionId,
@@ -243,8 +246,10 @@ fn put_links(
 ) -> Result<(), Failure> {
     let session = session.to_string();
     transaction.execute("DELETE FROM links WHERE session_id = ?", [&session])?;
-    let mut put =
-        transaction.prepare("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+    let mut put = transaction.prepare(
+        "INSERT OR REPLACE INTO links SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+        WHERE EXISTS (SELECT 1 FROM sessions WHERE session_id = ?2)",
+    )?;
     for link in links {
         put.execute(params![
             link.digest,
@@ -387,4 +392,50 @@ fn kept(row: &Row<'_>, restore: Restore<'_>) -> Result<Kept, crate::error::BoxEr
         tabs: serde_json::from_str(&text("tabs")?)?,
         secret_labels: serde_json::from_str(&text("secret_labels")?)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_is_removed_leaves_no_links() {
+        let base = std::env::temp_dir().join(format!("links-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&base).unwrap();
+        let path = base.join("ghostcast.db");
+        let mut database = Database::open(&path).unwrap();
+        let session = SessionId::new();
+        let put =
+            "INSERT INTO sessions VALUES (?, 'kept', '', '', '', '', 1, '{}', '[]', '[]', NULL)";
+        let id = session.to_string();
+        database.connection.execute(put, [&id]).unwrap();
+        let link = KeptLink {
+            digest: [1; 32],
+            session,
+            is_for_driving: true,
+            is_share: false,
+            name: None,
+            is_private: false,
+            is_one_time: false,
+            expires: UnixTime::now().plus(Duration::from_secs(60)),
+            maker: None,
+        };
+        let links = || Change::Links {
+            session,
+            links: vec![link.clone()],
+        };
+        database.write(&[links()]).unwrap();
+        assert_eq!(database.links().unwrap().len(), 1);
+        // Whoever makes one while the session is closed comes too late.
+        database.write(&[Change::Remove(session), links()]).unwrap();
+        assert!(database.links().unwrap().is_empty());
+        // As an older run may have left it.
+        database.connection.execute(put, [&id]).unwrap();
+        database.write(&[links()]).unwrap();
+        let gone = "DELETE FROM sessions";
+        database.connection.execute(gone, []).unwrap();
+        drop(database);
+        assert!(Database::open(&path).unwrap().links().unwrap().is_empty());
+        std::fs::remove_dir_all(&base).unwrap();
+    }
 }

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -20,6 +21,12 @@ def link(api, room, path="takeover", **order):
     made = api.request("POST", f"/sessions/{room}/{path}", json=order)
     assert made.status_code == 201, made.text
     return made.json()["url"].replace("#share=", "/").rsplit("/", 1)[1]
+
+
+def links_in(state):
+    """How many links are on the disk, read by SQLite's own library."""
+    with sqlite3.connect(f"file:{state / 'ghostcast.db'}?mode=ro", uri=True) as database:
+        return database.execute("SELECT count(*) FROM links").fetchone()[0]
 
 
 def enter(api, token):
@@ -88,10 +95,14 @@ def test_links_are_good_after_a_restart(house, web, end):
     start(third.api, "kept")
     assert enter(third.api, share).status_code in (401, 404)
     assert not third.stop()
+    assert not links_in(third.state)
+    fourth = house()
+    assert enter(fourth.api, share).status_code == 401
+    assert not fourth.stop()
 
 
 def test_a_link_whose_maker_is_gone_does_not_come_back(ghostcast_bin, tmp_path):
-    """The token that made it was taken away while the service did not run, or its label given to another."""
+    """The token that made it was taken away while the service did not run, or while it did; also not with the token."""
     path, state = tmp_path / "tokens", tmp_path / "state"
 
     def tokens(text):
@@ -116,5 +127,10 @@ def test_a_link_whose_maker_is_gone_does_not_come_back(ghostcast_bin, tmp_path):
         boss = Api(service.api.base, "the-token-of-a-boss-003")
         wait_for(lambda: enter(boss, ours).status_code == 401, 5, "the link ends")
         ada.socket.close()
+        wait_for(lambda: not links_in(state), 5, "none is on the disk")
+    tokens(f"ops admin {OPS}\nagent control:lent {AGENT}\n")
+    with running_service(ghostcast_bin, args=args) as service:
+        ops = Api(service.api.base, OPS)
+        assert [enter(ops, token).status_code for token in (theirs, ours)] == [401, 401]
     database = (state / "ghostcast.db").read_bytes()
     assert OPS.encode() not in database and AGENT.encode() not in database

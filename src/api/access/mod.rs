@@ -273,9 +273,8 @@ impl Access {
     /// Ends what is good no more, and tells what is still to be told; to be called every few seconds.
     pub(super) fn upkeep(&self, manager: &Manager) {
         let now = Instant::now();
-        let exists = |session: SessionId| manager.record(&session.to_string()).is_ok();
         self.passes().upkeep(now);
-        manager.links().upkeep(now, exists);
+        manager.tidy_links();
         let untold = self.failures().upkeep(now);
         for (from, failures) in untold {
             tell(from, failures);
