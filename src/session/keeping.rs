@@ -163,7 +163,8 @@ impl Keeping {
     /// Takes the session as it is; answers whether that is another than before, as far as it is kept.
     pub(super) fn note(&self, now: SessionRecord, tabs: &Tabs) -> bool {
         if now.control.private {
-            // Nothing of where a person is by themselves is on the disk.
+            // Where a person is by themselves is not written down here. What sites know them by is kept all the
+            // same: they may have come to log in.
             return false;
         }
         let mut tabs = tabs.list();
