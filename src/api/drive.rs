@@ -5,7 +5,7 @@
 //! what they do on the page ([`Deed`]); the service sends `state` whenever it changes, and `error` for what it
 //! does not do. A connection that answers no ping is gone, and the wheel with it soon after.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use axum::Extension;
@@ -16,7 +16,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::{Instant, interval_at, timeout};
+use tokio::time::{Instant, Interval, interval_at, timeout};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Doors;
@@ -54,10 +54,10 @@ pub(super) struct DriveQuery {
     seat: Option<String>,
 }
 
-/// What a person says.
+/// What a person says, beside what they do on the page.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Said {
+enum Word {
     /// Take the wheel.
     Take {
         /// From another person too.
@@ -78,9 +78,16 @@ enum Said {
     },
     /// Copy what is selected on the page.
     Copy,
-    /// Do something on the page.
-    #[serde(untagged)]
-    Deed(Deed),
+}
+
+/// What has come of what a person says.
+enum Heard {
+    /// A hand has moved: what they are told changes by its effects alone.
+    Hand,
+    /// What they are told may have changed.
+    Done,
+    /// They are answered.
+    Answer(Told),
 }
 
 /// What a person is told.
@@ -235,6 +242,17 @@ pub(super) async fn hand_files(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// What tells that there may be something to tell a person.
+struct News {
+    pings: Interval,
+    /// Pings that were not answered.
+    unanswered: u32,
+    /// What a page waits with is told by nothing that could be waited for beside the rest.
+    looks: Interval,
+    changes: watch::Receiver<u64>,
+    record: watch::Receiver<SessionRecord>,
+}
+
 /// A person's place at a session.
 struct Place {
     handle: SessionHandle,
@@ -246,91 +264,116 @@ struct Place {
 impl Place {
     /// Hears what they say and tells them what changes, until either side ends it.
     async fn serve(&self, socket: &mut WebSocket) -> Option<Farewell> {
-        let mut pings = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
-        // What a page waits with is told by nothing that could be waited for beside the rest.
-        let mut looks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
-        let mut unanswered = 0;
-        let (mut changes, mut record) = (self.seated.changes(), self.record.clone());
+        let mut news = News {
+            pings: interval_at(Instant::now() + HEARTBEAT, HEARTBEAT),
+            unanswered: 0,
+            looks: interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY),
+            changes: self.seated.changes(),
+            record: self.record.clone(),
+        };
         let mut last = None;
         loop {
-            let offers = self.handle.offers();
+            // What changes after the look is heard of.
+            let offers = pin!(self.handle.offers());
             let state = self.state();
-            let message = if last.as_ref() == Some(&state) {
-                tokio::select! {
-                    biased;
-                    received = socket.recv() => {
-                        unanswered = 0;
-                        match received {
-                            None | Some(Ok(Message::Close(_))) => return None,
-                            Some(Err(error)) => return Farewell::of(error),
-                            Some(Ok(Message::Text(text))) => match self.hear(&text).await {
-                                Ok(None) => continue,
-                                Ok(Some(answer)) => told(&answer),
-                                Err(error) => told(&refused(&error)),
-                            },
-                            Some(Ok(_)) => continue,
-                        }
-                    }
-                    _ = pings.tick() => {
-                        unanswered += 1;
-                        if unanswered > UNANSWERED_MAX {
-                            return None;
-                        }
-                        Message::Ping(bytes::Bytes::new())
-                    }
-                    _ = looks.tick() => continue,
-                    () = offers => continue,
-                    changed = changes.changed() => match changed {
-                        Ok(()) => continue,
-                        Err(_) => return None,
-                    },
-                    changed = record.changed() => match changed {
-                        Ok(()) => continue,
-                        // The session is closed.
-                        Err(_) => return None,
-                    },
+            let done = match last.as_ref() == Some(&state) {
+                true => self.listen(socket, &mut news, offers).await,
+                false => {
+                    let message = told(&state);
+                    last = Some(state);
+                    say(socket, message).await
                 }
-            } else {
-                let message = told(&state);
-                last = Some(state);
-                message
             };
-            let sending = pin!(socket.send(message));
-            if !matches!(timeout(TAKES_WITHIN, sending).await, Ok(Ok(()))) {
-                return None;
+            if let Err(farewell) = done {
+                return farewell;
             }
         }
     }
 
-    async fn hear(&self, text: &str) -> Result<Option<Told>, Error> {
-        let said = serde_json::from_str(text).map_err(|_| {
+    /// Hears them until what they are told may have changed. News come first: a hand that never rests would keep
+    /// them off.
+    async fn listen(
+        &self,
+        socket: &mut WebSocket,
+        news: &mut News,
+        mut offers: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<(), Option<Farewell>> {
+        loop {
+            tokio::select! {
+                biased;
+                changed = news.changes.changed() => return changed.map_err(|_| None),
+                // Without its record the session is closed.
+                changed = news.record.changed() => return changed.map_err(|_| None),
+                () = &mut offers => return Ok(()),
+                _ = news.looks.tick() => return Ok(()),
+                _ = news.pings.tick() => {
+                    news.unanswered += 1;
+                    if news.unanswered > UNANSWERED_MAX {
+                        return Err(None);
+                    }
+                    say(socket, Message::Ping(bytes::Bytes::new())).await?;
+                }
+                received = socket.recv() => {
+                    news.unanswered = 0;
+                    let text = match received {
+                        None | Some(Ok(Message::Close(_))) => return Err(None),
+                        Some(Err(error)) => return Err(Farewell::of(error)),
+                        Some(Ok(Message::Text(text))) => text,
+                        Some(Ok(_)) => continue,
+                    };
+                    match self.hear(&text).await {
+                        Ok(Heard::Hand) => {}
+                        Ok(Heard::Done) => return Ok(()),
+                        Ok(Heard::Answer(answer)) => return say(socket, told(&answer)).await,
+                        Err(error) => return say(socket, told(&refused(&error))).await,
+                    }
+                }
+            }
+        }
+    }
+
+    async fn hear(&self, text: &str) -> Result<Heard, Error> {
+        // Of all that is said nearly everything is done by hand.
+        let Ok(deed) = serde_json::from_str(text) else {
+            return self.hear_word(text).await;
+        };
+        self.act(&deed).await?;
+        Ok(match deed {
+            Deed::Dialog { .. } | Deed::Choose { .. } => Heard::Done,
+            _ => Heard::Hand,
+        })
+    }
+
+    async fn act(&self, deed: &Deed) -> Result<(), Error> {
+        let viewport = self.record.borrow().viewport;
+        deed.must_be_sound(viewport)?;
+        self.handle.drive(&self.seated, deed).await
+    }
+
+    async fn hear_word(&self, text: &str) -> Result<Heard, Error> {
+        let word = serde_json::from_str(text).map_err(|_| {
             Error::invalid_input("this is no message that a person sends")
                 .hint("GET /openapi.json describes them.")
         })?;
-        let done = match said {
-            Said::Copy => {
+        match word {
+            Word::Copy => {
                 let text = self.handle.copy(&self.seated).await?;
-                return Ok(Some(Told::Copied { text }));
+                return Ok(Heard::Answer(Told::Copied { text }));
             }
-            Said::Take { force } => {
+            Word::Take { force } => {
                 self.must_be_let()?;
-                self.seated.take(force)
+                self.seated.take(force)?;
             }
-            Said::Ask => self.seated.ask(),
-            Said::Grant { name } => {
+            Word::Ask => self.seated.ask()?,
+            Word::Grant { name } => {
                 if !self.seated.drives() {
                     self.must_be_let()?;
                 }
-                self.seated.grant(&name)
+                self.seated.grant(&name)?;
             }
-            Said::HandBack { done } => self.seated.hand_back(done),
-            Said::Deed(deed) => {
-                let viewport = self.record.borrow().viewport;
-                deed.must_be_sound(viewport)?;
-                self.handle.drive(&self.seated, &deed).await
-            }
-        };
-        done.map(|()| None)
+            Word::HandBack { done } => self.seated.hand_back(done)?,
+        }
+        Ok(Heard::Done)
     }
 
     fn must_be_let(&self) -> Result<(), Error> {
@@ -357,6 +400,14 @@ impl Place {
             dialog: dialog.map(|(number, info)| Asked { number, info }),
             offer: self.handle.offer_for(&self.seated),
         }))
+    }
+}
+
+/// Sends a message; there is nobody who takes none for long.
+async fn say(socket: &mut WebSocket, message: Message) -> Result<(), Option<Farewell>> {
+    match timeout(TAKES_WITHIN, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(None),
     }
 }
 

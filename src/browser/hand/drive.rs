@@ -25,33 +25,31 @@ const COPIED_WITHIN: Duration = Duration::from_millis(700);
 
 /// Does it on the current tab; answers to what the page asks alone are waited for.
 pub async fn drive(tabs: &Tabs, deed: &Deed) -> Result<(), Error> {
-    let (number, accept, text) = match deed {
+    match deed {
         Deed::Dialog {
             number,
             accept,
             text,
-        } => (number, accept, text),
+        } => return answer(tabs, *number, *accept, text.as_deref()).await,
         Deed::Choose { number, index } => return offered::choose(tabs, *number, *index).await,
-        Deed::Move { .. } | Deed::Down { .. } | Deed::Key { down: true, .. } => {
-            tabs.current().offer().await;
-            pass_on(tabs, deed);
-            return Ok(());
-        }
-        _ => {
-            pass_on(tabs, deed);
-            return Ok(());
-        }
-    };
+        Deed::Move { .. } => tabs.current().offer_ahead().await,
+        Deed::Down { .. } | Deed::Key { down: true, .. } => tabs.current().offer().await,
+        _ => {}
+    }
+    pass_on(tabs, deed);
+    Ok(())
+}
+
+/// Answers the dialog of this number, if it is open.
+async fn answer(tabs: &Tabs, number: u64, accept: bool, text: Option<&str>) -> Result<(), Error> {
     let page = tabs.current();
-    let Some(opened) = page
-        .dialog()
-        .filter(|it| it.is_open() && it.number == *number)
-    else {
+    let opened = page.dialog();
+    let Some(opened) = opened.filter(|it| it.is_open() && it.number == number) else {
         return Ok(());
     };
     let is_prompt = opened.info.dialog_type == "prompt";
-    let text = text.as_deref().filter(|_| is_prompt && *accept);
-    page.answer_dialog(&opened, *accept, text, HandledBy::Person)
+    let text = text.filter(|_| is_prompt && accept);
+    page.answer_dialog(&opened, accept, text, HandledBy::Person)
         .await
 }
 

@@ -27,6 +27,8 @@ use crate::model::offer::{Choosable, Offer, Offered};
 const LEASE: Duration = Duration::from_secs(30);
 /// It is told again after this.
 const RENEW_AFTER: Duration = Duration::from_secs(10);
+/// A pointer that moves has it looked for new documents this often.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A person's press waits so long for a document that is to tell its lists.
 const READY_WITHIN: Duration = Duration::from_millis(150);
 /// Most options of a list.
@@ -62,6 +64,8 @@ pub(in crate::browser) struct Opened {
 #[derive(Debug, Default)]
 pub(super) struct Offering {
     since: Option<Instant>,
+    /// When it was looked for documents last.
+    looked_at: Option<Instant>,
     documents: HashSet<u64>,
     /// The sessions whose file choosers are told of.
     sessions: HashSet<String>,
@@ -275,6 +279,14 @@ fn is_offering(shared: &Shared) -> bool {
 }
 
 impl Page {
+    /// As [`Self::offer`], for a press that may come: a hand moves many times a second.
+    pub(in crate::browser) async fn offer_ahead(&self) {
+        let looked_at = self.offering().looked_at;
+        if looked_at.is_none_or(|at| at.elapsed() > LOOK_EVERY) {
+            self.offer().await;
+        }
+    }
+
     /// Sees to it that what the page opens for a person's press is offered; waits a moment for documents that
     /// are new to that.
     pub(in crate::browser) async fn offer(&self) {
@@ -287,9 +299,11 @@ impl Page {
                 offering.since = Some(now);
                 offering.documents.clear();
             }
+            offering.looked_at = Some(now);
             for frame in self.frames() {
-                let session = frame.session().id().unwrap_or_default().to_owned();
-                if offering.sessions.insert(session) {
+                let session = frame.session().id().unwrap_or_default();
+                if !offering.sessions.contains(session) {
+                    offering.sessions.insert(session.to_owned());
                     sessions.push(frame.session().clone());
                 }
                 if offering.documents.insert(frame.document()) {
