@@ -118,25 +118,30 @@ impl State {
 
     /// Whether somebody sees what is drawn.
     pub(super) fn is_watched(&self) -> bool {
-        let mut watched = self.watched.iter();
-        let sees = |feed| self.veil.as_ref().is_none_or(|own| own.contains(feed));
-        !self.paused && watched.any(sees)
+        !self.paused && self.watched.iter().any(|feed| self.sees_page(*feed))
     }
 
     /// Whether somebody sees a card instead.
     pub(super) fn is_card_watched(&self) -> bool {
-        let mut watched = self.watched.iter();
-        let sees = |feed| self.veil.as_ref().is_some_and(|own| !own.contains(feed));
-        !self.paused && watched.any(sees)
+        !self.paused && self.watched.iter().any(|feed| !self.sees_page(*feed))
+    }
+
+    /// Whether a feed is given the page, and not a card.
+    fn sees_page(&self, feed: FeedId) -> bool {
+        self.veil.as_ref().is_none_or(|own| own.contains(&feed))
     }
 
     pub(super) fn is_watched_by(&self, feed: FeedId) -> bool {
         self.watched.contains(&feed)
     }
 
-    /// The narrowest path to a viewer, bits a second; `None` when no path is known to be narrow.
+    /// The narrowest path by which somebody sees the page, bits a second; `None` when no path is known to be
+    /// narrow. A card is small enough for all.
     pub(super) fn bandwidth_min(&self) -> Option<u64> {
-        self.bandwidth.values().copied().min()
+        let paths = self.bandwidth.iter();
+        let of_page =
+            paths.filter(|(feed, _)| self.is_watched_by(**feed) && self.sees_page(**feed));
+        of_page.map(|(_, bits)| *bits).min()
     }
 }
 
@@ -191,4 +196,38 @@ pub(super) enum Wait<T> {
     Done(T),
     /// Nothing before this instant, unless the bell rings.
     Until(Option<Instant>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::{Fanout, Feedback};
+
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl Feedback for Nobody {
+        fn request_keyframe(&self) {}
+        fn set_bandwidth(&self, _: FeedId, _: Option<u64>) {}
+        fn set_watched(&self, _: FeedId, _: bool) {}
+        fn remove(&self, _: FeedId) {}
+    }
+
+    #[test]
+    fn the_page_is_as_wide_as_the_paths_of_those_who_see_it() {
+        let (mut fanout, mut state) = (Fanout::default(), State::default());
+        let [driver, other] = [(); 2].map(|()| fanout.subscribe(Arc::new(Nobody)).id());
+        state.set_bandwidth(driver, Some(900));
+        state.set_bandwidth(other, Some(100));
+        assert_eq!(state.bandwidth_min(), None, "nobody watches");
+        state.set_watched(driver, true);
+        assert_eq!(state.bandwidth_min(), Some(900));
+        state.set_watched(other, true);
+        assert_eq!(state.bandwidth_min(), Some(100));
+        state.veil([driver].into());
+        assert_eq!(state.bandwidth_min(), Some(900), "the other sees a card");
+        assert!(state.is_watched() && state.is_card_watched());
+        state.lift_veil();
+        assert_eq!(state.bandwidth_min(), Some(100));
+    }
 }
