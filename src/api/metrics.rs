@@ -74,6 +74,7 @@ fn describe() {
     }
     for reason in [
         "newer_shot",
+        "page_left",
         "unchanged",
         "slow_publisher",
         "slow_recorder",

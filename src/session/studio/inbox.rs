@@ -24,6 +24,8 @@ pub(super) struct State {
     pub(super) keyframe: bool,
     /// Shots are of another page from now on.
     pub(super) turned: bool,
+    /// Counts the pages that were turned to.
+    pub(super) turns: u64,
     /// The feeds that alone are given the picture; all others see a card.
     veil: Option<HashSet<FeedId>>,
     /// The veil was lifted: what the canvas shows is the driver's alone still.
@@ -72,6 +74,7 @@ impl State {
 
     pub(super) fn turn(&mut self) {
         self.turned = true;
+        self.turns += 1;
         self.keyframe = true;
         self.shot = None;
         self.still = None;

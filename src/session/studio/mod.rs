@@ -132,9 +132,12 @@ impl Studio {
         lock(&self.shared.fanout).subscribe_deep(feedback, units_max)
     }
 
-    /// Where the capture puts its shots.
+    /// Where a capture of the current page puts its shots, until another page is turned to.
     pub fn sink(&self) -> Arc<dyn ShotSink> {
-        Arc::clone(&self.shared) as Arc<dyn ShotSink>
+        Arc::new(Sink {
+            turns: self.shared.inbox.peek(|state| state.turns),
+            shared: Arc::clone(&self.shared),
+        })
     }
 
     /// Hands in the still that was `wanted`; ignored when the page moved meanwhile.
@@ -174,7 +177,7 @@ impl Studio {
     }
 
     /// Says that shots are of another page from now on: the next one is a keyframe, and what was
-    /// left of the page before is not drawn.
+    /// left of the page before is not drawn, nor what comes by a sink of before.
     pub fn turn(&self) {
         self.shared.inbox.leave(inbox::State::turn);
     }
@@ -207,9 +210,21 @@ impl Studio {
     }
 }
 
-impl ShotSink for Shared {
+/// Where shots of one page are put.
+#[derive(Debug)]
+struct Sink {
+    shared: Arc<Shared>,
+    turns: u64,
+}
+
+impl ShotSink for Sink {
     fn put(&self, shot: Shot) {
-        self.inbox.leave(|state| {
+        self.shared.inbox.leave(|state| {
+            if state.turns != self.turns {
+                metrics::counter!("ghostcast_frames_dropped_total", "reason" => "page_left")
+                    .increment(1);
+                return;
+            }
             if state.shot.replace(shot).is_some() {
                 metrics::counter!("ghostcast_frames_dropped_total", "reason" => "newer_shot")
                     .increment(1);
