@@ -270,14 +270,17 @@ impl Control {
                 }
                 Ok(None)
             }
-            Input::Used { seat } => {
-                self.must_drive(&seat)?;
-                if let Owner::Human(hold) = &mut self.owner {
-                    hold.used = now;
-                }
-                Ok(None)
-            }
+            Input::Used { seat } => self.note_use(now, &seat).map(|()| None),
         }
+    }
+
+    /// Takes [`Input::Used`], which comes with each move of a hand.
+    pub fn note_use(&mut self, now: Instant, seat: &str) -> Result<(), Refusal> {
+        self.must_drive(seat)?;
+        if let Owner::Human(hold) = &mut self.owner {
+            hold.used = now;
+        }
+        Ok(())
     }
 
     /// When [`Self::tick`] has something to do.
@@ -375,8 +378,8 @@ impl Control {
         Change { cause, ended: None }
     }
 
-    fn must_drive(&self, seat: &Seat) -> Result<(), Refusal> {
-        match self.driver() == Some(seat) {
+    fn must_drive(&self, seat: &str) -> Result<(), Refusal> {
+        match self.driver().is_some_and(|driver| driver == seat) {
             true => Ok(()),
             false => Err(Refusal::NotYours),
         }

@@ -163,6 +163,11 @@ impl Outlets {
         }
     }
 
+    /// The seat of the person to whom alone the page is shown.
+    pub(super) const fn veil(&self) -> Option<&Seat> {
+        self.veil.as_ref()
+    }
+
     /// Shows the page to whoever sits there alone, and a card to all others; or the page to everybody.
     pub(super) fn set_veil(&mut self, driver: Option<Seat>) {
         self.veil = driver;

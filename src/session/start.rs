@@ -207,6 +207,7 @@ pub(super) async fn start(
             span.in_scope(|| Stage::set_up(&config, &spec, &record, &ground.links, life))?
         }
     };
+    tell_as_before(&mut record, &stage, &keeping);
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (record_sender, record) = watch::channel(record);
     let ledger = Ledger::new(ground.journal.of(&record.borrow()));
@@ -257,6 +258,16 @@ pub(super) async fn start(
     };
     tracker.spawn(run(actor, spec.initial_url).instrument(span));
     Ok(handle)
+}
+
+/// While somebody has the page to themselves, what is told of it is what was so before.
+fn tell_as_before(record: &mut SessionRecord, stage: &Stage, keeping: &Keeping) {
+    if stage.wheel.private_driver().is_some() {
+        let before = keeping.last().record;
+        record.current_url = before.current_url;
+        record.title = before.title;
+        record.page_count = before.page_count;
+    }
 }
 
 /// Where the pages of a kept session have been already.

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +31,6 @@ use crate::session::supervise::{Panicked, caught};
 const OPENING_MAX: Duration = Duration::from_secs(60);
 /// An action that has waited for longer is not what its caller means any more.
 const WAIT_MAX: Duration = Duration::from_secs(600);
-
 /// The actions of a session.
 pub(super) struct Acting {
     queue: Queue,
@@ -384,8 +382,8 @@ impl Work {
     fn finish(&mut self, id: &str, why: Option<Interrupt>, performed: Performed) -> bool {
         let Performed { mut result, echo } = performed;
         self.follow_veil();
-        if self.veil.is_some() {
-            self.leave_out_the_page(&mut result);
+        if self.is_veiled() {
+            self.leave_out_the_page(&echo, &mut result);
         }
         let is_success = result.success;
         let Some(asked) = self.acting.asked.remove(id) else {
@@ -394,7 +392,7 @@ impl Work {
         self.note_activity(None);
         // An action that nobody watches does not wait for its cursor.
         let at = self.actor.kit.studio.cursor_target();
-        let is_open = self.veil.is_none();
+        let is_open = !self.is_veiled();
         self.actor.record.send_modify(|record| {
             record.cursor = at;
             if is_open {
@@ -416,18 +414,6 @@ impl Work {
         is_success
     }
 
-    /// Leaves out of a result what the page was when it ended: a person has it to themselves by now.
-    fn leave_out_the_page(&self, result: &mut ActionResult) {
-        let url = self.actor.record.borrow().current_url.clone();
-        if let Some(context) = result.context.as_mut().and_then(Value::as_object_mut) {
-            context.insert("url".to_owned(), url.clone().into());
-            for name in ["title", "ready_state"] {
-                context.insert(name.to_owned(), Value::Null);
-            }
-        }
-        (result.url, result.title, result.ready_state) = (url, None, None);
-    }
-
     /// The initial page is there, or could not be opened. Nobody asked for an action, yet agents
     /// hear of the failure as of any other navigation's; not of one that was left for something else.
     fn opened(&self, id: &str, asked: Asked, why: Option<Interrupt>, result: ActionResult) {
@@ -439,7 +425,7 @@ impl Work {
         );
         let error = result.error.clone().filter(|_| !is_left);
         // Whoever has the page to themselves sees why.
-        let error = error.filter(|_| self.veil.is_none());
+        let error = error.filter(|_| !self.is_veiled());
         // One that was there may have gone on to a page that is not.
         let is_told = error.is_none() && self.shows_failure();
         self.actor.record.send_modify(|record| {
@@ -538,7 +524,11 @@ impl Work {
     }
 }
 
-fn named(mut result: ActionResult, id: &str, correction_of: Option<String>) -> ActionResult {
+fn named(
+    mut result: ActionResult,
+    id: &str,
+    correction_of: Option<String>,
+) -> ActionResult {
     id.clone_into(&mut result.action_id);
     result.correction_of = correction_of;
     result

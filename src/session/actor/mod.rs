@@ -9,6 +9,7 @@ mod act;
 mod drawing;
 mod page;
 mod record;
+mod veil;
 mod video;
 mod wheel;
 
@@ -25,7 +26,6 @@ pub(super) use self::drawing::Asking;
 use self::drawing::Drawing;
 use self::record::Recording;
 use self::video::Filming;
-use super::control::Seat;
 use super::ledger::Ledger;
 use super::logbook::Logbook;
 use super::machine::{Effect, Input, Machine};
@@ -92,9 +92,7 @@ struct Work {
     /// The tab that subscribers hear of and viewers see.
     shown: u32,
     recording: Recording,
-    /// The seat of the person who has the page to themselves: nobody else is told of it or sees it.
-    veil: Option<Seat>,
-    /// What the session had copied before that.
+    /// What the session had copied before a person had the page to themselves.
     copied_before: Option<String>,
     teardown: Teardown,
     /// Whether the stage waits for another browser, or has gone to the session that has one.
@@ -134,7 +132,6 @@ impl Actor {
             filming: Filming::new(&self.kit, &self.config, &self.tracker),
             drawing: Drawing::new(&self.kit, sketches),
             recording: Recording::new(self.shelf.clone()),
-            veil: None,
             copied_before: None,
             teardown: Teardown::NotBegun,
             succession: Succession::None,
@@ -143,6 +140,8 @@ impl Actor {
             recoveries: Vec::new(),
             actor: self,
         };
+        // It may be another's that was lost, with somebody at it.
+        work.show_control();
         work.follow_veil();
         work.step(Input::Ready);
         for _ in 0..work.actor.stage.outlets.viewer_count() {
@@ -154,8 +153,6 @@ impl Actor {
         let id = work.actor.record.borrow().session_id.to_string();
         let attribute = (conventions::ATTRIBUTE_SESSION.to_owned(), id);
         work.actor.stage.outlets.set_attributes([attribute]);
-        // It may be another's that was lost, with somebody at it.
-        work.show_control();
         if let Some(states) = &mut work.actor.stage.livekit_states {
             let state = states.borrow_and_update().clone();
             work.hear_livekit(&state);

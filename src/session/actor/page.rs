@@ -53,13 +53,13 @@ impl Work {
             }
             PageEvent::Titled(title) => {
                 self.actor.kit.tabs.note_title(tab, &title);
-                if is_shown && self.veil.is_none() {
+                if is_shown && !self.is_veiled() {
                     self.actor.record.send_modify(|record| record.title = title);
                 }
                 return;
             }
             PageEvent::Failed(_) => return,
-            _ if !is_shown || self.veil.is_some() => return,
+            _ if !is_shown || self.is_veiled() => return,
             PageEvent::Navigated { url } => {
                 // An empty tab that was to show a page, and shows why there is none.
                 if url != "about:blank" || !self.shows_failure() {
@@ -97,7 +97,7 @@ impl Work {
         }
         tracing::debug!(tab = page.tab(), "another tab is shown");
         self.show(page);
-        if is_news && self.veil.is_none() {
+        if is_news && !self.is_veiled() {
             let url = self.actor.record.borrow().current_url.clone();
             self.note_page(&url);
             self.tell_of_tab(self.shown, EventBody::PageNavigation { url });
@@ -120,7 +120,7 @@ impl Work {
         let failure = page.loading().shown_failure().cloned();
         self.drawing.turn_to(&page);
         self.filming.turn_to(page);
-        if self.veil.is_some() {
+        if self.is_veiled() {
             return;
         }
         self.actor.record.send_modify(|record| record.title = title);
@@ -134,7 +134,7 @@ impl Work {
     pub(super) fn note_page_count(&self) {
         let count = self.actor.kit.tabs.list().len();
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        if self.veil.is_none() {
+        if !self.is_veiled() {
             self.actor
                 .record
                 .send_modify(|record| record.page_count = count);
@@ -143,7 +143,7 @@ impl Work {
 
     /// A document could not be loaded: the record says so, and so does the page in its place.
     fn hear_failure(&self, tab: u32, failure: &Failure) {
-        if tab == self.shown && self.veil.is_none() {
+        if tab == self.shown && !self.is_veiled() {
             self.note_place(&self.masked(&failure.url));
             self.note_failure(failure);
         }

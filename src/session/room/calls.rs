@@ -212,7 +212,7 @@ impl Door {
         let session = self.session.near().ok_or_else(closed)?;
         let driver = self.driver(from)?;
         let seated = &driver.seated;
-        seated.note_use()?;
+        session.wheel().note_use(seated.seat())?;
         let asker = Asker {
             door: Way::Room,
             address: None,

@@ -64,6 +64,8 @@ struct State {
     since: Option<UnixTime>,
     /// Whether the driver drives privately.
     is_private: bool,
+    /// How many have had the page to themselves.
+    privacies: u64,
     /// Whether the driver may begin: the agent's action is brought to its end first, and what the driver before
     /// holds is let go of.
     is_clear: bool,
@@ -98,6 +100,8 @@ pub(super) struct News {
     pub(super) request: Option<HumanRequest>,
     /// Who has it since.
     pub(super) owner: ControlOwner,
+    /// Whether that one drives privately.
+    pub(super) is_private: bool,
     /// What lets go of what the one who had it before held.
     pub(super) releases: Vec<Deed>,
 }
@@ -124,6 +128,7 @@ impl Wheel {
                 request_link: CancellationToken::new(),
                 since: None,
                 is_private: false,
+                privacies: 0,
                 is_clear: false,
                 held: Vec::new(),
                 held_by: None,
@@ -250,9 +255,16 @@ impl Wheel {
         self.wait_until(|| self.driver().is_some()).await;
     }
 
-    /// Waits until a person drives privately.
+    /// Waits until a person drives privately, or has done so meanwhile.
     pub(super) async fn taken_privately(&self) {
-        self.wait_until(|| self.private_driver().is_some()).await;
+        let before = self.lock().privacies;
+        let is_so = || self.private_driver().is_some() || self.lock().privacies != before;
+        self.wait_until(is_so).await;
+    }
+
+    /// Waits until the person of this seat does not drive any more, or not yet again.
+    pub(super) async fn left_by(&self, seat: &str) {
+        self.wait_until(|| !self.may_act_from(seat)).await;
     }
 
     async fn wait_until(&self, is_so: impl Fn() -> bool) {
@@ -296,11 +308,14 @@ impl Wheel {
         }
     }
 
-    /// Nothing of the agent's is under way: the driver may begin, once the actor has heard that it is they.
-    pub(super) fn clear(&self) {
+    /// Nothing of the agent's is under way, and the page is shown to the one who sits at `veil` alone: the driver
+    /// may begin, once the actor has heard that it is they, unless they drive privately and are somebody else.
+    pub(super) fn clear(&self, veil: Option<&Seat>) {
         let mut state = self.lock();
         let is_unheard = state.news.iter().any(|news| news.cause == Cause::Taken);
-        if state.is_clear || is_unheard || state.control.driver().is_none() {
+        let driver = state.control.driver();
+        let is_veiled = !state.is_private || driver == veil;
+        if state.is_clear || is_unheard || driver.is_none() || !is_veiled {
             return;
         }
         state.is_clear = true;
@@ -310,18 +325,10 @@ impl Wheel {
 
     /// Notes what the driver does; refused to anybody else. Answers whether the session's use is to be noted.
     pub(super) fn drive_from(&self, seat: &str, deed: &Deed) -> Result<bool, Error> {
-        let mut state = self.lock();
-        let seat = seat.to_owned();
-        let used = state.control.step(Instant::now(), Input::Used { seat });
-        used.map_err(|why| state.refusal(why))?;
-        if !state.is_clear {
-            return Err(
-                Error::conflict("the agent's action is still being brought to its end")
-                    .hint("Wait until the state says that the wheel is yours."),
-            );
-        }
-        state.hold(deed);
         let now = Instant::now();
+        let mut state = self.lock();
+        state.must_be_used(now, seat)?;
+        state.hold(deed);
         let is_due = state.touched.is_none_or(|at| now >= at + TOUCH_EVERY);
         if is_due {
             state.touched = Some(now);
@@ -414,12 +421,12 @@ impl State {
             self.held_by = driver.cloned();
             releases = std::mem::take(&mut self.held);
         }
-        let owner = self.owner();
         self.news.push_back(News {
             cause,
             who,
             request,
-            owner,
+            owner: self.owner(),
+            is_private: self.is_private,
             releases,
         });
     }
@@ -438,6 +445,20 @@ impl State {
         let own = self.people.get(driver);
         let is_asked = self.request.as_ref().is_some_and(|request| request.private);
         self.is_private = before || is_asked || own.is_some_and(|person| person.is_private);
+        self.privacies += u64::from(self.is_private);
+    }
+
+    /// Notes that whoever sits there does something; refused where they may not.
+    fn must_be_used(&mut self, now: Instant, seat: &str) -> Result<(), Error> {
+        let used = self.control.note_use(now, seat);
+        used.map_err(|why| self.refusal(why))?;
+        match self.is_clear {
+            true => Ok(()),
+            false => Err(
+                Error::conflict("the agent's action is still being brought to its end")
+                    .hint("Wait until the state says that the wheel is yours."),
+            ),
+        }
     }
 
     /// Notes what the driver holds by this, or lets go of.
@@ -569,6 +590,8 @@ fn cut(text: &str, max: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use futures::FutureExt;
     use serde_json::json;
 
@@ -582,16 +605,22 @@ mod tests {
         wheel.next().now_or_never().expect("there is news")
     }
 
+    fn wheel() -> (Wheel, Seated) {
+        let wheel = Wheel::new(SessionId::new(), Links::default(), String::new());
+        let ada = wheel.sit(None, "Ada").unwrap().privately(true);
+        (wheel, ada)
+    }
+
     #[tokio::test]
     async fn whoever_takes_it_begins_when_what_the_one_before_held_is_let_go_of() {
         let wheel = Wheel::new(SessionId::new(), Links::default(), String::new());
         let (ada, bob) = (wheel.sit(None, "ada"), wheel.sit(None, "bob"));
         let (ada, bob) = (ada.unwrap(), bob.unwrap());
         ada.take(false).unwrap();
-        wheel.clear();
+        wheel.clear(None);
         assert!(!ada.drives(), "the actor has not heard of it");
         assert!(heard(&wheel).releases.is_empty());
-        wheel.clear();
+        wheel.clear(None);
         assert!(ada.drives());
         let shift = deed(json!({ "type": "key", "down": true, "key": "Shift" }));
         wheel.drive_from(ada.seat(), &shift).unwrap();
@@ -601,11 +630,60 @@ mod tests {
             wheel.drive_from(bob.seat(), &press).is_err(),
             "ada's Shift is held still"
         );
-        wheel.clear();
+        wheel.clear(None);
         assert!(!bob.drives());
         assert_eq!(heard(&wheel).releases, [shift.release().unwrap()]);
-        wheel.clear();
+        wheel.clear(None);
         wheel.drive_from(bob.seat(), &press).unwrap();
         assert!(wheel.drive_from(ada.seat(), &press).is_err());
+    }
+
+    #[tokio::test]
+    async fn who_drives_privately_begins_behind_their_own_veil_alone() {
+        let (wheel, ada) = wheel();
+        let bob = wheel.sit(None, "Bob").unwrap();
+        let may_act = |one: &Seated| wheel.note_use(one.seat()).is_ok();
+        ada.take(false).unwrap();
+        assert!(heard(&wheel).is_private);
+        wheel.clear(None);
+        assert!(!ada.drives() && !may_act(&ada), "there is no veil yet");
+        wheel.clear(Some(&ada.seat));
+        assert!(ada.drives() && may_act(&ada) && !may_act(&bob));
+        bob.take(true).unwrap();
+        assert!(heard(&wheel).is_private);
+        assert_eq!(wheel.private_driver().as_deref(), Some(bob.seat()));
+        wheel.clear(Some(&ada.seat));
+        assert!(!bob.drives() && !may_act(&bob), "the veil is hers still");
+        wheel.clear(Some(&bob.seat));
+        assert!(bob.drives() && !may_act(&ada));
+        bob.hand_back(true).unwrap();
+        bob.take(false).unwrap();
+        assert!(!heard(&wheel).is_private && !heard(&wheel).is_private);
+        wheel.clear(None);
+        assert!(bob.drives() && wheel.private_driver().is_none());
+    }
+
+    #[test]
+    fn a_private_time_is_noticed_by_who_looks_after_it() {
+        let (wheel, ada) = wheel();
+        let reading = wheel.clone();
+        let mut reading = pin!(reading.taken_privately());
+        assert!(reading.as_mut().now_or_never().is_none());
+        ada.take(false).unwrap();
+        ada.hand_back(true).unwrap();
+        assert!(reading.now_or_never().is_some());
+        assert!(wheel.taken_privately().now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_end_of_a_drive_hears_of_it() {
+        let (wheel, ada) = wheel();
+        ada.take(false).unwrap();
+        assert!(heard(&wheel).is_private);
+        wheel.clear(Some(&ada.seat));
+        let mut left = pin!(wheel.left_by(ada.seat()));
+        assert!(left.as_mut().now_or_never().is_none());
+        wheel.sit(None, "Bob").unwrap().take(true).unwrap();
+        assert!(left.now_or_never().is_some());
     }
 }

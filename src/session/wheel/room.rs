@@ -1,5 +1,7 @@
 //! The wheel as those in a LiveKit room come to it.
 
+use std::time::Instant;
+
 use tokio::sync::watch;
 
 use super::{Seated, State, Wheel};
@@ -49,6 +51,11 @@ impl Wheel {
     /// Whether it is they who drive.
     pub(in super::super) fn is_driven_from(&self, seat: &str) -> bool {
         self.lock().control.driver().is_some_and(|own| own == seat)
+    }
+
+    /// Notes that whoever sits there does something by another way than their hand; refused where they may not.
+    pub(in super::super) fn note_use(&self, seat: &str) -> Result<(), Error> {
+        self.lock().must_be_used(Instant::now(), seat)
     }
 
     /// Waits until the person of this seat has the wheel and nothing of the agent's is under way, or has it no
@@ -117,11 +124,5 @@ impl Seated {
         let must = |state: &State| state.must_be_open_to_room();
         self.wheel
             .step_if(must, Input::Take { seat, is_forced }, Some(name))
-    }
-
-    /// Notes that the driver does something, by another way than what is done on the page.
-    pub(in super::super) fn note_use(&self) -> Result<(), Error> {
-        let seat = self.seat.clone();
-        self.step(Input::Used { seat })
     }
 }
