@@ -42,14 +42,20 @@ impl SessionHandle {
         }
     }
 
-    /// Copies what is selected on the page, for the person who drives; answers what that is, if anything.
+    /// Copies what is selected on the page, for the person who drives; answers what that is, if anything, and
+    /// nothing to one who has lost the wheel meanwhile.
     pub async fn copy(&self, person: &Seated) -> Result<Option<String>, Error> {
-        if !person.drives() {
-            return Err(Error::conflict("you do not have the wheel").hint("Take it first."));
-        }
+        let seat = person.seat();
+        self.wheel.note_use(seat)?;
         self.touch();
         self.must_have_browser()?;
-        let mut copied = browser::copy(&self.tabs).await;
+        let mut copied = tokio::select! {
+            biased;
+            () = self.wheel.left_by(seat) => {
+                return Err(Error::conflict("the wheel was taken from you before it was copied"));
+            }
+            copied = browser::copy(&self.tabs) => copied,
+        };
         if let Some(text) = &mut copied {
             self.secrets.mask_text(text);
         }
@@ -84,12 +90,13 @@ impl SessionHandle {
         files: &[UploadFile],
     ) -> Result<(), Error> {
         self.must_have_browser()?;
-        if !self.wheel.may_act_from(seat) {
-            return Err(Error::forbidden("files are given by the person who drives")
-                .hint("Take the wheel, and press the page's field again."));
-        }
+        self.wheel.note_use(seat).map_err(|_| not_theirs())?;
         self.touch();
-        browser::give_files(&self.tabs, number, files).await
+        tokio::select! {
+            biased;
+            () = self.wheel.left_by(seat) => Err(not_theirs()),
+            given = browser::give_files(&self.tabs, number, files) => given,
+        }
     }
 
     /// The dialog that the page waits with, and its number among those of the page.
@@ -99,4 +106,9 @@ impl SessionHandle {
         masking::dialog(&self.secrets, &mut info);
         Some((opened.number, info))
     }
+}
+
+fn not_theirs() -> Error {
+    Error::forbidden("files are given by the person who drives")
+        .hint("Take the wheel, and press the page's field again.")
 }
