@@ -10,7 +10,7 @@ use futures::{FutureExt, StreamExt};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::Work;
+use super::{Work, veil};
 use crate::browser::act as actions;
 use crate::config;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
@@ -42,9 +42,9 @@ pub(super) struct Acting {
 }
 
 /// An action that was asked for.
-struct Asked {
+pub(super) struct Asked {
     /// The action as it may be repeated while it is not known whether its text is a password.
-    shown: ActionRequest,
+    pub(super) shown: ActionRequest,
     /// The action itself, until it begins.
     action: Option<ActionRequest>,
     /// Who asked.
@@ -53,8 +53,10 @@ struct Asked {
     /// Whether that is a failure of this session.
     is_correction: bool,
     /// Nobody waits for the initial page as for an action.
-    reply: Option<oneshot::Sender<ActionResult>>,
+    pub(super) reply: Option<oneshot::Sender<ActionResult>>,
     is_opening: bool,
+    /// Whether it is of the person who drives privately, and told to nobody else.
+    is_private: bool,
     /// Ends with the action, and when nobody wants it.
     cancel: CancellationToken,
 }
@@ -151,6 +153,7 @@ impl Work {
             is_correction: false,
             reply: None,
             is_opening: true,
+            is_private: false,
             cancel: CancellationToken::new(),
         };
         let entry = Entry {
@@ -184,14 +187,20 @@ impl Work {
             bound: perform::longest(&self.actor.kit, &action),
         };
         let is_known = self.acting.queue.knows(correction_of.as_deref());
+        let driver = self.actor.stage.wheel.private_driver();
+        let is_private = asker.seat.is_some() && asker.seat == driver;
         let asked = Asked {
-            shown: self.hidden(&action),
+            shown: match is_private {
+                true => veil::bare(&action),
+                false => self.hidden(&action),
+            },
             action: Some(action),
             asker,
             is_correction: is_known && correction_of.is_some(),
             correction_of,
             reply,
             is_opening: false,
+            is_private,
             cancel: order.cancel.child_token(),
         };
         self.admit(asked, entry);
@@ -322,7 +331,7 @@ impl Work {
         if asked.is_opening {
             let bound = OPENING_MAX.as_millis() as u64;
             request.params.insert("timeout_ms".to_owned(), bound.into());
-        } else {
+        } else if !asked.is_private {
             // Only the page knows whether the text is a password, and it has not been asked yet.
             let started = EventBody::ActionStarted {
                 action: asked.shown.clone(),
@@ -382,13 +391,13 @@ impl Work {
     fn finish(&mut self, id: &str, why: Option<Interrupt>, performed: Performed) -> bool {
         let Performed { mut result, echo } = performed;
         self.follow_veil();
-        if self.is_veiled() {
-            self.leave_out_the_page(&echo, &mut result);
-        }
         let is_success = result.success;
         let Some(asked) = self.acting.asked.remove(id) else {
             return is_success;
         };
+        if self.is_veiled() && !asked.is_private {
+            self.leave_out_the_page(&echo, &mut result);
+        }
         self.note_activity(None);
         // An action that nobody watches does not wait for its cursor.
         let at = self.actor.kit.studio.cursor_target();
@@ -490,6 +499,10 @@ impl Work {
             *error = self.in_its_words(error);
         }
         count(&action.action_type, &result);
+        if asked.is_private {
+            self.conclude_privately(id, asked, result);
+            return;
+        }
         self.note_action(&action, &result);
         let body = match &result.error {
             None => EventBody::ActionCompleted {
@@ -524,7 +537,7 @@ impl Work {
     }
 }
 
-fn named(
+pub(super) fn named(
     mut result: ActionResult,
     id: &str,
     correction_of: Option<String>,
