@@ -1,6 +1,8 @@
 """While a person drives privately nobody else sees the page or is told of it, by any door."""
 
 import json
+import os
+import signal
 import time
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from support.api import assert_envelope, new_room
 from support.films import Film
 from support.grpc_client import GrpcClient
+from support.kept import browser_of, start
 from support.mcp import McpClient, http_server
 from support.participant import CallError, Participant
 from support.people import Person, heard
@@ -34,14 +37,54 @@ READS = [
     ("GET", "context", None),
     ("GET", "context?text=true&elements=true&accessibility=true", None),
     ("GET", "context?find=hush", None),
+    ("GET", "context?more=x", None),
+    ("GET", "context?accessibility_more=x", None),
+    ("GET", "context?text_cursor=x", None),
     ("GET", "screenshot", None),
+    ("GET", "screenshot?format=jpeg&json=true", None),
     ("GET", "screenshot?full_page=true", None),
     ("GET", "screenshot?marks=true", None),
+    ("GET", "screenshot?index=0", None),
+    ("GET", "screenshot?x=0&y=0&width=50&height=50", None),
     ("POST", "screenshot", {}),
+    ("POST", "screenshot", {"filename": "hush.png"}),
+    ("POST", "screenshot", {"selector": "p"}),
+    ("POST", "analyze", {"question": "What is there?"}),
+    ("POST", "analyze", {"question": "What is there?", "marks": True}),
     ("POST", "execute", {"script": "return document.title"}),
     ("GET", "storage_state", None),
+    ("GET", "storage_state?indexed_db=false", None),
     ("GET", "downloads", None),
     ("GET", "downloads/x", None),
+]
+# What may be read by REST all the same, and has nothing of the page.
+OPEN_READS = [
+    "/sessions", "/stats", "/metrics", "/recordings", "/rooms/{room}/connections",
+    "/sessions/{room}", "/sessions/{room}/recording", "/sessions/{room}/ended",
+    "/health", "/jobs", "/connections",
+]  # fmt: skip
+# By MCP, with what a tool takes beside the room.
+MCP_READS = [
+    ("get_browser_context", {}),
+    ("get_browser_context", {"text": True, "elements": True}),
+    ("screenshot", {}),
+    ("screenshot", {"marks": True}),
+    ("analyze", {"question": "What is there?"}),
+    ("tabs", {"operation": "list"}),
+    ("wait_for", {"condition": {"text": "hush text"}}),
+    ("run_script", {"script": "return document.title"}),
+    ("interact", {"action": "click", "selector": "p"}),
+    ("execute_action", {"action_type": "wait", "params": {"for": {"text": "hush"}}}),
+]
+# And by gRPC.
+GRPC_READS = [
+    ("GetBrowserContext", {}),
+    ("GetBrowserContext", {"text": True}),
+    ("TakeScreenshot", {}),
+    ("Analyze", {"question": "What is there?"}),
+    ("ListDownloads", {}),
+    ("GetStorageState", {}),
+    ("ExecuteScript", {"script": "return document.title"}),
 ]
 # All that acts or waits, which is an action that fails.
 ACTS = [
@@ -53,6 +96,12 @@ ACTS = [
     ("wait", {"text": "hush", "timeout_ms": 500}),
     ("wait", {"selector": "p", "timeout_ms": 500}),
     ("interact", {"action": "click", "selector": "p"}),
+]
+# What the agent may do all the same, but not by asking whether the page is a certain one.
+EXPECTING = [
+    {"action_type": "request_human", "params": {"reason": "And then?"}, "expects": {"url": "http://h/", "tab": 9}},
+    {"action_type": "request_human", "params": {"reason": "And then?"}, "expects": {"tab": 1}},
+    {"action_type": "withdraw_request", "expects": {"document": 0}},
 ]
 
 
@@ -139,7 +188,9 @@ def test_the_picture_is_the_drivers_alone(ghostcast_bin, tmp_path, chromium, web
 
 def test_nothing_is_told_by_any_door(ghostcast_bin, pages):
     """Reading is refused as such; record, events, sockets, results and the log have nothing of the page."""
-    with running_service(ghostcast_bin) as service:
+    # A model that nobody gets to ask.
+    model = {"GHOSTCAST_VISION__URL": "http://127.0.0.1:9/v1", "GHOSTCAST_VISION__MODEL": "seer"}
+    with running_service(ghostcast_bin, env=model) as service:
         api = service.api
         with api.session("quiet", initial_url=pages[0]) as room, api.events(room, types=["all"]) as events:
             bob = Person(api, room)
@@ -157,32 +208,39 @@ def test_nothing_is_told_by_any_door(ghostcast_bin, pages):
             for method, path, body in READS:
                 answer = api.request(method, f"/sessions/{room}/{path}", json=body)
                 error = assert_envelope(answer, 409, "human_in_control")
-                assert "privately" in error["message"] or path == "execute", error
+                assert "privately" in error["message"] or "has taken the wheel" in error["message"], error
                 said.append(answer.text)
             for path, body in ACTS:
                 answer = api.request("POST", f"/sessions/{room}/{path}", json=body)
                 assert "human_in_control" in answer.text, (path, body, answer.text)
+                said.append(answer.text)
+            for action in EXPECTING:
+                answer = api.request("POST", f"/sessions/{room}/actions", json=action)
+                assert answer.json()["error_kind"] == "human_in_control", answer.text
                 said.append(answer.text)
             ended = api.wait_action(room, waiting["action_id"], "done")
             assert ended["result"]["error_kind"] == "human_in_control", ended
             record = api.record(room)
             assert record["current_url"] == pages[0] and record["title"] == "open", record
             assert record["control"]["private"] and record["control"]["who"] == "Ada"
-            said += [ended, record, api.get("/sessions").json(), bob.state, events.events]
-            said += [api.get("/stats").json(), api.get("/metrics").text]
+            said += [ended, record, bob.state, events.events]
+            for path in OPEN_READS:
+                answer = api.request("GET", path.format(room=room))
+                assert answer.status_code in (200, 404), (path, answer.text)
+                said.append(answer.text)
+            said.append(api.request("GET", f"/sessions/{room}/actions/{waiting['action_id']}").text)
             mcp = McpClient(http_server(service, "?extended=true"), "auto")
-            for tool, arguments in (
-                ("get_browser_context", {}),
-                ("screenshot", {}),
-                ("tabs", {"operation": "list"}),
-                ("run_script", {"script": "return document.title"}),
-                ("execute_action", {"action_type": "wait", "params": {"for": {"text": "hush"}}}),
-            ):
-                said.append(str(mcp.fail(tool, room_name=room, **arguments)))
+            for tool, arguments in MCP_READS:
+                told = str(mcp.fail(tool, room_name=room, **arguments))
+                assert "human_in_control" in told or "privately" in told, (tool, told)
+                said.append(told)
             mcp.close()
             with GrpcClient(service) as client:
-                for method in ("GetBrowserContext", "TakeScreenshot", "ListDownloads", "GetStorageState"):
-                    said.append(str(client.refusal(method, room_name=room)))
+                for method, arguments in GRPC_READS:
+                    told = str(client.refusal(method, room_name=room, **arguments))
+                    assert "privately" in told or "has taken the wheel" in told, (method, told)
+                    said.append(told)
+                said += [client.call("GetSession", room_name=room), client.call("ListSessions")]
             with api.events(room, types=["all"], since=0) as replayed:
                 replayed.wait("control", accept=lambda event: event["cause"] == "taken")
                 said.append(replayed.events)
@@ -250,7 +308,11 @@ def test_who_drives_privately(api, pages):
 
 def test_the_room_sees_a_card(api, livekit_server, subscribe, pages):
     """A participant of the LiveKit room sees no page, and its address in no attribute; afterwards both."""
-    with api.session(initial_url=pages[0]) as room, subscribe(room) as viewer:
+    with (
+        api.session(initial_url=pages[0]) as room,
+        subscribe(room) as viewer,
+        Participant(livekit_server, room, "bob") as bob,
+    ):
         sees(viewer, RED, 15)
         ada = Person(api, room, token=link(api, room, private=True))
         ada.take()
@@ -258,10 +320,100 @@ def test_the_room_sees_a_card(api, livekit_server, subscribe, pages):
         ada.click(40, 40)
         ada.hear(lambda: ada.state["url"] == pages[1])
         for _ in range(10):
-            assert shows(viewer, CARD)
+            assert shows(viewer, CARD) and bob.attributes()["browser.url"] == pages[0]
             time.sleep(0.1)
+        assert bob.attributes()["browser.control"] == "human"
         ada.say("hand_back", done=True)
         sees(viewer, BLUE)
+        wait_for(lambda: bob.attributes()["browser.url"] == pages[1], 5, "the address")
+        told = [one["attributes"] for one in bob.of("browser")]
+        first = next(one for one in told if one.get("browser.url") == pages[1])
+        assert first["browser.control"] == "agent", told
+
+
+def test_what_is_done_privately_from_the_room(api, livekit_server, pages):
+    """Whoever drives from the room is answered; that they went somewhere, and where, is told to nobody else."""
+    with (
+        api.session(initial_url=pages[0]) as room,
+        api.events(room, types=["all"]) as events,
+        Participant(livekit_server, room, "ada", role="controller") as ada,
+        Participant(livekit_server, room, "bob") as bob,
+    ):
+        assert api.act(room, "request_human", reason="Log in.", private=True)["success"]
+        assert ada.call("browser/take") == {"granted": True}
+        assert heard(events, "taken")["private"]
+        assert ada.call("browser/navigate", {"url": pages[1]}) == {"status": "ok", "url": pages[1]}
+        with pytest.raises(CallError):
+            ada.call("browser/navigate", {"url": "http://hush.invalid/"})
+        assert ada.call("browser/go-back")["status"] == "ok"
+        assert ada.call("browser/navigate", {"url": pages[1]})["status"] == "ok"
+        record = api.record(room)
+        assert record["control"]["private"] and record["current_url"] == pages[0], record
+        said = json.dumps([record, events.events, bob.attributes(), bob.told("browser-navigated")])
+        assert SECRET not in said, said
+        # The agent's own request is all that was told of actions.
+        assert not events.of("action_error"), events.events
+        assert [event["action"]["action_type"] for event in events.of("action_started")] == ["request_human"]
+        count = len(events.events)
+        assert ada.call("browser/release") == {"released": True}
+        events.wait("page_navigation", accept=lambda event: event["url"] == pages[1])
+        # That it was given back is told first.
+        told = [event["type"] for event in events.events[count:]]
+        assert told.index("control") < told.index("page_navigation"), told
+        wait_for(lambda: bob.attributes()["browser.url"] == pages[1], 5, "the address")
+
+
+@pytest.mark.parametrize("when", ["meanwhile", "after"])
+def test_the_page_is_seen_again_in_another_browser(house, chromium, web, pages, when):
+    """The browser is lost while somebody drives privately, and given back while another is started or later."""
+    service = house()
+    api = service.api
+    start(api, "lost", initial_url=pages[0])
+    ada = Person(api, "lost", token=link(api, "lost", private=True))
+    seat = ada.state["seat"]
+    other, own = WhepViewer(chromium, web, api, "lost"), WhepViewer(chromium, web, api, "lost", seat=seat)
+    for viewer in (other, own):
+        sees(viewer, RED)
+    ada.take()
+    sees(other, CARD)
+    ada.click(40, 40)
+    sees(own, BLUE)
+    os.kill(browser_of(service, "lost"), signal.SIGKILL)
+    if when == "meanwhile":
+        ada.say("hand_back", done=True)
+    else:
+        api.wait_record("lost", lambda record: record["state"] == "live", 15, "it is back")
+        ada = Person(api, "lost", token=ada.token, seat=seat)
+        assert ada.state["control"]["private"], ada.state
+        wait_for(lambda: ada.hear(lambda: True) and ada.state["yours"], 5, "it is theirs still")
+        sees(own, RED)
+        assert shows(other, CARD) and api.record("lost")["current_url"] == pages[0]
+        ada.say("hand_back", done=True)
+    api.wait_record("lost", lambda record: record["control"]["owner"] == "agent", 15, "it is given back")
+    api.wait_record("lost", lambda record: record["state"] == "live", 15, "it is back")
+    for viewer in (other, own):
+        sees(viewer, RED, 10)
+        viewer.close()
+    late = WhepViewer(chromium, web, api, "lost")
+    sees(late, RED)
+    late.close()
+    assert api.get("/sessions/lost/context").status_code == 200
+
+
+def test_copying_is_driving(api, pages):
+    """Who copies does not idle, and what comes after the wheel is lost is told to nobody."""
+    with api.session(initial_url=pages[1]) as room:
+        ada, bob = Person(api, room, token=link(api, room, private=True)), Person(api, room)
+        bob.say("copy")
+        assert bob.refused()["kind"] == "conflict"
+        ada.take()
+        # Nothing is selected, so it takes its time; the wheel is taken meanwhile.
+        ada.say("copy")
+        time.sleep(0.2)
+        bob.take(force=True)
+        ada.hear(lambda: ada.errors)
+        answer = ada.errors.pop(0)
+        assert answer["type"] == "error" and answer["kind"] == "conflict", answer
 
 
 def test_nobody_drives_privately_from_the_room(api, livekit_server, pages):

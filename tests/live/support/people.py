@@ -12,6 +12,7 @@ class Person:
     def __init__(self, api, room, token=None, seat=None):
         url = f"{api.base.replace('http', 'ws')}/sessions/{room}/drive"
         headers = {"authorization": f"Bearer {token}"} if token else None
+        self.token = token
         where = url + (f"?seat={seat}" if seat else "")
         self.socket = connect(where, additional_headers=headers, open_timeout=10, proxy=None, legacy=True)
         self.state, self.errors = None, []
