@@ -44,6 +44,17 @@ pub struct Verified {
     pub message: String,
 }
 
+/// A platform that users can connect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PlatformName {
+    /// As the settings and all calls name it.
+    #[schema(example = "youtube")]
+    pub name: String,
+    /// As people call it.
+    #[schema(example = "YouTube")]
+    pub label: String,
+}
+
 /// The session whose profile holds a login.
 pub(super) fn session_name(connection_id: &str) -> Result<SessionName, Error> {
     SessionName::parse(&format!("{CONNECTION}{connection_id}"))
@@ -157,6 +168,21 @@ impl Jobs {
     pub async fn connections(&self, wanted: Lookup) -> Result<Vec<Connection>, Error> {
         let kept = self.0.registry.connections(wanted).await?;
         Ok(kept.into_iter().map(|kept| kept.connection).collect())
+    }
+
+    /// The platforms that users can connect, by name.
+    pub fn platforms(&self) -> Vec<PlatformName> {
+        let config = self.config();
+        let named = config.platforms.0.keys().map(|name| PlatformName {
+            name: name.clone(),
+            label: self.label(name),
+        });
+        named.collect()
+    }
+
+    /// A login that was not used for this long expires, days.
+    pub fn expire_after_days(&self) -> f64 {
+        self.config().connections.expire_after_days
     }
 
     async fn connections_of(&self, user: &str, platform: &str) -> Result<Vec<Connection>, Error> {

@@ -41,7 +41,7 @@ use crate::session::Manager;
 use crate::store::Registry;
 
 pub use crate::store::{JobFilter, Lookup};
-pub use connections::{Started, Verified};
+pub use connections::{PlatformName, Started, Verified};
 pub use news::{News, UserEvent, UserNews};
 pub use notes::{Finalised, NoteOrder, NotePatch};
 pub use order::{JobOrder, Put};

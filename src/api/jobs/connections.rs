@@ -15,7 +15,7 @@ use super::super::access::Caller;
 use super::super::body::{JsonBody, Params};
 use super::super::status::ErrorBody;
 use crate::error::Error;
-use crate::jobs::{Lookup, Started, UserEvent, Verified};
+use crate::jobs::{Lookup, PlatformName, Started, UserEvent, Verified};
 use crate::model::{Connection, ConnectionStatus, Right};
 use crate::session::Invite;
 
@@ -76,6 +76,10 @@ pub(in super::super) struct ConnectionsQuery {
 pub(in super::super) struct ConnectionList {
     /// The newest first.
     connections: Vec<Connection>,
+    /// The platforms that users can connect, whatever was asked for.
+    platforms: Vec<PlatformName>,
+    /// A connection whose `last_used_at` is so many days ago expires.
+    expire_after_days: f64,
 }
 
 /// Lends a link to the session of a connection, and tells its user.
@@ -156,7 +160,11 @@ pub(in super::super) async fn list_connections(
         status: query.status,
     };
     let connections = doors.jobs.connections(wanted).await?;
-    Ok(Json(ConnectionList { connections }))
+    Ok(Json(ConnectionList {
+        connections,
+        platforms: doors.jobs.platforms(),
+        expire_after_days: doors.jobs.expire_after_days(),
+    }))
 }
 
 /// How a connection stands.
