@@ -42,7 +42,7 @@ pub(super) const USE_A_CLIENT: &str =
     "Connect with a WebSocket client to ws://… instead of http://….";
 
 /// The subprotocol, for clients that offer any.
-const SUBPROTOCOL: &str = "ghostcast.events.v1";
+pub(super) const SUBPROTOCOL: &str = "ghostcast.events.v1";
 
 /// Names the counting that an event's number is of.
 pub(super) const EVENTS_EPOCH: HeaderName = HeaderName::from_static("x-events-epoch");

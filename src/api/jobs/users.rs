@@ -16,7 +16,9 @@ use super::super::Doors;
 use super::super::access::Caller;
 use super::super::farewell::Farewell;
 use super::super::status::ErrorBody;
-use super::super::ws::{MESSAGE_BYTES_MAX, READ_BUFFER, USE_A_CLIENT, must_upgrade, serve};
+use super::super::ws::{
+    MESSAGE_BYTES_MAX, READ_BUFFER, SUBPROTOCOL, USE_A_CLIENT, must_upgrade, serve,
+};
 use crate::error::Error;
 use crate::jobs::UserNews;
 
@@ -45,6 +47,7 @@ pub(in super::super) async fn user_events(
     let tracked = doors.life.tracker.token();
     let cancel = doors.life.cancel;
     let upgrade = upgrade
+        .protocols([SUBPROTOCOL])
         .read_buffer_size(READ_BUFFER)
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX);
