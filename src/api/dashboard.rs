@@ -12,12 +12,13 @@ use crate::error::Error;
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; \
                       base-uri 'none'; form-action 'self'";
 
-const ASSETS: [(&str, &str); 23] = [
+const ASSETS: [(&str, &str); 24] = [
     ("api.js", include_str!("../dashboard/api.js")),
     ("app.js", include_str!("../dashboard/app.js")),
     ("demo.css", include_str!("../dashboard/demo.css")),
     ("demo.js", include_str!("../dashboard/demo.js")),
     ("dom.js", include_str!("../dashboard/dom.js")),
+    ("encode.js", include_str!("../dashboard/encode.js")),
     ("ended.js", include_str!("../dashboard/ended.js")),
     ("events.js", include_str!("../dashboard/events.js")),
     ("facts.js", include_str!("../dashboard/facts.js")),

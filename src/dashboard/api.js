@@ -19,9 +19,10 @@ try {
 
 /** A refused or failed request; `status` is 0 when the service did not answer. */
 export class ApiError extends Error {
-  constructor(status, { message, hint } = {}) {
+  constructor(status, { kind, message, hint } = {}) {
     super([message ?? `The service answered with status ${status}.`, hint].filter(Boolean).join(' '));
     this.status = status;
+    this.kind = kind ?? null;
     this.final = FINAL.includes(status);
   }
 }
@@ -51,7 +52,7 @@ export function takeTokenFromAddress() {
   if (share) keep(share, true);
   else if (own !== null) useToken(own);
   else return;
-  url.hash = '';
+  if (share) url.hash = '';
   url.searchParams.delete('token');
   history.replaceState(null, '', url);
 }
@@ -82,10 +83,13 @@ const recordingOf = (room) => `/sessions/${encodeURIComponent(room)}/recording`;
 export const recordingUrl = (file) => new URL(`/recordings/${encodeURIComponent(file)}`, location.origin).href;
 
 /** The same for a link, which cannot carry a header: with a ticket, for one use within a minute. */
-export async function recordingLink(file) {
-  if (!token) return recordingUrl(file);
-  const { ticket } = await (await request('/tickets', { method: 'POST' })).json();
-  return `${recordingUrl(file)}?${new URLSearchParams({ ticket })}`;
+export const recordingLink = (file) => withTicket(recordingUrl(file));
+
+/** An address for one use within a minute; for a token of one session, the ticket is for that one. */
+export async function withTicket(url, key = null) {
+  if (!token) return url;
+  const { ticket } = await call('POST', '/tickets', key === null ? undefined : { for: key, scope: 'watch' });
+  return `${url}?${new URLSearchParams({ ticket })}`;
 }
 
 /** Offers to watch `room`, from a seat if there is one; gives the answer and the address that ends the watching. */
@@ -107,21 +111,19 @@ export function eventsUrl(room, since) {
   return url;
 }
 
+/** Where a user's programs are told what becomes of their logins and notes. */
+export const userEventsUrl = (user) =>
+  new URL(`/users/${encodeURIComponent(user)}/events`, location.origin.replace(/^http/, 'ws'));
+
 /** A WebSocket's protocols: the token goes among them, since a browser sends no header with one. */
 export const eventsProtocols = () => [EVENTS_PROTOCOL, ...(token ? [BEARER_PROTOCOL + base64url(token)] : [])];
 
 /** Enters by the token of a link; gives the token to go on with, the role and the session. */
-export async function enter(link) {
-  const headers = { 'Content-Type': 'application/json' };
-  return (await request('/takeover', { method: 'POST', headers, body: JSON.stringify({ token: link }) })).json();
-}
+export const enter = (link) => call('POST', '/takeover', { token: link });
 
 /** A link by which one person takes the wheel, and may be at it for half a day. */
-export async function takeover(room) {
-  const headers = { 'Content-Type': 'application/json' };
-  const body = JSON.stringify({ one_time: true, ttl_s: 43_200 });
-  return (await request(`/sessions/${encodeURIComponent(room)}/takeover`, { method: 'POST', headers, body })).json();
-}
+export const takeover = (room) =>
+  call('POST', `/sessions/${encodeURIComponent(room)}/takeover`, { one_time: true, ttl_s: 43_200 });
 
 /** Gives a person's files to the field of the page that asks for them. */
 export async function giveFiles(room, given) {
@@ -143,14 +145,21 @@ function base64url(text) {
   return btoa(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
 }
 
-async function request(path, { headers, ...options } = {}) {
+/** A call that is answered with JSON, within `waitMs`. */
+export async function call(method, path, body, waitMs) {
+  const headers = body === undefined ? {} : { 'Content-Type': 'application/json' };
+  return (await request(path, { method, headers, body: body && JSON.stringify(body), waitMs })).json();
+}
+
+/** A request within `waitMs`, or for as long as the `signal` lets it. */
+export async function request(path, { headers, waitMs = TIMEOUT_MS, signal, ...options } = {}) {
   const url = new URL(path, location.origin);
   if (url.origin !== location.origin) throw new ApiError(0, { message: 'The service named another host.' });
   const response = await fetch(url, {
     ...options,
     headers: { ...headers, ...(token && { Authorization: `Bearer ${token}` }) },
     cache: 'no-store',
-    signal: AbortSignal.timeout(TIMEOUT_MS),
+    signal: signal ?? AbortSignal.timeout(waitMs),
   }).catch(() => { throw new ApiError(0, { message: 'The service does not answer.' }); });
   if (response.ok) return response;
   throw new ApiError(response.status, (await response.json().catch(() => ({}))).error);

@@ -1,6 +1,7 @@
 // What a page asks a person for in windows of a browser's own: an option of a list, files.
 
 import { $, setText } from './dom.js';
+import { encoded } from './encode.js';
 
 export class Offers {
   #say;
@@ -84,8 +85,7 @@ export class Offers {
     $('files-field').disabled = true;
     setText($('files-error'), 'Sending …');
     try {
-      const files = await Promise.all(chosen.map(async (file) => ({ name: file.name, mime_type: file.type || undefined, data_base64: await base64(file) })));
-      await this.#give(offer.number, files);
+      await this.#give(offer.number, await encoded(chosen));
       this.#hands.focus();
     } catch (error) {
       setText($('files-error'), error.message);
@@ -100,14 +100,4 @@ export class Offers {
     this.#close();
     this.#hands.focus();
   }
-}
-
-/** The bytes of a file, as base64. */
-function base64(file) {
-  return new Promise((done, failed) => {
-    const reader = new FileReader();
-    reader.onload = () => done(reader.result.slice(reader.result.indexOf(',') + 1));
-    reader.onerror = () => failed(new Error(`${file.name} could not be read.`));
-    reader.readAsDataURL(file);
-  });
 }
