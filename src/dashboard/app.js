@@ -1,14 +1,23 @@
 // Ties the parts together: what is chosen, what the service says, what is shown.
 
 import * as api from './api.js';
-import { $, setText } from './dom.js';
+import { renderAsked, startAsked } from './asked.js';
+import { ConnectionsPage } from './connections.js';
+import { $, busy, setText, setTone } from './dom.js';
 import { renderEnded } from './ended.js';
 import { EventStream } from './events.js';
 import { renderFacts } from './facts.js';
+import { hearOfFiles, renderFiles, startFiles } from './files.js';
+import { standing } from './format.js';
+import { JobsPage } from './jobs.js';
 import { EventLog } from './log.js';
-import { noticeFor } from './notices.js';
+import { Looks } from './looks.js';
+import { renderManage, run, showStart, startAgain, startManage } from './manage.js';
+import { ACTIONS, noticeFor } from './notices.js';
 import { download, renderRecording, toggleRecording } from './recording.js';
 import { renderRooms } from './rooms.js';
+import { route } from './route.js';
+import { renderTabs, startTabs } from './tabs.js';
 import { renderWheel, takeWheel } from './wheel.js';
 import { Watch } from './whep.js';
 
@@ -24,9 +33,14 @@ const WATCHABLE = ['live', 'paused', 'reconnecting'];
 /** Events after which the session's record has changed. */
 const TELLING = ['page_navigation', 'page_load_complete', 'stream_state', 'browser_error', 'recording', 'control'];
 
-const state = { loaded: false, error: null, room: null, record: null, sessions: [], ended: [], got: null };
+const HEALTH = { healthy: 'live', degraded: 'starting' };
+const TITLES = { connections: 'Connections', jobs: 'Jobs' };
+
+const state = { view: 'sessions', loaded: false, error: null, room: null, record: null, sessions: [], ended: [], got: null };
 const events = [];
 const log = new EventLog();
+const looks = new Looks(render);
+const pages = { connections: new ConnectionsPage(heardFromPage), jobs: new JobsPage(heardFromPage) };
 let watch = null;
 let stream = null;
 let refreshTimer = 0;
@@ -38,21 +52,43 @@ window.ghostcast = {
 };
 
 function chooseFromAddress() {
+  const meant = route();
+  const room = new URLSearchParams(location.search).get('room') || null;
+  const isSame = meant.view === state.view && room === state.room;
+  state.view = api.isShared() ? 'sessions' : meant.view;
+  state.room = room;
+  document.title = [TITLES[state.view] ?? room, 'Ghostcast'].filter(Boolean).join(' – ');
+  for (const [name, page] of Object.entries(pages)) {
+    if (name === state.view) page.open(meant);
+    else page.close();
+  }
+  if (isSame && state.view !== 'sessions') return;
   stopFollowing();
-  state.room = new URLSearchParams(location.search).get('room') || null;
-  document.title = state.room ? `${state.room} – Ghostcast` : 'Ghostcast';
   adopt(state.sessions);
+  if (state.view === 'sessions' && refreshAt === Infinity) refresh();
+}
+
+/** A page of connections or jobs has heard from the service, or has not. */
+function heardFromPage() {
+  const { error } = pages[state.view]?.poll ?? {};
+  if (error?.status === 401) askForToken();
+  renderBanner();
 }
 
 function open(room) {
-  if (room === state.room) return;
-  history.pushState(null, '', room ? `/?room=${encodeURIComponent(room)}` : '/');
+  if (room === state.room && state.view === 'sessions') return;
+  go(room ? `/?room=${encodeURIComponent(room)}` : '/');
+}
+
+function go(address) {
+  history.pushState(null, '', address);
   chooseFromAddress();
 }
 
 async function refresh() {
   refreshAt = Infinity;
   clearTimeout(refreshTimer);
+  if (state.view !== 'sessions') return;
   try {
     const sessions = await api.sessions();
     const isFirst = !state.loaded;
@@ -60,7 +96,7 @@ async function refresh() {
     if (isFirst || isFewer(sessions)) await readEnded();
     adopt(sessions);
     // Whoever comes to a single room need not choose.
-    if (isFirst && !state.room && sessions.length === 1) open(sessions[0].key);
+    if (isFirst && !state.room && sessions.length === 1 && state.view === 'sessions') open(sessions[0].key);
   } catch (error) {
     if (error.status === 401 && state.error?.status !== 401 && !api.isShared()) askForToken();
     state.error = error;
@@ -93,12 +129,14 @@ function refreshIn(delay) {
 
 /** Takes the service's word on every session, and starts or ends the watching to match. */
 function adopt(sessions) {
-  const record = sessions.find(({ key }) => key === state.room) ?? null;
+  const isHere = state.view === 'sessions';
+  const record = (isHere && sessions.find(({ key }) => key === state.room)) || null;
   if (record?.session_id !== state.record?.session_id) stopFollowing();
   Object.assign(state, { sessions, record });
   if (record) stream ??= new EventStream(state.room, heard, render);
   if (record && WATCHABLE.includes(record.state)) watch ??= new Watch(state.room, $('video'), render);
   else stopWatching();
+  looks.follow(record);
   render();
 }
 
@@ -120,15 +158,22 @@ function heard(event) {
   events.push(event);
   if (events.length > EVENTS_MAX) events.shift();
   log.add(event);
+  looks.hear(event);
+  hearOfFiles(event);
   if (TELLING.includes(event.type)) refreshIn(REFRESH_SOON_MS);
 }
 
 function render() {
-  const { record, room, sessions, error, loaded, got } = state;
-  document.body.dataset.view = room ? 'room' : 'rooms';
+  const { record, room, sessions, view, got } = state;
+  document.body.dataset.view = view === 'sessions' ? (room ? 'room' : 'rooms') : view;
+  for (const name of ['sessions', ...Object.keys(pages)]) {
+    $(name).hidden = name !== view;
+    if (name === view) $(`view-${name}`).setAttribute('aria-current', 'page');
+    else $(`view-${name}`).removeAttribute('aria-current');
+  }
   document.body.dataset.session = Boolean(record);
   document.body.dataset.shared = api.isShared();
-  $('banner').hidden = !(loaded && error && !error.final);
+  renderBanner();
   renderRooms(sessions, room, open);
   renderEnded(state.ended, sessions);
   setText($('room-name'), room ?? '');
@@ -136,16 +181,31 @@ function render() {
   $('page-title').dataset.tone = record?.page_error ? 'wrong' : '';
   setText($('page-url'), record?.current_url ?? '');
   $('page-url').title = record?.current_url ?? '';
-  showState($('session-state'), record?.state ?? '', record?.state);
-  $('session-state').title = record?.state_reason ?? '';
+  setTone($('session-state'), ...(record ? standing(record) : ['']));
+  $('session-state').title = record?.page_error ?? record?.state_reason ?? '';
   for (const id of ['session-state', 'stage-tools', 'events']) $(id).hidden = !record;
   if (record) $('screen').style.setProperty('--aspect', `${record.viewport.width} / ${record.viewport.height}`);
   const [words, name] = stream?.connected ? ['connected', 'live'] : ['connecting …', 'starting'];
-  showState($('log-state'), words, name);
+  setTone($('log-state'), words, name);
   renderFacts(record, got, watch);
   renderRecording(record);
   renderWheel(record);
+  renderManage(record);
+  const isShared = api.isShared();
+  renderTabs(isShared ? null : record, looks.context);
+  renderAsked(record, looks.context, isShared);
+  renderFiles(record, isShared);
   renderNotice(noticeFor({ ...state, watch, hasToken: api.hasToken(), shared: api.isShared() }));
+}
+
+/** The service is down, or in trouble: what is shown stays, and is said to be old. */
+function renderBanner() {
+  const { view, loaded } = state;
+  const poll = pages[view]?.poll;
+  const error = poll ? poll.value && poll.error : loaded && state.error;
+  $('banner').hidden = !error || error.final;
+  const what = error?.status ? error.message : 'Ghostcast does not answer.';
+  setText($('banner'), error ? `${what} What is shown may be out of date; trying again.` : '');
 }
 
 function renderNotice(notice) {
@@ -160,12 +220,7 @@ function renderNotice(notice) {
   setText($('notice-code'), notice.command ?? '');
   $('notice-action').hidden = !notice.action;
   $('notice-action').dataset.action = notice.action ?? '';
-  setText($('notice-action'), notice.action === 'token' ? 'Enter a token' : 'Try again now');
-}
-
-function showState(node, words, name) {
-  setText(node, words);
-  node.dataset.state = name ?? '';
+  setText($('notice-action'), ACTIONS[notice.action] ?? '');
 }
 
 function askForToken() {
@@ -176,7 +231,8 @@ function askForToken() {
 async function showHealth() {
   const health = await api.health().catch(() => ({ status: 'no answer' }));
   const words = [health.status, health.version].filter(Boolean).join(' · ');
-  showState($('health'), words, health.status === 'healthy' ? 'live' : 'failed');
+  setTone($('health'), words, HEALTH[health.status] ?? 'failed');
+  $('health').title = health.reasons?.join('\n') ?? '';
 }
 
 async function measure() {
@@ -211,17 +267,27 @@ $('fullscreen').addEventListener('click', toggleFullscreen);
 $('video').addEventListener('dblclick', toggleFullscreen);
 $('notice-copy').addEventListener('click', copyCommand);
 $('notice-action').addEventListener('click', ({ target }) => {
-  if (target.dataset.action === 'token') askForToken();
+  const { action } = target.dataset;
+  if (action === 'token') askForToken();
+  else if (action === 'start') showStart(state.room ?? '');
+  else if (action === 'again') busy(target, () => startAgain(state.record));
   else watch?.connect();
 });
+$('view-sessions').addEventListener('click', (click) => { click.preventDefault(); go(location.pathname + location.search); });
+$('skip').addEventListener('click', (click) => { click.preventDefault(); $('main').focus(); });
+startManage(refresh, open);
+startTabs(run);
+startAsked(run);
+startFiles();
 $('token-form').addEventListener('submit', () => {
   api.useToken($('token').value.trim());
   $('token').value = '';
   state.error = null;
+  for (const { poll } of Object.values(pages)) poll.soon();
   refresh();
 });
 document.addEventListener('keydown', (key) => {
-  const plain = !key.ctrlKey && !key.metaKey && !key.altKey && !key.target.closest('input, dialog');
+  const plain = !key.ctrlKey && !key.metaKey && !key.altKey && !key.target.closest('input, select, textarea, dialog');
   if (key.key === 'f' && plain && watch) toggleFullscreen();
 });
 document.addEventListener('visibilitychange', () => document.hidden || refresh());
@@ -231,8 +297,7 @@ addEventListener('pagehide', stopFollowing);
 
 api.takeTokenFromAddress();
 chooseFromAddress();
-refresh();
 showHealth();
 setInterval(showHealth, HEALTH_MS);
-setInterval(() => state.loaded && !document.hidden && readEnded().then(render), ENDED_MS);
+setInterval(() => state.loaded && state.view === 'sessions' && !document.hidden && readEnded().then(render), ENDED_MS);
 setInterval(measure, 1_000);

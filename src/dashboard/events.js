@@ -1,7 +1,7 @@
 // The event stream of a room, and each event in one readable line.
 
 import * as api from './api.js';
-import { plural, shorten } from './format.js';
+import { bytes, plural, shorten } from './format.js';
 
 const RETRY_MS = 1_000;
 const LINE_CHARS = 240;
@@ -13,6 +13,7 @@ export const GROUPS = {
   Actions: ['action_started', 'action_completed'],
   Errors: ['action_error', 'browser_error', 'lagged'],
   Stream: ['stream_state', 'recording'],
+  Files: ['download'],
   Dialogs: ['dialog'],
   People: ['control'],
   Console: ['console'],
@@ -89,6 +90,7 @@ const LINES = {
   settled: ({ url, settled }) => `${settled ? 'Settled' : 'Still busy'} at ${url}`,
   dialog: ({ kind, message }) => `${kind}: ${message}`,
   console: ({ level, text }) => `${level}: ${text}`,
+  download: ({ name, state, bytes: size }) => [`${name}: ${state.replace('_', ' ')}`, size ? bytes(size) : ''].filter(Boolean).join(', '),
   control: ({ owner, cause, who, reason }) => [CAUSES[cause]?.(who ?? 'Somebody', reason) ?? cause, OWNERS[owner]].filter(Boolean).join(' '),
   recording: ({ state, file, reason }) => [`${state}: ${file}`, reason].filter(Boolean).join(', '),
   lagged: ({ missed }) => `${plural(missed, 'event')} missed`,
@@ -110,6 +112,7 @@ const ACTIONS = {
   request_human: ({ reason }) => `Ask for a person: ${reason}`,
   withdraw_request: () => 'Ask for nobody any more',
   wait: ({ seconds }) => `Wait ${seconds} s`,
+  handle_dialog: ({ accept, text }) => [accept === false ? 'Cancel the dialog' : 'OK to the dialog', text ? `with “${shorten(text, 80)}”` : ''].filter(Boolean).join(' '),
   go_back: () => 'Go back',
   go_forward: () => 'Go forward',
   refresh: () => 'Reload the page',

@@ -8,6 +8,11 @@ const ENDED = {
   closed: 'The session has ended',
 };
 
+/** What the button of a notice says. */
+export const ACTIONS = {
+  token: 'Enter a token', retry: 'Try again now', start: 'Start a session', again: 'Start it again',
+};
+
 /** The notice for the present state, or null when the picture speaks for itself. */
 export function noticeFor({
   loaded,
@@ -23,8 +28,8 @@ export function noticeFor({
   const info = (title, text, extra) => ({ tone: 'info', title, text, ...extra });
   const wrong = (title, text, extra) => ({ tone: 'error', title, text, ...extra });
   const busy = (title, text = '', extra = {}) => ({ tone: 'busy', title, text, ...extra });
-  const start = (title) => info(title, 'Start one with this command. It appears here by itself.', {
-    command: startCommand(room ?? 'demo', hasToken),
+  const start = (title) => info(title, 'Start one here, or with this command. It appears by itself.', {
+    command: startCommand(room ?? 'demo', hasToken), action: 'start',
   });
 
   if (shared && (error?.status === 401 || (loaded && !record))) {
@@ -50,13 +55,14 @@ export function noticeFor({
   if (record.state in ENDED) {
     const tone = record.state === 'failed' ? wrong : info;
     if (shared) return tone(ENDED[record.state], reason);
-    const text = [reason, 'Start a new session on this room with this command.'].filter(Boolean).join('\n');
-    return tone(ENDED[record.state], text, { command: startCommand(room, hasToken, record) });
+    const text = [reason, 'Start a new session on this room here, or with this command.'].filter(Boolean).join('\n');
+    const action = record.state === 'failed' ? 'again' : undefined;
+    return tone(ENDED[record.state], text, { command: startCommand(room, hasToken, record), action });
   }
   if (record.state === 'stored') {
     if (shared) return info('This session rests', 'It has no browser until somebody uses it.');
     const command = startCommand(room, hasToken, record);
-    return info('This session is stored', 'It has no browser until it is used. This command brings it back.', { command });
+    return info('This session is stored', 'It has no browser until it is used. The button brings it back, and so does this command.', { command, action: 'again' });
   }
 
   if (watch?.state === 'playing') return null;

@@ -1,7 +1,7 @@
 // The list of rooms. Rows are kept and updated, so that focus survives a refresh.
 
-import { $, el, setText } from './dom.js';
-import { fps, plural } from './format.js';
+import { $, el, setText, setTone } from './dom.js';
+import { fps, plural, standing } from './format.js';
 
 const rows = new Map();
 
@@ -18,11 +18,10 @@ export function renderRooms(sessions, chosen, open) {
     if (there !== row) $('rooms').insertBefore(row, there);
     const [name, rate, page, state, viewers] = row.firstElementChild.children;
     row.firstElementChild.setAttribute('aria-current', record.key === chosen);
-    state.dataset.state = record.state;
     setText(name, record.key);
     setText(rate, record.capturing ? `${fps(record.video.fps)} fps` : 'idle');
     setText(page, record.current_url.replace(/^https?:\/\//, ''));
-    setText(state, record.state);
+    setTone(state, ...standing(record));
     // The LiveKit room is one subscription, so it counts as one viewer.
     setText(viewers, plural(record.viewers.whep + Number(record.viewers.livekit), 'viewer'));
   });

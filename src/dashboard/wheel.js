@@ -16,9 +16,13 @@ export function renderWheel(record) {
   const words = control?.owner === 'human' ? `${control.who} ${WORDS.human}${control.private ? ' privately' : ''}` : WORDS[control?.owner] ?? '';
   setText($('driver'), words);
   $('driver').title = control?.request?.reason ?? 'Nothing you do here reaches the page';
+  const reason = control?.request?.reason;
+  $('wheel-request').hidden = !reason;
+  setText($('wheel-request'), reason ? `The agent asks for a person: ${reason}` : '');
   $('driver').dataset.owner = control?.owner ?? '';
   const button = $('take-wheel');
   button.hidden = api.isShared();
+  button.classList.toggle('primary', Boolean(reason));
   button.disabled = !record || asking === record.key || ['failed', 'stored'].includes(record.state);
   setText($('wheel-error'), record && refused.room === record.key ? refused.words : '');
 }

@@ -661,6 +661,9 @@ def test_a_socket_says_its_token_by_a_subprotocol(service):
     with connect(url, subprotocols=protocols(TOKENS["watcher"])) as socket:
         assert socket.subprotocol == "ghostcast.events.v1"
         assert TOKENS["watcher"] not in str(socket.response.headers)
+    users = f"{service.api.base.replace('http', 'ws')}/users/ada/events"
+    with connect(users, subprotocols=protocols(TOKEN)) as socket:
+        assert socket.subprotocol == "ghostcast.events.v1"
     with pytest.raises(InvalidStatus) as refused:
         connect(url, subprotocols=protocols("a-token-that-is-none"))
     assert refused.value.response.status_code in (401, 429)

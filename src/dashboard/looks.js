@@ -1,0 +1,58 @@
+// Looks at a session's page when something says that it has changed: its tabs, and the dialog that it waits with.
+
+import * as calls from './calls.js';
+
+/** What comes close together is one look. */
+const SOON_MS = 120;
+/** After these the tabs are others, or say something else, or a dialog has come or gone. */
+const TELLING = ['page_navigation', 'page_load_complete', 'dialog', 'action_completed', 'action_error', 'control'];
+/** The states in which a look costs nothing: a stored session would come back by it. */
+const AWAKE = ['live', 'paused', 'reconnecting'];
+
+export class Looks {
+  /** What was seen last; null before that, and where it may not be seen. */
+  context = null;
+
+  #key = null;
+  #id = null;
+  #pages = null;
+  #changed;
+  #timer = 0;
+
+  constructor(changed) {
+    this.#changed = changed;
+  }
+
+  /** The session as its record says it is; null for none. */
+  follow(record) {
+    const isAwake = Boolean(record) && AWAKE.includes(record.state);
+    if (record?.session_id !== this.#id || !isAwake) {
+      clearTimeout(this.#timer);
+      this.#timer = 0;
+      this.context = null;
+      this.#pages = null;
+    }
+    this.#id = record?.session_id ?? null;
+    this.#key = isAwake ? record.key : null;
+    if (!isAwake || this.#pages === record.page_count) return;
+    this.#pages = record.page_count;
+    this.soon();
+  }
+
+  hear({ type }) {
+    if (TELLING.includes(type)) this.soon();
+  }
+
+  soon() {
+    if (this.#key) this.#timer ||= setTimeout(() => this.#look(), SOON_MS);
+  }
+
+  async #look() {
+    this.#timer = 0;
+    const id = this.#id;
+    const context = await calls.readContext(this.#key).catch(() => null);
+    if (id !== this.#id) return;
+    this.context = context ?? this.context;
+    this.#changed();
+  }
+}
