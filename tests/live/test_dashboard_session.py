@@ -252,7 +252,7 @@ def test_what_a_token_does_not_permit_is_said(ghostcast_bin, web, tmp_path, at):
             assert "watcher-of-the-dashboard" not in json.dumps(at.evaluate("location.href"))
 
 
-@pytest.mark.parametrize("screen", ["phone", "landscape"])
+@pytest.mark.parametrize("screen", ["phone", "landscape", "tablet"])
 def test_everything_fits_a_phone(lone_api, web, screen):
     """Upright and on its side: what is pressed is as large as a finger, and nothing is cut or too wide."""
     with lone_api.session(new_room("a-room-with-a-very-long-name-indeed"), initial_url=web.url("/clock")) as room:
@@ -268,6 +268,6 @@ def test_everything_fits_a_phone(lone_api, web, screen):
                 page.click(f"#view-{view}")
                 assert misfits(page) == [], view
             page.click("#view-sessions")
-            page.click("#back")
+            page.click("#home")
             page.wait_for_selector(".room")
             assert misfits(page) == []

@@ -1,4 +1,4 @@
-"""The dashboard as a person has it: in a real browser, on a desktop and on a phone, held upright or on its side."""
+"""The dashboard as a person has it: in a real browser, on a desktop and on a phone, held upright or on its side, or a tablet."""
 
 import contextlib
 
@@ -8,6 +8,7 @@ PHONE = {"has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 SCREENS = {
     "desktop": {"viewport": {"width": 1400, "height": 900}},
     "phone": {"viewport": {"width": 390, "height": 844}, **PHONE},
+    "tablet": {"viewport": {"width": 820, "height": 1180}, **PHONE},
     "landscape": {"viewport": {"width": 844, "height": 390}, **PHONE},
 }
 # What a finger can hit, CSS px.
