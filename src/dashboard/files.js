@@ -15,9 +15,13 @@ const STATES = {
 /** All files together; the service takes no more. */
 const BYTES_MAX = 32 * 1024 * 1024;
 
+const READ_MS = 150;
+
 let session = null;
 let downloads = [];
 let isShared = false;
+let isAwake = false;
+let reading = 0;
 
 const rows = new Rows($('downloads-list'), makeDownload, updateDownload);
 
@@ -32,27 +36,33 @@ export function startFiles() {
 
 export function renderFiles(record, shared) {
   const isOther = record?.session_id !== session?.session_id;
+  const wasAwake = isAwake && !isOther;
   session = record;
   isShared = shared;
+  isAwake = Boolean(session) && !['stored', 'failed', 'starting'].includes(session.state);
   if (isOther) {
     downloads = [];
     $('upload').open = false;
     say('');
-    if (session && session.state !== 'stored') readDownloads();
   }
-  $('files').hidden = !session || session.state === 'stored' || (isShared && !downloads.length);
+  if (isAwake && !wasAwake) readDownloads();
+  $('files').hidden = !isAwake || (isShared && !downloads.length);
   $('upload').hidden = isShared;
   drawDownloads();
 }
 
 /** A download began or ended, or the page is another one. */
 export function hearOfFiles({ type }) {
-  if (type === 'download') readDownloads();
+  // At the beginning all that are kept are told at once.
+  if (type === 'download') reading ||= setTimeout(readDownloads, READ_MS);
   if (type === 'page_load_complete' && $('upload').open) readFields();
 }
 
 async function readDownloads() {
-  const id = session?.session_id;
+  clearTimeout(reading);
+  reading = 0;
+  if (!isAwake) return;
+  const id = session.session_id;
   const read = await calls.listDownloads(session.key).catch((error) => ({ error }));
   if (id !== session?.session_id) return;
   if (!read.error) downloads = read;
@@ -96,7 +106,8 @@ function updateDownload(row, { state, bytes: size }) {
 
 /** What of the page takes files: its fields for them, and what may open a chooser. */
 async function readFields() {
-  const id = session?.session_id;
+  if (!isAwake) return undefined;
+  const id = session.session_id;
   const elements = await calls.readElements(session.key).catch((error) => ({ error }));
   if (id !== session?.session_id) return;
   if (elements.error) return say(elements.error.message, 'bad');

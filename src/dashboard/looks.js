@@ -3,7 +3,7 @@
 import * as calls from './calls.js';
 
 /** What comes close together is one look. */
-const SOON_MS = 120;
+const SOON_MS = 150;
 /** After these the tabs are others, or say something else, or a dialog has come or gone. */
 const TELLING = ['page_navigation', 'page_load_complete', 'dialog', 'action_completed', 'action_error', 'control'];
 /** The states in which a look costs nothing: a stored session would come back by it. */
@@ -18,6 +18,8 @@ export class Looks {
   #pages = null;
   #changed;
   #timer = 0;
+  /** Whether something has changed since the look that is under way began. */
+  #isOld = false;
 
   constructor(changed) {
     this.#changed = changed;
@@ -44,15 +46,19 @@ export class Looks {
   }
 
   soon() {
+    this.#isOld = true;
     if (this.#key) this.#timer ||= setTimeout(() => this.#look(), SOON_MS);
   }
 
+  /** One look at a time: an agent that is quick is not slowed by who watches it. */
   async #look() {
-    this.#timer = 0;
-    const id = this.#id;
+    const [id, timer] = [this.#id, this.#timer];
+    this.#isOld = false;
     const context = await calls.readContext(this.#key).catch(() => null);
-    if (id !== this.#id) return;
+    if (id !== this.#id || timer !== this.#timer) return;
+    this.#timer = 0;
     this.context = context ?? this.context;
     this.#changed();
+    if (this.#isOld) this.soon();
   }
 }

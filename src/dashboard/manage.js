@@ -100,6 +100,8 @@ async function start() {
 
 /** Brings a session back that is stored, or whose browser was lost. */
 export function startAgain(record) {
-  const { session_name: name, room_name: room } = record;
-  return run(() => calls.startSession({ ...(name && { session_name: name }), ...(room && { room_name: room }) }));
+  const { session_name: name, room_name: room, current_url: url } = record;
+  // One with a name comes back on its page by itself.
+  const page = !name && /^https?:/.test(url) ? { initial_url: url } : {};
+  return run(() => calls.startSession({ ...(name && { session_name: name }), ...(room && { room_name: room }), ...page }));
 }
