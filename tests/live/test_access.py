@@ -739,7 +739,7 @@ def test_a_link_shows_one_session_and_nothing_else(service, by, web, chromium):
             assert token not in tab.evaluate("location.href")
             shown = "document.body.innerText"
             assert other not in tab.evaluate(shown)
-            for control in ("record", "rooms", "back"):
+            for control in ("record", "rooms", "back", "views", "pause", "close", "tabs", "upload"):
                 visible = f"document.getElementById('{control}').checkVisibility()"
                 assert not tab.evaluate(visible), control
             viewer = Api(service.api.base, token)
