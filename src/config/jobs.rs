@@ -96,6 +96,9 @@ pub struct Step {
     pub action: String,
     /// Selectors of the element, of which the first that is there is taken: CSS, `text=…`, `role=…[name="…"]`.
     pub on: Vec<String>,
+    /// What the element is, in a few words, for whoever is asked when no selector finds it any more: "the button
+    /// that posts the comment".
+    pub about: String,
     /// Its parameters; `${name}` in a text stands for what the job was given by that name.
     pub params: Map<String, Value>,
     /// Whether others see what it does, so that it must not be done twice.

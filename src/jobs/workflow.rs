@@ -9,26 +9,21 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::Jobs;
+use super::locate::Sought;
 use super::login;
 use super::template::{Wrong, filled, filled_map};
 use crate::config::{Platform, Step, Workflow};
-use crate::error::ErrorKind;
 use crate::model::command::ActionRequest;
 use crate::model::{JobError, JobErrorKind, JobProgress};
-use crate::session::{Interaction, Meant, Script, SessionHandle};
+use crate::session::{Script, SessionHandle};
 use crate::store::Run;
 
 /// What a workflow leaves is waited for so long.
 const SEEN_MAX: Duration = Duration::from_secs(10);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
-/// An element of a step is waited for so long, if nothing else is said, milliseconds.
-const ELEMENT_MS: u64 = 10_000;
-/// Each further selector of a step has this long: the first has waited for the page.
-const FURTHER_ELEMENT_MS: u64 = 1_000;
 
 /// What a workflow works with.
 pub(super) struct Work<'a> {
@@ -223,7 +218,7 @@ async fn is_logged_out(work: &Work<'_>) -> bool {
     work.has_login && login::is_asked_for(work.handle, work.platform).await
 }
 
-fn wrong(wrong: Wrong) -> JobError {
+pub(super) fn wrong(wrong: Wrong) -> JobError {
     JobError {
         kind: JobErrorKind::InvalidInput,
         message: format!("{wrong}."),
@@ -282,59 +277,9 @@ async fn do_step(work: &Work<'_>, step: &Step) -> Result<(), JobError> {
             let action = ActionRequest::new(action, params);
             login::act(handle, action).await.map(drop)
         }
-        _ => on_element(work, step, params).await,
-    }
-}
-
-/// Acts on the first of a step's selectors that is there. An action that was tried on one is not tried on
-/// another.
-async fn on_element(
-    work: &Work<'_>,
-    step: &Step,
-    params: Map<String, Value>,
-) -> Result<(), JobError> {
-    let handle = work.handle;
-    let cancel = CancellationToken::new();
-    let mut missing = JobError {
-        kind: JobErrorKind::SelectorChanged,
-        message: "The step names no element.".to_owned(),
-    };
-    for (place, selector) in step.on.iter().enumerate() {
-        let patience = match place {
-            0 => step.timeout_ms.unwrap_or(ELEMENT_MS),
-            _ => FURTHER_ELEMENT_MS,
-        };
-        let selector = filled(selector, work.args).map_err(wrong)?;
-        let interaction = Interaction {
-            action: step.action.clone(),
-            selector: Some(selector.clone()),
-            timeout_ms: Some(patience),
-            params: params.clone(),
-        };
-        let found = match interaction.meant(handle, &cancel).await {
-            Ok(Meant::Action(action)) => Ok(action),
-            Ok(Meant::Missing(result)) => Err(login::succeeded(*result).err()),
-            // Neither is there what only a list can tell.
-            Err(error) if error.kind == ErrorKind::Timeout => Err(Some(JobError {
-                kind: JobErrorKind::SelectorChanged,
-                message: error.message.into_owned(),
-            })),
-            Err(error) => return Err(error.into()),
-        };
-        match found {
-            Ok(action) => {
-                if place > 0 {
-                    tracing::warn!(
-                        job_id = work.run.job.job_id,
-                        selector,
-                        "an element was found by a further selector: the page may have changed"
-                    );
-                }
-                return login::act(handle, action).await.map(drop);
-            }
-            Err(Some(error)) if error.kind != JobErrorKind::SelectorChanged => return Err(error),
-            Err(error) => missing = error.unwrap_or(missing),
+        _ => {
+            let action = Sought::new(work, step, params)?.action().await?;
+            login::act(handle, action).await.map(drop)
         }
     }
-    Err(missing)
 }

@@ -99,6 +99,12 @@ impl Interaction {
     }
 }
 
+/// The action that does it to an element of the list.
+pub fn on_index(name: &str, index: Value, mut params: Map<String, Value>) -> ActionRequest {
+    params.insert("index".to_owned(), index);
+    action(name, params)
+}
+
 /// The action that does it.
 fn action(name: &str, mut params: Map<String, Value>) -> ActionRequest {
     let action = match name {
@@ -209,7 +215,7 @@ async fn listed(
     }
 }
 
-fn whole_list() -> ContextOptions {
+pub(super) fn whole_list() -> ContextOptions {
     ContextOptions {
         elements: true,
         limit: Some(LISTED_MAX),

@@ -458,6 +458,16 @@ impl SessionHandle {
             true => self.marked_screenshot(marks::Output::Png, false).await?.0,
             false => self.screenshot(Format::Png, None, Area::Viewport).await?,
         };
+        self.asked(question, bytes, is_marked).await
+    }
+
+    /// What the model says of a picture.
+    pub(super) async fn asked(
+        &self,
+        question: &str,
+        bytes: Vec<u8>,
+        is_marked: bool,
+    ) -> Result<Analysis, Error> {
         let picture = vision::Picture {
             bytes,
             media_type: Format::Png.media_type(),

@@ -87,6 +87,17 @@ impl Selector {
         }
     }
 
+    /// The role and the name that it asks for, if it asks for both.
+    pub(super) fn role_and_name(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Role {
+                role,
+                name: Some(name),
+            } => Some((role, &name.text)),
+            Self::Css(_) | Self::Text(_) | Self::Role { name: None, .. } => None,
+        }
+    }
+
     /// Whether an element of the list is meant.
     pub(super) fn fits(&self, element: &Value) -> bool {
         let field = |name: &str| {

@@ -17,6 +17,7 @@ from support.jobs import offices
 from support.kept import Site, services
 from support.livekit_server import LiveKitServer
 from support.local_platform import platform
+from support.seer import Seer
 from support.service import TOKEN, Ghostcast, running_service
 from support.subscriber import PythonSubscriber
 from support.viewers import ClientJsViewer, WhepViewer
@@ -150,6 +151,14 @@ def local():
     """A platform to log in at."""
     with platform() as local:
         yield local
+
+
+@pytest.fixture
+def seer():
+    """A model that sees."""
+    made = Seer()
+    yield made
+    made.close()
 
 
 @pytest.fixture

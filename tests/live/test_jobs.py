@@ -216,6 +216,42 @@ def test_a_page_that_has_changed(office, local):
     assert "found by a further selector" in service.log(1_000_000)
 
 
+def test_a_page_whose_words_have_changed(office, local):
+    """C83: what is called much the same is found by that, and the log says so; what is not is not pressed."""
+    service = office()
+    api = service.api
+    connected(api, local)
+    local.mood = "reworded"
+    assert ended(api, finalise(api, note(api, local)))["result"]["status"] == "posted"
+    log = service.log(1_000_000)
+    assert 'found by what it is called, "Post your comment"' in log, log
+    local.mood = "unlike"
+    failed = ended(api, finalise(api, note(api, local, text="Another")), "failed", within=120)
+    assert failed["error"]["kind"] == "selector_changed" and "Step 3 (click #post)" in failed["error"]["message"], failed
+    assert local.texts() == ["Test note"]
+
+
+def test_a_page_that_a_model_is_asked_about(office, local, seer):
+    """C83, C97: whoever sees the marked page says which box it is; that is checked against the list, and told."""
+    service = office(jobs={"attempts_max": 1}, **seer.settings)
+    api = service.api
+    connected(api, local)
+    local.mood = "unlike"
+    # The boxes are the link, the text, the moment and the button, in the order of the page.
+    for answer, why in (("99", "no box"), ("0", "none"), ("3 or 4", "who knows"), (None, "it is away")):
+        seer.says = answer
+        failed = ended(api, finalise(api, note(api, local, text=why)), "failed", within=60)
+        assert failed["error"]["kind"] == "selector_changed", failed
+        assert local.comments == []
+    seer.says = "4"
+    assert ended(api, finalise(api, note(api, local)))["result"]["status"] == "posted"
+    assert local.texts() == ["Test note"]
+    question, picture = seer.asked[-1]
+    assert "the button that posts the comment" in question and picture.startswith(b"\x89PNG")
+    log = service.log(1_000_000)
+    assert "by the model seer-1" in log and "Send it off" in log, log
+
+
 def test_what_a_note_says_never_stands_for_a_secret(office, local):
     """A text that names a secret of the operator's is refused, and nothing is typed."""
     api = office(GHOSTCAST_SECRET_SHOP="hunter2-hunter2").api

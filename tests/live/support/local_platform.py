@@ -18,8 +18,8 @@ padding:8px;min-width:300px}</style>"""
 
 VIDEO = """<title>video</title><p id=avatar>%(user)s</p><a id=logout href=/logout>Log out</a>
 <ol id=comments>%(comments)s</ol>
-<label>Comment <textarea id="%(text)s"></textarea></label><label>At <input id="%(at)s"></label>
-<button id="%(post)s">Post comment</button>
+<label>%(comment)s <textarea id="%(text)s"></textarea></label><label>At <input id="%(at)s"></label>
+<button id="%(post)s">%(press)s</button>
 <script>
   const post = document.getElementById('%(post)s');
   post.onclick = async () => {
@@ -110,7 +110,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             odd = platform.mood == "changed"
             mark = "<p id=somebody>" if odd else "<p id=avatar>"
             return self.respond(f"{HEAD}<title>home</title>{mark}{html.escape(user)}</p><a href=/logout>Log out</a>")
-        renamed = "2" if platform.mood == "renamed" else ""
+        renamed = "2" if platform.mood in ("renamed", "reworded", "unlike") else ""
+        words = {"comment": "Comment", "press": "Post comment"}
+        if platform.mood == "reworded":
+            words = {"comment": "Comments", "press": "Post your comment"}
+        if platform.mood == "unlike":
+            words["press"] = "Send it off"
         items = "".join(
             f'<li data-id="{c["id"]}" data-text="{html.escape(c["text"])}" data-at="{html.escape(c["at"])}">'
             f'<a href="{c["permalink"]}">{html.escape(c["text"])}</a>'
@@ -118,7 +123,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if c["video"] == path and not platform.hidden
         )
         names = {name: name + renamed for name in ("text", "at", "post")}
-        return self.respond(HEAD + VIDEO % {"user": html.escape(user), "comments": items, **names})
+        return self.respond(HEAD + VIDEO % {"user": html.escape(user), "comments": items, **names, **words})
 
     def do_POST(self):
         """Logins and comments."""
@@ -214,6 +219,7 @@ timeout_ms = 2000
 [[platforms.local.workflows.post_note.steps]]
 action = "click"
 on = ["#post", 'role=button[name="Post comment"]']
+about = "the button that posts the comment"
 effect = true
 timeout_ms = 2000
 
