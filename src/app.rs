@@ -225,6 +225,12 @@ impl App {
         self.address
     }
 
+    /// What answers what `/metrics` tells at that moment.
+    pub fn measurements(&self) -> impl Fn() -> String + use<> {
+        let doors = self.doors.clone();
+        move || doors.measurements()
+    }
+
     /// Its sessions.
     pub fn manager(&self) -> &Manager {
         &self.manager

@@ -1,7 +1,7 @@
 //! Tokens as they are compared and made: the one place that names the library for it.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::{digest, rand};
+use aws_lc_rs::{digest, hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -67,6 +67,12 @@ pub fn random(prefix: &str) -> Result<String, Error> {
 pub fn decoded(text: &str) -> Option<String> {
     let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
     String::from_utf8(bytes).ok()
+}
+
+/// What only somebody with the key can make of a text: HMAC with SHA-256 (RFC 2104).
+pub fn signed(key: &[u8], text: &[u8]) -> Vec<u8> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    hmac::sign(&key, text).as_ref().to_vec()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@
 //! - [`session`]: one room's browser, from start to close.
 //! - [`jobs`]: work that outlives its caller, and the logins that it needs.
 //! - [`api`]: the front doors: MCP, REST, gRPC, WebSocket, WHEP, metrics, dashboard.
+//! - [`telemetry`]: what programs that watch the service are told: traces, measurements, errors.
 //! - [`demo`]: the built-in page that drives itself; [`app`]: where everything is put together.
 //! - [`validate`]: the validation program; [`cli`]: the command line.
 
@@ -40,5 +41,6 @@ pub mod refusals;
 pub mod rtc;
 pub mod session;
 pub mod store;
+pub mod telemetry;
 pub mod validate;
 pub mod vision;

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 /// Modules from the bottom up, each with all that it may use; a longer path allows that part only.
 /// What is not listed is forbidden.
-const LAYERS: [(&str, &[&str]); 24] = [
+const LAYERS: [(&str, &[&str]); 25] = [
     ("error", &[]),
     ("credential", &["error"]),
     ("memory", &[]),
@@ -32,6 +32,7 @@ const LAYERS: [(&str, &[&str]); 24] = [
     ("store", &["disk", "error", "model"]),
     ("livekit", &["model"]),
     ("vision", &["config", "error"]),
+    ("telemetry", &["config", "error", "model"]),
     (
         "browser",
         &[
@@ -68,7 +69,15 @@ const LAYERS: [(&str, &[&str]); 24] = [
     ),
     (
         "jobs",
-        &["config", "credential", "error", "model", "session", "store"],
+        &[
+            "config",
+            "credential",
+            "error",
+            "model",
+            "session",
+            "store",
+            "telemetry",
+        ],
     ),
     (
         "api",
@@ -85,6 +94,7 @@ const LAYERS: [(&str, &[&str]); 24] = [
             "processes",
             "refusals",
             "session",
+            "telemetry",
         ],
     ),
     ("demo", &["api", "error", "model", "session"]),
@@ -121,6 +131,7 @@ const LAYERS: [(&str, &[&str]); 24] = [
             "media",
             "model",
             "processes",
+            "telemetry",
             "validate",
         ],
     ),
@@ -134,7 +145,8 @@ const BROWSER: [&str; 14] = [
 ];
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
-const ENGINES: [(&str, &[&str]); 34] = [
+const ENGINES: [(&str, &[&str]); 43] = [
+    ("async_trait", &["telemetry/post.rs"]),
     ("apalis", &["jobs/turns.rs"]),
     ("apalis_core", &["jobs/turns.rs"]),
     ("aws_lc_rs", &["credential.rs"]),
@@ -147,6 +159,7 @@ const ENGINES: [(&str, &[&str]); 34] = [
     ("hyper", &["api/serve.rs", "browser/gate/"]),
     ("hyper_util", &["api/serve.rs", "browser/gate/"]),
     ("imagesize", &["store/gallery.rs"]),
+    ("lettre", &["jobs/notices/mail.rs"]),
     ("livekit_api", &["livekit/"]),
     ("livekit_protocol", &["livekit/"]),
     ("livekit_signaling", &["livekit/"]),
@@ -158,26 +171,44 @@ const ENGINES: [(&str, &[&str]); 34] = [
         &["media/encode/openh264.rs", "media/playback.rs"],
     ),
     ("openh264_sys2", &["media/encode/openh264.rs"]),
+    (
+        "opentelemetry",
+        &["telemetry/traces.rs", "telemetry/metrics.rs"],
+    ),
+    ("opentelemetry_http", &["telemetry/post.rs"]),
+    ("opentelemetry_otlp", &["telemetry/traces.rs"]),
+    ("opentelemetry_proto", &["telemetry/metrics.rs"]),
+    (
+        "opentelemetry_sdk",
+        &["telemetry/traces.rs", "telemetry/metrics.rs"],
+    ),
     ("png", &["media/decode.rs"]),
-    ("prost", &["api/grpc/", "livekit/data.rs"]),
+    (
+        "prost",
+        &["api/grpc/", "livekit/data.rs", "telemetry/metrics.rs"],
+    ),
     ("prost_types", &["api/grpc/"]),
     (
         "reqwest",
         &[
             "browser/host/remote/",
             "cli/client.rs",
+            "jobs/notices/webhook.rs",
+            "telemetry/post.rs",
             "validate/http.rs",
             "vision/",
         ],
     ),
     ("rmcp", &["api/mcp/"]),
     ("rusqlite", &["store/"]),
+    ("sentry", &["telemetry/reports.rs"]),
     ("str0m", &["rtc/"]),
     ("tiny_skia", &["media/"]),
     ("tonic", &["api/grpc/"]),
     ("tonic_health", &["api/grpc/"]),
     ("tonic_reflection", &["api/grpc/"]),
     ("tracing_appender", &["cli/log/files.rs"]),
+    ("tracing_opentelemetry", &["telemetry/traces.rs"]),
     ("turbojpeg", &["media/decode.rs", "media/marks.rs"]),
     ("yuv", &["media/decode.rs"]),
 ];

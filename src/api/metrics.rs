@@ -126,10 +126,14 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 42] = [
+const COUNTERS: [(&str, &str); 43] = [
     (
         "ghostcast_cdp_events_lost_total",
         "Events of browsers that a slow reader left out",
+    ),
+    (
+        "ghostcast_error_reports_lost_total",
+        "Reports of errors that did not arrive",
     ),
     (
         "ghostcast_jobs_enqueued_total",
@@ -137,7 +141,7 @@ const COUNTERS: [(&str, &str); 42] = [
     ),
     (
         "ghostcast_job_attempts_total",
-        "Attempts of jobs that have ended, by kind and outcome",
+        "Attempts of jobs that have ended, by kind, outcome and which attempt it was",
     ),
     (
         "ghostcast_remote_seconds_total",
@@ -276,8 +280,9 @@ const COUNTERS: [(&str, &str); 42] = [
     ),
 ];
 
-const PLAIN_COUNTERS: [&str; 21] = [
+const PLAIN_COUNTERS: [&str; 22] = [
     "ghostcast_cdp_events_lost_total",
+    "ghostcast_error_reports_lost_total",
     "ghostcast_remote_seconds_total",
     "ghostcast_remote_contexts_lost_total",
     "ghostcast_renderers_ended_total",
@@ -343,7 +348,7 @@ const LABELLED: [&str; 1] = ["ghostcast_sessions_by_state"];
 const HISTOGRAMS: [(&str, &str); 4] = [
     (
         "ghostcast_job_duration_seconds",
-        "Time of one attempt of a job, by kind",
+        "Time of one attempt of a job, by kind and outcome",
     ),
     (
         "ghostcast_stage_seconds",
@@ -372,6 +377,12 @@ fn note_process() {
         content_type = "text/plain"),
 ))]
 pub(super) async fn metrics(State(doors): State<Doors>) -> Response {
+    let text = rendered(&doors);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
+
+/// The measurements now, as text.
+pub(super) fn rendered(doors: &Doors) -> String {
     let records = doors.manager.records();
     for state in SessionState::ALL {
         let count = records
@@ -386,6 +397,5 @@ pub(super) async fn metrics(State(doors): State<Doors>) -> Response {
     metrics::gauge!("ghostcast_bitrate_bits_per_second").set(bitrate as f64);
     metrics::gauge!("ghostcast_event_connections").set(f64::from(sockets));
     metrics::gauge!("ghostcast_sessions").set(doors.manager.count_live() as f64);
-    let text = doors.metrics.0.render();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+    doors.metrics.0.render()
 }

@@ -34,6 +34,7 @@ mod status;
 mod subscribe;
 mod takeover;
 mod tickets;
+mod traced;
 mod watch;
 mod ws;
 
@@ -85,6 +86,11 @@ pub struct Life {
 }
 
 impl Doors {
+    /// What `/metrics` tells now.
+    pub fn measurements(&self) -> String {
+        metrics::rendered(self)
+    }
+
     /// Doors to the sessions of `manager`; `tokens` open them.
     pub fn new(
         manager: Manager,
@@ -201,6 +207,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .layer(cors)
         .layer(middleware::from_fn_with_state(doors.clone(), stats::count))
         .layer(middleware::from_fn(status::request_id))
+        .layer(middleware::from_fn(traced::traced))
         .with_state(doors))
 }
 

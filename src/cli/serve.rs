@@ -14,6 +14,7 @@ use crate::app::{App, Journal};
 use crate::config::Config;
 use crate::demo;
 use crate::error::{Chain, Error};
+use crate::telemetry::Telemetry;
 
 /// The flag by which `ghostcast start` runs the service.
 pub(super) const BACKGROUND: &str = "--background";
@@ -67,10 +68,11 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     }
     let has_files = is_background || config.log.is_placed();
     let directory = has_files.then(|| absolute(&config.log.place(&config.state)));
-    let logging = log::of_service(&config, directory.as_deref(), is_background)?;
+    let (logging, telemetry) = log::of_service(&config, directory.as_deref(), is_background)?;
     let journal = logging.journal();
+    let place = directory.clone();
     let served = tokio::select! {
-        served = serve(config, directory.clone(), journal, &options, &logging) => served,
+        served = serve(config, place, journal, &options, &logging, telemetry) => served,
         () = logging.watch() => Ok(()),
     };
     if has_files && let Err(error) = &served {
@@ -87,6 +89,7 @@ async fn serve(
     journal: Journal,
     options: &Options,
     logging: &Logging,
+    telemetry: Telemetry,
 ) -> Result<(), Error> {
     let livekit = if config.livekit.is_configured() {
         config.livekit.url.as_str()
@@ -107,14 +110,17 @@ async fn serve(
         let url = Some(url.clone()).filter(|url| !url.is_empty());
         demo::start(app.manager(), url).await?;
     }
+    let measurements = app.measurements();
     tokio::select! {
         () = signals.end() => (),
         () = app.drained() => (),
         () = reload_each(&mut hangups, &app, options, logging) => (),
+        () = telemetry.measure(&measurements) => (),
     }
     tracing::info!("ending");
     app.shut_down().await;
     tracing::info!("ended");
+    telemetry.end(measurements).await;
     Ok(())
 }
 

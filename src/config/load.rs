@@ -17,7 +17,7 @@ use crate::model::secrets::Entry;
 
 /// Keys whose variables are taken as they are, and the names by which others' tools know
 /// them. Any other variable is read as TOML, and `0123` as a number.
-const VERBATIM: [(&str, Option<&str>); 15] = [
+const VERBATIM: [(&str, Option<&str>); 23] = [
     ("log.level", None),
     ("server.public_url", None),
     ("server.token", None),
@@ -30,6 +30,17 @@ const VERBATIM: [(&str, Option<&str>); 15] = [
     ("remote.project_id", Some("BROWSERBASE_PROJECT_ID")),
     ("remote.base_url", None),
     ("remote.downloads_dir", None),
+    ("notices.webhook_url", None),
+    ("notices.webhook_secret", None),
+    ("notices.mail_server", None),
+    ("notices.mail_from", None),
+    (
+        "telemetry.otlp_endpoint",
+        Some("OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ),
+    ("telemetry.otlp_headers", Some("OTEL_EXPORTER_OTLP_HEADERS")),
+    ("telemetry.sentry_dsn", Some("SENTRY_DSN")),
+    ("telemetry.environment", None),
     ("vision.url", None),
     ("vision.model", None),
     ("vision.api_key", None),

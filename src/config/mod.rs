@@ -10,9 +10,11 @@ mod jobs;
 mod live;
 mod load;
 mod log;
+mod notices;
 mod outside;
 mod remote;
 mod state;
+mod telemetry;
 mod tokens;
 mod vision;
 
@@ -35,8 +37,10 @@ pub use jobs::{Connections, Jobs, Platform, Platforms, Step, Workflow};
 pub use live::{Live, Reloaded};
 pub use load::{Flags, data_directory, load, parse, start_url, warn_of_strays};
 pub use log::{Log, LogFormat};
+pub use notices::Notices;
 pub use remote::Remote;
 pub use state::{Restore, State};
+pub use telemetry::Telemetry;
 pub use tokens::{Token, TokenForm};
 pub use vision::Vision;
 
@@ -69,6 +73,10 @@ pub struct Config {
     pub mcp: Mcp,
     /// The model that is asked about pictures.
     pub vision: Vision,
+    /// Who is told of what the operator has to know.
+    pub notices: Notices,
+    /// What programs that watch the service are told.
+    pub telemetry: Telemetry,
     /// Values that every session may type by label; from the environment only.
     #[serde(skip)]
     pub secrets: BTreeMap<String, secrets::Entry>,
@@ -376,6 +384,8 @@ impl Config {
         self.browser.check()?;
         self.remote.check()?;
         self.vision.check()?;
+        self.notices.check()?;
+        self.telemetry.check()?;
         self.log.check()?;
         self.check_ages()?;
         secrets::check(&self.secrets)?;

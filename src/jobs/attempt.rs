@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::Jobs;
 use super::lease::Lease;
@@ -15,10 +17,11 @@ use crate::config::Platform;
 use crate::model::ids::{JOB, action_id};
 use crate::model::job::Next;
 use crate::model::{
-    BrowserPlace, Connection, Job, JobError, JobErrorKind, JobKind, JobState, Note, Queue, Seen,
-    SessionName, UnixTime, VerifyOutcome,
+    BrowserPlace, Connection, FAILED_JOBS, Job, JobError, JobErrorKind, JobKind, JobState, Note,
+    Queue, SPANS, Seen, SessionName, UnixTime, VerifyOutcome,
 };
 use crate::store::{Run, Stop};
+use crate::telemetry::follow;
 
 /// A registry that cannot be written is asked again after this time.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -54,11 +57,10 @@ impl Jobs {
         self.0.news.job(&run.job);
         let started = Instant::now();
         let (jobs, running) = (self.clone(), run.clone());
+        let span = span(&run);
         // By a task of its own: what breaks there is known here.
-        let task = self
-            .0
-            .tracker
-            .spawn(async move { jobs.bounded(&running, &cancel).await });
+        let bounded = async move { jobs.bounded(&running, &cancel).await };
+        let task = self.0.tracker.spawn(bounded.instrument(span.clone()));
         let ended = task.await.unwrap_or_else(|_| Ended {
             how: Ok(Err(JobError {
                 kind: JobErrorKind::Unavailable,
@@ -67,10 +69,15 @@ impl Jobs {
             served_by: None,
         });
         self.running().remove(&(job_id, run.number));
+        if let Ok(Err(error)) = &ended.how {
+            span.record("error.type", tracing::field::debug(error.kind));
+            span.record("otel.status_code", "ERROR");
+        }
         self.stop(&run, ended, started.elapsed()).await;
         // Another one of the same user may have waited for it.
-        self.wake(Queue::Automation);
-        self.wake(Queue::Maintenance);
+        for queue in Queue::ALL {
+            self.wake(queue);
+        }
     }
 
     /// The attempt within its bounds.
@@ -112,6 +119,7 @@ impl Jobs {
             JobKind::CheckLogin => self.check_login(&run.job).await,
             JobKind::KeepAlive => self.keep_alive(UnixTime::now()).await,
             JobKind::PostNote => self.post_note(run, lease).await,
+            JobKind::Notice => self.send_notice(&run.job).await,
             JobKind::Workflow => {
                 let name = text(&run.job.args, "workflow")?;
                 let connection = match &run.job.connection_id {
@@ -301,14 +309,7 @@ impl Jobs {
                     Next::Hold => (JobState::PendingAuth, None, false, "pending_auth"),
                     Next::Fail => (JobState::Failed, None, true, "failed"),
                 };
-                tracing::warn!(
-                    job_id = job.job_id,
-                    kind = job.kind.as_str(),
-                    attempt = job.attempts,
-                    outcome,
-                    error = error.message,
-                    "job"
-                );
+                tell(job, outcome, &error);
                 self.count(job, outcome, took);
                 let run_at = after.map(|after| now.plus(after));
                 stop(state, run_at, counts, None, Some(error))
@@ -323,7 +324,10 @@ impl Jobs {
     async fn written(&self, run: &Run, stop: Stop) -> Option<(Job, Option<Note>)> {
         // What cannot be written down is tried again: nothing else would ever end it, or begin for its user.
         loop {
-            if let Ok(stopped) = self.0.registry.stop_job(run, stop.clone()).await {
+            let teller = self.teller(stop.now);
+            let notices = move |job: &Job| teller.failed(job);
+            let stopped = self.0.registry.stop_job(run, stop.clone(), notices);
+            if let Ok(stopped) = stopped.await {
                 return stopped;
             }
             let pause = tokio::time::sleep(AGAIN);
@@ -352,9 +356,11 @@ impl Jobs {
     /// Tells of an attempt (REQUIREMENTS C85, C86): on a clock that nobody sets.
     fn count(&self, job: &Job, outcome: &'static str, took: Duration) {
         let kind = job.kind.as_str();
-        metrics::counter!("ghostcast_job_attempts_total", "kind" => kind, "outcome" => outcome)
+        // An order has twenty attempts at most, and one more far away.
+        let attempt = job.attempts.to_string();
+        metrics::counter!("ghostcast_job_attempts_total", "kind" => kind, "outcome" => outcome, "attempt" => attempt)
             .increment(1);
-        metrics::histogram!("ghostcast_job_duration_seconds", "kind" => kind)
+        metrics::histogram!("ghostcast_job_duration_seconds", "kind" => kind, "outcome" => outcome)
             .record(took.as_secs_f64());
         if let Some(note_id) = job.note_id() {
             tracing::info!(
@@ -367,6 +373,38 @@ impl Jobs {
                 "note_posted"
             );
         }
+    }
+}
+
+/// The span of an attempt, in the trace in which the job was asked for.
+fn span(run: &Run) -> Span {
+    let (job, kind) = (&run.job, run.job.kind.as_str());
+    let span = tracing::info_span!(
+        target: SPANS,
+        parent: None,
+        "job",
+        "otel.name" = format!("job {kind}"),
+        "otel.kind" = "consumer",
+        "job.id" = job.job_id,
+        "job.attempt" = i64::from(job.attempts),
+        "error.type" = Empty,
+        "otel.status_code" = Empty,
+    );
+    if let Some(trace) = &run.trace {
+        follow(&span, trace);
+    }
+    span
+}
+
+/// Tells the log of an attempt that did not succeed.
+fn tell(job: &Job, outcome: &'static str, error: &JobError) {
+    let (job_id, kind, attempt) = (&job.job_id, job.kind.as_str(), job.attempts);
+    let error = &error.message;
+    match outcome {
+        "failed" => {
+            tracing::warn!(target: FAILED_JOBS, job_id, kind, attempt, outcome, error, "job");
+        }
+        _ => tracing::warn!(job_id, kind, attempt, outcome, error, "job"),
     }
 }
 

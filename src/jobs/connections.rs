@@ -354,7 +354,9 @@ impl Jobs {
             }
         };
         let registry = &self.0.registry;
-        let learned = registry.learn_connection(connection_id, is_there, now, change);
+        let teller = self.teller(now);
+        let notices = move |connection: &Connection| teller.lost(connection);
+        let learned = registry.learn_connection(connection_id, is_there, now, change, notices);
         let Some((before, after, released)) = learned.await? else {
             return Err(no_connection(connection_id));
         };
@@ -369,6 +371,7 @@ impl Jobs {
                 "connection"
             );
             self.tell_of(&after.connection);
+            self.wake(Queue::Notices);
         }
         Ok(is)
     }
@@ -441,7 +444,11 @@ impl Jobs {
         };
         let id = &connection.connection_id;
         let registry = &self.0.registry;
-        registry.remove_connection(id, UnixTime::now(), why).await?;
+        let now = UnixTime::now();
+        let teller = self.teller(now);
+        let notices = move |job: &Job| teller.failed(job);
+        registry.remove_connection(id, now, why, notices).await?;
+        self.wake(Queue::Notices);
         self.lost(connection, "it was deleted");
         Ok(())
     }

@@ -5,10 +5,12 @@
 //!   turns            whose turn it is: a worker for each queue, over the registry
 //!     attempt        one attempt of one job, from its start to what becomes of it
 //!       workflow     a platform's steps, on a page
+//!       locate       the element of a step: by selectors, by its name, by a model that sees
 //!       login        whether a platform shows that somebody is logged in
 //!   connections      logins that are kept: made, verified, kept alive, expired
 //!   notes            what `post_note` posts
 //!   news             who is told: users, and those who watch a job
+//!   notices          what the operator is told, by webhook and mail
 //! ```
 //!
 //! The registry holds all that must not be lost; here is nothing that a restart would miss.
@@ -17,9 +19,11 @@ mod attempt;
 mod calendar;
 mod connections;
 mod lease;
+mod locate;
 mod login;
 mod news;
 mod notes;
+mod notices;
 mod order;
 mod site;
 mod template;
@@ -62,7 +66,7 @@ struct Inner {
     config: Live,
     news: News,
     /// There is something to do in a queue.
-    woken: [Notify; 2],
+    woken: [Notify; Queue::ALL.len()],
     /// What runs, and what calls it off.
     running: Mutex<HashMap<(String, u32), (Queue, CancellationToken)>>,
     /// Who works with a profile.
@@ -80,7 +84,7 @@ impl Jobs {
             registry,
             config,
             news: News::default(),
-            woken: [Notify::new(), Notify::new()],
+            woken: Default::default(),
             running: Mutex::default(),
             leases: lease::Leases::default(),
             tracker: TaskTracker::new(),
@@ -191,6 +195,7 @@ impl Jobs {
         match queue {
             Queue::Automation => &self.0.woken[0],
             Queue::Maintenance => &self.0.woken[1],
+            Queue::Notices => &self.0.woken[2],
         }
     }
 

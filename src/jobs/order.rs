@@ -1,20 +1,23 @@
 //! Jobs as they are asked for, looked at, called off and tried anew.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use tracing::Span;
 use utoipa::ToSchema;
 
 use super::Jobs;
 use super::template::missing;
-use crate::config::Workflow;
+use crate::config::{self, Workflow};
 use crate::credential::Digest;
 use crate::error::Error;
 use crate::model::ids::action_id;
 use crate::model::{BrowserWish, Job, JobBatch, JobKind, JobState, UnixTime};
 use crate::session::place::{Situation, choose};
 use crate::store::{JobFilter, NewJob};
+use crate::telemetry::carried;
 
 /// Longest key of a caller's own, characters.
 const KEY_CHARS_MAX: usize = 256;
@@ -104,6 +107,43 @@ impl JobOrder {
         }
     }
 
+    /// As it is put in its queue.
+    pub(super) fn queued(self, whose: Whose, now: UnixTime, settings: &config::Jobs) -> NewJob {
+        let run_at = self.run_at.map_or(now, |at| UnixTime(at.max(now.0)));
+        let unique_key = self.key(whose.user_id.as_deref(), whose.platform.as_deref());
+        let unique = Duration::from_secs(u64::from(settings.unique_s));
+        let job = Job {
+            job_id: action_id(),
+            kind: self.kind,
+            queue: self.kind.queue(),
+            state: JobState::Queued,
+            args: self.args,
+            connection_id: self.connection,
+            user_id: whose.user_id,
+            platform: whose.platform,
+            browser: self.browser,
+            served_by: None,
+            batch: self.batch,
+            attempts: 0,
+            attempts_max: self.attempts_max.unwrap_or(settings.attempts_max),
+            run_at: run_at.to_iso8601(),
+            created_at: now.to_iso8601(),
+            started_at: None,
+            finished_at: None,
+            progress: None,
+            result: None,
+            error: None,
+        };
+        NewJob {
+            job,
+            run_at,
+            now,
+            trace: carried(&Span::current()),
+            unique_key,
+            unique_since: now.minus(unique),
+        }
+    }
+
     /// What makes it the same as another one.
     fn key(&self, user: Option<&str>, platform: Option<&str>) -> String {
         if let Some(key) = &self.unique_key {
@@ -122,7 +162,7 @@ impl JobOrder {
 
 /// Whose a job is, and where it works.
 #[derive(Debug, Default)]
-struct Whose {
+pub(super) struct Whose {
     user_id: Option<String>,
     platform: Option<String>,
 }
@@ -140,38 +180,7 @@ impl Jobs {
         let now = UnixTime::now();
         self.check(&order, now)?;
         let whose = self.whose(&order).await?;
-        let run_at = order.run_at.map_or(now, |at| UnixTime(at.max(now.0)));
-        let unique_key = order.key(whose.user_id.as_deref(), whose.platform.as_deref());
-        let job = Job {
-            job_id: action_id(),
-            kind: order.kind,
-            queue: order.kind.queue(),
-            state: JobState::Queued,
-            args: order.args,
-            connection_id: order.connection,
-            user_id: whose.user_id,
-            platform: whose.platform,
-            browser: order.browser,
-            served_by: None,
-            batch: order.batch,
-            attempts: 0,
-            attempts_max: order.attempts_max.unwrap_or(config.jobs.attempts_max),
-            run_at: run_at.to_iso8601(),
-            created_at: now.to_iso8601(),
-            started_at: None,
-            finished_at: None,
-            progress: None,
-            result: None,
-            error: None,
-        };
-        let unique = std::time::Duration::from_secs(u64::from(config.jobs.unique_s));
-        let new = NewJob {
-            job,
-            run_at,
-            now,
-            unique_key,
-            unique_since: now.minus(unique),
-        };
+        let new = order.queued(whose, now, &config.jobs);
         let (job, is_new) = self.0.registry.put_job(new).await?;
         if is_new {
             metrics::counter!("ghostcast_jobs_enqueued_total", "kind" => job.kind.as_str())
@@ -281,6 +290,8 @@ impl Jobs {
                     .hint("Send the id of a connection as \"connection\"."))
             }
             JobKind::KeepAlive => Ok(Whose::default()),
+            JobKind::Notice => Err(Error::invalid_input("notices are the service's own")
+                .hint("Set [notices], and they are made when a job fails or a login is lost.")),
         }
     }
 

@@ -21,10 +21,12 @@ use crate::error::Chain;
 use crate::model::{Queue, UnixTime};
 use crate::store::{Claimed, Run, Turn};
 
-/// A job of the other queue that goes first has gone within this time.
+/// A job of the queue that goes first has gone within this time.
 const WAY: Duration = Duration::from_millis(50);
 /// The queue is looked at this often, whatever else happens: the clock may be set.
 const LOOK_MAX: Duration = Duration::from_secs(30);
+/// Notices that are sent at one time.
+const NOTICES_AT_ONCE: usize = 2;
 /// A registry that cannot be used is asked again after this time.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -94,6 +96,7 @@ pub(super) async fn serve(jobs: Jobs, queue: Queue) {
         let at_once = match queue {
             Queue::Automation => config.jobs.automation,
             Queue::Maintenance => config.jobs.maintenance,
+            Queue::Notices => NOTICES_AT_ONCE,
         };
         let turns = Turns {
             jobs: jobs.clone(),
@@ -133,13 +136,14 @@ async fn claimed(jobs: &Jobs, queue: Queue) -> Run {
         let config = jobs.config();
         let window = Duration::from_secs(u64::from(config.jobs.rate_window_s));
         let rate = (config.jobs.rate, now.minus(window));
-        let is_automation = queue == Queue::Automation;
+        let (is_automation, is_maintenance) =
+            (queue == Queue::Automation, queue == Queue::Maintenance);
         let turn = Turn {
             queue,
             now,
             rate: (is_automation && rate.0 > 0).then_some(rate),
-            gives_way: !is_automation && jobs.has_room(config.jobs.automation),
-            rate_of_other: (!is_automation && rate.0 > 0).then_some(rate),
+            gives_way: is_maintenance && jobs.has_room(config.jobs.automation),
+            rate_ahead: (is_maintenance && rate.0 > 0).then_some(rate),
         };
         let pause = match jobs.0.registry.claim_job(turn).await {
             Ok(Claimed::Job(run)) => {

@@ -21,6 +21,8 @@ pub enum JobKind {
     CheckLogin,
     /// Visits the platforms of connections that were not used for long, so that their logins stay.
     KeepAlive,
+    /// Tells the operator, by a webhook or by mail, what they have to know. Made by the service itself.
+    Notice,
 }
 
 /// Where a job waits for its turn.
@@ -31,6 +33,8 @@ pub enum Queue {
     Automation,
     /// What keeps the house.
     Maintenance,
+    /// What the operator is told.
+    Notices,
 }
 
 /// How far a job is.
@@ -206,23 +210,14 @@ macro_rules! words {
     };
 }
 
-words! { JobKind: Workflow => "workflow", PostNote => "post_note", CheckLogin => "check_login", KeepAlive => "keep_alive" }
-words! { Queue: Automation => "automation", Maintenance => "maintenance" }
+words! { JobKind: Workflow => "workflow", PostNote => "post_note", CheckLogin => "check_login", KeepAlive => "keep_alive", Notice => "notice" }
+words! { Queue: Automation => "automation", Maintenance => "maintenance", Notices => "notices" }
 words! { JobState: Queued => "queued", Running => "running", PendingAuth => "pending_auth", Done => "done", Failed => "failed", Cancelled => "cancelled" }
 words! { BrowserWish: Auto => "auto", Local => "local", Remote => "remote" }
 
 impl Queue {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Automation, Self::Maintenance];
-
-    /// The other one.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::Automation => Self::Maintenance,
-            Self::Maintenance => Self::Automation,
-        }
-    }
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Automation, Self::Maintenance, Self::Notices];
 }
 
 impl Job {
@@ -241,6 +236,7 @@ impl JobKind {
         match self {
             Self::Workflow | Self::PostNote | Self::CheckLogin => Queue::Automation,
             Self::KeepAlive => Queue::Maintenance,
+            Self::Notice => Queue::Notices,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tracing::Span;
 
 use super::actor::Asking;
 use super::asker::Lending;
@@ -157,6 +158,11 @@ pub(super) async fn perform(
         }
     };
     masking::result(&kit.secrets, &mut result);
+    if let Some(kind) = result.error_kind {
+        let span = Span::current();
+        span.record("error.type", kind.as_str());
+        span.record("otel.status_code", "ERROR");
+    }
     let took = started.elapsed();
     result.duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     Performed { result, echo }

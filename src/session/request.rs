@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
+use tracing::field::Empty;
 
 use super::asker::Asker;
 use super::queue::Found;
@@ -11,7 +13,7 @@ use super::stage::Stage;
 use crate::error::Error;
 use crate::model::command::ActionRequest;
 use crate::model::ids::action_id;
-use crate::model::{ActionResult, ActionStatus, RecordingStatus, Secret, ViewerId};
+use crate::model::{ActionResult, ActionStatus, RecordingStatus, SPANS, Secret, ViewerId};
 
 /// Requests that may wait for a session's actor.
 pub(super) const REQUESTS_MAX: usize = 128;
@@ -23,14 +25,35 @@ pub struct Order {
     pub id: String,
     /// The caller no longer wants it.
     pub cancel: CancellationToken,
+    /// What it is part of.
+    pub(super) span: Span,
 }
 
 impl Order {
     /// A new name, for an action that `cancel` ends.
     pub fn new(cancel: CancellationToken) -> Self {
         let id = action_id();
-        Self { id, cancel }
+        Self {
+            id,
+            cancel,
+            span: Span::current(),
+        }
     }
+}
+
+/// The span of an action, in the trace of whoever asked for it.
+pub(super) fn span(parent: &Span, action_type: &str, id: &str) -> Span {
+    // Of a word that is no action, the end may be long.
+    let action_type: String = action_type.chars().take(64).collect();
+    tracing::info_span!(
+        target: SPANS,
+        parent: parent,
+        "action",
+        "otel.name" = format!("action {action_type}"),
+        "action.id" = id,
+        "error.type" = Empty,
+        "otel.status_code" = Empty,
+    )
 }
 
 /// The answer to a request.

@@ -4,6 +4,7 @@ use rusqlite::{Row, params};
 
 use super::Registry;
 use super::database::Failure;
+use super::jobs::NewJob;
 use crate::error::Error;
 use crate::model::{Connection, ConnectionStatus, Job, JobError, UnixTime};
 
@@ -83,13 +84,15 @@ impl Registry {
     }
 
     /// Changes a connection, and lets go on in the same go what has waited for its login, where it is there.
-    /// Answers how it was, how it is, and the jobs that go on.
+    /// With one that stands otherwise than before, its `notices` are put in their queue. Answers how it was, how it
+    /// is, and the jobs that go on.
     pub async fn learn_connection(
         &self,
         connection_id: &str,
         is_there: bool,
         now: UnixTime,
         change: impl Fn(&mut Kept) + Send + 'static,
+        notices: impl Fn(&Connection) -> Vec<NewJob> + Send + 'static,
     ) -> Result<Option<(Kept, Kept, Vec<Job>)>, Error> {
         let connection_id = connection_id.to_owned();
         self.work(move |file| {
@@ -100,6 +103,9 @@ impl Registry {
                 true => super::jobs::release(file, &after.connection, now)?,
                 false => Vec::new(),
             };
+            if before.connection.status != after.connection.status {
+                super::jobs::put_all(file, &notices(&after.connection))?;
+            }
             Ok(Some((before, after, released)))
         })
         .await
@@ -126,10 +132,11 @@ impl Registry {
         connection_id: &str,
         now: UnixTime,
         why: JobError,
+        notices: impl Fn(&Job) -> Vec<NewJob> + Send + 'static,
     ) -> Result<bool, Error> {
         let connection_id = connection_id.to_owned();
         self.work(move |file| {
-            super::jobs::fail_held(file, &connection_id, now, &why)?;
+            super::jobs::fail_held(file, &connection_id, now, &why, &notices)?;
             let removed = file.execute(
                 "DELETE FROM connections WHERE connection_id = ?",
                 [&connection_id],

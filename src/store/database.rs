@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 /// Each brings a file from the version that is its place in the list to the next.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "
     CREATE TABLE sessions (
         session_id TEXT PRIMARY KEY NOT NULL,
@@ -58,6 +58,7 @@ const MIGRATIONS: [&str; 4] = [
     CREATE INDEX links_of_session ON links (session_id);
 ",
     super::jobs::SCHEMA,
+    super::jobs::TRACES,
 ];
 
 /// Sessions that have ended and are known; the oldest are forgotten beyond it.

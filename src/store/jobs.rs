@@ -80,6 +80,9 @@ pub(super) const SCHEMA: &str = "
     CREATE TABLE marks (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT;
 ";
 
+/// A job goes on with the trace in which it was asked for.
+pub(super) const TRACES: &str = "ALTER TABLE jobs ADD COLUMN trace TEXT;";
+
 /// A job that a crash of the service cut short so often has probably caused it.
 const CRASHES_MAX: u32 = 100;
 
@@ -96,6 +99,8 @@ pub struct NewJob {
     pub run_at: UnixTime,
     /// When it was asked for.
     pub now: UnixTime,
+    /// The trace in which it was asked for, in the form of W3C Trace Context.
+    pub trace: Option<String>,
     /// Whatever has the same is the same job.
     pub unique_key: String,
     /// Since when such a job is the same one.
@@ -111,10 +116,10 @@ pub struct Turn {
     pub now: UnixTime,
     /// Starts that there may be since a time, further attempts among them; none for no bound.
     pub rate: Option<(u32, UnixTime)>,
-    /// Whether it is left to a job of the other queue that could begin as well, as far as that one has room.
+    /// Whether it is left to a job of the queue `automation` that could begin as well, as far as that has room.
     pub gives_way: bool,
-    /// The rate of the other queue.
-    pub rate_of_other: Option<(u32, UnixTime)>,
+    /// The rate of that queue.
+    pub rate_ahead: Option<(u32, UnixTime)>,
 }
 
 /// What came of a turn.
@@ -126,7 +131,7 @@ pub enum Claimed {
     None(Option<UnixTime>),
     /// None yet: as many have begun as may. This is when the first of them began.
     Rate(UnixTime),
-    /// None yet: one of the other queue goes first.
+    /// None yet: one of the queue `automation` goes first.
     Way,
 }
 
@@ -137,6 +142,8 @@ pub struct Run {
     pub job: Job,
     /// What an attempt before was about to do, or has done.
     pub intent: Option<String>,
+    /// The trace in which it was asked for.
+    pub trace: Option<String>,
     /// Which of the job's runs it is: what an earlier one still says counts for nothing.
     pub number: u32,
 }
@@ -247,11 +254,13 @@ impl Registry {
     }
 
     /// Ends a run, unless the job was called off meanwhile: then nothing is answered. Its note becomes what the
-    /// job does. A job that would wait for a login that was seen since it began goes on.
+    /// job does. A job that would wait for a login that was seen since it began goes on. With one that has failed,
+    /// its `notices` are put in their queue.
     pub async fn stop_job(
         &self,
         run: &Run,
         stop: Stop,
+        notices: impl Fn(&Job) -> Vec<NewJob> + Send + 'static,
     ) -> Result<Option<(Job, Option<Note>)>, Error> {
         let (job_id, number) = (run.job.job_id.clone(), run.number);
         self.work(move |file| {
@@ -284,6 +293,9 @@ impl Registry {
                 return Ok(None);
             };
             let note = super::notes::follow(file, &job, stop.now)?;
+            if state == JobState::Failed {
+                put_all(file, &notices(&job))?;
+            }
             Ok(Some((job, note)))
         })
         .await
@@ -393,13 +405,17 @@ pub(super) fn fail_held(
     connection_id: &str,
     now: UnixTime,
     why: &JobError,
+    notices: impl Fn(&Job) -> Vec<NewJob>,
 ) -> Result<(), Failure> {
-    file.execute(
+    let mut held = file.prepare_cached(
         "UPDATE jobs SET state = 'failed', finished_at = ?2, error = ?3 \
-         WHERE state = 'pending_auth' AND connection_id = ?1",
-        params![connection_id, now.0, serde_json::to_string(why)?],
+         WHERE state = 'pending_auth' AND connection_id = ?1 RETURNING *",
     )?;
-    Ok(())
+    let of = params![connection_id, now.0, serde_json::to_string(why)?];
+    let failed: Vec<Job> = held.query_and_then(of, job)?.collect::<Result<_, _>>()?;
+    failed
+        .iter()
+        .try_for_each(|job| put_all(file, &notices(job)))
 }
 
 /// Whether the login that a job wants was seen after its run began.
@@ -418,6 +434,10 @@ fn begun(file: &File, queue: &str, since: UnixTime) -> Result<(u32, Option<f64>)
     Ok(begun.query_row(params![queue, since.0], |row| {
         Ok((row.get(0)?, row.get(1)?))
     })?)
+}
+
+pub(super) fn put_all(file: &File, all: &[NewJob]) -> Result<(), Failure> {
+    all.iter().try_for_each(|new| put(file, new).map(drop))
 }
 
 fn put(file: &File, new: &NewJob) -> Result<(Job, bool), Failure> {
@@ -439,8 +459,8 @@ fn put(file: &File, new: &NewJob) -> Result<(Job, bool), Failure> {
     }
     let mut insert = file.prepare_cached(
         "INSERT INTO jobs (job_id, kind, queue, state, args, connection_id, user_id, platform, browser, \
-         batch, attempts, attempts_max, crashes, run_at, created_at, unique_key, note_id) \
-         VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, 0, ?, 0, ?, ?, ?, ?)",
+         batch, attempts, attempts_max, crashes, run_at, created_at, unique_key, note_id, trace) \
+         VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, 0, ?, 0, ?, ?, ?, ?, ?)",
     )?;
     insert.execute(params![
         job.job_id,
@@ -457,6 +477,7 @@ fn put(file: &File, new: &NewJob) -> Result<(Job, bool), Failure> {
         new.now.0,
         new.unique_key,
         note_id,
+        new.trace,
     ])?;
     file.execute(
         "UPDATE notes SET job_id = ? WHERE note_id = ?",
@@ -469,16 +490,14 @@ fn claim(file: &File, turn: &Turn) -> Result<Claimed, Failure> {
     let (queue, now) = (turn.queue.as_str(), turn.now.0);
     if turn.gives_way {
         let mut ahead = file.prepare_cached(&format!(
-            "SELECT 1 FROM jobs WHERE queue <> ? AND state = 'queued' AND run_at <= ? AND {IS_FREE} LIMIT 1"
+            "SELECT 1 FROM jobs WHERE queue = ? AND state = 'queued' AND run_at <= ? AND {IS_FREE} LIMIT 1"
         ))?;
-        let has_begun = match turn.rate_of_other {
-            Some((starts_max, since)) => {
-                let other = turn.queue.other().as_str();
-                begun(file, other, since)?.0 >= starts_max
-            }
+        let ahead_of_it = Queue::Automation.as_str();
+        let has_begun = match turn.rate_ahead {
+            Some((starts_max, since)) => begun(file, ahead_of_it, since)?.0 >= starts_max,
             None => false,
         };
-        if !has_begun && ahead.exists(params![queue, now])? {
+        if !has_begun && ahead.exists(params![ahead_of_it, now])? {
             return Ok(Claimed::Way);
         }
     }
@@ -526,6 +545,7 @@ fn run(row: &Row<'_>) -> Result<Run, Failure> {
     Ok(Run {
         job: job(row)?,
         intent: row.get("intent")?,
+        trace: row.get("trace")?,
         number: row.get("run")?,
     })
 }

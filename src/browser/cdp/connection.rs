@@ -21,12 +21,13 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::super::error::Error;
 use super::COMMAND_TIMEOUT;
 use super::stream::{self, Event, Events, Sink};
 use crate::error::BoxError;
+use crate::model::SPANS;
 
 /// Commands that wait to be written.
 const OUTGOING_MAX: usize = 4_096;
@@ -361,6 +362,7 @@ impl Session {
             line: Arc::clone(line),
             id,
             answer,
+            _span: span(call.method, operation),
         };
         // More than this is not waiting for Chromium but lost.
         line.outgoing
@@ -375,6 +377,8 @@ struct Asked {
     line: Arc<Line>,
     id: u64,
     answer: oneshot::Receiver<Answer>,
+    /// Ends with the answer.
+    _span: Span,
 }
 
 impl Asked {
@@ -498,4 +502,20 @@ async fn read(mut socket: SplitStream<Socket>, line: Arc<Line>) {
     let mut sinks = line.sinks();
     sinks.browser.clear();
     sinks.sessions.clear();
+}
+
+/// The span of a command in the trace of whoever sends it; what the service does by itself has none.
+fn span(method: &str, operation: &'static str) -> Span {
+    let parent = Span::current();
+    let is_traced = |metadata: &tracing::Metadata<'_>| metadata.target() == SPANS;
+    if !parent.metadata().is_some_and(is_traced) {
+        return Span::none();
+    }
+    tracing::info_span!(
+        target: SPANS,
+        "cdp",
+        "otel.name" = format!("cdp {method}"),
+        "otel.kind" = "client",
+        "cdp.operation" = operation,
+    )
 }

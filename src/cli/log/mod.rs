@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::{Layered, SubscriberExt};
+use tracing_subscriber::filter::{FilterExt, Targets, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
@@ -22,6 +22,8 @@ use self::line::Lines;
 use crate::app::Journal;
 use crate::config::{self, Config, LogFormat};
 use crate::error::Error;
+use crate::model::SPANS;
+use crate::telemetry::Telemetry;
 
 pub(super) use self::files::{ACTIONS, DAEMON, SERVER, put_aside};
 
@@ -53,11 +55,12 @@ struct Watched {
 }
 
 /// What is told, to be changed while the service runs.
-type Filter = reload::Handle<EnvFilter, Layered<Vec<Boxed>, Registry>>;
+type Filter = reload::Handle<EnvFilter, Registry>;
 
 /// Logs to standard error, as much as `GHOSTCAST_LOG` says, or else `usual`.
 pub(super) fn to_stderr(usual: &str) {
-    let _ = begin(filter(usual), vec![stderr(LogFormat::Text, everything())]);
+    let layers = vec![stderr(LogFormat::Text, everything())];
+    let _ = begin(filter(usual), layers, Vec::new());
 }
 
 /// Logs as the service does: to standard error unless it runs in the background, and to the server's log
@@ -66,7 +69,7 @@ pub(super) fn of_service(
     config: &Config,
     directory: Option<&Path>,
     is_background: bool,
-) -> Result<Logging, Error> {
+) -> Result<(Logging, Telemetry), Error> {
     let format = config.log.format;
     let level = level(config)?;
     let files = directory.map(|directory| Files::open(directory, SERVER, &config.log));
@@ -77,16 +80,20 @@ pub(super) fn of_service(
     }
     if let Some(files) = &files {
         layers.push(Lines::new(format, files.writer()).boxed());
+    }
+    let (telemetry, telling) = Telemetry::begin(&config.telemetry)?;
+    if files.is_some() || telemetry.reports() {
         panics_are_logged();
     }
     let actions = directory.filter(|_| config.log.actions);
     let actions = actions.map(|directory| Files::when_needed(directory, ACTIONS, &config.log));
     let counter = "ghostcast_action_log_lines_dropped_total";
-    Ok(Logging {
-        filter: begin(level, layers),
+    let logging = Logging {
+        filter: begin(level, layers, telling),
         told: files.map(Watched::server),
         actions: actions.map(|files| Watched::new(files, ACTIONS, counter)),
-    })
+    };
+    Ok((logging, telemetry))
 }
 
 /// Logs as a verb about the service does: what it did to the daemon's log in `directory`, and what is wrong
@@ -98,7 +105,7 @@ pub(super) fn of_verb(config: &Config, directory: &Path) -> Result<Logging, Erro
     if let Ok(files) = &files {
         layers.push(Lines::new(config.log.format, files.writer()).boxed());
     }
-    let _ = begin(filter(OF_SERVICES), layers);
+    let _ = begin(filter(OF_SERVICES), layers, Vec::new());
     Ok(Logging {
         filter: None,
         told: Some(Watched::server(files?)),
@@ -190,14 +197,14 @@ fn filter(usual: &str) -> Level {
     Level(filter)
 }
 
-/// Begins to log. Answers by what it is told how much, unless something logs already.
-fn begin(level: Level, layers: Vec<Boxed>) -> Option<Filter> {
+/// Begins to log, and to tell more by layers of their own. Answers by what it is told how much is logged, unless
+/// something logs already.
+fn begin(level: Level, lines: Vec<Boxed>, mut layers: Vec<Boxed>) -> Option<Filter> {
     let (filter, handle) = reload::Layer::new(level.0);
+    let is_logged = filter_fn(|metadata| metadata.target() != SPANS);
+    layers.push(lines.with_filter(filter.and(is_logged)).boxed());
     // The first one stays; a second one in a process would be a verb within a verb.
-    let begun = tracing_subscriber::registry()
-        .with(layers)
-        .with(filter)
-        .try_init();
+    let begun = tracing_subscriber::registry().with(layers).try_init();
     config::warn_of_strays();
     begun.ok().map(|()| handle)
 }

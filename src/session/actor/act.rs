@@ -9,6 +9,7 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use super::{Work, veil};
 use crate::browser::act as actions;
@@ -24,7 +25,7 @@ use crate::session::handle::{cancelled, refused};
 use crate::session::masking;
 use crate::session::perform::{self, Client, Performed, context, count, masked, perform};
 use crate::session::queue::{Entry, Found, Interrupt, Kind, Limits, Place, Queue, Step, Why};
-use crate::session::request::{Answer, Order};
+use crate::session::request::{Answer, Order, span};
 use crate::session::supervise::{Panicked, caught};
 
 /// The initial page may take this long to come, while nobody waits for it.
@@ -59,6 +60,8 @@ pub(super) struct Asked {
     is_private: bool,
     /// Ends with the action, and when nobody wants it.
     cancel: CancellationToken,
+    /// What it is part of.
+    span: Span,
 }
 
 /// The action under way.
@@ -155,6 +158,7 @@ impl Work {
             is_opening: true,
             is_private: false,
             cancel: CancellationToken::new(),
+            span: Span::none(),
         };
         let entry = Entry {
             id: action_id(),
@@ -202,6 +206,7 @@ impl Work {
             is_opening: false,
             is_private,
             cancel: order.cancel.child_token(),
+            span: order.span,
         };
         self.admit(asked, entry);
         if let Some(admitted) = admitted
@@ -322,6 +327,7 @@ impl Work {
         let Some(mut request) = asked.action.take() else {
             return;
         };
+        let span = span(&asked.span, &request.action_type, &id);
         let client = Client {
             lending: asked.asker.lending.clone(),
             is_session: asked.is_opening,
@@ -351,7 +357,7 @@ impl Work {
             };
             caught(
                 "action",
-                Box::pin(perform(kit, request, client, interrupted)),
+                Box::pin(perform(kit, request, client, interrupted).instrument(span)),
             )
             .await
         };

@@ -1,0 +1,76 @@
+//! Who is told of what the operator has to know.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::model::Secret;
+
+/// A shorter secret can be guessed.
+const SECRET_CHARS_MIN: usize = 16;
+
+/// Who is told of jobs that have failed and of logins that are good no more (REQUIREMENTS C95, C96).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notices {
+    /// Notices are posted there; empty for nowhere. It may hold a token.
+    pub webhook_url: Secret,
+    /// What they are signed with.
+    pub webhook_secret: Secret,
+    /// A mail server, as `smtps://user:password@host`; empty for none.
+    pub mail_server: Secret,
+    /// Who mails are from.
+    pub mail_from: String,
+    /// Whom they are for.
+    pub mail_to: Vec<String>,
+}
+
+impl Notices {
+    /// Whether they are posted.
+    pub fn has_webhook(&self) -> bool {
+        !self.webhook_url.is_empty()
+    }
+
+    /// Whether they are mailed.
+    pub fn has_mail(&self) -> bool {
+        !self.mail_server.is_empty()
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        // The messages repeat nothing of what may hold a token or a password.
+        let scheme_is = |address: &Secret, schemes: [&str; 2]| {
+            let url = url::Url::parse(address.reveal());
+            url.is_ok_and(|url| schemes.contains(&url.scheme()) && url.host_str().is_some())
+        };
+        if self.has_webhook() {
+            if !scheme_is(&self.webhook_url, ["http", "https"]) {
+                return Err(Error::invalid_input("notices.webhook_url is not a URL")
+                    .hint("It begins with http:// or https://."));
+            }
+            if self.webhook_secret.reveal().chars().count() < SECRET_CHARS_MIN {
+                return Err(Error::invalid_input(
+                    "notices.webhook_secret is missing, or too short",
+                )
+                .hint("Use 16 characters or more, by which the other side knows that a notice is yours."));
+            }
+        }
+        if self.has_mail() {
+            if !scheme_is(&self.mail_server, ["smtp", "smtps"]) {
+                return Err(Error::invalid_input(
+                    "notices.mail_server is not the address of a mail server",
+                )
+                .hint("Write it as smtps://user:password@host, or smtp://host:25."));
+            }
+            let is_address = |text: &String| text.contains('@');
+            if !is_address(&self.mail_from)
+                || self.mail_to.is_empty()
+                || !self.mail_to.iter().all(is_address)
+            {
+                return Err(Error::invalid_input(
+                    "notices.mail_from or notices.mail_to is no mail address",
+                )
+                .hint("Mails need one they are from, and one or more they are for."));
+            }
+        }
+        Ok(())
+    }
+}
