@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
-use super::{Work, veil};
+use super::Work;
 use crate::browser::act as actions;
 use crate::config;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
@@ -43,9 +43,9 @@ pub(super) struct Acting {
 }
 
 /// An action that was asked for.
-pub(super) struct Asked {
+struct Asked {
     /// The action as it may be repeated while it is not known whether its text is a password.
-    pub(super) shown: ActionRequest,
+    shown: ActionRequest,
     /// The action itself, until it begins.
     action: Option<ActionRequest>,
     /// Who asked.
@@ -54,10 +54,8 @@ pub(super) struct Asked {
     /// Whether that is a failure of this session.
     is_correction: bool,
     /// Nobody waits for the initial page as for an action.
-    pub(super) reply: Option<oneshot::Sender<ActionResult>>,
+    reply: Option<oneshot::Sender<ActionResult>>,
     is_opening: bool,
-    /// Whether it is of the person who drives privately, and told to nobody else.
-    is_private: bool,
     /// Ends with the action, and when nobody wants it.
     cancel: CancellationToken,
     /// What it is part of.
@@ -156,7 +154,6 @@ impl Work {
             is_correction: false,
             reply: None,
             is_opening: true,
-            is_private: false,
             cancel: CancellationToken::new(),
             span: Span::none(),
         };
@@ -191,20 +188,14 @@ impl Work {
             bound: perform::longest(&self.actor.kit, &action),
         };
         let is_known = self.acting.queue.knows(correction_of.as_deref());
-        let driver = self.actor.stage.wheel.private_driver();
-        let is_private = asker.seat.is_some() && asker.seat == driver;
         let asked = Asked {
-            shown: match is_private {
-                true => veil::bare(&action),
-                false => self.hidden(&action),
-            },
+            shown: self.hidden(&action),
             action: Some(action),
             asker,
             is_correction: is_known && correction_of.is_some(),
             correction_of,
             reply,
             is_opening: false,
-            is_private,
             cancel: order.cancel.child_token(),
             span: order.span,
         };
@@ -337,7 +328,7 @@ impl Work {
         if asked.is_opening {
             let bound = OPENING_MAX.as_millis() as u64;
             request.params.insert("timeout_ms".to_owned(), bound.into());
-        } else if !asked.is_private {
+        } else {
             // Only the page knows whether the text is a password, and it has not been asked yet.
             let started = EventBody::ActionStarted {
                 action: asked.shown.clone(),
@@ -397,13 +388,13 @@ impl Work {
     fn finish(&mut self, id: &str, why: Option<Interrupt>, performed: Performed) -> bool {
         let Performed { mut result, echo } = performed;
         self.follow_veil();
+        if self.is_veiled() {
+            self.leave_out_the_page(&echo, &mut result);
+        }
         let is_success = result.success;
         let Some(asked) = self.acting.asked.remove(id) else {
             return is_success;
         };
-        if self.is_veiled() && !asked.is_private {
-            self.leave_out_the_page(&echo, &mut result);
-        }
         self.note_activity(None);
         // An action that nobody watches does not wait for its cursor.
         let at = self.actor.kit.studio.cursor_target();
@@ -505,10 +496,6 @@ impl Work {
             *error = self.in_its_words(error);
         }
         count(&action.action_type, &result);
-        if asked.is_private {
-            self.conclude_privately(id, asked, result);
-            return;
-        }
         self.note_action(&action, &result);
         let body = match &result.error {
             None => EventBody::ActionCompleted {
@@ -543,7 +530,7 @@ impl Work {
     }
 }
 
-pub(super) fn named(
+fn named(
     mut result: ActionResult,
     id: &str,
     correction_of: Option<String>,

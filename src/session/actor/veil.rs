@@ -3,9 +3,8 @@
 use std::time::Instant;
 
 use super::Work;
-use super::act::{Asked, named};
 use crate::model::command::{ActionErrorKind, ActionRequest};
-use crate::model::{ActionResult, EventBody, Outcome};
+use crate::model::{ActionResult, EventBody};
 use crate::session::perform;
 use crate::session::privacy::DRIVES_PRIVATELY;
 
@@ -70,25 +69,4 @@ impl Work {
         }
         (result.url, result.title, result.ready_state) = (url, None, None);
     }
-
-    /// The end of an action of the person who drives privately: they are answered, and of the rest it is known
-    /// that there was one.
-    pub(super) fn conclude_privately(&self, id: &str, asked: Asked, result: ActionResult) {
-        let result = named(result, id, None);
-        let mut told = ActionResult {
-            error: result.error.is_some().then(|| DRIVES_PRIVATELY.to_owned()),
-            outcome: Outcome::default(),
-            ..result.clone()
-        };
-        self.leave_out_the_page(&asked.shown, &mut told);
-        self.actor.ledger.end(id, asked.shown, told);
-        if let Some(reply) = asked.reply {
-            drop(reply.send(result));
-        }
-    }
-}
-
-/// An action of which nothing is told but what kind it was.
-pub(super) fn bare(action: &ActionRequest) -> ActionRequest {
-    ActionRequest::new(&action.action_type, serde_json::Map::new())
 }
