@@ -54,6 +54,14 @@ struct Intent {
     before: Value,
 }
 
+/// What there was of a job's work before it.
+enum Before {
+    /// An attempt before had done it: this is what it has left.
+    Done(Value),
+    /// It is still to be done; this is there, and not what it leaves.
+    ToDo(Value),
+}
+
 impl Jobs {
     /// Does a workflow; answers what it has left.
     pub(super) async fn work(&self, work: &Work<'_>) -> Result<Value, JobError> {
@@ -73,40 +81,65 @@ impl Jobs {
         if is_logged_out(work).await {
             return Err(logged_out(platform));
         }
-        // What cannot be read was left by another build: it is looked for all the same.
-        let intent = work
-            .intent
-            .map(|intent| serde_json::from_str::<Intent>(intent).ok());
-        let mut before = Value::Null;
-        if let Some(intent) = intent {
-            self.tell(run, 0, of, "looks whether it is done already")
-                .await;
-            if !seen_on.is_empty() {
-                login::go(handle, &seen_on, platform).await?;
-            }
-            let is_done = intent.as_ref().is_some_and(|intent| intent.is_done);
-            before = intent.map_or(Value::Null, |intent| intent.before);
-            if let Some(left) = left(work, &before, SEEN_MAX).await? {
-                tracing::info!(job_id = run.job.job_id, "an attempt before had done it");
-                return Ok(left);
-            }
-            // It was done, and is shown late or to others only: it is looked for, and not done again.
-            if is_done {
-                return Err(not_seen(work));
-            }
-            login::go(handle, &page, platform).await?;
-        } else if workflow.steps.iter().any(|step| step.effect) {
-            // What is there already is not what this leaves.
-            if !seen_on.is_empty() {
-                login::go(handle, &seen_on, platform).await?;
-            }
-            before = left(work, &Value::Null, Duration::ZERO)
-                .await?
-                .unwrap_or_default();
-            if !seen_on.is_empty() {
-                login::go(handle, &page, platform).await?;
-            }
+        let before = match self.before(work, &page, &seen_on).await? {
+            Before::Done(left) => return Ok(left),
+            Before::ToDo(before) => before,
+        };
+        self.do_steps(work, of, &before).await?;
+        self.tell(run, of - 1, of, "looks for what it has left")
+            .await;
+        if !seen_on.is_empty() {
+            login::go(handle, &seen_on, platform).await?;
         }
+        match left(work, &before, SEEN_MAX).await? {
+            Some(left) => Ok(left),
+            None if is_logged_out(work).await => Err(logged_out(platform)),
+            None => Err(not_seen(work)),
+        }
+    }
+
+    /// What is there already: what an attempt before has done, or what is not to be taken for this one's.
+    async fn before(&self, work: &Work<'_>, page: &str, seen_on: &str) -> Result<Before, JobError> {
+        let Work { run, handle, .. } = work;
+        if work.intent.is_none() && !work.workflow.steps.iter().any(|step| step.effect) {
+            return Ok(Before::ToDo(Value::Null));
+        }
+        if !seen_on.is_empty() {
+            login::go(handle, seen_on, work.platform).await?;
+        }
+        let Some(intent) = work.intent else {
+            let there = match left(work, &Value::Null, Duration::ZERO).await {
+                // What throws now may do so because nothing is there yet.
+                Err(error) if error.kind == JobErrorKind::SelectorChanged => None,
+                looked => looked?,
+            };
+            if !seen_on.is_empty() {
+                login::go(handle, page, work.platform).await?;
+            }
+            return Ok(Before::ToDo(there.unwrap_or_default()));
+        };
+        let of = work.workflow.steps.len() as u32 + 2;
+        self.tell(run, 0, of, "looks whether it is done already")
+            .await;
+        // What cannot be read was left by another build: it is looked for all the same.
+        let intent: Option<Intent> = serde_json::from_str(intent).ok();
+        let is_done = intent.as_ref().is_some_and(|intent| intent.is_done);
+        let before = intent.map_or(Value::Null, |intent| intent.before);
+        if let Some(left) = left(work, &before, SEEN_MAX).await? {
+            tracing::info!(job_id = run.job.job_id, "an attempt before had done it");
+            return Ok(Before::Done(left));
+        }
+        // It was done, and is shown late or to others only: it is looked for, and not done again.
+        if is_done {
+            return Err(not_seen(work));
+        }
+        login::go(handle, page, work.platform).await?;
+        Ok(Before::ToDo(before))
+    }
+
+    /// Does the steps, and writes down before and after those that others see.
+    async fn do_steps(&self, work: &Work<'_>, of: u32, before: &Value) -> Result<(), JobError> {
+        let Work { run, workflow, .. } = work;
         for (place, step) in workflow.steps.iter().enumerate() {
             let number = place as u32 + 1;
             let doing = match step.on.first() {
@@ -133,16 +166,7 @@ impl Jobs {
                 self.intend(run, &intent).await?;
             }
         }
-        self.tell(run, of - 1, of, "looks for what it has left")
-            .await;
-        if !seen_on.is_empty() {
-            login::go(handle, &seen_on, platform).await?;
-        }
-        match left(work, &before, SEEN_MAX).await? {
-            Some(left) => Ok(left),
-            None if is_logged_out(work).await => Err(logged_out(platform)),
-            None => Err(not_seen(work)),
-        }
+        Ok(())
     }
 
     /// Writes down what is about to be done, or is done; a run that was called off goes no further.

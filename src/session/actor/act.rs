@@ -530,11 +530,7 @@ impl Work {
     }
 }
 
-fn named(
-    mut result: ActionResult,
-    id: &str,
-    correction_of: Option<String>,
-) -> ActionResult {
+fn named(mut result: ActionResult, id: &str, correction_of: Option<String>) -> ActionResult {
     id.clone_into(&mut result.action_id);
     result.correction_of = correction_of;
     result
