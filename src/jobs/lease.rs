@@ -28,6 +28,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug, Default)]
 pub(super) struct Leases(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
 
+/// What becomes of a session when nobody works with it any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// It was made for one piece of work, and is forgotten with its profile.
+    Forget,
+    /// It is put to rest, and comes back when it is used.
+    Rest,
+}
+
 /// A session that nobody else of the service works with. It is put away when nobody has it any more.
 #[derive(Debug)]
 pub(super) struct Lease {
@@ -35,8 +44,7 @@ pub(super) struct Lease {
     pub(super) handle: SessionHandle,
     jobs: Jobs,
     name: SessionName,
-    /// Whether it was made for this alone.
-    is_own: bool,
+    after: After,
     /// Until it is put away, nobody else has it.
     held: Option<OwnedMutexGuard<()>>,
 }
@@ -78,21 +86,8 @@ impl Jobs {
             spec.user_id.clone_from(&at.user_id);
         }
         let held = self.0.leases.take(name.as_str()).await;
-        let (jobs, name) = (self.clone(), name.clone());
-        // By a task of its own: a session whose start nobody waits for any more is put away too.
-        let opening = self.0.tracker.spawn(async move {
-            let opened = jobs.0.manager.open(spec).await?;
-            Ok::<_, Error>(Lease {
-                handle: opened.handle,
-                jobs,
-                name,
-                is_own,
-                held: Some(held),
-            })
-        });
-        let opened = opening.await.unwrap_or_else(|error| {
-            Err(Error::internal("the session's start broke").source(error))
-        });
+        let after = if is_own { After::Forget } else { After::Rest };
+        let opened = self.lease_as(name, spec, held, after).await;
         let lease = opened.map_err(|error| {
             let mut told = JobError::from(error);
             let is_far = at.is_some_and(|at| at.wish == BrowserWish::Remote);
@@ -104,6 +99,31 @@ impl Jobs {
         lease.handle.opened().await;
         lease.must_be_free().await?;
         Ok(lease)
+    }
+
+    /// Opens a session that is held.
+    async fn lease_as(
+        &self,
+        name: &SessionName,
+        spec: SessionSpec,
+        held: OwnedMutexGuard<()>,
+        after: After,
+    ) -> Result<Lease, Error> {
+        let (jobs, name) = (self.clone(), name.clone());
+        // By a task of its own: a session whose start nobody waits for any more is put away too.
+        let opening = self.0.tracker.spawn(async move {
+            let opened = jobs.0.manager.open(spec).await?;
+            Ok::<_, Error>(Lease {
+                handle: opened.handle,
+                jobs,
+                name,
+                after,
+                held: Some(held),
+            })
+        });
+        opening
+            .await
+            .unwrap_or_else(|error| Err(Error::internal("the session's start broke").source(error)))
     }
 
     /// What such a session is.
@@ -140,19 +160,20 @@ impl Jobs {
     }
 
     /// Puts a session away, unless somebody is at it.
-    async fn put_away(&self, handle: &SessionHandle, name: &SessionName, is_own: bool) {
-        // Whoever has the page of the session open goes on there.
-        if !is_own && handle.wheel().has_people() {
-            return;
-        }
+    async fn put_away(&self, handle: &SessionHandle, name: &SessionName, after: After) {
         let id = handle.record().session_id.to_string();
-        if !is_own {
-            self.0.manager.put_to_rest(&id, "its job is done").await;
-            return;
+        match after {
+            // Whoever has the page of the session open goes on there.
+            After::Rest if handle.wheel().has_people() => (),
+            After::Rest => {
+                self.0.manager.put_to_rest(&id, "its job is done").await;
+            }
+            // One that is gone is as good as closed, and a profile that stays is swept later.
+            After::Forget => {
+                let _ = self.0.manager.close(&id).await;
+                let _ = self.0.manager.delete_profile(name).await;
+            }
         }
-        // One that is gone is as good as closed, and a profile that stays is swept later.
-        let _ = self.0.manager.close(&id).await;
-        let _ = self.0.manager.delete_profile(name).await;
     }
 }
 
@@ -162,9 +183,9 @@ impl Drop for Lease {
             return;
         };
         let (jobs, handle) = (self.jobs.clone(), self.handle.clone());
-        let (name, is_own) = (self.name.clone(), self.is_own);
+        let (name, after) = (self.name.clone(), self.after);
         self.jobs.0.tracker.spawn(async move {
-            jobs.put_away(&handle, &name, is_own).await;
+            jobs.put_away(&handle, &name, after).await;
             drop(held);
         });
     }
@@ -175,13 +196,13 @@ impl Lease {
     pub(super) async fn put_away(mut self) {
         let held = self.held.take();
         let (handle, name) = (self.handle.clone(), self.name.clone());
-        self.jobs.put_away(&handle, &name, self.is_own).await;
+        self.jobs.put_away(&handle, &name, self.after).await;
         drop(held);
     }
 
     /// Whether it was made for one job alone.
-    pub(super) const fn is_own(&self) -> bool {
-        self.is_own
+    pub(super) fn is_own(&self) -> bool {
+        self.after == After::Forget
     }
 
     /// Leaves the session as it is.
