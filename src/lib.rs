@@ -14,6 +14,7 @@
 //! - [`events`]: what happened, numbered and kept for a while.
 //! - [`store`]: what is kept on disk.
 //! - [`session`]: one room's browser, from start to close.
+//! - [`framed`]: JSON in frames over two pipes: a worker, and whoever has work done by one.
 //! - [`jobs`]: work that outlives its caller, and the logins that it needs.
 //! - [`api`]: the front doors: MCP, REST, gRPC, WebSocket, WHEP, metrics, dashboard.
 //! - [`telemetry`]: what programs that watch the service are told: traces, measurements, errors.
@@ -30,6 +31,7 @@ pub mod demo;
 mod disk;
 pub mod error;
 pub mod events;
+pub mod framed;
 pub mod jobs;
 pub mod livekit;
 pub mod media;

@@ -67,12 +67,14 @@ const LAYERS: [(&str, &[&str]); 25] = [
             "vision",
         ],
     ),
+    ("framed", &[]),
     (
         "jobs",
         &[
             "config",
             "credential",
             "error",
+            "framed",
             "model",
             "session",
             "store",
@@ -127,6 +129,7 @@ const LAYERS: [(&str, &[&str]); 25] = [
             "demo",
             "disk",
             "error",
+            "framed",
             "livekit",
             "media",
             "model",
