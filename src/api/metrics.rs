@@ -126,7 +126,7 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 43] = [
+const COUNTERS: [(&str, &str); 45] = [
     (
         "ghostcast_cdp_events_lost_total",
         "Events of browsers that a slow reader left out",
@@ -134,6 +134,14 @@ const COUNTERS: [(&str, &str); 43] = [
     (
         "ghostcast_error_reports_lost_total",
         "Reports of errors that did not arrive",
+    ),
+    (
+        "ghostcast_bridge_calls_total",
+        "Calls to the worker of the bridge, by outcome",
+    ),
+    (
+        "ghostcast_bridge_crashes_total",
+        "Times that the worker of the bridge was not there and was started again",
     ),
     (
         "ghostcast_jobs_enqueued_total",
@@ -280,9 +288,10 @@ const COUNTERS: [(&str, &str); 43] = [
     ),
 ];
 
-const PLAIN_COUNTERS: [&str; 22] = [
+const PLAIN_COUNTERS: [&str; 23] = [
     "ghostcast_cdp_events_lost_total",
     "ghostcast_error_reports_lost_total",
+    "ghostcast_bridge_crashes_total",
     "ghostcast_remote_seconds_total",
     "ghostcast_remote_contexts_lost_total",
     "ghostcast_renderers_ended_total",

@@ -4,6 +4,7 @@
 //! does. Unknown keys are refused with the nearest valid name. Every key is documented in
 //! `deploy/config.example.toml`, which a test keeps complete.
 
+mod bridge;
 mod browser;
 mod files;
 mod jobs;
@@ -31,6 +32,7 @@ use crate::model::secrets;
 use crate::model::session::limits;
 use crate::model::{Network, Secret};
 
+pub use bridge::Bridge;
 pub use browser::{Browser, Sandbox};
 pub use files::{Recording, Screenshots};
 pub use jobs::{Connections, Jobs, Platform, Platforms, Step, Workflow};
@@ -90,6 +92,8 @@ pub struct Config {
     pub log: Log,
     /// The queue of jobs.
     pub jobs: Jobs,
+    /// A process that does work for jobs.
+    pub bridge: Bridge,
     /// Logins that are kept.
     pub connections: Connections,
     /// The platforms that they are for, by name.
@@ -345,6 +349,7 @@ impl Config {
                 .hint("It begins with ws:// or wss://, for instance ws://127.0.0.1:7880."));
         }
         self.jobs.check()?;
+        self.bridge.check()?;
         self.connections.check()?;
         for (name, platform) in &self.platforms.0 {
             platform.check(name)?;

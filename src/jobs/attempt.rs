@@ -12,6 +12,7 @@ use super::lease::Lease;
 use super::news::UserEvent;
 use super::notes;
 use super::site::Site;
+use super::within::session_of;
 use super::workflow::Work;
 use crate::config::Platform;
 use crate::model::ids::{JOB, action_id};
@@ -116,8 +117,15 @@ impl Jobs {
     /// What the job is about. The session that it works in is left to the caller.
     async fn carry_out(&self, run: &Run, lease: &mut Option<Lease>) -> Result<Value, JobError> {
         match run.job.kind {
+            JobKind::CheckLogin | JobKind::KeepAlive if session_of(&run.job).is_some() => {
+                self.visit_within(&run.job).await
+            }
             JobKind::CheckLogin => self.check_login(&run.job).await,
-            JobKind::KeepAlive => self.keep_alive(UnixTime::now()).await,
+            JobKind::KeepAlive => match &run.job.connection_id {
+                Some(id) => self.keep_one(id).await,
+                None => self.keep_alive(UnixTime::now()).await,
+            },
+            JobKind::Bridge => self.bridged(run).await,
             JobKind::PostNote => self.post_note(run, lease).await,
             JobKind::Notice => self.send_notice(&run.job).await,
             JobKind::Workflow => {
@@ -210,7 +218,8 @@ impl Jobs {
                 platform.label
             ),
         })?;
-        if workflow.needs_login && connection.is_none() {
+        let within = session_of(&run.job);
+        if workflow.needs_login && connection.is_none() && within.is_none() {
             return Err(JobError {
                 kind: JobErrorKind::NoAuth,
                 message: format!("{name} can be done only with a connection."),
@@ -227,6 +236,7 @@ impl Jobs {
                 }
                 leased?
             }
+            None if within.is_some() => self.lease_within(&run.job).await?,
             None => self.lease_for_once(run, platform, &at).await?,
         };
         // Whatever ends the attempt finds it.
@@ -239,7 +249,7 @@ impl Jobs {
             workflow,
             args,
             intent,
-            has_login: connection.is_some(),
+            has_login: connection.is_some() || within.is_some(),
         };
         let done = self.work(&work).await;
         let Some(connection) = connection else {
@@ -409,7 +419,7 @@ fn tell(job: &Job, outcome: &'static str, error: &JobError) {
 }
 
 /// A text among a job's arguments.
-fn text(args: &Map<String, Value>, name: &str) -> Result<String, JobError> {
+pub(super) fn text(args: &Map<String, Value>, name: &str) -> Result<String, JobError> {
     let text = args.get(name).and_then(Value::as_str);
     text.map(str::to_owned).ok_or_else(|| JobError {
         kind: JobErrorKind::InvalidInput,

@@ -111,6 +111,17 @@ impl Jobs {
         Ok(json!({"visited": visited, "expired": lost, "failed": failed}))
     }
 
+    /// Visits the platform of one connection, whenever it was used last.
+    pub(super) async fn keep_one(&self, connection_id: &str) -> Result<Value, JobError> {
+        let kept = self.0.registry.connection(connection_id).await?;
+        let kept = kept.ok_or_else(|| JobError {
+            kind: JobErrorKind::SessionNotFound,
+            message: "The job's connection is not there any more.".to_owned(),
+        })?;
+        self.ping(&kept).await?;
+        Ok(json!({"alive": true}))
+    }
+
     /// Visits the platform of one connection. What goes wrong with it is no reason to leave the others.
     async fn ping(&self, kept: &KeptConnection) -> Result<(), JobError> {
         let (connection_id, platform) = (

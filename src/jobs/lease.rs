@@ -12,7 +12,7 @@ use super::site::Site;
 use crate::config::Platform;
 use crate::error::Error;
 use crate::model::ids::JOB;
-use crate::model::{BrowserWish, JobError, JobErrorKind, SessionName, SessionSpec};
+use crate::model::{BrowserWish, JobError, JobErrorKind, SessionName, SessionSpec, SessionState};
 use crate::session::SessionHandle;
 
 /// Whoever has closed the page by which they drove has lost the wheel within this time.
@@ -35,6 +35,8 @@ enum After {
     Forget,
     /// It is put to rest, and comes back when it is used.
     Rest,
+    /// Somebody had it before, and goes on with it.
+    Stay,
 }
 
 /// A session that nobody else of the service works with. It is put away when nobody has it any more.
@@ -96,6 +98,21 @@ impl Jobs {
             }
             told
         })?;
+        lease.handle.opened().await;
+        lease.must_be_free().await?;
+        Ok(lease)
+    }
+
+    /// A session that somebody else keeps, as they have made it, once no job works in it. It stays when it runs.
+    pub(super) async fn lease_named(&self, name: &SessionName) -> Result<Lease, JobError> {
+        let held = self.0.leases.take(name.as_str()).await;
+        let record = self.0.manager.record(name.as_str())?;
+        let after = match record.state {
+            SessionState::Stored => After::Rest,
+            _ => After::Stay,
+        };
+        let spec = SessionSpec::named(name.clone());
+        let lease = self.lease_as(name, spec, held, after).await?;
         lease.handle.opened().await;
         lease.must_be_free().await?;
         Ok(lease)
@@ -163,6 +180,7 @@ impl Jobs {
     async fn put_away(&self, handle: &SessionHandle, name: &SessionName, after: After) {
         let id = handle.record().session_id.to_string();
         match after {
+            After::Stay => (),
             // Whoever has the page of the session open goes on there.
             After::Rest if handle.wheel().has_people() => (),
             After::Rest => {

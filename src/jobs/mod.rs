@@ -7,6 +7,8 @@
 //!       workflow     a platform's steps, on a page
 //!       locate       the element of a step: by selectors, by its name, by a model that sees
 //!       login        whether a platform shows that somebody is logged in
+//!       within       work in a session that its caller keeps
+//!       bridged      work that a process of the operator's does
 //!   connections      logins that are kept: made, verified, kept alive, expired
 //!   notes            what `post_note` posts
 //!   news             who is told: users, and those who watch a job
@@ -16,6 +18,7 @@
 //! The registry holds all that must not be lost; here is nothing that a restart would miss.
 
 mod attempt;
+mod bridged;
 mod calendar;
 mod connections;
 mod lease;
@@ -28,6 +31,7 @@ mod order;
 mod site;
 mod template;
 mod turns;
+mod within;
 mod workflow;
 
 use std::collections::HashMap;
@@ -40,6 +44,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Live, Platform};
 use crate::error::Error;
+use crate::framed::Bridge;
 use crate::model::{Queue, UnixTime};
 use crate::session::Manager;
 use crate::store::Registry;
@@ -71,6 +76,8 @@ struct Inner {
     running: Mutex<HashMap<(String, u32), (Queue, CancellationToken)>>,
     /// Who works with a profile.
     leases: lease::Leases,
+    /// A process of the operator's that does work, where one is set.
+    bridge: Option<Bridge>,
     tracker: TaskTracker,
     /// The end of all work.
     end: CancellationToken,
@@ -79,6 +86,8 @@ struct Inner {
 impl Jobs {
     /// Jobs in the registry, done by sessions of the manager.
     pub fn new(manager: Manager, registry: Registry, config: Live) -> Self {
+        let (tracker, end) = (TaskTracker::new(), CancellationToken::new());
+        let bridge = bridged::of(&config.now().bridge, &end);
         Self(Arc::new(Inner {
             manager,
             registry,
@@ -87,8 +96,9 @@ impl Jobs {
             woken: Default::default(),
             running: Mutex::default(),
             leases: lease::Leases::default(),
-            tracker: TaskTracker::new(),
-            end: CancellationToken::new(),
+            bridge,
+            tracker,
+            end,
         }))
     }
 
@@ -132,11 +142,16 @@ impl Jobs {
     pub async fn shut_down(&self) {
         self.0.end.cancel();
         self.0.tracker.close();
+        let bridge = async {
+            if let Some(bridge) = &self.0.bridge {
+                bridge.ended().await;
+            }
+        };
         // What takes longer is cut off, and found unfinished at the next start.
-        if tokio::time::timeout(SHUTDOWN_MAX, self.0.tracker.wait())
-            .await
-            .is_err()
-        {
+        let working = tokio::time::timeout(SHUTDOWN_MAX, self.0.tracker.wait());
+        // Its own bound is a little longer: it may be a service itself.
+        let (worked, ()) = tokio::join!(working, bridge);
+        if worked.is_err() {
             tracing::warn!("a job did not end in time and is cut off");
         }
     }

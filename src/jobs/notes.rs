@@ -103,7 +103,7 @@ fn check_numbers(timestamp: f64, confidence: f64) -> Result<(), Error> {
 }
 
 /// The page of a video is the platform's: it is opened where its user is logged in.
-fn check_url(video_url: &str, platform: &Platform) -> Result<(), Error> {
+pub(super) fn check_url(video_url: &str, platform: &Platform) -> Result<(), Error> {
     let wrong = |what: &'static str| {
         Error::invalid_input(what).hint(format!(
             "Use the address of a page of {}, beginning with http:// or https://.",

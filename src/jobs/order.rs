@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::Jobs;
 use super::template::missing;
+use super::within::SESSION;
 use crate::config::{self, Workflow};
 use crate::credential::Digest;
 use crate::error::Error;
@@ -35,7 +36,8 @@ pub struct JobOrder {
     /// What it does.
     pub kind: JobKind,
     /// What it is given: `note_id` for `post_note`; `workflow` and what that needs for `workflow`, with
-    /// `platform` and `user_id` where there is no `connection`.
+    /// `platform` and `user_id` where there is no `connection`; `session_id` for what is done in a session of the
+    /// caller's; `action` and `data` for `bridge`.
     #[serde(default)]
     #[schema(value_type = Object, example = json!({"note_id": "0a1b2c3d4e5f"}))]
     pub args: Map<String, Value>,
@@ -80,7 +82,7 @@ impl JobOrder {
         }
     }
 
-    fn text(&self, name: &str) -> Option<String> {
+    pub(super) fn text(&self, name: &str) -> Option<String> {
         self.args.get(name)?.as_str().map(str::to_owned)
     }
 
@@ -179,6 +181,7 @@ impl Jobs {
         let config = self.config();
         let now = UnixTime::now();
         self.check(&order, now)?;
+        let order = self.placed(order).await?;
         let whose = self.whose(&order).await?;
         let new = order.queued(whose, now, &config.jobs);
         let (job, is_new) = self.0.registry.put_job(new).await?;
@@ -223,7 +226,7 @@ impl Jobs {
 
     /// Whose job it is: that of its connection, of its note, or as it says.
     async fn whose(&self, order: &JobOrder) -> Result<Whose, Error> {
-        let takes_connection = matches!(order.kind, JobKind::Workflow | JobKind::CheckLogin);
+        let takes_connection = !matches!(order.kind, JobKind::PostNote | JobKind::Bridge);
         if order.connection.is_some() && !takes_connection {
             let kind = order.kind.as_str();
             return Err(
@@ -265,26 +268,11 @@ impl Jobs {
                     platform: Some(note.platform),
                 })
             }
-            JobKind::Workflow => {
-                let platform = order.must_have("platform")?;
-                let workflow = order.must_have("workflow")?;
-                let known = self.must_know(&platform, &workflow)?;
-                order.must_fill(&known)?;
-                if known.needs_login {
-                    return Err(Error::invalid_input(format!(
-                        "the workflow \"{workflow}\" is done with a login, and the job has none"
-                    ))
-                    .hint("Send the id of a connection as \"connection\"."));
-                }
-                let user_id = order.text("user_id");
-                user_id
-                    .as_deref()
-                    .map_or(Ok(()), super::connections::check_user)?;
-                Ok(Whose {
-                    user_id,
-                    platform: Some(platform),
-                })
-            }
+            JobKind::Workflow => self.whose_workflow(order),
+            JobKind::CheckLogin if order.args.contains_key(SESSION) => Ok(Whose {
+                user_id: None,
+                platform: order.text("platform"),
+            }),
             JobKind::CheckLogin => {
                 Err(Error::invalid_input("a job check_login needs a connection")
                     .hint("Send the id of a connection as \"connection\"."))
@@ -292,7 +280,36 @@ impl Jobs {
             JobKind::KeepAlive => Ok(Whose::default()),
             JobKind::Notice => Err(Error::invalid_input("notices are the service's own")
                 .hint("Set [notices], and they are made when a job fails or a login is lost.")),
+            JobKind::Bridge => {
+                self.must_have_bridge()?;
+                order.must_have("action")?;
+                Ok(Whose::default())
+            }
         }
+    }
+
+    /// Whose a workflow is that is done without a connection.
+    fn whose_workflow(&self, order: &JobOrder) -> Result<Whose, Error> {
+        let platform = order.must_have("platform")?;
+        let workflow = order.must_have("workflow")?;
+        let known = self.must_know(&platform, &workflow)?;
+        order.must_fill(&known)?;
+        if known.needs_login && !order.args.contains_key(SESSION) {
+            return Err(Error::invalid_input(format!(
+                "the workflow \"{workflow}\" is done with a login, and the job has none"
+            ))
+            .hint(
+                "Send the id of a connection as \"connection\", or a session as \"session_id\" in args.",
+            ));
+        }
+        let user_id = order.text("user_id");
+        user_id
+            .as_deref()
+            .map_or(Ok(()), super::connections::check_user)?;
+        Ok(Whose {
+            user_id,
+            platform: Some(platform),
+        })
     }
 
     /// A platform has such a workflow.

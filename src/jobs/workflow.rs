@@ -182,7 +182,7 @@ impl Jobs {
     }
 
     /// Tells how far the work is.
-    async fn tell(&self, run: &Run, step: u32, of: u32, doing: &str) {
+    pub(super) async fn tell(&self, run: &Run, step: u32, of: u32, doing: &str) {
         let progress = JobProgress {
             step,
             of,

@@ -23,6 +23,8 @@ pub enum JobKind {
     KeepAlive,
     /// Tells the operator, by a webhook or by mail, what they have to know. Made by the service itself.
     Notice,
+    /// Has something done by the process that the operator has set for it.
+    Bridge,
 }
 
 /// Where a job waits for its turn.
@@ -210,7 +212,7 @@ macro_rules! words {
     };
 }
 
-words! { JobKind: Workflow => "workflow", PostNote => "post_note", CheckLogin => "check_login", KeepAlive => "keep_alive", Notice => "notice" }
+words! { JobKind: Workflow => "workflow", PostNote => "post_note", CheckLogin => "check_login", KeepAlive => "keep_alive", Notice => "notice", Bridge => "bridge" }
 words! { Queue: Automation => "automation", Maintenance => "maintenance", Notices => "notices" }
 words! { JobState: Queued => "queued", Running => "running", PendingAuth => "pending_auth", Done => "done", Failed => "failed", Cancelled => "cancelled" }
 words! { BrowserWish: Auto => "auto", Local => "local", Remote => "remote" }
@@ -234,7 +236,7 @@ impl JobKind {
     /// Where such a job waits.
     pub const fn queue(self) -> Queue {
         match self {
-            Self::Workflow | Self::PostNote | Self::CheckLogin => Queue::Automation,
+            Self::Workflow | Self::PostNote | Self::CheckLogin | Self::Bridge => Queue::Automation,
             Self::KeepAlive => Queue::Maintenance,
             Self::Notice => Queue::Notices,
         }

@@ -1,0 +1,141 @@
+//! Work that a process of the operator's does: a framed worker that is kept running (REQUIREMENTS C24–C33, D37).
+//!
+//! What the worker has done is not known when it does not answer; so a call that others may see the effect of is not
+//! made a second time: its intent is on the disk before it.
+
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::Jobs;
+use super::attempt::text;
+use crate::config;
+use crate::error::Error;
+use crate::framed::worker::UNKNOWN_ACTION;
+use crate::framed::{Bridge, Call, Failed};
+use crate::model::{JobError, JobErrorKind};
+use crate::store::Run;
+
+/// What a call leaves in the registry before it is made.
+const CALLED: &str = "called";
+/// What it leaves when the worker has said that it came to nothing.
+const REFUSED: &str = "";
+
+/// The process of the settings, kept running.
+pub(super) fn of(settings: &config::Bridge, end: &CancellationToken) -> Option<Bridge> {
+    let (command, call_max) = (settings.command.clone(), settings.timeout());
+    (!command.is_empty()).then(|| Bridge::keep(command, call_max, end.clone()))
+}
+
+impl Jobs {
+    /// There is such a process.
+    pub(super) fn must_have_bridge(&self) -> Result<&Bridge, Error> {
+        let bridge = self.0.bridge.as_ref();
+        bridge.ok_or_else(|| {
+            Error::not_configured("no worker is set that does this")
+                .hint("Set bridge.command to a program and restart the service.")
+        })
+    }
+
+    /// Has the worker do what the job says.
+    pub(super) async fn bridged(&self, run: &Run) -> Result<Value, JobError> {
+        let bridge = self.must_have_bridge()?;
+        let args = &run.job.args;
+        let call = Call {
+            action: text(args, "action")?,
+            data: args.get("data").cloned().unwrap_or_default(),
+        };
+        let has_effect = args.get("effect") != Some(&Value::Bool(false));
+        let intent = run.intent.as_deref().filter(|it| *it != REFUSED);
+        if has_effect && intent.is_some() {
+            return Err(JobError {
+                kind: JobErrorKind::EffectNotSeen,
+                message: "The worker was asked for this and has not answered: it may have done it, and is not asked \
+                    again. Look where it would be seen; if it is not there, ask for a new job."
+                    .to_owned(),
+            });
+        }
+        if has_effect && !self.0.registry.note_intent(run, CALLED).await? {
+            return Err(JobError {
+                kind: JobErrorKind::Cancelled,
+                message: "The job was called off.".to_owned(),
+            });
+        }
+        let done = self.watched(run, bridge, call).await;
+        if has_effect && matches!(done, Err(Failed::Refused(_) | Failed::TooLong)) {
+            // What is not written down is looked for once more than is needed.
+            let _ = self.0.registry.note_intent(run, REFUSED).await;
+        }
+        done.map_err(told)
+    }
+
+    /// Makes a call and tells how far it is.
+    async fn watched(&self, run: &Run, bridge: &Bridge, call: Call) -> Result<Value, Failed> {
+        let (progress, mut news) = watch::channel(Value::Null);
+        let calling = bridge.call(call, progress);
+        tokio::pin!(calling);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut calling => return done,
+                Ok(()) = news.changed() => {
+                    let progress = news.borrow_and_update().clone();
+                    let count = |name: &str| {
+                        let count = progress.get(name).and_then(Value::as_u64);
+                        count.and_then(|count| u32::try_from(count).ok()).unwrap_or_default()
+                    };
+                    let doing = match progress.get("doing").and_then(Value::as_str) {
+                        Some(doing) => doing.to_owned(),
+                        None => progress.to_string(),
+                    };
+                    self.tell(run, count("step"), count("of"), &doing).await;
+                }
+            }
+        }
+    }
+}
+
+/// Why a call came to nothing, as a job tells it. A worker may begin its words with one of ours.
+fn told(failed: Failed) -> JobError {
+    let kind = match &failed {
+        Failed::Refused(words) if words == UNKNOWN_ACTION => JobErrorKind::InvalidInput,
+        Failed::Refused(words) => {
+            let word = words.split_once(": ").map(|(word, _)| word);
+            word.and_then(|word| serde_json::from_value(word.into()).ok())
+                .unwrap_or(JobErrorKind::Unavailable)
+        }
+        Failed::TooLong => JobErrorKind::InvalidInput,
+        Failed::Late(_) => JobErrorKind::Timeout,
+        Failed::Crashed(_) | Failed::Ended => JobErrorKind::Unavailable,
+    };
+    let message = match failed {
+        Failed::Refused(words) => words,
+        failed => format!("{failed}."),
+    };
+    JobError { kind, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workers_words_are_a_jobs_error() {
+        use JobErrorKind::{InvalidInput, SessionNotFound, Timeout, Unavailable};
+        for (failed, kind) in [
+            (
+                Failed::Refused("session_not_found: gone".to_owned()),
+                SessionNotFound,
+            ),
+            (Failed::Refused("Unknown action".to_owned()), InvalidInput),
+            (Failed::Refused("no: paper".to_owned()), Unavailable),
+            (Failed::Late(std::time::Duration::from_secs(60)), Timeout),
+            (
+                Failed::Crashed("signal: 9 (SIGKILL)".to_owned()),
+                Unavailable,
+            ),
+        ] {
+            assert_eq!(told(failed).kind, kind);
+        }
+    }
+}
