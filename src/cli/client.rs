@@ -15,6 +15,10 @@ pub(super) use reqwest::Method;
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// Longest wait for an answer: a session starts, a page loads or a script runs meanwhile.
 const ANSWER_WITHIN: Duration = Duration::from_secs(150);
+/// Longest time that something is watched by one request.
+const WATCH_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// A service that is watched says that it is still there within this time.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Longest answer read, bytes. A script may return 1 MiB.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -24,6 +28,13 @@ pub(super) struct Client {
     base: Url,
     token: Secret,
     http: reqwest::Client,
+}
+
+/// What a service tells for as long as it is watched.
+#[derive(Debug)]
+pub(super) struct Watch {
+    answer: reqwest::Response,
+    unread: Vec<u8>,
 }
 
 /// One answer.
@@ -90,6 +101,25 @@ impl Client {
         self.ask(Method::POST, path, Some(body)).await?.success()
     }
 
+    /// Watches what the service tells by server-sent events, each an object.
+    pub(super) async fn watch(&self, path: &[&str]) -> Result<Watch, Error> {
+        let mut request = self.http.get(self.at(path)?).timeout(WATCH_MAX);
+        if !self.token.is_empty() {
+            request = request.bearer_auth(self.token.reveal());
+        }
+        let answer = request.send().await.map_err(|error| self.failed(error))?;
+        let status = answer.status().as_u16();
+        if status != 200 {
+            let bytes = answer.bytes().await.map_err(|error| self.failed(error))?;
+            let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+            return Err(refusal(status, &body));
+        }
+        Ok(Watch {
+            answer,
+            unread: Vec::new(),
+        })
+    }
+
     fn at(&self, path: &[&str]) -> Result<Url, Error> {
         let mut url = self.base.clone();
         let segments = url.path_segments_mut();
@@ -147,6 +177,27 @@ impl Client {
         Error::unavailable(format!("what answers at {} is no Ghostcast", self.url()))
             .hint("Check the address.")
             .source(why)
+    }
+}
+
+impl Watch {
+    /// What is told next; none once it is over, or the service is gone.
+    pub(super) async fn next(&mut self) -> Option<Value> {
+        loop {
+            while let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.unread.drain(..=end).collect();
+                let data = line.strip_prefix(b"data:");
+                if let Some(told) = data.and_then(|data| serde_json::from_slice(data).ok()) {
+                    return Some(told);
+                }
+            }
+            if self.unread.len() > ANSWER_BYTES_MAX {
+                return None;
+            }
+            // It says that it is still there more often than that.
+            let chunk = tokio::time::timeout(SILENCE_MAX, self.answer.chunk()).await;
+            self.unread.extend_from_slice(&chunk.ok()?.ok()??);
+        }
     }
 }
 

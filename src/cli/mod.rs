@@ -1,15 +1,19 @@
 //! The command line.
 
+mod apply_note;
 mod client;
 mod daemon;
 mod doctor;
+mod job;
 mod log;
 mod mcp;
+mod office;
 mod serve;
 mod session;
 mod settings;
 mod token;
 mod validate;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -47,6 +51,12 @@ enum Verb {
     Drain(daemon::Drain),
     /// Sessions with a name: start, find, list, run JavaScript in, delete.
     Session(session::Options),
+    /// Jobs: ask for one, list them, watch one, call one off, try one again.
+    Job(job::Options),
+    /// Post one note and print what came of it; exit code 0 when it is posted, 3 when not.
+    ApplyNote(apply_note::Options),
+    /// Do work that is asked for on standard input, in frames of JSON, and answer on standard output.
+    Worker(worker::Options),
     /// Serve MCP on standard input and output, for a client that starts its servers itself.
     Mcp(mcp::Options),
     /// Check what the service needs, and say how to mend what is missing.
@@ -69,6 +79,9 @@ pub async fn run() -> ExitCode {
         Verb::Cleanup(options) => daemon::clean_up(options).await,
         Verb::Drain(options) => daemon::drain(options).await,
         Verb::Session(options) => session::run(options).await,
+        Verb::Job(options) => job::run(options).await,
+        Verb::ApplyNote(options) => Box::pin(apply_note::run(options)).await,
+        Verb::Worker(options) => Box::pin(worker::run(options)).await,
         Verb::Mcp(options) => mcp::run(options).await,
         Verb::Doctor(options) => doctor::run(options).await,
         Verb::Token(options) => token::run(&options),

@@ -110,6 +110,16 @@ impl Place {
         .unwrap_or(self.config.server.listen)
     }
 
+    /// Whether a service runs on the state directory.
+    pub(super) const fn is_served(&self) -> bool {
+        matches!(self.found, Found::Running(_))
+    }
+
+    /// The settings, and the state directory.
+    pub(super) fn into_settings(self) -> (Config, PathBuf) {
+        (self.config, self.state)
+    }
+
     /// A client of the service, or of the one at `url`.
     pub(super) fn client(&self, url: Option<&str>) -> Result<Client, Error> {
         let token = self.config.server.own_token();
