@@ -17,7 +17,7 @@ use serde_json::Value;
 
 /// Modules from the bottom up, each with all that it may use; a longer path allows that part only.
 /// What is not listed is forbidden.
-const LAYERS: [(&str, &[&str]); 25] = [
+const LAYERS: [(&str, &[&str]); 26] = [
     ("error", &[]),
     ("credential", &["error"]),
     ("memory", &[]),
