@@ -16,6 +16,7 @@ const KINDS = {
   post_note: ({ platform }) => `Post a note${platform ? ` at ${platform}` : ''}`,
   check_login: ({ platform }) => `Check a login${platform ? ` at ${platform}` : ''}`,
   keep_alive: () => 'Keep logins alive',
+  bridge: ({ args }) => `Have a worker do “${args.action ?? '?'}”`,
 };
 
 const LOGIN = 'Let the user log in under Connections: the job goes on by itself when the login is seen.';
