@@ -17,6 +17,7 @@ const KINDS = {
   check_login: ({ platform }) => `Check a login${platform ? ` at ${platform}` : ''}`,
   keep_alive: () => 'Keep logins alive',
   bridge: ({ args }) => `Have a worker do “${args.action ?? '?'}”`,
+  notice: ({ args }) => `Tell the operator (${args.way ?? '?'})`,
 };
 
 const LOGIN = 'Let the user log in under Connections: the job goes on by itself when the login is seen.';
