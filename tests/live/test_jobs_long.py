@@ -11,7 +11,7 @@ from support.jobs import connected, ended, finalise, note, time_of
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(60 * 60)]
 
-KILLS = 50
+KILLS = 100
 MANY = 1_000
 KILL_EVERY_S = 20
 QUEUED = 10_000
