@@ -13,7 +13,9 @@
 
 mod bridge;
 mod codec;
+mod lines;
 pub mod worker;
 
 pub use bridge::{Bridge, Call, Failed};
 pub use codec::{Arrived, Codec, FRAME_BYTES_MAX};
+pub use lines::{Lines, Said};
