@@ -151,7 +151,16 @@ impl Desk {
         progress: Option<&Progress>,
     ) -> Result<Value, Unhappy> {
         let deadline = Instant::now() + longest;
-        let job = self.0.post(&["jobs"], order).await?;
+        let asking = tokio::time::timeout_at(deadline, self.0.post(&["jobs"], order));
+        let asked = end.run_until_cancelled(asking).await;
+        let Some(Ok(job)) = asked else {
+            return Err(Unhappy {
+                kind: "timeout".to_owned(),
+                message: "The service did not say whether it has taken it: it may be done."
+                    .to_owned(),
+            });
+        };
+        let job = job?;
         let job_id = job["job_id"].as_str().unwrap_or_default().to_owned();
         let following = self.follow(&job_id, progress);
         let why = tokio::select! {
@@ -162,12 +171,12 @@ impl Desk {
             },
             () = end.cancelled() => Unhappy {
                 kind: "cancelled".to_owned(),
-                message: "It was called off.".to_owned(),
+                message: "It is not wanted any more.".to_owned(),
             },
             () = tokio::time::sleep_until(deadline) => Unhappy {
                 kind: "timeout".to_owned(),
                 message: format!(
-                    "It was not through after {} s and is called off.",
+                    "It was not through after {} s.",
                     longest.as_secs_f64()
                 ),
             },
@@ -179,7 +188,17 @@ impl Desk {
             Ok(Ok(answer)) if answer.status == 409 => {
                 outcome(&self.0.get(&["jobs", &job_id]).await?)
             }
-            _ => Err(why),
+            Ok(Ok(answer)) if answer.status == 200 => Err(Unhappy {
+                message: format!("{} It is called off.", why.message),
+                ..why
+            }),
+            Ok(_) | Err(_) => Err(Unhappy {
+                message: format!(
+                    "{} It could not be called off, and may still be done: job {job_id}.",
+                    why.message
+                ),
+                ..why
+            }),
         }
     }
 

@@ -72,13 +72,16 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     let journal = logging.journal();
     let place = directory.clone();
     let served = tokio::select! {
-        served = serve(config, place, journal, &options, &logging, telemetry) => served,
+        served = serve(config, place, journal, &options, &logging, &telemetry) => served,
         () = logging.watch() => Ok(()),
     };
-    if has_files && let Err(error) = &served {
+    if (has_files || telemetry.reports())
+        && let Err(error) = &served
+    {
         let hint = error.hint.as_deref();
         tracing::error!(hint, "ended: {}", Chain(error));
     }
+    telemetry.end().await;
     served.map(|()| ExitCode::SUCCESS)
 }
 
@@ -89,7 +92,7 @@ async fn serve(
     journal: Journal,
     options: &Options,
     logging: &Logging,
-    telemetry: Telemetry,
+    telemetry: &Telemetry,
 ) -> Result<(), Error> {
     let livekit = if config.livekit.is_configured() {
         config.livekit.url.as_str()
@@ -120,7 +123,7 @@ async fn serve(
     tracing::info!("ending");
     app.shut_down().await;
     tracing::info!("ended");
-    telemetry.end(measurements).await;
+    telemetry.measure_last(measurements).await;
     Ok(())
 }
 

@@ -1,12 +1,14 @@
 //! Who is told of what the operator has to know.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::model::Secret;
 
-/// A shorter secret can be guessed.
-const SECRET_CHARS_MIN: usize = 16;
+/// A shorter key can be guessed.
+const KEY_BYTES_MIN: usize = 16;
 
 /// Who is told of jobs that have failed and of logins that are good no more (REQUIREMENTS C95, C96).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -14,7 +16,7 @@ const SECRET_CHARS_MIN: usize = 16;
 pub struct Notices {
     /// Notices are posted there; empty for nowhere. It may hold a token.
     pub webhook_url: Secret,
-    /// What they are signed with.
+    /// What they are signed with: `whsec_`, and a key as Base64.
     pub webhook_secret: Secret,
     /// A mail server, as `smtps://user:password@host`; empty for none.
     pub mail_server: Secret,
@@ -35,6 +37,13 @@ impl Notices {
         !self.mail_server.is_empty()
     }
 
+    /// What they are signed with; nothing where the secret is none.
+    pub fn webhook_key(&self) -> Vec<u8> {
+        let encoded = self.webhook_secret.reveal().strip_prefix("whsec_");
+        let key = encoded.and_then(|encoded| STANDARD.decode(encoded).ok());
+        key.unwrap_or_default()
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         // The messages repeat nothing of what may hold a token or a password.
         let scheme_is = |address: &Secret, schemes: [&str; 2]| {
@@ -46,11 +55,11 @@ impl Notices {
                 return Err(Error::invalid_input("notices.webhook_url is not a URL")
                     .hint("It begins with http:// or https://."));
             }
-            if self.webhook_secret.reveal().chars().count() < SECRET_CHARS_MIN {
+            if self.webhook_key().len() < KEY_BYTES_MIN {
                 return Err(Error::invalid_input(
-                    "notices.webhook_secret is missing, or too short",
+                    "notices.webhook_secret is missing, or not of the form that it has",
                 )
-                .hint("Use 16 characters or more, by which the other side knows that a notice is yours."));
+                .hint("Write whsec_ and, behind it, 16 bytes or more as Base64 (openssl rand -base64 32)."));
             }
         }
         if self.has_mail() {

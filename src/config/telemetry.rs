@@ -1,5 +1,6 @@
 //! What is told about the service to programs that watch it.
 
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -37,12 +38,15 @@ impl Default for Telemetry {
 }
 
 impl Telemetry {
-    /// The headers of a request to the collector.
+    /// The headers of a request to the collector; their values are written with `%` as in a URL.
     pub fn headers(&self) -> Vec<(String, String)> {
         let pairs = self.otlp_headers.reveal().split(',');
         let pairs = pairs.filter_map(|pair| pair.split_once('='));
         pairs
-            .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+            .map(|(name, value)| {
+                let value = percent_decode_str(value.trim()).decode_utf8_lossy();
+                (name.trim().to_owned(), value.into_owned())
+            })
             .collect()
     }
 
@@ -58,6 +62,21 @@ impl Telemetry {
                 Error::invalid_input("telemetry.otlp_endpoint is not a URL").hint(
                     "Write the collector's address for OTLP over HTTP, as http://localhost:4318.",
                 ),
+            );
+        }
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let is_sound = |(name, value): &(String, String)| {
+            !name.is_empty() && name.chars().all(is_name) && !value.chars().any(char::is_control)
+        };
+        let headers = self.otlp_headers.reveal();
+        let count = headers
+            .split(',')
+            .filter(|it| !it.trim().is_empty())
+            .count();
+        if self.headers().len() != count || !self.headers().iter().all(is_sound) {
+            return Err(
+                Error::invalid_input("telemetry.otlp_headers cannot be sent")
+                    .hint("Write them as name=value,other=value; a comma in a value as %2C."),
             );
         }
         // It is repeated nowhere: it holds a key.

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,11 +18,12 @@ use serde_json::{Value, json};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
-use tokio_util::codec::{FramedRead, FramedWrite, LinesCodec};
+use tokio_util::codec::{FramedRead, FramedWrite};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::codec::{Arrived, Codec, FRAME_BYTES_MAX};
+use super::lines::{Lines, Said};
 
 /// Calls that wait until they are written to the process; a further one waits in its caller.
 const INBOX: usize = 256;
@@ -65,6 +67,9 @@ pub enum Failed {
     /// Its process ended before it answered: what it has done is not known.
     #[error("the worker's process ended before it answered ({0})")]
     Crashed(String),
+    /// The process was not told of it, for none was there that took it.
+    #[error("no worker was there for {} s that could be asked", .0.as_secs_f64())]
+    Untold(Duration),
     /// The call is longer than a frame.
     #[error("a call has at most {FRAME_BYTES_MAX} bytes")]
     TooLong,
@@ -79,6 +84,8 @@ struct Order {
     call: Call,
     progress: watch::Sender<Value>,
     answer: oneshot::Sender<Result<Value, Failed>>,
+    /// Set before the process is told of it.
+    is_told: Arc<AtomicBool>,
 }
 
 /// Calls that the process was told of, by their ids.
@@ -123,10 +130,12 @@ impl Bridge {
     /// Has something done. How far it is is told by `progress`, of which the newest matters.
     pub async fn call(&self, call: Call, progress: watch::Sender<Value>) -> Result<Value, Failed> {
         let (answer, answered) = oneshot::channel();
+        let (is_told, began) = (Arc::<AtomicBool>::default(), Instant::now());
         let order = Order {
             call,
             progress,
             answer,
+            is_told: Arc::clone(&is_told),
         };
         let calling = async {
             let sent = self.inbox.send(order).await;
@@ -135,9 +144,17 @@ impl Bridge {
         };
         let done = timeout(self.call_max, calling).await;
         let done = done.unwrap_or(Err(Failed::Late(self.call_max)));
+        // Whoever would tell it from here on sees that nobody waits.
+        let done = match done {
+            Err(Failed::Late(_) | Failed::Ended) if !is_told.load(Ordering::SeqCst) => {
+                Err(Failed::Untold(began.elapsed()))
+            }
+            done => done,
+        };
         let outcome = match &done {
             Ok(_) => "done",
             Err(Failed::Refused(_) | Failed::TooLong) => "refused",
+            Err(Failed::Untold(_)) => "untold",
             Err(Failed::Late(_)) => "late",
             Err(Failed::Crashed(_) | Failed::Ended) => "crashed",
         };
@@ -158,7 +175,8 @@ impl Pending {
             return false;
         };
         let id = told.get("id").and_then(Value::as_u64);
-        if let Some(progress) = told.remove("progress") {
+        let progress = told.remove("progress").filter(|told| !told.is_null());
+        if let Some(progress) = progress {
             return self.with(|open| match id.and_then(|id| open.get(&id)) {
                 Some(order) => order.progress.send(progress).is_ok(),
                 None => false,
@@ -247,6 +265,7 @@ impl Keeper {
     async fn tell(&mut self, stdin: ChildStdin, pending: &Pending) {
         let mut frames = FramedWrite::new(stdin, Codec::default());
         while let Some(order) = self.inbox.recv().await {
+            order.is_told.store(true, Ordering::SeqCst);
             // Whoever called has gone meanwhile.
             if order.answer.is_closed() {
                 continue;
@@ -290,12 +309,16 @@ async fn hear(stdout: ChildStdout, pending: &Pending, has_answered: &mut bool) {
 
 /// Passes on what the process says beside its answers; never ends before that does.
 async fn log(stderr: ChildStderr) {
-    let mut lines = FramedRead::new(stderr, LinesCodec::new_with_max_length(LINE_BYTES_MAX));
+    let mut lines = FramedRead::new(stderr, Lines::new(LINE_BYTES_MAX));
     loop {
         match lines.next().await {
-            Some(Ok(line)) => tracing::info!(line, "worker of the bridge"),
-            // Too long, or no text: what follows may be.
-            Some(Err(_)) => (),
+            Some(Ok(Said::Line(line))) => tracing::info!(line, "worker of the bridge"),
+            Some(Ok(Said::TooLong | Said::Noise)) => {
+                tracing::info!("worker of the bridge: a line that is too long, or no text");
+            }
+            Some(Err(error)) => {
+                tracing::warn!(%error, "what the worker says beside its answers cannot be read");
+            }
             // Whether it ends is seen by its answers.
             None => return std::future::pending().await,
         }
@@ -362,6 +385,7 @@ mod tests {
             call,
             progress,
             answer,
+            is_told: Arc::default(),
         };
         (order, answered, told)
     }

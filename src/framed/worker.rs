@@ -27,6 +27,8 @@ const OPEN_MAX: usize = 256;
 const OUTBOX: usize = 64;
 /// What is called off has ended within this time.
 const END_MAX: Duration = Duration::from_secs(5);
+/// What is answered then is taken within this time, or by nobody.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// What is told of an action that there is none of.
 pub const UNKNOWN_ACTION: &str = "Unknown action";
@@ -117,7 +119,18 @@ where
 {
     let (outbox, waiting) = mpsc::channel(OUTBOX);
     let writing = write(output, waiting, end.clone());
-    let reading = read(input, outbox, deeds, end);
+    let reading = read(input, outbox, deeds, end.clone());
+    // Whoever reads nothing does not keep it from ending.
+    let given_up = async {
+        end.cancelled().await;
+        tokio::time::sleep(END_MAX + WRITTEN_WITHIN).await;
+    };
+    let writing = async {
+        tokio::select! {
+            written = writing => written,
+            () = given_up => Ok(()),
+        }
+    };
     let (written, read) = tokio::join!(writing, reading);
     read.and(written)
 }
@@ -176,7 +189,7 @@ async fn read(
                 open.begin(&id);
                 tasks.spawn(perform(deeds.clone(), asked, (id, open.clone())));
             }
-            Err(told) => drop(outbox.send(told).await),
+            Err(told) => drop(end.run_until_cancelled(outbox.send(told)).await),
         }
     };
     drop(outbox);

@@ -71,7 +71,8 @@ impl Jobs {
         });
         self.running().remove(&(job_id, run.number));
         if let Ok(Err(error)) = &ended.how {
-            span.record("error.type", tracing::field::debug(error.kind));
+            let kind = json!(error.kind);
+            span.record("error.type", kind.as_str());
             span.record("otel.status_code", "ERROR");
         }
         self.stop(&run, ended, started.elapsed()).await;
@@ -298,17 +299,17 @@ impl Jobs {
             served_by,
             now,
         };
-        let stop = match how {
+        let (stop, outcome) = match how {
             // The registry knows it already.
             Err(Cut::CalledOff) => {
                 self.count(job, "cancelled", took);
                 return;
             }
-            Err(Cut::End) => stop(JobState::Queued, Some(now), false, None, None),
-            Ok(Ok(result)) => {
-                self.count(job, "done", took);
-                stop(JobState::Done, None, true, Some(result), None)
-            }
+            Err(Cut::End) => (
+                stop(JobState::Queued, Some(now), false, None, None),
+                "ended",
+            ),
+            Ok(Ok(result)) => (stop(JobState::Done, None, true, Some(result), None), "done"),
             Ok(Err(error)) => {
                 let pauses = self.config().jobs.pauses();
                 let attempts_max = self.attempts_max(job);
@@ -319,14 +320,23 @@ impl Jobs {
                     Next::Hold => (JobState::PendingAuth, None, false, "pending_auth"),
                     Next::Fail => (JobState::Failed, None, true, "failed"),
                 };
-                tell(job, outcome, &error);
-                self.count(job, outcome, took);
                 let run_at = after.map(|after| now.plus(after));
-                stop(state, run_at, counts, None, Some(error))
+                (stop(state, run_at, counts, None, Some(error)), outcome)
             }
         };
-        if let Some((job, note)) = self.written(run, stop).await {
-            self.tell_of_end(&job, note.as_ref());
+        let error = stop.error.clone();
+        match (self.written(run, stop).await, outcome) {
+            // It was called off at the same moment.
+            (None, _) => self.count(job, "cancelled", took),
+            // By the end of the service: it waits as if it had not begun.
+            (Some((job, note)), "ended") => self.tell_of_end(&job, note.as_ref()),
+            (Some((after, note)), _) => {
+                if let Some(error) = &error {
+                    tell(job, outcome, error);
+                }
+                self.count(job, outcome, took);
+                self.tell_of_end(&after, note.as_ref());
+            }
         }
     }
 
@@ -407,7 +417,7 @@ fn span(run: &Run) -> Span {
 }
 
 /// Tells the log of an attempt that did not succeed.
-fn tell(job: &Job, outcome: &'static str, error: &JobError) {
+pub(super) fn tell(job: &Job, outcome: &'static str, error: &JobError) {
     let (job_id, kind, attempt) = (&job.job_id, job.kind.as_str(), job.attempts);
     let error = &error.message;
     match outcome {

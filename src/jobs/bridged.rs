@@ -18,7 +18,7 @@ use crate::store::Run;
 
 /// What a call leaves in the registry before it is made.
 const CALLED: &str = "called";
-/// What it leaves when the worker has said that it came to nothing.
+/// What it leaves when the worker has said that it came to nothing, or was not asked.
 const REFUSED: &str = "";
 
 /// The process of the settings, kept running.
@@ -62,7 +62,12 @@ impl Jobs {
             });
         }
         let done = self.watched(run, bridge, call).await;
-        if has_effect && matches!(done, Err(Failed::Refused(_) | Failed::TooLong)) {
+        if has_effect
+            && matches!(
+                done,
+                Err(Failed::Refused(_) | Failed::TooLong | Failed::Untold(_))
+            )
+        {
             // What is not written down is looked for once more than is needed.
             let _ = self.0.registry.note_intent(run, REFUSED).await;
         }
@@ -106,7 +111,7 @@ fn told(failed: Failed) -> JobError {
         }
         Failed::TooLong => JobErrorKind::InvalidInput,
         Failed::Late(_) => JobErrorKind::Timeout,
-        Failed::Crashed(_) | Failed::Ended => JobErrorKind::Unavailable,
+        Failed::Crashed(_) | Failed::Ended | Failed::Untold(_) => JobErrorKind::Unavailable,
     };
     let message = match failed {
         Failed::Refused(words) => words,

@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Jobs;
+use super::attempt::tell;
 use super::lease::Lease;
 use super::login;
 use super::news::UserEvent;
@@ -447,7 +448,13 @@ impl Jobs {
         let now = UnixTime::now();
         let teller = self.teller(now);
         let notices = move |job: &Job| teller.failed(job);
-        registry.remove_connection(id, now, why, notices).await?;
+        let failed = registry
+            .remove_connection(id, now, why.clone(), notices)
+            .await?;
+        for job in &failed {
+            tell(job, "failed", &why);
+            self.0.news.job(job);
+        }
         self.wake(Queue::Notices);
         self.lost(connection, "it was deleted");
         Ok(())

@@ -1,5 +1,5 @@
 //! How the element of a step is found: one locator after the other, from the surest to the boldest (REQUIREMENTS
-//! C83, C97). What a bolder one chose is told in the log, and to whoever watches the job.
+//! C83, C97). What a bolder one chose is told in the log.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -28,6 +28,8 @@ pub(super) struct Sought<'a> {
     pub(super) step: &'a Step,
     /// The step's selectors, filled.
     on: Vec<String>,
+    /// What it is, filled.
+    about: String,
     params: Map<String, Value>,
 }
 
@@ -58,6 +60,7 @@ impl<'a> Sought<'a> {
             work,
             step,
             on: on.collect::<Result<_, _>>().map_err(wrong)?,
+            about: filled(&step.about, work.args).map_err(wrong)?,
             params,
         })
     }
@@ -85,8 +88,8 @@ impl<'a> Sought<'a> {
 
     /// What it is, for whoever sees.
     fn about(&self) -> String {
-        match self.step.about.is_empty() {
-            false => self.step.about.clone(),
+        match self.about.is_empty() {
+            false => self.about.clone(),
             true => format!(
                 "what {} is done to, once known as {}",
                 self.step.action,

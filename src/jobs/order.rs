@@ -86,7 +86,7 @@ impl JobOrder {
         self.args.get(name)?.as_str().map(str::to_owned)
     }
 
-    fn must_have(&self, name: &str) -> Result<String, Error> {
+    pub(super) fn must_have(&self, name: &str) -> Result<String, Error> {
         self.text(name).ok_or_else(|| {
             Error::invalid_input(format!(
                 "a job {} needs \"{name}\" in args",

@@ -2,7 +2,8 @@
 //! C100, D45).
 
 use super::Jobs;
-use crate::model::{BrowserPlace, BrowserWish, Job, JobError, JobErrorKind};
+use super::within::session_of;
+use crate::model::{BrowserPlace, BrowserWish, Job, JobError, JobErrorKind, JobKind};
 use crate::session::place::{Situation, Streak, Why, choose};
 use crate::store::Run;
 
@@ -51,7 +52,11 @@ impl Jobs {
 
     /// Attempts of a job at most: one more than it has, far away, where those here may be used up.
     pub(super) fn attempts_max(&self, job: &Job) -> u32 {
-        let has_more = job.browser == BrowserWish::Auto && self.0.manager.remote().is_configured();
+        let is_placed = matches!(job.kind, JobKind::Workflow | JobKind::PostNote);
+        let has_more = is_placed
+            && session_of(job).is_none()
+            && job.browser == BrowserWish::Auto
+            && self.0.manager.remote().is_configured();
         job.attempts_max + u32::from(has_more)
     }
 

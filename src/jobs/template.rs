@@ -66,6 +66,7 @@ pub(super) fn missing(workflow: &Workflow, args: &Map<String, Value>) -> Vec<Str
     let mut texts = vec![workflow.page.as_str(), workflow.seen_on.as_str()];
     for step in &workflow.steps {
         texts.extend(step.on.iter().map(String::as_str));
+        texts.push(&step.about);
         step.params
             .values()
             .for_each(|value| all(value, &mut texts));

@@ -37,9 +37,10 @@ impl Jobs {
             order.kind,
             JobKind::Workflow | JobKind::CheckLogin | JobKind::KeepAlive
         );
-        let Some(session) = order.text(SESSION).filter(|_| is_one) else {
+        if !is_one || !order.args.contains_key(SESSION) {
             return Ok(order);
-        };
+        }
+        let session = order.must_have(SESSION)?;
         if order.connection.is_some() {
             return Err(Error::invalid_input(
                 "a job has a connection or a session_id, and not both",

@@ -8,12 +8,14 @@ use super::interact::whole_list;
 use super::selector::Selector;
 use crate::error::Error;
 use crate::media::marks;
-use crate::model::likeness::likeness;
 
-/// From this likeness on, one name may be another form of the other.
-const ALIKE: f64 = 0.88;
-/// What comes next is less like it by this at least.
-const MARGIN: f64 = 0.04;
+/// Words that a name may have more than before.
+const MORE_WORDS_MAX: usize = 2;
+/// With one of these more, a name says something else.
+const OTHERWISE: [&str; 12] = [
+    "cancel", "delete", "don't", "later", "never", "no", "not", "off", "remove", "stop", "undo",
+    "without",
+];
 
 /// An element of the list that was pointed out, and what was said.
 #[derive(Debug)]
@@ -26,37 +28,78 @@ pub struct PointedOut {
     pub model: String,
 }
 
-/// The element of the list that comes nearest to what selectors of the form `role=…[name=…]` say of one: of the
-/// same role, with a name that is much alike, where no other one is nearly as much.
+/// The element of the list whose role is what a selector of the form `role=…[name=…]` says, and whose name is
+/// another form of that one, where there is one such element.
 pub async fn likely(handle: &SessionHandle, selectors: &[String]) -> Result<Option<Value>, Error> {
-    let context = handle.context(whole_list()).await?;
-    let elements = context.elements.map_or_else(Vec::new, |list| list.elements);
     let meant: Vec<Selector> = selectors
         .iter()
         .filter_map(|selector| Selector::parse(selector).ok())
+        .filter(|selector| selector.role_and_name().is_some())
         .collect();
+    if meant.is_empty() {
+        return Ok(None);
+    }
+    let context = handle.context(whole_list()).await?;
+    let elements = context.elements.map_or_else(Vec::new, |list| list.elements);
     Ok(nearest(&meant, elements))
 }
 
 fn nearest(meant: &[Selector], elements: Vec<Value>) -> Option<Value> {
-    let score = |element: &Value| {
-        let scores = meant.iter().filter_map(|selector| {
+    let distance = |element: &Value| {
+        let distances = meant.iter().filter_map(|selector| {
             let (role, name) = selector.role_and_name()?;
             let field = |name: &str| element.get(name).and_then(Value::as_str);
-            let is_one = field("role") == Some(role);
-            is_one.then(|| likeness(&name.to_lowercase(), &field("name")?.to_lowercase()).into())?
+            (field("role")? == role).then(|| more_words(name, field("name")?))?
         });
-        scores.fold(0.0, f64::max)
+        distances.min()
     };
-    let mut scored: Vec<(f64, Value)> = elements
+    let mut found: Vec<(usize, Value)> = elements
         .into_iter()
-        .map(|element| (score(&element), element))
-        .filter(|(score, _)| *score >= ALIKE - MARGIN)
+        .filter_map(|element| Some((distance(&element)?, element)))
         .collect();
-    scored.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    let second = scored.get(1).map_or(0.0, |(score, _)| *score);
-    let (best, element) = scored.into_iter().next()?;
-    (best >= ALIKE && best - second >= MARGIN).then_some(element)
+    found.sort_by_key(|(distance, _)| *distance);
+    let second = found.get(1).map(|(distance, _)| *distance);
+    let (first, element) = found.into_iter().next()?;
+    (second != Some(first)).then_some(element)
+}
+
+/// How many words a name has more than the one that is sought, where it is another form of that: all of its words
+/// are there in their order, perhaps in the plural, and what has come says nothing else. One word alone is not
+/// enough to have others beside it.
+fn more_words(sought: &str, found: &str) -> Option<usize> {
+    let (sought, found) = (words(sought), words(found));
+    let mut more = Vec::new();
+    let mut rest = sought.iter().peekable();
+    for word in &found {
+        match rest.peek() {
+            Some(next) if is_form(next, word) => drop(rest.next()),
+            _ => more.push(word.as_str()),
+        }
+    }
+    let is_whole = rest.next().is_none() && !sought.is_empty();
+    let more_max = if sought.len() > 1 { MORE_WORDS_MAX } else { 0 };
+    let says_else =
+        |word: &&str| OTHERWISE.contains(word) || word.chars().any(|c| c.is_ascii_digit());
+    let is_one = is_whole && more.len() <= more_max && !more.iter().any(says_else);
+    is_one.then_some(more.len())
+}
+
+fn words(name: &str) -> Vec<String> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '\'';
+    let words = name.split(|c: char| !is_part(c));
+    words
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
+}
+
+/// Whether two words are the same, perhaps one of them in the plural.
+fn is_form(one: &str, other: &str) -> bool {
+    let is_plural = |one: &str, other: &str| {
+        let end = other.strip_prefix(one);
+        one.chars().all(char::is_alphabetic) && matches!(end, Some("s" | "es"))
+    };
+    one == other || is_plural(one, other) || is_plural(other, one)
 }
 
 impl SessionHandle {
@@ -92,7 +135,8 @@ fn number(answer: &str) -> Option<u64> {
         .split(|c: char| !c.is_ascii_digit())
         .filter(|digits| !digits.is_empty());
     let number = numbers.next()?.parse().ok()?;
-    numbers.next().is_none().then_some(number)
+    let is_one = numbers.next().is_none() && number > 0;
+    is_one.then_some(number)
 }
 
 #[cfg(test)]
@@ -112,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_much_alike_is_meant() {
+    fn only_another_form_of_the_name_is_meant() {
         let post = "role=button[name=\"Post comment\"]";
         let others = [
             ("button", "Delete comment"),
@@ -138,10 +182,29 @@ mod tests {
     }
 
     #[test]
+    fn what_says_something_else_is_not_meant() {
+        for (sought, there) in [
+            ("subscribe", "Unsubscribe"),
+            ("approve", "Disapprove"),
+            ("publish", "Publish later"),
+            ("publish", "Publish and pay"),
+            ("buy tea 2", "Buy tea 3"),
+            ("buy tea", "Buy tea 12"),
+            ("send to ada", "Send to ana"),
+            ("post comment", "Do not post comment"),
+            ("post comment", "Comment post"),
+            ("post comment", "Post a comment to all of your friends"),
+        ] {
+            let selector = format!("role=button[name=\"{sought}\"]");
+            assert_eq!(found(&selector, &[("button", there)]), None, "{sought}");
+        }
+    }
+
+    #[test]
     fn an_answer_has_one_number() {
         assert_eq!(number("7"), Some(7));
         assert_eq!(number(" Box 12."), Some(12));
-        for none in ["", "none", "3 or 4", "99999999999999999999999"] {
+        for none in ["", "0", "none", "3 or 4", "99999999999999999999999"] {
             assert_eq!(number(none), None, "{none}");
         }
     }

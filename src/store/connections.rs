@@ -126,22 +126,22 @@ impl Registry {
         .await
     }
 
-    /// Forgets a connection. What waits for its login has failed.
+    /// Forgets a connection. What waits for its login has failed, and is answered.
     pub async fn remove_connection(
         &self,
         connection_id: &str,
         now: UnixTime,
         why: JobError,
         notices: impl Fn(&Job) -> Vec<NewJob> + Send + 'static,
-    ) -> Result<bool, Error> {
+    ) -> Result<Vec<Job>, Error> {
         let connection_id = connection_id.to_owned();
         self.work(move |file| {
-            super::jobs::fail_held(file, &connection_id, now, &why, &notices)?;
-            let removed = file.execute(
+            let failed = super::jobs::fail_held(file, &connection_id, now, &why, &notices)?;
+            file.execute(
                 "DELETE FROM connections WHERE connection_id = ?",
                 [&connection_id],
             )?;
-            Ok(removed > 0)
+            Ok(failed)
         })
         .await
     }

@@ -399,23 +399,24 @@ pub(super) fn release(
     Ok(released)
 }
 
-/// What waits for the login of a connection that is forgotten has failed.
+/// What waits for the login of a connection that is forgotten has failed; answers those.
 pub(super) fn fail_held(
     file: &File,
     connection_id: &str,
     now: UnixTime,
     why: &JobError,
     notices: impl Fn(&Job) -> Vec<NewJob>,
-) -> Result<(), Failure> {
+) -> Result<Vec<Job>, Failure> {
     let mut held = file.prepare_cached(
         "UPDATE jobs SET state = 'failed', finished_at = ?2, error = ?3 \
          WHERE state = 'pending_auth' AND connection_id = ?1 RETURNING *",
     )?;
     let of = params![connection_id, now.0, serde_json::to_string(why)?];
     let failed: Vec<Job> = held.query_and_then(of, job)?.collect::<Result<_, _>>()?;
-    failed
-        .iter()
-        .try_for_each(|job| put_all(file, &notices(job)))
+    for job in &failed {
+        put_all(file, &notices(job))?;
+    }
+    Ok(failed)
 }
 
 /// Whether the login that a job wants was seen after its run began.

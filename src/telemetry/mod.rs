@@ -26,7 +26,7 @@ use crate::error::Error;
 
 pub use self::traces::{carried, follow};
 
-/// What is still to be sent has gone within this time of the end.
+/// What is still to be sent goes within this time, or not at all.
 const END_MAX: Duration = Duration::from_secs(3);
 
 /// A layer of any kind.
@@ -49,19 +49,19 @@ impl Telemetry {
             traces: None,
             reports: None,
         };
+        let poster = Poster::new()?;
         if !config.otlp_endpoint.is_empty() {
-            let poster = Poster::new()?;
             if config.traces {
                 let (traces, layer) = Traces::begin(config, poster.clone())?;
                 telemetry.traces = Some(traces);
                 layers.push(layer);
             }
             if config.metrics_every_s > 0 {
-                telemetry.metrics = Some(metrics::Sender::new(config, poster));
+                telemetry.metrics = Some(metrics::Sender::new(config, poster.clone()));
             }
         }
         if !config.sentry_dsn.is_empty() {
-            let (reports, layer) = Reports::begin(config, Poster::new()?)?;
+            let (reports, layer) = Reports::begin(config, poster)?;
             telemetry.reports = Some(reports);
             layers.push(layer);
         }
@@ -81,26 +81,28 @@ impl Telemetry {
         }
     }
 
-    /// Sends what is still to be sent, the last measurements with it.
-    pub async fn end(self, rendered: impl Fn() -> String) {
-        let Self {
-            metrics,
-            traces,
-            reports,
-        } = self;
-        if let Some(metrics) = metrics {
+    /// Sends the last measurements.
+    pub async fn measure_last(&self, rendered: impl Fn() -> String) {
+        if let Some(metrics) = &self.metrics {
             // Whoever is away at the end does not hold it up, nor does it help to say so once more.
             let _ = tokio::time::timeout(END_MAX, metrics.send(&rendered())).await;
         }
+    }
+
+    /// Sends what is still to be sent.
+    pub async fn end(self) {
+        let (traces, reports) = (self.traces, self.reports);
         // Both wait on the thread that they end on, for what is sent by this runtime.
-        let ended = tokio::task::spawn_blocking(move || {
+        let traces = tokio::task::spawn_blocking(move || {
             if let Some(traces) = traces {
                 traces.end(END_MAX);
             }
+        });
+        let reports = tokio::task::spawn_blocking(move || {
             if let Some(reports) = reports {
                 reports.end(END_MAX);
             }
         });
-        let _ = ended.await;
+        let _ = tokio::join!(traces, reports);
     }
 }

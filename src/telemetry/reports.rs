@@ -174,32 +174,25 @@ fn scrub_value(value: &mut Value) {
     }
 }
 
-/// A text, its addresses with no more than their sites: in the rest there may be names and keys.
+/// A text, its addresses with no more than their sites: in the rest there may be names and keys. All that follows
+/// an address without a space or a quote is taken for a part of it.
 fn without_addresses(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for word in text.split_inclusive(|c: char| c.is_whitespace()) {
-        match word.find("://") {
-            Some(at) => {
-                let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-                let before = word[..at].trim_end_matches(is_scheme);
-                let rest = &word[before.len()..];
-                let end = rest.find(['"', '\'', ')', '>', ',']).unwrap_or(rest.len());
-                let (address, after) = rest.split_at(end);
-                clean.push_str(before);
-                clean.push_str(&site(address));
-                clean.push_str(after);
-                if after.is_empty() && word.ends_with(char::is_whitespace) {
-                    clean.push(' ');
-                }
-            }
-            None => clean.push_str(word),
-        }
-    }
-    clean
+    let Some(at) = text.find("://") else {
+        return text.to_owned();
+    };
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    let before = text[..at].trim_end_matches(is_scheme);
+    let rest = &text[before.len()..];
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '`');
+    let whole = &rest[..rest.find(is_end).unwrap_or(rest.len())];
+    // What closes a sentence or a bracket around it is not of it.
+    let address = whole.trim_end_matches([')', ']', '}', '\'', ',', '.', ';', ':']);
+    let after = &rest[address.len()..];
+    format!("{before}{}{}", site(address), without_addresses(after))
 }
 
 fn site(address: &str) -> String {
-    match Url::parse(address.trim_end()) {
+    match Url::parse(address) {
         Ok(url) if url.has_host() => url.origin().ascii_serialization() + "/…",
         Ok(_) | Err(_) => "…".to_owned(),
     }
@@ -218,8 +211,14 @@ mod tests {
                 "went to https://shop.example/… and (http://h:81/…), then",
             ),
             ("url=\"https://h/p?q\"", "url=\"https://h/…\""),
-            ("ws://h/x\nnext", "ws://h/… next"),
-            ("https://", "…"),
+            ("ws://h/x\nnext", "ws://h/…\nnext"),
+            ("https://", "…//"),
+            ("at https://h/p?a=1,token=hush, and", "at https://h/…, and"),
+            ("https://ada:p,w@h/", "https://h/…"),
+            (
+                "{\"a\":\"https://x/\",\"b\":\"https://y/p?key=hush\"}",
+                "{\"a\":\"https://x/…\",\"b\":\"https://y/…\"}",
+            ),
         ] {
             assert_eq!(without_addresses(text), clean, "{text}");
         }

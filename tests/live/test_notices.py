@@ -148,7 +148,8 @@ def test_settings_that_tell_nobody_are_refused(ghostcast_bin, tmp_path):
     for env, word in (
         ({"WEBHOOK_URL": "ftp://x/hush-hush"}, "webhook_url"),
         ({"WEBHOOK_URL": "http://x/hush-hush"}, "webhook_secret"),
-        ({"WEBHOOK_URL": "http://x/hush-hush", "WEBHOOK_SECRET": "short"}, "webhook_secret"),
+        ({"WEBHOOK_URL": "http://x/hush-hush", "WEBHOOK_SECRET": "whsec_c2hvcnQ="}, "webhook_secret"),
+        ({"WEBHOOK_URL": "http://x/hush-hush", "WEBHOOK_SECRET": "a-long-text-that-is-no-key"}, "webhook_secret"),
         ({"MAIL_SERVER": "http://a:hush-hush@x"}, "mail_server"),
         ({"MAIL_SERVER": "smtp://a:hush-hush@x"}, "mail_from"),
     ):

@@ -38,7 +38,7 @@ def ancestors(spans, span):
 
 def test_one_trace_from_the_request_to_the_browser(office, local, watcher):
     """From the caller's own trace through the request, the job, its actions and their commands; over a restart too."""
-    telemetry = {"OTEL_EXPORTER_OTLP_ENDPOINT": watcher.url, "OTEL_EXPORTER_OTLP_HEADERS": "x-key=hush-hush"}
+    telemetry = {"OTEL_EXPORTER_OTLP_ENDPOINT": watcher.url, "OTEL_EXPORTER_OTLP_HEADERS": "x-key=hush%20hush"}
     service = office(more='[telemetry]\nenvironment = "test"', jobs={"automation": 1}, **telemetry)
     api = service.api
     connected(api, local)
@@ -67,7 +67,7 @@ def test_one_trace_from_the_request_to_the_browser(office, local, watcher):
     for span in spans:
         assert 0 < span.start_time_unix_nano <= span.end_time_unix_nano < time.time_ns(), span
     assert any(one["service.name"] == "ghostcast" and one["deployment.environment.name"] == "test" for one in watcher.resources)
-    assert all(one["x-key"] == "hush-hush" for one in watcher.headers)
+    assert all(one["x-key"] == "hush hush" for one in watcher.headers)
     # What somebody types, and what a page is called, is in no trace; nor are spans in the log.
     told = b"".join(watcher.raw)
     assert b"correct horse" not in told and b"Test note" not in told
@@ -152,6 +152,8 @@ def test_telemetry_that_cannot_be_is_refused(ghostcast_bin, tmp_path):
         ("OTLP_ENDPOINT", "localhost:4317", "otlp_endpoint"),
         ("SENTRY_DSN", "hush-hush", "sentry_dsn"),
         ("SENTRY_DSN", "http://host/hush-hush", "sentry_dsn"),
+        ("OTLP_HEADERS", "a key=hush-hush", "otlp_headers"),
+        ("OTLP_HEADERS", "hush-hush", "otlp_headers"),
         ("METRICS_EVERY_S", "100000", "metrics_every_s"),
     ):
         done = subprocess.run(

@@ -259,6 +259,18 @@ def test_a_caller_that_is_gone(office, worker):
     assert hand.process.wait(10) in (0, 4)
 
 
+def test_a_caller_that_reads_nothing(office, worker):
+    """A pipe that is full does not keep the worker from ending when it is told to."""
+    office()
+    hand = worker(reads=False)
+    for _ in range(2000):
+        hand.ask("dance")
+    time.sleep(1)
+    assert hand.process.poll() is None
+    hand.process.send_signal(signal.SIGTERM)
+    assert hand.process.wait(10) in (0, 4)
+
+
 def test_what_takes_too_long(office, worker):
     """C30: a request has its time, is called off then, and told so."""
     api = office().api
@@ -340,6 +352,8 @@ def test_the_bridge(office, tmp_path):
     slow, quick = bridged(api, "wait", seconds=1.5), bridged(api, "wait", seconds=0)
     assert ended(api, quick)["finished_at"] < ended(api, slow)["finished_at"]
     assert ended(api, bridged(api, "stray"))["result"] == "for somebody"
+    assert ended(api, bridged(api, "nulls"))["result"] == "done"
+    assert ended(api, bridged(api, "noise"))["result"] == "said"
     steps = bridged(api, "steps")
     wait_for(lambda: (job(api, steps)["progress"] or {}).get("doing") == "paints", 10, "progress")
     assert ended(api, steps)["result"] == "painted"
@@ -392,6 +406,15 @@ def test_a_call_with_an_effect_is_made_once(office, tmp_path):
     assert calls.read_text().count("refuse") == 2
     ended(api, bridged(api, "die", effect=False, attempts_max=2), "failed")
     assert calls.read_text().count("die") == 3
+
+
+def test_a_call_that_nobody_was_told_of(office):
+    """D47: no worker has come to be asked, so the same may be asked for again."""
+    more = f'[bridge]\ncommand = {json.dumps([sys.executable, ODD, "absent"])}\ntimeout_ms = 1000'
+    api = office(more=more).api
+    failed = ended(api, bridged(api, "echo", attempts_max=2), "failed")
+    assert failed["attempts"] == 2 and failed["error"]["kind"] == "unavailable", failed
+    assert "no worker was there" in failed["error"]["message"], failed
 
 
 def test_no_worker_is_set(office):

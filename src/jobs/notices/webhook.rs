@@ -21,7 +21,7 @@ pub(super) async fn send(settings: &Notices, id: &str, notice: &Notice) -> Resul
     }
     let body = json!(notice).to_string();
     let at = UnixTime::now().0 as u64;
-    let signature = signature(settings.webhook_secret.reveal(), id, at, &body);
+    let signature = signature(&settings.webhook_key(), id, at, &body);
     let client = reqwest::Client::builder()
         .timeout(ANSWER_MAX)
         .redirect(reqwest::redirect::Policy::none())
@@ -48,12 +48,9 @@ pub(super) async fn send(settings: &Notices, id: &str, notice: &Notice) -> Resul
     }
 }
 
-/// The signature of a body. The key is the secret, or what that says in Base64 behind `whsec_`.
-fn signature(secret: &str, id: &str, at: u64, body: &str) -> String {
-    let encoded = secret.strip_prefix("whsec_");
-    let key = encoded.and_then(|encoded| STANDARD.decode(encoded).ok());
-    let key = key.unwrap_or_else(|| secret.as_bytes().to_vec());
-    let tag = signed(&key, format!("{id}.{at}.{body}").as_bytes());
+/// The signature of a body.
+fn signature(key: &[u8], id: &str, at: u64, body: &str) -> String {
+    let tag = signed(key, format!("{id}.{at}.{body}").as_bytes());
     format!("v1,{}", STANDARD.encode(tag))
 }
 
@@ -64,8 +61,12 @@ mod tests {
     /// The example of the specification's own libraries.
     #[test]
     fn it_is_signed_as_others_do() {
+        let settings = Notices {
+            webhook_secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned().into(),
+            ..Notices::default()
+        };
         let signed = signature(
-            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            &settings.webhook_key(),
             "msg_p5jXN8AQM9LWM0D4loKWxJek",
             1_614_265_330,
             r#"{"test": 2432232314}"#,

@@ -34,6 +34,13 @@ def perform(number, action, data):
         with lock:
             sys.stdout.buffer.write(b"\x00\x00\x00\x02[]")
         tell(id=number, result="for somebody")
+    elif action == "nulls":
+        tell(id=number, progress=None, result="done", error=None)
+    elif action == "noise":
+        # More than a pipe holds, with a line that is too long and one that is no text.
+        sys.stderr.buffer.write(b"x" * 10_000 + b"\n\xff\n" + (b"y" * 99 + b"\n") * 3000)
+        sys.stderr.buffer.flush()
+        tell(id=number, result="said")
     elif action == "refuse":
         tell(id=number, error=data["text"])
     elif action == "die":
@@ -44,6 +51,8 @@ def perform(number, action, data):
 
 def main():
     """Serves until the end of the input."""
+    if sys.argv[1:] == ["absent"]:
+        sys.exit(1)
     print(f"odd worker {os.getpid()} {sys.argv[1:]}", file=sys.stderr, flush=True)
     while head := sys.stdin.buffer.read(4):
         asked = json.loads(sys.stdin.buffer.read(int.from_bytes(head, "big")))
