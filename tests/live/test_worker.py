@@ -410,7 +410,7 @@ def test_a_call_with_an_effect_is_made_once(office, tmp_path):
 
 def test_a_call_that_nobody_was_told_of(office):
     """D47: no worker has come to be asked, so the same may be asked for again."""
-    more = f'[bridge]\ncommand = {json.dumps([sys.executable, ODD, "absent"])}\ntimeout_ms = 1000'
+    more = '[bridge]\ncommand = ["/nowhere/worker"]\ntimeout_ms = 1000'
     api = office(more=more).api
     failed = ended(api, bridged(api, "echo", attempts_max=2), "failed")
     assert failed["attempts"] == 2 and failed["error"]["kind"] == "unavailable", failed

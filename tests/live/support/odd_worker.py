@@ -51,8 +51,6 @@ def perform(number, action, data):
 
 def main():
     """Serves until the end of the input."""
-    if sys.argv[1:] == ["absent"]:
-        sys.exit(1)
     print(f"odd worker {os.getpid()} {sys.argv[1:]}", file=sys.stderr, flush=True)
     while head := sys.stdin.buffer.read(4):
         asked = json.loads(sys.stdin.buffer.read(int.from_bytes(head, "big")))
