@@ -12,7 +12,6 @@ use crate::error::{Error, ErrorKind};
 use crate::media::marks;
 use crate::model::session::LiveKitStatus;
 use crate::model::{DialogInfo, SessionState, TabInfo, Unreadable};
-use crate::vision::{self, Analysis};
 
 /// Elements marked on a picture of the viewport; beyond that nobody can tell them apart.
 const MARKS_MAX: u32 = 300;
@@ -449,33 +448,6 @@ impl SessionHandle {
         })?;
         masking::elements(&self.secrets, &mut list);
         Ok((picture, list))
-    }
-
-    /// Asks the configured model about the page as it looks, by wish with numbered boxes.
-    pub async fn analyze(&self, question: &str, is_marked: bool) -> Result<Analysis, Error> {
-        self.vision.check(question)?;
-        let bytes = match is_marked {
-            true => self.marked_screenshot(marks::Output::Png, false).await?.0,
-            false => self.screenshot(Format::Png, None, Area::Viewport).await?,
-        };
-        self.asked(question, bytes, is_marked).await
-    }
-
-    /// What the model says of a picture.
-    pub(super) async fn asked(
-        &self,
-        question: &str,
-        bytes: Vec<u8>,
-        is_marked: bool,
-    ) -> Result<Analysis, Error> {
-        let picture = vision::Picture {
-            bytes,
-            media_type: Format::Png.media_type(),
-            is_marked,
-        };
-        let mut analysis = self.vision.ask(question, &picture).await?;
-        self.secrets.mask_text(&mut analysis.answer);
-        Ok(analysis)
     }
 
     pub(super) fn must_have_browser(&self) -> Result<(), Error> {

@@ -13,6 +13,7 @@
 
 mod acting;
 mod actor;
+mod analyze;
 mod asker;
 pub mod control;
 mod corrections;
