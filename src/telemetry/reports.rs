@@ -212,7 +212,7 @@ mod tests {
             ),
             ("url=\"https://h/p?q\"", "url=\"https://h/…\""),
             ("ws://h/x\nnext", "ws://h/…\nnext"),
-            ("https://", "…//"),
+            ("https://", "…"),
             ("at https://h/p?a=1,token=hush, and", "at https://h/…, and"),
             ("https://ada:p,w@h/", "https://h/…"),
             (
