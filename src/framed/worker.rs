@@ -1,7 +1,7 @@
 //! The side that does the work.
 //!
 //! Each request is done by a task of its own, so that none waits for another one, and what breaks in one is its own
-//! error. No more is read while [`OPEN_MAX`] are under way, and whoever has something to tell waits until it is
+//! error. No more is read while `OPEN_MAX` (256) are under way, and whoever has something to tell waits until it is
 //! taken: nothing is lost.
 
 use std::collections::HashSet;
