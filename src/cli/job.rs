@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
+use super::asked::Asked;
 use super::client::{Client, Method};
-use super::daemon::{Place, say};
-use super::{Settings, log};
+use super::daemon::say;
+use super::log;
 use crate::error::{Error, ErrorKind};
 
 /// The job has failed.
@@ -19,19 +20,6 @@ const CANCELLED: u8 = 4;
 pub(super) struct Options {
     #[command(subcommand)]
     verb: Verb,
-}
-
-/// Which service is asked, and how its answer is printed.
-#[derive(Debug, clap::Args)]
-struct Asked {
-    #[command(flatten)]
-    settings: Settings,
-    /// The service's URL; without it, that of the service that runs on the state directory.
-    #[arg(long, value_name = "URL")]
-    service: Option<String>,
-    /// Print the service's answer as it came, as JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 /// A job that is asked for.
@@ -125,20 +113,6 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     }
 }
 
-impl Asked {
-    fn client(&self) -> Result<Client, Error> {
-        Place::of(&self.settings)?.client(self.service.as_deref())
-    }
-
-    /// Prints an answer as it came, or else in words.
-    fn tell(&self, answer: &Value, words: impl FnOnce() -> String) -> Result<(), Error> {
-        match self.json {
-            true => say(format!("{answer:#}")),
-            false => say(words()),
-        }
-    }
-}
-
 impl Order {
     fn body(self) -> Value {
         let mut args = self.args.unwrap_or_default();
@@ -170,8 +144,7 @@ async fn enqueue(asked: &Asked, order: Order, is_awaited: bool) -> Result<ExitCo
     if is_awaited {
         return watch(asked, &client, id).await;
     }
-    asked.tell(&job, || id.to_owned())?;
-    Ok(ExitCode::SUCCESS)
+    asked.tell(&job, || id.to_owned())
 }
 
 async fn list(asked: &Asked, state: Option<&str>) -> Result<ExitCode, Error> {
@@ -193,8 +166,7 @@ async fn list(asked: &Asked, state: Option<&str>) -> Result<ExitCode, Error> {
             true => "no jobs".to_owned(),
             false => lines.join("\n"),
         }
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 async fn show(asked: &Asked, id: &str) -> Result<ExitCode, Error> {
@@ -207,16 +179,14 @@ async fn show(asked: &Asked, id: &str) -> Result<ExitCode, Error> {
             None => format!("{key:16} {value}"),
         });
         lines.collect::<Vec<_>>().join("\n")
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 async fn turn(asked: &Asked, id: &str, how: &str) -> Result<ExitCode, Error> {
     let path = ["jobs", id, how];
     let answer = asked.client()?.ask(Method::POST, &path, None).await?;
     let job = answer.success()?;
-    asked.tell(&job, || line(&job))?;
-    Ok(ExitCode::SUCCESS)
+    asked.tell(&job, || line(&job))
 }
 
 /// Watches a job to its end: how far it is is told on standard error, and what came of it is printed.

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod apply_note;
+mod asked;
 mod client;
 mod daemon;
 mod doctor;

@@ -7,9 +7,10 @@ use clap::Subcommand;
 
 use serde_json::{Map, Value, json};
 
-use super::client::{Client, Method};
-use super::daemon::{Place, name_of, say};
-use super::{Settings, log};
+use super::asked::Asked;
+use super::client::Method;
+use super::daemon::name_of;
+use super::log;
 use crate::config;
 use crate::error::{Error, ErrorKind};
 
@@ -17,19 +18,6 @@ use crate::error::{Error, ErrorKind};
 pub(super) struct Options {
     #[command(subcommand)]
     verb: Verb,
-}
-
-/// Which service is asked, and how its answer is printed.
-#[derive(Debug, clap::Args)]
-struct Asked {
-    #[command(flatten)]
-    settings: Settings,
-    /// The service's URL; without it, that of the service that runs on the state directory.
-    #[arg(long, value_name = "URL")]
-    service: Option<String>,
-    /// Print the service's answer as it came, as JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 /// The page of a session.
@@ -125,21 +113,6 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
             timeout_ms,
             asked,
         } => exec(&asked, &name, &script, timeout_ms).await,
-    }
-}
-
-impl Asked {
-    fn client(&self) -> Result<Client, Error> {
-        Place::of(&self.settings)?.client(self.service.as_deref())
-    }
-
-    /// Prints an answer as it came, or else in words.
-    fn tell(&self, answer: &Value, words: impl FnOnce() -> String) -> Result<ExitCode, Error> {
-        match self.json {
-            true => say(format!("{answer:#}"))?,
-            false => say(words())?,
-        }
-        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -1,15 +1,13 @@
 """What the operator is told: jobs that have failed, logins that are good no more (REQUIREMENTS C95, C96)."""
 
-import os
 import sqlite3
-import subprocess
 import time
 
 import pytest
 
 from support.api import assert_envelope
 from support.jobs import connected, ended, enqueue, job
-from support.service import free_port
+from support.service import free_port, refused_start
 from support.told import SECRET, Hook, Mailbox
 from support.wait import holds_for, wait_for
 
@@ -154,13 +152,5 @@ def test_settings_that_tell_nobody_are_refused(ghostcast_bin, tmp_path):
         ({"MAIL_SERVER": "smtp://a:hush-hush@x"}, "mail_from"),
     ):
         named = {f"GHOSTCAST_NOTICES__{name}": value for name, value in env.items()}
-        done = subprocess.run(
-            [ghostcast_bin, "serve", "--state-dir", str(tmp_path / "state"), "--port", "0"],
-            env={**os.environ, **named},
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        )
-        said = done.stdout + done.stderr
-        assert done.returncode != 0 and f"notices.{word}" in said and "hush" not in said, said
+        said = refused_start(ghostcast_bin, tmp_path, **named)
+        assert f"notices.{word}" in said and "hush" not in said, said

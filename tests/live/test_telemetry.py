@@ -1,8 +1,6 @@
 """What programs that watch the service are told: traces, measurements, reports of errors (REQUIREMENTS C85, C93, C94)."""
 
-import os
 import re
-import subprocess
 import time
 
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from support.api import new_room
 from support.collector import Watcher, attributes
 from support.jobs import connected, ended, enqueue, finalise, note
+from support.service import refused_start
 from support.wait import holds_for, wait_for
 
 pytestmark = pytest.mark.alone
@@ -156,13 +155,5 @@ def test_telemetry_that_cannot_be_is_refused(ghostcast_bin, tmp_path):
         ("OTLP_HEADERS", "hush-hush", "otlp_headers"),
         ("METRICS_EVERY_S", "100000", "metrics_every_s"),
     ):
-        done = subprocess.run(
-            [ghostcast_bin, "serve", "--state-dir", str(tmp_path / "state"), "--port", "0"],
-            env={**os.environ, f"GHOSTCAST_TELEMETRY__{name}": setting},
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        )
-        said = done.stdout + done.stderr
-        assert done.returncode != 0 and f"telemetry.{told}" in said and "hush" not in said, said
+        said = refused_start(ghostcast_bin, tmp_path, **{f"GHOSTCAST_TELEMETRY__{name}": setting})
+        assert f"telemetry.{told}" in said and "hush" not in said, said

@@ -14,8 +14,7 @@ import pytest
 from support import procs
 from support.api import Api
 from support.framed import Worker, framed, workers
-from support.jobs import connected, ended, enqueue, interact, job, settings
-from support.local_platform import CODE, PASSWORD
+from support.jobs import connected, ended, enqueue, job, log_in_at, settings
 from support.service import STATE_ENV, clean_env
 from support.wait import holds_for, wait_for
 
@@ -56,13 +55,7 @@ def logged_in(api, local, name=SESSION, user="ada"):
     """A session of that name in which somebody has logged in by hand."""
     spec = {"session_name": name, "initial_url": local.url("/login")}
     assert api.request("POST", "/sessions", json=spec).status_code == 201
-    for selector, text in (("[name=user]", user), ("[name=password]", PASSWORD)):
-        interact(api, name, "fill", selector, text=text)
-    interact(api, name, "click", "button")
-    if local.has_code:
-        interact(api, name, "fill", "[name=code]", text=CODE)
-        interact(api, name, "click", "button")
-    wait_for(lambda: user in local.logins.values(), 10, "the login")
+    log_in_at(api, name, local, user)
     return name
 
 

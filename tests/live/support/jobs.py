@@ -75,7 +75,11 @@ def connect_user(api, user, platform="local"):
 
 def log_in(api, connection, platform, user="ada"):
     """Logs in by hand, in the connection's session."""
-    session = f"_connection-{connection}"
+    log_in_at(api, f"_connection-{connection}", platform, user)
+
+
+def log_in_at(api, session, platform, user="ada"):
+    """Logs in by hand, in a session that shows the platform's login."""
     for selector, text in (("[name=user]", user), ("[name=password]", PASSWORD)):
         interact(api, session, "fill", selector, text=text)
     interact(api, session, "click", "button")

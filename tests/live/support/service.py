@@ -43,6 +43,21 @@ def our_ports():
 PORTS = our_ports()
 
 
+def refused_start(binary, place, **env):
+    """What a service says that does not start with these settings."""
+    done = subprocess.run(
+        [binary, "serve", "--state-dir", str(place / "state"), "--port", "0"],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode != 0, said
+    return said
+
+
 def free_port(kind=socket.SOCK_STREAM):
     """A port nobody listens on at this moment, and that is not given out again for long."""
     for port in itertools.islice(PORTS, PORTS_PER_PROCESS):
