@@ -472,6 +472,8 @@ def test_what_is_no_job_is_refused(office):
         ({"kind": "workflow", "args": args, "run_at": -1}, 400),
         ({"kind": "workflow", "args": args, "run_at": 1e300}, 400),
         ({"kind": "workflow", "args": args, "unique_key": ""}, 400),
+        # Its workflow is done with a login.
+        ({"kind": "workflow", "args": {"platform": "local", "workflow": "post_note", "video_url": "x", "text": "x", "timestamp": 1}}, 400),
         ({"kind": "workflow", "args": {**args, "x": "y" * 70_000}}, 400),
         ({"kind": "workflow", "args": args, "connection": "nothing"}, 404),
         ({"kind": "workflow", "args": {"platform": "elsewhere", "workflow": "read"}, "connection": mine}, 400),

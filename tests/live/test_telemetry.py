@@ -70,6 +70,7 @@ def test_one_trace_from_the_request_to_the_browser(office, local, watcher):
     # What somebody types, and what a page is called, is in no trace; nor are spans in the log.
     told = b"".join(watcher.raw)
     assert b"correct horse" not in told and b"Test note" not in told
+    assert local.url("").encode() not in told and b"/video/test" not in told
     assert "otel" not in service.log(1_000_000)
 
 

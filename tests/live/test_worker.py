@@ -264,6 +264,21 @@ def test_a_caller_that_reads_nothing(office, worker):
     assert hand.process.wait(10) in (0, 4)
 
 
+def test_a_worker_that_is_killed(office, local, worker):
+    """The service does what it was asked for, and the same call is answered with that: the note is there once."""
+    logged_in(office().api, local)
+    local.answering.clear()
+    hand = worker()
+    hand.ask("post_note", **note(local))
+    assert local.posted.wait(30)
+    hand.process.kill()
+    hand.process.wait(10)
+    local.answering.set()
+    again = worker()
+    answer = again.answer(again.ask("post_note", **note(local)), 60)
+    assert answer["result"]["comment_id"] == "c1" and local.texts() == ["Test note"], answer
+
+
 def test_what_takes_too_long(office, worker):
     """C30: a request has its time, is called off then, and told so."""
     api = office().api
@@ -358,6 +373,8 @@ def test_the_bridge(office, tmp_path):
         "kind": "invalid_input",
         "message": "Unknown action",
     }
+    held = ended(api, bridged(api, "refuse", text="logged_out: x"), "pending_auth")
+    assert api.request("POST", f"/jobs/{held['job_id']}/retry").status_code == 200
     silent = ended(api, bridged(api, "silent"), "failed")
     assert silent["error"]["kind"] == "timeout" and "3 s" in silent["error"]["message"]
     # One process did it all.
