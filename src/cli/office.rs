@@ -69,10 +69,9 @@ impl From<Error> for Unhappy {
     fn from(error: Error) -> Self {
         let kind = serde_json::to_value(error.kind);
         let kind = kind.ok().and_then(|kind| kind.as_str().map(str::to_owned));
-        let hint = error.hint.as_deref().unwrap_or_default();
         Self {
             kind: kind.unwrap_or_default(),
-            message: format!("{}. {hint}", error.message).trim_end().to_owned(),
+            message: error.in_full(),
         }
     }
 }

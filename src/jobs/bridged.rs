@@ -55,11 +55,8 @@ impl Jobs {
                     .to_owned(),
             });
         }
-        if has_effect && !self.0.registry.note_intent(run, CALLED).await? {
-            return Err(JobError {
-                kind: JobErrorKind::Cancelled,
-                message: "The job was called off.".to_owned(),
-            });
+        if has_effect {
+            self.intend(run, CALLED).await?;
         }
         let done = self.watched(run, bridge, call).await;
         if has_effect

@@ -226,11 +226,7 @@ impl Jobs {
 
     /// Whose job it is: that of its connection, of its note, or as it says.
     async fn whose(&self, order: &JobOrder) -> Result<Whose, Error> {
-        let takes_connection = !matches!(
-            order.kind,
-            JobKind::PostNote | JobKind::Bridge | JobKind::Notice
-        );
-        if order.connection.is_some() && !takes_connection {
+        if order.connection.is_some() && !order.kind.takes_login() {
             let kind = order.kind.as_str();
             return Err(
                 Error::invalid_input(format!("a job {kind} takes no connection"))

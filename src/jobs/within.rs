@@ -21,11 +21,9 @@ pub(super) const SESSION: &str = "session_id";
 
 /// The session of its caller's that a job works in.
 pub(super) fn session_of(job: &Job) -> Option<&str> {
-    match (job.kind, &job.connection_id) {
-        (JobKind::Workflow | JobKind::CheckLogin | JobKind::KeepAlive, None) => {
-            job.args.get(SESSION)?.as_str()
-        }
-        _ => None,
+    match job.kind.takes_login() && job.connection_id.is_none() {
+        true => job.args.get(SESSION)?.as_str(),
+        false => None,
     }
 }
 
@@ -33,11 +31,7 @@ impl Jobs {
     /// What an order means by its session: a connection, or a session on a platform, which is that of the address it
     /// is for where it names none.
     pub(super) async fn placed(&self, mut order: JobOrder) -> Result<JobOrder, Error> {
-        let is_one = matches!(
-            order.kind,
-            JobKind::Workflow | JobKind::CheckLogin | JobKind::KeepAlive
-        );
-        if !is_one || !order.args.contains_key(SESSION) {
+        if !order.kind.takes_login() || !order.args.contains_key(SESSION) {
             return Ok(order);
         }
         let session = order.must_have(SESSION)?;

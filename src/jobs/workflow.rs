@@ -154,7 +154,7 @@ impl Jobs {
             };
             if step.effect {
                 // On the disk before it can be seen by anybody.
-                self.intend(run, &intent).await?;
+                self.intend(run, &json!(intent).to_string()).await?;
             }
             let done = do_step(work, step).await;
             done.map_err(|error| JobError {
@@ -163,16 +163,15 @@ impl Jobs {
             })?;
             if step.effect {
                 intent.is_done = true;
-                self.intend(run, &intent).await?;
+                self.intend(run, &json!(intent).to_string()).await?;
             }
         }
         Ok(())
     }
 
     /// Writes down what is about to be done, or is done; a run that was called off goes no further.
-    async fn intend(&self, run: &Run, intent: &Intent) -> Result<(), JobError> {
-        let intent = json!(intent).to_string();
-        match self.0.registry.note_intent(run, &intent).await? {
+    pub(super) async fn intend(&self, run: &Run, intent: &str) -> Result<(), JobError> {
+        match self.0.registry.note_intent(run, intent).await? {
             true => Ok(()),
             false => Err(JobError {
                 kind: JobErrorKind::Cancelled,

@@ -233,6 +233,14 @@ impl Job {
 }
 
 impl JobKind {
+    /// Whether it may be done with somebody's login, or in a session that its caller names.
+    pub const fn takes_login(self) -> bool {
+        match self {
+            Self::Workflow | Self::CheckLogin | Self::KeepAlive => true,
+            Self::PostNote | Self::Bridge | Self::Notice => false,
+        }
+    }
+
     /// Where such a job waits.
     pub const fn queue(self) -> Queue {
         match self {

@@ -218,7 +218,7 @@ impl Registry {
         Some(self.known.directory.join(PROFILES))
     }
 
-    /// Where it is noted which remote browsers run, where it is ours.
+    /// Where it is noted what vendors of remote browsers are to be told, where it is ours.
     pub fn remote_notes(&self) -> Option<PathBuf> {
         self.orders.as_ref()?;
         Some(self.known.directory.clone())

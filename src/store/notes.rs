@@ -118,7 +118,6 @@ impl Registry {
     }
 }
 
-/// A note as it is kept.
 /// What a job of a note was about to do, or has done.
 #[derive(Debug)]
 pub struct Intended(Option<String>);
@@ -130,6 +129,7 @@ impl Intended {
     }
 }
 
+/// A note as it is kept.
 struct Kept {
     note: Note,
     /// The job that posts it.

@@ -49,6 +49,9 @@ impl Telemetry {
             traces: None,
             reports: None,
         };
+        if config.otlp_endpoint.is_empty() && config.sentry_dsn.is_empty() {
+            return Ok((telemetry, layers));
+        }
         let poster = Poster::new()?;
         if !config.otlp_endpoint.is_empty() {
             if config.traces {

@@ -32,6 +32,7 @@ use crate::session::supervise::{Panicked, caught};
 const OPENING_MAX: Duration = Duration::from_secs(60);
 /// An action that has waited for longer is not what its caller means any more.
 const WAIT_MAX: Duration = Duration::from_secs(600);
+
 /// The actions of a session.
 pub(super) struct Acting {
     queue: Queue,

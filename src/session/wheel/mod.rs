@@ -520,7 +520,7 @@ impl Seated {
 
     /// Counts what changes about the wheel.
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.wheel.0.changes.subscribe()
+        self.wheel.changes()
     }
 
     /// Takes the wheel.
