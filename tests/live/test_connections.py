@@ -104,6 +104,9 @@ def test_by_the_page_alone(office, local, kind):
         person.wait_for_selector("#screen[data-picture=true]", timeout=5000)
         person.click("#take")
         person.wait_for_selector("body[data-yours=true]")
+        # Nobody else sees what they do.
+        assert api.record(session)["control"]["private"] is True
+        assert_envelope(api.request("GET", f"/sessions/{session}/screenshot"), 409, "human_in_control")
         press = person.touchscreen.tap if kind == "phone" else person.mouse.click
         for name, text in (("user", "ada"), ("password", PASSWORD)):
             press(*spot(person, *PLACES[name]))
