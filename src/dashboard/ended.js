@@ -1,7 +1,7 @@
 // The sessions that have ended: why, when, where they were last, and their films.
 
 import * as api from './api.js';
-import { $, el, setText } from './dom.js';
+import { $, Rows, el, setText } from './dom.js';
 import { plural, sentence, since } from './format.js';
 import { save } from './recording.js';
 
@@ -22,25 +22,14 @@ const REASONS = {
 /** Those after which somebody should look. */
 const WRONG = ['browser_lost', 'internal', 'service_lost'];
 
-const rows = new Map();
+const rows = new Rows($('ended-list'), makeRow, update);
 
 /** Shows those that are not among the sessions that there are: a stored one is in the list above. */
 export function renderEnded(ended, sessions) {
   const present = new Set(sessions.map(({ session_id: id }) => id));
   const gone = ended.filter(({ session_id: id }) => !present.has(id));
   const shown = gone.slice(0, SHOWN_MAX);
-  const ids = new Set(shown.map(({ session_id: id }) => id));
-  for (const [id, row] of rows) {
-    if (ids.has(id)) continue;
-    row.remove();
-    rows.delete(id);
-  }
-  shown.forEach((session, at) => {
-    const row = rows.get(session.session_id) ?? makeRow(session);
-    const there = $('ended-list').children[at] ?? null;
-    if (there !== row) $('ended-list').insertBefore(row, there);
-    update(row, session);
-  });
+  rows.show(shown, ({ session_id: id }) => id);
   $('ended').hidden = gone.length === 0;
   setText($('ended-count'), String(gone.length || ''));
   setText($('ended-more'), gone.length > SHOWN_MAX ? `and ${gone.length - SHOWN_MAX} older` : '');
@@ -49,14 +38,12 @@ export function renderEnded(ended, sessions) {
 /** What ended a session, in words. */
 export const reasonOf = ({ reason }) => REASONS[reason] ?? reason;
 
-function makeRow(session) {
+function makeRow() {
   const parts = ['room-name', 'room-when', 'room-page', 'room-state dot'];
   const summary = el('summary', { class: 'room' }, ...parts.map((part) => el('span', { class: part })));
   const more = el('div', { class: 'ended-more' },
     el('p'), el('p', { class: 'ended-facts' }), el('p', { class: 'ended-films' }));
-  const row = el('li', {}, el('details', {}, summary, more));
-  rows.set(session.session_id, row);
-  return row;
+  return el('li', {}, el('details', {}, summary, more));
 }
 
 function update(row, session) {
