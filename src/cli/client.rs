@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use bytes::BytesMut;
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::Value;
+use tokio_util::codec::Decoder;
 use url::Url;
 
 use crate::error::{BoxError, Error, ErrorKind};
+use crate::framed::{Lines, Said};
 use crate::model::Secret;
 
 pub(super) use reqwest::Method;
@@ -33,8 +36,9 @@ pub(super) struct Client {
 /// What a service tells for as long as it is watched.
 #[derive(Debug)]
 pub(super) struct Watch {
-    answer: reqwest::Response,
-    unread: Vec<u8>,
+    answer: Response,
+    lines: Lines,
+    unread: BytesMut,
 }
 
 /// One answer.
@@ -103,20 +107,16 @@ impl Client {
 
     /// Watches what the service tells by server-sent events, each an object.
     pub(super) async fn watch(&self, path: &[&str]) -> Result<Watch, Error> {
-        let mut request = self.http.get(self.at(path)?).timeout(WATCH_MAX);
-        if !self.token.is_empty() {
-            request = request.bearer_auth(self.token.reveal());
-        }
+        let request = self.request(Method::GET, self.at(path)?).timeout(WATCH_MAX);
         let answer = request.send().await.map_err(|error| self.failed(error))?;
-        let status = answer.status().as_u16();
-        if status != 200 {
-            let bytes = answer.bytes().await.map_err(|error| self.failed(error))?;
-            let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-            return Err(refusal(status, &body));
+        if answer.status() != StatusCode::OK {
+            let told = self.read(answer).await?;
+            return Err(refusal(told.status, &told.body));
         }
         Ok(Watch {
             answer,
-            unread: Vec::new(),
+            lines: Lines::new(ANSWER_BYTES_MAX),
+            unread: BytesMut::new(),
         })
     }
 
@@ -136,14 +136,23 @@ impl Client {
         url: Url,
         body: Option<&Value>,
     ) -> Result<Answer, Error> {
-        let mut request = self.http.request(method, url);
-        if !self.token.is_empty() {
-            request = request.bearer_auth(self.token.reveal());
-        }
+        let mut request = self.request(method, url);
         if let Some(body) = body {
             request = request.json(body);
         }
-        let mut answer = request.send().await.map_err(|error| self.failed(error))?;
+        let answer = request.send().await.map_err(|error| self.failed(error))?;
+        self.read(answer).await
+    }
+
+    fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        let request = self.http.request(method, url);
+        match self.token.is_empty() {
+            true => request,
+            false => request.bearer_auth(self.token.reveal()),
+        }
+    }
+
+    async fn read(&self, mut answer: Response) -> Result<Answer, Error> {
         let status = answer.status();
         let mut bytes = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.failed(error))? {
@@ -184,15 +193,16 @@ impl Watch {
     /// What is told next; none once it is over, or the service is gone.
     pub(super) async fn next(&mut self) -> Option<Value> {
         loop {
-            while let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.unread.drain(..=end).collect();
-                let data = line.strip_prefix(b"data:");
-                if let Some(told) = data.and_then(|data| serde_json::from_slice(data).ok()) {
+            while let Some(said) = self.lines.decode(&mut self.unread).ok()? {
+                let line = match said {
+                    Said::Line(line) => line,
+                    Said::TooLong => return None,
+                    Said::Noise => continue,
+                };
+                let data = line.strip_prefix("data:");
+                if let Some(told) = data.and_then(|data| serde_json::from_str(data).ok()) {
                     return Some(told);
                 }
-            }
-            if self.unread.len() > ANSWER_BYTES_MAX {
-                return None;
             }
             // It says that it is still there more often than that.
             let chunk = tokio::time::timeout(SILENCE_MAX, self.answer.chunk()).await;
