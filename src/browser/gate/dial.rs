@@ -10,7 +10,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
-use url::Host;
+use url::{Host, Url};
 
 use crate::model::allowlist::{Denial, DenialRule, canonical_host, is_localhost};
 
@@ -40,6 +40,11 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// Where a URL leads.
+    pub(super) fn of(url: &Url) -> Option<Self> {
+        Self::new(url.host_str()?, url.port_or_known_default()?)
+    }
+
     pub(super) fn new(host: &str, port: u16) -> Option<Self> {
         let host = canonical_host(host)?;
         Some(Self {

@@ -29,8 +29,7 @@ pub(in crate::browser) struct Debugger(Option<Target>);
 impl Debugger {
     /// The one of that URL.
     pub(in crate::browser) fn of(url: &Url) -> Self {
-        let target = url.host_str().zip(url.port_or_known_default());
-        Self(target.and_then(|(host, port)| Target::new(host, port)))
+        Self(Target::of(url))
     }
 
     /// Whether a request is for it; on its own machine it may be at the same port.
@@ -101,8 +100,7 @@ impl Judge {
     }
 
     fn permits_host(&self, url: &Url) -> bool {
-        let target = url.host_str().zip(url.port_or_known_default());
-        let Some(target) = target.and_then(|(host, port)| Target::new(host, port)) else {
+        let Some(target) = Target::of(url) else {
             return false;
         };
         if self.core.judge(&target).is_err() {

@@ -14,6 +14,7 @@ use super::super::handle::{SessionHandle, closed};
 use super::super::request::Order;
 use super::{CALLS_MAX, Call, Door, name};
 use crate::error::{Error, ErrorKind};
+use crate::livekit::Participant;
 use crate::livekit::data::{RpcError, Told};
 use crate::model::ActionResult;
 use crate::model::command::{ActionErrorKind, ActionRequest, TIMEOUT_MS_MAX};
@@ -127,13 +128,13 @@ impl Door {
         payload: &str,
         patience: Duration,
     ) -> Result<Called, Error> {
-        self.must_be_permitted(from)?;
+        let participant = self.must_be_permitted(from)?;
         if self.answers.len() >= CALLS_MAX {
             return Err(Error::exhausted("too many calls wait for their answers")
                 .hint("Wait for those that are under way."));
         }
         match method {
-            Method::Take => self.take(from, parsed(payload)?),
+            Method::Take => self.take(&participant, parsed(payload)?),
             Method::Release => Ok(self.release(from, &parsed(payload)?)),
             Method::Input => {
                 let (caller, done) = oneshot::channel();
@@ -158,16 +159,17 @@ impl Door {
     }
 
     /// Gives the wheel to whoever may have it, and is answered when they can use it.
-    fn take(&mut self, from: &str, how: Take) -> Result<Called, Error> {
-        let participant = self.must_be_permitted(from)?;
+    fn take(&mut self, participant: &Participant, how: Take) -> Result<Called, Error> {
+        let from = participant.identity.as_str();
+        // Who would be refused does not sit down; the taking looks at it once more.
         self.wheel().must_be_open_to_room()?;
-        let seated = self.wheel().sit_from_room(from, &name(&participant))?;
+        let seated = self.wheel().sit_from_room(from, &name(participant))?;
         if let Err(error) = seated.take_in_room(how.force) {
             if error.kind == ErrorKind::Forbidden {
                 return Err(error);
             }
-            let who = self.wheel().status().who;
-            let holder = self.wheel().driver_in_room().or(who);
+            let holder = self.wheel().driver_as_told();
+            let holder = holder.map(|(identity, who)| identity.unwrap_or(who));
             let answer = json!({ "granted": false, "holder": holder });
             return Ok(Called::Now(answer.to_string()));
         }

@@ -157,7 +157,7 @@ impl Door {
             let is_there = |it: &Participant| it.identity == driver.identity;
             let is_there = self.senders.borrow().iter().any(is_there);
             match (drives, is_there) {
-                (true, true) if self.permitted(&driver.identity).is_some() => {
+                (true, true) if self.is_permitted(&driver.identity) => {
                     self.driver = Some(driver);
                 }
                 // Whoever may drive no more does not drive for a moment longer.
@@ -165,7 +165,7 @@ impl Door {
                 // Whoever is gone may come back within the time that the wheel leaves them.
                 _ => {}
             }
-        } else if let Some(identity) = self.wheel().driver_in_room()
+        } else if let Some((Some(identity), _)) = self.wheel().driver_as_told()
             && let Some(participant) = self.permitted(&identity)
             && let Ok(seated) = self.wheel().sit_from_room(&identity, &name(&participant))
         {
@@ -275,10 +275,15 @@ impl Door {
         driver.hand.push(deeds, caller)
     }
 
+    /// Whether whoever is called so is there, and may drive.
+    fn is_permitted(&self, identity: &str) -> bool {
+        let may = |it: &Participant| it.identity == identity && self.may_drive(it);
+        self.senders.borrow().iter().any(may)
+    }
+
     /// Whoever may drive, and does.
     fn driver(&mut self, identity: &str) -> Result<&mut Driver, Error> {
-        let may = |it: &Participant| it.identity == identity && self.may_drive(it);
-        if !self.senders.borrow().iter().any(may) {
+        if !self.is_permitted(identity) {
             return Err(may_watch());
         }
         let driver = self.driver.as_mut();
@@ -315,10 +320,9 @@ async fn act(session: Option<SessionHandle>, seat: String, deeds: Vec<Deed>) -> 
 /// What the room knows.
 fn known(session: &Distant) -> Known {
     let session = session.seen();
-    let who = session.wheel().status().who;
     Known {
         url: session.record.borrow().current_url.clone(),
-        driver: who.map(|who| (session.wheel().driver_in_room(), who)),
+        driver: session.wheel().driver_as_told(),
     }
 }
 

@@ -36,11 +36,13 @@ impl Wheel {
         self.lock().must_be_open_to_room()
     }
 
-    /// What the room knows the person by who drives; none where it is nobody of the room.
-    pub(in super::super) fn driver_in_room(&self) -> Option<String> {
+    /// What the room knows the person by who drives, where it is somebody of the room, and what they are called.
+    pub(in super::super) fn driver_as_told(&self) -> Option<(Option<String>, String)> {
         let state = self.lock();
-        let person = state.people.get(state.control.driver()?)?;
-        person.identity.clone()
+        let seat = state.control.driver()?;
+        let person = state.people.get(seat);
+        let identity = person.and_then(|person| person.identity.clone());
+        Some((identity, state.name(seat)))
     }
 
     /// Counts what changes about it.
