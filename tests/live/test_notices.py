@@ -90,7 +90,7 @@ def test_notices_by_mail(office, local):
         jobs={"backoff_s": [1], "attempts_max": 1},
         more='[notices]\nmail_from = "Ghostcast <ghostcast@example.org>"\n'
         'mail_to = ["ops@example.org", "Ada <ada@example.org>"]',
-        GHOSTCAST_NOTICES__MAIL_SERVER=f"smtp://127.0.0.1:{port}",
+        GHOSTCAST_NOTICES__MAIL_SERVER=f"smtp://ada:hush-hush@127.0.0.1:{port}",
     )
     local.mood = "busy"
     failed = enqueue(service.api, args=READ)["job_id"]
@@ -111,6 +111,7 @@ def test_notices_by_mail(office, local):
         text = mail.get_payload(decode=True).decode()
         assert "Local wants fewer requests." in text and '"type": "job.failed"' in text
         assert ended(service.api, notice["job_id"])["result"] == {"smtp_code": "250"}
+        assert box.logins == [("ada", "hush-hush")] and "hush-hush" not in service.log(1_000_000)
     finally:
         box.close()
 

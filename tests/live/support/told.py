@@ -5,6 +5,7 @@ import http.server
 import threading
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 from standardwebhooks.webhooks import Webhook
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -53,13 +54,19 @@ class Hook:
 
 
 class Mailbox:
-    """A mail server that keeps what it is sent."""
+    """A mail server that keeps what it is sent, by whoever has logged in."""
 
     def __init__(self, port):
-        self.mails = []
-        self.controller = Controller(self, hostname="127.0.0.1", port=port)
+        self.mails, self.logins = [], []
+        more = {"authenticator": self.log_in, "auth_required": True, "auth_require_tls": False}
+        self.controller = Controller(self, hostname="127.0.0.1", port=port, **more)
         self.controller.start()
         self.url = f"smtp://127.0.0.1:{port}"
+
+    def log_in(self, _server, _session, _envelope, _mechanism, told):
+        """Lets in who says the right words."""
+        self.logins.append((told.login.decode(), told.password.decode()))
+        return AuthResult(success=told.password == b"hush-hush")
 
     async def handle_DATA(self, _server, _session, envelope):
         """Keeps one."""
