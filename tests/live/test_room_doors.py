@@ -440,11 +440,16 @@ def test_too_much_is_not_heard(api, page, join):
         ada.send("no json")
         ada.send([{"type": "move", "x": -1, "y": 0}])
         ada.send([{"type": "back"}] * 65)
-        for _ in range(900):
-            ada.send([{"type": "move", "x": 1, "y": 1}])
-        wait_for(lambda: heard(api, "too_large") == counts["too_large"] + 1, 5, "too large")
-        wait_for(lambda: heard(api, "malformed") == counts["malformed"] + 3, 5, "malformed")
-        wait_for(lambda: heard(api, "too_fast") > counts["too_fast"], 5, "too fast")
+        wait_for(lambda: heard(api, "too_large") == counts["too_large"] + 1, 10, "too large")
+        wait_for(lambda: heard(api, "malformed") == counts["malformed"] + 3, 10, "malformed")
+
+        # However slowly a busy machine brings them: what is sent in the meantime adds to it.
+        def is_too_fast():
+            ada.send([{"type": "move", "x": 1, "y": 1}], times=900)
+            time.sleep(1)
+            return heard(api, "too_fast") > counts["too_fast"]
+
+        wait_for(is_too_fast, 20, "too fast")
         ada.send(click(60, 40), topic="something.else")
         wait_for(lambda: ada.call("browser/send-input", click(60, 40)), 10, "goes on", tolerate=CallError)
         wait_for(lambda: said(api, room).count("click") == 1, 5, "one press")

@@ -100,10 +100,10 @@ class Participant:
         """Calls, and gives the answer."""
         return self.begin(method, payload, **more)()
 
-    def send(self, payload, topic="browser.input", reliable=True):
-        """Sends data to all in the room."""
+    def send(self, payload, topic="browser.input", reliable=True, times=1):
+        """Sends data to all in the room, as often as that without waiting in between."""
         text = payload if isinstance(payload, str) else json.dumps(payload)
-        self.order(do="send", payload=text, topic=topic, reliable=reliable)
+        self.order(do="send", payload=text, topic=topic, reliable=reliable, times=times)
 
     def leave(self):
         """Leaves the room."""

@@ -44,9 +44,17 @@ def is_stopped(pid):
 
 
 def is_alive(pid):
-    """Whether the process exists and is not merely waiting to be reaped."""
+    """Whether the process exists and is not merely waiting to be reaped.
+
+    After its first thread the others still hold its sockets and locks for a moment.
+    """
     fields = stat_fields(pid)
-    return fields is not None and fields[0] != "Z"
+    if fields is None:
+        return False
+    try:
+        return fields[0] != "Z" or len(os.listdir(f"/proc/{pid}/task")) > 1
+    except OSError:
+        return False
 
 
 def is_zombie(pid):
