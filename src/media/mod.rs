@@ -11,6 +11,7 @@ pub mod mux;
 pub mod panel;
 pub mod picture;
 pub mod playback;
+pub mod screen;
 pub mod shot;
 
 pub use picture::{AccessUnit, Picture, Plane};
