@@ -213,7 +213,7 @@ const ENGINES: [(&str, &[&str]); 43] = [
     ("tracing_appender", &["cli/log/files.rs"]),
     ("tracing_opentelemetry", &["telemetry/traces.rs"]),
     ("turbojpeg", &["media/decode.rs", "media/marks.rs"]),
-    ("yuv", &["media/decode.rs"]),
+    ("yuv", &["media/convert.rs"]),
 ];
 
 /// Where a schema may be derived for the API's document; anything else of utoipa stays in `api`.

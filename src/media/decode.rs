@@ -8,15 +8,11 @@ use std::io::Cursor;
 
 use png::{ColorType, Transformations};
 use turbojpeg::{Decompressor, PixelFormat, Subsamp, YuvImage};
-use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
-use super::picture::{Picture, Plane, ROW_ALIGN};
+use super::convert::{self, RGB_BYTES, pad_edges, resize, rgb_to_picture};
+use super::picture::{Picture, ROW_ALIGN};
 use crate::model::Size;
 
-/// Largest side accepted, px: the encoder takes no more, and it bounds what a decoder allocates.
-const SIDE_PX_MAX: usize = 4096;
-
-const RGB_BYTES: usize = 3;
 const RGBA_BYTES: usize = 4;
 
 /// Why a shot could not become a picture.
@@ -31,17 +27,9 @@ pub enum Error {
     /// The PNG is of a kind that no browser makes.
     #[error("a PNG of {0:?}")]
     PngKind(ColorType),
-    /// RGB could not be converted.
-    #[error("convert RGB to I420")]
-    Convert(#[source] yuv::YuvError),
-    /// The picture is empty or larger than the encoder takes.
-    #[error("a picture of {width}x{height} px")]
-    Size {
-        /// Width, px.
-        width: usize,
-        /// Height, px.
-        height: usize,
-    },
+    /// There is no picture of it.
+    #[error(transparent)]
+    Convert(#[from] convert::Error),
 }
 
 /// Turns shots into pictures; keeps its buffers between calls.
@@ -98,7 +86,7 @@ impl Decoder {
             ColorType::Rgba => drop_alpha(&mut self.rgb),
             other => return Err(Error::PngKind(other)),
         }
-        rgb_to_picture(&self.rgb[..pixels * RGB_BYTES], size, picture)
+        Ok(rgb_to_picture(&self.rgb[..pixels * RGB_BYTES], size, picture)?)
     }
 
     fn decode_jpeg_by_rgb(
@@ -117,7 +105,7 @@ impl Decoder {
             format: PixelFormat::RGB,
         };
         self.jpeg.decompress(jpeg, image).map_err(Error::Jpeg)?;
-        rgb_to_picture(&self.rgb, size, picture)
+        Ok(rgb_to_picture(&self.rgb, size, picture)?)
     }
 }
 
@@ -127,46 +115,6 @@ fn drop_alpha(pixels: &mut [u8]) {
         let from = index * RGBA_BYTES;
         pixels.copy_within(from..from + RGB_BYTES, index * RGB_BYTES);
     }
-}
-
-fn resize(picture: &mut Picture, width: usize, height: usize) -> Result<Size, Error> {
-    if !(1..=SIDE_PX_MAX).contains(&width) || !(1..=SIDE_PX_MAX).contains(&height) {
-        return Err(Error::Size { width, height });
-    }
-    let size = Size::new(width as u32, height as u32);
-    if picture.size() != size.to_even() {
-        *picture = Picture::new(size);
-    }
-    Ok(size)
-}
-
-fn rgb_to_picture(rgb: &[u8], size: Size, picture: &mut Picture) -> Result<(), Error> {
-    let (y_stride, chroma_stride) = (picture.stride(Plane::Y), picture.stride(Plane::U));
-    let [y, u, v] = picture.planes_mut();
-    // The converter finds an odd last row by what is left of the plane, so it sees the page's rows
-    // only.
-    let y = &mut y[..y_stride * size.height as usize];
-    let mut planar = YuvPlanarImageMut {
-        y_plane: BufferStoreMut::Borrowed(y),
-        y_stride: y_stride as u32,
-        u_plane: BufferStoreMut::Borrowed(u),
-        u_stride: chroma_stride as u32,
-        v_plane: BufferStoreMut::Borrowed(v),
-        v_stride: chroma_stride as u32,
-        width: size.width,
-        height: size.height,
-    };
-    yuv::rgb_to_yuv420(
-        &mut planar,
-        rgb,
-        size.width * 3,
-        YuvRange::Limited,
-        YuvStandardMatrix::Bt601,
-        YuvConversionMode::Balanced,
-    )
-    .map_err(Error::Convert)?;
-    pad_edges(picture, size);
-    Ok(())
 }
 
 /// Maps full-range samples (JPEG) to limited range (video), every plane in place.
@@ -189,24 +137,9 @@ const fn div_255(x: u16) -> u8 {
     ((x + 1 + (x >> 8)) >> 8) as u8
 }
 
-/// Repeats the last column and row of an odd-sized page into the padding of the even canvas.
-fn pad_edges(picture: &mut Picture, page: Size) {
-    let size = picture.size();
-    let stride = picture.stride(Plane::Y);
-    let (width, height) = (page.width as usize, page.height as usize);
-    let y = picture.plane_mut(Plane::Y);
-    if size.width > page.width {
-        for row in y.chunks_exact_mut(stride).take(height) {
-            row[width] = row[width - 1];
-        }
-    }
-    if size.height > page.height {
-        y.copy_within((height - 1) * stride..height * stride, height * stride);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::picture::Plane;
     use super::*;
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod card;
 pub mod compose;
+pub mod convert;
 pub mod cursor;
 pub mod decode;
 pub mod encode;
