@@ -86,7 +86,11 @@ impl Decoder {
             ColorType::Rgba => drop_alpha(&mut self.rgb),
             other => return Err(Error::PngKind(other)),
         }
-        Ok(rgb_to_picture(&self.rgb[..pixels * RGB_BYTES], size, picture)?)
+        Ok(rgb_to_picture(
+            &self.rgb[..pixels * RGB_BYTES],
+            size,
+            picture,
+        )?)
     }
 
     fn decode_jpeg_by_rgb(

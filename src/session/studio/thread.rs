@@ -3,23 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use tokio::sync::watch;
 
+use super::canvas::{Canvas, stage};
 use super::card::Card;
 use super::inbox::{Hung, State, Wait};
 use super::meter::Meter;
 use super::{Options, Shared, View, lock};
 use crate::error::{BoxError, Chain};
-use crate::media::compose::Composer;
-use crate::media::cursor::Overlay;
-use crate::media::cursor::sprite::Scale;
-use crate::media::decode::Decoder;
 use crate::media::encode::{self, Budget, Encoder};
-use crate::media::panel::Board;
-use crate::media::{AccessUnit, Picture, Pixels, Shot};
-use crate::model::Size;
+use crate::media::{AccessUnit, Shot};
 
 /// A picture may come this share of an interval early, since captures do not tick exactly.
 const EARLY_SHARE: f64 = 0.35;
@@ -74,23 +67,6 @@ pub(super) struct Thread {
     meter: Meter,
 }
 
-/// The picture and what is drawn on it.
-struct Canvas {
-    picture: Picture,
-    /// What lies over the page, below the cursor.
-    board: Board,
-    /// The panel that was shown last.
-    hung: Option<u64>,
-    composer: Composer,
-    decoder: Option<Decoder>,
-    /// The JPEG that the picture shows, or that the still on it replaced.
-    jpeg: String,
-    binary: Vec<u8>,
-    viewport: Size,
-    /// Whether anything was ever drawn.
-    is_painted: bool,
-}
-
 /// When to draw next, and why.
 struct Pace {
     interval: Duration,
@@ -127,17 +103,6 @@ impl Thread {
             is_fresh: false,
             is_held: false,
         };
-        let canvas = Canvas {
-            picture: Picture::new(Size::new(2, 2)),
-            board: Board::default(),
-            hung: None,
-            composer: Composer::new(),
-            decoder: None,
-            jpeg: String::new(),
-            binary: Vec::new(),
-            viewport: Size::new(1, 1),
-            is_painted: false,
-        };
         Self {
             watcher: encode::Watcher::new(options.fps),
             budget: Budget::new(now, options.bitrate_bps, options.fps),
@@ -145,7 +110,7 @@ impl Thread {
             shared,
             options,
             view,
-            canvas,
+            canvas: Canvas::new(),
             card: Card::default(),
             pace,
             encoder: None,
@@ -442,69 +407,6 @@ impl Thread {
     }
 }
 
-impl Canvas {
-    /// Whether the picture shows this shot already.
-    fn shows(&self, shot: &Shot) -> bool {
-        matches!(&shot.pixels, Pixels::JpegBase64(text) if *text == self.jpeg)
-    }
-
-    /// Decodes a shot over the whole picture.
-    fn paint(&mut self, shot: Shot, now: Instant) -> Result<(), BoxError> {
-        let started = Instant::now();
-        let decoder = match &mut self.decoder {
-            Some(decoder) => decoder,
-            none => none.insert(Decoder::new()?),
-        };
-        let (Pixels::JpegBase64(text) | Pixels::PngBase64(text)) = &shot.pixels;
-        self.binary.clear();
-        STANDARD.decode_vec(text, &mut self.binary)?;
-        // A damaged shot may leave half a picture, so the overlay's saved pixels are void.
-        self.composer.forget();
-        self.board.forget();
-        match shot.pixels {
-            Pixels::JpegBase64(text) => {
-                self.jpeg = text;
-                decoder.decode_jpeg(&self.binary, &mut self.picture)?;
-            }
-            Pixels::PngBase64(_) => decoder.decode_png(&self.binary, &mut self.picture)?,
-        }
-        self.viewport = shot.viewport;
-        self.is_painted = true;
-        metrics::histogram!("ghostcast_stage_seconds", "stage" => "capture").record(
-            now.saturating_duration_since(shot.captured_at)
-                .as_secs_f64(),
-        );
-        stage("decode", started);
-        Ok(())
-    }
-
-    /// Puts a panel over the page, or takes one off; answers whether that is news.
-    fn hang(&mut self, hung: Option<&Hung>) -> bool {
-        let number = hung.map(|hung| hung.number);
-        if number == self.board.number() {
-            return false;
-        }
-        // The cursor lies above, and what is under it is no longer what it was.
-        self.composer.erase(&mut self.picture);
-        let scale = self.scale();
-        let panel = hung.map(|hung| (hung.number, hung.panel.as_ref()));
-        self.board.draw(&mut self.picture, panel, scale);
-        std::mem::replace(&mut self.hung, number) != number
-    }
-
-    fn scale(&self) -> Scale {
-        // An odd viewport is padded to the picture's even sides, not stretched.
-        Scale::between(self.viewport.to_even(), self.picture.size())
-    }
-
-    fn compose(&mut self, overlay: Option<&Overlay>) {
-        let started = Instant::now();
-        let scale = self.scale();
-        self.composer.draw(&mut self.picture, overlay, scale);
-        stage("compose", started);
-    }
-}
-
 impl Pace {
     fn not_before(&self) -> Instant {
         let early = self.interval.mul_f64(EARLY_SHARE);
@@ -555,10 +457,4 @@ impl Pace {
             on_grid
         };
     }
-}
-
-/// Records how long a stage took.
-fn stage(name: &'static str, started: Instant) {
-    metrics::histogram!("ghostcast_stage_seconds", "stage" => name)
-        .record(started.elapsed().as_secs_f64());
 }
