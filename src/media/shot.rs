@@ -1,10 +1,12 @@
 //! [`Shot`]: one captured frame on its way from the browser to the studio.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use super::screen::Screen;
 use crate::model::Size;
 
-/// One captured frame, still compressed.
+/// One captured frame, still compressed or where it is shown.
 #[derive(Debug, Clone)]
 pub struct Shot {
     /// The pixels.
@@ -22,4 +24,6 @@ pub enum Pixels {
     JpegBase64(String),
     /// A lossless PNG, in base64 likewise.
     PngBase64(String),
+    /// Where they are shown, lossless; looked at when the picture is drawn.
+    Screen(Arc<dyn Screen>),
 }

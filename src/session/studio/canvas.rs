@@ -1,5 +1,6 @@
 //! The canvas of the studio: the page's picture, and what lies over it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use base64::Engine;
@@ -8,10 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use super::inbox::Hung;
 use crate::error::BoxError;
 use crate::media::compose::Composer;
+use crate::media::convert::Converter;
 use crate::media::cursor::Overlay;
 use crate::media::cursor::sprite::Scale;
-use crate::media::decode::Decoder;
+use crate::media::decode::{self, Decoder};
 use crate::media::panel::Board;
+use crate::media::screen::{Damage, Screen};
 use crate::media::{Picture, Pixels, Shot};
 use crate::model::Size;
 
@@ -24,6 +27,9 @@ pub(super) struct Canvas {
     hung: Option<u64>,
     composer: Composer,
     decoder: Option<Decoder>,
+    converter: Converter,
+    /// The screen that the picture shows, if it shows one.
+    pub(super) screen: Option<Arc<dyn Screen>>,
     /// The JPEG that the picture shows, or that the still on it replaced.
     pub(super) jpeg: String,
     binary: Vec<u8>,
@@ -40,6 +46,8 @@ impl Canvas {
             hung: None,
             composer: Composer::new(),
             decoder: None,
+            converter: Converter::default(),
+            screen: None,
             jpeg: String::new(),
             binary: Vec::new(),
             viewport: Size::new(1, 1),
@@ -52,33 +60,86 @@ impl Canvas {
         matches!(&shot.pixels, Pixels::JpegBase64(text) if *text == self.jpeg)
     }
 
-    /// Decodes a shot over the whole picture.
+    /// Forgets what it shows.
+    pub(super) fn clear(&mut self) {
+        self.is_painted = false;
+        self.jpeg.clear();
+        self.screen = None;
+    }
+
+    /// Brings a shot into the picture.
     pub(super) fn paint(&mut self, shot: Shot, now: Instant) -> Result<(), BoxError> {
+        metrics::histogram!("ghostcast_stage_seconds", "stage" => "capture").record(
+            now.saturating_duration_since(shot.captured_at)
+                .as_secs_f64(),
+        );
         let started = Instant::now();
+        self.viewport = shot.viewport;
+        match shot.pixels {
+            Pixels::JpegBase64(text) => {
+                self.decode(&text, Decoder::decode_jpeg)?;
+                self.jpeg = text;
+                stage("decode", started);
+            }
+            Pixels::PngBase64(text) => {
+                self.decode(&text, Decoder::decode_png)?;
+                stage("decode", started);
+            }
+            Pixels::Screen(screen) => {
+                self.convert(screen)?;
+                stage("convert", started);
+            }
+        }
+        self.is_painted = true;
+        Ok(())
+    }
+
+    /// Decodes a picture over the whole of this one.
+    fn decode(
+        &mut self,
+        text: &str,
+        decode: fn(&mut Decoder, &[u8], &mut Picture) -> Result<(), decode::Error>,
+    ) -> Result<(), BoxError> {
         let decoder = match &mut self.decoder {
             Some(decoder) => decoder,
             none => none.insert(Decoder::new()?),
         };
-        let (Pixels::JpegBase64(text) | Pixels::PngBase64(text)) = &shot.pixels;
         self.binary.clear();
         STANDARD.decode_vec(text, &mut self.binary)?;
         // A damaged shot may leave half a picture, so the overlay's saved pixels are void.
         self.composer.forget();
         self.board.forget();
-        match shot.pixels {
-            Pixels::JpegBase64(text) => {
-                self.jpeg = text;
-                decoder.decode_jpeg(&self.binary, &mut self.picture)?;
-            }
-            Pixels::PngBase64(_) => decoder.decode_png(&self.binary, &mut self.picture)?,
-        }
-        self.viewport = shot.viewport;
-        self.is_painted = true;
-        metrics::histogram!("ghostcast_stage_seconds", "stage" => "capture").record(
-            now.saturating_duration_since(shot.captured_at)
-                .as_secs_f64(),
-        );
-        stage("decode", started);
+        self.screen = None;
+        decode(decoder, &self.binary, &mut self.picture)?;
+        Ok(())
+    }
+
+    /// Converts what a screen shows, as far as the picture does not show it already.
+    fn convert(&mut self, screen: Arc<dyn Screen>) -> Result<(), BoxError> {
+        let is_same = self
+            .screen
+            .as_ref()
+            .is_some_and(|shown| Arc::ptr_eq(shown, &screen));
+        self.jpeg.clear();
+        // What lies over the page is put back with the next picture.
+        self.composer.erase(&mut self.picture);
+        let scale = self.scale();
+        self.board.draw(&mut self.picture, None, scale);
+        let (converter, picture) = (&mut self.converter, &mut self.picture);
+        let mut converted = Ok(0);
+        screen.look(&mut |pixels, damage| {
+            let all;
+            let damage = if is_same {
+                damage
+            } else {
+                all = Damage::all(pixels.size());
+                &all
+            };
+            converted = converter.convert(pixels, damage, picture);
+        });
+        // What could not be converted is no longer damaged.
+        self.screen = converted.is_ok().then_some(screen);
+        converted?;
         Ok(())
     }
 

@@ -155,8 +155,7 @@ impl Thread {
     /// The veil was lifted: nobody else sees what is on the canvas from before.
     fn follow_veil(&mut self, state: &mut State) {
         if std::mem::take(&mut state.lifted) {
-            self.canvas.is_painted = false;
-            self.canvas.jpeg.clear();
+            self.canvas.clear();
             self.encoder = None;
             if !state.is_veiled() {
                 lock(&self.shared.fanout).veil(None);
@@ -194,6 +193,7 @@ impl Thread {
         {
             state.still = None;
         }
+        self.refine_at_rest(now);
         let due = self.due_at(now, state);
         // The budget is asked only when there is something to draw: it counts what it held back.
         let held_back = due
@@ -292,6 +292,14 @@ impl Thread {
         (!self.pace.still_asked && !after.is_zero()).then(|| self.pace.damaged_at + after)
     }
 
+    /// A page that is shown without loss needs no still when it comes to rest: only bits.
+    fn refine_at_rest(&mut self, now: Instant) {
+        if self.canvas.screen.is_some() && self.still_at().is_some_and(|at| at <= now) {
+            self.pace.still_asked = true;
+            self.pace.repainted(now, false, true);
+        }
+    }
+
     fn ask_for_still(&mut self, now: Instant) {
         if self.still_at().is_some_and(|at| at <= now) {
             self.pace.still_asked = true;
@@ -334,6 +342,9 @@ impl Thread {
         // A moving cursor keeps the ticks busy by itself: then they are never brought forward.
         let catches_up = has_shot && self.pace.is_held && !cursor_moves;
         self.pace.drawn(now, catches_up);
+        if let Some(screen) = self.canvas.screen.as_ref().filter(|_| has_shot) {
+            screen.taken(now, self.pace.due_at);
+        }
         result
     }
 
