@@ -5,6 +5,7 @@
 //! - [`credential`]: tokens, compared and made; `disk`: what several parts do on a disk in the same way;
 //!   `memory`: what the allocator keeps.
 //! - [`media`]: pictures in, access units out; pure.
+//! - [`display`]: the Wayland display that a Chromium of our own draws to.
 //! - [`browser`]: Chromium: processes, pages, input, elements, capture, the gate to the network.
 //! - [`rtc`]: WebRTC peers; pure, in a thin driver.
 //! - [`refusals`]: what is refused at a limit, counted and told.
@@ -29,6 +30,7 @@ pub mod config;
 pub mod credential;
 pub mod demo;
 mod disk;
+pub mod display;
 pub mod error;
 pub mod events;
 pub mod framed;
