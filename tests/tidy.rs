@@ -17,7 +17,7 @@ use serde_json::Value;
 
 /// Modules from the bottom up, each with all that it may use; a longer path allows that part only.
 /// What is not listed is forbidden.
-const LAYERS: [(&str, &[&str]); 26] = [
+const LAYERS: [(&str, &[&str]); 27] = [
     ("error", &[]),
     ("credential", &["error"]),
     ("memory", &[]),
@@ -26,6 +26,7 @@ const LAYERS: [(&str, &[&str]); 26] = [
     ("model", &["error"]),
     ("disk", &["model"]),
     ("media", &["model"]),
+    ("display", &["error", "media", "model"]),
     ("config", &["error", "media::cursor", "model"]),
     ("rtc", &["error", "media"]),
     ("events", &["config", "error", "model", "refusals"]),
@@ -38,6 +39,7 @@ const LAYERS: [(&str, &[&str]); 26] = [
         &[
             "config",
             "disk",
+            "display",
             "error",
             "media",
             "model",

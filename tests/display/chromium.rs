@@ -150,8 +150,7 @@ impl Chromium {
     }
 
     pub async fn eval(&mut self, page: &Page, script: &str) -> Value {
-        let params =
-            json!({"expression": script, "awaitPromise": true, "returnByValue": true});
+        let params = json!({"expression": script, "awaitPromise": true, "returnByValue": true});
         let result = self
             .call(Some(&page.session), "Runtime.evaluate", params)
             .await;
@@ -177,7 +176,8 @@ impl Chromium {
 
     pub async fn key(&mut self, page: &Page, key: &str, code: u32) {
         for kind in ["keyDown", "keyUp"] {
-            let params = json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});
+            let params =
+                json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});
             self.call(Some(&page.session), "Input.dispatchKeyEvent", params)
                 .await;
         }

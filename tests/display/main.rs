@@ -60,10 +60,19 @@ async fn trial() {
             .await
             .expect("in time")
             .unwrap();
-        eprintln!("window {name} after {:?}: {:?}", started.elapsed(), window.size());
+        eprintln!(
+            "window {name} after {:?}: {:?}",
+            started.elapsed(),
+            window.size()
+        );
         tokio::time::sleep(Duration::from_millis(300)).await;
         eprintln!("inner {}", chromium.eval(&page, "[innerWidth, innerHeight, devicePixelRatio, document.hasFocus(), document.visibilityState]").await);
-        eprintln!("{:?} {:?} {:?}", pixel(&window, 0, 0), pixel(&window, 1279, 719), pixel(&window, 640, 1));
+        eprintln!(
+            "{:?} {:?} {:?}",
+            pixel(&window, 0, 0),
+            pixel(&window, 1279, 719),
+            pixel(&window, 640, 1)
+        );
         for fps in [60, 30, 10] {
             let bell = Arc::new(Rung::default());
             window.watch(fps, bell.clone());
@@ -77,7 +86,11 @@ async fn trial() {
             }
             let rung = bell.count.load(Ordering::Relaxed) - before;
             let n1 = chromium.eval(&page, "n").await.as_f64().unwrap();
-            eprintln!("fps {fps}: {rung} rings, page {} in 2 s; damage {:?}", n1 - n0, looked(&window));
+            eprintln!(
+                "fps {fps}: {rung} rings, page {} in 2 s; damage {:?}",
+                n1 - n0,
+                looked(&window)
+            );
         }
         window.rest();
         let n0 = chromium.eval(&page, "n").await.as_f64().unwrap();

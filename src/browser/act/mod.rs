@@ -124,6 +124,7 @@ pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, Action
 }
 
 async fn act(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
+    stage.page.hurry();
     if dialog::asks_the_page(command) {
         deliver::ready(stage).await?;
     }

@@ -5,6 +5,7 @@
 
 mod behind;
 mod brush;
+mod display;
 mod screencast;
 pub mod screenshot;
 mod still;
@@ -48,8 +49,16 @@ impl Options {
 /// A running capture; ends when dropped.
 #[derive(Debug)]
 pub struct Capture {
-    stop: DropGuard,
-    running: JoinHandle<()>,
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    Screencast {
+        stop: DropGuard,
+        running: JoinHandle<()>,
+    },
+    Display(#[expect(dead_code, reason = "ends the capture when it is dropped")] display::Watching),
 }
 
 impl Capture {
@@ -60,20 +69,30 @@ impl Capture {
         sink: std::sync::Arc<dyn ShotSink>,
         tracker: &TaskTracker,
     ) -> Result<Self, Error> {
+        if let Some(window) = page.window() {
+            let watching = display::Watching::start(window, page.viewport(), options, sink);
+            return Ok(Self {
+                way: Way::Display(watching),
+            });
+        }
         let cast = screencast::Screencast::start(page.clone(), options, sink).await?;
         let stop = CancellationToken::new();
         let running = tracker.spawn(cast.run(stop.clone()).in_current_span());
         Ok(Self {
-            stop: stop.drop_guard(),
-            running,
+            way: Way::Screencast {
+                stop: stop.drop_guard(),
+                running,
+            },
         })
     }
 
     /// Ends the capture, and returns when Chromium has ended it too: from then on another one of
     /// the same page is not ended in its place.
     pub async fn stop(self) {
-        drop(self.stop);
-        // A task that broke has ended as well.
-        let _ = self.running.await;
+        if let Way::Screencast { stop, running } = self.way {
+            drop(stop);
+            // A task that broke has ended as well.
+            let _ = running.await;
+        }
     }
 }

@@ -161,6 +161,7 @@ pub async fn screenshot_within(
         true => LARGE.acquire().await.ok(),
         false => None,
     };
+    page.hurry();
     capture(page.session(), format, quality, cut).await
 }
 

@@ -223,6 +223,7 @@ pub(in crate::browser) fn control(key: &str) -> Chord {
 /// Sends events in their order; answered when the page has handled all of them. They go to the
 /// page's own session: Chromium hands them to the frame that has the focus, whatever its process.
 pub(in crate::browser) async fn send(page: &Page, events: Vec<Input>) -> Result<(), Error> {
+    page.hurry();
     page.session().execute_all("press keys", events).await
 }
 

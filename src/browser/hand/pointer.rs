@@ -127,6 +127,7 @@ async fn send(
     operation: &'static str,
     gesture: Vec<DispatchMouseEventParams>,
 ) -> Result<(), Error> {
+    page.hurry();
     page.session().execute_all(operation, gesture).await
 }
 

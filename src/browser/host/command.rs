@@ -9,6 +9,7 @@ use tokio::process::Command;
 use super::super::error::Error;
 use super::super::gate::BROWSER_ARGUMENTS;
 use crate::config;
+use crate::display::Display;
 
 /// Where Chromium is looked for, best first: the headless shell is the lightest that screencasts.
 /// Debian's `/usr/bin` names are shell scripts that stay around; the binary itself is better.
@@ -23,6 +24,18 @@ const EXECUTABLES: [&str; 10] = [
     "/usr/bin/google-chrome-stable",
     "/usr/bin/google-chrome",
     "/opt/google/chrome/chrome",
+];
+
+/// Flags of a process that draws to our display: windows without anything of the browser's own, and none of the
+/// questions and hints that it has for a person.
+const DISPLAY_FLAGS: [&str; 7] = [
+    "ozone-platform=wayland",
+    "kiosk",
+    "no-startup-window",
+    "hide-crash-restore-bubble",
+    "test-type",
+    "disable-infobars",
+    "disable-notifications",
 ];
 
 /// Flags of every process. Light (no process for the network alone: 10 MB). Quiet (no traffic of
@@ -66,6 +79,24 @@ pub(crate) struct Home {
     pub(super) scratch: PathBuf,
     /// The proxy of the process; without one, each context has its own.
     pub(super) proxy: Option<String>,
+    /// What its windows are drawn to; without one, it has none.
+    pub(super) display: Option<Display>,
+}
+
+/// Whether a Chromium has no windows at all.
+fn is_shell(path: &Path) -> bool {
+    path.to_string_lossy().contains("headless")
+}
+
+/// The Chromium that draws to a display, as far as it is known.
+pub fn executable_with_windows(configured: &Path) -> Option<PathBuf> {
+    if !configured.as_os_str().is_empty() {
+        let found = executable(configured).ok()?;
+        return (!is_shell(&found)).then_some(found);
+    }
+    let mut known = EXECUTABLES.iter().map(Path::new);
+    let found = known.find(|path| !is_shell(path) && path.is_file());
+    found.map(Path::to_owned)
 }
 
 /// The Chromium to use: the configured one, or the best that is installed.
@@ -92,7 +123,6 @@ pub fn executable(configured: &Path) -> Result<PathBuf, Error> {
 
 pub(super) fn command(path: &Path, home: &Home, config: &config::Browser) -> Command {
     let mut command = Command::new(path);
-    let is_shell = path.to_string_lossy().contains("headless");
     let no_sandbox = match config.sandbox {
         config::Sandbox::Auto => nix::unistd::geteuid().is_root(),
         config::Sandbox::On => false,
@@ -114,12 +144,11 @@ pub(super) fn command(path: &Path, home: &Home, config: &config::Browser) -> Com
                 .chain(extra)
                 .map(|flag| format!("--{flag}")),
         )
-        .args((!is_shell).then_some("--headless"))
+        .args((home.display.is_none() && !is_shell(path)).then_some("--headless"))
         .args(no_sandbox.then_some("--no-sandbox"))
         .args(proxy.map(|proxy| format!("--proxy-server={proxy}")))
         .arg("--remote-debugging-port=0")
         .arg(format!("--user-data-dir={}", home.profile.display()))
-        .arg("about:blank")
         // Chromium's temporary files go with it.
         .env("TMPDIR", &home.scratch)
         .stdin(Stdio::null())
@@ -127,5 +156,16 @@ pub(super) fn command(path: &Path, home: &Home, config: &config::Browser) -> Com
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
+    match &home.display {
+        Some(display) => {
+            let flags = DISPLAY_FLAGS.map(|flag| format!("--{flag}"));
+            command
+                .args(flags)
+                .envs(display.environment())
+                .env_remove("DISPLAY")
+        }
+        // The blank page is in the profile's own context, which is told by it.
+        None => command.arg("about:blank"),
+    };
     command
 }

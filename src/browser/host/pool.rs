@@ -23,6 +23,7 @@ use super::profile::Profile;
 use super::remote::Hold;
 use super::workdir::{self, Swept, WorkDir};
 use crate::config;
+use crate::display::Display;
 use crate::error::Chain;
 
 /// A browser that works tells its cookies within this time.
@@ -234,6 +235,8 @@ impl Pool {
             profile: profile.user_data(),
             scratch: scratch.map_err(no_directory)?,
             proxy: Some(proxy_url.to_owned()),
+            // A profile of a browser with windows is none of one without.
+            display: None,
         };
         let inner = &self.inner;
         Process::launch(&inner.config, home, &inner.own, &inner.tracker).await
@@ -267,6 +270,7 @@ impl Pool {
             Err(error) => Err(no_directory(error)),
             Ok(directory) => {
                 let home = Home {
+                    display: self.open_display(&directory)?,
                     profile: directory.clone(),
                     scratch: directory,
                     proxy: None,
@@ -289,6 +293,28 @@ impl Pool {
         });
         drop(slots);
         Ok(process)
+    }
+
+    /// What the windows of a browser are drawn to, where that is wanted and can be.
+    fn open_display(&self, directory: &Path) -> Result<Option<Display>, Error> {
+        let config = &self.inner.config;
+        let is_there = || command::executable_with_windows(&config.executable).is_some();
+        match config.capture {
+            config::Capture::Screencast => return Ok(None),
+            config::Capture::Auto if !is_there() => return Ok(None),
+            config::Capture::Auto | config::Capture::Display => (),
+        }
+        match Display::open(directory) {
+            Ok(display) => Ok(Some(display)),
+            Err(error) if config.capture == config::Capture::Auto => {
+                tracing::warn!(error = %Chain(&error), "pages are captured by the screencast");
+                Ok(None)
+            }
+            Err(error) => Err(Error::Command {
+                operation: "open a display for a browser",
+                source: error.into(),
+            }),
+        }
     }
 
     fn take_free(&self) -> Option<Arc<Process>> {

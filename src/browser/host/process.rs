@@ -15,8 +15,8 @@ use chromiumoxide_cdp::cdp::browser_protocol::browser::{
     SetDownloadBehaviorBehavior, SetDownloadBehaviorParams, SetPermissionParams,
 };
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
-    CloseTargetParams, CreateBrowserContextParams, DisposeBrowserContextParams, GetTargetsParams,
-    SetDiscoverTargetsParams,
+    CloseTargetParams, CreateBrowserContextParams, DisposeBrowserContextParams,
+    GetBrowserContextsParams, GetTargetsParams, SetDiscoverTargetsParams,
 };
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -31,9 +31,10 @@ use tracing::Instrument;
 use super::super::cdp::{COMMAND_TIMEOUT, Connection, Session};
 use super::super::error::Error;
 use super::super::gate::{Judge, OwnAddresses, PROXY_BYPASS_LIST};
-use super::command::{Home, command, executable};
+use super::command::{Home, command, executable, executable_with_windows};
 use super::remote::Fence;
 use crate::config;
+use crate::display::Display;
 use crate::error::BoxError;
 
 /// A browser that is asked to end has written what it keeps within this time.
@@ -76,6 +77,8 @@ pub(crate) struct Process {
     pid: Option<u32>,
     /// What holds requests of one that is far away.
     fence: OnceLock<Fence>,
+    /// What its windows are drawn to, if it has any; held while one is made.
+    display: Option<tokio::sync::Mutex<Display>>,
     /// Set when it is asked to end, so that its end is no loss.
     is_leaving: AtomicBool,
     /// Cancelled when it has ended and its files are cleared away.
@@ -92,7 +95,10 @@ impl Process {
         own: &OwnAddresses,
         tracker: &TaskTracker,
     ) -> Result<Arc<Self>, Error> {
-        let path = executable(&config.executable)?;
+        let path = match &home.display {
+            Some(_) => executable_with_windows(&config.executable).ok_or(Error::NoExecutable)?,
+            None => executable(&config.executable)?,
+        };
         let launch = |source| Error::Launch {
             path: path.display().to_string(),
             source,
@@ -129,13 +135,17 @@ impl Process {
             .await
             .map_err(launch)?;
         let stop = CancellationToken::new();
-        let default_context = close_first_page(&cdp.browser()).await;
+        let default_context = match home.display {
+            Some(_) => default_context(&cdp.browser()).await,
+            None => close_first_page(&cdp.browser()).await,
+        };
         let (lost, loss) = watch::channel(None);
         let process = Arc::new(Self {
             cdp,
             default_context,
             pid: child.id(),
             fence: OnceLock::new(),
+            display: home.display.map(tokio::sync::Mutex::new),
             is_leaving: AtomicBool::new(false),
             over: CancellationToken::new(),
             loss,
@@ -171,6 +181,7 @@ impl Process {
             default_context: None,
             pid: None,
             fence: OnceLock::new(),
+            display: None,
             is_leaving: AtomicBool::new(false),
             over: CancellationToken::new(),
             loss,
@@ -220,6 +231,11 @@ impl Process {
     /// Its number, by which it leads its process group.
     pub(super) fn pid(&self) -> Option<u32> {
         self.pid
+    }
+
+    /// What its windows are drawn to, if it has any; locked while one is made.
+    pub(in crate::browser) fn display(&self) -> Option<&tokio::sync::Mutex<Display>> {
+        self.display.as_ref()
     }
 
     /// Whether it still works.
@@ -540,6 +556,16 @@ async fn close_first_page(browser: &Session) -> Option<String> {
         }
     }
     context
+}
+
+/// The context that a browser without pages has by itself.
+async fn default_context(browser: &Session) -> Option<String> {
+    let asking = browser.execute(
+        "find the profile's context",
+        GetBrowserContextsParams::default(),
+    );
+    let context = asking.await.ok()?.default_browser_context_id?;
+    Some(context.inner().to_owned())
 }
 
 /// The socket of `ws://127.0.0.1:PORT/…`.

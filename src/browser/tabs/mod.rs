@@ -30,7 +30,7 @@ use super::cdp::COMMAND_TIMEOUT;
 use super::error::Error;
 use super::host::{Items, Lease};
 use super::target::offers::Offers;
-use super::target::{Downloads, Ground, Page, PageEvent, Prepared, TabEvent};
+use super::target::{Downloads, Ground, Made, Page, PageEvent, Prepared, TabEvent};
 use crate::error::Chain;
 use crate::model::outcome::DialogPolicy;
 use crate::model::tab::TABS_MAX;
@@ -114,9 +114,9 @@ impl Tabs {
     ) -> Result<Self, Error> {
         let ground = Ground::new(lease, viewport, dialogs, events, tracker);
         let targets = targets::Targets::subscribe(&lease.process);
-        let target = ground.create().await?;
-        let known = HashMap::from([(target.inner().clone(), Facts::default())]);
-        let prepared = Page::prepare(&ground, 1, &target, false).await?;
+        let made = ground.create().await?;
+        let known = HashMap::from([(made.target.inner().clone(), Facts::default())]);
+        let prepared = Page::prepare(&ground, 1, made).await?;
         let page = prepared.listen(&ground);
         let mut order = Order::default();
         order.add(1, true);
@@ -428,14 +428,17 @@ impl Inner {
     }
 
     async fn open(&self, is_in_front: bool, is_news: bool) -> Result<Page, Error> {
-        let (target, tab) = {
+        let (made, tab) = {
             let _opening = self.opening.lock().await;
-            let target = self.ground.create().await?;
+            let made = self.ground.create().await?;
             let mut state = self.state();
-            state.known.insert(target.inner().clone(), Facts::default());
-            (target, state.next_number())
+            state
+                .known
+                .insert(made.target.inner().clone(), Facts::default());
+            (made, state.next_number())
         };
-        match Page::prepare(&self.ground, tab, &target, false).await {
+        let target = made.target.clone();
+        match Page::prepare(&self.ground, tab, made).await {
             Ok(prepared) => {
                 let added = self.add(prepared, is_in_front, is_news).await;
                 added.ok_or(Error::Gone)
@@ -494,7 +497,7 @@ impl Inner {
             self.forget(target.inner()).await;
             return;
         }
-        match Page::prepare(&self.ground, tab, &target, true).await {
+        match Page::prepare(&self.ground, tab, Made::by_page(target.clone())).await {
             Ok(prepared) => drop(self.add(prepared, !is_behind, true).await),
             Err(error) => {
                 if self.state().known.contains_key(target.inner()) {

@@ -27,7 +27,7 @@ impl Tabs {
         let target = {
             // A page of our own, that nobody takes for one of the session's.
             let _opening = self.inner.opening.lock().await;
-            let target = self.inner.ground.create().await?;
+            let target = self.inner.ground.create().await?.target;
             let mut state = self.inner.state();
             state.known.insert(target.inner().clone(), Facts::default());
             target

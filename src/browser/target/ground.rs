@@ -6,9 +6,11 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
-    CloseTargetParams, CreateTargetParams, TargetId,
+    AttachToTargetParams, CloseTargetParams, CreateTargetParams, DetachFromTargetParams, TargetId,
 };
+use chromiumoxide_cdp::cdp::js_protocol::runtime::EvaluateParams;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,6 +22,7 @@ use super::PageEvent;
 use super::clipboard::Clipboard;
 use super::downloads::Downloads;
 use super::offers::Offers;
+use crate::display::{Display, Window};
 use crate::model::Size;
 use crate::model::outcome::DialogPolicy;
 
@@ -30,6 +33,31 @@ pub struct TabEvent {
     pub tab: u32,
     /// What it does.
     pub event: PageEvent,
+}
+
+/// A window is there within this time, on a busy machine.
+const WINDOW_WITHIN: Duration = Duration::from_secs(5);
+
+/// A target that is to become a page.
+#[derive(Debug)]
+pub(in crate::browser) struct Made {
+    /// Chromium's name of it.
+    pub(in crate::browser) target: TargetId,
+    /// Whether a page has opened it, so that it may have loaded already.
+    pub(in crate::browser) is_popup: bool,
+    /// What it is drawn to, where it has a window of its own.
+    pub(in crate::browser) window: Option<Arc<Window>>,
+}
+
+impl Made {
+    /// One that a page has opened.
+    pub(in crate::browser) fn by_page(target: TargetId) -> Self {
+        Self {
+            target,
+            is_popup: true,
+            window: None,
+        }
+    }
 }
 
 /// What the pages of one session are made on.
@@ -93,20 +121,70 @@ impl Ground {
     }
 
     /// Opens an empty page in the session's context.
-    pub(in crate::browser) async fn create(&self) -> Result<TargetId, Error> {
+    pub(in crate::browser) async fn create(&self) -> Result<Made, Error> {
+        let process = self.process()?;
+        let made = match process.display() {
+            None => Made {
+                target: self.create_target(&process, false).await?,
+                is_popup: false,
+                window: None,
+            },
+            Some(display) => {
+                // One at a time: whatever window comes meanwhile is this one or none of ours.
+                let display = display.lock().await;
+                self.create_window(&process, &display).await?
+            }
+        };
+        process.fenced(&self.context, made.target.inner()).await?;
+        Ok(made)
+    }
+
+    /// Opens an empty page in a window of its own, which is told by a title that nobody else knows.
+    async fn create_window(&self, process: &Process, display: &Display) -> Result<Made, Error> {
+        const OPERATION: &str = "find the window of a page";
+        let token = uuid::Uuid::new_v4().simple().to_string();
+        let claim = display.claim(&token, self.viewport, 1.0);
+        let target = self.create_target(process, true).await?;
+        let attach = AttachToTargetParams::builder()
+            .target_id(target.clone())
+            .flatten(true)
+            .build()
+            .map_err(Error::builder(OPERATION))?;
+        let attached = process.browser().execute(OPERATION, attach).await?;
+        let (session, _stream) = process.cdp.session(attached.session_id.inner());
+        let titled = |title: &str| EvaluateParams::new(format!("document.title = '{title}'"));
+        session.execute(OPERATION, titled(&token)).await?;
+        let window = timeout(WINDOW_WITHIN, claim.window()).await;
+        session.execute(OPERATION, titled("")).await?;
+        let mut detach = DetachFromTargetParams::default();
+        detach.session_id = Some(attached.session_id.clone());
+        process.browser().execute(OPERATION, detach).await?;
+        let window = window.map_err(|_| Error::Timeout {
+            operation: OPERATION,
+        })?;
+        let window = window.map_err(|error| Error::Command {
+            operation: OPERATION,
+            source: error.into(),
+        })?;
+        Ok(Made {
+            target,
+            is_popup: false,
+            window: Some(window),
+        })
+    }
+
+    async fn create_target(&self, process: &Process, in_window: bool) -> Result<TargetId, Error> {
         const OPERATION: &str = "open a page";
-        let target = CreateTargetParams::builder()
+        let mut target = CreateTargetParams::builder()
             .url("about:blank")
             .browser_context_id(self.context.clone())
             .width(i64::from(self.viewport.width))
-            .height(i64::from(self.viewport.height))
-            .build()
-            .map_err(Error::builder(OPERATION))?;
-        let process = self.process()?;
+            .height(i64::from(self.viewport.height));
+        if in_window {
+            target = target.new_window(true);
+        }
+        let target = target.build().map_err(Error::builder(OPERATION))?;
         let created = process.browser().execute(OPERATION, target).await?;
-        process
-            .fenced(&self.context, created.target_id.inner())
-            .await?;
         Ok(created.target_id)
     }
 

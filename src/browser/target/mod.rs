@@ -26,7 +26,7 @@ use chromiumoxide_cdp::cdp::browser_protocol::page::{
     BringToFrontParams, FrameId, NavigateParams, NavigateReturns, StopLoadingParams,
 };
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
-    AttachToTargetParams, FilterEntry, SetAutoAttachParams, TargetFilter, TargetId,
+    AttachToTargetParams, FilterEntry, SetAutoAttachParams, TargetFilter,
 };
 use chromiumoxide_cdp::cdp::browser_protocol::{inspector, network, page as page_domain};
 use chromiumoxide_cdp::cdp::js_protocol::runtime;
@@ -42,8 +42,8 @@ pub use self::dialogs::Opened;
 pub use self::downloads::Downloads;
 pub(super) use self::frames::Frame;
 use self::frames::Frames;
-pub(super) use self::ground::Ground;
 pub use self::ground::TabEvent;
+pub(super) use self::ground::{Ground, Made};
 use self::loading::{Failure, Loading};
 use self::offers::Offers;
 use self::shared::Shared;
@@ -51,6 +51,7 @@ use super::cdp::{Session, Stream};
 use super::error::Error;
 use super::text::shown;
 use super::told::Told;
+use crate::display::Window;
 use crate::model::Size;
 use crate::model::event::DomChange;
 use crate::model::outcome::{DialogInfo, DownloadInfo, HandledBy};
@@ -148,6 +149,8 @@ struct Inner {
     offers: Arc<Offers>,
     uploads: Option<PathBuf>,
     viewport: Size,
+    /// What it is drawn to, where it has a window of its own.
+    window: Option<Arc<Window>>,
     loading: watch::Receiver<Loading>,
     marks: mpsc::Sender<listen::Mark>,
     said: Mutex<Option<Said>>,
@@ -224,14 +227,9 @@ async fn join(session: &Session, is_waiting: bool) -> Result<(), Error> {
 impl Page {
     /// Makes a page of a target: ours from its beginning, or one that a page opened and that may
     /// have loaded already.
-    pub(super) async fn prepare(
-        ground: &Ground,
-        tab: u32,
-        target: &TargetId,
-        is_popup: bool,
-    ) -> Result<Prepared, Error> {
+    pub(super) async fn prepare(ground: &Ground, tab: u32, made: Made) -> Result<Prepared, Error> {
         const OPERATION: &str = "prepare a page";
-        let preparing = Self::prepared(ground, tab, target, is_popup);
+        let preparing = Self::prepared(ground, tab, made);
         timeout(ground.patience()?, preparing)
             .await
             .map_err(|_| Error::Timeout {
@@ -239,12 +237,8 @@ impl Page {
             })?
     }
 
-    async fn prepared(
-        ground: &Ground,
-        tab: u32,
-        target: &TargetId,
-        is_popup: bool,
-    ) -> Result<Prepared, Error> {
+    async fn prepared(ground: &Ground, tab: u32, made: Made) -> Result<Prepared, Error> {
+        let target = &made.target;
         let process = ground.process()?;
         let attach = AttachToTargetParams::builder()
             .target_id(target.clone())
@@ -271,7 +265,7 @@ impl Page {
         sized?;
         let mut frames = Frames::default();
         frames.attach(&FrameId::new(target.inner().clone()), None);
-        let first = match is_popup {
+        let first = match made.is_popup {
             true => first::First::read(&session, &mut frames).await?,
             false => first::First::blank(),
         };
@@ -297,6 +291,7 @@ impl Page {
                 offers: Arc::clone(&ground.offers),
                 uploads: ground.uploads.clone(),
                 viewport,
+                window: made.window,
                 loading,
                 marks,
                 said: Mutex::default(),
@@ -372,6 +367,21 @@ impl Page {
     /// The viewport, CSS px.
     pub fn viewport(&self) -> Size {
         self.inner.viewport
+    }
+
+    /// What the page is drawn to, where it has a window of its own.
+    pub(super) fn window(&self) -> Option<&Arc<Window>> {
+        self.inner
+            .window
+            .as_ref()
+            .filter(|window| !window.is_gone())
+    }
+
+    /// Has it drawn at full rate for a moment, whoever watches: something is done to it.
+    pub(super) fn hurry(&self) {
+        if let Some(window) = self.window() {
+            window.hurry();
+        }
     }
 
     /// The loading state at this moment.
