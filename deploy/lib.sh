@@ -71,6 +71,16 @@ need_browser() {
   have_fonts || need fonts-liberation 'fonts, so that pages have readable text'
 }
 
+# What Chromium needs in order to have windows, which the display shows.
+need_windows() {
+  have chromium || have google-chrome || need chromium 'the browser with windows, for the display'
+}
+
+# The keymaps of the display. A library is there for the linker when its -dev package is.
+have_xkbcommon() {
+  have pkg-config && pkg-config --exists xkbcommon
+}
+
 need_compilers() {
   have cmake || need cmake 'builds libjpeg-turbo (JPEG to video planes)'
   have nasm || need nasm 'assembles the fast paths of libjpeg-turbo and OpenH264'
@@ -78,6 +88,7 @@ need_compilers() {
   # rustc links with cc; the encoder is C++.
   { have cc && have c++; } || need g++ 'C and C++ compiler for the codecs, and the linker'
   have pkg-config || need pkg-config 'finds system libraries for the build'
+  have_xkbcommon || need libxkbcommon-dev 'keymaps of the display that Chromium draws to'
 }
 
 # Installs the list in one go. Says what and why first, and asks for nothing when nothing lacks.

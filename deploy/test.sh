@@ -131,6 +131,9 @@ fi
 if wants unit || wants validate || wants live || wants client || wants judge; then
   need_browser
 fi
+if wants unit || wants live; then
+  need_windows
+fi
 if wants live || wants client || wants judge; then
   if ! have python3; then
     need python3 'runs the official LiveKit SDK as a subscriber'

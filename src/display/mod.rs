@@ -16,7 +16,9 @@ mod thread;
 mod window;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -32,11 +34,16 @@ pub use window::{Bell, CursorShape, Window};
 
 /// What the socket is called in its directory.
 const SOCKET: &str = "wayland-0";
+/// Longest path of a socket, bytes (unix(7): 108 with its end).
+const PATH_BYTES_MAX: usize = 107;
 
 /// A display for one browser process. Dropped, its thread ends and its socket is gone.
 #[derive(Debug)]
 pub struct Display {
+    /// Where the socket is; where a path is too long for it, by a shorter name.
     dir: PathBuf,
+    /// Keeps that name.
+    _opened: File,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -79,6 +86,16 @@ impl Display {
         let (bell, woken) = UnixStream::pair().map_err(failed)?;
         bell.set_nonblocking(true).map_err(failed)?;
         woken.set_nonblocking(true).map_err(failed)?;
+        let opened = File::open(dir).map_err(failed)?;
+        let dir = match dir.join(SOCKET).as_os_str().len() > PATH_BYTES_MAX {
+            // A process of the same user finds the directory there as well.
+            true => PathBuf::from(format!(
+                "/proc/{}/fd/{}",
+                std::process::id(),
+                opened.as_raw_fd()
+            )),
+            false => dir.to_owned(),
+        };
         let listener = UnixListener::bind(dir.join(SOCKET)).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let shared = Arc::new(Shared {
@@ -89,10 +106,16 @@ impl Display {
         });
         let thread = thread::start(listener, woken, Arc::clone(&shared))?;
         Ok(Self {
-            dir: dir.to_owned(),
+            dir,
+            _opened: opened,
             shared,
             thread: Some(thread),
         })
+    }
+
+    /// Its directory, by a name that is short enough for the path of a socket.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// What a client finds the display by.

@@ -149,8 +149,11 @@ pub(super) fn command(path: &Path, home: &Home, config: &config::Browser) -> Com
         .args(proxy.map(|proxy| format!("--proxy-server={proxy}")))
         .arg("--remote-debugging-port=0")
         .arg(format!("--user-data-dir={}", home.profile.display()))
-        // Chromium's temporary files go with it.
-        .env("TMPDIR", &home.scratch)
+        // Chromium's temporary files go with it. One with windows has a socket among them.
+        .env(
+            "TMPDIR",
+            home.display.as_ref().map_or(&*home.scratch, Display::dir),
+        )
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

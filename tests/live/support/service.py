@@ -96,6 +96,9 @@ class Ghostcast:
         self.log_path = self.home / "log.txt"
         self.port = port or free_port()
         own = {"TMPDIR": str(self.tmp), STATE_ENV: str(self.home / "state")}
+        # The whole suite may be run by another way of capture than the usual one.
+        if capture := os.environ.get("CAPTURE"):
+            own["GHOSTCAST_BROWSER__CAPTURE"] = capture
         self.env = {**clean_env(), **own, **(env or {})}
         if token:
             self.env[TOKEN_ENV] = token
