@@ -71,6 +71,7 @@ pub(super) struct Shown {
     pub(super) callbacks: Vec<WlCallback>,
     pub(super) watch: Option<Watch>,
     hurried: Option<Instant>,
+    due: Option<Instant>,
     pub(super) presented: u64,
 }
 
@@ -168,7 +169,7 @@ impl State {
         let time = self.time_ms(now);
         for shown in &mut self.shown {
             if shown.pace.next(now).is_some_and(|next| next <= now) {
-                shown.pace.called(now);
+                shown.pace.call(now);
                 for callback in shown.callbacks.drain(..) {
                     callback.done(time);
                 }
@@ -225,10 +226,11 @@ impl Shown {
             claim: None,
             size,
             scale,
-            pace: Pace::new(),
+            pace: Pace::new(Instant::now()),
             callbacks: Vec::new(),
             watch: None,
             hurried: None,
+            due: None,
             presented: 0,
         }
     }
@@ -278,14 +280,15 @@ impl Shown {
             (_, None) => false,
         };
         self.watch = wishes.watch;
-        self.pace
-            .set(self.watch.as_ref().map(|watch| watch.interval));
+        let interval = self.watch.as_ref().map(|watch| watch.interval);
+        self.pace.set(interval, now);
         if wishes.hurried != self.hurried {
             self.hurried = wishes.hurried;
             self.pace.hurry(now);
         }
-        if let Some(due) = wishes.due {
-            self.pace.due(due);
+        if let Some(due) = wishes.due.filter(|due| self.due != Some(*due)) {
+            self.pace.due(due, now);
+            self.due = Some(due);
         }
         self.resize(wishes.size);
         if let Some(watch) = self.watch.as_ref().filter(|_| is_news) {

@@ -136,7 +136,7 @@ impl State {
         let shown = &mut self.shown[at];
         if !commit.callbacks.is_empty() {
             shown.callbacks.extend(commit.callbacks);
-            shown.pace.asked(now);
+            shown.pace.ask();
         }
         if shown.callbacks.len() > CALLBACKS_MAX
             && let Some(client) = surface.client()
@@ -166,8 +166,12 @@ impl State {
 
     /// Says that what was committed is on the screen.
     fn present(&mut self, at: usize, feedbacks: Vec<PresentationFeedbackCallback>, now: Instant) {
-        let time = self.monotonic(now);
+        let time = self.monotonic(self.shown[at].pace.slot(now));
         let shown = &mut self.shown[at];
+        if !feedbacks.is_empty() {
+            tracing::debug!(into = ?now - shown.pace.slot(now), "committed");
+            shown.pace.commit(now);
+        }
         let refresh = Refresh::fixed(shown.pace.interval(now));
         for feedback in feedbacks {
             shown.presented += 1;
