@@ -6,7 +6,7 @@
 //! would draw ahead and send what is old. That it keeps to the clock is seen to: who draws more often
 //! than there are slots waits. Slots are laid so that a picture is there just before it is wanted.
 //!
-//! A window that nobody watches is held back, to a picture a second.
+//! A window that nobody watches is held back all the same, to a picture a second.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -140,6 +140,16 @@ impl Pace {
         }
     }
 
+    /// How long the client is told that slots are. Held back, it is told of short ones, so that it
+    /// draws at once when somebody comes to watch.
+    pub(super) fn told(&self, now: Instant) -> Duration {
+        if self.is_drawn(now) {
+            self.interval(now)
+        } else {
+            FULL
+        }
+    }
+
     /// When the slot has started that `now` lies in.
     pub(super) fn slot(&self, now: Instant) -> Instant {
         let into = into_slot(now, self.start, self.interval(now));
@@ -193,8 +203,11 @@ impl Pace {
     }
 
     fn in_slot(&self, now: Instant) -> u32 {
-        let is_drawn = self.watched.is_some() || self.is_hurried(now);
-        if is_drawn { IN_SLOT } else { 1 }
+        if self.is_drawn(now) { IN_SLOT } else { 1 }
+    }
+
+    fn is_drawn(&self, now: Instant) -> bool {
+        self.watched.is_some() || self.is_hurried(now)
     }
 
     fn is_hurried(&self, now: Instant) -> bool {

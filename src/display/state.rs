@@ -64,7 +64,9 @@ pub(super) struct Shown {
     pub(super) toplevel: ToplevelSurface,
     pub(super) window: Arc<Window>,
     /// Who waits for its first full picture.
-    pub(super) claim: Option<Expected>,
+    claim: Option<Expected>,
+    /// Whether it is somebody's; its title may later become any other.
+    is_given: bool,
     pub(super) size: Size,
     pub(super) scale: f64,
     pub(super) pace: Pace,
@@ -194,7 +196,7 @@ impl State {
         if expected.is_empty() {
             return;
         }
-        for shown in self.shown.iter_mut().filter(|shown| shown.claim.is_none()) {
+        for shown in self.shown.iter_mut().filter(|shown| !shown.is_given) {
             let title = super::shell::title(&shown.toplevel);
             let at = expected
                 .iter()
@@ -224,6 +226,7 @@ impl Shown {
             toplevel,
             window: Arc::new(Window::new(shared, size, device(size, scale))),
             claim: None,
+            is_given: false,
             size,
             scale,
             pace: Pace::new(Instant::now()),
@@ -241,6 +244,7 @@ impl Shown {
         self.scale = expected.scale;
         let size = expected.size;
         self.claim = Some(expected);
+        self.is_given = true;
         if is_other {
             super::shell::tell_scale(self.toplevel.wl_surface(), self.scale);
         }
@@ -375,7 +379,6 @@ impl FractionalScaleHandler for State {
     }
 }
 
-smithay::delegate_compositor!(State);
 smithay::delegate_data_device!(State);
 smithay::delegate_fractional_scale!(State);
 smithay::delegate_output!(State);
