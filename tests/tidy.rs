@@ -150,7 +150,7 @@ const BROWSER: [&str; 14] = [
 ];
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
-const ENGINES: [(&str, &[&str]); 43] = [
+const ENGINES: [(&str, &[&str]); 44] = [
     ("async_trait", &["telemetry/post.rs"]),
     ("apalis", &["jobs/turns.rs"]),
     ("apalis_core", &["jobs/turns.rs"]),
@@ -207,6 +207,7 @@ const ENGINES: [(&str, &[&str]); 43] = [
     ("rmcp", &["api/mcp/"]),
     ("rusqlite", &["store/"]),
     ("sentry", &["telemetry/reports.rs"]),
+    ("smithay", &["display/"]),
     ("str0m", &["rtc/"]),
     ("tiny_skia", &["media/"]),
     ("tonic", &["api/grpc/"]),
@@ -225,8 +226,11 @@ const SCHEMAS: [&str; 6] = [
 
 /// Code that takes the time as an argument and does no I/O. `model/time.rs` is where the wall clock
 /// is read for people.
-const PURE: [&str; 11] = [
+const PURE: [&str; 14] = [
     "browser/target/loading.rs",
+    "display/canvas.rs",
+    "display/image.rs",
+    "display/pace.rs",
     "media/",
     "model/",
     "rtc/clock.rs",

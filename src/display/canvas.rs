@@ -184,3 +184,86 @@ impl Canvas {
         self.stale.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Size = Size::new(20, 10);
+
+    fn fill(canvas: &mut Canvas, layer: Layer, size: Size, shade: u8) {
+        let image = canvas.image(layer);
+        image.shape(size, true);
+        for y in 0..size.height {
+            image.row_mut(0, y, size.width).unwrap().fill(shade);
+        }
+        canvas.touch(layer, Rect::of(size));
+    }
+
+    fn placed(layer: Layer, size: Size, x: i32) -> Placed {
+        let place = Place {
+            x,
+            ..Place::of(size)
+        };
+        Placed {
+            layer,
+            crop: Crop::of(size),
+            place,
+        }
+    }
+
+    /// The first row, and what has changed.
+    fn look(canvas: &mut Canvas) -> (Vec<u8>, Damage) {
+        let mut found = (Vec::new(), Damage::default());
+        canvas.look(&mut |pixels, damage| {
+            assert_eq!(pixels.size(), WINDOW);
+            let row = pixels.data()[..WINDOW.width as usize * 4].iter();
+            found = (row.step_by(4).copied().collect(), damage.clone());
+        });
+        found
+    }
+
+    #[test]
+    fn nothing_of_a_popup_stays() {
+        let mut canvas = Canvas::new(WINDOW);
+        fill(&mut canvas, 1, WINDOW, 50);
+        let window = placed(1, WINDOW, 0);
+        canvas.arrange([window].into_iter());
+        let before = look(&mut canvas).0;
+        assert_eq!(before, [50; 20]);
+        assert!(
+            canvas.composed.is_none(),
+            "one surface needs no second copy"
+        );
+
+        let popup = Size::new(8, 4);
+        fill(&mut canvas, 2, popup, 99);
+        canvas.arrange([window, placed(2, popup, 16)].into_iter());
+        let (row, damage) = look(&mut canvas);
+        assert_eq!(row[15..], [50, 99, 99, 99, 99]);
+        assert_eq!(damage.area(), 4 * 4);
+
+        fill(&mut canvas, 1, WINDOW, 60);
+        assert_eq!(look(&mut canvas).0[15..], [60, 99, 99, 99, 99]);
+
+        assert_eq!(canvas.remove(2), 8 * 4);
+        let (row, damage) = look(&mut canvas);
+        assert_eq!(row, [60; 20]);
+        assert_eq!(damage.area(), 4 * 4);
+        assert!(canvas.composed.is_none());
+        assert!(look(&mut canvas).1.is_empty());
+    }
+
+    #[test]
+    fn a_window_is_full_when_its_surface_has_its_size() {
+        let mut canvas = Canvas::new(WINDOW);
+        fill(&mut canvas, 1, Size::new(30, 30), 1);
+        canvas.arrange([placed(1, Size::new(30, 30), 0)].into_iter());
+        assert!(!canvas.is_full(1));
+        fill(&mut canvas, 1, WINDOW, 1);
+        canvas.arrange([placed(1, WINDOW, 0)].into_iter());
+        assert!(canvas.is_full(1));
+        canvas.resize(Size::new(10, 10));
+        assert!(!canvas.is_full(1));
+    }
+}

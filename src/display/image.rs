@@ -230,3 +230,83 @@ fn blend(under: &mut [u8], over: &[u8]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(size: Size, pixel: [u8; 4], is_opaque: bool) -> Image {
+        let mut image = Image::default();
+        image.shape(size, is_opaque);
+        for y in 0..size.height {
+            for at in image.row_mut(0, y, size.width).unwrap().chunks_mut(PIXEL) {
+                at.copy_from_slice(&pixel);
+            }
+        }
+        image
+    }
+
+    fn at(image: &Image, x: u32, y: u32) -> [u8; 4] {
+        let start = (y as usize * image.size().width as usize + x as usize) * PIXEL;
+        image.data[start..start + PIXEL].try_into().unwrap()
+    }
+
+    #[test]
+    fn what_hangs_over_the_edge_is_cut_off() {
+        let window = Size::new(8, 8);
+        let mut under = filled(window, [1, 2, 3, 255], true);
+        let over = filled(Size::new(6, 6), [9, 9, 9, 255], true);
+        for (x, y) in [(-3, -3), (5, 5), (-100, 0), (i32::MAX, i32::MIN)] {
+            let place = Place {
+                x,
+                y,
+                width: 6,
+                height: 6,
+            };
+            under.draw(&over, Crop::of(over.size()), place, Rect::of(window));
+        }
+        assert_eq!(at(&under, 0, 0), [9, 9, 9, 255]);
+        assert_eq!(at(&under, 2, 2), [9, 9, 9, 255]);
+        assert_eq!(at(&under, 3, 3), [1, 2, 3, 255]);
+        assert_eq!(at(&under, 7, 7), [9, 9, 9, 255]);
+    }
+
+    #[test]
+    fn what_shines_through_does_so_by_its_alpha() {
+        let window = Size::new(2, 1);
+        let mut under = filled(window, [200, 100, 0, 255], true);
+        // Half of (100, 100, 100), multiplied by its alpha as clients do.
+        let over = filled(window, [50, 50, 50, 128], false);
+        let part = Rect {
+            width: 1,
+            ..Rect::of(window)
+        };
+        under.draw(&over, Crop::of(window), Place::of(window), part);
+        assert_eq!(at(&under, 0, 0)[..3], [150, 100, 50]);
+        assert_eq!(at(&under, 1, 0)[..3], [200, 100, 0]);
+    }
+
+    #[test]
+    fn a_crop_is_stretched_to_its_place() {
+        let mut source = Image::black(Size::new(4, 1));
+        for x in 0..4u8 {
+            source.row_mut(u32::from(x), 0, 1).unwrap().fill(x);
+        }
+        let crop = Crop {
+            x: 1.0,
+            width: 2.0,
+            ..Crop::of(source.size())
+        };
+        let window = Size::new(4, 1);
+        let mut target = Image::black(window);
+        target.draw(&source, crop, Place::of(window), Rect::of(window));
+        let row: Vec<u8> = (0..4).map(|x| at(&target, x, 0)[0]).collect();
+        assert_eq!(row, [1, 1, 2, 2]);
+        let second = Rect {
+            x: 2,
+            ..Rect::of(Size::new(1, 1))
+        };
+        let shown = crop.shown(second, Place::of(window), window);
+        assert_eq!((shown.x, shown.width), (2, 2));
+    }
+}

@@ -6,6 +6,7 @@
 //! [`Screen`](crate::media::screen::Screen). Nothing here knows of pages or of video.
 
 mod canvas;
+mod guard;
 mod image;
 mod limits;
 mod pace;

@@ -1,68 +1,356 @@
 //! [`Pace`]: when a window is told to draw. A pure machine: the time is an argument.
+//!
+//! Time is cut into slots of the window's interval. With each picture that comes the client is told
+//! when the slot has started and how long slots are, so that its own clock ticks with them and each
+//! picture is drawn and sent at the start of a slot. It may send the next one at once: held back, it
+//! would draw ahead and send what is old. That it keeps to the clock is seen to: who draws more often
+//! than there are slots waits. Slots are laid so that a picture is there just before it is wanted.
+//!
+//! A window that nobody watches is held back all the same, to a picture a second.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// A window that nobody watches draws this seldom, so that no page's own logic waits for ever.
 const REST: Duration = Duration::from_secs(1);
 
-/// How long a window draws at full rate after input, watched or not.
+/// How long a window draws at full rate after input, watched or not; and when it is new.
 const HURRY: Duration = Duration::from_millis(500);
 
 /// The full rate.
 const FULL: Duration = Duration::from_nanos(16_666_667);
 
+/// How long before it is wanted a picture should be there.
+const MARGIN: Duration = Duration::from_millis(1);
+
+/// Pictures, and moments at which one was wanted, that are looked back on.
+const SAMPLES: usize = 8;
+
+/// Slots stay where they are while they lie this well, and moments that differ by more are no rhythm.
+const SLACK: Duration = Duration::from_millis(1);
+
+/// What a window may draw ahead of its slots until it has caught up.
+const AHEAD: u32 = 3;
+
+/// What it may draw in a slot: a popup draws beside its window.
+const IN_SLOT: u32 = 2;
+
+/// When a window is told to draw.
 #[derive(Debug)]
 pub(super) struct Pace {
     /// Between two pictures that somebody watches; nobody does without.
     watched: Option<Duration>,
     hurry_until: Option<Instant>,
-    /// When the client has asked to be told.
-    asked: Option<Instant>,
+    /// A start of a slot.
+    start: Instant,
+    /// Whether the client waits to be told.
+    is_asked: bool,
+    /// How often it may still be told in the slot in which it was told last.
+    left: u32,
+    /// When it was told last.
     called: Option<Instant>,
-    due: Option<Instant>,
+    /// Whether a picture has come since.
+    is_answered: bool,
+    /// How long it took from a slot's start to its picture, lately.
+    costs: VecDeque<Duration>,
+    /// How far from the start of their slot pictures should have been begun, ns, lately.
+    offsets: VecDeque<i64>,
 }
 
 impl Pace {
-    pub(super) const fn new() -> Self {
+    /// Of a new window, which is in a hurry.
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             watched: None,
-            hurry_until: None,
-            asked: None,
+            hurry_until: Some(now + HURRY),
+            start: now,
+            is_asked: false,
+            left: AHEAD,
             called: None,
-            due: None,
+            is_answered: false,
+            costs: VecDeque::new(),
+            offsets: VecDeque::new(),
         }
     }
 
-    pub(super) const fn set(&mut self, watched: Option<Duration>) {
-        self.watched = watched;
+    /// Says how often somebody wants a picture, if anybody does.
+    pub(super) fn set(&mut self, watched: Option<Duration>, now: Instant) {
+        if self.watched != watched {
+            self.watched = watched;
+            self.begin(now);
+        }
     }
 
+    /// Says that something was done to the window.
     pub(super) fn hurry(&mut self, now: Instant) {
+        let before = self.interval(now);
         self.hurry_until = Some(now + HURRY);
+        if self.interval(now) != before {
+            self.begin(now);
+        }
     }
 
-    pub(super) fn due(&mut self, due: Instant) {
-        self.due = Some(due);
+    /// Says when the next picture is wanted.
+    pub(super) fn due(&mut self, due: Instant, now: Instant) {
+        let interval = self.interval(now);
+        let lead = (self.cost() + MARGIN).min(interval);
+        let Some(wanted) = due.checked_sub(lead) else {
+            return;
+        };
+        let into = into_slot(wanted, self.start, interval);
+        let late = into < interval / 2;
+        let off = if late { into } else { interval - into };
+        let off = i64::try_from(off.as_nanos()).unwrap_or(0);
+        keep(&mut self.offsets, if late { off } else { -off });
+        self.shift();
     }
 
-    pub(super) fn asked(&mut self, now: Instant) {
-        self.asked.get_or_insert(now);
+    /// Says that the client waits to be told.
+    pub(super) const fn ask(&mut self) {
+        self.is_asked = true;
     }
 
-    pub(super) fn called(&mut self, now: Instant) {
+    /// Says that a picture has come.
+    pub(super) fn commit(&mut self, now: Instant) {
+        if !self.is_answered {
+            self.is_answered = true;
+            let cost = into_slot(now, self.start, self.interval(now));
+            keep(&mut self.costs, cost);
+        }
+    }
+
+    /// Says that the client was told.
+    pub(super) fn call(&mut self, now: Instant) {
+        if self.called.is_none_or(|called| called < self.slot(now)) {
+            self.left = self.left.max(self.in_slot(now));
+        }
+        self.left = self.left.saturating_sub(1);
         self.called = Some(now);
-        self.asked = None;
+        self.is_asked = false;
+        self.is_answered = false;
     }
 
+    /// Between two pictures.
     pub(super) fn interval(&self, now: Instant) -> Duration {
-        let hurried = self.hurry_until.filter(|until| now < *until).map(|_| FULL);
         let wanted = self.watched.unwrap_or(REST);
-        hurried.map_or(wanted, |full| full.min(wanted))
+        if self.is_hurried(now) {
+            FULL.min(wanted)
+        } else {
+            wanted
+        }
     }
 
+    /// How long the client is told that slots are. Held back, it is told of short ones, so that it
+    /// draws at once when somebody comes to watch.
+    pub(super) fn told(&self, now: Instant) -> Duration {
+        if self.is_drawn(now) {
+            self.interval(now)
+        } else {
+            FULL
+        }
+    }
+
+    /// When the slot has started that `now` lies in.
+    pub(super) fn slot(&self, now: Instant) -> Instant {
+        let into = into_slot(now, self.start, self.interval(now));
+        now.checked_sub(into).unwrap_or(now)
+    }
+
+    /// When the client is to be told next, if it waits.
     pub(super) fn next(&self, now: Instant) -> Option<Instant> {
-        let asked = self.asked?;
-        let earliest = self.called.map(|called| called + self.interval(now));
-        Some(earliest.map_or(asked, |earliest| earliest.max(asked)))
+        if !self.is_asked {
+            return None;
+        }
+        let slot = self.slot(now);
+        let is_used = self.called.is_some_and(|called| called >= slot);
+        if is_used && self.left == 0 {
+            Some(slot + self.interval(now))
+        } else {
+            Some(now)
+        }
+    }
+
+    /// Lays slots anew.
+    fn begin(&mut self, now: Instant) {
+        self.start = now;
+        self.called = None;
+        self.left = AHEAD;
+        self.costs.clear();
+        self.offsets.clear();
+    }
+
+    /// Moves the slots to where pictures are wanted, if that is a rhythm.
+    fn shift(&mut self) {
+        let (Some(least), Some(most)) = (self.offsets.iter().min(), self.offsets.iter().max())
+        else {
+            return;
+        };
+        let slack = i64::try_from(SLACK.as_nanos()).unwrap_or(i64::MAX);
+        let middle = least.midpoint(*most);
+        let is_rhythm = self.offsets.len() == SAMPLES && most - least <= 2 * slack;
+        if !is_rhythm || middle.abs() <= slack {
+            return;
+        }
+        let by = Duration::from_nanos(middle.unsigned_abs());
+        let moved = if middle > 0 {
+            self.start.checked_add(by)
+        } else {
+            self.start.checked_sub(by)
+        };
+        self.start = moved.unwrap_or(self.start);
+        self.offsets.clear();
+        self.costs.clear();
+    }
+
+    fn in_slot(&self, now: Instant) -> u32 {
+        if self.is_drawn(now) { IN_SLOT } else { 1 }
+    }
+
+    fn is_drawn(&self, now: Instant) -> bool {
+        self.watched.is_some() || self.is_hurried(now)
+    }
+
+    fn is_hurried(&self, now: Instant) -> bool {
+        self.hurry_until.is_some_and(|until| now < until)
+    }
+
+    /// How long a picture takes from its slot's start, most of the time.
+    fn cost(&self) -> Duration {
+        let mut costs: Vec<Duration> = self.costs.iter().copied().collect();
+        costs.sort_unstable();
+        let high = (costs.len() * 9 / 10).min(costs.len().saturating_sub(1));
+        costs.get(high).copied().unwrap_or(Duration::ZERO)
+    }
+}
+
+/// Keeps the newest few.
+fn keep<T>(kept: &mut VecDeque<T>, new: T) {
+    if kept.len() == SAMPLES {
+        kept.pop_front();
+    }
+    kept.push_back(new);
+}
+
+/// How far a moment lies behind the start of its slot.
+fn into_slot(at: Instant, start: Instant, interval: Duration) -> Duration {
+    let interval = interval.as_nanos().max(1);
+    let into = if at >= start {
+        (at - start).as_nanos() % interval
+    } else {
+        let before = (start - at).as_nanos() % interval;
+        (interval - before) % interval
+    };
+    // Less than the interval, which was a duration.
+    Duration::from_nanos(u64::try_from(into).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn watched(fps: u32, start: Instant) -> Pace {
+        let mut pace = Pace::new(start);
+        pace.hurry_until = None;
+        pace.set(Some(Duration::from_secs(1) / fps), start);
+        pace
+    }
+
+    /// A client that asks again as soon as it was told; how often it was told.
+    fn told(pace: &mut Pace, from: Instant, length: Duration) -> u32 {
+        let (mut now, mut count) = (from, 0);
+        while now < from + length {
+            pace.ask();
+            let next = pace.next(now).unwrap();
+            assert!(next >= now, "never in the past");
+            now = next;
+            pace.call(now);
+            count += 1;
+            now += MS / 10;
+        }
+        count
+    }
+
+    #[test]
+    fn one_that_keeps_to_its_slots_never_waits() {
+        let start = Instant::now();
+        let mut pace = watched(10, start);
+        for slot in 0..50 {
+            let now = start + 100 * MS * slot + 3 * MS;
+            pace.commit(now);
+            pace.ask();
+            assert_eq!(pace.next(now), Some(now));
+            pace.call(now);
+            assert_eq!(pace.slot(now), start + 100 * MS * slot);
+        }
+    }
+
+    #[test]
+    fn one_that_does_not_waits_for_the_next() {
+        let start = Instant::now();
+        let count = told(&mut watched(10, start), start, 5000 * MS);
+        assert!((95..=105).contains(&count), "{count}");
+    }
+
+    #[test]
+    fn nobody_watches_and_it_is_told_once_a_second() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        let rest = start + HURRY;
+        told(&mut pace, rest, 1000 * MS);
+        let count = told(&mut pace, rest + 2000 * MS, 10_000 * MS);
+        assert!((9..=11).contains(&count), "{count}");
+        pace.hurry(rest + 20_000 * MS);
+        let count = told(&mut pace, rest + 20_000 * MS, HURRY);
+        assert!((28..=70).contains(&count), "{count}");
+    }
+
+    #[test]
+    fn one_that_asks_for_nothing_wakes_nobody() {
+        let start = Instant::now();
+        assert_eq!(watched(60, start).next(start + 100 * MS), None);
+    }
+
+    #[test]
+    fn slots_follow_a_rhythm_and_nothing_else() {
+        let start = Instant::now();
+        let mut pace = watched(10, start);
+        for slot in 1..=SAMPLES as u32 {
+            pace.due(start + 100 * MS * slot + 40 * MS, start);
+        }
+        assert_eq!(pace.slot(start + 90 * MS), start + 39 * MS);
+        let before = pace.start;
+        for slot in 1..=3 * SAMPLES as u32 {
+            let noise = MS * (slot * 7 % 11);
+            pace.due(start + 100 * MS * slot + noise, start);
+        }
+        assert_eq!(pace.start, before);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_it_is_told_in_time(steps in prop::collection::vec((0..6u8, 0..300u64), 1..200)) {
+            let start = Instant::now();
+            let mut pace = Pace::new(start);
+            let mut now = start;
+            for (step, by) in steps {
+                now += MS * by as u32;
+                match step {
+                    0 => pace.set((by > 0).then(|| Duration::from_secs(1) / by as u32), now),
+                    1 => pace.hurry(now),
+                    2 => pace.due(now + MS * by as u32, now),
+                    3 => pace.commit(now),
+                    4 => pace.call(now),
+                    _ => pace.ask(),
+                }
+                if let Some(next) = pace.next(now) {
+                    prop_assert!(next >= now && next <= now + REST);
+                }
+                prop_assert!(pace.slot(now) <= now && pace.slot(now) + pace.interval(now) >= now);
+            }
+        }
     }
 }

@@ -17,6 +17,7 @@ use smithay::wayland::shell::xdg::{
 use crate::model::Size;
 
 use super::state::{Shown, State};
+use super::surfaces::sum;
 
 /// Popups that open out of each other.
 const POPUPS_DEEP_MAX: usize = 16;
@@ -52,7 +53,7 @@ impl State {
             let Some(popup) = self.popup(&root) else {
                 break;
             };
-            origin += popup.with_pending_state(|state| state.geometry.loc);
+            origin = sum(origin, popup.with_pending_state(|state| state.geometry.loc));
             let Some(parent) = popup.get_parent_surface() else {
                 break;
             };
@@ -220,7 +221,8 @@ pub(super) fn margin(surface: &WlSurface) -> Point<i32, Logical> {
     with_states(surface, |states| {
         let mut cached = states.cached_state.get::<SurfaceCachedState>();
         let geometry = cached.current().geometry;
-        geometry.map_or_else(Point::default, |geometry| geometry.loc)
+        let loc = geometry.map_or_else(Point::default, |geometry| geometry.loc);
+        sum(Point::default(), loc)
     })
 }
 

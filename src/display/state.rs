@@ -64,13 +64,16 @@ pub(super) struct Shown {
     pub(super) toplevel: ToplevelSurface,
     pub(super) window: Arc<Window>,
     /// Who waits for its first full picture.
-    pub(super) claim: Option<Expected>,
+    claim: Option<Expected>,
+    /// Whether it is somebody's; its title may later become any other.
+    is_given: bool,
     pub(super) size: Size,
     pub(super) scale: f64,
     pub(super) pace: Pace,
     pub(super) callbacks: Vec<WlCallback>,
     pub(super) watch: Option<Watch>,
     hurried: Option<Instant>,
+    due: Option<Instant>,
     pub(super) presented: u64,
 }
 
@@ -168,7 +171,7 @@ impl State {
         let time = self.time_ms(now);
         for shown in &mut self.shown {
             if shown.pace.next(now).is_some_and(|next| next <= now) {
-                shown.pace.called(now);
+                shown.pace.call(now);
                 for callback in shown.callbacks.drain(..) {
                     callback.done(time);
                 }
@@ -193,7 +196,7 @@ impl State {
         if expected.is_empty() {
             return;
         }
-        for shown in self.shown.iter_mut().filter(|shown| shown.claim.is_none()) {
+        for shown in self.shown.iter_mut().filter(|shown| !shown.is_given) {
             let title = super::shell::title(&shown.toplevel);
             let at = expected
                 .iter()
@@ -223,12 +226,14 @@ impl Shown {
             toplevel,
             window: Arc::new(Window::new(shared, size, device(size, scale))),
             claim: None,
+            is_given: false,
             size,
             scale,
-            pace: Pace::new(),
+            pace: Pace::new(Instant::now()),
             callbacks: Vec::new(),
             watch: None,
             hurried: None,
+            due: None,
             presented: 0,
         }
     }
@@ -239,6 +244,7 @@ impl Shown {
         self.scale = expected.scale;
         let size = expected.size;
         self.claim = Some(expected);
+        self.is_given = true;
         if is_other {
             super::shell::tell_scale(self.toplevel.wl_surface(), self.scale);
         }
@@ -278,14 +284,15 @@ impl Shown {
             (_, None) => false,
         };
         self.watch = wishes.watch;
-        self.pace
-            .set(self.watch.as_ref().map(|watch| watch.interval));
+        let interval = self.watch.as_ref().map(|watch| watch.interval);
+        self.pace.set(interval, now);
         if wishes.hurried != self.hurried {
             self.hurried = wishes.hurried;
             self.pace.hurry(now);
         }
-        if let Some(due) = wishes.due {
-            self.pace.due(due);
+        if let Some(due) = wishes.due.filter(|due| self.due != Some(*due)) {
+            self.pace.due(due, now);
+            self.due = Some(due);
         }
         self.resize(wishes.size);
         if let Some(watch) = self.watch.as_ref().filter(|_| is_news) {
@@ -372,7 +379,6 @@ impl FractionalScaleHandler for State {
     }
 }
 
-smithay::delegate_compositor!(State);
 smithay::delegate_data_device!(State);
 smithay::delegate_fractional_scale!(State);
 smithay::delegate_output!(State);

@@ -30,6 +30,9 @@ use super::image::{Crop, PIXEL, Place};
 use super::limits::{self, CALLBACKS_MAX, Guest, PIXELS_MAX, SIDE_MAX, SURFACES_MAX};
 use super::state::{Shown, State};
 
+/// Nothing that stands further from its window is in it, CSS px.
+const FAR: i32 = 1 << 20;
+
 /// What a commit has brought.
 struct Commit {
     buffer: Option<BufferAssignment>,
@@ -136,7 +139,7 @@ impl State {
         let shown = &mut self.shown[at];
         if !commit.callbacks.is_empty() {
             shown.callbacks.extend(commit.callbacks);
-            shown.pace.asked(now);
+            shown.pace.ask();
         }
         if shown.callbacks.len() > CALLBACKS_MAX
             && let Some(client) = surface.client()
@@ -166,9 +169,12 @@ impl State {
 
     /// Says that what was committed is on the screen.
     fn present(&mut self, at: usize, feedbacks: Vec<PresentationFeedbackCallback>, now: Instant) {
-        let time = self.monotonic(now);
+        let time = self.monotonic(self.shown[at].pace.slot(now));
         let shown = &mut self.shown[at];
-        let refresh = Refresh::fixed(shown.pace.interval(now));
+        if !feedbacks.is_empty() {
+            shown.pace.commit(now);
+        }
+        let refresh = Refresh::fixed(shown.pace.told(now));
         for feedback in feedbacks {
             shown.presented += 1;
             feedback.presented(&self.output, time, refresh, shown.presented, Kind::Vsync);
@@ -251,7 +257,8 @@ impl State {
         let mut canvas = shown.window.canvas();
         let its_popups = popups.filter(|popup| self.window_of(popup) == Some(at));
         for surface in std::iter::once(root).chain(its_popups) {
-            let start = self.origin_of(surface) - super::shell::margin(surface);
+            let margin = super::shell::margin(surface);
+            let start = sum(self.origin_of(surface), (-margin.x, -margin.y).into());
             place_tree(surface, start, shown.scale, &canvas, &mut placed);
         }
         canvas.arrange(placed.into_iter());
@@ -391,11 +398,8 @@ fn place_tree(
     let offset = |states: &SurfaceData, at: &Point<i32, Logical>| {
         let is_part = states.role == Some(smithay::wayland::compositor::SUBSURFACE_ROLE);
         let mut cached = states.cached_state.get::<SubsurfaceCachedState>();
-        *at + if is_part {
-            cached.current().location
-        } else {
-            Point::default()
-        }
+        let own = cached.current().location;
+        sum(*at, if is_part { own } else { Point::default() })
     };
     let is_shown = |surface: &WlSurface| {
         let size = canvas.image_size(surface.id().protocol_id());
@@ -420,6 +424,12 @@ fn place_tree(
         },
         |_, _, _| true,
     );
+}
+
+/// Both together; a client may have named any number.
+pub(super) fn sum(one: Point<i32, Logical>, other: Point<i32, Logical>) -> Point<i32, Logical> {
+    let far = |side: i32| side.clamp(-FAR, FAR);
+    (far(one.x) + far(other.x), far(one.y) + far(other.y)).into()
 }
 
 /// The size of a buffer, if all of it lies in its pool.

@@ -36,9 +36,9 @@ const FLAGS: &[&str] = &[
 
 /// A browser, its display, and the way to drive it.
 #[derive(Debug)]
-pub struct Chromium {
-    pub display: Display,
-    pub child: Child,
+pub(crate) struct Chromium {
+    pub(crate) display: Display,
+    pub(crate) child: Child,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     next: u64,
     dir: PathBuf,
@@ -46,16 +46,16 @@ pub struct Chromium {
 
 /// A page, in a context of its own unless it shares one.
 #[derive(Debug, Clone)]
-pub struct Page {
-    pub target: String,
-    pub session: String,
-    pub context: String,
+pub(crate) struct Page {
+    pub(crate) target: String,
+    pub(crate) session: String,
+    pub(crate) context: String,
 }
 
 static DIRS: AtomicU64 = AtomicU64::new(0);
 
 /// A new private directory.
-pub fn private_dir() -> PathBuf {
+pub(crate) fn private_dir() -> PathBuf {
     use std::os::unix::fs::DirBuilderExt;
     let number = DIRS.fetch_add(1, Ordering::Relaxed);
     let name = format!("ghostcast-display-{}-{number}", std::process::id());
@@ -67,11 +67,11 @@ pub fn private_dir() -> PathBuf {
 }
 
 impl Chromium {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    pub async fn start_with(extra: &[&str]) -> Self {
+    pub(crate) async fn start_with(extra: &[&str]) -> Self {
         let dir = private_dir();
         let display = Display::open(&dir).unwrap();
         let profile = dir.join("profile");
@@ -100,11 +100,12 @@ impl Chromium {
         }
     }
 
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    pub async fn call(&mut self, session: Option<&str>, method: &str, params: Value) -> Value {
+    pub(crate) async fn call(
+        &mut self,
+        session: Option<&str>,
+        method: &str,
+        params: Value,
+    ) -> Value {
         self.next += 1;
         let mut message = json!({"id": self.next, "method": method, "params": params});
         if let Some(session) = session {
@@ -127,7 +128,7 @@ impl Chromium {
     }
 
     /// Opens a window with that document in a context of its own.
-    pub async fn open(&mut self, html: &str) -> Page {
+    pub(crate) async fn open(&mut self, html: &str) -> Page {
         let context = self
             .call(None, "Target.createBrowserContext", json!({}))
             .await;
@@ -135,7 +136,7 @@ impl Chromium {
         self.open_in(&context, html, true).await
     }
 
-    pub async fn open_in(&mut self, context: &str, html: &str, new_window: bool) -> Page {
+    pub(crate) async fn open_in(&mut self, context: &str, html: &str, new_window: bool) -> Page {
         let url = format!("data:text/html,{}", encoded(html));
         let params = json!({"url": url, "newWindow": new_window, "browserContextId": context});
         let target = self.call(None, "Target.createTarget", params).await;
@@ -149,7 +150,7 @@ impl Chromium {
         }
     }
 
-    pub async fn eval(&mut self, page: &Page, script: &str) -> Value {
+    pub(crate) async fn eval(&mut self, page: &Page, script: &str) -> Value {
         let params = json!({"expression": script, "awaitPromise": true, "returnByValue": true});
         let result = self
             .call(Some(&page.session), "Runtime.evaluate", params)
@@ -158,7 +159,12 @@ impl Chromium {
         result["result"]["value"].clone()
     }
 
-    pub async fn mouse(&mut self, page: &Page, kind: &str, x: f64, y: f64) {
+    pub(crate) async fn close(&mut self, page: &Page) {
+        let params = json!({"targetId": page.target});
+        self.call(None, "Target.closeTarget", params).await;
+    }
+
+    async fn mouse(&mut self, page: &Page, kind: &str, x: f64, y: f64) {
         let params = json!({
             "type": kind, "x": x, "y": y,
             "button": if kind == "mouseMoved" { "none" } else { "left" },
@@ -168,13 +174,13 @@ impl Chromium {
             .await;
     }
 
-    pub async fn click(&mut self, page: &Page, x: f64, y: f64) {
+    pub(crate) async fn click(&mut self, page: &Page, x: f64, y: f64) {
         for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
             self.mouse(page, kind, x, y).await;
         }
     }
 
-    pub async fn key(&mut self, page: &Page, key: &str, code: u32) {
+    pub(crate) async fn key(&mut self, page: &Page, key: &str, code: u32) {
         for kind in ["keyDown", "keyUp"] {
             let params =
                 json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});
