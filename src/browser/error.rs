@@ -38,6 +38,9 @@ pub enum Error {
     /// No executable was found.
     #[error("no Chromium was found")]
     NoExecutable,
+    /// No executable that has windows was found.
+    #[error("no Chromium with windows was found")]
+    NoWindows,
     /// The configured executable is not there, or is none.
     #[error("there is no executable file {path}")]
     NotExecutable {
@@ -200,6 +203,8 @@ impl Error {
             Self::Far { far, .. } => far.outside_words(),
             Self::NoExecutable => Words::unavailable("no Chromium was found on this machine")
                 .hint("Install chromium-headless-shell or chromium, or set browser.executable."),
+            Self::NoWindows => Words::unavailable("no Chromium that draws to a display was found on this machine")
+                .hint("Install chromium, or leave out capture to have pages captured by the screencast."),
             Self::NotExecutable { path } => {
                 Words::unavailable(format!("there is no executable file {path}")).hint(
                     "Correct browser.executable, or leave it out and install \

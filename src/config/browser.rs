@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::model::Allowlist;
-use crate::model::session::limits;
+use crate::model::session::{CaptureMode, limits};
 
 /// Chromium.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Browser {
     /// The executable; empty to look for chromium-headless-shell, then chromium, then Chrome.
     pub executable: PathBuf,
     /// How a page's pixels come to the video.
-    pub capture: Capture,
+    pub capture: CaptureMode,
     /// Chromium's own sandbox: `auto` turns it off for root only, where it cannot work.
     pub sandbox: Sandbox,
     /// Further flags for Chromium, each with or without its leading dashes.
@@ -50,19 +50,6 @@ pub struct Browser {
     pub renderer_bytes_max: u64,
 }
 
-/// How a page's pixels come to the video.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Capture {
-    /// By the display where a Chromium that can draw to it is installed, by the screencast elsewhere.
-    Auto,
-    /// A Chromium with windows draws to a Wayland display that is Ghostcast's own.
-    Display,
-    /// Chromium sends a JPEG of each frame.
-    #[default]
-    Screencast,
-}
-
 /// Chromium's own sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -80,7 +67,7 @@ impl Default for Browser {
     fn default() -> Self {
         Self {
             executable: PathBuf::new(),
-            capture: Capture::default(),
+            capture: CaptureMode::Screencast,
             sandbox: Sandbox::Auto,
             extra_args: Vec::new(),
             contexts_per_process: 8,

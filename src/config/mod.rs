@@ -33,7 +33,7 @@ use crate::model::session::limits;
 use crate::model::{Network, Secret};
 
 pub use bridge::Bridge;
-pub use browser::{Browser, Capture, Sandbox};
+pub use browser::{Browser, Sandbox};
 pub use files::{Recording, Screenshots};
 pub use jobs::{Connections, Jobs, Platform, Platforms, Step, Workflow};
 pub use live::{Live, Reloaded};

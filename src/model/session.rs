@@ -128,14 +128,16 @@ pub enum Storage {
     None,
 }
 
-/// How pictures are taken from the browser.
+/// How a page's pixels come to the video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CaptureMode {
-    /// What measures best on this machine.
+    /// As the service is configured; there, the display where a Chromium that draws to it can be had.
     #[default]
     Auto,
-    /// CDP `Page.startScreencast`.
+    /// A Chromium with windows draws to a Wayland display of the service's own.
+    Display,
+    /// Chromium sends a JPEG of each frame (CDP `Page.startScreencast`).
     Screencast,
 }
 
@@ -508,7 +510,7 @@ pub struct SessionRecord {
     pub last_activity: String,
     /// Pages (tabs) open in the session.
     pub page_count: u32,
-    /// How pictures are taken.
+    /// How pictures are taken; `auto` until there is a browser.
     pub capture: CaptureMode,
     /// Which browser serves it: `local` or `remote`.
     pub browser: BrowserPlace,

@@ -193,9 +193,10 @@ impl<'a> Search<'a> {
     /// A place in a shared browser, or a browser on the profile of a session that has one.
     async fn lease(&self, gate: &Gate) -> Result<Lease, Error> {
         let (pool, way_out) = (&self.ground.pool, gate.proxy_url());
+        let capture = self.spec.capture.unwrap_or_default();
         match self.profile().await? {
-            None => Ok(pool.acquire(&way_out).await?),
-            Some(profile) => Ok(pool.acquire_kept(profile, &way_out).await?),
+            None => Ok(pool.acquire(&way_out, capture).await?),
+            Some(profile) => Ok(pool.acquire_kept(profile, &way_out, capture).await?),
         }
     }
 

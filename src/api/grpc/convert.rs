@@ -134,7 +134,7 @@ pub(super) fn spec(request: proto::StartSessionRequest) -> Result<SessionSpec, E
         Some(name) => Some(
             serde_json::from_value(Value::String(name)).map_err(|error| {
                 Error::invalid_input("capture is not valid")
-                    .hint("Use auto or screencast.")
+                    .hint("Use auto, display or screencast.")
                     .source(error)
             })?,
         ),

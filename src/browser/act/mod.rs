@@ -244,6 +244,7 @@ fn browser_failed(error: Error) -> ActionError {
         Error::Gone
         | Error::Far { .. }
         | Error::NoExecutable
+        | Error::NoWindows
         | Error::NotExecutable { .. }
         | Error::Ended { .. }
         | Error::Mute { .. }

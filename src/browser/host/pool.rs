@@ -25,6 +25,7 @@ use super::workdir::{self, Swept, WorkDir};
 use crate::config;
 use crate::display::Display;
 use crate::error::Chain;
+use crate::model::session::CaptureMode;
 
 /// A browser that works tells its cookies within this time.
 const SAVED_WITHIN: Duration = Duration::from_secs(2);
@@ -156,14 +157,14 @@ impl Pool {
 
     /// Starts one process ahead of need.
     pub async fn warm_up(&self) -> Result<(), Error> {
-        let process = self.take_place().await?;
+        let process = self.take_place(CaptureMode::Auto).await?;
         self.give_back(&process);
         Ok(())
     }
 
-    /// Makes an isolated context whose traffic goes by `proxy_url`.
-    pub async fn acquire(&self, proxy_url: &str) -> Result<Lease, Error> {
-        let process = self.take_place().await?;
+    /// Makes an isolated context whose traffic goes by `proxy_url`, in a browser that is captured as wanted.
+    pub async fn acquire(&self, proxy_url: &str, capture: CaptureMode) -> Result<Lease, Error> {
+        let process = self.take_place(capture).await?;
         let mut lease = match self.files() {
             Ok(files) => Lease {
                 pool: self.clone(),
@@ -192,11 +193,16 @@ impl Pool {
 
     /// Starts a process of its own on a profile that is kept, whose traffic goes by `proxy_url`; its
     /// cookies are as they were last. A profile that Chromium refuses is set aside and begun anew.
-    pub async fn acquire_kept(&self, profile: Profile, proxy_url: &str) -> Result<Lease, Error> {
-        let launched = match self.launch_on(&profile, proxy_url).await {
+    pub async fn acquire_kept(
+        &self,
+        profile: Profile,
+        proxy_url: &str,
+        capture: CaptureMode,
+    ) -> Result<Lease, Error> {
+        let launched = match self.launch_on(&profile, proxy_url, capture).await {
             Err(refused @ Error::Ended { .. }) => {
                 let aside = profile.set_aside().map_err(no_directory)?;
-                let anew = self.launch_on(&profile, proxy_url).await;
+                let anew = self.launch_on(&profile, proxy_url, capture).await;
                 match &anew {
                     Ok(_) => tracing::warn!(
                         error = %Chain(&refused), aside = %aside.display(),
@@ -229,14 +235,19 @@ impl Pool {
         })
     }
 
-    async fn launch_on(&self, profile: &Profile, proxy_url: &str) -> Result<Arc<Process>, Error> {
-        let scratch = self.inner.work_dir.subdirectory();
+    async fn launch_on(
+        &self,
+        profile: &Profile,
+        proxy_url: &str,
+        capture: CaptureMode,
+    ) -> Result<Arc<Process>, Error> {
+        let scratch = self.inner.work_dir.subdirectory().map_err(no_directory)?;
+        let has_display = self.has_display(capture)?;
         let home = Home {
+            display: self.open_display(has_display, &scratch)?,
             profile: profile.user_data(),
-            scratch: scratch.map_err(no_directory)?,
+            scratch,
             proxy: Some(proxy_url.to_owned()),
-            // A profile of a browser with windows is none of one without.
-            display: None,
         };
         let inner = &self.inner;
         Process::launch(&inner.config, home, &inner.own, &inner.tracker).await
@@ -256,13 +267,14 @@ impl Pool {
     }
 
     /// A place in a process that has one, which is started if need be.
-    async fn take_place(&self) -> Result<Arc<Process>, Error> {
-        if let Some(process) = self.take_free() {
+    async fn take_place(&self, capture: CaptureMode) -> Result<Arc<Process>, Error> {
+        let has_display = self.has_display(capture)?;
+        if let Some(process) = self.take_free(has_display) {
             return Ok(process);
         }
         let _launching = self.inner.launching.lock().await;
         // Whoever held the lock before may have started one with room for all.
-        if let Some(process) = self.take_free() {
+        if let Some(process) = self.take_free(has_display) {
             return Ok(process);
         }
         let inner = &self.inner;
@@ -270,7 +282,7 @@ impl Pool {
             Err(error) => Err(no_directory(error)),
             Ok(directory) => {
                 let home = Home {
-                    display: self.open_display(&directory)?,
+                    display: self.open_display(has_display, &directory)?,
                     profile: directory.clone(),
                     scratch: directory,
                     proxy: None,
@@ -295,34 +307,37 @@ impl Pool {
         Ok(process)
     }
 
-    /// What the windows of a browser are drawn to, where that is wanted and can be.
-    fn open_display(&self, directory: &Path) -> Result<Option<Display>, Error> {
+    /// Whether a browser has windows that are drawn to a display.
+    fn has_display(&self, capture: CaptureMode) -> Result<bool, Error> {
         let config = &self.inner.config;
-        let is_there = || command::executable_with_windows(&config.executable).is_some();
-        match config.capture {
-            config::Capture::Screencast => return Ok(None),
-            config::Capture::Auto if !is_there() => return Ok(None),
-            config::Capture::Auto | config::Capture::Display => (),
-        }
-        match Display::open(directory) {
-            Ok(display) => Ok(Some(display)),
-            Err(error) if config.capture == config::Capture::Auto => {
-                tracing::warn!(error = %Chain(&error), "pages are captured by the screencast");
-                Ok(None)
-            }
-            Err(error) => Err(Error::Command {
-                operation: "open a display for a browser",
-                source: error.into(),
-            }),
+        let wanted = match capture {
+            CaptureMode::Auto => config.capture,
+            capture => capture,
+        };
+        let is_there = command::executable_with_windows(&config.executable).is_some();
+        match wanted {
+            CaptureMode::Screencast => Ok(false),
+            CaptureMode::Auto => Ok(is_there),
+            CaptureMode::Display if is_there => Ok(true),
+            CaptureMode::Display => Err(Error::NoWindows),
         }
     }
 
-    fn take_free(&self) -> Option<Arc<Process>> {
+    fn open_display(&self, has_one: bool, directory: &Path) -> Result<Option<Display>, Error> {
+        let opened = has_one.then(|| Display::open(directory)).transpose();
+        opened.map_err(|error| Error::Command {
+            operation: "open a display for a browser",
+            source: error.into(),
+        })
+    }
+
+    fn take_free(&self, has_display: bool) -> Option<Arc<Process>> {
         let config = &self.inner.config;
         let mut slots = self.slots();
         slots.retain(|slot| slot.process.is_alive());
         let slot = slots.iter_mut().find(|slot| {
             !slot.is_retired
+                && slot.process.display().is_some() == has_display
                 && slot.in_use < config.contexts_per_process
                 && slot.served < config.sessions_per_process
         })?;
@@ -436,6 +451,14 @@ impl Lease {
     /// Tells, now or later, how the process was lost.
     pub fn loss(&self) -> watch::Receiver<Option<Loss>> {
         self.process.loss()
+    }
+
+    /// How its pages are captured.
+    pub fn capture(&self) -> CaptureMode {
+        match self.process.display() {
+            Some(_) => CaptureMode::Display,
+            None => CaptureMode::Screencast,
+        }
     }
 
     /// The browser's first process.

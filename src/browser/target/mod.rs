@@ -21,7 +21,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chromiumoxide_cdp::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
+use chromiumoxide_cdp::cdp::browser_protocol::emulation::{
+    SetDeviceMetricsOverrideParams, SetFocusEmulationEnabledParams,
+};
 use chromiumoxide_cdp::cdp::browser_protocol::page::{
     BringToFrontParams, FrameId, NavigateParams, NavigateReturns, StopLoadingParams,
 };
@@ -214,6 +216,15 @@ async fn prepare(session: &Session) -> Result<(), Error> {
     installed
 }
 
+/// Lets each page have the focus of its own window: only one window of a browser has it by itself.
+async fn focus(session: &Session, has_windows: bool) -> Result<(), Error> {
+    if has_windows {
+        let params = SetFocusEmulationEnabledParams::new(true);
+        session.execute("give a page the focus", params).await?;
+    }
+    Ok(())
+}
+
 /// Prepares a frame in a process of its own, and lets it run should it wait for us.
 async fn join(session: &Session, is_waiting: bool) -> Result<(), Error> {
     let prepared = prepare(session).await;
@@ -257,12 +268,15 @@ impl Page {
             1.0,
             false,
         );
-        let (prepared, sized) = tokio::join!(
+        let has_windows = process.display().is_some();
+        let (prepared, sized, focused) = tokio::join!(
             prepare(&session),
             session.execute("set the viewport", metrics),
+            focus(&session, has_windows),
         );
         prepared?;
         sized?;
+        focused?;
         let mut frames = Frames::default();
         frames.attach(&FrameId::new(target.inner().clone()), None);
         let first = match made.is_popup {
