@@ -2,6 +2,7 @@
 
 mod chromium;
 mod hostile;
+mod layers;
 mod wire;
 
 use std::sync::atomic::{AtomicBool, Ordering};
