@@ -1,5 +1,10 @@
 //! The display, judged by what a real headful Chromium draws on it.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails where it stands"
+)]
+
 mod chromium;
 mod hostile;
 mod layers;
@@ -100,7 +105,6 @@ fn copy(window: &Window) -> Vec<u8> {
 /// The rectangle that holds all that differs.
 fn difference(before: &[u8], after: &[u8], size: Size) -> Rect {
     assert_eq!(before.len(), after.len());
-    let mut all = Damage::default();
     let pairs = before.chunks(3).zip(after.chunks(3)).enumerate();
     let mut whole = Rect {
         x: 0,
@@ -117,7 +121,6 @@ fn difference(before: &[u8], after: &[u8], size: Size) -> Rect {
             height: 1,
         });
     }
-    all.add(whole);
     whole
 }
 
@@ -410,4 +413,62 @@ fn wakes() -> u64 {
     tasks
         .filter_map(|task| of_one(task.ok()?.path()))
         .sum::<u64>()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_windows_of_one_browser_do_not_mix() {
+    let _alone = ALONE.lock().await;
+    let mut chromium = Chromium::start().await;
+    let size = Size::new(640, 360);
+    let mut windows = Vec::new();
+    for number in 0..8_u8 {
+        let html = PLAIN.replace(
+            "COLOUR",
+            &format!("rgb({},100,{})", number * 30, 255 - number * 30),
+        );
+        windows.push(shown(&mut chromium, &html, size, 1.0).await.1);
+    }
+    for (number, window) in (0..8_u8).zip(&windows) {
+        is_all(window, size, [number * 30, 100, 255 - number * 30]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_outlives_the_process_that_draws_it() {
+    let _alone = ALONE.lock().await;
+    let mut chromium = Chromium::start().await;
+    let html = PLAIN.replace("COLOUR", "rgb(10,120,200)");
+    let (page, window) = shown(&mut chromium, &html, HD, 1.0).await;
+    is_all(&window, HD, [10, 120, 200]).await;
+    let drawer = child_with(chromium.child.id(), "--type=gpu-process").expect("a GPU process");
+    let pid = nix::unistd::Pid::from_raw(drawer);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    chromium
+        .eval(&page, "document.body.style.background = 'rgb(200,10,30)'")
+        .await;
+    is_all(&window, HD, [200, 10, 30]).await;
+    assert!(!window.is_gone());
+}
+
+/// A process below that one whose command line holds `flag`.
+fn child_with(ancestor: u32, flag: &str) -> Option<i32> {
+    let parent_of = |pid: u32| -> Option<u32> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?;
+        parent.parse().ok()
+    };
+    let is_below = |pid: u32| {
+        let mut above = std::iter::successors(Some(pid), |pid| parent_of(*pid));
+        above.any(|pid| pid == ancestor)
+    };
+    let processes = std::fs::read_dir("/proc").ok()?;
+    let mut found = processes.filter_map(|entry| {
+        let path = entry.ok()?.path();
+        let pid: u32 = path.file_name()?.to_str()?.parse().ok()?;
+        let line = std::fs::read(path.join("cmdline")).ok()?;
+        let is_it = String::from_utf8_lossy(&line).contains(flag) && is_below(pid);
+        is_it.then(|| i32::try_from(pid).ok())?
+    });
+    found.next()
 }
