@@ -304,23 +304,30 @@ async fn a_window_keeps_the_pace_that_is_asked_of_it() {
     for fps in [60_u32, 30, 10] {
         let bell = Arc::new(Rung::default());
         window.watch(fps, bell.clone());
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        let (start, before) = (
-            Instant::now(),
-            chromium.eval(&page, "n").await.as_f64().unwrap(),
-        );
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        let painted = chromium.eval(&page, "n").await.as_f64().unwrap() - before;
-        let took = start.elapsed().as_secs_f64();
-        let rung = bell.since(start) as f64;
-        eprintln!(
-            "{fps} fps: {:.1} commits and {:.1} frames a second",
-            rung / took,
-            painted / took
-        );
-        for rate in [rung / took, painted / took] {
-            assert!((rate / f64::from(fps) - 1.0).abs() < 0.1, "{fps}: {rate}");
+        // Never more often; as often unless the machine has nothing left for it.
+        let mut is_kept = false;
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let (start, idle) = (Instant::now(), idle_ticks());
+            let before = chromium.eval(&page, "n").await.as_f64().unwrap();
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            let is_busy = idle_ticks() - idle < 30;
+            let painted = chromium.eval(&page, "n").await.as_f64().unwrap() - before;
+            let took = start.elapsed().as_secs_f64();
+            let rates = [bell.since(start) as f64 / took, painted / took];
+            eprintln!("{fps} fps: {rates:.1?} commits and frames a second");
+            let fps = f64::from(fps);
+            assert!(
+                rates.iter().all(|rate| *rate < fps * 1.1),
+                "{fps}: {rates:?}"
+            );
+            let least = if is_busy { 0.3 } else { 0.9 };
+            is_kept = rates.iter().all(|rate| *rate > fps * least);
+            if is_kept {
+                break;
+            }
         }
+        assert!(is_kept, "{fps}");
     }
     window.rest();
     tokio::time::sleep(Duration::from_millis(700)).await;
@@ -328,11 +335,11 @@ async fn a_window_keeps_the_pace_that_is_asked_of_it() {
     tokio::time::sleep(Duration::from_secs(4)).await;
     let painted = chromium.eval(&page, "n").await.as_f64().unwrap() - before;
     assert!((3.0..=6.0).contains(&painted), "{painted} in 4 s");
-    window.hurry();
     let before = chromium.eval(&page, "n").await.as_f64().unwrap();
+    window.hurry();
     tokio::time::sleep(Duration::from_millis(500)).await;
     let painted = chromium.eval(&page, "n").await.as_f64().unwrap() - before;
-    assert!(painted > 15.0, "{painted} in half a second after input");
+    assert!(painted > 10.0, "{painted} in half a second after input");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -396,6 +403,13 @@ async fn a_browser_that_is_killed_is_noticed_within_a_second() {
     until("the bell", || bell.gone.load(Ordering::Acquire)).await;
     assert!(killed.elapsed() < Duration::from_secs(1));
     assert!(window.is_gone());
+}
+
+/// Hundredths of a second that the machine's cores have had nothing to do.
+fn idle_ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap();
+    let idle = stat.split_whitespace().nth(4).unwrap();
+    idle.parse().unwrap()
 }
 
 /// How often threads of displays have gone to sleep.
