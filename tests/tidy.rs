@@ -89,6 +89,7 @@ const LAYERS: [(&str, &[&str]); 27] = [
             "browser::capture",
             "config",
             "credential",
+            "display",
             "error",
             "events",
             "jobs",

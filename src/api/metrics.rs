@@ -85,6 +85,9 @@ fn describe() {
     for limit in LIMITS {
         metrics::counter!("ghostcast_refusals_total", "limit" => limit.as_str()).absolute(0);
     }
+    for limit in crate::display::LIMITS {
+        metrics::counter!("ghostcast_display_refusals_total", "limit" => limit).absolute(0);
+    }
     for outcome in ["started", "reused", "refused", "failed"] {
         metrics::counter!("ghostcast_session_starts_total", "outcome" => outcome).absolute(0);
     }
@@ -126,7 +129,7 @@ fn describe() {
     }
 }
 
-const COUNTERS: [(&str, &str); 45] = [
+const COUNTERS: [(&str, &str); 47] = [
     (
         "ghostcast_cdp_events_lost_total",
         "Events of browsers that a slow reader left out",
@@ -186,6 +189,14 @@ const COUNTERS: [(&str, &str); 45] = [
     (
         "ghostcast_frames_captured_total",
         "Frames that came in from browsers",
+    ),
+    (
+        "ghostcast_display_commits_total",
+        "What browsers have drawn to a display of ours, surface by surface",
+    ),
+    (
+        "ghostcast_display_refusals_total",
+        "Clients of a display that were sent away because they wanted too much, by limit",
     ),
     ("ghostcast_frames_drawn_total", "Pictures drawn"),
     ("ghostcast_frames_encoded_total", "Pictures encoded"),
@@ -288,7 +299,8 @@ const COUNTERS: [(&str, &str); 45] = [
     ),
 ];
 
-const PLAIN_COUNTERS: [&str; 23] = [
+const PLAIN_COUNTERS: [&str; 24] = [
+    "ghostcast_display_commits_total",
     "ghostcast_cdp_events_lost_total",
     "ghostcast_error_reports_lost_total",
     "ghostcast_bridge_crashes_total",

@@ -38,6 +38,19 @@ pub(super) const PIXELS_MAX: u64 = 128 << 20;
 /// Callbacks that a client waits for in one window.
 pub(super) const CALLBACKS_MAX: usize = 1024;
 
+/// What a client is sent away for, as it is counted.
+pub const LIMITS: [&str; 9] = [
+    "buffers",
+    "callbacks",
+    "clients",
+    "pixels",
+    "pool",
+    "pool_bytes",
+    "pools",
+    "side",
+    "surfaces",
+];
+
 /// What a client has.
 #[derive(Debug, Default)]
 pub(super) struct Guest {

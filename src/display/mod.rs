@@ -31,6 +31,7 @@ use tokio::sync::oneshot;
 use crate::error::Error;
 use crate::model::Size;
 
+pub use limits::LIMITS;
 pub use window::{Bell, CursorShape, Window};
 
 /// What the socket is called in its directory.

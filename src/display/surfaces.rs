@@ -109,7 +109,7 @@ impl ShmHandler for State {
 
 impl State {
     /// Tells a new window or popup what it is; says whether it was one.
-    fn introduce(&mut self, surface: &WlSurface) -> bool {
+    fn introduce(&self, surface: &WlSurface) -> bool {
         if let Some(shown) = self
             .shown
             .iter()
@@ -271,7 +271,7 @@ impl State {
 
 impl Shown {
     /// Tells whoever watches that something is new, if it is.
-    fn ring(&mut self, now: Instant) {
+    fn ring(&self, now: Instant) {
         let is_new = self.window.canvas().take_news();
         if let Some(watch) = self.watch.as_ref().filter(|_| is_new) {
             watch.bell.damaged(now);

@@ -49,7 +49,6 @@ pub(crate) struct Chromium {
 pub(crate) struct Page {
     pub(crate) target: String,
     pub(crate) session: String,
-    pub(crate) context: String,
 }
 
 static DIRS: AtomicU64 = AtomicU64::new(0);
@@ -68,10 +67,6 @@ pub(crate) fn private_dir() -> PathBuf {
 
 impl Chromium {
     pub(crate) async fn start() -> Self {
-        Self::start_with(&[]).await
-    }
-
-    pub(crate) async fn start_with(extra: &[&str]) -> Self {
         let dir = private_dir();
         let display = Display::open(&dir).unwrap();
         let profile = dir.join("profile");
@@ -79,7 +74,6 @@ impl Chromium {
         let mut command = Command::new("chromium");
         command
             .args(FLAGS)
-            .args(extra)
             .arg(format!("--user-data-dir={}", profile.display()))
             .envs(display.environment())
             .env_remove("DISPLAY")
@@ -132,13 +126,9 @@ impl Chromium {
         let context = self
             .call(None, "Target.createBrowserContext", json!({}))
             .await;
-        let context = context["browserContextId"].as_str().unwrap().to_owned();
-        self.open_in(&context, html, true).await
-    }
-
-    pub(crate) async fn open_in(&mut self, context: &str, html: &str, new_window: bool) -> Page {
+        let context = &context["browserContextId"];
         let url = format!("data:text/html,{}", encoded(html));
-        let params = json!({"url": url, "newWindow": new_window, "browserContextId": context});
+        let params = json!({"url": url, "newWindow": true, "browserContextId": context});
         let target = self.call(None, "Target.createTarget", params).await;
         let target = target["targetId"].as_str().unwrap().to_owned();
         let params = json!({"targetId": target, "flatten": true});
@@ -146,7 +136,6 @@ impl Chromium {
         Page {
             target,
             session: session["sessionId"].as_str().unwrap().to_owned(),
-            context: context.to_owned(),
         }
     }
 
@@ -194,9 +183,7 @@ impl Drop for Chromium {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::env::var_os("KEEP").is_none() {
-            let _ = std::fs::remove_dir_all(&self.dir);
-        }
+        let _ = std::fs::remove_dir_all(&self.dir);
     }
 }
 

@@ -12,23 +12,23 @@ use crate::chromium::private_dir;
 use crate::pixel;
 use crate::wire::{Bound, DISPLAY, Toplevel, Wire, painted};
 
-const SIZE: Size = Size::new(64, 48);
+pub(crate) const SIZE: Size = Size::new(64, 48);
 const PIXELS: u32 = SIZE.width * SIZE.height;
 const RED: [u8; 4] = [0x33, 0x33, 0xcc, 0xff];
 
 /// A display with a client that behaves, and its window.
-struct Scene {
+pub(crate) struct Scene {
     dir: PathBuf,
     _display: Display,
-    wire: Wire,
-    bound: Bound,
-    toplevel: Toplevel,
-    window: Arc<Window>,
+    pub(crate) wire: Wire,
+    pub(crate) bound: Bound,
+    pub(crate) toplevel: Toplevel,
+    pub(crate) window: Arc<Window>,
     file: File,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let dir = private_dir();
         let display = Display::open(&dir).unwrap();
         let mut wire = Wire::connect(&dir);
@@ -52,7 +52,7 @@ impl Scene {
     }
 
     /// The client that behaves still can draw.
-    fn assert_alive(&mut self, colour: u8) {
+    pub(crate) fn assert_alive(&mut self, colour: u8) {
         let file = painted(PIXELS, [colour, 0, 0, 255]);
         let buffer = self.wire.buffer(self.bound, &file, SIZE.width, SIZE.height);
         self.wire.show(self.toplevel.surface, buffer);

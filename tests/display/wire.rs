@@ -44,7 +44,6 @@ pub(crate) struct Bound {
 pub(crate) struct Toplevel {
     pub(crate) surface: u32,
     pub(crate) shell: u32,
-    pub(crate) toplevel: u32,
 }
 
 impl Wire {
@@ -91,7 +90,7 @@ impl Wire {
         let _ = self.stream.write_all(bytes);
     }
 
-    pub(crate) fn send_file(&mut self, object: u32, opcode: u16, words: &[u32], file: &File) {
+    pub(crate) fn send_file(&self, object: u32, opcode: u16, words: &[u32], file: &File) {
         let body: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         let bytes = message(object, opcode, &body);
         let fds = [file.as_raw_fd()];
@@ -111,10 +110,6 @@ impl Wire {
         body.extend(id.to_ne_bytes());
         self.send_bytes(REGISTRY, 0, &body);
         id
-    }
-
-    pub(crate) fn has(&self, interface: &str) -> bool {
-        self.globals.contains_key(interface)
     }
 
     pub(crate) fn bind_all(&mut self) -> Bound {
@@ -199,12 +194,7 @@ impl Wire {
                 self.send(shell, 4, &[word(&event.body, 0)]);
             }
         }
-        let window = Toplevel {
-            surface,
-            shell,
-            toplevel,
-        };
-        (window, width, height)
+        (Toplevel { surface, shell }, width, height)
     }
 
     /// A pool of that many bytes with a buffer over all of it.
