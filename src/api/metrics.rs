@@ -14,6 +14,7 @@ use crate::model::{EndReason, SessionState};
 use crate::processes;
 use crate::refusals::LIMITS;
 use crate::session::control::Cause;
+use crate::session::{Hearing, Way};
 
 /// Buckets of what is measured in seconds, from a cursor's blend to a slow navigation.
 const SECONDS: [f64; 14] = [
@@ -121,12 +122,19 @@ fn describe() {
     for cause in Cause::ALL {
         metrics::counter!("ghostcast_control_changes_total", "cause" => cause.as_str()).absolute(0);
     }
+    for way in Way::ALL {
+        for hearing in Hearing::ALL {
+            let (way, outcome) = (way.as_str(), hearing.as_str());
+            metrics::counter!("ghostcast_driver_messages_total", "way" => way, "outcome" => outcome)
+                .absolute(0);
+        }
+    }
     for stage in ["decode", "compose", "encode"] {
         let _ = metrics::histogram!("ghostcast_stage_seconds", "stage" => stage);
     }
 }
 
-const COUNTERS: [(&str, &str); 45] = [
+const COUNTERS: [(&str, &str); 46] = [
     (
         "ghostcast_cdp_events_lost_total",
         "Events of browsers that a slow reader left out",
@@ -232,6 +240,10 @@ const COUNTERS: [(&str, &str); 45] = [
     (
         "ghostcast_room_messages_total",
         "Messages of participants of LiveKit rooms, and to them, by what became of them",
+    ),
+    (
+        "ghostcast_driver_messages_total",
+        "Messages of people who drive by a page, by the way they came and what became of them",
     ),
     (
         "ghostcast_http_requests_total",

@@ -342,7 +342,7 @@ impl Work {
             Request::AddViewer {
                 offer,
                 remote,
-                seat,
+                ear,
                 until,
                 reply,
             } => {
@@ -352,7 +352,7 @@ impl Work {
                     true => Err(crate::browser::Error::Gone.into()),
                     false => {
                         let outlets = &mut self.actor.stage.outlets;
-                        outlets.add_viewer(&offer, (remote, seat), until)
+                        outlets.add_viewer(&offer, (remote, ear), until)
                     }
                 };
                 if added.is_ok() {
