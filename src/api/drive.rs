@@ -154,7 +154,7 @@ struct Asked {
     (status = 101, description = "Text frames follow, each one JSON object with a `type`. The service tells \
         `state` (seat, yours, may_drive, control, state, url, title, viewport, dialog, offer), `copied` (text), \
         `heard` (n) and `error` (kind, message). A person sends `take` (force), `ask`, `grant` (name), `hand_back` (done), and with \
-        the wheel `move` and `wheel` (x, y, buttons, dx, dy), `down` and `up` (x, y, button, count), `key` (down, \
+        the wheel `move` and `wheel` (x, y, buttons, dx, dy), `pinch` (x, y, scale), `down` and `up` (x, y, button, count), `key` (down, \
         key, modifiers, repeat), `text` and `compose` (text), `dialog` (number, accept, text), `choose` (number, \
         index), `copy`, `back`, `forward` and `reload`; each with a number `n` if it shall be heard once, whatever \
         way it comes by. By the data channel `browser.input` of the WHEP connection of their seat come those that \

@@ -210,6 +210,11 @@ $('grant').onclick = () => say({ type: 'grant', name: state.control.asking[0] })
 $('go-back').onclick = () => say({ type: 'back' });
 $('reload').onclick = () => say({ type: 'reload' });
 $('keyboard').onclick = () => hands.focus();
+$('enlarge').onclick = () => {
+  const isHere = $('enlarge').getAttribute('aria-pressed') !== 'true';
+  $('enlarge').setAttribute('aria-pressed', isHere);
+  hands.enlarges = isHere;
+};
 $('copy').onclick = async () => {
   const text = new Promise((done, failed) => {
     copied = (what) => (what ? done(what) : failed(new Error('Nothing is selected on the page.')));

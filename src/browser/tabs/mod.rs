@@ -237,7 +237,10 @@ impl Tabs {
     /// No person drives any more: what pages open is the browser's again.
     pub fn offer_no_more(&self) {
         let pages = self.inner.state().pages.clone();
-        pages.iter().for_each(Page::offer_no_more);
+        for page in &pages {
+            page.offer_no_more();
+            page.zoom_out();
+        }
     }
 
     /// Takes no notice of pages any more: the session ends.

@@ -16,6 +16,7 @@ pub mod script;
 mod shared;
 mod world;
 
+mod zoom;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
