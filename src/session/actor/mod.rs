@@ -6,6 +6,7 @@
 //! the session away at its end, and whoever asks meanwhile is answered.
 
 mod act;
+mod badge;
 mod drawing;
 mod page;
 mod record;

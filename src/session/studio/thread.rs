@@ -46,6 +46,7 @@ struct Work {
     shot: Option<Shot>,
     still: Option<Shot>,
     panel: Option<Hung>,
+    badge: Option<Hung>,
     keyframe: bool,
     bandwidth_min: Option<u64>,
 }
@@ -79,6 +80,8 @@ struct Canvas {
     picture: Picture,
     /// What lies over the page, below the cursor.
     board: Board,
+    /// What lies over that.
+    badge: Board,
     /// The panel that was shown last.
     hung: Option<u64>,
     composer: Composer,
@@ -130,6 +133,7 @@ impl Thread {
         let canvas = Canvas {
             picture: Picture::new(Size::new(2, 2)),
             board: Board::default(),
+            badge: Board::default(),
             hung: None,
             composer: Composer::new(),
             decoder: None,
@@ -257,6 +261,7 @@ impl Thread {
             shot: state.shot.take(),
             still: state.still.take().map(|(_, shot)| shot),
             panel: state.panel.clone(),
+            badge: state.badge.clone(),
             keyframe,
             bandwidth_min: state.bandwidth_min(),
         }
@@ -273,9 +278,11 @@ impl Thread {
             true => hung.and_then(|hung| hung.until),
             false => Some(now),
         };
+        let pinned = state.badge.as_ref().map(|hung| hung.number);
+        let badge = (pinned != self.canvas.badge.number()).then_some(now);
         let refine = (self.pace.refinements > 0).then(|| self.pace.drawn_at + REFINE_EVERY);
         let heartbeat = Some(self.pace.drawn_at + self.options.video.heartbeat());
-        let of_kept = [keyframe, cursor, panel, refine, heartbeat]
+        let of_kept = [keyframe, cursor, panel, badge, refine, heartbeat]
             .into_iter()
             .flatten()
             .min();
@@ -354,7 +361,7 @@ impl Thread {
             let overlay = cursor.frame(now);
             (overlay, cursor.next_change(now).is_some())
         };
-        if self.canvas.hang(work.panel.as_ref()) {
+        if self.canvas.hang(work.panel.as_ref(), work.badge.as_ref()) {
             // Its text is read as well as the page's.
             self.pace.refinements = REFINEMENTS;
             if work.panel.is_none() {
@@ -461,6 +468,7 @@ impl Canvas {
         // A damaged shot may leave half a picture, so the overlay's saved pixels are void.
         self.composer.forget();
         self.board.forget();
+        self.badge.forget();
         match shot.pixels {
             Pixels::JpegBase64(text) => {
                 self.jpeg = text;
@@ -478,17 +486,23 @@ impl Canvas {
         Ok(())
     }
 
-    /// Puts a panel over the page, or takes one off; answers whether that is news.
-    fn hang(&mut self, hung: Option<&Hung>) -> bool {
+    /// Puts a panel over the page and a badge over that, or takes them off; answers whether the panel is news.
+    fn hang(&mut self, hung: Option<&Hung>, badge: Option<&Hung>) -> bool {
         let number = hung.map(|hung| hung.number);
-        if number == self.board.number() {
+        let is_hung = number == self.board.number();
+        if is_hung && badge.map(|badge| badge.number) == self.badge.number() {
             return false;
         }
         // The cursor lies above, and what is under it is no longer what it was.
         self.composer.erase(&mut self.picture);
         let scale = self.scale();
-        let panel = hung.map(|hung| (hung.number, hung.panel.as_ref()));
-        self.board.draw(&mut self.picture, panel, scale);
+        self.badge.draw(&mut self.picture, None, scale);
+        if !is_hung {
+            self.board
+                .draw(&mut self.picture, hung.map(Hung::numbered), scale);
+        }
+        self.badge
+            .draw(&mut self.picture, badge.map(Hung::numbered), scale);
         std::mem::replace(&mut self.hung, number) != number
     }
 
