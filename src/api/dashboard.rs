@@ -12,7 +12,7 @@ use crate::error::Error;
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; \
                       base-uri 'none'; form-action 'self'";
 
-const ASSETS: [(&str, &str); 39] = [
+const ASSETS: [(&str, &str); 41] = [
     ("api.js", include_str!("../dashboard/api.js")),
     ("app.js", include_str!("../dashboard/app.js")),
     ("asked.js", include_str!("../dashboard/asked.js")),
@@ -42,6 +42,7 @@ const ASSETS: [(&str, &str); 39] = [
     ("notices.js", include_str!("../dashboard/notices.js")),
     ("offers.js", include_str!("../dashboard/offers.js")),
     ("pages.css", include_str!("../dashboard/pages.css")),
+    ("pinch.js", include_str!("../dashboard/pinch.js")),
     ("poll.js", include_str!("../dashboard/poll.js")),
     ("recording.js", include_str!("../dashboard/recording.js")),
     ("rooms.js", include_str!("../dashboard/rooms.js")),
@@ -54,6 +55,7 @@ const ASSETS: [(&str, &str); 39] = [
     ("user_news.js", include_str!("../dashboard/user_news.js")),
     ("wheel.js", include_str!("../dashboard/wheel.js")),
     ("whep.js", include_str!("../dashboard/whep.js")),
+    ("way.js", include_str!("../dashboard/way.js")),
     ("zoom.js", include_str!("../dashboard/zoom.js")),
 ];
 

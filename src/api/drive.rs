@@ -4,6 +4,10 @@
 //! Each text frame is one JSON object with a `type`. A person sends `take`, `ask`, `grant`, `hand_back`, and
 //! what they do on the page ([`Deed`]); the service sends `state` whenever it changes, and `error` for what it
 //! does not do. A connection that answers no ping is gone, and the wheel with it soon after.
+//!
+//! What they do may come by the data channel of their picture as well, and is heard here as if it had come by the
+//! socket. A message may have a number `n`: what is not above the last one that was heard is passed over, and
+//! `heard` tells that one. So whoever changes the way sends once more what was not heard yet.
 
 use std::pin::{Pin, pin};
 use std::time::Duration;
@@ -15,7 +19,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, interval_at, timeout};
 use utoipa::{IntoParams, ToSchema};
 
@@ -31,7 +35,7 @@ use crate::model::control::ControlStatus;
 use crate::model::hand::Deed;
 use crate::model::offer::Offer;
 use crate::model::{DialogInfo, SessionRecord, SessionState, Size};
-use crate::session::{Seated, SessionHandle};
+use crate::session::{Hearing, Seated, SessionHandle, Way};
 
 /// The subprotocol, for clients that offer any.
 const SUBPROTOCOL: &str = "ghostcast.drive.v1";
@@ -44,6 +48,9 @@ const UNANSWERED_MAX: u32 = 2;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long a person's page may take nothing.
 const TAKES_WITHIN: Duration = Duration::from_secs(5);
+
+/// After so many more it is told what was heard, or else when it is looked for dialogs.
+const TELL_HEARD_AFTER: u64 = 32;
 
 /// Where to sit.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -80,8 +87,16 @@ enum Word {
     Copy,
 }
 
+/// The number of what a person says.
+#[derive(Deserialize)]
+struct Number {
+    n: Option<u64>,
+}
+
 /// What has come of what a person says.
 enum Heard {
+    /// It was heard before.
+    Again,
     /// A hand has moved: what they are told changes by its effects alone.
     Hand,
     /// What they are told may have changed.
@@ -96,6 +111,8 @@ enum Heard {
 enum Told {
     /// How things are.
     State(Box<Scene>),
+    /// The last number that was heard.
+    Heard { n: u64 },
     /// What the page has copied; null where nothing was selected.
     Copied { text: Option<String> },
     /// What was not done.
@@ -135,11 +152,13 @@ struct Asked {
     params(("room_name" = String, Path, description = "Session id, name or room"), DriveQuery),
     responses(
     (status = 101, description = "Text frames follow, each one JSON object with a `type`. The service tells \
-        `state` (seat, yours, may_drive, control, state, url, title, viewport, dialog, offer), `copied` (text) and \
-        `error` (kind, message). A person sends `take` (force), `ask`, `grant` (name), `hand_back` (done), and with \
-        the wheel `move` and `wheel` (x, y, buttons, dx, dy), `down` and `up` (x, y, button, count), `key` (down, \
+        `state` (seat, yours, may_drive, control, state, url, title, viewport, dialog, offer), `copied` (text), \
+        `heard` (n) and `error` (kind, message). A person sends `take` (force), `ask`, `grant` (name), `hand_back` (done), and with \
+        the wheel `move` and `wheel` (x, y, buttons, dx, dy), `pinch` (x, y, scale), `down` and `up` (x, y, button, count), `key` (down, \
         key, modifiers, repeat), `text` and `compose` (text), `dialog` (number, accept, text), `choose` (number, \
-        index), `copy`, `back`, `forward` and `reload`"),
+        index), `copy`, `back`, `forward` and `reload`; each with a number `n` if it shall be heard once, whatever \
+        way it comes by. By the data channel `browser.input` of the WHEP connection of their seat come those that \
+        take the wheel to be said"),
     (status = 400, description = "No WebSocket handshake", body = ErrorBody),
     (status = 404, description = "No such session", body = ErrorBody),
     (status = 429, description = "Too many people at this session", body = ErrorBody),
@@ -251,6 +270,10 @@ struct News {
     looks: Interval,
     changes: watch::Receiver<u64>,
     record: watch::Receiver<SessionRecord>,
+    /// What they say by the channel of their picture.
+    said: mpsc::Receiver<Vec<u8>>,
+    /// The last number of what was heard that they know of.
+    heard: u64,
 }
 
 /// A person's place at a session.
@@ -270,19 +293,24 @@ impl Place {
             looks: interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY),
             changes: self.seated.changes(),
             record: self.record.clone(),
+            said: self.seated.listen(),
+            heard: 0,
         };
         let mut last = None;
         loop {
             // What changes after the look is heard of.
             let offers = pin!(self.handle.offers());
             let state = self.state();
-            let done = match last.as_ref() == Some(&state) {
-                true => self.listen(socket, &mut news, offers).await,
-                false => {
-                    let message = told(&state);
-                    last = Some(state);
-                    say(socket, message).await
-                }
+            let heard = self.seated.heard();
+            let done = if heard != news.heard {
+                news.heard = heard;
+                say(socket, told(&Told::Heard { n: heard })).await
+            } else if last.as_ref() == Some(&state) {
+                self.listen(socket, &mut news, offers).await
+            } else {
+                let message = told(&state);
+                last = Some(state);
+                say(socket, message).await
             };
             if let Err(farewell) = done {
                 return farewell;
@@ -299,7 +327,7 @@ impl Place {
         mut offers: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<(), Option<Farewell>> {
         loop {
-            tokio::select! {
+            let heard = tokio::select! {
                 biased;
                 changed = news.changes.changed() => return changed.map_err(|_| None),
                 // Without its record the session is closed.
@@ -312,6 +340,7 @@ impl Place {
                         return Err(None);
                     }
                     say(socket, Message::Ping(bytes::Bytes::new())).await?;
+                    continue;
                 }
                 received = socket.recv() => {
                     news.unanswered = 0;
@@ -321,21 +350,42 @@ impl Place {
                         Some(Ok(Message::Text(text))) => text,
                         Some(Ok(_)) => continue,
                     };
-                    match self.hear(&text).await {
-                        Ok(Heard::Hand) => {}
-                        Ok(Heard::Done) => return Ok(()),
-                        Ok(Heard::Answer(answer)) => return say(socket, told(&answer)).await,
-                        Err(error) => return say(socket, told(&refused(&error))).await,
-                    }
+                    self.hear(Way::Socket, text.as_bytes()).await
                 }
+                Some(message) = news.said.recv() => self.hear(Way::Channel, &message).await,
+            };
+            match heard {
+                Ok(Heard::Hand | Heard::Again) => {}
+                Ok(Heard::Done) => return Ok(()),
+                Ok(Heard::Answer(answer)) => return say(socket, told(&answer)).await,
+                Err(error) => return say(socket, told(&refused(&error))).await,
+            }
+            if self.seated.heard() >= news.heard + TELL_HEARD_AFTER {
+                return Ok(());
             }
         }
     }
 
-    async fn hear(&self, text: &str) -> Result<Heard, Error> {
+    /// Hears a message and counts it.
+    async fn hear(&self, way: Way, message: &[u8]) -> Result<Heard, Error> {
+        let number = serde_json::from_slice(message);
+        let number = number.ok().and_then(|Number { n }| n);
+        let heard = match number.is_some_and(|number| !self.seated.note_heard(number)) {
+            true => Ok(Heard::Again),
+            false => self.hear_new(way, message).await,
+        };
+        way.count(outcome(&heard));
+        heard
+    }
+
+    async fn hear_new(&self, way: Way, message: &[u8]) -> Result<Heard, Error> {
         // Of all that is said nearly everything is done by hand.
-        let Ok(deed) = serde_json::from_str(text) else {
-            return self.hear_word(text).await;
+        let Ok(deed) = serde_json::from_slice(message) else {
+            return match way {
+                Way::Socket => self.hear_word(message).await,
+                // Whose the wheel is is said where it is told.
+                Way::Channel => Err(not_understood()),
+            };
         };
         self.act(&deed).await?;
         Ok(match deed {
@@ -350,11 +400,8 @@ impl Place {
         self.handle.drive(&self.seated, deed).await
     }
 
-    async fn hear_word(&self, text: &str) -> Result<Heard, Error> {
-        let word = serde_json::from_str(text).map_err(|_| {
-            Error::invalid_input("this is no message that a person sends")
-                .hint("GET /openapi.json describes them.")
-        })?;
+    async fn hear_word(&self, message: &[u8]) -> Result<Heard, Error> {
+        let word = serde_json::from_slice(message).map_err(|_| not_understood())?;
         match word {
             Word::Copy => {
                 let text = self.handle.copy(&self.seated).await?;
@@ -408,6 +455,24 @@ async fn say(socket: &mut WebSocket, message: Message) -> Result<(), Option<Fare
     match timeout(TAKES_WITHIN, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(None),
+    }
+}
+
+fn not_understood() -> Error {
+    Error::invalid_input("this is no message that a person sends")
+        .hint("GET /openapi.json describes them.")
+}
+
+/// As which a message is counted.
+const fn outcome(heard: &Result<Heard, Error>) -> Hearing {
+    match heard {
+        Ok(Heard::Again) => Hearing::Repeated,
+        Ok(_) => Hearing::Done,
+        Err(error) => match error.kind {
+            ErrorKind::Conflict | ErrorKind::Forbidden => Hearing::NotDriving,
+            ErrorKind::InvalidInput => Hearing::Malformed,
+            _ => Hearing::Failed,
+        },
     }
 }
 

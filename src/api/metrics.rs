@@ -14,6 +14,7 @@ use crate::model::{EndReason, SessionState};
 use crate::processes;
 use crate::refusals::LIMITS;
 use crate::session::control::Cause;
+use crate::session::{Hearing, Way};
 
 /// Buckets of what is measured in seconds, from a cursor's blend to a slow navigation.
 const SECONDS: [f64; 14] = [
@@ -109,6 +110,21 @@ fn describe() {
     for reason in ["missing", "unknown", "ticket", "share", "throttled"] {
         metrics::counter!("ghostcast_auth_failures_total", "reason" => reason).absolute(0);
     }
+    describe_passes();
+    for cause in Cause::ALL {
+        metrics::counter!("ghostcast_control_changes_total", "cause" => cause.as_str()).absolute(0);
+    }
+    for (way, outcome) in Way::ALL.into_iter().flat_map(Hearing::by) {
+        let (way, outcome) = (way.as_str(), outcome.as_str());
+        metrics::counter!("ghostcast_driver_messages_total", "way" => way, "outcome" => outcome)
+            .absolute(0);
+    }
+    for stage in ["decode", "convert", "compose", "encode"] {
+        let _ = metrics::histogram!("ghostcast_stage_seconds", "stage" => stage);
+    }
+}
+
+fn describe_passes() {
     for (kind, outcome) in [
         ("ticket", "issued"),
         ("ticket", "used"),
@@ -121,15 +137,9 @@ fn describe() {
         metrics::counter!("ghostcast_passes_total", "kind" => kind, "outcome" => outcome)
             .absolute(0);
     }
-    for cause in Cause::ALL {
-        metrics::counter!("ghostcast_control_changes_total", "cause" => cause.as_str()).absolute(0);
-    }
-    for stage in ["decode", "compose", "encode"] {
-        let _ = metrics::histogram!("ghostcast_stage_seconds", "stage" => stage);
-    }
 }
 
-const COUNTERS: [(&str, &str); 47] = [
+const COUNTERS: [(&str, &str); 48] = [
     (
         "ghostcast_cdp_events_lost_total",
         "Events of browsers that a slow reader left out",
@@ -243,6 +253,10 @@ const COUNTERS: [(&str, &str); 47] = [
     (
         "ghostcast_room_messages_total",
         "Messages of participants of LiveKit rooms, and to them, by what became of them",
+    ),
+    (
+        "ghostcast_driver_messages_total",
+        "Messages of people who drive by a page, by the way they came and what became of them",
     ),
     (
         "ghostcast_http_requests_total",

@@ -187,6 +187,8 @@ pub struct Video {
     pub heartbeat_ms: u64,
     /// Least time between two keyframes made on request, milliseconds.
     pub keyframe_interval_ms_min: u64,
+    /// Whether the video says who drives while a person does, where a session does not say otherwise.
+    pub driver_badge: bool,
 }
 
 /// The event stream.
@@ -307,6 +309,7 @@ impl Default for Video {
             still_after_ms: 300,
             heartbeat_ms: 1_000,
             keyframe_interval_ms_min: 250,
+            driver_badge: true,
         }
     }
 }

@@ -1,5 +1,6 @@
 // Turns what a person does on the picture into what is done on the page: pointer, touch, wheel and keys.
 
+import { Pinch } from './pinch.js';
 import { Zoom } from './zoom.js';
 
 const CLICK_MS = 500;
@@ -37,13 +38,21 @@ export class Hands {
   /** Keys that are down: those that go up while nobody hears are let go of. */
   #down = new Set();
   #isComposing = false;
+  /** What two fingers do: enlarge the page, or the picture of it here. */
+  #pinch;
   #zoom;
+  #fingers;
 
   /** `send` is called with each deed; `keys` is the field that hears the keyboard. */
   constructor(video, keys, send) {
     this.#video = video;
     this.#keys = keys;
     this.#zoom = new Zoom(video);
+    this.#pinch = new Pinch(({ x, y }, scale) => {
+      const at = this.#place({ clientX: x, clientY: y }, true);
+      if (at) this.#send({ type: 'pinch', ...at, scale });
+    });
+    this.#fingers = this.#pinch;
     this.#send = (deed) => { if (this.#on) send(deed); };
     const screen = video.parentElement;
     screen.addEventListener('pointermove', (event) => this.#moved(event));
@@ -67,9 +76,18 @@ export class Hands {
     if (this.#on && !on) {
       this.#endTouch();
       this.#zoom.reset();
+      this.#pinch.reset();
     }
     this.#on = on;
     this.#size = size;
+  }
+
+  /** Whether two fingers enlarge the picture here, and not the page. */
+  set enlarges(isHere) {
+    this.#endTouch();
+    this.#pinch.reset();
+    this.#zoom.reset();
+    this.#fingers = isHere ? this.#zoom : this.#pinch;
   }
 
   focus() { this.#keys.focus({ preventScroll: true }); }
@@ -132,9 +150,9 @@ export class Hands {
     this.#send({ type: 'up', ...at, button, count: this.#click.count || 1 });
   }
 
-  // One finger: a tap clicks, a long press is the right button, a move scrolls. Two enlarge the picture.
+  // One finger: a tap clicks, a long press is the right button, a move scrolls. Two enlarge the page, or its picture.
   #touchStarted(event) {
-    if (this.#zoom.down(event)) return this.#endTouch();
+    if (this.#fingers.down(event)) return this.#endTouch();
     if (this.#touch) return;
     const at = this.#place(event);
     if (!at) return;
@@ -144,7 +162,7 @@ export class Hands {
     };
   }
   #touchMoved(event) {
-    if (this.#zoom.move(event)) return;
+    if (this.#fingers.move(event)) return;
     const touch = this.#touch;
     if (touch?.id !== event.pointerId) return;
     const at = this.#place(event, true);
@@ -156,7 +174,7 @@ export class Hands {
     if (dx || dy) this.#send({ type: 'wheel', ...touch.at, dx, dy });
   }
   #touchEnded(event) {
-    this.#zoom.up(event);
+    this.#fingers.up(event);
     const touch = this.#touch;
     if (touch?.id !== event.pointerId) return;
     this.#endTouch();
@@ -165,7 +183,7 @@ export class Hands {
     this.#send({ type: 'up', ...touch.at, button: 'left', count: this.#click.count });
   }
   #touchLost(event) {
-    this.#zoom.up(event);
+    this.#fingers.up(event);
     this.#endTouch();
   }
   #longPress() {

@@ -4,6 +4,7 @@ import * as api from './api.js';
 import { $, setText } from './dom.js';
 import { Hands } from './hands.js';
 import { Offers } from './offers.js';
+import { Way } from './way.js';
 import { Watch } from './whep.js';
 
 const KEPT_KEY = 'ghostcast.takeover';
@@ -27,6 +28,9 @@ let watch = null;
 let offers = null;
 /** Takes what the page has copied. */
 let copied = null;
+const way = new Way((name) => { $('screen').dataset.way = name; });
+/** Says it, if there is anybody who hears it. */
+const say = (message) => way.say(message);
 
 const kept = () => {
   try { return JSON.parse(sessionStorage.getItem(KEPT_KEY) ?? 'null'); } catch { return null; }
@@ -66,6 +70,7 @@ function connect() {
   socket = new WebSocket(api.driveUrl(session.session_id, seat), api.driveProtocols());
   socket.onmessage = ({ data }) => hear(JSON.parse(data));
   socket.onclose = ({ code, reason }) => {
+    way.use(null);
     state = null;
     draw();
     if (isOver) return;
@@ -91,6 +96,10 @@ async function reconnect() {
 const over = (title, text) => (isThrough ? end('Thank you', 'You can close this page.') : end(title, text));
 
 function hear(told) {
+  if (told.type === 'heard') {
+    way.heard(told.n);
+    return;
+  }
   if (told.type === 'copied') {
     copied?.(told.text);
     return;
@@ -101,12 +110,13 @@ function hear(told) {
   }
   tries = 0;
   const had = state?.yours;
+  if (!state) way.use(socket, told.yours);
   state = told;
   if (seat !== told.seat) {
     seat = told.seat;
     keep();
   }
-  if (!watch) watch = new Watch(session.session_id, $('video'), drawPicture, seat);
+  if (!watch) watch = new Watch(session.session_id, $('video'), drawPicture, seat, (channel) => way.useChannel(channel));
   else if (watch.seat !== seat) {
     watch.seat = seat;
     watch.connect();
@@ -117,10 +127,6 @@ function hear(told) {
     hands.focus();
   }
   draw();
-}
-
-function say(message) {
-  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
 }
 
 function end(title, text) {
@@ -204,6 +210,11 @@ $('grant').onclick = () => say({ type: 'grant', name: state.control.asking[0] })
 $('go-back').onclick = () => say({ type: 'back' });
 $('reload').onclick = () => say({ type: 'reload' });
 $('keyboard').onclick = () => hands.focus();
+$('enlarge').onclick = () => {
+  const isHere = $('enlarge').getAttribute('aria-pressed') !== 'true';
+  $('enlarge').setAttribute('aria-pressed', isHere);
+  hands.enlarges = isHere;
+};
 $('copy').onclick = async () => {
   const text = new Promise((done, failed) => {
     copied = (what) => (what ? done(what) : failed(new Error('Nothing is selected on the page.')));

@@ -6,6 +6,7 @@ const GATHER_MS = 500;
 const CONNECT_MS = 10_000;
 // ICE often recovers from "disconnected" by itself.
 const DISCONNECTED_MS = 3_000;
+const INPUT_CHANNEL = 'browser.input';
 const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000];
 
 export class Watch {
@@ -19,14 +20,17 @@ export class Watch {
   #room;
   #video;
   #changed;
+  #spoken;
   #attempt = null;
   #tries = 0;
   #timer = 0;
 
-  constructor(room, video, changed, seat = null) {
+  /** `spoken` is given the channel by which whoever sits at `seat` is heard, and null when it is gone. */
+  constructor(room, video, changed, seat = null, spoken = null) {
     this.#room = room;
     this.#video = video;
     this.#changed = changed;
+    this.#spoken = spoken;
     this.seat = seat;
     video.onloadeddata = () => this.#pictureArrived();
     this.connect();
@@ -44,6 +48,7 @@ export class Watch {
     try {
       const { receiver } = pc.addTransceiver('video', { direction: 'recvonly' });
       receiver.jitterBufferTarget = 0;
+      this.#openChannel(attempt);
       await pc.setLocalDescription();
       await gathered(pc);
       const { answer, resource } = await api.watch(this.#room, pc.localDescription.sdp, this.seat);
@@ -53,6 +58,15 @@ export class Watch {
     } catch (error) {
       if (this.#attempt === attempt) this.#lost(error);
     }
+  }
+
+  /** Makes room for what is said beside the video. */
+  #openChannel(attempt) {
+    if (!this.#spoken || !this.seat) return;
+    const channel = attempt.pc.createDataChannel(INPUT_CHANNEL);
+    const tell = (what) => this.#attempt === attempt && this.#spoken(what);
+    channel.onopen = () => tell(channel);
+    channel.onclose = () => tell(null);
   }
 
   stop() {
@@ -121,6 +135,8 @@ export class Watch {
 
   #drop() {
     clearTimeout(this.#timer);
+    // One that is closed here tells nobody.
+    if (this.#attempt) this.#spoken?.(null);
     this.#attempt?.pc.close();
     api.unwatch(this.#attempt?.resource);
     this.#attempt = null;

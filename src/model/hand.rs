@@ -62,6 +62,14 @@ pub enum Deed {
         #[serde(default)]
         dy: f64,
     },
+    /// Two fingers go apart or together.
+    Pinch {
+        /// What is between them.
+        #[serde(flatten)]
+        at: At,
+        /// By which factor they went apart; below 1 they came together.
+        scale: f64,
+    },
     /// A key goes down or up.
     Key {
         /// Whether it goes down.
@@ -150,6 +158,7 @@ impl Deed {
             Self::Wheel { at, dx, dy } => {
                 is_there(at) && [dx, dy].iter().all(|by| by.abs() <= 10_000.0)
             }
+            Self::Pinch { at, scale } => is_there(at) && (0.1..=10.0).contains(scale),
             Self::Key { key, modifiers, .. } => {
                 !key.is_empty() && key.chars().count() <= KEY_CHARS_MAX && *modifiers < 16
             }
@@ -218,6 +227,7 @@ impl fmt::Debug for Deed {
             Self::Down { .. } => "Down",
             Self::Up { .. } => "Up",
             Self::Wheel { .. } => "Wheel",
+            Self::Pinch { .. } => "Pinch",
             Self::Key { .. } => "Key",
             Self::Text { .. } => "Text",
             Self::Compose { .. } => "Compose",
@@ -256,6 +266,8 @@ mod tests {
             (r#"{"type":"down","x":1,"y":1,"count":0}"#, false),
             (r#"{"type":"wheel","x":1,"y":1,"dy":-120}"#, true),
             (r#"{"type":"wheel","x":1,"y":1,"dy":1e9}"#, false),
+            (r#"{"type":"pinch","x":1,"y":1,"scale":1.5}"#, true),
+            (r#"{"type":"pinch","x":1,"y":1,"scale":0}"#, false),
             (r#"{"type":"key","down":true,"key":"a"}"#, true),
             (r#"{"type":"key","down":true,"key":""}"#, false),
             (

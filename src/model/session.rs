@@ -90,6 +90,8 @@ pub struct SessionSpec {
     /// What becomes of the dialogs that the page opens: `ask`, `accept` or `dismiss`.
     #[serde(default)]
     pub dialogs: DialogPolicy,
+    /// Whether a small badge in the video says who drives while a person does; as the service is set without it.
+    pub driver_badge: Option<bool>,
     /// Ends the session after so many seconds in which nobody uses it: no call, no action, no viewer, no
     /// event subscriber. 0 for never; 1800 without it, and 3600 for a session with a name, which is
     /// stored.
@@ -184,6 +186,7 @@ impl Default for SessionSpec {
             remote_options: Map::new(),
             user_id: None,
             dialogs: DialogPolicy::default(),
+            driver_badge: None,
             idle_timeout_s: None,
             max_lifetime_s: None,
             storage_state: None,
@@ -235,6 +238,7 @@ impl SessionSpec {
         spec.fps = wanted.fps.or(spec.fps);
         spec.bitrate_bps = wanted.bitrate_bps.or(spec.bitrate_bps);
         spec.capture = wanted.capture.or(spec.capture);
+        spec.driver_badge = wanted.driver_badge.or(spec.driver_badge);
         spec.take_place_of(wanted);
         spec.idle_timeout_s = wanted.idle_timeout_s.or(spec.idle_timeout_s);
         spec.max_lifetime_s = wanted.max_lifetime_s.or(spec.max_lifetime_s);

@@ -29,6 +29,11 @@ pub enum Sketch {
         /// The files that are chosen.
         names: Vec<String>,
     },
+    /// Who drives, in a corner.
+    Badge {
+        /// What they are called.
+        who: String,
+    },
 }
 
 /// Some options of a select element, around those that are chosen.

@@ -20,7 +20,16 @@ use crate::model::ViewerId;
 use crate::refusals::{Limit, refused};
 use crate::rtc::driver::Watch;
 use crate::rtc::peer::{self, Rate};
-use crate::rtc::{Command, Driver, End, Peer, sockets};
+use crate::rtc::{Command, Driver, End, Path, Peer, Report, sockets};
+
+/// The data channel by which a viewer who drives says what they do on the page.
+pub const INPUT_CHANNEL: &str = "browser.input";
+
+/// Hears what a viewer says. Nothing in it blocks.
+pub trait Ear: std::fmt::Debug + Send + Sync {
+    /// A message has come.
+    fn hear(&self, message: Vec<u8>);
+}
 
 /// How to reach a viewer.
 #[derive(Debug, Clone)]
@@ -31,6 +40,8 @@ pub struct Options {
     pub remote: Option<IpAddr>,
     /// The bits a second.
     pub rate: Rate,
+    /// Hears what it says.
+    pub ear: Arc<dyn Ear>,
     /// Cancelled when it may watch no more.
     pub until: CancellationToken,
 }
@@ -99,13 +110,19 @@ pub fn start(
         .map_err(|source| Error::Socket { source })?;
     let (peer, answer) = Peer::answer(Instant::now(), &bound.local, options.rate, offer)
         .map_err(|source| Error::Offer { source })?;
+    let peer = peer.hearing(INPUT_CHANNEL);
     let (driver, commands) = Driver::new(peer, bound, Watch::Connection, CONNECT_WITHIN);
     let id = ViewerId::new();
     let cancel = cancel.child_token();
     let (ended, ended_seen) = watch::channel(None);
     let (stop, until) = (cancel.clone(), options.until.clone());
+    let ear = Arc::clone(&options.ear);
     let task = async move {
-        let report = |_| info!("a viewer watches");
+        let report = |report| match report {
+            Report::Path(Path::Open) => info!("a viewer watches"),
+            Report::Path(Path::Lost { .. }) => {}
+            Report::Message(message) => ear.hear(message),
+        };
         let end = {
             let mut running = pin!(driver.run(&mut feed, &stop, report));
             tokio::select! {

@@ -1,4 +1,4 @@
-//! The data channels of a peer that offers: messages that pass beside its media.
+//! The data channels of a peer: messages that pass beside its media.
 
 use str0m::change::SdpApi;
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
@@ -15,6 +15,10 @@ const MESSAGE_BYTES_MAX: usize = 60 * 1024;
 pub(super) struct Channels {
     /// The one that we send by. The other is there to be sent by.
     reliable: Option<ChannelId>,
+    /// What the other side calls the one by which it is heard, where it offers.
+    name: Option<&'static str>,
+    /// That one, the last that was opened.
+    heard: Option<ChannelId>,
 }
 
 impl Channels {
@@ -29,14 +33,34 @@ impl Channels {
         let reliable = api.add_channel(RELIABLE.to_owned());
         Self {
             reliable: Some(reliable),
+            ..Self::default()
         }
     }
 
-    /// The message that has come, if that is what happened. Those of a peer that offered no channel are
-    /// nobody's.
-    pub(super) fn message(&self, event: Event) -> Option<Vec<u8>> {
+    /// Those of an offer, of which the one of this name is heard.
+    pub(super) fn named(name: &'static str) -> Self {
+        Self {
+            name: Some(name),
+            ..Self::default()
+        }
+    }
+
+    /// The message that has come, if that is what happened. What comes by a channel that nobody has asked for
+    /// is nobody's.
+    pub(super) fn message(&mut self, event: Event) -> Option<Vec<u8>> {
         match event {
-            Event::ChannelData(message) if self.reliable.is_some() => Some(message.data),
+            Event::ChannelOpen(id, label) if self.name == Some(label.as_str()) => {
+                self.heard = Some(id);
+                None
+            }
+            Event::ChannelClose(id) if self.heard == Some(id) => {
+                self.heard = None;
+                None
+            }
+            Event::ChannelData(message) => {
+                let is_heard = self.reliable.is_some() || self.heard == Some(message.id);
+                is_heard.then_some(message.data)
+            }
             _ => None,
         }
     }

@@ -134,6 +134,13 @@ impl Peer {
         Ok((peer, answer))
     }
 
+    /// Hears what the viewer says by a data channel of this name, which its offer made room for.
+    #[must_use]
+    pub fn hearing(mut self, channel: &'static str) -> Self {
+        self.channels = Channels::named(channel);
+        self
+    }
+
     fn new(now: Instant, local: &[SocketAddr], rate: Rate) -> Result<Self, Error> {
         let mut config = RtcConfig::new()
             .clear_codecs()

@@ -174,10 +174,11 @@ impl SessionHandle {
         (remote, seat): (Option<IpAddr>, Option<String>),
         until: CancellationToken,
     ) -> Result<(ViewerId, String), Error> {
+        let ear = self.wheel.ear(seat);
         self.ask(|reply| Request::AddViewer {
             offer,
             remote,
-            seat,
+            ear,
             until,
             reply,
         })

@@ -78,4 +78,4 @@ pub use request::Order;
 pub use script::{Executed, Script};
 pub use sought::{PointedOut, likely};
 pub use usage::{Busy, Cost, Costs};
-pub use wheel::{Invitation, Invite, Seated, Wheel};
+pub use wheel::{Hearing, Invitation, Invite, Seated, Way, Wheel};

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::control::Seat;
 use super::studio::Studio;
 use super::supervise::Supervisor;
+use super::wheel::Ear;
 use crate::config;
 use crate::error::Error;
 use crate::livekit::{Company, Minter, conventions, place};
@@ -184,11 +185,12 @@ impl Outlets {
         self.studio.veil(own);
     }
 
-    /// Adds a WHEP viewer, who sits at `seat` if they came to drive, whose address is `remote` as far as it is known, and who may watch `until` then.
+    /// Adds a WHEP viewer, who sits where their ear does if they came to drive, whose address is `remote` as far
+    /// as it is known, and who may watch `until` then.
     pub(super) fn add_viewer(
         &mut self,
         offer: &str,
-        (remote, seat): (Option<IpAddr>, Option<Seat>),
+        (remote, ear): (Option<IpAddr>, Ear),
         until: CancellationToken,
     ) -> Result<(ViewerId, String), Error> {
         if self.viewers.len() >= self.settings.rtc.viewers_max {
@@ -201,10 +203,12 @@ impl Outlets {
         let listen = self.settings.listen;
         let is_alone = listen.is_loopback() && self.settings.rtc.hosts.is_empty();
         let bind = is_alone.then_some(listen);
+        let seat = ear.seat().cloned();
         let options = whep::Options {
             rate: self.rate(),
             sockets: self.sockets(bind)?,
             remote,
+            ear: Arc::new(ear),
             until,
         };
         let feed = self.studio.subscribe();

@@ -58,6 +58,8 @@ pub(super) struct Kit {
     pub(super) wheel: Wheel,
     /// Most pictures a second.
     pub(super) fps: u32,
+    /// Whether the video says who drives.
+    pub(super) has_driver_badge: bool,
 }
 
 /// Shows cues by the studio; the action waits for the cursor only when somebody watches.

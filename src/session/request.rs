@@ -10,6 +10,7 @@ use tracing::field::Empty;
 use super::asker::Asker;
 use super::queue::Found;
 use super::stage::Stage;
+use super::wheel::Ear;
 use crate::error::Error;
 use crate::model::command::ActionRequest;
 use crate::model::ids::action_id;
@@ -97,7 +98,7 @@ pub(super) enum Request {
     AddViewer {
         offer: String,
         remote: Option<IpAddr>,
-        seat: Option<String>,
+        ear: Ear,
         /// Cancelled when it may watch no more.
         until: CancellationToken,
         reply: Reply<(ViewerId, String)>,

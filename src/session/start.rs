@@ -236,7 +236,7 @@ pub(super) async fn start(
     let door = cancel.child_token();
     let at_the_door = room::serve(&handle, stage.outlets.talk(), door.clone());
     tracker.spawn(at_the_door.instrument(span.clone()));
-    let (kit, sketches) = kit(&config, tabs, gate, stage.studio.clone(), &handle);
+    let (kit, sketches) = kit((&config, &spec), tabs, gate, stage.studio.clone(), &handle);
     let actor = Actor {
         requested,
         page_heard,
@@ -281,7 +281,7 @@ async fn visited(jar: Option<Jar>) -> Visited {
 
 /// What a session's actions work with, and what they want drawn.
 fn kit(
-    config: &Config,
+    (config, spec): (&Config, &SessionSpec),
     tabs: Tabs,
     gate: Gate,
     studio: Studio,
@@ -299,6 +299,7 @@ fn kit(
         secrets: handle.secrets.clone(),
         wheel: handle.wheel.clone(),
         fps: handle.record.borrow().fps,
+        has_driver_badge: spec.driver_badge.unwrap_or(config.video.driver_badge),
     };
     (kit, asked)
 }

@@ -1,4 +1,6 @@
-"""What a person's page does by itself: copies from the page that they drive, and enlarges its picture."""
+"""What a person's page does by itself: copies from the page that they drive, and enlarges it or its picture."""
+
+import json
 
 import pytest
 
@@ -41,7 +43,7 @@ def spot(person, x, y):
 
 
 def test_permissions_are_refused_at_once(api, page):
-    """Whoever drives: no prompt is open anywhere that somebody could answer, and the page may ask again."""
+    """Where nobody drives who could be asked; and the page may ask again."""
     asks = """(async () => {
       const place = await new Promise((done) => navigator.geolocation.getCurrentPosition(() => done('ok'), ({ code }) => done(code)));
       const media = await navigator.mediaDevices.getUserMedia({ video: true }).then(() => 'ok', ({ name }) => name);
@@ -90,24 +92,70 @@ def test_copy_by_the_button(api, page):
         assert person.text_content("#error") == ""
 
 
-def test_two_fingers_enlarge_the_picture(api, page):
-    """What was between them stays there, a tap hits what it is on, and giving back shows all again."""
-    phone = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
-    with api.session(initial_url=page) as room, browser_context(**phone) as context:
+PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
+
+
+def pinch(context, person, x, y, apart=(14, 44, 4)):
+    """Two fingers around a place of the person's page."""
+    fingers = context.new_cdp_session(person)
+
+    def touch(kind, *points):
+        points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    first = apart[0] - apart[2]
+    touch("touchStart", (x - first, y))
+    touch("touchStart", (x - first, y), (x + first, y))
+    for distance in range(*apart):
+        touch("touchMove", (x - distance, y), (x + distance, y))
+        person.wait_for_timeout(30)
+    touch("touchEnd")
+
+
+def test_two_fingers_enlarge_the_page(api, web):
+    """The page itself says so; a tap hits what the picture shows there, and giving back shows all again."""
+    web.files["/pinch.html"] = PAGE + b"""<script>setInterval(() => { document.title = JSON.stringify({ hits: window.hits || 0,
+      scale: visualViewport.scale, left: visualViewport.offsetLeft, top: visualViewport.offsetTop }) }, 50)</script>"""
+    with api.session(initial_url=web.url("/pinch.html")) as room, browser_context(**PHONE) as context:
+
+        def said():
+            title = api.record(room)["title"]
+            return json.loads(title) if title.startswith("{") else {}
+
         person = open_page(api, room, context)
-        fingers = context.new_cdp_session(person)
+        assert person.get_attribute("#enlarge", "aria-pressed") == "false"
+        before = person.locator("#video").bounding_box()
+        pinch(context, person, *spot(person, *SMALL))
+        wait_for(lambda: said()["scale"] > 2, 5, f"it is enlarged; it says {said()}")
+        person.wait_for_timeout(500)
+        seen = said()
+        print("enlarged:", seen)
+        assert person.locator("#video").bounding_box() == before, "the picture is as it was"
+        on_picture = ((SMALL[0] - seen["left"]) * seen["scale"], (SMALL[1] - seen["top"]) * seen["scale"])
+        # What was between the fingers is there still.
+        assert abs(on_picture[0] - SMALL[0]) < 40 and abs(on_picture[1] - SMALL[1]) < 40, (on_picture, seen)
+        person.touchscreen.tap(*spot(person, *on_picture))
+        wait_for(lambda: said()["hits"] == 1, 3, "the tap")
+        pinch(context, person, *spot(person, 640, 360), apart=(60, 10, -4))
+        wait_for(lambda: said()["scale"] < seen["scale"] / 2, 5, f"it is smaller again; it says {said()}")
+        pinch(context, person, *spot(person, *SMALL))
+        wait_for(lambda: said()["scale"] > 2, 5, "it is enlarged")
+        person.click("#done")
+        person.wait_for_selector("body[data-yours=false]")
+        wait_for(lambda: said()["scale"] == 1, 3, "all is shown again")
+        assert api.act(room, "click", x=SMALL[0], y=SMALL[1])["success"]
+        wait_for(lambda: said()["hits"] == 2, 3, "an agent's click")
 
-        def touch(kind, *points):
-            points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
-            fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
+def test_two_fingers_enlarge_the_picture(api, page):
+    """By wish: what was between them stays there, a tap hits what it is on, and giving back shows all again."""
+    with api.session(initial_url=page) as room, browser_context(**PHONE) as context:
+        person = open_page(api, room, context)
+        person.click("#enlarge")
+        assert person.get_attribute("#enlarge", "aria-pressed") == "true"
         x, y = spot(person, *SMALL)
         before = person.locator("#video").bounding_box()
-        touch("touchStart", (x - 10, y))
-        touch("touchStart", (x - 10, y), (x + 10, y))
-        for apart in range(12, 42, 4):
-            touch("touchMove", (x - apart, y), (x + apart, y))
-        touch("touchEnd")
+        pinch(context, person, x, y)
         box = person.locator("#video").bounding_box()
         assert 3 < box["width"] / before["width"] < 4.5, (before, box)
         near = spot(person, *SMALL)

@@ -167,6 +167,7 @@ pub(super) fn spec(request: proto::StartSessionRequest) -> Result<SessionSpec, E
         remote_options: from_struct(request.remote_options.unwrap_or_default())?,
         user_id: request.user_id,
         dialogs,
+        driver_badge: request.driver_badge,
         metadata: from_struct(request.metadata.unwrap_or_default())?,
         secrets: secrets(request.secrets, request.secret_origins)?,
         room_name: match request.room_name.is_empty() {

@@ -51,6 +51,14 @@
     return card('width:300px;padding:14px 16px;border-radius:10px', ...all);
   }
 
+  function badge({ who }) {
+    const said = who === 'somebody' ? 'Somebody drives' : `${who} drives`;
+    const dot = make('flex:none;width:8px;height:8px;border-radius:4px;background:#f0883e');
+    return make(`position:absolute;left:${EDGE}px;bottom:${EDGE}px;display:flex;align-items:center;gap:6px;box-sizing:border-box;`
+      + `max-width:${Math.min(260, screen.width - 2 * EDGE)}px;padding:3px 9px;border-radius:11px;background:rgba(13,17,23,.78);`
+      + 'color:#f0f6fc;font:12px/16px sans-serif', dot, make(line, said));
+  }
+
   /** Below the element, or above it where there is more room; within the picture. */
   function beside(el, [left, top, width, height]) {
     el.style.minWidth = `${Math.min(Math.max(width, 80), screen.width - 2 * EDGE)}px`;
@@ -65,8 +73,8 @@
   const style = document.documentElement.style;
   style.cssText = 'overflow:hidden';
   style.background = picture ? `url(data:image/png;base64,${picture}) 0 0 / ${screen.width}px ${screen.height}px no-repeat` : 'transparent';
-  document.body.style.cssText = 'margin:0';
-  const el = { dialog, choice, files }[what.is](what);
+  document.body.style.cssText = 'margin:0;min-height:100vh';
+  const el = { dialog, choice, files, badge }[what.is](what);
   document.body.replaceChildren(el);
   if (what.area) beside(el, what.area);
   const { left, top, right, bottom } = el.getBoundingClientRect();

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::super::error::Error;
 use super::super::tabs::Tabs;
 use super::{keys, offered, pointer};
+use crate::model::Point;
 use crate::model::command::MouseButton;
 use crate::model::hand::{At, Deed};
 use crate::model::outcome::HandledBy;
@@ -32,8 +33,15 @@ pub async fn drive(tabs: &Tabs, deed: &Deed) -> Result<(), Error> {
             text,
         } => return answer(tabs, *number, *accept, text.as_deref()).await,
         Deed::Choose { number, index } => return offered::choose(tabs, *number, *index).await,
+        Deed::Pinch { at, scale } => {
+            return tabs.current().pinch(Point::from(*at), *scale).await;
+        }
         Deed::Move { .. } => tabs.current().offer_ahead().await,
-        Deed::Down { .. } | Deed::Key { down: true, .. } => tabs.current().offer().await,
+        Deed::Down { .. } => {
+            let page = tabs.current();
+            tokio::join!(page.present_zoom(), page.offer());
+        }
+        Deed::Key { down: true, .. } => tabs.current().offer().await,
         _ => {}
     }
     pass_on(tabs, deed);
@@ -81,7 +89,11 @@ pub async fn copy(tabs: &Tabs) -> Option<String> {
 pub fn pass_on(tabs: &Tabs, deed: &Deed) {
     let page = tabs.current();
     let session = page.session();
-    let pointer = |event: DispatchMouseEventParams| session.tell(OPERATION, &event);
+    let zoom = page.zoom();
+    let pointer = |mut event: DispatchMouseEventParams| {
+        (event.x, event.y) = (event.x / zoom, event.y / zoom);
+        session.tell(OPERATION, &event);
+    };
     match deed {
         Deed::Move { at, buttons } => {
             let mut event = event(DispatchMouseEventType::MouseMoved, *at);
@@ -125,7 +137,7 @@ pub fn pass_on(tabs: &Tabs, deed: &Deed) {
         Deed::Back => session.tell(OPERATION, &EvaluateParams::new("history.back()")),
         Deed::Forward => session.tell(OPERATION, &EvaluateParams::new("history.forward()")),
         Deed::Reload => session.tell(OPERATION, &ReloadParams::default()),
-        Deed::Dialog { .. } | Deed::Choose { .. } => {}
+        Deed::Pinch { .. } | Deed::Dialog { .. } | Deed::Choose { .. } => {}
     }
 }
 

@@ -32,6 +32,7 @@ use super::host::{Items, Lease};
 use super::target::offers::Offers;
 use super::target::{Downloads, Ground, Made, Page, PageEvent, Prepared, TabEvent};
 use crate::error::Chain;
+use crate::model::offer::{Permission, PermissionAnswer};
 use crate::model::outcome::DialogPolicy;
 use crate::model::tab::TABS_MAX;
 use crate::model::{Size, TabInfo};
@@ -224,6 +225,16 @@ impl Tabs {
         &self.inner.ground.offers
     }
 
+    /// Writes into the browser's settings what a person has answered to the page at this address.
+    pub(in crate::browser) async fn permit(
+        &self,
+        url: &str,
+        asked: &[Permission],
+        answer: PermissionAnswer,
+    ) -> Result<(), Error> {
+        self.inner.ground.permit(url, asked, answer).await
+    }
+
     /// What the session has copied.
     pub fn copied(&self) -> Option<String> {
         self.inner.ground.clipboard.text()
@@ -237,7 +248,10 @@ impl Tabs {
     /// No person drives any more: what pages open is the browser's again.
     pub fn offer_no_more(&self) {
         let pages = self.inner.state().pages.clone();
-        pages.iter().for_each(Page::offer_no_more);
+        for page in &pages {
+            page.offer_no_more();
+            page.zoom_out();
+        }
     }
 
     /// Takes no notice of pages any more: the session ends.

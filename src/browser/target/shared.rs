@@ -20,6 +20,8 @@ pub(super) struct Shared {
     pub(super) windows: AtomicU64,
     /// What tells a person its lists, and asks them for files.
     pub(super) offering: Mutex<Offering>,
+    /// How much a person has enlarged the page, as bits; 0 where nobody ever has.
+    pub(super) zoom: AtomicU64,
 }
 
 impl Shared {
@@ -30,6 +32,7 @@ impl Shared {
             dialogs: Dialogs::new(ground.dialogs),
             windows: AtomicU64::new(0),
             offering: Mutex::default(),
+            zoom: AtomicU64::new(0),
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::Work;
+use super::badge::Badge;
 use crate::browser::capture::{Drawn, Easel};
 use crate::browser::target::{Opened, Page};
 use crate::error::Chain;
@@ -40,6 +41,8 @@ pub(super) struct Drawing {
     /// Its panel.
     hung: Option<u64>,
     under_way: Option<BoxFuture<'static, (Subject, Outcome)>>,
+    /// Who drives, beside all of these.
+    badge: Badge,
     is_stopped: bool,
 }
 
@@ -83,6 +86,7 @@ impl Drawing {
             of: None,
             hung: None,
             under_way: None,
+            badge: Badge::new(kit),
             is_stopped: false,
         }
     }
@@ -100,6 +104,7 @@ impl Drawing {
                 Change::Drawn(subject, drawn)
             }
             Some(asking) = self.asked.recv() => Change::Asked(asking),
+            () = self.badge.follow() => std::future::pending().await,
             else => std::future::pending().await,
         }
     }
@@ -108,6 +113,7 @@ impl Drawing {
     pub(super) fn stop(&mut self) {
         self.is_stopped = true;
         self.under_way = None;
+        self.badge.stop();
         // The studio may live on, with another browser's page.
         if let Some(hung) = self.hung.take() {
             self.studio.take_off(hung);

@@ -6,6 +6,7 @@
 //! the session away at its end, and whoever asks meanwhile is answered.
 
 mod act;
+mod badge;
 mod drawing;
 mod page;
 mod record;
@@ -342,7 +343,7 @@ impl Work {
             Request::AddViewer {
                 offer,
                 remote,
-                seat,
+                ear,
                 until,
                 reply,
             } => {
@@ -352,7 +353,7 @@ impl Work {
                     true => Err(crate::browser::Error::Gone.into()),
                     false => {
                         let outlets = &mut self.actor.stage.outlets;
-                        outlets.add_viewer(&offer, (remote, seat), until)
+                        outlets.add_viewer(&offer, (remote, ear), until)
                     }
                 };
                 if added.is_ok() {

@@ -23,6 +23,8 @@ pub(super) struct Canvas {
     pub(super) picture: Picture,
     /// What lies over the page, below the cursor.
     pub(super) board: Board,
+    /// What lies over that.
+    pub(super) badge: Board,
     /// The panel that was shown last.
     hung: Option<u64>,
     composer: Composer,
@@ -43,6 +45,7 @@ impl Canvas {
         Self {
             picture: Picture::new(Size::new(2, 2)),
             board: Board::default(),
+            badge: Board::default(),
             hung: None,
             composer: Composer::new(),
             decoder: None,
@@ -109,6 +112,7 @@ impl Canvas {
         // A damaged shot may leave half a picture, so the overlay's saved pixels are void.
         self.composer.forget();
         self.board.forget();
+        self.badge.forget();
         self.screen = None;
         decode(decoder, &self.binary, &mut self.picture)?;
         Ok(())
@@ -124,7 +128,9 @@ impl Canvas {
         // What lies over the page is put back with the next picture.
         self.composer.erase(&mut self.picture);
         let scale = self.scale();
-        self.board.draw(&mut self.picture, None, scale);
+        for over in [&mut self.badge, &mut self.board] {
+            over.draw(&mut self.picture, None, scale);
+        }
         let (converter, picture) = (&mut self.converter, &mut self.picture);
         let mut converted = Ok(0);
         screen.look(&mut |pixels, damage| {
@@ -143,17 +149,23 @@ impl Canvas {
         Ok(())
     }
 
-    /// Puts a panel over the page, or takes one off; answers whether that is news.
-    pub(super) fn hang(&mut self, hung: Option<&Hung>) -> bool {
+    /// Puts a panel over the page and a badge over that, or takes them off; answers whether the panel is news.
+    pub(super) fn hang(&mut self, hung: Option<&Hung>, badge: Option<&Hung>) -> bool {
         let number = hung.map(|hung| hung.number);
-        if number == self.board.number() {
+        let is_hung = number == self.board.number();
+        if is_hung && badge.map(|badge| badge.number) == self.badge.number() {
             return false;
         }
         // The cursor lies above, and what is under it is no longer what it was.
         self.composer.erase(&mut self.picture);
         let scale = self.scale();
-        let panel = hung.map(|hung| (hung.number, hung.panel.as_ref()));
-        self.board.draw(&mut self.picture, panel, scale);
+        self.badge.draw(&mut self.picture, None, scale);
+        if !is_hung {
+            self.board
+                .draw(&mut self.picture, hung.map(Hung::numbered), scale);
+        }
+        self.badge
+            .draw(&mut self.picture, badge.map(Hung::numbered), scale);
         std::mem::replace(&mut self.hung, number) != number
     }
 

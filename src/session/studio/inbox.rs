@@ -18,7 +18,9 @@ pub(super) struct State {
     pub(super) still: Option<(u64, Shot)>,
     /// What lies over the page.
     pub(super) panel: Option<Hung>,
-    /// Counts panels.
+    /// What is pinned above it, whatever page is shown.
+    pub(super) badge: Option<Hung>,
+    /// Counts panels and badges.
     panels: u64,
     /// Somebody needs a keyframe.
     pub(super) keyframe: bool,
@@ -49,6 +51,12 @@ pub(super) struct Hung {
     pub(super) until: Option<Instant>,
 }
 
+impl Hung {
+    pub(super) fn numbered(&self) -> (u64, &Panel) {
+        (self.number, &self.panel)
+    }
+}
+
 impl State {
     /// Puts a panel in the place of the one before; answers its number.
     pub(super) fn hang(&mut self, panel: Arc<Panel>, until: Option<Instant>) -> u64 {
@@ -59,6 +67,18 @@ impl State {
             until,
         });
         self.panels
+    }
+
+    /// Puts a badge in the place of the one before, or none.
+    pub(super) fn pin(&mut self, badge: Option<Arc<Panel>>) {
+        self.badge = badge.map(|panel| {
+            self.panels += 1;
+            Hung {
+                number: self.panels,
+                panel,
+                until: None,
+            }
+        });
     }
 
     /// Takes a panel off, if it is still that one.

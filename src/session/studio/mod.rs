@@ -167,6 +167,11 @@ impl Studio {
         self.shared.inbox.leave(|state| state.take_off(number));
     }
 
+    /// Pins a badge onto the picture, whatever page it shows, in place of the one before; or takes it off.
+    pub fn pin(&self, badge: Option<Arc<Panel>>) {
+        self.shared.inbox.leave(|state| state.pin(badge));
+    }
+
     /// Where the cursor is or is about to arrive, CSS px.
     pub fn cursor_target(&self) -> Option<crate::model::Point> {
         lock(&self.shared.cursor).target()

@@ -39,6 +39,7 @@ struct Work {
     shot: Option<Shot>,
     still: Option<Shot>,
     panel: Option<Hung>,
+    badge: Option<Hung>,
     keyframe: bool,
     bandwidth_min: Option<u64>,
 }
@@ -222,6 +223,7 @@ impl Thread {
             shot: state.shot.take(),
             still: state.still.take().map(|(_, shot)| shot),
             panel: state.panel.clone(),
+            badge: state.badge.clone(),
             keyframe,
             bandwidth_min: state.bandwidth_min(),
         }
@@ -238,9 +240,11 @@ impl Thread {
             true => hung.and_then(|hung| hung.until),
             false => Some(now),
         };
+        let pinned = state.badge.as_ref().map(|hung| hung.number);
+        let badge = (pinned != self.canvas.badge.number()).then_some(now);
         let refine = (self.pace.refinements > 0).then(|| self.pace.drawn_at + REFINE_EVERY);
         let heartbeat = Some(self.pace.drawn_at + self.options.video.heartbeat());
-        let of_kept = [keyframe, cursor, panel, refine, heartbeat]
+        let of_kept = [keyframe, cursor, panel, badge, refine, heartbeat]
             .into_iter()
             .flatten()
             .min();
@@ -327,7 +331,7 @@ impl Thread {
             let overlay = cursor.frame(now);
             (overlay, cursor.next_change(now).is_some())
         };
-        if self.canvas.hang(work.panel.as_ref()) {
+        if self.canvas.hang(work.panel.as_ref(), work.badge.as_ref()) {
             // Its text is read as well as the page's.
             self.pace.refinements = REFINEMENTS;
             if work.panel.is_none() {

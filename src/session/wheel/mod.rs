@@ -1,5 +1,6 @@
 //! The wheel of a session: [`Control`] with a clock, and what the people are called.
 
+mod ear;
 mod invite;
 mod room;
 
@@ -7,7 +8,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::control::{Cause, Change, Control, Input, Owner, Refusal, Seat};
@@ -20,6 +21,8 @@ use crate::model::hand::Deed;
 use crate::model::ids::action_id;
 use crate::model::{SessionId, UnixTime};
 
+pub(super) use ear::Ear;
+pub use ear::{Hearing, Way};
 pub use invite::{Invitation, Invite};
 
 /// People with a page open on one session.
@@ -87,6 +90,10 @@ struct Person {
     identity: Option<String>,
     /// Whether they drive privately when they do.
     is_private: bool,
+    /// Where what they say by the channel of their picture is heard: with their newest connection.
+    ear: Option<mpsc::Sender<Vec<u8>>>,
+    /// The last number of what they have said that was heard.
+    heard: u64,
 }
 
 /// Something that has become of the wheel.
@@ -183,6 +190,8 @@ impl Wheel {
             sockets: 0,
             identity: None,
             is_private: false,
+            ear: None,
+            heard: 0,
         });
         if person.sockets >= SOCKETS_OF_SEAT_MAX {
             return Err(Error::exhausted("this seat has too many connections")

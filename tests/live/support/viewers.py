@@ -205,10 +205,14 @@ class ClientJsViewer(BrowserViewer):
 class WhepViewer(BrowserViewer):
     """A plain RTCPeerConnection; the test itself carries the offer and the answer."""
 
-    def __init__(self, chromium, web, api, room, seat=None):
+    def __init__(self, chromium, web, api, room, seat=None, channel=None):
         super().__init__(chromium, web.url("/blank"))
         self.api = api
-        offer = self.tab.evaluate(JS_OFFER)
+        if channel:
+            opened = f"viewer.channel = peer.createDataChannel({json.dumps(channel)});\n  viewer.connectingAt"
+            offer = self.tab.evaluate(JS_OFFER.replace("viewer.connectingAt", opened, 1))
+        else:
+            offer = self.tab.evaluate(JS_OFFER)
         path = f"/whep/{quote(room, safe='')}"
         response = api.request(
             "POST",
