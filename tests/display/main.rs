@@ -261,7 +261,11 @@ async fn an_open_select_shows_and_nothing_of_it_stays() {
             1.0,
         )
         .await;
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        until("a closed select", || {
+            copy(&window).iter().any(|part| *part < 200)
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(700)).await;
         let before = copy(&window);
         chromium.click(&page, 220.0, f64::from(top) + 13.0).await;
         let mut popup = Rect {
@@ -340,6 +344,60 @@ async fn a_window_keeps_the_pace_that_is_asked_of_it() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     let painted = chromium.eval(&page, "n").await.as_f64().unwrap() - before;
     assert!(painted > 10.0, "{painted} in half a second after input");
+}
+
+/// Says of each picture how old what it shows is.
+#[derive(Debug)]
+struct Ages {
+    window: std::sync::Weak<Window>,
+    ages_ms: Mutex<Vec<u64>>,
+}
+
+impl Bell for Ages {
+    fn damaged(&self, _at: Instant) {
+        let Some(window) = self.window.upgrade() else {
+            return;
+        };
+        let [red, green, _] = pixel(&window, 100, 100);
+        let painted = u64::from(red) + 256 * u64::from(green);
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+        self.ages_ms
+            .lock()
+            .unwrap()
+            .push((now + 65536 - painted) % 65536);
+    }
+
+    fn gone(&self) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_shown_is_not_old_at_any_pace() {
+    let _alone = ALONE.lock().await;
+    let mut chromium = Chromium::start().await;
+    let html = "<title>TOKEN</title><body style='margin:0'><script>
+        function f() {
+            const t = Math.round(performance.timeOrigin + performance.now());
+            document.body.style.background = `rgb(${t % 256},${(t >>> 8) % 256},0)`;
+            requestAnimationFrame(f) }
+        f()</script>";
+    let (_page, window) = shown(&mut chromium, html, HD, 1.0).await;
+    for fps in [10_u32, 5, 30] {
+        let bell = Arc::new(Ages {
+            window: Arc::downgrade(&window),
+            ages_ms: Mutex::default(),
+        });
+        window.watch(fps, bell.clone());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        bell.ages_ms.lock().unwrap().clear();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let mut ages = bell.ages_ms.lock().unwrap().clone();
+        ages.sort_unstable();
+        let median = ages[ages.len() / 2];
+        eprintln!("{fps} fps: {median} ms old, the oldest {:?}", ages.last());
+        // On a machine with time to spare some milliseconds; the browser may get a picture or two ahead
+        // of itself on a busy one, and no more.
+        assert!(median < u64::from(2500 / fps), "{fps} fps: {ages:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
