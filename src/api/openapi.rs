@@ -72,6 +72,7 @@ use crate::error::Error;
         jobs::show_job,
         jobs::cancel_job,
         jobs::retry_job,
+        jobs::take_over_job,
         jobs::watch_job,
         jobs::connect,
         jobs::list_connections,

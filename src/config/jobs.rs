@@ -62,6 +62,9 @@ pub struct Platform {
     pub logged_in: String,
     /// A CSS selector of what is shown where a login is asked for; empty for none that is known.
     pub login_page: String,
+    /// A CSS selector of what only a person passes: a captcha. A job that meets it waits for one; empty for none
+    /// that is known.
+    pub challenge: String,
     /// A text by which the platform says that it wants fewer requests; empty for none. Status 429 says so too.
     pub slow_down: String,
     /// Host patterns that its pages may reach; empty for no restriction of its own.
@@ -92,7 +95,8 @@ pub struct Workflow {
 #[serde(deny_unknown_fields, default)]
 pub struct Step {
     /// `navigate`, `wait`, `execute`, or what can be done to an element: `click`, `fill`, `type`, `press`,
-    /// `hover`, `select`, `check`, `uncheck`, `focus`, `scroll`.
+    /// `hover`, `select`, `check`, `uncheck`, `focus`, `scroll`; or `request_human`, which lets the job wait for a
+    /// person.
     pub action: String,
     /// Selectors of the element, of which the first that is there is taken: CSS, `text=…`, `role=…[name="…"]`.
     pub on: Vec<String>,
@@ -312,10 +316,21 @@ impl Platform {
     }
 }
 
+/// By which a step asks for a person.
+pub const REQUEST_HUMAN: &str = "request_human";
+
+impl Workflow {
+    /// Whether a person may be asked for in it.
+    pub fn may_ask(&self) -> bool {
+        self.steps.iter().any(|step| step.action == REQUEST_HUMAN)
+    }
+}
+
 impl Step {
     fn check(&self) -> Result<(), String> {
         let action = self.action.as_str();
         match action {
+            REQUEST_HUMAN => self.check_request(),
             "navigate" | "wait" | "execute" if !self.on.is_empty() => {
                 Err(format!("{action} takes no element by \"on\""))
             }
@@ -335,6 +350,25 @@ impl Step {
             }
             _ if self.on.is_empty() => Err(format!("{action} needs an element, by \"on\"")),
             _ => Ok(()),
+        }
+    }
+
+    fn check_request(&self) -> Result<(), String> {
+        let reason = self.params.get("reason").and_then(Value::as_str);
+        if reason.is_none_or(|reason| reason.trim().is_empty()) {
+            return Err("request_human needs \"reason\" in params".to_owned());
+        }
+        if self
+            .params
+            .get("private")
+            .is_some_and(|it| !it.is_boolean())
+        {
+            return Err("\"private\" of request_human is true or false".to_owned());
+        }
+        let is_other = |on: &String| on.starts_with("text=") || on.starts_with("role=");
+        match self.effect || self.on.iter().any(is_other) {
+            true => Err("request_human has no effect, and takes CSS selectors alone".to_owned()),
+            false => Ok(()),
         }
     }
 }
@@ -379,5 +413,16 @@ mod tests {
         );
         let error = platform.check("air").unwrap_err();
         assert!(error.message.contains("step 1"), "{error}");
+        let ask = |params: Value| {
+            let step = Step {
+                action: REQUEST_HUMAN.to_owned(),
+                params: params.as_object().cloned().unwrap_or_default(),
+                ..Step::default()
+            };
+            step.check()
+        };
+        assert!(ask(serde_json::json!({})).is_err());
+        assert!(ask(serde_json::json!({"reason": "Solve it", "private": 1})).is_err());
+        ask(serde_json::json!({"reason": "Solve it", "private": true})).unwrap();
     }
 }

@@ -21,6 +21,8 @@ let seat = null;
 /** The token to go on with. */
 let own = link;
 let isThrough = false;
+/** What has come of somebody's Done, as it was told last. */
+let outcome = null;
 let isOver = false;
 let hands = null;
 let watch = null;
@@ -117,19 +119,29 @@ function hear(told) {
     hands.focus();
   }
   draw();
+  hearOutcome(told.outcome);
+}
+
+/** What has come of Done here: what is as it should be ends the page, what is not gives the wheel back. */
+function hearOutcome(told) {
+  if (JSON.stringify(told) === JSON.stringify(outcome)) return;
+  outcome = told;
+  if (!isThrough || !told) return;
+  if (told.state === 'good') end(told.message, 'You can close this page.', 'good');
+  else if (told.state === 'bad') say({ type: 'take' });
 }
 
 function say(message) {
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
 }
 
-function end(title, text) {
+function end(title, text, tone = 'bad') {
   isOver = true;
   watch?.stop();
   socket?.close();
   state = null;
   draw();
-  notice(title, text, 'bad');
+  notice(title, text, tone);
 }
 
 function draw() {
@@ -153,6 +165,8 @@ function draw() {
   const reason = control?.request?.reason;
   $('reason').hidden = !reason;
   setText($('reason'), reason ? `The agent asks: ${reason}` : '');
+  $('outcome').hidden = !state?.outcome;
+  setText($('outcome'), state?.outcome?.message ?? '');
   const first = yours ? control.asking[0] : undefined;
   $('asking').hidden = first === undefined;
   setText($('asking-words'), first === undefined ? '' : `${first} asks for the wheel.`);
@@ -190,7 +204,7 @@ function drawPicture() {
 
 function notice(title, text, tone) {
   $('notice').dataset.tone = tone;
-  if (tone === 'bad') $('screen').dataset.picture = false;
+  if (tone !== 'busy') $('screen').dataset.picture = false;
   setText($('notice-title'), title);
   setText($('notice-text'), text);
 }

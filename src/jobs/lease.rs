@@ -12,7 +12,9 @@ use super::site::Site;
 use crate::config::Platform;
 use crate::error::Error;
 use crate::model::ids::JOB;
-use crate::model::{BrowserWish, JobError, JobErrorKind, SessionName, SessionSpec, SessionState};
+use crate::model::{
+    BrowserWish, Job, JobError, JobErrorKind, SessionName, SessionSpec, SessionState,
+};
 use crate::session::SessionHandle;
 
 /// Whoever has closed the page by which they drove has lost the wheel within this time.
@@ -23,6 +25,11 @@ const IDLE_S: u32 = 900;
 const TAKEN_MAX: Duration = Duration::from_secs(3);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// The session that is kept for one job.
+pub(super) fn own_name(job_id: &str) -> Result<SessionName, Error> {
+    SessionName::parse(&format!("{JOB}{job_id}"))
+}
 
 /// Who works with which profile.
 #[derive(Debug, Default)]
@@ -82,7 +89,19 @@ impl Jobs {
         is_own: bool,
         at: Option<&Site>,
     ) -> Result<Lease, JobError> {
-        let mut spec = self.spec(name, platform, is_own)?;
+        let storage = if is_own { "none" } else { "profile" };
+        self.lease_on((name, storage), platform, is_own, at).await
+    }
+
+    /// The same, on what is kept of it: `none`, or a `profile`.
+    pub(super) async fn lease_on(
+        &self,
+        (name, storage): (&SessionName, &str),
+        platform: &Platform,
+        is_own: bool,
+        at: Option<&Site>,
+    ) -> Result<Lease, JobError> {
+        let mut spec = self.spec(name, platform, storage)?;
         if let Some(at) = at {
             spec.browser = Some(at.wish);
             spec.user_id.clone_from(&at.user_id);
@@ -148,9 +167,8 @@ impl Jobs {
         &self,
         name: &SessionName,
         platform: &Platform,
-        is_own: bool,
+        storage: &str,
     ) -> Result<SessionSpec, Error> {
-        let storage = if is_own { "none" } else { "profile" };
         let spec = json!({
             "session_name": name,
             "storage": storage,
@@ -163,16 +181,57 @@ impl Jobs {
         })
     }
 
-    /// Closes what sessions of single jobs a run that was killed has left.
-    pub(super) async fn clear_own(&self) {
+    /// Closes what sessions of single jobs a run that was killed has left, but for those that a person is to come to
+    /// or has come to.
+    pub(super) async fn clear_own(&self) -> Result<(), Error> {
+        let wanted = self.0.registry.asking_sessions().await?;
         for record in self.0.manager.records() {
             let Some(name) = record.session_name else {
                 continue;
             };
-            if name.as_str().starts_with(JOB) {
-                let _ = self.0.manager.close(name.as_str()).await;
-                let _ = self.0.manager.delete_profile(&name).await;
+            if name.as_str().starts_with(JOB) && !wanted.contains(name.as_str()) {
+                self.forget_session(&name).await;
             }
+        }
+        Ok(())
+    }
+
+    /// Forgets the session that a job had kept for a person, once it is over.
+    pub(super) async fn clear_after(&self, job: &Job) {
+        let Ok(name) = own_name(&job.job_id) else {
+            return;
+        };
+        if self.0.manager.record(name.as_str()).is_err() {
+            return;
+        }
+        let _held = self.0.leases.take(name.as_str()).await;
+        self.forget_session(&name).await;
+    }
+
+    async fn forget_session(&self, name: &SessionName) {
+        // One that is gone is as good as closed, and a profile that stays is swept later.
+        let _ = self.0.manager.close(name.as_str()).await;
+        let _ = self.0.manager.delete_profile(name).await;
+    }
+
+    /// Puts the session of a name to rest that a person has left, once nobody is at it any more and no job works
+    /// with it.
+    pub(super) async fn rest_when_left(&self, handle: &SessionHandle, name: &SessionName) {
+        let is_left = async {
+            while handle.wheel().has_people() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        // Whoever stays for longer is seen by the session's own bound on idleness.
+        if tokio::time::timeout(PERSON_LEAVES, is_left).await.is_err() {
+            return;
+        }
+        let Ok(_held) = self.0.leases.take_soon(name.as_str()).await else {
+            return;
+        };
+        if !handle.wheel().has_people() {
+            let id = handle.record().session_id.to_string();
+            self.0.manager.put_to_rest(&id, "its person has left").await;
         }
     }
 
@@ -186,11 +245,7 @@ impl Jobs {
             After::Rest => {
                 self.0.manager.put_to_rest(&id, "its job is done").await;
             }
-            // One that is gone is as good as closed, and a profile that stays is swept later.
-            After::Forget => {
-                let _ = self.0.manager.close(&id).await;
-                let _ = self.0.manager.delete_profile(name).await;
-            }
+            After::Forget => self.forget_session(name).await,
         }
     }
 }
@@ -221,6 +276,13 @@ impl Lease {
     /// Whether it was made for one job alone.
     pub(super) fn is_own(&self) -> bool {
         self.after == After::Forget
+    }
+
+    /// Keeps the session for the person who is asked for.
+    pub(super) fn keep_for_person(&mut self) {
+        if self.is_own() {
+            self.after = After::Rest;
+        }
     }
 
     /// Leaves the session as it is.

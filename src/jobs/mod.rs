@@ -10,6 +10,7 @@
 //!       within       work in a session that its caller keeps
 //!       bridged      work that a process of the operator's does
 //!   connections      logins that are kept: made, verified, kept alive, expired
+//!   people           people who are asked for, and what comes of their Done
 //!   notes            what `post_note` posts
 //!   news             who is told: users, and those who watch a job
 //!   notices          what the operator is told, by webhook and mail
@@ -28,6 +29,7 @@ mod news;
 mod notes;
 mod notices;
 mod order;
+mod people;
 mod site;
 mod template;
 mod turns;
@@ -54,6 +56,7 @@ pub use connections::{PlatformName, Started, Verified};
 pub use news::{News, UserEvent, UserNews};
 pub use notes::{Finalised, NoteOrder, NotePatch};
 pub use order::{JobOrder, Put};
+pub use people::{Aftermath, AftermathState, Asked};
 
 /// What runs at the end of the service ends within this time.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(1_500);
@@ -76,6 +79,10 @@ struct Inner {
     running: Mutex<HashMap<(String, u32), (Queue, CancellationToken)>>,
     /// Who works with a profile.
     leases: lease::Leases,
+    /// What has come of what people have done.
+    aftermaths: Mutex<people::Aftermaths>,
+    /// Verifications that people have begun.
+    under_way: Mutex<people::UnderWay>,
     /// A process of the operator's that does work, where one is set.
     bridge: Option<Bridge>,
     tracker: TaskTracker,
@@ -96,6 +103,8 @@ impl Jobs {
             woken: Default::default(),
             running: Mutex::default(),
             leases: lease::Leases::default(),
+            aftermaths: Mutex::default(),
+            under_way: Mutex::default(),
             bridge,
             tracker,
             end,
@@ -125,6 +134,7 @@ impl Jobs {
         for queue in Queue::ALL {
             self.0.tracker.spawn(turns::serve(self.clone(), queue));
         }
+        self.0.tracker.spawn(people::hear(self.clone()));
         self.0.tracker.spawn(calendar::keep(self.clone()));
     }
 
@@ -134,8 +144,7 @@ impl Jobs {
             tracing::warn!(count, "jobs that a run left unfinished wait again");
         }
         self.0.registry.release_jobs(UnixTime::now()).await?;
-        self.clear_own().await;
-        Ok(())
+        self.clear_own().await
     }
 
     /// Ends the work: what runs waits again, as if it had not begun.

@@ -137,6 +137,11 @@ impl Registry {
         let connection_id = connection_id.to_owned();
         self.work(move |file| {
             let failed = super::jobs::fail_held(file, &connection_id, now, &why, &notices)?;
+            if let Some(session) =
+                one(file, &connection_id)?.and_then(|kept| kept.connection.browserbase_session_id)
+            {
+                super::asks::forget(file, &session)?;
+            }
             file.execute(
                 "DELETE FROM connections WHERE connection_id = ?",
                 [&connection_id],

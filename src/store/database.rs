@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 /// Each brings a file from the version that is its place in the list to the next.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     "
     CREATE TABLE sessions (
         session_id TEXT PRIMARY KEY NOT NULL,
@@ -59,6 +59,7 @@ const MIGRATIONS: [&str; 5] = [
 ",
     super::jobs::SCHEMA,
     super::jobs::TRACES,
+    super::asks::SCHEMA,
 ];
 
 /// Sessions that have ended and are known; the oldest are forgotten beyond it.

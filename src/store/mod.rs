@@ -5,6 +5,7 @@
 //! B31–B42). A disk that refuses is told to whoever needed it and in [`Registry::problem`]; nothing else
 //! waits for it.
 
+mod asks;
 mod connections;
 mod database;
 mod gallery;

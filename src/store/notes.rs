@@ -192,6 +192,7 @@ pub(super) fn follow(file: &Connection, job: &Job, now: UnixTime) -> Result<Opti
         }
         JobState::Failed => note.status = NoteStatus::Failed,
         JobState::PendingAuth => note.status = NoteStatus::PendingAuth,
+        JobState::PendingHuman => note.status = NoteStatus::PendingHuman,
         JobState::Cancelled if kept.intent.is_some() => {
             note.status = NoteStatus::Failed;
             note.error =

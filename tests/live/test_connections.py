@@ -92,7 +92,7 @@ def test_a_user_connects_and_stays_connected(office, local):
 def test_by_the_page_alone(office, local, kind):
     """C8, C59: the login is done on the page of the link; the password is nowhere of ours afterwards."""
     service = office()
-    api = service.api
+    api, ada = service.api, User(service.api, "ada")
     begun = connect_user(api, "ada")
     options = {"viewport": {"width": 1280, "height": 800}}
     if kind == "phone":
@@ -104,6 +104,14 @@ def test_by_the_page_alone(office, local, kind):
         person.wait_for_selector("#screen[data-picture=true]", timeout=5000)
         person.click("#take")
         person.wait_for_selector("body[data-yours=true]")
+        # Done does not say that it is so: they are told, and have the wheel again.
+        person.click("#done")
+        person.wait_for_selector("#outcome:has-text('Not logged in yet: Local asks for a login still')", timeout=30_000)
+        person.wait_for_selector("body[data-yours=true]")
+        assert ada.hears("login_checked")["outcome"] == "not_logged_in"
+        ada.told.clear()
+        local.visits.clear()
+        person.click("#reload")
         # Nobody else sees what they do.
         assert api.record(session)["control"]["private"] is True
         assert_envelope(api.request("GET", f"/sessions/{session}/screenshot"), 409, "human_in_control")
@@ -115,7 +123,14 @@ def test_by_the_page_alone(office, local, kind):
         person.keyboard.press("Enter")
         wait_for(lambda: "ada" in local.logins.values(), 15, "the login")
         person.click("#done")
-        wait_for(lambda: api.record(session)["control"]["owner"] != "human", 10, "the wheel is given back")
+        # It is verified by the service itself, and they are told where they are.
+        person.wait_for_selector("#notice-title:text-is('You are logged in.')")
+        assert record(api, begun["connection_id"])["status"] == "active"
+    assert ada.hears("connection_active")["connection_id"] == begun["connection_id"]
+    assert ada.hears("login_checked")["outcome"] == "logged_in"
+    # Once when they came there, once by the verification.
+    assert local.visits.count("/") == 2, local.visits
+    wait_for(lambda: api.record(session)["state"] == "stored", 30, "it rests when they are gone")
     assert verify(api, begun["connection_id"])["outcome"] == "logged_in"
     maps = memory(service.process.pid)
     assert PASSWORD.encode() not in maps and b"_connection-" in maps

@@ -62,6 +62,9 @@ impl Work {
             private: is_private,
         });
         self.lift_veil();
+        if let Some(name) = &self.actor.record.borrow().session_name {
+            self.actor.partings.note(name, cause);
+        }
     }
 
     /// Shows who drives: in the record, and to the room.
