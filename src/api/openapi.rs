@@ -84,6 +84,7 @@ use crate::error::Error;
         jobs::list_notes,
         jobs::show_note,
         jobs::patch_note,
+        jobs::remove_note,
         jobs::finalise_note,
         jobs::user_events,
         health::health,

@@ -32,6 +32,10 @@ pub struct Jobs {
     pub timeout_s: u32,
     /// Jobs that are over are known for this long, hours.
     pub kept_h: f64,
+    /// A job that has waited for a login or a person for this long has failed, hours; 0 for never.
+    pub held_h: f64,
+    /// Notes that were posted or have failed are known for this long after it, hours; 0 for ever.
+    pub notes_kept_h: f64,
 }
 
 /// Logins that are kept.
@@ -44,6 +48,8 @@ pub struct Connections {
     pub keep_alive_after_days: f64,
     /// When that is looked for each day, UTC, `HH:MM`.
     pub keep_alive_at: String,
+    /// What is kept of a login that has expired is deleted after this time, days.
+    pub expired_kept_days: f64,
     /// A link by which a user logs in is good for this long, seconds.
     pub link_s: u32,
 }
@@ -128,6 +134,8 @@ impl Default for Jobs {
             unique_s: 60,
             timeout_s: 300,
             kept_h: 720.0,
+            held_h: 2_160.0,
+            notes_kept_h: 2_160.0,
         }
     }
 }
@@ -138,6 +146,7 @@ impl Default for Connections {
             expire_after_days: 30.0,
             keep_alive_after_days: 20.0,
             keep_alive_at: "03:00".to_owned(),
+            expired_kept_days: 7.0,
             link_s: 3_600,
         }
     }
@@ -170,6 +179,12 @@ impl Jobs {
                 "jobs.backoff_s must hold 1 to 20 pauses",
             ));
         }
+        let ages = [self.held_h, self.notes_kept_h];
+        if !ages.iter().all(|age| age.is_finite() && *age >= 0.0) {
+            return Err(Error::invalid_input(
+                "jobs.held_h and jobs.notes_kept_h must be 0 or more",
+            ));
+        }
         match self.kept_h.is_finite() && self.kept_h > 0.0 {
             true => Ok(()),
             false => Err(Error::invalid_input("jobs.kept_h must be more than 0")),
@@ -181,6 +196,11 @@ impl Connections {
     /// How long a login is kept that is not used.
     pub fn expire_after(&self) -> Duration {
         Duration::from_secs_f64(self.expire_after_days * DAY_S)
+    }
+
+    /// How long after its last use what is left of a login is kept.
+    pub fn worthless_after(&self) -> Duration {
+        self.expire_after() + Duration::from_secs_f64(self.expired_kept_days * DAY_S)
     }
 
     /// How long a login is left alone.
@@ -200,10 +220,14 @@ impl Connections {
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
-        let days = [self.expire_after_days, self.keep_alive_after_days];
+        let days = [
+            self.expire_after_days,
+            self.keep_alive_after_days,
+            self.expired_kept_days,
+        ];
         if days.iter().any(|days| !(0.0..=36_500.0).contains(days)) {
             return Err(Error::invalid_input(
-                "connections.expire_after_days or connections.keep_alive_after_days is out of range",
+                "connections.expire_after_days, keep_alive_after_days or expired_kept_days is out of range",
             )
             .hint("Use 0 to 36500 days."));
         }

@@ -208,7 +208,8 @@ impl Jobs {
         self.forget_session(&name).await;
     }
 
-    async fn forget_session(&self, name: &SessionName) {
+    /// Closes a session and deletes its profile.
+    pub(super) async fn forget_session(&self, name: &SessionName) {
         // One that is gone is as good as closed, and a profile that stays is swept later.
         let _ = self.0.manager.close(name.as_str()).await;
         let _ = self.0.manager.delete_profile(name).await;

@@ -46,7 +46,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Live, Platform};
 use crate::error::Error;
-use crate::framed::Bridge;
 use crate::model::{Queue, UnixTime};
 use crate::session::Manager;
 use crate::store::Registry;
@@ -84,7 +83,7 @@ struct Inner {
     /// Verifications that people have begun.
     under_way: Mutex<people::UnderWay>,
     /// A process of the operator's that does work, where one is set.
-    bridge: Option<Bridge>,
+    bridge: Mutex<Option<Arc<bridged::Kept>>>,
     tracker: TaskTracker,
     /// The end of all work.
     end: CancellationToken,
@@ -94,7 +93,7 @@ impl Jobs {
     /// Jobs in the registry, done by sessions of the manager.
     pub fn new(manager: Manager, registry: Registry, config: Live) -> Self {
         let (tracker, end) = (TaskTracker::new(), CancellationToken::new());
-        let bridge = bridged::of(&config.now().bridge, &end);
+        let bridge = bridged::Kept::of(&config.now().bridge, &end);
         Self(Arc::new(Inner {
             manager,
             registry,
@@ -105,7 +104,7 @@ impl Jobs {
             leases: lease::Leases::default(),
             aftermaths: Mutex::default(),
             under_way: Mutex::default(),
-            bridge,
+            bridge: Mutex::new(bridge),
             tracker,
             end,
         }))
@@ -152,7 +151,7 @@ impl Jobs {
         self.0.end.cancel();
         self.0.tracker.close();
         let bridge = async {
-            if let Some(bridge) = &self.0.bridge {
+            if let Some(bridge) = self.bridge() {
                 bridge.ended().await;
             }
         };

@@ -11,8 +11,8 @@ use super::Registry;
 use super::database::Failure;
 use crate::error::Error;
 use crate::model::{
-    BrowserPlace, BrowserWish, Connection, HumanAsk, Job, JobError, JobKind, JobProgress, JobState,
-    Note, Queue, UnixTime,
+    BrowserPlace, BrowserWish, Connection, HumanAsk, Job, JobError, JobErrorKind, JobKind,
+    JobProgress, JobState, Note, Queue, UnixTime,
 };
 
 /// What the file has of jobs, connections and notes.
@@ -169,6 +169,14 @@ pub struct Stop {
     pub now: UnixTime,
 }
 
+impl Stop {
+    /// Whether the start is none of those that are counted: a person drives the browser that it wanted.
+    fn is_start_given_back(&self) -> bool {
+        let kind = self.error.as_ref().map(|error| error.kind);
+        self.state == JobState::Queued && kind == Some(JobErrorKind::HumanInControl)
+    }
+}
+
 /// Which jobs.
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
@@ -271,6 +279,9 @@ impl Registry {
             if state == JobState::PendingAuth && is_seen_since(file, &job_id)? {
                 state = JobState::Queued;
             }
+            if stop.is_start_given_back() {
+                give_start_back(file, &job_id, number)?;
+            }
             let stopped = file.execute(
                 "UPDATE jobs SET state = :state, run_at = COALESCE(:run_at, run_at), \
                  attempts = MAX(attempts - :uncounted, 0), result = :result, error = :error, \
@@ -359,6 +370,33 @@ impl Registry {
         .await
     }
 
+    /// Jobs that have waited for somebody since before that time have failed, with what they waited for; answers
+    /// them.
+    pub async fn fail_held(
+        &self,
+        before: UnixTime,
+        now: UnixTime,
+        notices: impl Fn(&Job) -> Vec<NewJob> + Send + 'static,
+    ) -> Result<Vec<(Job, Option<Note>)>, Error> {
+        self.work(move |file| {
+            let mut held = file.prepare_cached(
+                "UPDATE jobs SET state = 'failed', finished_at = ?1, ask_session = NULL \
+                 WHERE state IN ('pending_auth', 'pending_human') \
+                 AND COALESCE(started_at, created_at) < ?2 RETURNING *",
+            )?;
+            let of = params![now.0, before.0];
+            let failed: Vec<Job> = held.query_and_then(of, job)?.collect::<Result<_, _>>()?;
+            let mut told = Vec::new();
+            for job in failed {
+                let note = super::notes::follow(file, &job, now)?;
+                put_all(file, &notices(&job))?;
+                told.push((job, note));
+            }
+            Ok(told)
+        })
+        .await
+    }
+
     /// Forgets jobs that ended before that time. Answers how many there were.
     pub async fn forget_jobs(&self, before: UnixTime) -> Result<usize, Error> {
         self.work(move |file| {
@@ -440,6 +478,17 @@ fn begun(file: &File, queue: &str, since: UnixTime) -> Result<(u32, Option<f64>)
     Ok(begun.query_row(params![queue, since.0], |row| {
         Ok((row.get(0)?, row.get(1)?))
     })?)
+}
+
+/// A run's start is none of those that have begun.
+fn give_start_back(file: &File, job_id: &str, run: u32) -> Result<(), Failure> {
+    file.prepare_cached(
+        "DELETE FROM job_starts WHERE rowid = (SELECT job_starts.rowid FROM job_starts \
+         JOIN jobs ON jobs.queue = job_starts.queue AND jobs.started_at = job_starts.at \
+         WHERE job_id = ? AND run = ? LIMIT 1)",
+    )?
+    .execute(params![job_id, run])?;
+    Ok(())
 }
 
 pub(super) fn put_all(file: &File, all: &[NewJob]) -> Result<(), Failure> {

@@ -111,7 +111,6 @@ def test_by_the_page_alone(office, local, kind):
         assert ada.hears("login_checked")["outcome"] == "not_logged_in"
         ada.told.clear()
         local.visits.clear()
-        person.click("#reload")
         # Nobody else sees what they do.
         assert api.record(session)["control"]["private"] is True
         assert_envelope(api.request("GET", f"/sessions/{session}/screenshot"), 409, "human_in_control")
