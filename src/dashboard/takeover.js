@@ -10,6 +10,8 @@ const KEPT_KEY = 'ghostcast.takeover';
 const RETRY_MS = [300, 700, 1_500, 3_000];
 /** The page may take so long to say what it has copied. */
 const COPIED_MS = 2_000;
+/** The shorter side of a phone's screen, CSS px, at most. */
+const PHONE_PX = 600;
 const OWNERS = { agent: 'The agent drives', nobody: 'Nobody drives' };
 
 const link = location.pathname.split('/').pop();
@@ -45,7 +47,14 @@ async function enter() {
     const entered = await api.enter(known.own).catch(() => null);
     if (entered) return entered;
   }
-  return api.enter(link);
+  return api.enter(link, theirScreen());
+}
+
+/** What a person sees the page on who comes anew: a login's is shown at a phone's size on one. */
+function theirScreen() {
+  const { clientWidth: width, clientHeight: height } = $('screen');
+  const phone = matchMedia('(pointer: coarse)').matches && Math.min(screen.width, screen.height) <= PHONE_PX;
+  return { width, height, phone };
 }
 
 async function begin() {

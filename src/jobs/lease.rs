@@ -13,7 +13,7 @@ use crate::config::Platform;
 use crate::error::Error;
 use crate::model::ids::JOB;
 use crate::model::{
-    BrowserWish, Job, JobError, JobErrorKind, SessionName, SessionSpec, SessionState,
+    BrowserWish, Job, JobError, JobErrorKind, SessionName, SessionSpec, SessionState, Size,
 };
 use crate::session::SessionHandle;
 
@@ -23,6 +23,8 @@ const PERSON_LEAVES: Duration = Duration::from_secs(12);
 const IDLE_S: u32 = 900;
 /// Whoever calls waits so long for a job that works with a profile.
 const TAKEN_MAX: Duration = Duration::from_secs(3);
+/// The size of such a session's pages, but for a person with a phone, CSS px.
+pub(super) const USUAL: Size = Size::new(1280, 720);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -107,6 +109,7 @@ impl Jobs {
             spec.user_id.clone_from(&at.user_id);
         }
         let held = self.0.leases.take(name.as_str()).await;
+        self.give_back_size(name).await;
         let after = if is_own { After::Forget } else { After::Rest };
         let opened = self.lease_as(name, spec, held, after).await;
         let lease = opened.map_err(|error| {
@@ -135,6 +138,25 @@ impl Jobs {
         lease.handle.opened().await;
         lease.must_be_free().await?;
         Ok(lease)
+    }
+
+    /// A session that was shown as on a phone, and whose person has left it, goes back to its usual size: it is put to
+    /// rest, and starts so.
+    async fn give_back_size(&self, name: &SessionName) {
+        let record = self.0.manager.record(name.as_str());
+        let is_fitted = record.is_ok_and(|record| {
+            record.viewport != USUAL && record.state == SessionState::Live
+        });
+        if !is_fitted {
+            return;
+        }
+        if let Ok(handle) = self.0.manager.find(name.as_str()).await
+            && !handle.wheel().has_people()
+        {
+            let id = handle.record().session_id.to_string();
+            let why = "the person with a phone has left";
+            self.0.manager.put_to_rest(&id, why).await;
+        }
     }
 
     /// Opens a session that is held.
@@ -174,7 +196,8 @@ impl Jobs {
             "storage": storage,
             "idle_timeout_s": IDLE_S,
             "allowed_domains": platform.allowed_domains,
-            "viewport": {"width": 1280, "height": 720},
+            "viewport": USUAL,
+            "mobile": false,
         });
         serde_json::from_value(spec).map_err(|error| {
             Error::internal("a session for a job cannot be described").source(error)

@@ -55,7 +55,7 @@ pub use connections::{PlatformName, Started, Verified};
 pub use news::{News, UserEvent, UserNews};
 pub use notes::{Finalised, NoteOrder, NotePatch};
 pub use order::{JobOrder, Put};
-pub use people::{Aftermath, AftermathState, Asked};
+pub use people::{Aftermath, AftermathState, Asked, TheirScreen};
 
 /// What runs at the end of the service ends within this time.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(1_500);

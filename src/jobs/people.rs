@@ -8,25 +8,30 @@ use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use super::Jobs;
 use super::connections::{Verified, session_name};
+use super::lease::USUAL;
 use super::news::UserEvent;
 use super::workflow::Work;
 use crate::error::Error;
 use crate::model::ids::{CONNECTION, is_services};
 use crate::model::{
-    BrowserWish, HumanAsk, Job, JobError, JobErrorKind, JobState, SessionName, SessionState,
-    VerifyOutcome,
+    BrowserWish, HumanAsk, Job, JobError, JobErrorKind, JobState, SessionName, SessionRecord,
+    SessionState, Size, VerifyOutcome,
 };
 use crate::session::{Script, SessionHandle};
 
 /// What was asked of a person is shown on their page for so long; they may come later all the same.
 const ASKED_MAX: Duration = Duration::from_mins(15);
+/// How wide and how high pages are shown on a phone at least and at most, CSS px.
+const PHONE_WIDTH: (u32, u32) = (240, 1_000);
+const PHONE_HEIGHT: (u32, u32) = (240, 1_000);
 /// What has come of a person's Done is told for so long.
 const TOLD_MAX: Duration = Duration::from_mins(2);
 /// A verification that nobody but a page waits for takes this long at most.
@@ -43,6 +48,27 @@ pub struct Asked {
     pub is_private: bool,
     /// The session, on the page where the job asked.
     pub handle: SessionHandle,
+}
+
+/// The screen of a person who comes.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TheirScreen {
+    /// How wide their page's picture is, CSS px.
+    width: u32,
+    /// How high.
+    height: u32,
+    /// Whether it is a phone's: small, and touched.
+    phone: bool,
+}
+
+impl TheirScreen {
+    /// The size at which pages are shown on it, where that is not the usual one.
+    fn fitting(self) -> Option<Size> {
+        let of = |length: u32, (least, most): (u32, u32)| length.clamp(least, most);
+        let size = Size::new(of(self.width, PHONE_WIDTH), of(self.height, PHONE_HEIGHT));
+        self.phone.then_some(size.to_even())
+    }
 }
 
 /// How far that is what comes of a person's Done.
@@ -141,6 +167,61 @@ impl Jobs {
             spec.browser = Some(job.browser);
         }
         self.open_at(name, spec, &ask.url).await
+    }
+
+    /// Fits the page of a login to the screen of whoever comes to it first, before they have done anything there: to a
+    /// phone's, or to the usual one. Answers the session as it is then.
+    pub async fn fit(&self, record: SessionRecord, theirs: TheirScreen) -> SessionRecord {
+        match self.fitted(&record, theirs).await {
+            Ok(Some(fitted)) => fitted,
+            Ok(None) => record,
+            Err(error) => {
+                // It is shown as it is.
+                tracing::warn!(%error, "the page of a login could not be fitted to a screen");
+                self.0
+                    .manager
+                    .record(&record.session_id.to_string())
+                    .unwrap_or(record)
+            }
+        }
+    }
+
+    async fn fitted(
+        &self,
+        record: &SessionRecord,
+        theirs: TheirScreen,
+    ) -> Result<Option<SessionRecord>, Error> {
+        let name = record.session_name.as_ref();
+        let Some((name, id)) =
+            name.and_then(|name| Some((name, name.as_str().strip_prefix(CONNECTION)?)))
+        else {
+            return Ok(None);
+        };
+        let is_asked = self.0.registry.human_ask_in(name.as_str()).await?.is_some();
+        let size = theirs.fitting();
+        if is_asked || size.unwrap_or(USUAL).width == record.viewport.width {
+            return Ok(None);
+        }
+        let kept = self.kept(id).await?;
+        let platform = self.platform(&kept.connection.platform)?;
+        if record.state != SessionState::Stored {
+            let handle = self.0.manager.find(name.as_str()).await?;
+            // Whoever is there already goes on as it is.
+            if handle.wheel().has_people() {
+                return Ok(None);
+            }
+            let _held = self.0.leases.take_soon(name.as_str()).await?;
+            let id = record.session_id.to_string();
+            let why = "it is shown anew, at the size of its person's screen";
+            self.0.manager.put_to_rest(&id, why).await;
+        }
+        let mut spec = self.spec(name, &platform, "profile")?;
+        if let Some(size) = size {
+            spec.viewport = Some(size);
+            spec.mobile = Some(true);
+        }
+        let handle = self.open_at(name, spec, platform.login_url()).await?;
+        Ok(Some(handle.record()))
     }
 
     /// A person is asked for, so that the job is held: the error by which its attempt ends.

@@ -101,9 +101,17 @@ def test_by_the_page_alone(office, local, kind):
     with browser_context(**options) as context:
         person = context.new_page()
         person.goto(begun["takeover_url"])
-        person.wait_for_selector("#screen[data-picture=true]", timeout=5000)
+        # A phone's is started anew, at its size.
+        person.wait_for_selector("#screen[data-picture=true]", timeout=5000 if kind == "desktop" else 20_000)
         person.click("#take")
         person.wait_for_selector("body[data-yours=true]")
+        # On a phone the page is a phone's, as itself says.
+        shown = api.record(session)["viewport"]
+        width, touches, is_touched = local.shown.split(",")
+        if kind == "phone":
+            assert (shown["width"], width, is_touched) == (390, "390", "true") and int(touches) > 0, local.shown
+        else:
+            assert (shown["width"], width, is_touched) == (1280, "1280", "false"), local.shown
         # Done does not say that it is so: they are told, and have the wheel again.
         person.click("#done")
         person.wait_for_selector("#outcome:has-text('Not logged in yet: Local asks for a login still')", timeout=30_000)
@@ -116,7 +124,7 @@ def test_by_the_page_alone(office, local, kind):
         assert_envelope(api.request("GET", f"/sessions/{session}/screenshot"), 409, "human_in_control")
         press = person.touchscreen.tap if kind == "phone" else person.mouse.click
         for name, text in (("user", "ada"), ("password", PASSWORD)):
-            press(*spot(person, *PLACES[name]))
+            press(*spot(person, *PLACES[name], **shown))
             wait_for(lambda: local.focused == name, 5, name)
             person.keyboard.type(text)
         person.keyboard.press("Enter")
@@ -131,6 +139,8 @@ def test_by_the_page_alone(office, local, kind):
     assert local.visits.count("/") == 2, local.visits
     wait_for(lambda: api.record(session)["state"] == "stored", 30, "it rests when they are gone")
     assert verify(api, begun["connection_id"])["outcome"] == "logged_in"
+    # Whoever works with it next has it at its usual size.
+    assert api.record(session)["viewport"] == {"width": 1280, "height": 720}
     maps = memory(service.process.pid)
     assert PASSWORD.encode() not in maps and b"_connection-" in maps
     assert PASSWORD not in service.log(1_000_000)

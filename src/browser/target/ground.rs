@@ -20,8 +20,8 @@ use super::PageEvent;
 use super::clipboard::Clipboard;
 use super::downloads::Downloads;
 use super::offers::Offers;
-use crate::model::Size;
 use crate::model::outcome::DialogPolicy;
+use crate::model::{Screen, Size};
 
 /// What subscribers shall hear of a tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub(in crate::browser) struct Ground {
     process: Weak<Process>,
     pub(in crate::browser) context: String,
     pub(in crate::browser) viewport: Size,
+    /// Whether that is a phone's.
+    pub(in crate::browser) is_mobile: bool,
     pub(in crate::browser) events: mpsc::Sender<TabEvent>,
     pub(in crate::browser) tracker: TaskTracker,
     pub(in crate::browser) stop: CancellationToken,
@@ -60,7 +62,7 @@ impl Ground {
     /// What pages in the lease's context are made on; they report to `events`.
     pub(in crate::browser) fn new(
         lease: &Lease,
-        viewport: Size,
+        screen: Screen,
         dialogs: DialogPolicy,
         events: mpsc::Sender<TabEvent>,
         tracker: &TaskTracker,
@@ -68,7 +70,8 @@ impl Ground {
         Self {
             process: Arc::downgrade(&lease.process),
             context: lease.context.clone(),
-            viewport,
+            viewport: screen.size,
+            is_mobile: screen.is_mobile,
             events,
             tracker: tracker.clone(),
             stop: CancellationToken::new(),

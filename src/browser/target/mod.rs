@@ -21,7 +21,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chromiumoxide_cdp::cdp::browser_protocol::emulation::SetDeviceMetricsOverrideParams;
+use chromiumoxide_cdp::cdp::browser_protocol::emulation::{
+    SetDeviceMetricsOverrideParams, SetTouchEmulationEnabledParams,
+};
 use chromiumoxide_cdp::cdp::browser_protocol::page::{
     BringToFrontParams, FrameId, NavigateParams, NavigateReturns, StopLoadingParams,
 };
@@ -63,6 +65,8 @@ const FRONT_WITHIN: Duration = Duration::from_millis(500);
 const SAID_WITHIN: Duration = Duration::from_millis(20);
 /// Actions follow one another, so more than one rarely asks at once.
 const MARKS_MAX: usize = 4;
+/// Fingers that a page that is shown as on a phone may be touched by.
+const TOUCH_POINTS: i64 = 5;
 /// How long Chromium's page for a failed document takes to be there, on a busy machine.
 const FAILURE_WITHIN: Duration = Duration::from_secs(5);
 const FAILURE_PAUSE: Duration = Duration::from_millis(50);
@@ -211,6 +215,17 @@ async fn prepare(session: &Session) -> Result<(), Error> {
     installed
 }
 
+/// Tells a page that it is touched, where it is shown as on a phone. The name of the browser stays what it is: sites
+/// take a login for that of the browser that made it.
+async fn touch(session: &Session, is_mobile: bool) -> Result<(), Error> {
+    if is_mobile {
+        let mut touch = SetTouchEmulationEnabledParams::new(true);
+        touch.max_touch_points = Some(TOUCH_POINTS);
+        session.execute("tell a page of touch", touch).await?;
+    }
+    Ok(())
+}
+
 /// Prepares a frame in a process of its own, and lets it run should it wait for us.
 async fn join(session: &Session, is_waiting: bool) -> Result<(), Error> {
     let prepared = prepare(session).await;
@@ -261,14 +276,16 @@ impl Page {
             i64::from(viewport.width),
             i64::from(viewport.height),
             1.0,
-            false,
+            ground.is_mobile,
         );
-        let (prepared, sized) = tokio::join!(
+        let (prepared, sized, touched) = tokio::join!(
             prepare(&session),
             session.execute("set the viewport", metrics),
+            touch(&session, ground.is_mobile),
         );
         prepared?;
         sized?;
+        touched?;
         let mut frames = Frames::default();
         frames.attach(&FrameId::new(target.inner().clone()), None);
         let first = match is_popup {

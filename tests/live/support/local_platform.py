@@ -107,15 +107,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         """Pages."""
         platform, path = self.platform, urlsplit(self.path).path
-        platform.visits.append(path)
+        if path not in ("/shown", "/focused"):
+            platform.visits.append(path)
         platform.seen.append((path, time.time()))
+        if path == "/shown":
+            platform.shown = urlsplit(self.path).query
+            return self.respond("")
         if path == "/focused":
             platform.focused = urlsplit(self.path).query
             return self.respond("")
         if platform.mood == "busy":
             return self.respond(HEAD + "<p>Please slow down.", 429)
         if path == "/login":
-            told = "<script>addEventListener('focusin', (on) => fetch('/focused?' + on.target.name))</script>"
+            told = "<script>addEventListener('focusin', (on) => fetch('/focused?' + on.target.name));"
+            told += "fetch('/shown?' + [innerWidth, navigator.maxTouchPoints, 'ontouchstart' in window])</script>"
             form = f"<title>log in</title>{told}<form id=login method=post><input name=user placeholder=User>"
             return self.respond(HEAD + form + "<input name=password type=password><button>Log in</button></form>")
         if path == "/code":
@@ -206,7 +211,7 @@ class Platform:
         self.logins, self.half, self.comments, self.visits, self.seen = {}, {}, [], [], []
         self.mood, self.has_code, self.focused = "", False, None
         self.hidden = self.swallows = False
-        self.sent, self.humans = [], 0
+        self.sent, self.humans, self.shown = [], 0, ""
         self.lock, self.posted, self.answering = threading.Lock(), threading.Event(), threading.Event()
         self.answering.set()
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
