@@ -9,6 +9,7 @@ mod asks;
 mod connections;
 mod database;
 mod gallery;
+mod held;
 mod jobs;
 mod json;
 mod marks;
