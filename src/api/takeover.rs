@@ -215,7 +215,7 @@ pub(super) async fn enter_by_link(
     };
     let mut session = doors.manager.record(&link.session.to_string())?;
     if let (Role::Control, Some(screen)) = (role, entry.screen) {
-        session = doors.jobs.fit(session, screen).await;
+        session = doors.jobs.receive(session, screen).await;
     }
     if token != entry.token {
         // It is used up, also for those who come after a restart.

@@ -9,6 +9,7 @@ use super::attempt::tell;
 use super::lease::Lease;
 use super::login;
 use super::news::UserEvent;
+use super::people::go_to;
 use super::site::Site;
 use crate::config::Platform;
 use crate::error::Error;
@@ -146,11 +147,7 @@ impl Jobs {
         let opened = self.0.manager.open(spec).await?;
         if opened.is_reused && !opened.handle.wheel().status().is_humans() {
             // It came back where it was last; whoever comes begins where something is to be done.
-            let params = serde_json::json!({"url": url, "wait_until": "commit"});
-            let params = params.as_object().cloned().unwrap_or_default();
-            let going = crate::model::command::ActionRequest::new("navigate", params);
-            // A page that does not come is shown as one that did not.
-            let _ = opened.handle.act(going).await;
+            go_to(&opened.handle, url).await;
         }
         Ok(opened.handle)
     }

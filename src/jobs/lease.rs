@@ -42,6 +42,8 @@ pub(super) struct Leases(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
 enum After {
     /// It was made for one piece of work, and is forgotten with its profile.
     Forget,
+    /// The same, but for one that a person drives, who was asked for before: it is forgotten the next time.
+    ForgetOnceLeft,
     /// It is put to rest, and comes back when it is used.
     Rest,
     /// Somebody had it before, and goes on with it.
@@ -110,7 +112,11 @@ impl Jobs {
         }
         let held = self.0.leases.take(name.as_str()).await;
         self.give_back_size(name).await;
-        let after = if is_own { After::Forget } else { After::Rest };
+        let after = match (is_own, storage) {
+            (true, "profile") => After::ForgetOnceLeft,
+            (true, _) => After::Forget,
+            (false, _) => After::Rest,
+        };
         let opened = self.lease_as(name, spec, held, after).await;
         let lease = opened.map_err(|error| {
             let mut told = JobError::from(error);
@@ -144,9 +150,8 @@ impl Jobs {
     /// rest, and starts so.
     async fn give_back_size(&self, name: &SessionName) {
         let record = self.0.manager.record(name.as_str());
-        let is_fitted = record.is_ok_and(|record| {
-            record.viewport != USUAL && record.state == SessionState::Live
-        });
+        let is_fitted = record
+            .is_ok_and(|record| record.viewport != USUAL && record.state == SessionState::Live);
         if !is_fitted {
             return;
         }
@@ -269,7 +274,8 @@ impl Jobs {
             After::Rest => {
                 self.0.manager.put_to_rest(&id, "its job is done").await;
             }
-            After::Forget => self.forget_session(name).await,
+            After::ForgetOnceLeft if handle.wheel().status().is_humans() => (),
+            After::Forget | After::ForgetOnceLeft => self.forget_session(name).await,
         }
     }
 }
@@ -299,7 +305,7 @@ impl Lease {
 
     /// Whether it was made for one job alone.
     pub(super) fn is_own(&self) -> bool {
-        self.after == After::Forget
+        matches!(self.after, After::Forget | After::ForgetOnceLeft)
     }
 
     /// Keeps the session for the person who is asked for.

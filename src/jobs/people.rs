@@ -20,12 +20,13 @@ use super::lease::USUAL;
 use super::news::UserEvent;
 use super::workflow::Work;
 use crate::error::Error;
+use crate::model::command::ActionRequest;
 use crate::model::ids::{CONNECTION, is_services};
 use crate::model::{
     BrowserWish, HumanAsk, Job, JobError, JobErrorKind, JobState, SessionName, SessionRecord,
     SessionState, Size, VerifyOutcome,
 };
-use crate::session::{Script, SessionHandle};
+use crate::session::{Parting, Script, SessionHandle};
 
 /// What was asked of a person is shown on their page for so long; they may come later all the same.
 const ASKED_MAX: Duration = Duration::from_mins(15);
@@ -102,9 +103,9 @@ pub(super) type UnderWay = HashMap<String, watch::Receiver<Option<Verified>>>;
 pub(super) async fn hear(jobs: Jobs) {
     let end = jobs.0.end.clone();
     let partings = jobs.0.manager.partings().clone();
-    while let Some((name, is_done)) = end.run_until_cancelled(partings.next()).await {
+    while let Some((name, parting)) = end.run_until_cancelled(partings.next()).await {
         let end = end.clone();
-        let parting = jobs.clone().parted(name, is_done);
+        let parting = jobs.clone().parted(name, parting);
         jobs.0.tracker.spawn(async move {
             end.run_until_cancelled(parting).await;
         });
@@ -133,14 +134,9 @@ impl Jobs {
             .registry
             .open_ask(name.as_str(), Some(job_id))
             .await?;
-        let wheel = handle.wheel();
-        // One that was asked for before is asked for anew; whoever drives already needs no asking.
-        let _ = wheel.withdraw();
-        let _ = wheel.request(
-            &ask.reason,
-            (ASKED_MAX, ask.is_private),
-            CancellationToken::new(),
-        );
+        // One that was asked for before is asked for anew.
+        let _ = handle.wheel().withdraw();
+        ask_at(&handle, &ask);
         Ok(Asked {
             job,
             reason: ask.reason,
@@ -169,15 +165,23 @@ impl Jobs {
         self.open_at(name, spec, &ask.url).await
     }
 
-    /// Fits the page of a login to the screen of whoever comes to it first, before they have done anything there: to a
-    /// phone's, or to the usual one. Answers the session as it is then.
-    pub async fn fit(&self, record: SessionRecord, theirs: TheirScreen) -> SessionRecord {
-        match self.fitted(&record, theirs).await {
-            Ok(Some(fitted)) => fitted,
+    /// Receives whoever comes anew by a link, before they have done anything there: with the page on which a job asked,
+    /// and with that of a login fitted to their screen. Answers the session as it is then.
+    pub async fn receive(&self, record: SessionRecord, theirs: TheirScreen) -> SessionRecord {
+        let Some(name) = record.session_name.clone() else {
+            return record;
+        };
+        let received = match self.0.registry.human_ask_in(name.as_str()).await {
+            Ok(Some((_, Some(ask)))) => self.brought_back(&name, &ask).await,
+            Ok(_) => self.fitted(&record, &name, theirs).await,
+            Err(error) => Err(error),
+        };
+        match received {
+            Ok(Some(received)) => received,
             Ok(None) => record,
             Err(error) => {
                 // It is shown as it is.
-                tracing::warn!(%error, "the page of a login could not be fitted to a screen");
+                tracing::warn!(%error, "a person finds a session as it is");
                 self.0
                     .manager
                     .record(&record.session_id.to_string())
@@ -186,20 +190,37 @@ impl Jobs {
         }
     }
 
+    /// The page on which a job asked, which another one may have left meanwhile, and what it asked for.
+    async fn brought_back(
+        &self,
+        name: &SessionName,
+        ask: &HumanAsk,
+    ) -> Result<Option<SessionRecord>, Error> {
+        let handle = self.0.manager.find(name.as_str()).await?;
+        if handle.wheel().has_people() {
+            return Ok(None);
+        }
+        if handle.record().current_url != ask.url {
+            go_to(&handle, &ask.url).await;
+        }
+        if handle.wheel().status().request.is_none() {
+            ask_at(&handle, ask);
+        }
+        Ok(Some(handle.record()))
+    }
+
+    /// The page of a login, at a phone's size for whoever has one, and else at its usual one.
     async fn fitted(
         &self,
         record: &SessionRecord,
+        name: &SessionName,
         theirs: TheirScreen,
     ) -> Result<Option<SessionRecord>, Error> {
-        let name = record.session_name.as_ref();
-        let Some((name, id)) =
-            name.and_then(|name| Some((name, name.as_str().strip_prefix(CONNECTION)?)))
-        else {
+        let Some(id) = name.as_str().strip_prefix(CONNECTION) else {
             return Ok(None);
         };
-        let is_asked = self.0.registry.human_ask_in(name.as_str()).await?.is_some();
         let size = theirs.fitting();
-        if is_asked || size.unwrap_or(USUAL).width == record.viewport.width {
+        if size.unwrap_or(USUAL).width == record.viewport.width {
             return Ok(None);
         }
         let kept = self.kept(id).await?;
@@ -252,7 +273,7 @@ impl Jobs {
     }
 
     /// Somebody has the wheel of that session no more.
-    async fn parted(self, name: SessionName, is_done: bool) {
+    async fn parted(self, name: SessionName, parting: Parting) {
         let Ok(asked) = self.0.registry.human_ask_in(name.as_str()).await else {
             // It has been told of; the person may press Done again.
             return;
@@ -263,8 +284,10 @@ impl Jobs {
             });
         let connection = name.as_str().strip_prefix(CONNECTION).map(str::to_owned);
         match (asked, connection) {
-            (Some((job, _)), _) if is_done => self.answered(&job, &name).await,
-            (None, Some(id)) if is_done => self.logged_in_by_hand(&id, &name).await,
+            (Some((job, _)), _) if parting.is_done => self.answered(&job, &name).await,
+            // A program that works in the session has asked them for something of its own.
+            (None, Some(_)) if parting.was_asked => (),
+            (None, Some(id)) if parting.is_done => self.logged_in_by_hand(&id, &name).await,
             (Some(_), _) if is_live && is_services(name.as_str()) => {
                 if let Ok(handle) = self.0.manager.find(name.as_str()).await {
                     self.rest_when_left(&handle, &name).await;
@@ -403,6 +426,21 @@ impl Jobs {
         let under_way = self.0.under_way.lock();
         under_way.unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Goes to a page for a person; one that does not come is shown as one that did not.
+pub(super) async fn go_to(handle: &SessionHandle, url: &str) {
+    let params = json!({"url": url, "wait_until": "commit"});
+    let params = params.as_object().cloned().unwrap_or_default();
+    let _ = handle.act(ActionRequest::new("navigate", params)).await;
+}
+
+/// Shows on a session's page what a job asks for. Whoever drives already needs no asking.
+fn ask_at(handle: &SessionHandle, ask: &HumanAsk) {
+    let how = (ASKED_MAX, ask.is_private);
+    let _ = handle
+        .wheel()
+        .request(&ask.reason, how, CancellationToken::new());
 }
 
 /// The page that a session shows, as itself says: of what a person did privately the record says nothing yet.

@@ -75,7 +75,7 @@ pub use links::{LINK, Link, LinkKind, Links, Maker};
 pub use look::{Area, ContextOptions, PageContext, Unread};
 pub use manager::{Manager, Opened};
 pub use names::{names, names_of_ended};
-pub use partings::Partings;
+pub use partings::{Parting, Partings};
 pub use request::Order;
 pub use script::{Executed, Script};
 pub use sought::{PointedOut, likely};

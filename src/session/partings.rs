@@ -8,6 +8,15 @@ use tokio::sync::Notify;
 use super::control::Cause;
 use crate::model::SessionName;
 
+/// How somebody has left a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Parting {
+    /// Whether they said that it is done.
+    pub is_done: bool,
+    /// Whether they were asked for on the session itself.
+    pub was_asked: bool,
+}
+
 /// How people have left the sessions that have a name, until that is taken: one for each session, so that none is
 /// lost. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -15,14 +24,13 @@ pub struct Partings(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Whether they said that it is done.
-    left: Mutex<HashMap<SessionName, bool>>,
+    left: Mutex<HashMap<SessionName, Parting>>,
     woken: Notify,
 }
 
 impl Partings {
     /// Notes why somebody has the wheel no more, where it is that. What was done stays done.
-    pub(super) fn note(&self, name: &SessionName, cause: Cause) {
+    pub(super) fn note(&self, name: &SessionName, cause: Cause, was_asked: bool) {
         let is_done = match cause {
             Cause::Done => true,
             Cause::Declined | Cause::Gone | Cause::Idle => false,
@@ -31,14 +39,15 @@ impl Partings {
             }
         };
         let mut left = self.0.left.lock().unwrap_or_else(PoisonError::into_inner);
-        *left.entry(name.clone()).or_default() |= is_done;
+        let parting = left.entry(name.clone()).or_default();
+        parting.is_done |= is_done;
+        parting.was_asked |= was_asked;
         drop(left);
         self.0.woken.notify_one();
     }
 
-    /// The next session that somebody has left, and whether they said that it is done. Safe to cancel; for one that
-    /// waits.
-    pub async fn next(&self) -> (SessionName, bool) {
+    /// The next session that somebody has left, and how. Safe to cancel; for one that waits.
+    pub async fn next(&self) -> (SessionName, Parting) {
         loop {
             let woken = self.0.woken.notified();
             let taken = {
@@ -63,14 +72,17 @@ mod tests {
     #[test]
     fn what_is_done_stays_so_until_it_is_heard_of() {
         let (partings, name) = (Partings::default(), SessionName::parse("kept").unwrap());
-        partings.note(&name, Cause::Taken);
+        let parting = |is_done, was_asked| Parting { is_done, was_asked };
+        partings.note(&name, Cause::Taken, true);
         assert!(partings.next().now_or_never().is_none());
         for cause in [Cause::Done, Cause::Declined] {
-            partings.note(&name, cause);
+            partings.note(&name, cause, cause == Cause::Done);
         }
-        assert_eq!(partings.next().now_or_never(), Some((name.clone(), true)));
+        let next = partings.next().now_or_never();
+        assert_eq!(next, Some((name.clone(), parting(true, true))));
         assert!(partings.next().now_or_never().is_none());
-        partings.note(&name, Cause::Gone);
-        assert_eq!(partings.next().now_or_never(), Some((name, false)));
+        partings.note(&name, Cause::Gone, false);
+        let next = partings.next().now_or_never();
+        assert_eq!(next, Some((name, parting(false, false))));
     }
 }

@@ -21,9 +21,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chromiumoxide_cdp::cdp::browser_protocol::emulation::{
-    SetDeviceMetricsOverrideParams, SetTouchEmulationEnabledParams,
-};
 use chromiumoxide_cdp::cdp::browser_protocol::page::{
     BringToFrontParams, FrameId, NavigateParams, NavigateReturns, StopLoadingParams,
 };
@@ -65,8 +62,6 @@ const FRONT_WITHIN: Duration = Duration::from_millis(500);
 const SAID_WITHIN: Duration = Duration::from_millis(20);
 /// Actions follow one another, so more than one rarely asks at once.
 const MARKS_MAX: usize = 4;
-/// Fingers that a page that is shown as on a phone may be touched by.
-const TOUCH_POINTS: i64 = 5;
 /// How long Chromium's page for a failed document takes to be there, on a busy machine.
 const FAILURE_WITHIN: Duration = Duration::from_secs(5);
 const FAILURE_PAUSE: Duration = Duration::from_millis(50);
@@ -215,17 +210,6 @@ async fn prepare(session: &Session) -> Result<(), Error> {
     installed
 }
 
-/// Tells a page that it is touched, where it is shown as on a phone. The name of the browser stays what it is: sites
-/// take a login for that of the browser that made it.
-async fn touch(session: &Session, is_mobile: bool) -> Result<(), Error> {
-    if is_mobile {
-        let mut touch = SetTouchEmulationEnabledParams::new(true);
-        touch.max_touch_points = Some(TOUCH_POINTS);
-        session.execute("tell a page of touch", touch).await?;
-    }
-    Ok(())
-}
-
 /// Prepares a frame in a process of its own, and lets it run should it wait for us.
 async fn join(session: &Session, is_waiting: bool) -> Result<(), Error> {
     let prepared = prepare(session).await;
@@ -272,20 +256,9 @@ impl Page {
             .await?;
         let (session, stream) = process.cdp.session(attached.session_id.inner());
         let viewport = ground.viewport;
-        let metrics = SetDeviceMetricsOverrideParams::new(
-            i64::from(viewport.width),
-            i64::from(viewport.height),
-            1.0,
-            ground.is_mobile,
-        );
-        let (prepared, sized, touched) = tokio::join!(
-            prepare(&session),
-            session.execute("set the viewport", metrics),
-            touch(&session, ground.is_mobile),
-        );
+        let (prepared, fitted) = tokio::join!(prepare(&session), ground.fit(&session));
         prepared?;
-        sized?;
-        touched?;
+        fitted?;
         let mut frames = Frames::default();
         frames.attach(&FrameId::new(target.inner().clone()), None);
         let first = match is_popup {

@@ -50,6 +50,7 @@ impl Work {
         );
         metrics::counter!("ghostcast_control_changes_total", "cause" => cause.as_str())
             .increment(1);
+        let was_asked = request.is_some();
         let (request_id, reason) = request
             .map(|request| (request.request_id, request.reason))
             .unzip();
@@ -63,7 +64,7 @@ impl Work {
         });
         self.lift_veil();
         if let Some(name) = &self.actor.record.borrow().session_name {
-            self.actor.partings.note(name, cause);
+            self.actor.partings.note(name, cause, was_asked);
         }
     }
 
