@@ -139,6 +139,7 @@ impl App {
         }
         let mut config = config;
         config.server.listen = address;
+        config.must_not_wait_for_itself()?;
         let config = Arc::new(config);
         let live = Live::new(Arc::clone(&config));
         let pool = pool(&config, &tracker)?;
@@ -209,7 +210,9 @@ impl App {
             ))
             .hint("Keep a token, or restart the service with its new address."));
         }
+        config.must_not_wait_for_itself()?;
         let reloaded = self.live.take(&config);
+        self.jobs.renew_bridge();
         let (tokens, gone) = self.doors.replace_tokens(tokens);
         tracing::info!(tokens, gone, "the tokens were read again");
         Ok(reloaded)

@@ -30,6 +30,7 @@ use super::farewell::Farewell;
 use super::status::ErrorBody;
 use super::ws::{READ_BUFFER, USE_A_CLIENT, must_upgrade};
 use crate::error::{Error, ErrorKind};
+use crate::jobs::{Aftermath, Jobs};
 use crate::model::command::given_files;
 use crate::model::control::ControlStatus;
 use crate::model::hand::Deed;
@@ -136,6 +137,8 @@ struct Scene {
     dialog: Option<Asked>,
     /// What it offers to choose from, to whoever drives.
     offer: Option<Offer>,
+    /// What has come of a person's Done, where a login or a job waited for that.
+    outcome: Option<Aftermath>,
 }
 
 /// The dialog that the page waits with.
@@ -152,7 +155,7 @@ struct Asked {
     params(("room_name" = String, Path, description = "Session id, name or room"), DriveQuery),
     responses(
     (status = 101, description = "Text frames follow, each one JSON object with a `type`. The service tells \
-        `state` (seat, yours, may_drive, control, state, url, title, viewport, dialog, offer), `copied` (text), \
+        `state` (seat, yours, may_drive, control, state, url, title, viewport, dialog, offer, outcome), `copied` (text), \
         `heard` (n) and `error` (kind, message). A person sends `take` (force), `ask`, `grant` (name), `hand_back` (done), and with \
         the wheel `move` and `wheel` (x, y, buttons, dx, dy), `pinch` (x, y, scale), `down` and `up` (x, y, button, count), `key` (down, \
         key, modifiers, repeat), `text` and `compose` (text), `dialog` (number, accept, text), `choose` (number, \
@@ -182,6 +185,7 @@ pub(super) async fn drive(
         handle,
         seated,
         may_drive,
+        jobs: doors.jobs,
     };
     Ok(upgrade
         .protocols([SUBPROTOCOL])
@@ -282,6 +286,7 @@ struct Place {
     record: watch::Receiver<SessionRecord>,
     seated: Seated,
     may_drive: bool,
+    jobs: Jobs,
 }
 
 impl Place {
@@ -435,6 +440,7 @@ impl Place {
         let dialog = self.handle.dialog_for(&self.seated);
         let (url, title) = self.handle.place_for(&self.seated);
         let record = self.record.borrow();
+        let name = record.session_name.as_ref();
         Told::State(Box::new(Scene {
             seat: self.seated.seat().to_owned(),
             yours: self.seated.drives(),
@@ -446,6 +452,7 @@ impl Place {
             viewport: record.viewport,
             dialog: dialog.map(|(number, info)| Asked { number, info }),
             offer: self.handle.offer_for(&self.seated),
+            outcome: name.and_then(|name| self.jobs.aftermath(name)),
         }))
     }
 }

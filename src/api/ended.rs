@@ -11,6 +11,7 @@ use super::body::Params;
 use super::sessions::SessionList;
 use super::status::ErrorBody;
 use crate::error::Error;
+use crate::model::ids::JOB;
 use crate::model::{EndedSession, Right, SessionState};
 use crate::session::Manager;
 
@@ -64,14 +65,25 @@ impl Ended {
 }
 
 impl EndedList {
-    /// All that are known, of those that the caller may see.
-    pub(super) async fn of(manager: &Manager, caller: &Caller) -> Result<Self, Error> {
+    /// All that are known, of those that the caller may see; those that served one job alone only where that is
+    /// wanted.
+    pub(super) async fn of(
+        manager: &Manager,
+        caller: &Caller,
+        has_jobs: bool,
+    ) -> Result<Self, Error> {
         let mut ended = manager.ended().await?;
-        ended.retain(|(session, _)| caller.sees_ended(session));
+        ended.retain(|(session, _)| caller.sees_ended(session) && (has_jobs || !of_job(session)));
         Ok(Self {
             ended: ended.into_iter().map(Ended::from).collect(),
         })
     }
+}
+
+/// Whether a session served one job alone: there are as many as jobs, and nobody asked for them.
+fn of_job(session: &EndedSession) -> bool {
+    let name = session.session_name.as_ref();
+    name.is_some_and(|name| name.as_str().starts_with(JOB))
 }
 
 /// Which sessions are listed.
@@ -83,6 +95,9 @@ pub(super) struct ListQuery {
     /// there are.
     #[serde(default)]
     ended: bool,
+    /// With `ended=true`, lists those too that served one job alone (`_job-…`).
+    #[serde(default)]
+    jobs: bool,
 }
 
 /// List all sessions, with a token of one session that one; or, with `ended=true`, those that have ended.
@@ -96,7 +111,7 @@ pub(super) async fn list(
     Params(query): Params<ListQuery>,
 ) -> Result<Json<Listed>, Error> {
     let listed = match query.ended {
-        true => Listed::Ended(EndedList::of(&doors.manager, &caller).await?),
+        true => Listed::Ended(EndedList::of(&doors.manager, &caller, query.jobs).await?),
         false => {
             let mut sessions = doors.manager.records();
             sessions.retain(|record| caller.sees(record));

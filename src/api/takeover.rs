@@ -15,6 +15,7 @@ use super::place::Place;
 use super::share::{Revoked, end_links, life};
 use super::status::ErrorBody;
 use crate::error::Error;
+use crate::jobs::TheirScreen;
 use crate::model::session::LiveKitStatus;
 use crate::model::{Right, SessionRecord};
 use crate::session::{Invitation, Invite, LinkKind};
@@ -70,6 +71,8 @@ pub(super) struct Takeover {
 pub(super) struct Entry {
     /// The last part of its address.
     token: String,
+    /// What they see it on, for whoever comes anew: the page of a login is shown at a phone's size to one.
+    screen: Option<TheirScreen>,
 }
 
 /// Whoever has entered.
@@ -210,7 +213,10 @@ pub(super) async fn enter_by_link(
         Right::Watch => Role::Watch,
         Right::Control | Right::Admin => Role::Control,
     };
-    let session = doors.manager.record(&link.session.to_string())?;
+    let mut session = doors.manager.record(&link.session.to_string())?;
+    if let (Role::Control, Some(screen)) = (role, entry.screen) {
+        session = doors.jobs.receive(session, screen).await;
+    }
     if token != entry.token {
         // It is used up, also for those who come after a restart.
         doors.manager.keep_links(link.session).await?;

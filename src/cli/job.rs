@@ -64,7 +64,7 @@ enum Verb {
     },
     /// List jobs, the newest first.
     List {
-        /// In this state: queued, running, pending_auth, done, failed or cancelled.
+        /// In this state: queued, running, pending_auth, pending_human, done, failed or cancelled.
         #[arg(long)]
         state: Option<String>,
         #[command(flatten)]
@@ -92,7 +92,14 @@ enum Verb {
         #[command(flatten)]
         asked: Asked,
     },
-    /// Try a job anew that has failed, was called off or waits for a login.
+    /// Print the link by which a person does what a job waits for as pending_human.
+    Takeover {
+        /// The job's id.
+        job: String,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Try a job anew that has failed, was called off or waits for a login or a person.
     Retry {
         /// The job's id.
         job: String,
@@ -110,6 +117,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
         Verb::Watch { job, asked } => watch(&asked, &asked.client()?, &job).await,
         Verb::Cancel { job, asked } => turn(&asked, &job, "cancel").await,
         Verb::Retry { job, asked } => turn(&asked, &job, "retry").await,
+        Verb::Takeover { job, asked } => takeover(&asked, &job).await,
     }
 }
 
@@ -187,6 +195,15 @@ async fn turn(asked: &Asked, id: &str, how: &str) -> Result<ExitCode, Error> {
     let answer = asked.client()?.ask(Method::POST, &path, None).await?;
     let job = answer.success()?;
     asked.tell(&job, || line(&job))
+}
+
+async fn takeover(asked: &Asked, id: &str) -> Result<ExitCode, Error> {
+    let path = ["jobs", id, "takeover"];
+    let answer = asked.client()?.ask(Method::POST, &path, None).await?;
+    let lent = answer.success()?;
+    asked.tell(&lent, || {
+        lent["takeover_url"].as_str().unwrap_or_default().to_owned()
+    })
 }
 
 /// Watches a job to its end: how far it is is told on standard error, and what came of it is printed.

@@ -165,7 +165,9 @@ impl Desk {
         let why = tokio::select! {
             job = following => match job? {
                 // What is told to have come to nothing is not done later.
-                job if job["state"] == "pending_auth" => unhappy(&job),
+                job if matches!(job["state"].as_str(), Some("pending_auth" | "pending_human")) => {
+                    unhappy(&job)
+                }
                 job => return outcome(&job),
             },
             () = end.cancelled() => Unhappy {
@@ -240,7 +242,10 @@ fn how_far(job: &Value) -> Value {
 /// Whether nothing more comes of it by itself.
 fn is_through(job: &Value) -> bool {
     let state = job["state"].as_str().unwrap_or_default();
-    matches!(state, "done" | "failed" | "cancelled" | "pending_auth")
+    matches!(
+        state,
+        "done" | "failed" | "cancelled" | "pending_auth" | "pending_human"
+    )
 }
 
 /// What came of a job that is over.

@@ -32,6 +32,10 @@ pub struct Jobs {
     pub timeout_s: u32,
     /// Jobs that are over are known for this long, hours.
     pub kept_h: f64,
+    /// A job that has waited for a login or a person for this long has failed, hours; 0 for never.
+    pub held_h: f64,
+    /// Notes that were posted or have failed are known for this long after it, hours; 0 for ever.
+    pub notes_kept_h: f64,
 }
 
 /// Logins that are kept.
@@ -44,6 +48,8 @@ pub struct Connections {
     pub keep_alive_after_days: f64,
     /// When that is looked for each day, UTC, `HH:MM`.
     pub keep_alive_at: String,
+    /// What is kept of a login that has expired is deleted after this time, days.
+    pub expired_kept_days: f64,
     /// A link by which a user logs in is good for this long, seconds.
     pub link_s: u32,
 }
@@ -62,6 +68,9 @@ pub struct Platform {
     pub logged_in: String,
     /// A CSS selector of what is shown where a login is asked for; empty for none that is known.
     pub login_page: String,
+    /// A CSS selector of what only a person passes: a captcha. A job that meets it waits for one; empty for none
+    /// that is known.
+    pub challenge: String,
     /// A text by which the platform says that it wants fewer requests; empty for none. Status 429 says so too.
     pub slow_down: String,
     /// Host patterns that its pages may reach; empty for no restriction of its own.
@@ -92,7 +101,8 @@ pub struct Workflow {
 #[serde(deny_unknown_fields, default)]
 pub struct Step {
     /// `navigate`, `wait`, `execute`, or what can be done to an element: `click`, `fill`, `type`, `press`,
-    /// `hover`, `select`, `check`, `uncheck`, `focus`, `scroll`.
+    /// `hover`, `select`, `check`, `uncheck`, `focus`, `scroll`; or `request_human`, which lets the job wait for a
+    /// person.
     pub action: String,
     /// Selectors of the element, of which the first that is there is taken: CSS, `text=…`, `role=…[name="…"]`.
     pub on: Vec<String>,
@@ -124,6 +134,8 @@ impl Default for Jobs {
             unique_s: 60,
             timeout_s: 300,
             kept_h: 720.0,
+            held_h: 2_160.0,
+            notes_kept_h: 2_160.0,
         }
     }
 }
@@ -134,6 +146,7 @@ impl Default for Connections {
             expire_after_days: 30.0,
             keep_alive_after_days: 20.0,
             keep_alive_at: "03:00".to_owned(),
+            expired_kept_days: 7.0,
             link_s: 3_600,
         }
     }
@@ -166,6 +179,12 @@ impl Jobs {
                 "jobs.backoff_s must hold 1 to 20 pauses",
             ));
         }
+        let ages = [self.held_h, self.notes_kept_h];
+        if !ages.iter().all(|age| age.is_finite() && *age >= 0.0) {
+            return Err(Error::invalid_input(
+                "jobs.held_h and jobs.notes_kept_h must be 0 or more",
+            ));
+        }
         match self.kept_h.is_finite() && self.kept_h > 0.0 {
             true => Ok(()),
             false => Err(Error::invalid_input("jobs.kept_h must be more than 0")),
@@ -177,6 +196,11 @@ impl Connections {
     /// How long a login is kept that is not used.
     pub fn expire_after(&self) -> Duration {
         Duration::from_secs_f64(self.expire_after_days * DAY_S)
+    }
+
+    /// How long after its last use what is left of a login is kept.
+    pub fn worthless_after(&self) -> Duration {
+        self.expire_after() + Duration::from_secs_f64(self.expired_kept_days * DAY_S)
     }
 
     /// How long a login is left alone.
@@ -196,10 +220,14 @@ impl Connections {
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
-        let days = [self.expire_after_days, self.keep_alive_after_days];
+        let days = [
+            self.expire_after_days,
+            self.keep_alive_after_days,
+            self.expired_kept_days,
+        ];
         if days.iter().any(|days| !(0.0..=36_500.0).contains(days)) {
             return Err(Error::invalid_input(
-                "connections.expire_after_days or connections.keep_alive_after_days is out of range",
+                "connections.expire_after_days, keep_alive_after_days or expired_kept_days is out of range",
             )
             .hint("Use 0 to 36500 days."));
         }
@@ -312,10 +340,21 @@ impl Platform {
     }
 }
 
+/// By which a step asks for a person.
+pub const REQUEST_HUMAN: &str = "request_human";
+
+impl Workflow {
+    /// Whether a person may be asked for in it.
+    pub fn may_ask(&self) -> bool {
+        self.steps.iter().any(|step| step.action == REQUEST_HUMAN)
+    }
+}
+
 impl Step {
     fn check(&self) -> Result<(), String> {
         let action = self.action.as_str();
         match action {
+            REQUEST_HUMAN => self.check_request(),
             "navigate" | "wait" | "execute" if !self.on.is_empty() => {
                 Err(format!("{action} takes no element by \"on\""))
             }
@@ -335,6 +374,25 @@ impl Step {
             }
             _ if self.on.is_empty() => Err(format!("{action} needs an element, by \"on\"")),
             _ => Ok(()),
+        }
+    }
+
+    fn check_request(&self) -> Result<(), String> {
+        let reason = self.params.get("reason").and_then(Value::as_str);
+        if reason.is_none_or(|reason| reason.trim().is_empty()) {
+            return Err("request_human needs \"reason\" in params".to_owned());
+        }
+        if self
+            .params
+            .get("private")
+            .is_some_and(|it| !it.is_boolean())
+        {
+            return Err("\"private\" of request_human is true or false".to_owned());
+        }
+        let is_other = |on: &String| on.starts_with("text=") || on.starts_with("role=");
+        match self.effect || self.on.iter().any(is_other) {
+            true => Err("request_human has no effect, and takes CSS selectors alone".to_owned()),
+            false => Ok(()),
         }
     }
 }
@@ -379,5 +437,16 @@ mod tests {
         );
         let error = platform.check("air").unwrap_err();
         assert!(error.message.contains("step 1"), "{error}");
+        let ask = |params: Value| {
+            let step = Step {
+                action: REQUEST_HUMAN.to_owned(),
+                params: params.as_object().cloned().unwrap_or_default(),
+                ..Step::default()
+            };
+            step.check()
+        };
+        assert!(ask(serde_json::json!({})).is_err());
+        assert!(ask(serde_json::json!({"reason": "Solve it", "private": 1})).is_err());
+        ask(serde_json::json!({"reason": "Solve it", "private": true})).unwrap();
     }
 }

@@ -18,7 +18,7 @@ pub struct Reloaded {
 }
 
 /// Sections of which every key can be read again.
-const SECTIONS: [&str; 1] = ["session"];
+const SECTIONS: [&str; 2] = ["bridge", "session"];
 /// Further keys that can.
 const KEYS: [&str; 6] = [
     "browser.memory_bytes_max",
@@ -52,6 +52,7 @@ impl Live {
             }
         }
         let mut config = Config::clone(&held);
+        config.bridge = read.bridge.clone();
         config.session = read.session.clone();
         config.log.level.clone_from(&read.log.level);
         config.browser.memory_bytes_max = read.browser.memory_bytes_max;
@@ -112,6 +113,7 @@ mod tests {
     fn every_key_that_is_said_to_be_read_again_is_taken() {
         let live = Live::new(Arc::default());
         let mut read = Config::default();
+        read.bridge.command = vec!["worker".to_owned()];
         read.session.fps = 7;
         read.log.level = "trace".to_owned();
         read.rtc.viewers_max = 1;

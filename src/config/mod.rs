@@ -35,7 +35,7 @@ use crate::model::{Network, Secret};
 pub use bridge::Bridge;
 pub use browser::{Browser, Sandbox};
 pub use files::{Recording, Screenshots};
-pub use jobs::{Connections, Jobs, Platform, Platforms, Step, Workflow};
+pub use jobs::{Connections, Jobs, Platform, Platforms, REQUEST_HUMAN, Step, Workflow};
 pub use live::{Live, Reloaded};
 pub use load::{Flags, data_directory, load, parse, start_url, warn_of_strays};
 pub use log::{Log, LogFormat};

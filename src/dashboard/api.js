@@ -5,6 +5,8 @@ const SHARED_KEY = 'ghostcast.shared';
 const EVENTS_PROTOCOL = 'ghostcast.events.v1';
 const DRIVE_PROTOCOL = 'ghostcast.drive.v1';
 const BEARER_PROTOCOL = 'ghostcast.bearer.';
+/** A login's page that is fitted to a screen is started anew. */
+const FITTED_MS = 60_000;
 const TIMEOUT_MS = 10_000;
 /** Statuses that stay as they are, however often one asks. */
 const FINAL = [400, 401, 403, 404, 406, 415];
@@ -119,7 +121,7 @@ export const userEventsUrl = (user) =>
 export const eventsProtocols = () => [EVENTS_PROTOCOL, ...(token ? [BEARER_PROTOCOL + base64url(token)] : [])];
 
 /** Enters by the token of a link; gives the token to go on with, the role and the session. */
-export const enter = (link) => call('POST', '/takeover', { token: link });
+export const enter = (link, screen) => call('POST', '/takeover', { token: link, screen }, screen && FITTED_MS);
 
 /** A link by which one person takes the wheel, and may be at it for half a day. */
 export const takeover = (room) =>

@@ -57,6 +57,7 @@ export const listJobs = async ({ state, user, limit }) => {
 export const readJob = (id) => call('GET', `/jobs/${encodeURIComponent(id)}`);
 export const cancelJob = (id) => call('POST', `/jobs/${encodeURIComponent(id)}/cancel`, undefined, SLOW_MS);
 export const retryJob = (id) => call('POST', `/jobs/${encodeURIComponent(id)}/retry`);
+export const helpJob = (id) => call('POST', `/jobs/${encodeURIComponent(id)}/takeover`, undefined, SLOW_MS);
 export const readNote = (id) => call('GET', `/notes/${encodeURIComponent(id)}`);
 
 /** Tells each change of a job until it is over, or the `signal` ends it. */

@@ -12,6 +12,7 @@ import { UserNews } from './user_news.js';
 const PAUSE_MS = 5_000;
 /** A new connection is in the list after so long. */
 const UNLISTED_MS = 30_000;
+const LOOKING = 'Looking whether the login is there …';
 /** How a login stands: in words, how that looks, and what it means for whoever reads it. */
 const STATUSES = {
   awaiting_auth: ['not logged in yet', 'waiting', 'Nobody has logged in yet. Log in opens the page for that.'],
@@ -33,7 +34,7 @@ export class ConnectionsPage {
   /** `told` is called with each answer and failure of the service's. */
   constructor(told) {
     this.poll = new Poll(calls.listConnections, () => { this.#draw(); told(); }, PAUSE_MS);
-    this.#news = new UserNews(() => this.poll.soon());
+    this.#news = new UserNews((told) => this.#hear(told));
     $('connect-form').addEventListener('submit', (event) => {
       event.preventDefault();
       busy($('connect-send'), () => this.#connect());
@@ -87,10 +88,21 @@ export class ConnectionsPage {
     this.#said.delete(id);
   }
 
-  /** Whoever had the link is through, or is gone. */
+  /** Whoever had the link is through, or is gone. The service looks by itself then. */
   #leftLogin(id, what) {
-    if (what === 'done') this.#verify(id);
+    if (what === 'done') this.#say(id, LOOKING, 'busy');
     else this.#say(id, what, '');
+  }
+
+  #hear({ type, connection_id: id, outcome, message }) {
+    if (type === 'login_checked') this.#checked(id, outcome, message);
+    this.poll.soon();
+  }
+
+  /** It was looked whether a login is there. */
+  #checked(id, outcome, message) {
+    if (outcome === 'logged_in') this.#forgetLink(id);
+    this.#say(id, message, outcome === 'logged_in' ? 'good' : 'bad');
   }
 
   #say(id, words, tone) {
@@ -99,11 +111,10 @@ export class ConnectionsPage {
   }
 
   async #verify(id) {
-    this.#say(id, 'Looking whether the login is there …', 'busy');
+    this.#say(id, LOOKING, 'busy');
     try {
       const { outcome, message } = await calls.verifyLogin(id);
-      if (outcome === 'logged_in') this.#forgetLink(id);
-      this.#say(id, message, outcome === 'logged_in' ? 'good' : 'bad');
+      this.#checked(id, outcome, message);
     } catch (error) {
       this.#say(id, error.message, 'bad');
     }
@@ -165,7 +176,9 @@ export class ConnectionsPage {
     $('connections-filters').hidden = all.length < 2 && !user && !status;
     setText($('connections-notice'), noticeFor(this.poll, all, shown));
     $('connections-notice').dataset.tone = error ? 'bad' : '';
-    if (this.#isShown) this.#news.follow(shown.map((one) => one.user_id));
+    // Whose login is awaited is heard first.
+    const awaited = all.filter((one) => this.#links.has(one.connection_id));
+    if (this.#isShown) this.#news.follow([...awaited, ...shown].map((one) => one.user_id));
   }
 
   #drawPlatforms(platforms) {

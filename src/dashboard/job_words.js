@@ -6,6 +6,7 @@ const STATES = {
   queued: ['queued', ''],
   running: ['running', 'running'],
   pending_auth: ['waits for a login', 'waiting'],
+  pending_human: ['waits for a person', 'waiting'],
   done: ['done', 'live'],
   failed: ['failed', 'failed'],
   cancelled: ['cancelled', 'closed'],
@@ -36,6 +37,7 @@ const ADVICE = {
   rate_limited: 'The platform asks for fewer requests. Wait a while before you retry.',
   selector_changed: 'The page has changed. Mend the selectors of this workflow in the settings, then retry.',
   effect_not_seen: 'It may have been done all the same: look at the platform. A retry looks once more and does nothing twice.',
+  human_required: 'Help opens the page where the job asks. It goes on when Done is pressed there.',
   human_in_control: 'A person drives the browser. It goes on when they give it back.',
   unavailable: 'Something that is needed is not there. When it is back, retry.',
   remote_unavailable: 'The remote browser cannot be reached. The job waits until it can.',
@@ -45,7 +47,8 @@ const ADVICE = {
 const WAITING = ['human_in_control', 'remote_unavailable'];
 
 export const isOver = ({ state }) => ['done', 'failed', 'cancelled'].includes(state);
-export const mayRetry = ({ state }) => ['failed', 'cancelled', 'pending_auth'].includes(state);
+export const mayRetry = ({ state }) => ['failed', 'cancelled', 'pending_auth', 'pending_human'].includes(state);
+export const mayHelp = ({ state }) => state === 'pending_human';
 export const mayCancel = (job) => !isOver(job);
 export const kindOf = (job) => KINDS[job.kind]?.(job) ?? job.kind;
 

@@ -3,7 +3,7 @@
 import * as calls from './calls.js';
 import { $, Rows, busy, button, el, part, setText, setTone } from './dom.js';
 import { at, atClock, since } from './format.js';
-import { adviceFor, isOver, kindOf, mayCancel, mayRetry, progressOf, stateOf } from './job_words.js';
+import { adviceFor, isOver, kindOf, mayCancel, mayHelp, mayRetry, progressOf, stateOf } from './job_words.js';
 import { Poll } from './poll.js';
 import { addressOf, replaceAddress } from './route.js';
 
@@ -133,6 +133,23 @@ export class JobsPage {
     this.poll.soon();
   }
 
+  /** Opens the page on which a person does what a job asks for. */
+  #help(job) {
+    // Opened at once: a browser lets a page open another one for a press only.
+    const page = window.open('', '_blank');
+    return this.#do(job, async (id) => {
+      try {
+        const { takeover_url: url } = await calls.helpJob(id);
+        if (!page) throw new Error('This browser did not let the page open.');
+        page.opener = null;
+        page.location = url;
+      } catch (error) {
+        page?.close();
+        throw error;
+      }
+    });
+  }
+
   #draw() {
     const { value, error, at: asked } = this.poll;
     setText($('jobs-as-of'), asked ? `as of ${atClock(asked)}` : '');
@@ -161,6 +178,7 @@ export class JobsPage {
       el('div', { class: 'more', 'data-part': 'more' }),
       el('p', { class: 'said', role: 'alert', 'data-tone': 'bad', 'data-part': 'said' }),
       el('div', { class: 'buttons', 'data-part': 'buttons' },
+        button('Help', () => this.#help(job), { class: 'button primary', 'data-part': 'help' }),
         button('Retry', () => this.#do(job, calls.retryJob), { 'data-part': 'retry' }),
         el('a', { class: 'button', 'data-part': 'login' }, 'Connections'),
         button('Cancel', () => this.#do(job, calls.cancelJob), { class: 'button danger', 'data-part': 'cancel' })));
@@ -190,11 +208,12 @@ export class JobsPage {
     login.href = addressOf('connections', null, { user: job.user_id });
     setText(part(row, 'result'), job.state === 'done' && job.result !== null ? `Result: ${brief(job.result)}` : '');
     setText(part(row, 'said'), this.#said.get(job.job_id) ?? '');
+    part(row, 'help').hidden = !mayHelp(job);
     part(row, 'retry').hidden = !mayRetry(job);
     part(row, 'retry').classList.toggle('primary', job.state === 'failed');
     part(row, 'cancel').hidden = !mayCancel(job);
     part(row, 'buttons').hidden = login.hidden && !mayRetry(job) && !mayCancel(job);
-    for (const verb of ['retry', 'cancel']) part(row, verb).setAttribute('aria-label', `${verb === 'retry' ? 'Retry' : 'Cancel'}: ${kindOf(job)}, ${job.job_id}`);
+    for (const verb of ['help', 'retry', 'cancel']) part(row, verb).setAttribute('aria-label', `${part(row, verb).textContent}: ${kindOf(job)}, ${job.job_id}`);
     this.#drawMore(part(row, 'more'), job, isOpen);
   }
 

@@ -11,6 +11,8 @@ const KEPT_KEY = 'ghostcast.takeover';
 const RETRY_MS = [300, 700, 1_500, 3_000];
 /** The page may take so long to say what it has copied. */
 const COPIED_MS = 2_000;
+/** The shorter side of a phone's screen, CSS px, at most. */
+const PHONE_PX = 600;
 const OWNERS = { agent: 'The agent drives', nobody: 'Nobody drives' };
 
 const link = location.pathname.split('/').pop();
@@ -22,6 +24,8 @@ let seat = null;
 /** The token to go on with. */
 let own = link;
 let isThrough = false;
+/** What has come of somebody's Done, as it was told last. */
+let outcome = null;
 let isOver = false;
 let hands = null;
 let watch = null;
@@ -47,7 +51,14 @@ async function enter() {
     const entered = await api.enter(known.own).catch(() => null);
     if (entered) return entered;
   }
-  return api.enter(link);
+  return api.enter(link, theirScreen());
+}
+
+/** What a person sees the page on who comes anew: a login's is shown at a phone's size on one. */
+function theirScreen() {
+  const { clientWidth: width, clientHeight: height } = $('screen');
+  const phone = matchMedia('(pointer: coarse)').matches && Math.min(screen.width, screen.height) <= PHONE_PX;
+  return { width, height, phone };
 }
 
 async function begin() {
@@ -127,15 +138,25 @@ function hear(told) {
     hands.focus();
   }
   draw();
+  hearOutcome(told.outcome);
 }
 
-function end(title, text) {
+/** What has come of Done here: what is as it should be ends the page, what is not gives the wheel back. */
+function hearOutcome(told) {
+  if (JSON.stringify(told) === JSON.stringify(outcome)) return;
+  outcome = told;
+  if (!isThrough || !told) return;
+  if (told.state === 'good') end(told.message, 'You can close this page.', 'good');
+  else if (told.state === 'bad') say({ type: 'take' });
+}
+
+function end(title, text, tone = 'bad') {
   isOver = true;
   watch?.stop();
   socket?.close();
   state = null;
   draw();
-  notice(title, text, 'bad');
+  notice(title, text, tone);
 }
 
 function draw() {
@@ -159,6 +180,8 @@ function draw() {
   const reason = control?.request?.reason;
   $('reason').hidden = !reason;
   setText($('reason'), reason ? `The agent asks: ${reason}` : '');
+  $('outcome').hidden = !state?.outcome;
+  setText($('outcome'), state?.outcome?.message ?? '');
   const first = yours ? control.asking[0] : undefined;
   $('asking').hidden = first === undefined;
   setText($('asking-words'), first === undefined ? '' : `${first} asks for the wheel.`);
@@ -196,7 +219,7 @@ function drawPicture() {
 
 function notice(title, text, tone) {
   $('notice').dataset.tone = tone;
-  if (tone === 'bad') $('screen').dataset.picture = false;
+  if (tone !== 'busy') $('screen').dataset.picture = false;
   setText($('notice-title'), title);
   setText($('notice-text'), text);
 }

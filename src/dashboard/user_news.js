@@ -25,7 +25,7 @@ export class UserNews {
     const socket = new WebSocket(api.userEventsUrl(user), api.eventsProtocols());
     const one = { socket, timer: 0 };
     this.#sockets.set(user, one);
-    socket.onmessage = () => this.#told();
+    socket.onmessage = ({ data }) => this.#told(JSON.parse(data));
     socket.onclose = () => {
       one.timer = setTimeout(() => this.#listen(user), RETRY_MS);
     };

@@ -8,7 +8,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use super::Jobs;
-use super::lease::Lease;
+use super::lease::{Lease, own_name};
 use super::news::UserEvent;
 use super::notes;
 use super::site::Site;
@@ -102,7 +102,14 @@ impl Jobs {
             }
         };
         let record = lease.as_ref().map(|lease| lease.handle.record());
-        if let Some(lease) = lease {
+        if let Some(mut lease) = lease {
+            let is_asked =
+                matches!(&done, Ok(Err(error)) if error.kind == JobErrorKind::HumanRequired);
+            let is_cut = matches!(done, Err(Cut::End));
+            // What a person has done there is not lost with an attempt that is begun anew.
+            if is_asked || is_cut && run.ask.is_some() {
+                lease.keep_for_person();
+            }
             // At the end all sessions are put away at once.
             match done {
                 Err(Cut::End) if !lease.is_own() => lease.leave(),
@@ -238,7 +245,10 @@ impl Jobs {
                 leased?
             }
             None if within.is_some() => self.lease_within(&run.job).await?,
-            None => self.lease_for_once(run, platform, &at).await?,
+            None => {
+                let may_ask = workflow.may_ask() || !platform.challenge.is_empty();
+                self.lease_for_once(run, platform, may_ask, &at).await?
+            }
         };
         // Whatever ends the attempt finds it.
         let handle = lease.handle.clone();
@@ -271,13 +281,19 @@ impl Jobs {
         let _ = self.learn(&connection.connection_id, seen, false).await;
     }
 
-    /// A session for one job, without a profile.
+    /// A session for one job, without a profile, unless a person may have to come to it.
     async fn lease_for_once(
         &self,
         run: &Run,
         platform: &Platform,
+        may_ask: bool,
         at: &Site,
     ) -> Result<Lease, JobError> {
+        if may_ask {
+            let name = own_name(&run.job.job_id)?;
+            let on = (&name, "profile");
+            return self.lease_on(on, platform, true, Some(at)).await;
+        }
         let name = SessionName::parse(&format!("{JOB}{}-{}", run.job.job_id, action_id()))?;
         self.lease(&name, platform, true, Some(at)).await
     }
@@ -318,6 +334,7 @@ impl Jobs {
                     Next::Again(after) => (JobState::Queued, Some(after), true, "retried"),
                     Next::Later(after) => (JobState::Queued, Some(after), false, "postponed"),
                     Next::Hold => (JobState::PendingAuth, None, false, "pending_auth"),
+                    Next::HoldForHuman => (JobState::PendingHuman, None, false, "pending_human"),
                     Next::Fail => (JobState::Failed, None, true, "failed"),
                 };
                 let run_at = after.map(|after| now.plus(after));
@@ -345,7 +362,7 @@ impl Jobs {
         // What cannot be written down is tried again: nothing else would ever end it, or begin for its user.
         loop {
             let teller = self.teller(stop.now);
-            let notices = move |job: &Job| teller.failed(job);
+            let notices = move |job: &Job| teller.stopped(job);
             let stopped = self.0.registry.stop_job(run, stop.clone(), notices);
             if let Ok(stopped) = stopped.await {
                 return stopped;
@@ -366,6 +383,15 @@ impl Jobs {
             let reason = job.error.as_ref().map(|error| error.message.clone());
             let event = UserEvent::ConnectionRequired {
                 platform: platform.clone(),
+                reason: reason.unwrap_or_default(),
+            };
+            self.0.news.user(user, event);
+        }
+        if let (JobState::PendingHuman, Some(user)) = (job.state, &job.user_id) {
+            let reason = job.error.as_ref().map(|error| error.message.clone());
+            let event = UserEvent::HumanRequired {
+                job_id: job.job_id.clone(),
+                platform: job.platform.clone(),
                 reason: reason.unwrap_or_default(),
             };
             self.0.news.user(user, event);

@@ -3,6 +3,8 @@
 //! What the worker has done is not known when it does not answer; so a call that others may see the effect of is not
 //! made a second time: its intent is on the disk before it.
 
+use std::sync::{Arc, MutexGuard, PoisonError};
+
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -21,25 +23,75 @@ const CALLED: &str = "called";
 /// What it leaves when the worker has said that it came to nothing, or was not asked.
 const REFUSED: &str = "";
 
-/// The process of the settings, kept running.
-pub(super) fn of(settings: &config::Bridge, end: &CancellationToken) -> Option<Bridge> {
-    let (command, call_max) = (settings.command.clone(), settings.timeout());
-    (!command.is_empty()).then(|| Bridge::keep(command, call_max, end.clone()))
+/// The process of the settings, kept running for as long as it is set or somebody calls it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    bridge: Bridge,
+    settings: config::Bridge,
+    end: CancellationToken,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.end.cancel();
+    }
+}
+
+impl Kept {
+    pub(super) fn of(settings: &config::Bridge, end: &CancellationToken) -> Option<Arc<Self>> {
+        if settings.command.is_empty() {
+            return None;
+        }
+        let end = end.child_token();
+        let command = settings.command.clone();
+        Some(Arc::new(Self {
+            bridge: Bridge::keep(command, settings.timeout(), end.clone()),
+            settings: settings.clone(),
+            end,
+        }))
+    }
+
+    /// Returns when the process has ended for good.
+    pub(super) async fn ended(&self) {
+        self.bridge.ended().await;
+    }
 }
 
 impl Jobs {
     /// There is such a process.
-    pub(super) fn must_have_bridge(&self) -> Result<&Bridge, Error> {
-        let bridge = self.0.bridge.as_ref();
-        bridge.ok_or_else(|| {
+    pub(super) fn must_have_bridge(&self) -> Result<Arc<Kept>, Error> {
+        self.bridge().ok_or_else(|| {
             Error::not_configured("no worker is set that does this")
-                .hint("Set bridge.command to a program and restart the service.")
+                .hint("Set bridge.command to a program and reload the service.")
         })
+    }
+
+    pub(super) fn bridge(&self) -> Option<Arc<Kept>> {
+        self.held_bridge().clone()
+    }
+
+    /// Takes the settings of the process that does work: what it does is finished by the one that was, and calls from
+    /// now on are for the one that is set.
+    pub fn renew_bridge(&self) {
+        let settings = self.config().bridge.clone();
+        let mut held = self.held_bridge();
+        let is_same = match held.as_ref() {
+            Some(kept) => kept.settings == settings,
+            None => settings.command.is_empty(),
+        };
+        if !is_same && !self.0.end.is_cancelled() {
+            *held = Kept::of(&settings, &self.0.end);
+        }
+    }
+
+    fn held_bridge(&self) -> MutexGuard<'_, Option<Arc<Kept>>> {
+        let held = self.0.bridge.lock();
+        held.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the worker do what the job says.
     pub(super) async fn bridged(&self, run: &Run) -> Result<Value, JobError> {
-        let bridge = self.must_have_bridge()?;
+        let kept = self.must_have_bridge()?;
         let args = &run.job.args;
         let call = Call {
             action: text(args, "action")?,
@@ -58,7 +110,7 @@ impl Jobs {
         if has_effect {
             self.intend(run, CALLED).await?;
         }
-        let done = self.watched(run, bridge, call).await;
+        let done = self.watched(run, &kept.bridge, call).await;
         if has_effect
             && matches!(
                 done,

@@ -6,10 +6,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Jobs;
+use super::attempt::tell;
+use super::connections::session_name;
 use super::login;
 use super::order::JobOrder;
 use crate::config::age;
-use crate::model::{ConnectionStatus, JobError, JobErrorKind, JobKind, Seen, UnixTime};
+use crate::error::Error;
+use crate::model::{
+    ConnectionStatus, Job, JobError, JobErrorKind, JobKind, Queue, Seen, SessionState, UnixTime,
+};
 use crate::store::{KeptConnection, Lookup};
 
 const DAY_S: f64 = 86_400.0;
@@ -43,13 +48,20 @@ pub(super) async fn keep(jobs: Jobs) {
 }
 
 impl Jobs {
-    async fn look(&self, now: UnixTime) -> Result<(), crate::error::Error> {
+    async fn look(&self, now: UnixTime) -> Result<(), Error> {
         self.expire(now).await?;
         let config = self.config();
         let registry = &self.0.registry;
         if let Some(kept) = age(config.jobs.kept_h) {
             registry.forget_jobs(now.minus(kept)).await?;
         }
+        if let Some(kept) = age(config.jobs.notes_kept_h) {
+            registry.forget_notes(now.minus(kept)).await?;
+        }
+        if let Some(held) = age(config.jobs.held_h) {
+            self.fail_held(now.minus(held), now).await?;
+        }
+        self.clear_expired(now).await?;
         let second = config.connections.keep_alive_second().unwrap_or_default();
         let last = registry.mark(LAST_DAY).await?;
         let Some(day) = due(
@@ -68,8 +80,60 @@ impl Jobs {
         registry.set_mark(LAST_DAY, day.to_string()).await
     }
 
+    /// Jobs for which nobody came for too long have failed.
+    async fn fail_held(&self, before: UnixTime, now: UnixTime) -> Result<(), Error> {
+        let teller = self.teller(now);
+        let notices = move |job: &Job| teller.failed(job);
+        let failed = self.0.registry.fail_held(before, now, notices).await?;
+        for (job, note) in &failed {
+            if let Some(error) = &job.error {
+                tell(job, "failed", error);
+            }
+            if let Some(note) = note {
+                self.tell_of_note(job.state, note);
+            }
+            self.0.news.job(job);
+            self.clear_after(job).await;
+        }
+        if !failed.is_empty() {
+            self.wake(Queue::Notices);
+        }
+        Ok(())
+    }
+
+    /// What is kept of logins that expired long ago is of no use: it gives its place on the disk back. The connection
+    /// stays, and its user may log in anew.
+    async fn clear_expired(&self, now: UnixTime) -> Result<(), Error> {
+        let before = now.minus(self.config().connections.worthless_after());
+        let expired = Lookup {
+            status: Some(ConnectionStatus::Expired),
+            ..Lookup::default()
+        };
+        let all = self.0.registry.connections(expired).await?;
+        for kept in all.iter().filter(|kept| kept.last_used_at <= before) {
+            let name = session_name(&kept.connection.connection_id)?;
+            if !self.0.registry.profile(&name).is_dir() {
+                continue;
+            }
+            // Somebody may be about to log in.
+            let is_used = self.0.manager.record(name.as_str()).is_ok_and(|record| {
+                record.state != SessionState::Stored || record.last_activity >= before.to_iso8601()
+            });
+            let held = self.0.leases.take_soon(name.as_str()).await;
+            if let (false, Ok(_held)) = (is_used, held) {
+                self.forget_session(&name).await;
+                let connection_id = &kept.connection.connection_id;
+                tracing::info!(
+                    connection_id,
+                    "what was kept of a login that has expired is deleted"
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// Logins that were not used for too long have expired; their users are told once.
-    async fn expire(&self, now: UnixTime) -> Result<(), crate::error::Error> {
+    async fn expire(&self, now: UnixTime) -> Result<(), Error> {
         let before = now.minus(self.config().connections.expire_after());
         let all = self.0.registry.connections(Lookup::default()).await?;
         let idle = |kept: &&KeptConnection| {

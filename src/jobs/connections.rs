@@ -9,13 +9,14 @@ use super::attempt::tell;
 use super::lease::Lease;
 use super::login;
 use super::news::UserEvent;
+use super::people::go_to;
 use super::site::Site;
 use crate::config::Platform;
 use crate::error::Error;
 use crate::model::ids::{CONNECTION, action_id};
 use crate::model::{
-    Connection, ConnectionStatus, Job, JobError, JobErrorKind, Queue, Seen, SessionName, UnixTime,
-    VerifyOutcome,
+    Connection, ConnectionStatus, Job, JobError, JobErrorKind, Queue, Seen, SessionName,
+    SessionSpec, UnixTime, VerifyOutcome,
 };
 use crate::session::SessionHandle;
 use crate::store::{KeptConnection, Lookup};
@@ -130,17 +131,23 @@ impl Jobs {
         name: &SessionName,
         platform: &Platform,
     ) -> Result<SessionHandle, Error> {
+        let spec = self.spec(name, platform, "profile")?;
+        self.open_at(name, spec, platform.login_url()).await
+    }
+
+    /// A session for a person, on a page.
+    pub(super) async fn open_at(
+        &self,
+        name: &SessionName,
+        mut spec: SessionSpec,
+        url: &str,
+    ) -> Result<SessionHandle, Error> {
         let _held = self.0.leases.take_soon(name.as_str()).await?;
-        let mut spec = self.spec(name, platform, false)?;
-        spec.initial_url = Some(platform.login_url().to_owned());
+        spec.initial_url = Some(url.to_owned());
         let opened = self.0.manager.open(spec).await?;
         if opened.is_reused && !opened.handle.wheel().status().is_humans() {
-            // It came back where it was last; whoever is to log in begins where that is done.
-            let params = serde_json::json!({"url": platform.login_url(), "wait_until": "commit"});
-            let params = params.as_object().cloned().unwrap_or_default();
-            let going = crate::model::command::ActionRequest::new("navigate", params);
-            // A page that does not come is shown as one that did not.
-            let _ = opened.handle.act(going).await;
+            // It came back where it was last; whoever comes begins where something is to be done.
+            go_to(&opened.handle, url).await;
         }
         Ok(opened.handle)
     }
@@ -151,6 +158,7 @@ impl Jobs {
         let platform = self.platform(&kept.connection.platform)?;
         let name = session_name(connection_id)?;
         let handle = self.open_for_person(&name, &platform).await?;
+        self.begin_login(connection_id).await?;
         let connection = kept.connection;
         Ok(Started { connection, handle })
     }
@@ -240,6 +248,9 @@ impl Jobs {
     /// Sees whether a connection's login is there, unless a job works with it.
     pub async fn verify(&self, connection_id: &str) -> Result<Verified, Error> {
         let kept = self.kept(connection_id).await?;
+        if let Some(verified) = self.verified_by_hand(connection_id).await {
+            return Ok(verified);
+        }
         let name = session_name(connection_id)?;
         drop(self.0.leases.take_soon(name.as_str()).await?);
         self.look_at(kept).await

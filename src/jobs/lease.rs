@@ -12,7 +12,9 @@ use super::site::Site;
 use crate::config::Platform;
 use crate::error::Error;
 use crate::model::ids::JOB;
-use crate::model::{BrowserWish, JobError, JobErrorKind, SessionName, SessionSpec, SessionState};
+use crate::model::{
+    BrowserWish, Job, JobError, JobErrorKind, SessionName, SessionSpec, SessionState, Size,
+};
 use crate::session::SessionHandle;
 
 /// Whoever has closed the page by which they drove has lost the wheel within this time.
@@ -21,8 +23,15 @@ const PERSON_LEAVES: Duration = Duration::from_secs(12);
 const IDLE_S: u32 = 900;
 /// Whoever calls waits so long for a job that works with a profile.
 const TAKEN_MAX: Duration = Duration::from_secs(3);
+/// The size of such a session's pages, but for a person with a phone, CSS px.
+pub(super) const USUAL: Size = Size::new(1280, 720);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// The session that is kept for one job.
+pub(super) fn own_name(job_id: &str) -> Result<SessionName, Error> {
+    SessionName::parse(&format!("{JOB}{job_id}"))
+}
 
 /// Who works with which profile.
 #[derive(Debug, Default)]
@@ -33,6 +42,8 @@ pub(super) struct Leases(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
 enum After {
     /// It was made for one piece of work, and is forgotten with its profile.
     Forget,
+    /// The same, but for one that a person drives, who was asked for before: it is forgotten the next time.
+    ForgetOnceLeft,
     /// It is put to rest, and comes back when it is used.
     Rest,
     /// Somebody had it before, and goes on with it.
@@ -82,13 +93,30 @@ impl Jobs {
         is_own: bool,
         at: Option<&Site>,
     ) -> Result<Lease, JobError> {
-        let mut spec = self.spec(name, platform, is_own)?;
+        let storage = if is_own { "none" } else { "profile" };
+        self.lease_on((name, storage), platform, is_own, at).await
+    }
+
+    /// The same, on what is kept of it: `none`, or a `profile`.
+    pub(super) async fn lease_on(
+        &self,
+        (name, storage): (&SessionName, &str),
+        platform: &Platform,
+        is_own: bool,
+        at: Option<&Site>,
+    ) -> Result<Lease, JobError> {
+        let mut spec = self.spec(name, platform, storage)?;
         if let Some(at) = at {
             spec.browser = Some(at.wish);
             spec.user_id.clone_from(&at.user_id);
         }
         let held = self.0.leases.take(name.as_str()).await;
-        let after = if is_own { After::Forget } else { After::Rest };
+        self.give_back_size(name).await;
+        let after = match (is_own, storage) {
+            (true, "profile") => After::ForgetOnceLeft,
+            (true, _) => After::Forget,
+            (false, _) => After::Rest,
+        };
         let opened = self.lease_as(name, spec, held, after).await;
         let lease = opened.map_err(|error| {
             let mut told = JobError::from(error);
@@ -116,6 +144,24 @@ impl Jobs {
         lease.handle.opened().await;
         lease.must_be_free().await?;
         Ok(lease)
+    }
+
+    /// A session that was shown as on a phone, and whose person has left it, goes back to its usual size: it is put to
+    /// rest, and starts so.
+    async fn give_back_size(&self, name: &SessionName) {
+        let record = self.0.manager.record(name.as_str());
+        let is_fitted = record
+            .is_ok_and(|record| record.viewport != USUAL && record.state == SessionState::Live);
+        if !is_fitted {
+            return;
+        }
+        if let Ok(handle) = self.0.manager.find(name.as_str()).await
+            && !handle.wheel().has_people()
+        {
+            let id = handle.record().session_id.to_string();
+            let why = "the person with a phone has left";
+            self.0.manager.put_to_rest(&id, why).await;
+        }
     }
 
     /// Opens a session that is held.
@@ -148,31 +194,73 @@ impl Jobs {
         &self,
         name: &SessionName,
         platform: &Platform,
-        is_own: bool,
+        storage: &str,
     ) -> Result<SessionSpec, Error> {
-        let storage = if is_own { "none" } else { "profile" };
         let spec = json!({
             "session_name": name,
             "storage": storage,
             "idle_timeout_s": IDLE_S,
             "allowed_domains": platform.allowed_domains,
-            "viewport": {"width": 1280, "height": 720},
+            "viewport": USUAL,
+            "mobile": false,
         });
         serde_json::from_value(spec).map_err(|error| {
             Error::internal("a session for a job cannot be described").source(error)
         })
     }
 
-    /// Closes what sessions of single jobs a run that was killed has left.
-    pub(super) async fn clear_own(&self) {
+    /// Closes what sessions of single jobs a run that was killed has left, but for those that a person is to come to
+    /// or has come to.
+    pub(super) async fn clear_own(&self) -> Result<(), Error> {
+        let wanted = self.0.registry.asking_sessions().await?;
         for record in self.0.manager.records() {
             let Some(name) = record.session_name else {
                 continue;
             };
-            if name.as_str().starts_with(JOB) {
-                let _ = self.0.manager.close(name.as_str()).await;
-                let _ = self.0.manager.delete_profile(&name).await;
+            if name.as_str().starts_with(JOB) && !wanted.contains(name.as_str()) {
+                self.forget_session(&name).await;
             }
+        }
+        Ok(())
+    }
+
+    /// Forgets the session that a job had kept for a person, once it is over.
+    pub(super) async fn clear_after(&self, job: &Job) {
+        let Ok(name) = own_name(&job.job_id) else {
+            return;
+        };
+        if self.0.manager.record(name.as_str()).is_err() {
+            return;
+        }
+        let _held = self.0.leases.take(name.as_str()).await;
+        self.forget_session(&name).await;
+    }
+
+    /// Closes a session and deletes its profile.
+    pub(super) async fn forget_session(&self, name: &SessionName) {
+        // One that is gone is as good as closed, and a profile that stays is swept later.
+        let _ = self.0.manager.close(name.as_str()).await;
+        let _ = self.0.manager.delete_profile(name).await;
+    }
+
+    /// Puts the session of a name to rest that a person has left, once nobody is at it any more and no job works
+    /// with it.
+    pub(super) async fn rest_when_left(&self, handle: &SessionHandle, name: &SessionName) {
+        let is_left = async {
+            while handle.wheel().has_people() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        // Whoever stays for longer is seen by the session's own bound on idleness.
+        if tokio::time::timeout(PERSON_LEAVES, is_left).await.is_err() {
+            return;
+        }
+        let Ok(_held) = self.0.leases.take_soon(name.as_str()).await else {
+            return;
+        };
+        if !handle.wheel().has_people() {
+            let id = handle.record().session_id.to_string();
+            self.0.manager.put_to_rest(&id, "its person has left").await;
         }
     }
 
@@ -186,11 +274,8 @@ impl Jobs {
             After::Rest => {
                 self.0.manager.put_to_rest(&id, "its job is done").await;
             }
-            // One that is gone is as good as closed, and a profile that stays is swept later.
-            After::Forget => {
-                let _ = self.0.manager.close(&id).await;
-                let _ = self.0.manager.delete_profile(name).await;
-            }
+            After::ForgetOnceLeft if handle.wheel().status().is_humans() => (),
+            After::Forget | After::ForgetOnceLeft => self.forget_session(name).await,
         }
     }
 }
@@ -220,7 +305,14 @@ impl Lease {
 
     /// Whether it was made for one job alone.
     pub(super) fn is_own(&self) -> bool {
-        self.after == After::Forget
+        matches!(self.after, After::Forget | After::ForgetOnceLeft)
+    }
+
+    /// Keeps the session for the person who is asked for.
+    pub(super) fn keep_for_person(&mut self) {
+        if self.is_own() {
+            self.after = After::Rest;
+        }
     }
 
     /// Leaves the session as it is.

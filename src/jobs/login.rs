@@ -25,7 +25,7 @@ const LOOK_MAX_MS: u64 = 2_000;
 const SHOWN: &str = "
     const shown = (selector) => selector !== '' && [...document.querySelectorAll(selector)]
         .some((it) => it.checkVisibility ? it.checkVisibility() : it.getClientRects().length > 0);
-    return {in: shown(args.logged_in), out: shown(args.login_page), text: args.slow_down !== ''
+    return {in: shown(args.logged_in), challenge: shown(args.challenge), out: shown(args.login_page), text: args.slow_down !== ''
         && (document.body?.innerText ?? '').toLowerCase().includes(args.slow_down)};
 ";
 
@@ -35,6 +35,7 @@ pub(super) struct Shown {
     is_in: bool,
     is_out: bool,
     is_slow: bool,
+    is_challenge: bool,
 }
 
 /// Goes to a page of a platform, which must not ask for fewer requests.
@@ -119,11 +120,44 @@ pub(super) async fn is_asked_for(handle: &SessionHandle, platform: &Platform) ->
     asked().await
 }
 
+/// Whether the page that is there shows what only a person passes.
+pub(super) async fn is_challenged(handle: &SessionHandle, platform: &Platform) -> bool {
+    if platform.challenge.is_empty() {
+        return false;
+    }
+    let shown = look(handle, platform).await;
+    shown.is_ok_and(|shown| shown.is_challenge)
+}
+
+/// Whether one of these selectors is shown on the page that is there, within that time.
+pub(super) async fn is_shown(
+    handle: &SessionHandle,
+    selectors: Vec<String>,
+    patience: Duration,
+) -> Result<bool, JobError> {
+    // What is looked for in the place of a challenge is found by the same look.
+    let marker = Platform {
+        challenge: selectors.join(", "),
+        ..Platform::default()
+    };
+    let deadline = Instant::now() + patience;
+    loop {
+        if look(handle, &marker).await?.is_challenge {
+            return Ok(true);
+        }
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
 async fn look(handle: &SessionHandle, platform: &Platform) -> Result<Shown, JobError> {
     let mut script = Script::new(SHOWN.to_owned());
     script.args = json!({
         "logged_in": platform.logged_in,
         "login_page": platform.login_page,
+        "challenge": platform.challenge,
         "slow_down": platform.slow_down.to_lowercase(),
     });
     script.timeout_ms = Some(LOOK_MAX_MS);
@@ -151,6 +185,7 @@ async fn look(handle: &SessionHandle, platform: &Platform) -> Result<Shown, JobE
         is_in: is("in"),
         is_out: is("out"),
         is_slow: is("text"),
+        is_challenge: is("challenge"),
     })
 }
 

@@ -10,6 +10,7 @@
 //!       within       work in a session that its caller keeps
 //!       bridged      work that a process of the operator's does
 //!   connections      logins that are kept: made, verified, kept alive, expired
+//!   people           people who are asked for, and what comes of their Done
 //!   notes            what `post_note` posts
 //!   news             who is told: users, and those who watch a job
 //!   notices          what the operator is told, by webhook and mail
@@ -28,6 +29,7 @@ mod news;
 mod notes;
 mod notices;
 mod order;
+mod people;
 mod site;
 mod template;
 mod turns;
@@ -44,7 +46,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Live, Platform};
 use crate::error::Error;
-use crate::framed::Bridge;
 use crate::model::{Queue, UnixTime};
 use crate::session::Manager;
 use crate::store::Registry;
@@ -54,6 +55,7 @@ pub use connections::{PlatformName, Started, Verified};
 pub use news::{News, UserEvent, UserNews};
 pub use notes::{Finalised, NoteOrder, NotePatch};
 pub use order::{JobOrder, Put};
+pub use people::{Aftermath, AftermathState, Asked, TheirScreen};
 
 /// What runs at the end of the service ends within this time.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(1_500);
@@ -76,8 +78,12 @@ struct Inner {
     running: Mutex<HashMap<(String, u32), (Queue, CancellationToken)>>,
     /// Who works with a profile.
     leases: lease::Leases,
+    /// What has come of what people have done.
+    aftermaths: Mutex<people::Aftermaths>,
+    /// Verifications that people have begun.
+    under_way: Mutex<people::UnderWay>,
     /// A process of the operator's that does work, where one is set.
-    bridge: Option<Bridge>,
+    bridge: Mutex<Option<Arc<bridged::Kept>>>,
     tracker: TaskTracker,
     /// The end of all work.
     end: CancellationToken,
@@ -87,7 +93,7 @@ impl Jobs {
     /// Jobs in the registry, done by sessions of the manager.
     pub fn new(manager: Manager, registry: Registry, config: Live) -> Self {
         let (tracker, end) = (TaskTracker::new(), CancellationToken::new());
-        let bridge = bridged::of(&config.now().bridge, &end);
+        let bridge = bridged::Kept::of(&config.now().bridge, &end);
         Self(Arc::new(Inner {
             manager,
             registry,
@@ -96,7 +102,9 @@ impl Jobs {
             woken: Default::default(),
             running: Mutex::default(),
             leases: lease::Leases::default(),
-            bridge,
+            aftermaths: Mutex::default(),
+            under_way: Mutex::default(),
+            bridge: Mutex::new(bridge),
             tracker,
             end,
         }))
@@ -125,6 +133,7 @@ impl Jobs {
         for queue in Queue::ALL {
             self.0.tracker.spawn(turns::serve(self.clone(), queue));
         }
+        self.0.tracker.spawn(people::hear(self.clone()));
         self.0.tracker.spawn(calendar::keep(self.clone()));
     }
 
@@ -134,8 +143,7 @@ impl Jobs {
             tracing::warn!(count, "jobs that a run left unfinished wait again");
         }
         self.0.registry.release_jobs(UnixTime::now()).await?;
-        self.clear_own().await;
-        Ok(())
+        self.clear_own().await
     }
 
     /// Ends the work: what runs waits again, as if it had not begun.
@@ -143,7 +151,7 @@ impl Jobs {
         self.0.end.cancel();
         self.0.tracker.close();
         let bridge = async {
-            if let Some(bridge) = &self.0.bridge {
+            if let Some(bridge) = self.bridge() {
                 bridge.ended().await;
             }
         };

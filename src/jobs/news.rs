@@ -4,7 +4,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 use utoipa::ToSchema;
 
-use crate::model::{Job, UnixTime};
+use crate::model::{Job, UnixTime, VerifyOutcome};
 
 /// News that may wait for a reader; one that is further behind is told that it has missed some.
 const WAITING_MAX: usize = 256;
@@ -13,12 +13,36 @@ const WAITING_MAX: usize = 256;
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum UserEvent {
-    /// A page to open: a login is wanted there.
+    /// A page to open: a login is wanted there, or what a job asks a person for.
     OpenUrl {
         /// The page.
         url: String,
-        /// The connection that is made by it.
+        /// The connection that is made by it, where it is for a login.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        connection_id: Option<String>,
+        /// The job that it is for, where it is for one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        job_id: Option<String>,
+    },
+    /// A job waits for what only a person can do.
+    HumanRequired {
+        /// The job.
+        job_id: String,
+        /// Where it works.
+        platform: Option<String>,
+        /// What they are to do, and how.
+        reason: String,
+    },
+    /// Somebody has said that they have logged in, and it was looked whether that is so.
+    LoginChecked {
+        /// The connection.
         connection_id: String,
+        /// The platform.
+        platform: String,
+        /// What was seen.
+        outcome: VerifyOutcome,
+        /// The same, for people.
+        message: String,
     },
     /// Something waits until the user has connected this platform.
     ConnectionRequired {

@@ -212,6 +212,19 @@ impl Jobs {
         }
     }
 
+    /// Forgets a note; not while a job for it is under way.
+    pub async fn remove_note(&self, note_id: &str) -> Result<Note, Error> {
+        let removed = self.0.registry.remove_note(note_id).await?;
+        match removed.ok_or_else(|| no_note(note_id))? {
+            (note, None) => Ok(note),
+            (_, Some(state)) => Err(Error::conflict(format!(
+                "a job for the note is under way: it is {}",
+                state.as_str()
+            ))
+            .hint("Call it off by POST /jobs/{id}/cancel, or wait until it is over.")),
+        }
+    }
+
     /// A note is finished: a job posts it, if it is ready and its writer is sure (REQUIREMENTS C49).
     pub async fn finalise(&self, note_id: &str) -> Result<Finalised, Error> {
         let note = self.note(note_id).await?;

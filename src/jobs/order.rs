@@ -169,7 +169,7 @@ pub(super) struct Whose {
     platform: Option<String>,
 }
 
-fn no_job(job_id: &str) -> Error {
+pub(super) fn no_job(job_id: &str) -> Error {
     let shown: String = job_id.chars().take(64).collect();
     Error::not_found(format!("no job has the id \"{shown}\""))
         .hint("List them by GET /jobs; those that are over are forgotten after jobs.kept_h.")
@@ -339,10 +339,10 @@ impl Jobs {
 
     /// Calls a job off. One that runs is brought to its end; what it has done until then stays done.
     pub async fn call_off(&self, job_id: &str) -> Result<Job, Error> {
-        use JobState::{Cancelled, PendingAuth, Queued, Running};
+        use JobState::{Cancelled, PendingAuth, PendingHuman, Queued, Running};
         let turned = self.0.registry.turn_job(
             job_id,
-            &[Queued, Running, PendingAuth],
+            &[Queued, Running, PendingAuth, PendingHuman],
             Cancelled,
             UnixTime::now(),
         );
@@ -362,15 +362,24 @@ impl Jobs {
             self.tell_of_note(job.state, note);
         }
         self.0.news.job(&job);
+        let (jobs, over) = (self.clone(), job.clone());
+        self.0
+            .tracker
+            .spawn(async move { jobs.clear_after(&over).await });
         Ok(job)
     }
 
-    /// Tries a job anew that is over, or waits for a login; it has all its attempts again.
+    /// Tries a job anew that is over, or waits for a login or a person; it has all its attempts again.
     pub async fn try_anew(&self, job_id: &str) -> Result<Job, Error> {
-        use JobState::{Cancelled, Failed, PendingAuth, Queued};
+        use JobState::{Cancelled, Failed, PendingAuth, PendingHuman, Queued};
+        let there = self.job(job_id).await?;
+        if there.state.is_over() || there.state == PendingHuman {
+            // It begins anew, in a session of its own.
+            self.clear_after(&there).await;
+        }
         let turned = self.0.registry.turn_job(
             job_id,
-            &[Failed, Cancelled, PendingAuth],
+            &[Failed, Cancelled, PendingAuth, PendingHuman],
             Queued,
             UnixTime::now(),
         );
@@ -378,7 +387,7 @@ impl Jobs {
         if !is_turned {
             let state = job.state.as_str();
             return Err(Error::conflict(format!("the job is {state}")).hint(
-                "Only one that has failed, was called off or waits for a login is tried anew.",
+                "Only one that has failed, was called off or waits for somebody is tried anew.",
             ));
         }
         self.0.news.job(&job);

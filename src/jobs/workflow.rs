@@ -14,9 +14,9 @@ use super::Jobs;
 use super::locate::Sought;
 use super::login;
 use super::template::{Wrong, filled, filled_map};
-use crate::config::{Platform, Step, Workflow};
+use crate::config::{Platform, REQUEST_HUMAN, Step, Workflow};
 use crate::model::command::ActionRequest;
-use crate::model::{JobError, JobErrorKind, JobProgress};
+use crate::model::{self, HumanAsk, JobError, JobErrorKind, JobProgress};
 use crate::session::{Script, SessionHandle};
 use crate::store::Run;
 
@@ -50,8 +50,41 @@ struct Intent {
     step: u32,
     /// Whether the page took it.
     is_done: bool,
+    /// Whether the page took another one before it: that is not done again either.
+    #[serde(default)]
+    is_second: bool,
     /// What was to be seen before it: not what it leaves.
     before: Value,
+}
+
+/// Where a job is, should a person be asked for.
+struct Point<'a> {
+    /// The step that is next, from 1 on; 0 for the whole work.
+    step: u32,
+    /// Since which step the page is the same.
+    since: u32,
+    /// What was to be seen before the work, if that is known.
+    before: Option<&'a Value>,
+}
+
+impl<'a> Point<'a> {
+    /// Before that step, with nothing that would have to be done again.
+    fn of(step: u32, before: &'a Value) -> Self {
+        Self {
+            step,
+            since: step,
+            before: Some(before),
+        }
+    }
+
+    fn ask(&self) -> HumanAsk {
+        HumanAsk {
+            step: self.step,
+            since: self.since,
+            before: self.before.map(|seen| model::Before { seen: seen.clone() }),
+            ..HumanAsk::default()
+        }
+    }
 }
 
 /// What there was of a job's work before it.
@@ -76,16 +109,24 @@ impl Jobs {
         let page = filled(&workflow.page, args).map_err(wrong)?;
         let seen_on = filled(&workflow.seen_on, args).map_err(wrong)?;
         let of = workflow.steps.len() as u32 + 2;
-        self.tell(run, 0, of, "goes to the page").await;
-        login::go(handle, &page, platform).await?;
+        let resumed = self.resumed(work, of).await?;
+        if resumed.is_none() {
+            self.tell(run, 0, of, "goes to the page").await;
+            login::go(handle, &page, platform).await?;
+        }
         if is_logged_out(work).await {
             return Err(logged_out(platform));
         }
-        let before = match self.before(work, &page, &seen_on).await? {
-            Before::Done(left) => return Ok(left),
-            Before::ToDo(before) => before,
+        let before = match resumed.and_then(|ask| ask.before.as_ref()) {
+            Some(before) => before.seen.clone(),
+            None => match self.before(work, &page, &seen_on).await? {
+                Before::Done(left) => return Ok(left),
+                Before::ToDo(before) => before,
+            },
         };
-        self.do_steps(work, of, &before).await?;
+        self.do_steps(work, resumed, &before).await?;
+        let through = Point::of(of - 1, &before);
+        self.must_need_nobody(work, &through).await?;
         self.tell(run, of - 1, of, "looks for what it has left")
             .await;
         if !seen_on.is_empty() {
@@ -94,8 +135,76 @@ impl Jobs {
         match left(work, &before, SEEN_MAX).await? {
             Some(left) => Ok(left),
             None if is_logged_out(work).await => Err(logged_out(platform)),
-            None => Err(not_seen(work)),
+            None => {
+                self.must_need_nobody(work, &through).await?;
+                Err(not_seen(work))
+            }
         }
+    }
+
+    /// What a person was asked for and has done, if the work goes on from there: on the page that they have left. An
+    /// effect that may have come about since is looked for first, as always.
+    async fn resumed<'a>(
+        &self,
+        work: &Work<'a>,
+        of: u32,
+    ) -> Result<Option<&'a HumanAsk>, JobError> {
+        let ask = work.run.ask.as_ref();
+        let Some(ask) = ask.filter(|ask| ask.is_done && ask.step > 0 && !ask.left.is_empty())
+        else {
+            return Ok(None);
+        };
+        let is_before = |intent: &str| {
+            serde_json::from_str::<Intent>(intent)
+                .is_ok_and(|intent| intent.is_done && intent.step < ask.step)
+        };
+        if work.intent.is_some_and(|intent| !is_before(intent)) {
+            return Ok(None);
+        }
+        let doing = "goes on where a person was asked for";
+        self.tell(work.run, ask.step - 1, of, doing).await;
+        if work.handle.record().current_url != ask.left {
+            login::go(work.handle, &ask.left, work.platform).await?;
+        }
+        Ok(Some(ask))
+    }
+
+    /// The page shows nothing that only a person passes; else one is asked for, and the work goes on from there when
+    /// they are through.
+    async fn must_need_nobody(&self, work: &Work<'_>, point: &Point<'_>) -> Result<(), JobError> {
+        if !login::is_challenged(work.handle, work.platform).await {
+            return Ok(());
+        }
+        let label = &work.platform.label;
+        let ask = HumanAsk {
+            reason: format!("{label} wants to see a person, by a captcha or the like"),
+            ..point.ask()
+        };
+        Err(self.ask(work, ask).await)
+    }
+
+    /// A step that asks for a person; where it names a sign of what they are to do, only if that is shown.
+    async fn request_human(
+        &self,
+        work: &Work<'_>,
+        step: &Step,
+        point: &Point<'_>,
+    ) -> Result<(), JobError> {
+        let params = filled_map(&step.params, work.args).map_err(wrong)?;
+        let on = step.on.iter().map(|on| filled(on, work.args));
+        let on: Vec<String> = on.collect::<Result<_, _>>().map_err(wrong)?;
+        let patience = Duration::from_millis(step.timeout_ms.unwrap_or_default());
+        let mut ask = point.ask();
+        // Who was asked without a sign of it is believed; a sign is looked at once more.
+        if on.is_empty() {
+            ask.step += 1;
+        } else if !login::is_shown(work.handle, on, patience).await? {
+            return Ok(());
+        }
+        let reason = params.get("reason").and_then(Value::as_str);
+        reason.unwrap_or_default().clone_into(&mut ask.reason);
+        ask.is_private = params.get("private") == Some(&Value::Bool(true));
+        Err(self.ask(work, ask).await)
     }
 
     /// What is there already: what an attempt before has done, or what is not to be taken for this one's.
@@ -107,6 +216,13 @@ impl Jobs {
         if !seen_on.is_empty() {
             login::go(handle, seen_on, work.platform).await?;
         }
+        // What is behind it cannot be seen; where that is another page than the steps', all begins anew then.
+        let point = Point {
+            step: u32::from(seen_on.is_empty()),
+            since: 1,
+            before: None,
+        };
+        self.must_need_nobody(work, &point).await?;
         let Some(intent) = work.intent else {
             let there = match left(work, &Value::Null, Duration::ZERO).await {
                 // What throws now may do so because nothing is there yet.
@@ -123,7 +239,9 @@ impl Jobs {
             .await;
         // What cannot be read was left by another build: it is looked for all the same.
         let intent: Option<Intent> = serde_json::from_str(intent).ok();
-        let is_done = intent.as_ref().is_some_and(|intent| intent.is_done);
+        let is_done = intent
+            .as_ref()
+            .is_some_and(|intent| intent.is_done || intent.is_second);
         let before = intent.map_or(Value::Null, |intent| intent.before);
         if let Some(left) = left(work, &before, SEEN_MAX).await? {
             tracing::info!(job_id = run.job.job_id, "an attempt before had done it");
@@ -137,11 +255,42 @@ impl Jobs {
         Ok(Before::ToDo(before))
     }
 
-    /// Does the steps, and writes down before and after those that others see.
-    async fn do_steps(&self, work: &Work<'_>, of: u32, before: &Value) -> Result<(), JobError> {
-        let Work { run, workflow, .. } = work;
-        for (place, step) in workflow.steps.iter().enumerate() {
-            let number = place as u32 + 1;
+    /// Does the steps, from where a person was asked for if one was, and writes down before and after those that
+    /// others see.
+    async fn do_steps(
+        &self,
+        work: &Work<'_>,
+        resumed: Option<&HumanAsk>,
+        before: &Value,
+    ) -> Result<(), JobError> {
+        let Work {
+            run,
+            workflow,
+            handle,
+            ..
+        } = work;
+        let of = workflow.steps.len() as u32 + 2;
+        let (from, asked) = resumed.map_or((1, 0), |ask| (ask.resume(), ask.step));
+        let mut has_effect = work.intent.is_some() && resumed.is_some();
+        let mut url = handle.record().current_url;
+        let mut since = from;
+        let numbered = (1..).zip(&workflow.steps);
+        for (number, step) in numbered.skip_while(|(number, _)| *number < from) {
+            let here = handle.record().current_url;
+            if here != url {
+                (url, since) = (here, number);
+            }
+            let point = Point {
+                since,
+                ..Point::of(number, before)
+            };
+            self.must_need_nobody(work, &point).await?;
+            if step.action == REQUEST_HUMAN {
+                if number >= asked || !step.on.is_empty() {
+                    self.request_human(work, step, &point).await?;
+                }
+                continue;
+            }
             let doing = match step.on.first() {
                 Some(on) => format!("{} {on}", step.action),
                 None => step.action.clone(),
@@ -150,19 +299,23 @@ impl Jobs {
             let mut intent = Intent {
                 step: number,
                 is_done: false,
+                is_second: has_effect,
                 before: before.clone(),
             };
             if step.effect {
                 // On the disk before it can be seen by anybody.
                 self.intend(run, &json!(intent).to_string()).await?;
             }
-            let done = do_step(work, step).await;
-            done.map_err(|error| JobError {
-                message: format!("Step {number} ({doing}): {}", error.message),
-                ..error
-            })?;
+            if let Err(error) = do_step(work, step).await {
+                self.must_need_nobody(work, &point).await?;
+                return Err(JobError {
+                    message: format!("Step {number} ({doing}): {}", error.message),
+                    ..error
+                });
+            }
             if step.effect {
                 intent.is_done = true;
+                (has_effect, since) = (true, number + 1);
                 self.intend(run, &json!(intent).to_string()).await?;
             }
         }

@@ -32,6 +32,15 @@ pub struct Size {
     pub height: u32,
 }
 
+/// What pages are shown on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Screen {
+    /// How large, CSS px.
+    pub size: Size,
+    /// Whether it is a phone's.
+    pub is_mobile: bool,
+}
+
 impl Size {
     /// A size of `width` by `height`.
     pub const fn new(width: u32, height: u32) -> Self {

@@ -49,6 +49,8 @@ pub enum JobState {
     Running,
     /// It waits, without a place in the queue, until its user has logged in.
     PendingAuth,
+    /// It waits, without a place in the queue and without a browser, for what only a person can do.
+    PendingHuman,
     /// It has succeeded.
     Done,
     /// It has failed for good.
@@ -96,6 +98,8 @@ pub enum JobErrorKind {
     EffectNotSeen,
     /// A person drives the browser.
     HumanInControl,
+    /// Only a person can go on: a captcha, or a step that asks for one.
+    HumanRequired,
     /// The browser, or something else that is needed, is not there.
     Unavailable,
     /// The remote browser cannot be reached: the job waits until it can.
@@ -129,6 +133,47 @@ impl From<Error> for JobError {
         Self {
             kind,
             message: error.in_full(),
+        }
+    }
+}
+
+/// What a job asks a person for, as the registry has it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HumanAsk {
+    /// What they are to do.
+    pub reason: String,
+    /// Whether nobody else sees the page meanwhile.
+    pub is_private: bool,
+    /// The step that the work goes on with then, from 1 on; 0 where it begins anew.
+    pub step: u32,
+    /// Since which step the page is the same: what was done on it since, and is no effect, is gone with the browser.
+    pub since: u32,
+    /// The name of the session that they come to.
+    pub session: String,
+    /// The page where they do it.
+    pub url: String,
+    /// The page that they have left, once it is done.
+    pub left: String,
+    /// What was to be seen before the work: not what it leaves; nothing where that is not known yet.
+    pub before: Option<Before>,
+    /// Whether a person has said that it is done.
+    pub is_done: bool,
+}
+
+/// What was to be seen before a job's work; null where there was nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Before {
+    /// That.
+    pub seen: Value,
+}
+
+impl HumanAsk {
+    /// The step with which the work goes on, on the page that the person has left: what is gone with the browser is
+    /// done again where they did not go elsewhere.
+    pub fn resume(&self) -> u32 {
+        match self.left == self.url {
+            true => self.since.clamp(1, self.step.max(1)),
+            false => self.step,
         }
     }
 }
@@ -214,7 +259,7 @@ macro_rules! words {
 
 words! { JobKind: Workflow => "workflow", PostNote => "post_note", CheckLogin => "check_login", KeepAlive => "keep_alive", Notice => "notice", Bridge => "bridge" }
 words! { Queue: Automation => "automation", Maintenance => "maintenance", Notices => "notices" }
-words! { JobState: Queued => "queued", Running => "running", PendingAuth => "pending_auth", Done => "done", Failed => "failed", Cancelled => "cancelled" }
+words! { JobState: Queued => "queued", Running => "running", PendingAuth => "pending_auth", PendingHuman => "pending_human", Done => "done", Failed => "failed", Cancelled => "cancelled" }
 words! { BrowserWish: Auto => "auto", Local => "local", Remote => "remote" }
 
 impl Queue {
@@ -252,6 +297,11 @@ impl JobKind {
 }
 
 impl JobState {
+    /// Whether it waits for somebody, for as long as that takes.
+    pub const fn is_held(self) -> bool {
+        matches!(self, Self::PendingAuth | Self::PendingHuman)
+    }
+
     /// Whether nothing more happens to it by itself.
     pub const fn is_over(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled)
@@ -267,6 +317,8 @@ pub enum Next {
     Later(Duration),
     /// It waits for a login.
     Hold,
+    /// It waits for a person.
+    HoldForHuman,
     /// It has failed.
     Fail,
 }
@@ -299,6 +351,7 @@ impl JobErrorKind {
             | Self::NoActiveConnection
             | Self::NoAuth
             | Self::LoggedOut => Next::Hold,
+            Self::HumanRequired => Next::HoldForHuman,
             Self::HumanInControl | Self::RemoteUnavailable => Next::Later(LATER),
             Self::NotFound | Self::SessionNotFound | Self::InvalidInput | Self::Cancelled => {
                 Next::Fail
@@ -350,6 +403,8 @@ mod tests {
         ] {
             assert_eq!(kind.next(3, 3, &[]), Next::Hold, "{kind:?}");
         }
+        let person = JobErrorKind::HumanRequired;
+        assert_eq!(person.next(3, 3, &[]), Next::HoldForHuman);
         assert_eq!(JobErrorKind::InvalidInput.next(1, 3, &[]), Next::Fail);
         assert!(matches!(
             JobErrorKind::HumanInControl.next(9, 3, &[]),

@@ -23,6 +23,8 @@ pub enum NoteStatus {
     Failed,
     /// It waits until its user has logged in.
     PendingAuth,
+    /// It waits for what only a person can do.
+    PendingHuman,
 }
 
 impl NoteStatus {
@@ -35,6 +37,7 @@ impl NoteStatus {
             Self::Posted => "posted",
             Self::Failed => "failed",
             Self::PendingAuth => "pending_auth",
+            Self::PendingHuman => "pending_human",
         }
     }
 }

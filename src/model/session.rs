@@ -46,6 +46,8 @@ pub struct SessionSpec {
     pub headless: bool,
     /// The viewport in one piece, instead of `viewport_width` and `viewport_height`.
     pub viewport: Option<Size>,
+    /// Whether pages are shown as on a phone: they follow their viewport's tag, and are told that they are touched.
+    pub mobile: Option<bool>,
     /// `ws://` or `wss://` URL of a LiveKit server; without it the service's own. Any other server
     /// than that needs `livekit_token`.
     pub livekit_url: Option<String>,
@@ -171,6 +173,7 @@ impl Default for SessionSpec {
             browser_type: None,
             headless: true,
             viewport: None,
+            mobile: None,
             livekit_url: None,
             livekit_token: None,
             initial_url: None,
@@ -235,6 +238,7 @@ impl SessionSpec {
             spec.viewport_width = width.or(Some(before.width));
             spec.viewport_height = height.or(Some(before.height));
         }
+        spec.mobile = wanted.mobile.or(spec.mobile);
         spec.fps = wanted.fps.or(spec.fps);
         spec.bitrate_bps = wanted.bitrate_bps.or(spec.bitrate_bps);
         spec.capture = wanted.capture.or(spec.capture);

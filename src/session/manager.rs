@@ -16,6 +16,7 @@ use super::keeping::Keeping;
 use super::links::Links;
 use super::machine::still_starting;
 use super::memory::Overgrown;
+use super::partings::Partings;
 use super::slots::{self, Slot, Slots};
 use super::stage::{self, Stage};
 use super::start::{self, Ground};
@@ -113,6 +114,7 @@ impl Manager {
             registry,
             overgrown: Overgrown::default(),
             journal,
+            partings: Partings::default(),
             config,
             pool,
             bus,
@@ -144,6 +146,11 @@ impl Manager {
     /// The links by which people come to sessions.
     pub fn links(&self) -> &Links {
         &self.ground.links
+    }
+
+    /// How people leave sessions.
+    pub fn partings(&self) -> &Partings {
+        &self.ground.partings
     }
 
     /// Starts a session, or finds the one of that name.

@@ -17,6 +17,7 @@ use super::links::Links;
 use super::logbook::Logbook;
 use super::memory::Overgrown;
 use super::outlets;
+use super::partings::Partings;
 use super::perform::Kit;
 use super::quarters::Search;
 use super::remains::Remains;
@@ -62,6 +63,7 @@ pub(super) struct Ground {
     pub(super) overgrown: Overgrown,
     pub(super) links: Links,
     pub(super) journal: Journal,
+    pub(super) partings: Partings,
     pub(super) tracker: TaskTracker,
     pub(super) cancel: CancellationToken,
 }
@@ -248,6 +250,7 @@ pub(super) async fn start(
         ledger: handle.ledger.clone(),
         logbook: handle.logbook.clone(),
         visited,
+        partings: ground.partings,
         kit,
         stage,
         lease: Some(lease),

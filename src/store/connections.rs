@@ -100,7 +100,7 @@ impl Registry {
                 return Ok(None);
             };
             let released = match is_there {
-                true => super::jobs::release(file, &after.connection, now)?,
+                true => super::held::release(file, &after.connection, now)?,
                 false => Vec::new(),
             };
             if before.connection.status != after.connection.status {
@@ -119,7 +119,7 @@ impl Registry {
             let active: Vec<Kept> = active.query_and_then([], kept)?.collect::<Result<_, _>>()?;
             let mut released = Vec::new();
             for kept in active {
-                released.extend(super::jobs::release(file, &kept.connection, now)?);
+                released.extend(super::held::release(file, &kept.connection, now)?);
             }
             Ok(released)
         })
@@ -136,7 +136,12 @@ impl Registry {
     ) -> Result<Vec<Job>, Error> {
         let connection_id = connection_id.to_owned();
         self.work(move |file| {
-            let failed = super::jobs::fail_held(file, &connection_id, now, &why, &notices)?;
+            let failed = super::held::fail_held(file, &connection_id, now, &why, &notices)?;
+            if let Some(session) =
+                one(file, &connection_id)?.and_then(|kept| kept.connection.browserbase_session_id)
+            {
+                super::asks::forget(file, &session)?;
+            }
             file.execute(
                 "DELETE FROM connections WHERE connection_id = ?",
                 [&connection_id],

@@ -8,13 +8,14 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{Change, Restore, Wanted};
+use crate::model::ids::JOB;
 use crate::model::{
     EndedSession, Kept, KeptLink, RoomName, SessionId, SessionName, SessionSpec, SessionState,
     UnixTime,
 };
 
 /// Each brings a file from the version that is its place in the list to the next.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 7] = [
     "
     CREATE TABLE sessions (
         session_id TEXT PRIMARY KEY NOT NULL,
@@ -59,10 +60,14 @@ const MIGRATIONS: [&str; 5] = [
 ",
     super::jobs::SCHEMA,
     super::jobs::TRACES,
+    super::asks::SCHEMA,
+    super::notes::ENDS,
 ];
 
 /// Sessions that have ended and are known; the oldest are forgotten beyond it.
 const ENDED_MAX: u32 = 1_000;
+/// Further ones, of those that served one job: jobs are many, and push no other out.
+const ENDED_OF_JOBS_MAX: u32 = 100;
 
 /// The file of somebody else may be locked for this long.
 const BUSY_MAX: Duration = Duration::from_secs(5);
@@ -215,7 +220,8 @@ impl Database {
         };
         let mut asked = self.connection.prepare(&format!(
             "SELECT session, ended_at, {events} FROM ended WHERE is_open = 0 AND {condition} \
-             ORDER BY ended_at DESC, rowid DESC LIMIT {ENDED_MAX}"
+             ORDER BY ended_at DESC, rowid DESC LIMIT {}",
+            ENDED_MAX + ENDED_OF_JOBS_MAX
         ))?;
         let mut rows = asked.query([key])?;
         let mut found = Vec::new();
@@ -337,11 +343,17 @@ fn put_ended(
         "DELETE FROM ended WHERE is_open = 1 AND session_id = ?",
         [id],
     )?;
-    let forgotten = transaction.execute(
-        "DELETE FROM ended WHERE is_open = 0 AND session_id NOT IN \
-         (SELECT session_id FROM ended WHERE is_open = 0 ORDER BY ended_at DESC LIMIT ?)",
-        [ENDED_MAX],
-    )?;
+    let mut forgotten = 0;
+    for (is_of_job, most) in [(false, ENDED_MAX), (true, ENDED_OF_JOBS_MAX)] {
+        let of = format!("is_open = 0 AND COALESCE(session_name GLOB '{JOB}*', 0) = ?1");
+        forgotten += transaction.execute(
+            &format!(
+                "DELETE FROM ended WHERE {of} AND session_id NOT IN \
+                 (SELECT session_id FROM ended WHERE {of} ORDER BY ended_at DESC LIMIT ?2)"
+            ),
+            params![is_of_job, most],
+        )?;
+    }
     note_forgotten(forgotten);
     Ok(())
 }

@@ -11,8 +11,8 @@ use super::Registry;
 use super::database::Failure;
 use crate::error::Error;
 use crate::model::{
-    BrowserPlace, BrowserWish, Connection, Job, JobError, JobKind, JobProgress, JobState, Note,
-    Queue, UnixTime,
+    BrowserPlace, BrowserWish, HumanAsk, Job, JobError, JobErrorKind, JobKind, JobProgress,
+    JobState, Note, Queue, UnixTime,
 };
 
 /// What the file has of jobs, connections and notes.
@@ -142,6 +142,8 @@ pub struct Run {
     pub job: Job,
     /// What an attempt before was about to do, or has done.
     pub intent: Option<String>,
+    /// What an attempt before has asked a person for.
+    pub ask: Option<HumanAsk>,
     /// The trace in which it was asked for.
     pub trace: Option<String>,
     /// Which of the job's runs it is: what an earlier one still says counts for nothing.
@@ -165,6 +167,14 @@ pub struct Stop {
     pub served_by: Option<BrowserPlace>,
     /// The time.
     pub now: UnixTime,
+}
+
+impl Stop {
+    /// Whether the start is none of those that are counted: a person drives the browser that it wanted.
+    fn is_start_given_back(&self) -> bool {
+        let kind = self.error.as_ref().map(|error| error.kind);
+        self.state == JobState::Queued && kind == Some(JobErrorKind::HumanInControl)
+    }
 }
 
 /// Which jobs.
@@ -254,8 +264,8 @@ impl Registry {
     }
 
     /// Ends a run, unless the job was called off meanwhile: then nothing is answered. Its note becomes what the
-    /// job does. A job that would wait for a login that was seen since it began goes on. With one that has failed,
-    /// its `notices` are put in their queue.
+    /// job does. A job that would wait for a login that was seen since it began goes on. With one that has failed or
+    /// waits for a person, its `notices` are put in their queue.
     pub async fn stop_job(
         &self,
         run: &Run,
@@ -266,18 +276,24 @@ impl Registry {
         self.work(move |file| {
             let (result, error) = (json(stop.result.as_ref())?, json(stop.error.as_ref())?);
             let mut state = stop.state;
-            if state == JobState::PendingAuth && is_seen_since(file, &job_id)? {
+            if state == JobState::PendingAuth && super::held::is_seen_since(file, &job_id)? {
                 state = JobState::Queued;
+            }
+            if stop.is_start_given_back() {
+                give_start_back(file, &job_id, number)?;
             }
             let stopped = file.execute(
                 "UPDATE jobs SET state = :state, run_at = COALESCE(:run_at, run_at), \
                  attempts = MAX(attempts - :uncounted, 0), result = :result, error = :error, \
-                 served_by = COALESCE(:served_by, served_by), \
+                 served_by = COALESCE(:served_by, served_by), ask_session = NULL, \
+                 ask = CASE WHEN :asks THEN ask ELSE NULL END, \
                  finished_at = :finished WHERE job_id = :job_id AND run = :run AND state = 'running'",
                 named_params! {
                     ":state": state.as_str(),
                     ":run_at": stop.run_at.map(|at| at.0),
                     ":uncounted": u32::from(!stop.counts),
+                    // What was tried after it in vain begins anew.
+                    ":asks": !stop.counts,
                     ":result": result,
                     ":error": error,
                     ":served_by": stop.served_by.map(BrowserPlace::as_str),
@@ -293,7 +309,7 @@ impl Registry {
                 return Ok(None);
             };
             let note = super::notes::follow(file, &job, stop.now)?;
-            if state == JobState::Failed {
+            if matches!(state, JobState::Failed | JobState::PendingHuman) {
                 put_all(file, &notices(&job))?;
             }
             Ok(Some((job, note)))
@@ -320,14 +336,14 @@ impl Registry {
                 return Ok(Some((there, None, false)));
             }
             file.execute(
-                "UPDATE jobs SET state = ?, finished_at = ? WHERE job_id = ?",
+                "UPDATE jobs SET state = ?, finished_at = ?, ask_session = NULL WHERE job_id = ?",
                 params![to.as_str(), to.is_over().then_some(now.0), job_id],
             )?;
             if to == JobState::Queued {
                 // Whoever tries anew has all attempts again.
                 file.execute(
                     "UPDATE jobs SET run_at = ?, attempts = 0, started_at = NULL, progress = NULL, \
-                     error = NULL WHERE job_id = ?",
+                     ask = NULL, error = NULL WHERE job_id = ?",
                     params![now.0, job_id],
                 )?;
             }
@@ -368,64 +384,10 @@ fn json<T: serde::Serialize>(value: Option<&T>) -> Result<Option<String>, Failur
     Ok(value.map(serde_json::to_string).transpose()?)
 }
 
-fn one(file: &File, job_id: &str) -> Result<Option<Job>, Failure> {
+pub(super) fn one(file: &File, job_id: &str) -> Result<Option<Job>, Failure> {
     let mut one = file.prepare_cached("SELECT * FROM jobs WHERE job_id = ?")?;
     let mut rows = one.query_and_then([job_id], job)?;
     rows.next().transpose()
-}
-
-/// Lets the jobs go on that wait for this login. A job of another connection, which is good no more, goes on with
-/// this one.
-pub(super) fn release(
-    file: &File,
-    connection: &Connection,
-    now: UnixTime,
-) -> Result<Vec<Job>, Failure> {
-    let mut waiting = file.prepare_cached(
-        "UPDATE jobs SET state = 'queued', run_at = ?3, attempts = 0, \
-         connection_id = CASE WHEN connection_id IS NULL THEN NULL ELSE ?4 END \
-         WHERE state = 'pending_auth' AND user_id = ?1 AND platform = ?2 RETURNING *",
-    )?;
-    let of = params![
-        connection.user_id,
-        connection.platform,
-        now.0,
-        connection.connection_id
-    ];
-    let released: Vec<Job> = waiting.query_and_then(of, job)?.collect::<Result<_, _>>()?;
-    for job in &released {
-        super::notes::follow(file, job, now)?;
-    }
-    Ok(released)
-}
-
-/// What waits for the login of a connection that is forgotten has failed; answers those.
-pub(super) fn fail_held(
-    file: &File,
-    connection_id: &str,
-    now: UnixTime,
-    why: &JobError,
-    notices: impl Fn(&Job) -> Vec<NewJob>,
-) -> Result<Vec<Job>, Failure> {
-    let mut held = file.prepare_cached(
-        "UPDATE jobs SET state = 'failed', finished_at = ?2, error = ?3 \
-         WHERE state = 'pending_auth' AND connection_id = ?1 RETURNING *",
-    )?;
-    let of = params![connection_id, now.0, serde_json::to_string(why)?];
-    let failed: Vec<Job> = held.query_and_then(of, job)?.collect::<Result<_, _>>()?;
-    for job in &failed {
-        put_all(file, &notices(job))?;
-    }
-    Ok(failed)
-}
-
-/// Whether the login that a job wants was seen after its run began.
-fn is_seen_since(file: &File, job_id: &str) -> Result<bool, Failure> {
-    let mut seen = file.prepare_cached(
-        "SELECT 1 FROM jobs JOIN connections USING (user_id, platform) \
-         WHERE job_id = ? AND status = 'active' AND verified_at > started_at",
-    )?;
-    Ok(seen.exists([job_id])?)
 }
 
 /// How many have begun since a time, and when the first of them did.
@@ -435,6 +397,17 @@ fn begun(file: &File, queue: &str, since: UnixTime) -> Result<(u32, Option<f64>)
     Ok(begun.query_row(params![queue, since.0], |row| {
         Ok((row.get(0)?, row.get(1)?))
     })?)
+}
+
+/// A run's start is none of those that have begun.
+fn give_start_back(file: &File, job_id: &str, run: u32) -> Result<(), Failure> {
+    file.prepare_cached(
+        "DELETE FROM job_starts WHERE rowid = (SELECT job_starts.rowid FROM job_starts \
+         JOIN jobs ON jobs.queue = job_starts.queue AND jobs.started_at = job_starts.at \
+         WHERE job_id = ? AND run = ? LIMIT 1)",
+    )?
+    .execute(params![job_id, run])?;
+    Ok(())
 }
 
 pub(super) fn put_all(file: &File, all: &[NewJob]) -> Result<(), Failure> {
@@ -448,7 +421,7 @@ fn put(file: &File, new: &NewJob) -> Result<(Job, bool), Failure> {
     let mut alike = file.prepare_cached(
         "SELECT * FROM jobs WHERE (unique_key = ?1 AND created_at > ?2 \
          AND state NOT IN ('failed', 'cancelled')) \
-         OR (note_id = ?3 AND state IN ('queued', 'running', 'pending_auth')) \
+         OR (note_id = ?3 AND state IN ('queued', 'running', 'pending_auth', 'pending_human')) \
          ORDER BY seq DESC LIMIT 1",
     )?;
     let mut rows = alike.query_and_then(
@@ -546,13 +519,14 @@ fn run(row: &Row<'_>) -> Result<Run, Failure> {
     Ok(Run {
         job: job(row)?,
         intent: row.get("intent")?,
+        ask: super::asks::read(row)?,
         trace: row.get("trace")?,
         number: row.get("run")?,
     })
 }
 
 /// A job as it is in the file. A word of another build is no reason to lose it.
-fn job(row: &Row<'_>) -> Result<Job, Failure> {
+pub(super) fn job(row: &Row<'_>) -> Result<Job, Failure> {
     let text = |name: &str| row.get::<_, String>(name);
     let time = |name: &str| -> Result<Option<String>, Failure> {
         let at: Option<f64> = row.get(name)?;

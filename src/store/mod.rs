@@ -5,9 +5,11 @@
 //! B31–B42). A disk that refuses is told to whoever needed it and in [`Registry::problem`]; nothing else
 //! waits for it.
 
+mod asks;
 mod connections;
 mod database;
 mod gallery;
+mod held;
 mod jobs;
 mod json;
 mod marks;

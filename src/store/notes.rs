@@ -1,6 +1,6 @@
 //! Notes in the registry. What becomes of a note's job becomes of the note in the same transaction.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Registry;
 use super::database::Failure;
@@ -9,6 +9,9 @@ use crate::model::{Job, JobState, Note, NoteStatus, UnixTime};
 
 /// Notes that are listed at most.
 const NOTES_MAX: u32 = 1_000;
+
+/// When a note was posted, or has failed.
+pub(super) const ENDS: &str = "ALTER TABLE notes ADD COLUMN ended_at REAL;";
 
 /// What a note's job finds when it begins.
 #[derive(Debug, Clone)]
@@ -88,6 +91,47 @@ impl Registry {
                 )?;
             }
             Ok(Some((note, told)))
+        })
+        .await
+    }
+
+    /// Forgets a note, unless a job for it is under way. Answers it, and that job's state where there is one.
+    pub async fn remove_note(
+        &self,
+        note_id: &str,
+    ) -> Result<Option<(Note, Option<JobState>)>, Error> {
+        let note_id = note_id.to_owned();
+        self.work(move |file| {
+            let Some(kept) = one(file, &note_id)? else {
+                return Ok(None);
+            };
+            let mut under_way = file.prepare_cached(
+                "SELECT state FROM jobs WHERE note_id = ? \
+                 AND state IN ('queued', 'running', 'pending_auth', 'pending_human')",
+            )?;
+            let state: Option<String> = under_way
+                .query_row([&note_id], |row| row.get(0))
+                .optional()?;
+            if state.is_none() {
+                file.execute("DELETE FROM notes WHERE note_id = ?", [&note_id])?;
+            }
+            let state = state.and_then(|state| JobState::parse(&state));
+            Ok(Some((kept.note, state)))
+        })
+        .await
+    }
+
+    /// Forgets notes that were posted or have failed before that time. Answers how many there were.
+    pub async fn forget_notes(&self, before: UnixTime) -> Result<usize, Error> {
+        self.work(move |file| {
+            let forgotten = file.execute(
+                "DELETE FROM notes WHERE COALESCE(ended_at, created_at) < ? \
+                 AND note ->> 'status' IN ('posted', 'failed') AND NOT EXISTS (SELECT 1 FROM jobs \
+                 WHERE jobs.note_id = notes.note_id \
+                 AND state IN ('queued', 'running', 'pending_auth', 'pending_human'))",
+                [before.0],
+            )?;
+            Ok(forgotten)
         })
         .await
     }
@@ -192,6 +236,7 @@ pub(super) fn follow(file: &Connection, job: &Job, now: UnixTime) -> Result<Opti
         }
         JobState::Failed => note.status = NoteStatus::Failed,
         JobState::PendingAuth => note.status = NoteStatus::PendingAuth,
+        JobState::PendingHuman => note.status = NoteStatus::PendingHuman,
         JobState::Cancelled if kept.intent.is_some() => {
             note.status = NoteStatus::Failed;
             note.error =
@@ -204,5 +249,10 @@ pub(super) fn follow(file: &Connection, job: &Job, now: UnixTime) -> Result<Opti
         JobState::Running => (),
     }
     write(file, &note)?;
+    let has_ended = matches!(note.status, NoteStatus::Posted | NoteStatus::Failed);
+    file.execute(
+        "UPDATE notes SET ended_at = ? WHERE note_id = ?",
+        params![has_ended.then_some(now.0), note_id],
+    )?;
     Ok(Some(note))
 }

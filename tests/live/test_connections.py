@@ -92,7 +92,7 @@ def test_a_user_connects_and_stays_connected(office, local):
 def test_by_the_page_alone(office, local, kind):
     """C8, C59: the login is done on the page of the link; the password is nowhere of ours afterwards."""
     service = office()
-    api = service.api
+    api, ada = service.api, User(service.api, "ada")
     begun = connect_user(api, "ada")
     options = {"viewport": {"width": 1280, "height": 800}}
     if kind == "phone":
@@ -101,22 +101,46 @@ def test_by_the_page_alone(office, local, kind):
     with browser_context(**options) as context:
         person = context.new_page()
         person.goto(begun["takeover_url"])
-        person.wait_for_selector("#screen[data-picture=true]", timeout=5000)
+        # A phone's is started anew, at its size.
+        person.wait_for_selector("#screen[data-picture=true]", timeout=5000 if kind == "desktop" else 20_000)
         person.click("#take")
         person.wait_for_selector("body[data-yours=true]")
+        # On a phone the page is a phone's, as itself says.
+        shown = api.record(session)["viewport"]
+        width, touches, is_touched = local.shown.split(",")
+        if kind == "phone":
+            assert (shown["width"], width, is_touched) == (390, "390", "true") and int(touches) > 0, local.shown
+        else:
+            assert (shown["width"], width, is_touched) == (1280, "1280", "false"), local.shown
+        # Done does not say that it is so: they are told, and have the wheel again.
+        person.click("#done")
+        person.wait_for_selector("#outcome:has-text('Not logged in yet: Local asks for a login still')", timeout=30_000)
+        person.wait_for_selector("body[data-yours=true]")
+        assert ada.hears("login_checked")["outcome"] == "not_logged_in"
+        ada.told.clear()
+        local.visits.clear()
         # Nobody else sees what they do.
         assert api.record(session)["control"]["private"] is True
         assert_envelope(api.request("GET", f"/sessions/{session}/screenshot"), 409, "human_in_control")
         press = person.touchscreen.tap if kind == "phone" else person.mouse.click
         for name, text in (("user", "ada"), ("password", PASSWORD)):
-            press(*spot(person, *PLACES[name]))
+            press(*spot(person, *PLACES[name], **shown))
             wait_for(lambda: local.focused == name, 5, name)
             person.keyboard.type(text)
         person.keyboard.press("Enter")
         wait_for(lambda: "ada" in local.logins.values(), 15, "the login")
         person.click("#done")
-        wait_for(lambda: api.record(session)["control"]["owner"] != "human", 10, "the wheel is given back")
+        # It is verified by the service itself, and they are told where they are.
+        person.wait_for_selector("#notice-title:text-is('You are logged in.')")
+        assert record(api, begun["connection_id"])["status"] == "active"
+    assert ada.hears("connection_active")["connection_id"] == begun["connection_id"]
+    assert ada.hears("login_checked")["outcome"] == "logged_in"
+    # Once when they came there, once by the verification.
+    assert local.visits.count("/") == 2, local.visits
+    wait_for(lambda: api.record(session)["state"] == "stored", 30, "it rests when they are gone")
     assert verify(api, begun["connection_id"])["outcome"] == "logged_in"
+    # Whoever works with it next has it at its usual size.
+    assert api.record(session)["viewport"] == {"width": 1280, "height": 720}
     maps = memory(service.process.pid)
     assert PASSWORD.encode() not in maps and b"_connection-" in maps
     assert PASSWORD not in service.log(1_000_000)

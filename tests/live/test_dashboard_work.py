@@ -4,9 +4,9 @@ import pytest
 
 from support.dashboard import misfits, person
 from support.jobs import connected, connect_user, ended, enqueue, finalise, job, log_in, note
-from support.local_platform import PASSWORD
+from support.local_platform import PASSWORD, ROBOT
 from support.playwright_browser import spot
-from support.wait import wait_for
+from support.wait import holds_for, wait_for
 
 pytestmark = pytest.mark.alone
 
@@ -57,8 +57,9 @@ def test_a_user_connects_by_hand(office, local, at):
     own.wait_for_selector("body[data-yours=true]")
     card.locator(".login-link:has-text('is on the login page')").wait_for()
     press = own.touchscreen.tap if at.kind == "phone" else own.mouse.click
+    shown = api.record(f"_connection-{made['connection_id']}")["viewport"]
     for name, text in (("user", "ada"), ("password", PASSWORD)):
-        press(*spot(own, *PLACES[name]))
+        press(*spot(own, *PLACES[name], **shown))
         wait_for(lambda name=name: local.focused == name, 5, name)
         own.keyboard.type(text)
     own.keyboard.press("Enter")
@@ -70,6 +71,8 @@ def test_a_user_connects_by_hand(office, local, at):
     assert card.locator(".login-link").count() == 0, "who is logged in needs no link"
     told = card.inner_text()
     assert "in 30 days" in told and "ada" in told, told
+    # Who has logged in came there, and the service has looked once: nobody else.
+    holds_for(lambda: local.visits.count("/") == 2, 2, "it is looked once")
     assert PASSWORD not in at.content()
 
 
@@ -170,6 +173,32 @@ def test_a_job_is_followed_and_called_off(office, at):
     waiting.locator(".pill:text-is('cancelled')").wait_for()
     assert job(api, second)["state"] == "cancelled"
     assert at.kind == "desktop" or not misfits(at)
+
+
+def test_a_job_that_asks_for_a_person_is_helped(office, local, at):
+    """It says what is to be done; Help opens the page where it asked, and Done there lets it go on."""
+    api = office().api
+    local.mood = "captcha"
+    held = enqueue(api, args={"platform": "local", "workflow": "form", "text": "tea", "user_id": "ada"})["job_id"]
+    ended(api, held, "pending_human")
+    at.goto(f"{api.base}/#jobs?state=pending_human")
+    card = row(at, "jobs", held)
+    card.locator(".pill[data-state=waiting]:text-is('waits for a person')").wait_for()
+    assert "Show that tea is sent by no robot" in card.inner_text()
+    assert at.kind == "desktop" or not misfits(at)
+    with at.expect_popup() as opened:
+        card.locator("[data-part=help]").click()
+    own = opened.value
+    own.wait_for_selector("#screen[data-picture=true]", timeout=20_000)
+    own.click("#take")
+    own.wait_for_selector("body[data-yours=true]")
+    press = own.touchscreen.tap if at.kind == "phone" else own.mouse.click
+    press(*spot(own, *ROBOT))
+    wait_for(lambda: local.humans, 10, "they have shown that they are no robot")
+    own.click("#done")
+    own.wait_for_selector("#notice-title:has-text('Thank you')")
+    assert ended(api, held)["result"] == "tea"
+    assert local.sent == ["tea"]
 
 
 def test_a_job_without_a_login_leads_to_it(office, local, at):

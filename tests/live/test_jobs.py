@@ -18,6 +18,7 @@ from support.jobs import (
     stream,
     time_of,
 )
+from support.people import Person
 from support.wait import holds_for, wait_for
 
 pytestmark = pytest.mark.alone
@@ -115,6 +116,23 @@ def test_starts_are_limited(office):
     begun = sorted(job(api, job_id)["started_at"] for job_id in jobs)
     first, fifth = (time_of(begun[place]) for place in (0, 4))
     assert fifth - first >= 7.9, begun
+
+
+def test_who_drives_uses_up_no_start(office, local):
+    """D27: a job that is put back since a person drives is none of those that have begun."""
+    api = office(jobs={"rate": 1, "rate_window_s": 300}).api
+    connection = connected(api, local)
+    api.request("POST", f"/connections/{connection}/takeover")
+    person = Person(api, f"_connection-{connection}")
+    person.take()
+    job_id = finalise(api, note(api, local))
+    wait_for(lambda: job(api, job_id)["error"], 40, "it has looked")
+    assert job(api, job_id)["state"] == "queued"
+    # The one start that there may be is there still; then there is none.
+    ended(api, enqueue(api, args={"platform": "local", "workflow": "read"})["job_id"])
+    later = enqueue(api, args={"platform": "local", "workflow": "read", "n": 2})["job_id"]
+    holds_for(lambda: job(api, later)["state"] == "queued", 2, "it has to wait")
+    person.socket.close()
 
 
 def test_further_attempts_count_as_starts(office, local):

@@ -15,7 +15,7 @@ from support import procs
 from support.api import Api
 from support.framed import Worker, framed, workers
 from support.jobs import connected, ended, enqueue, job, log_in_at, settings
-from support.service import STATE_ENV, clean_env
+from support.service import STATE_ENV, clean_env, refused_start
 from support.wait import holds_for, wait_for
 
 pytestmark = pytest.mark.alone
@@ -432,6 +432,37 @@ def test_no_worker_is_set(office):
     api = office().api
     answer = api.request("POST", "/jobs", json={"kind": "bridge", "args": {"action": "echo"}})
     assert answer.status_code == 501 and "bridge.command" in answer.json()["error"]["hint"]
+
+
+def test_the_bridge_is_read_again(office, tmp_path):
+    """Another command is taken by SIGHUP: what is under way is finished by the one that was."""
+    more, calls = odd(tmp_path)
+    service = office(more=more)
+    api = service.api
+    first = ended(api, bridged(api, "echo"))["result"]["pid"]
+    slow = bridged(api, "wait", seconds=4)
+    wait_for(lambda: "wait" in calls.read_text(), 10, "it is told")
+    others = tmp_path / "others"
+    others.touch()
+    path = tmp_path / "ghostcast.toml"
+    path.write_text(path.read_text().replace(str(calls), str(others)))
+    os.kill(service.process.pid, signal.SIGHUP)
+    wait_for(lambda: "bridge.command" in service.log(), 10, "it is told in the log")
+    second = ended(api, bridged(api, "echo"))["result"]["pid"]
+    assert second != first and "echo" in others.read_text()
+    assert ended(api, slow)["state"] == "done"
+    wait_for(lambda: not procs.is_alive(first), 10, "the one that was has ended")
+    path.write_text(path.read_text().replace(json.dumps([sys.executable, ODD, str(others)]), "[]"))
+    os.kill(service.process.pid, signal.SIGHUP)
+    wait_for(lambda: not procs.is_alive(second), 10, "there is none any more")
+    assert api.request("POST", "/jobs", json={"kind": "bridge", "args": {"action": "echo"}}).status_code == 501
+
+
+def test_a_bridge_to_the_same_service(ghostcast_bin, tmp_path):
+    """A worker that would have its work done by the service that calls it is refused at the start, in words."""
+    command = json.dumps([ghostcast_bin, "worker", "--state-dir", str(tmp_path / "state")])
+    said = refused_start(ghostcast_bin, tmp_path, GHOSTCAST_BRIDGE__COMMAND=command)
+    assert "would wait for itself" in said and "--state-dir" in said, said
 
 
 def test_a_worker_at_the_bridge(office, local, tmp_path, ghostcast_bin):

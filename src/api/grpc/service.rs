@@ -196,7 +196,7 @@ impl proto::browser_service_server::BrowserService for Service {
         request: Request<proto::ListEndedRequest>,
     ) -> Answer<proto::ListEndedResponse> {
         let caller = Self::caller(&request)?;
-        let list = EndedList::of(&self.manager, &caller)
+        let list = EndedList::of(&self.manager, &caller, false)
             .await
             .map_err(refused)?;
         Ok(Response::new(proto::ListEndedResponse {

@@ -17,7 +17,7 @@ use super::super::status::ErrorBody;
 use crate::error::Error;
 use crate::jobs::{Lookup, PlatformName, Started, UserEvent, Verified};
 use crate::model::{Connection, ConnectionStatus, Right};
-use crate::session::Invite;
+use crate::session::{Invitation, Invite, SessionHandle};
 
 pub(super) fn routes() -> Router<Doors> {
     Router::new()
@@ -82,28 +82,40 @@ pub(in super::super) struct ConnectionList {
     expire_after_days: f64,
 }
 
-/// Lends a link to the session of a connection, and tells its user.
-async fn lend(doors: &Doors, caller: &Caller, started: &Started) -> Result<Connecting, Error> {
+/// A link to a session for a person of that name, who drives privately or not.
+pub(super) async fn invite(
+    doors: &Doors,
+    caller: &Caller,
+    handle: &SessionHandle,
+    (name, is_private): (Option<String>, bool),
+) -> Result<Invitation, Error> {
     let config = &doors.config.connections;
     let invite = Invite {
         right: Right::Control,
         life: Duration::from_secs(u64::from(config.link_s)),
         is_one_time: false,
-        // What a login looks like is its user's alone.
-        is_private: true,
-        name: Some(started.connection.user_id.clone()),
+        is_private,
+        name,
         until: caller.gone.clone(),
         maker: Some(caller.maker()),
     };
-    let invitation = started.handle.wheel().invite(invite, caller.base())?;
-    let session = started.handle.record().session_id;
-    doors.manager.keep_links(session).await?;
+    let invitation = handle.wheel().invite(invite, caller.base())?;
+    doors.manager.keep_links(handle.record().session_id).await?;
+    Ok(invitation)
+}
+
+/// Lends a link to the session of a connection, and tells its user.
+async fn lend(doors: &Doors, caller: &Caller, started: &Started) -> Result<Connecting, Error> {
+    // What a login looks like is its user's alone.
+    let link = (Some(started.connection.user_id.clone()), true);
+    let invitation = invite(doors, caller, &started.handle, link).await?;
     let connection = &started.connection;
     doors.jobs.tell_user(
         &connection.user_id,
         UserEvent::OpenUrl {
             url: invitation.url.clone(),
-            connection_id: connection.connection_id.clone(),
+            connection_id: Some(connection.connection_id.clone()),
+            job_id: None,
         },
     );
     let label = doors.jobs.label(&connection.platform);

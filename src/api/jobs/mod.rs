@@ -12,7 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use futures::Stream;
 use futures::stream::unfold;
 use serde::{Deserialize, Serialize};
@@ -21,10 +21,11 @@ use tokio::sync::broadcast::error::RecvError;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Doors;
+use super::access::Caller;
 use super::body::{JsonBody, Params};
 use super::status::ErrorBody;
 use crate::error::Error;
-use crate::jobs::{JobFilter, JobOrder, Jobs};
+use crate::jobs::{JobFilter, JobOrder, Jobs, UserEvent};
 use crate::model::{Job, JobState};
 
 pub(super) use self::connections::*;
@@ -45,6 +46,7 @@ pub(super) fn routes() -> Router<Doors> {
         .route("/jobs/{job_id}", get(show_job))
         .route("/jobs/{job_id}/cancel", post(cancel_job))
         .route("/jobs/{job_id}/retry", post(retry_job))
+        .route("/jobs/{job_id}/takeover", post(take_over_job))
         .route("/jobs/{job_id}/events", get(watch_job))
         .merge(connections::routes())
         .merge(notes::routes())
@@ -83,6 +85,19 @@ pub(super) struct Enqueued {
     #[serde(flatten)]
     #[schema(inline)]
     job: Job,
+}
+
+/// Where a person does what a job waits for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct JobTakeover {
+    /// The job.
+    job_id: String,
+    /// The page to open. Whoever has it is let in.
+    takeover_url: String,
+    /// Until when it is good, ISO 8601, UTC.
+    expires_at: String,
+    /// For the person.
+    message: String,
 }
 
 /// Ask for a job. It is on the disk when this is answered, and done whatever becomes of its caller and of the
@@ -164,7 +179,7 @@ pub(super) async fn cancel_job(
     doors.jobs.call_off(&job_id).await.map(Json)
 }
 
-/// Try a job anew that has failed, was called off, or waits for a login. It has all its attempts again.
+/// Try a job anew that has failed, was called off, or waits for a login or a person. It has all its attempts again.
 #[utoipa::path(post, path = "/jobs/{job_id}/retry", tag = "jobs",
     params(("job_id" = String, Path, description = "The job's id")), responses(
     (status = 200, description = "It waits for its turn", body = Job),
@@ -176,6 +191,46 @@ pub(super) async fn retry_job(
     Path(job_id): Path<String>,
 ) -> Result<Json<Job>, Error> {
     doors.jobs.try_anew(&job_id).await.map(Json)
+}
+
+/// Let a person do what a job waits for as `pending_human`: its session is opened where it asked, and whoever has the
+/// link may drive it. Their Done lets the job go on.
+#[utoipa::path(post, path = "/jobs/{job_id}/takeover", tag = "jobs",
+    params(("job_id" = String, Path, description = "The job's id")), responses(
+    (status = 201, description = "Where the person comes", body = JobTakeover),
+    (status = 404, description = "No such job", body = ErrorBody),
+    (status = 409, description = "The job asks for nobody, or another one works with its login",
+        body = ErrorBody),
+    (status = 503, description = "No browser can be started, or nothing can be kept on disk",
+        body = ErrorBody),
+    (status = 504, description = "The browser did not start in time", body = ErrorBody),
+))]
+pub(super) async fn take_over_job(
+    State(doors): State<Doors>,
+    Path(job_id): Path<String>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Error> {
+    caller.must_last()?;
+    let asked = doors.jobs.take_over(&job_id).await?;
+    let name = asked.job.user_id.clone();
+    let link = (name, asked.is_private);
+    let invitation = connections::invite(&doors, &caller, &asked.handle, link).await?;
+    if let Some(user) = &asked.job.user_id {
+        let event = UserEvent::OpenUrl {
+            url: invitation.url.clone(),
+            connection_id: None,
+            job_id: Some(job_id.clone()),
+        };
+        doors.jobs.tell_user(user, event);
+    }
+    let takeover = JobTakeover {
+        job_id,
+        takeover_url: invitation.url,
+        expires_at: invitation.expires_at,
+        message: format!("{}. Press Done on the page when that is so.", asked.reason),
+    };
+    let headers = [(header::CACHE_CONTROL, "no-store")];
+    Ok((StatusCode::CREATED, headers, Json(takeover)).into_response())
 }
 
 /// Watch a job as server-sent events, each `job` with the whole of it: how it is now, then at each change and each

@@ -18,7 +18,10 @@ use crate::model::Note;
 pub(super) fn routes() -> Router<Doors> {
     Router::new()
         .route("/notes", post(add_note).get(list_notes))
-        .route("/notes/{note_id}", get(show_note).patch(patch_note))
+        .route(
+            "/notes/{note_id}",
+            get(show_note).patch(patch_note).delete(remove_note),
+        )
         .route("/notes/{note_id}/finalise", post(finalise_note))
 }
 
@@ -96,6 +99,21 @@ pub(in super::super) async fn patch_note(
     JsonBody(patch): JsonBody<NotePatch>,
 ) -> Result<Json<Note>, Error> {
     doors.jobs.patch_note(&note_id, patch).await.map(Json)
+}
+
+/// Forget a note; what was posted of it stays posted.
+#[utoipa::path(delete, path = "/notes/{note_id}", tag = "jobs",
+    params(("note_id" = String, Path, description = "The note's id")), responses(
+    (status = 200, description = "The note as it was", body = Note),
+    (status = 404, description = "No such note", body = ErrorBody),
+    (status = 409, description = "A job for it is under way", body = ErrorBody),
+    (status = 503, description = "Nothing can be kept on disk", body = ErrorBody),
+))]
+pub(in super::super) async fn remove_note(
+    State(doors): State<Doors>,
+    Path(note_id): Path<String>,
+) -> Result<Json<Note>, Error> {
+    doors.jobs.remove_note(&note_id).await.map(Json)
 }
 
 /// A note is finished: a job posts it, when it is ready and its confidence is 0.7 or more. Else nothing happens,

@@ -132,7 +132,7 @@ impl Call<'_> {
                 (message, EndedList { ended: vec![one] })
             }
             None => {
-                let all = EndedList::of(manager, &self.caller).await?;
+                let all = EndedList::of(manager, &self.caller, false).await?;
                 let message = match all.ended.len() {
                     0 => "No browser has ended lately.".to_owned(),
                     1 => "One browser has ended lately.".to_owned(),

@@ -35,7 +35,7 @@ use crate::error::Chain;
 use crate::model::offer::{Permission, PermissionAnswer};
 use crate::model::outcome::DialogPolicy;
 use crate::model::tab::TABS_MAX;
-use crate::model::{Size, TabInfo};
+use crate::model::{Screen, TabInfo};
 use crate::refusals::{self, Limit};
 
 /// Documents that are asked what they have stored.
@@ -108,12 +108,12 @@ impl Tabs {
     /// Opens the first page in the lease's context, and reports to `events`.
     pub async fn open_first(
         lease: &Lease,
-        viewport: Size,
+        screen: Screen,
         dialogs: DialogPolicy,
         events: mpsc::Sender<TabEvent>,
         tracker: &TaskTracker,
     ) -> Result<Self, Error> {
-        let ground = Ground::new(lease, viewport, dialogs, events, tracker);
+        let ground = Ground::new(lease, screen, dialogs, events, tracker);
         let targets = targets::Targets::subscribe(&lease.process);
         let made = ground.create().await?;
         let known = HashMap::from([(made.target.inner().clone(), Facts::default())]);

@@ -5,6 +5,9 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use chromiumoxide_cdp::cdp::browser_protocol::emulation::{
+    SetDeviceMetricsOverrideParams, SetTouchEmulationEnabledParams,
+};
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
     AttachToTargetParams, CloseTargetParams, CreateTargetParams, DetachFromTargetParams, TargetId,
 };
@@ -14,6 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::super::cdp::Session;
 use super::super::error::Error;
 use super::super::host::Lease;
 use super::super::host::process::Process;
@@ -23,8 +27,11 @@ use super::clipboard::Clipboard;
 use super::downloads::Downloads;
 use super::offers::Offers;
 use crate::display::{Display, Window};
-use crate::model::Size;
 use crate::model::outcome::DialogPolicy;
+use crate::model::{Screen, Size};
+
+/// Fingers that a page that is shown as on a phone may be touched by.
+const TOUCH_POINTS: i64 = 5;
 
 /// What subscribers shall hear of a tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +73,8 @@ pub(in crate::browser) struct Ground {
     process: Weak<Process>,
     pub(in crate::browser) context: String,
     pub(in crate::browser) viewport: Size,
+    /// Whether that is a phone's.
+    pub(in crate::browser) is_mobile: bool,
     pub(in crate::browser) events: mpsc::Sender<TabEvent>,
     pub(in crate::browser) tracker: TaskTracker,
     pub(in crate::browser) stop: CancellationToken,
@@ -88,7 +97,7 @@ impl Ground {
     /// What pages in the lease's context are made on; they report to `events`.
     pub(in crate::browser) fn new(
         lease: &Lease,
-        viewport: Size,
+        screen: Screen,
         dialogs: DialogPolicy,
         events: mpsc::Sender<TabEvent>,
         tracker: &TaskTracker,
@@ -96,7 +105,8 @@ impl Ground {
         Self {
             process: Arc::downgrade(&lease.process),
             context: lease.context.clone(),
-            viewport,
+            viewport: screen.size,
+            is_mobile: screen.is_mobile,
             events,
             tracker: tracker.clone(),
             stop: CancellationToken::new(),
@@ -118,6 +128,24 @@ impl Ground {
     /// Longest wait for one answer of the browser.
     pub(in crate::browser) fn patience(&self) -> Result<Duration, Error> {
         Ok(self.process()?.browser().patience())
+    }
+
+    /// Shows a page at its size; as on a phone, it is told that it is touched. The name of the browser stays what it is:
+    /// sites take a login for that of the browser that made it.
+    pub(in crate::browser) async fn fit(&self, session: &Session) -> Result<(), Error> {
+        let metrics = SetDeviceMetricsOverrideParams::new(
+            i64::from(self.viewport.width),
+            i64::from(self.viewport.height),
+            1.0,
+            self.is_mobile,
+        );
+        session.execute("set the viewport", metrics).await?;
+        if self.is_mobile {
+            let mut touch = SetTouchEmulationEnabledParams::new(true);
+            touch.max_touch_points = Some(TOUCH_POINTS);
+            session.execute("tell a page of touch", touch).await?;
+        }
+        Ok(())
     }
 
     /// Opens an empty page in the session's context.

@@ -23,9 +23,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chromiumoxide_cdp::cdp::browser_protocol::emulation::{
-    SetDeviceMetricsOverrideParams, SetFocusEmulationEnabledParams,
-};
+use chromiumoxide_cdp::cdp::browser_protocol::emulation::SetFocusEmulationEnabledParams;
 use chromiumoxide_cdp::cdp::browser_protocol::page::{
     BringToFrontParams, FrameId, NavigateParams, NavigateReturns, StopLoadingParams,
 };
@@ -267,20 +265,14 @@ impl Page {
             .await?;
         let (session, stream) = process.cdp.session(attached.session_id.inner());
         let viewport = ground.viewport;
-        let metrics = SetDeviceMetricsOverrideParams::new(
-            i64::from(viewport.width),
-            i64::from(viewport.height),
-            1.0,
-            false,
-        );
         let has_windows = process.display().is_some();
-        let (prepared, sized, focused) = tokio::join!(
+        let (prepared, fitted, focused) = tokio::join!(
             prepare(&session),
-            session.execute("set the viewport", metrics),
+            ground.fit(&session),
             focus(&session, has_windows),
         );
         prepared?;
-        sized?;
+        fitted?;
         focused?;
         let mut frames = Frames::default();
         frames.attach(&FrameId::new(target.inner().clone()), None);

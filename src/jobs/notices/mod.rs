@@ -18,7 +18,9 @@ use super::Jobs;
 use super::order::{JobOrder, Whose};
 use crate::config::{self, Config};
 use crate::model::ids::action_id;
-use crate::model::{Connection, ConnectionStatus, Job, JobError, JobErrorKind, JobKind, UnixTime};
+use crate::model::{
+    Connection, ConnectionStatus, Job, JobError, JobErrorKind, JobKind, JobState, UnixTime,
+};
 use crate::store::NewJob;
 
 /// Attempts of a notice: with the usual pauses it is tried for ten minutes.
@@ -73,6 +75,31 @@ impl Teller {
             now,
             settings: config.jobs.clone(),
         }
+    }
+
+    /// An attempt of a job has ended, so that somebody has to know of it.
+    pub(super) fn stopped(&self, job: &Job) -> Vec<NewJob> {
+        match job.state {
+            JobState::PendingHuman => self.asks(job),
+            _ => self.failed(job),
+        }
+    }
+
+    /// A job waits for a person.
+    fn asks(&self, job: &Job) -> Vec<NewJob> {
+        let kind = job.kind.as_str();
+        let why = job.error.as_ref().map_or("", |error| &error.message);
+        let text = format!("Job {} ({kind}) waits for a person: {why}", job.job_id);
+        let data = json!({
+            "job_id": job.job_id,
+            "kind": kind,
+            "user_id": job.user_id,
+            "platform": job.platform,
+            "connection_id": job.connection_id,
+            "note_id": job.note_id(),
+            "error": job.error,
+        });
+        self.told("job.human_required", data, &text)
     }
 
     /// A job has failed. A notice that has not arrived is told by nobody but the log.

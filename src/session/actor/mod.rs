@@ -32,6 +32,7 @@ use super::logbook::Logbook;
 use super::machine::{Effect, Input, Machine};
 use super::memory::Overgrown;
 use super::outlets;
+use super::partings::Partings;
 use super::perform::Kit;
 use super::queue::Why;
 use super::request::{Reply, Request};
@@ -71,6 +72,7 @@ pub(super) struct Actor {
     pub(super) ledger: Ledger,
     pub(super) logbook: Logbook,
     pub(super) visited: Visited,
+    pub(super) partings: Partings,
     // owned
     pub(super) kit: Kit,
     pub(super) stage: Stage,

@@ -50,6 +50,7 @@ impl Work {
         );
         metrics::counter!("ghostcast_control_changes_total", "cause" => cause.as_str())
             .increment(1);
+        let was_asked = request.is_some();
         let (request_id, reason) = request
             .map(|request| (request.request_id, request.reason))
             .unzip();
@@ -62,6 +63,9 @@ impl Work {
             private: is_private,
         });
         self.lift_veil();
+        if let Some(name) = &self.actor.record.borrow().session_name {
+            self.actor.partings.note(name, cause, was_asked);
+        }
     }
 
     /// Shows who drives: in the record, to the room, and to the pages, which ask them for permission.

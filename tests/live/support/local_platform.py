@@ -39,6 +39,29 @@ VIDEO = """<title>video</title><p id=avatar>%(user)s</p><a id=logout href=/logou
 </script>"""
 
 
+FORM = """<title>form</title><ol id=sent>%(sent)s</ol>%(captcha)s<input id=text><button id=send>Send</button>
+<script>
+  document.getElementById('robot')?.addEventListener('click', () => {
+    fetch('/human');
+    document.getElementById('captcha').remove();
+  });
+  document.getElementById('send').onclick = async () => {
+    const text = document.getElementById('text').value;
+    await fetch('/sent', {method: 'POST', body: JSON.stringify({text})});
+    const item = document.createElement('li');
+    item.textContent = text;
+    document.getElementById('sent').append(item);
+  };
+</script>"""
+
+# In the page alone; and one that is passed for all pages, by a cookie.
+CAPTCHA = "<div id=captcha><button id=robot style='position:fixed;left:300px;top:300px'>I am no robot</button></div>"
+CHALLENGE = """<title>challenge</title><div id=challenge><button style='position:fixed;left:300px;top:300px'
+onclick="document.cookie = 'human=1; path=/; max-age=86400'; location.reload()">I am no robot</button></div>"""
+# Where the button is, CSS px.
+ROBOT = (340, 320)
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     """Answers from the platform."""
 
@@ -84,15 +107,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         """Pages."""
         platform, path = self.platform, urlsplit(self.path).path
-        platform.visits.append(path)
+        if path not in ("/shown", "/focused"):
+            platform.visits.append(path)
         platform.seen.append((path, time.time()))
+        if path == "/shown":
+            platform.shown = urlsplit(self.path).query
+            return self.respond("")
         if path == "/focused":
             platform.focused = urlsplit(self.path).query
             return self.respond("")
         if platform.mood == "busy":
             return self.respond(HEAD + "<p>Please slow down.", 429)
         if path == "/login":
-            told = "<script>addEventListener('focusin', (on) => fetch('/focused?' + on.target.name))</script>"
+            told = "<script>addEventListener('focusin', (on) => fetch('/focused?' + on.target.name));"
+            told += "fetch('/shown?' + [innerWidth, navigator.maxTouchPoints, 'ontouchstart' in window])</script>"
             form = f"<title>log in</title>{told}<form id=login method=post><input name=user placeholder=User>"
             return self.respond(HEAD + form + "<input name=password type=password><button>Log in</button></form>")
         if path == "/code":
@@ -102,6 +130,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path == "/logout":
             platform.logins = {key: who for key, who in platform.logins.items() if who != user}
             return self.go("/login")
+        if path == "/human":
+            platform.humans += 1
+            return self.respond("")
+        if path == "/form":
+            captcha = CAPTCHA if platform.mood == "captcha" else ""
+            sent = "".join(f"<li>{html.escape(text)}</li>" for text in platform.sent)
+            return self.respond(HEAD + FORM % {"sent": sent, "captcha": captcha})
+        if platform.mood == "challenge" and path != "/login" and "human=1" not in self.headers.get("Cookie", ""):
+            return self.respond(HEAD + CHALLENGE)
         if path == "/open":
             return self.respond(HEAD + "<title>open</title><p id=said>open to all</p>")
         if user is None:
@@ -139,6 +176,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             user = urlsplit(self.path).query
             is_right = form.get("code") == CODE and platform.half.get(user)
             return self.enter(user) if is_right else self.go("/login")
+        if path == "/sent":
+            platform.sent.append(json.loads(body)["text"])
+            platform.answering.wait(30)
+            return self.respond("{}", content_type="application/json")
         if self.user() is None:
             return self.respond("{}", 401, "application/json")
         wanted, video = json.loads(body), path.removesuffix("/comments")
@@ -170,6 +211,7 @@ class Platform:
         self.logins, self.half, self.comments, self.visits, self.seen = {}, {}, [], [], []
         self.mood, self.has_code, self.focused = "", False, None
         self.hidden = self.swallows = False
+        self.sent, self.humans, self.shown = [], 0, ""
         self.lock, self.posted, self.answering = threading.Lock(), threading.Event(), threading.Event()
         self.answering.set()
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -196,6 +238,7 @@ url = "{self.url("/")}"
 login_url = "{self.url("/login")}"
 logged_in = "#avatar"
 login_page = "#login"
+challenge = "#challenge"
 slow_down = "please slow down"
 
 [platforms.local.workflows.post_note]
@@ -229,6 +272,45 @@ seen = "return document.querySelector('#said')?.textContent ?? null"
 [[platforms.local.workflows.read.steps]]
 action = "wait"
 params = {{ for = {{ selector = "#said" }} }}
+
+[platforms.local.workflows.form]
+page = "{self.url("/form")}"
+seen = "return [...document.querySelectorAll('#sent li')].some((it) => it.textContent === args.text) ? args.text : null"
+[[platforms.local.workflows.form.steps]]
+action = "fill"
+on = ["#text"]
+params = {{ text = "${{text}}" }}
+[[platforms.local.workflows.form.steps]]
+action = "request_human"
+on = ["#captcha"]
+params = {{ reason = "Show that ${{text}} is sent by no robot." }}
+[[platforms.local.workflows.form.steps]]
+action = "click"
+on = ["#send"]
+effect = true
+
+[platforms.local.workflows.twice]
+page = "{self.url("/form")}"
+seen = "return [...document.querySelectorAll('#sent li')].some((it) => it.textContent === args.text + '!') ? 'twice' : null"
+[[platforms.local.workflows.twice.steps]]
+action = "fill"
+on = ["#text"]
+params = {{ text = "${{text}}" }}
+[[platforms.local.workflows.twice.steps]]
+action = "click"
+on = ["#send"]
+effect = true
+[[platforms.local.workflows.twice.steps]]
+action = "request_human"
+params = {{ reason = "Confirm it by phone" }}
+[[platforms.local.workflows.twice.steps]]
+action = "fill"
+on = ["#text"]
+params = {{ text = "${{text}}!" }}
+[[platforms.local.workflows.twice.steps]]
+action = "click"
+on = ["#send"]
+effect = true
 
 [platforms.local.workflows.slow]
 page = "{self.url("/open")}"
