@@ -1,6 +1,7 @@
 //! Where a browser comes from: processes of our own, shared by sessions, or one of its own for a
 //! session whose profile is kept; or far away, from an endpoint or a vendor's service.
 
+mod begun;
 pub mod command;
 mod files;
 mod jar;

@@ -15,12 +15,10 @@ use chromiumoxide_cdp::cdp::browser_protocol::browser::{
     SetDownloadBehaviorBehavior, SetDownloadBehaviorParams, SetPermissionParams,
 };
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
-    CloseTargetParams, CreateBrowserContextParams, DisposeBrowserContextParams,
-    GetBrowserContextsParams, GetTargetsParams, SetDiscoverTargetsParams,
+    CreateBrowserContextParams, DisposeBrowserContextParams, SetDiscoverTargetsParams,
 };
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -31,6 +29,7 @@ use tracing::Instrument;
 use super::super::cdp::{COMMAND_TIMEOUT, Connection, Session};
 use super::super::error::Error;
 use super::super::gate::{Judge, OwnAddresses, PROXY_BYPASS_LIST};
+use super::begun::{announced, close_first_page, default_context, socket_address};
 use super::command::{Home, command, executable, executable_with_windows};
 use super::remote::Fence;
 use crate::config;
@@ -112,19 +111,7 @@ impl Process {
             debugger: None,
             own: own.clone(),
         };
-        let limit = config.launch_timeout();
-        let shown = || path.display().to_string();
-        let announced = timeout(limit, debugger_url(&mut child)).await;
-        let url = announced
-            .map_err(|_| Error::Mute {
-                path: shown(),
-                milliseconds: limit.as_millis(),
-            })?
-            .map_err(|error| launch(error.into()))?
-            .map_err(|said| Error::Ended {
-                path: shown(),
-                said,
-            })?;
+        let url = announced(&mut child, config.launch_timeout(), &path).await?;
         // A page that reached the debugging socket would hold every session of the process.
         let debugger = socket_address(&url).ok_or_else(|| launch(format!("{url}?").into()))?;
         own.add(debugger);
@@ -542,37 +529,6 @@ async fn probe(process: std::sync::Weak<Process>, interval: Duration, limit: Dur
     }
 }
 
-/// Closes the blank page that Chromium begins with: its renderer alone takes 30 MB. Answers the context
-/// that it was in.
-async fn close_first_page(browser: &Session) -> Option<String> {
-    let targets = browser.execute("list the pages", GetTargetsParams::default());
-    let mut context = None;
-    for target in targets.await.ok()?.target_infos {
-        if target.r#type == "page" {
-            context = target.browser_context_id.map(|id| id.inner().to_owned());
-            // A page that cannot be closed only costs memory.
-            let close = CloseTargetParams::new(target.target_id);
-            let _ = browser.execute("close the first page", close).await;
-        }
-    }
-    context
-}
-
-/// The context that a browser without pages has by itself.
-async fn default_context(browser: &Session) -> Option<String> {
-    let asking = browser.execute(
-        "find the profile's context",
-        GetBrowserContextsParams::default(),
-    );
-    let context = asking.await.ok()?.default_browser_context_id?;
-    Some(context.inner().to_owned())
-}
-
-/// The socket of `ws://127.0.0.1:PORT/…`.
-fn socket_address(url: &str) -> Option<SocketAddr> {
-    url.strip_prefix("ws://")?.split('/').next()?.parse().ok()
-}
-
 async fn remove(scratch: &Path) {
     for _ in 0..40 {
         match tokio::fs::remove_dir_all(scratch).await {
@@ -583,28 +539,4 @@ async fn remove(scratch: &Path) {
             _ => return,
         }
     }
-}
-
-/// Reads Chromium's own announcement of its CDP socket, then keeps its stderr flowing. When it ends
-/// without one: the last that it said.
-async fn debugger_url(child: &mut Child) -> std::io::Result<Result<String, String>> {
-    const ANNOUNCEMENT: &str = "DevTools listening on ";
-    let stderr = child.stderr.take();
-    let stderr = stderr.ok_or_else(|| std::io::Error::other("its stderr is not piped"))?;
-    let mut lines = BufReader::new(stderr).lines();
-    let mut last = String::new();
-    while let Some(line) = lines.next_line().await? {
-        if let Some(url) = line.strip_prefix(ANNOUNCEMENT) {
-            let url = url.trim().to_owned();
-            // Chromium blocks when nobody reads what it writes. Ends with the process.
-            tokio::spawn(async move {
-                while let Ok(Some(line)) = lines.next_line().await {
-                    tracing::trace!(target: "chromium", "{line}");
-                }
-            });
-            return Ok(Ok(url));
-        }
-        last = line;
-    }
-    Ok(Err(last))
 }

@@ -7,6 +7,7 @@
 //!
 //! A page that another page opens is taken over as it comes, by whatever way it was opened.
 
+mod arrival;
 mod facts;
 mod order;
 mod stored;
@@ -24,6 +25,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use self::arrival::Arrival;
 use self::facts::Facts;
 use self::order::Order;
 use super::cdp::COMMAND_TIMEOUT;
@@ -79,23 +81,6 @@ struct State {
     windows: HashSet<String>,
     /// The tab that was opened last.
     number: u32,
-}
-
-/// A page that is being taken over, while this lives.
-#[derive(Debug)]
-struct Arrival(Arc<Inner>);
-
-impl Arrival {
-    fn of(inner: &Arc<Inner>) -> Self {
-        inner.arriving.send_modify(|count| *count += 1);
-        Self(Arc::clone(inner))
-    }
-}
-
-impl Drop for Arrival {
-    fn drop(&mut self) {
-        self.0.arriving.send_modify(|count| *count -= 1);
-    }
 }
 
 impl Drop for Inner {

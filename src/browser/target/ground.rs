@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use chromiumoxide_cdp::cdp::browser_protocol::emulation::{
-    SetDeviceMetricsOverrideParams, SetTouchEmulationEnabledParams,
+    SetDeviceMetricsOverrideParams, SetFocusEmulationEnabledParams, SetTouchEmulationEnabledParams,
 };
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
     AttachToTargetParams, CloseTargetParams, CreateTargetParams, DetachFromTargetParams, TargetId,
@@ -132,7 +132,16 @@ impl Ground {
 
     /// Shows a page at its size; as on a phone, it is told that it is touched. The name of the browser stays what it is:
     /// sites take a login for that of the browser that made it.
-    pub(in crate::browser) async fn fit(&self, session: &Session) -> Result<(), Error> {
+    /// Of a browser with windows, each has the focus of its own.
+    pub(in crate::browser) async fn fit(
+        &self,
+        session: &Session,
+        has_windows: bool,
+    ) -> Result<(), Error> {
+        if has_windows {
+            let focused = SetFocusEmulationEnabledParams::new(true);
+            session.execute("give a page the focus", focused).await?;
+        }
         let metrics = SetDeviceMetricsOverrideParams::new(
             i64::from(self.viewport.width),
             i64::from(self.viewport.height),
@@ -184,8 +193,9 @@ impl Ground {
         session.execute(OPERATION, titled(&token)).await?;
         let window = timeout(WINDOW_WITHIN, claim.window()).await;
         session.execute(OPERATION, titled("")).await?;
-        let mut detach = DetachFromTargetParams::default();
-        detach.session_id = Some(attached.session_id.clone());
+        let detach = DetachFromTargetParams::builder()
+            .session_id(attached.session_id.clone())
+            .build();
         process.browser().execute(OPERATION, detach).await?;
         let window = window.map_err(|_| Error::Timeout {
             operation: OPERATION,

@@ -23,7 +23,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chromiumoxide_cdp::cdp::browser_protocol::emulation::SetFocusEmulationEnabledParams;
 use chromiumoxide_cdp::cdp::browser_protocol::page::{
     BringToFrontParams, FrameId, NavigateParams, NavigateReturns, StopLoadingParams,
 };
@@ -219,15 +218,6 @@ async fn prepare(session: &Session) -> Result<(), Error> {
     installed
 }
 
-/// Lets each page have the focus of its own window: only one window of a browser has it by itself.
-async fn focus(session: &Session, has_windows: bool) -> Result<(), Error> {
-    if has_windows {
-        let params = SetFocusEmulationEnabledParams::new(true);
-        session.execute("give a page the focus", params).await?;
-    }
-    Ok(())
-}
-
 /// Prepares a frame in a process of its own, and lets it run should it wait for us.
 async fn join(session: &Session, is_waiting: bool) -> Result<(), Error> {
     let prepared = prepare(session).await;
@@ -266,14 +256,10 @@ impl Page {
         let (session, stream) = process.cdp.session(attached.session_id.inner());
         let viewport = ground.viewport;
         let has_windows = process.display().is_some();
-        let (prepared, fitted, focused) = tokio::join!(
-            prepare(&session),
-            ground.fit(&session),
-            focus(&session, has_windows),
-        );
+        let fitting = ground.fit(&session, has_windows);
+        let (prepared, fitted) = tokio::join!(prepare(&session), fitting);
         prepared?;
         fitted?;
-        focused?;
         let mut frames = Frames::default();
         frames.attach(&FrameId::new(target.inner().clone()), None);
         let first = match made.is_popup {
