@@ -107,6 +107,21 @@ fn describe() {
     for reason in ["missing", "unknown", "ticket", "share", "throttled"] {
         metrics::counter!("ghostcast_auth_failures_total", "reason" => reason).absolute(0);
     }
+    describe_passes();
+    for cause in Cause::ALL {
+        metrics::counter!("ghostcast_control_changes_total", "cause" => cause.as_str()).absolute(0);
+    }
+    for (way, outcome) in Way::ALL.into_iter().flat_map(Hearing::by) {
+        let (way, outcome) = (way.as_str(), outcome.as_str());
+        metrics::counter!("ghostcast_driver_messages_total", "way" => way, "outcome" => outcome)
+            .absolute(0);
+    }
+    for stage in ["decode", "compose", "encode"] {
+        let _ = metrics::histogram!("ghostcast_stage_seconds", "stage" => stage);
+    }
+}
+
+fn describe_passes() {
     for (kind, outcome) in [
         ("ticket", "issued"),
         ("ticket", "used"),
@@ -118,19 +133,6 @@ fn describe() {
     ] {
         metrics::counter!("ghostcast_passes_total", "kind" => kind, "outcome" => outcome)
             .absolute(0);
-    }
-    for cause in Cause::ALL {
-        metrics::counter!("ghostcast_control_changes_total", "cause" => cause.as_str()).absolute(0);
-    }
-    for way in Way::ALL {
-        for hearing in Hearing::ALL {
-            let (way, outcome) = (way.as_str(), hearing.as_str());
-            metrics::counter!("ghostcast_driver_messages_total", "way" => way, "outcome" => outcome)
-                .absolute(0);
-        }
-    }
-    for stage in ["decode", "compose", "encode"] {
-        let _ = metrics::histogram!("ghostcast_stage_seconds", "stage" => stage);
     }
 }
 

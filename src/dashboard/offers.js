@@ -1,7 +1,14 @@
-// What a page asks a person for in windows of a browser's own: an option of a list, files.
+// What a page asks a person for in windows of a browser's own: an option of a list, files, permission.
 
 import { $, setText } from './dom.js';
 import { encoded } from './encode.js';
+
+const ASKS = {
+  geolocation: 'know your location', notifications: 'show notifications', camera: 'use a camera', microphone: 'use a microphone',
+};
+/** Which answer to a question of permission says so. */
+const ALLOW = 0;
+const BLOCK = 1;
 
 export class Offers {
   #say;
@@ -18,7 +25,9 @@ export class Offers {
     this.#give = give;
     $('list-cancel').onclick = () => this.#choose(null);
     $('files-cancel').onclick = () => this.#choose(null);
-    for (const id of ['list', 'files']) {
+    $('permission-allow').onclick = () => this.#choose(ALLOW);
+    $('permission-block').onclick = () => this.#choose(BLOCK);
+    for (const id of ['list', 'files', 'permission']) {
       $(id).oncancel = (event) => { event.preventDefault(); this.#choose(null); };
     }
     // Beside a list it is left, as everywhere.
@@ -34,10 +43,16 @@ export class Offers {
     this.#close();
     if (offer?.type === 'list') this.#showList(offer);
     if (offer?.type === 'files') this.#showFiles(offer);
+    if (offer?.type === 'permission') this.#showPermission(offer);
   }
 
   #close() {
-    for (const id of ['list', 'files']) if ($(id).open) $(id).close();
+    for (const id of ['list', 'files', 'permission']) if ($(id).open) $(id).close();
+  }
+
+  #showPermission({ site, permissions }) {
+    setText($('permission-text'), `${site} wants to ${permissions.map((name) => ASKS[name]).join(' and ')}.`);
+    $('permission').showModal();
   }
 
   #showList({ label, options }) {

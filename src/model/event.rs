@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::command::ActionRequest;
 use super::ids::SessionId;
+use super::offer::PermissionAsked;
 use super::outcome::{DownloadState, HandledBy};
 use super::recording::RecordingState;
 use super::time::UnixTime;
@@ -164,6 +165,8 @@ pub enum EventBody {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         private: bool,
     },
+    /// Opt-in: a page has asked the person who drives for permission.
+    Permission(PermissionAsked),
     /// This subscriber was too slow and missed events; sent whether asked for or not.
     Lagged {
         /// How many events were missed; at least so many where the number asked for was of
@@ -200,7 +203,7 @@ pub const EVENT_TYPES_DEFAULT: [&str; 6] = [
 ];
 
 /// The event types that come only on request by `?types=`.
-pub const EVENT_TYPES_OPTIONAL: [&str; 9] = [
+pub const EVENT_TYPES_OPTIONAL: [&str; 10] = [
     "stream_state",
     "action_started",
     "settled",
@@ -210,6 +213,7 @@ pub const EVENT_TYPES_OPTIONAL: [&str; 9] = [
     "recording",
     "session_ending",
     "control",
+    "permission",
 ];
 
 impl EventBody {
@@ -231,6 +235,7 @@ impl EventBody {
             Self::Recording { .. } => "recording",
             Self::SessionEnding { .. } => "session_ending",
             Self::Control { .. } => "control",
+            Self::Permission { .. } => "permission",
             Self::Lagged { .. } => "lagged",
         }
     }

@@ -30,6 +30,73 @@ pub enum Offered {
         /// Of what kinds, as HTML has it; empty for any.
         accept: String,
     },
+    /// Something that a person permits or not.
+    Permission {
+        /// Who asks: the host of the page, and its port where that is not the usual one.
+        site: String,
+        /// What for.
+        permissions: Vec<Permission>,
+    },
+}
+
+/// What a page asks permission for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Where the person is.
+    Geolocation,
+    /// To show notifications.
+    Notifications,
+    /// The camera.
+    Camera,
+    /// The microphone.
+    Microphone,
+}
+
+/// What a person has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PermissionAnswer {
+    /// It is permitted.
+    Granted,
+    /// It is forbidden.
+    Denied,
+    /// Nothing: it may be asked again.
+    Left,
+}
+
+/// What was asked, and answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PermissionAsked {
+    /// Who asks: the host of the page, and its port where that is not the usual one.
+    pub site: String,
+    /// What for.
+    pub permissions: Vec<Permission>,
+    /// What the person has answered.
+    pub answer: PermissionAnswer,
+}
+
+impl PermissionAnswer {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Denied => "denied",
+            Self::Left => "left",
+        }
+    }
+}
+
+impl Permission {
+    /// Its name, as the Permissions API has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Geolocation => "geolocation",
+            Self::Notifications => "notifications",
+            Self::Camera => "camera",
+            Self::Microphone => "microphone",
+        }
+    }
 }
 
 /// One option of a select element.

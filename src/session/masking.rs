@@ -103,6 +103,7 @@ pub(super) fn page_event(secrets: &Secrets, event: &mut PageEvent) {
         PageEvent::Failed(failure) => secrets.mask_text(&mut failure.url),
         PageEvent::Titled(title) => secrets.mask_text(title),
         PageEvent::Download(info) => secrets.mask_text(&mut info.name),
+        PageEvent::Permission(asked) => secrets.mask_text(&mut asked.site),
         PageEvent::Dom(_) | PageEvent::PageCount | PageEvent::Shown { .. } | PageEvent::Crashed => {
         }
     }

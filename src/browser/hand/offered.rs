@@ -5,14 +5,34 @@ use super::super::tabs::Tabs;
 use super::files;
 use crate::error::Error;
 use crate::model::command::UploadFile;
+use crate::model::offer::PermissionAnswer;
 use crate::refusals::{Limit, refused};
 
-/// Chooses an option of a list, or nothing at all.
+/// The index of the answer that permits what a page asks for; any other forbids it, and none leaves it open.
+const PERMITTED: usize = 0;
+
+/// Chooses an option of a list, answers what a page asks permission for, or does nothing at all.
 pub(super) async fn choose(
     tabs: &Tabs,
     number: u64,
     index: Option<usize>,
 ) -> Result<(), BrowserError> {
+    if let Some(opened) = tabs.offers().opened(number)
+        && let Some(asked) = opened.asks()
+    {
+        // The page goes on when it is offered no more: what is answered is the browser's before.
+        let answer = match index {
+            Some(PERMITTED) => PermissionAnswer::Granted,
+            Some(_) => PermissionAnswer::Denied,
+            None => PermissionAnswer::Left,
+        };
+        let page = tabs.find(opened.tab());
+        if let Some(url) = page.and_then(|page| opened.url(&page)) {
+            tabs.permit(&url, asked, answer).await?;
+        }
+        tabs.offers().answer(number, answer);
+        return Ok(());
+    }
     // What is offered no more is chosen by nobody.
     let Some(opened) = tabs.offers().take(number) else {
         return Ok(());

@@ -1,7 +1,7 @@
 //! The scripts that run in our world of every document. They throw; Rust decides.
 
 /// In the order in which they depend on each other.
-const SCRIPTS: [&str; 22] = [
+const SCRIPTS: [&str; 23] = [
     include_str!("dom.js"),
     include_str!("geometry.js"),
     include_str!("names.js"),
@@ -21,13 +21,18 @@ const SCRIPTS: [&str; 22] = [
     include_str!("offer.js"),
     include_str!("files.js"),
     include_str!("clipboard.js"),
+    include_str!("permission.js"),
     include_str!("failure.js"),
     include_str!("shown.js"),
     include_str!("standing.js"),
 ];
 
-/// What has to run in the page's own world, to hear what it copies by `navigator.clipboard`.
-pub(in crate::browser) const IN_PAGE: &str = include_str!("clipboard_page.js");
+/// What has to run in the page's own world, to hear what it copies by `navigator.clipboard` and what it asks a
+/// person's permission for.
+pub(in crate::browser) const IN_PAGE: &str = concat!(
+    include_str!("clipboard_page.js"),
+    include_str!("permission_page.js")
+);
 
 /// Whether the page hears single keys where the focus is; an expression for its own world, with the
 /// functions of Chromium's console.

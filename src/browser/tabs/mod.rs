@@ -9,6 +9,7 @@
 
 mod facts;
 mod order;
+mod permit;
 mod stored;
 mod targets;
 

@@ -174,6 +174,18 @@ impl Listener {
                     .hear_list((self.tab, &self.shared), frames, session, event);
                 None
             }
+            ("permission", _) => {
+                let frames = self.shared.frames().all(&self.main_frame);
+                let page = (self.tab, &self.shared);
+                let news = self.events.clone();
+                let asking = self
+                    .offers
+                    .hear_permission(page, frames, session, event, news);
+                if let Some(asking) = asking {
+                    self.tasks.spawn(asking);
+                }
+                None
+            }
             ("copied", Some(text)) => {
                 self.clipboard.set(text);
                 None

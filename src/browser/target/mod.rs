@@ -12,11 +12,12 @@ mod ground;
 mod listen;
 pub mod loading;
 pub mod offers;
+mod permissions;
 pub mod script;
 mod shared;
 mod world;
-
 mod zoom;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,6 +55,7 @@ use super::text::shown;
 use super::told::Told;
 use crate::model::Size;
 use crate::model::event::DomChange;
+use crate::model::offer::PermissionAsked;
 use crate::model::outcome::{DialogInfo, DownloadInfo, HandledBy};
 
 /// Chromium may refuse what was asked of a page a moment before it says that the page is gone.
@@ -94,6 +96,8 @@ pub enum PageEvent {
     Dialog(DialogInfo),
     /// A dialog was dismissed because nobody answered it.
     DialogLeft(DialogInfo),
+    /// The page has asked the person who drives for permission.
+    Permission(PermissionAsked),
     /// A page's download began or ended.
     Download(DownloadInfo),
     /// The page has another title.

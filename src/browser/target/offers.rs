@@ -1,9 +1,11 @@
 //! What the pages of a session ask a person to choose from in windows of the browser's own: the lists of
 //! select elements, and files. While a person drives, our scripts open no list but tell it, and Chromium opens
-//! no file chooser but tells of it; whoever shows it to the person answers by `Offers::take`.
+//! no file chooser but tells of it; whoever shows it to the person answers by `Offers::take`. What they ask
+//! permission for is in `permissions`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,7 +23,7 @@ use tokio::time::timeout;
 use super::super::error::Error;
 use super::shared::Shared;
 use super::{Frame, Page};
-use crate::model::offer::{Choosable, Offer, Offered};
+use crate::model::offer::{Choosable, Offer, Offered, PermissionAnswer};
 
 /// For so long a document tells its lists, unless it is told again.
 const LEASE: Duration = Duration::from_secs(30);
@@ -37,8 +39,15 @@ const OPTIONS_MAX: usize = 1_000;
 /// What the pages of a session offer: one thing at a time, the last one that was opened.
 #[derive(Debug)]
 pub struct Offers {
-    last: watch::Sender<Option<Opened>>,
+    pub(super) last: watch::Sender<Option<Opened>>,
     count: Mutex<u64>,
+    /// Whether a person drives, and does so privately.
+    pub(super) is_driven: AtomicBool,
+    pub(super) is_private: AtomicBool,
+    /// Held by what asks for permission: one after the other.
+    pub(super) turn: tokio::sync::Mutex<()>,
+    /// What was answered to those that ask for permission, until they hear of it.
+    pub(super) answers: Mutex<HashMap<u64, PermissionAnswer>>,
 }
 
 impl Default for Offers {
@@ -46,6 +55,10 @@ impl Default for Offers {
         Self {
             last: watch::Sender::new(None),
             count: Mutex::default(),
+            is_driven: AtomicBool::new(false),
+            is_private: AtomicBool::new(false),
+            turn: tokio::sync::Mutex::default(),
+            answers: Mutex::default(),
         }
     }
 }
@@ -53,7 +66,7 @@ impl Default for Offers {
 /// Something that is offered, and where.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::browser) struct Opened {
-    offer: Offer,
+    pub(super) offer: Offer,
     tab: u32,
     document: u64,
     /// What our script calls it there: a list, or a field.
@@ -189,7 +202,8 @@ impl Offers {
         is_offering(shared).then_some(asking)
     }
 
-    fn open(&self, tab: u32, document: u64, name: u64, offered: Offered) {
+    /// Offers it in place of what was offered before; answers its number.
+    pub(super) fn open(&self, tab: u32, document: u64, name: u64, offered: Offered) -> u64 {
         let number = {
             let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
             *count += 1;
@@ -202,6 +216,7 @@ impl Offers {
             document,
             name,
         }));
+        number
     }
 }
 
@@ -213,9 +228,14 @@ impl Opened {
     /// Whether it takes these many files; none for a list.
     pub(in crate::browser) fn takes_files(&self) -> Option<bool> {
         match self.offer.offered {
-            Offered::List { .. } => None,
+            Offered::List { .. } | Offered::Permission { .. } => None,
             Offered::Files { multiple, .. } => Some(multiple),
         }
+    }
+
+    /// Where the document is that offers it, while it is there.
+    pub(in crate::browser) fn url(&self, page: &Page) -> Option<String> {
+        Some(self.frame(page)?.url().to_owned())
     }
 
     /// The document that offers it, while it is there.

@@ -78,6 +78,7 @@ impl Work {
                 accepted: info.accepted,
                 handled_by: info.handled_by,
             },
+            PageEvent::Permission(asked) => EventBody::Permission(asked),
             PageEvent::Download(info) => EventBody::Download {
                 id: info.id,
                 name: info.name,

@@ -64,9 +64,12 @@ impl Work {
         self.lift_veil();
     }
 
-    /// Shows who drives: in the record, and to the room.
+    /// Shows who drives: in the record, to the room, and to the pages, which ask them for permission.
     pub(super) fn show_control(&self) {
         let control = self.actor.stage.wheel.status();
+        let is_driven = control.owner == ControlOwner::Human;
+        let offers = self.actor.kit.tabs.offers();
+        offers.set_driven(is_driven, control.private);
         let owner = control.owner.as_str().to_owned();
         let driver = control.who.clone().unwrap_or_default();
         self.actor.stage.outlets.set_attributes([

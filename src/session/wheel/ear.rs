@@ -74,6 +74,11 @@ impl Hearing {
         Self::NoSeat,
     ];
 
+    /// What becomes of messages that came by this way.
+    pub fn by(way: Way) -> impl Iterator<Item = (Way, Self)> {
+        Self::ALL.into_iter().map(move |hearing| (way, hearing))
+    }
+
     /// Its name, as it is counted.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -56,6 +56,7 @@ TYPES_OPTIONAL = (
     "session_ending",
     "control",
     "download",
+    "permission",
 )
 TYPES_ALL = TYPES_DEFAULT + TYPES_OPTIONAL
 VALIDATOR_DETAILED = jsonschema.Draft202012Validator(detailed())

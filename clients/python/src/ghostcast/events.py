@@ -150,6 +150,17 @@ class Control(Event):
     """Whether the person who has it drives privately."""
 
 
+class PermissionAsked(Event):
+    """A page has asked the person who drives for permission."""
+
+    site: str
+    """The page's host, and its port where that is not the usual one."""
+    permissions: list[str]
+    """What for: `geolocation`, `notifications`, `camera`, `microphone`."""
+    answer: str
+    """`granted`, `denied` or `left`: then it may be asked again."""
+
+
 class Lagged(Event):
     """Events were missed: the subscriber was too slow, or asked for what is no longer kept."""
 
@@ -173,6 +184,7 @@ _TYPES: dict[str, type[Event]] = {
     "recording": RecordingChanged,
     "session_ending": SessionEnding,
     "control": Control,
+    "permission": PermissionAsked,
     "lagged": Lagged,
 }
 
