@@ -10,6 +10,7 @@
 mod arrival;
 mod facts;
 mod order;
+mod permit;
 mod stored;
 mod targets;
 
