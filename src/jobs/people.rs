@@ -105,7 +105,7 @@ pub(super) async fn hear(jobs: Jobs) {
     let partings = jobs.0.manager.partings().clone();
     while let Some((name, parting)) = end.run_until_cancelled(partings.next()).await {
         let end = end.clone();
-        let parting = jobs.clone().parted(name, parting);
+        let parting = Box::pin(jobs.clone().parted(name, parting));
         jobs.0.tracker.spawn(async move {
             end.run_until_cancelled(parting).await;
         });

@@ -393,6 +393,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_gone_with_the_browser_is_done_again_where_nobody_went_elsewhere() {
+        let ask = |step, since, left: &str| HumanAsk {
+            step,
+            since,
+            url: "https://shop.example/form".to_owned(),
+            left: left.to_owned(),
+            ..HumanAsk::default()
+        };
+        let same = "https://shop.example/form";
+        assert_eq!(ask(4, 1, same).resume(), 1);
+        // The third was an effect.
+        assert_eq!(ask(5, 4, same).resume(), 4);
+        assert_eq!(ask(4, 4, same).resume(), 4);
+        assert_eq!(ask(4, 1, "https://shop.example/thanks").resume(), 4);
+    }
+
+    #[test]
     fn what_a_login_mends_uses_up_no_attempts() {
         for kind in [
             JobErrorKind::SessionExpired,

@@ -213,18 +213,17 @@ pub(super) async fn start(
     tell_as_before(&mut record, &stage, &keeping);
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (record_sender, record) = watch::channel(record);
-    let ledger = Ledger::new(ground.journal.of(&record.borrow()));
     let (kept, visited) = (keeping.clone(), visited(lease.jar()).await);
     let kept = kept.run(record.clone(), tabs.clone(), lease.jar(), visited.clone());
     tracker.spawn(kept.instrument(span.clone()));
     let handle = SessionHandle {
         requests,
+        ledger: Ledger::new(ground.journal.of(&record_sender.borrow())),
         record,
         tabs: tabs.clone(),
         easel,
         vision: ground.vision,
         secrets: keeping.secrets().clone(),
-        ledger,
         remembered: Remembered::default(),
         keeping,
         logbook: Logbook::default(),

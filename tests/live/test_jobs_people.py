@@ -1,4 +1,4 @@
-"""Jobs that only a person can help: held without a browser for as long as that takes, and gone on with where they asked."""
+"""Jobs that only a person can help: held without a browser for days, and gone on with where they asked."""
 
 import sqlite3
 
@@ -159,6 +159,51 @@ def test_a_login_that_meets_a_captcha(office, local):
 def finalise_again(api, note_id):
     """What a second call for the same note says."""
     return api.request("POST", f"/notes/{note_id}/finalise").json()["job_id"]
+
+
+def test_who_comes_later_finds_the_page(office, local):
+    """Another job has gone elsewhere with the same login meanwhile: whoever opens the link then is where it asked, and
+    is told what for."""
+    api = office().api
+    connection = connected(api, local)
+    local.mood = "captcha"
+    asks = enqueue(api, args={"workflow": "form", "text": "tea"}, connection=connection)["job_id"]
+    ended(api, asks, "pending_human")
+    link = takeover(api, asks)["takeover_url"]
+    ended(api, finalise(api, note(api, local)))
+    session = f"_connection-{connection}"
+    wait_for(lambda: api.record(session)["state"] == "stored", 20, "it rests")
+    assert "/video/test" in api.record(session)["current_url"]
+    with browser_context(viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(link)
+        page.wait_for_selector("#screen[data-picture=true]", timeout=20_000)
+        page.wait_for_selector("#title:has-text('form')")
+        page.wait_for_selector("#reason:has-text('Show that tea is sent by no robot')")
+        page.click("#take")
+        page.wait_for_selector("body[data-yours=true]")
+        page.mouse.click(*spot(page, *ROBOT))
+        wait_for(lambda: local.humans, 10, "they have shown that they are no robot")
+        page.click("#done")
+        page.wait_for_selector("#notice-title:has-text('Thank you')")
+    assert ended(api, asks)["result"] == "tea"
+    assert local.sent == ["tea"] and local.texts() == ["Test note"]
+
+
+def test_what_a_program_asks_is_its_own(office, local):
+    """A person whom a program asks for in the session of a login is through with that, and nobody goes elsewhere."""
+    api = office().api
+    connection = connected(api, local)
+    session = f"_connection-{connection}"
+    api.act(session, "navigate", url=local.url("/open"))
+    local.visits.clear()
+    api.act(session, "request_human", reason="Look at this", wait_s=60)
+    person = Person(api, session)
+    person.take()
+    person.say("hand_back", done=True)
+    person.hear(lambda: not person.state["yours"])
+    holds_for(lambda: local.visits == [] and person.state["outcome"] is None, 2, "nobody looks")
+    person.socket.close()
 
 
 def test_a_captcha_that_is_still_there(office, local):

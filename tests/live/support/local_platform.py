@@ -291,7 +291,10 @@ effect = true
 
 [platforms.local.workflows.twice]
 page = "{self.url("/form")}"
-seen = "return [...document.querySelectorAll('#sent li')].some((it) => it.textContent === args.text + '!') ? 'twice' : null"
+seen = '''
+  const sent = [...document.querySelectorAll('#sent li')].map((it) => it.textContent);
+  return sent.includes(args.text + '!') ? 'twice' : null;
+'''
 [[platforms.local.workflows.twice.steps]]
 action = "fill"
 on = ["#text"]
