@@ -35,7 +35,6 @@ use super::host::{Items, Lease};
 use super::target::offers::Offers;
 use super::target::{Downloads, Ground, Made, Page, PageEvent, Prepared, TabEvent};
 use crate::error::Chain;
-use crate::model::offer::{Permission, PermissionAnswer};
 use crate::model::outcome::DialogPolicy;
 use crate::model::tab::TABS_MAX;
 use crate::model::{Screen, TabInfo};
@@ -209,16 +208,6 @@ impl Tabs {
     /// What the session's pages ask a person to choose from.
     pub fn offers(&self) -> &Arc<Offers> {
         &self.inner.ground.offers
-    }
-
-    /// Writes into the browser's settings what a person has answered to the page at this address.
-    pub(in crate::browser) async fn permit(
-        &self,
-        url: &str,
-        asked: &[Permission],
-        answer: PermissionAnswer,
-    ) -> Result<(), Error> {
-        self.inner.ground.permit(url, asked, answer).await
     }
 
     /// What the session has copied.
