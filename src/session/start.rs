@@ -199,8 +199,7 @@ pub(super) async fn start(
     let search = Search::new(&ground, &spec, &keeping, &page_events, &cancel);
     let found = search.find(can_run_here).instrument(span.clone()).await?;
     let (gate, lease, tabs) = (found.gate, found.lease, found.tabs);
-    record.browser = found.place;
-    record.capture = lease.capture();
+    (record.browser, record.capture) = (found.place, lease.capture());
     let easel = Easel::new(&lease, record.viewport, &tracker);
     let channel = ground.bus.room(&record.channel())?;
     let stage = match stage.take() {
