@@ -239,7 +239,8 @@ mod tests {
             for rect in rects {
                 let rect = rect.intersection(Rect::of(size));
                 damage.add(rect);
-                for y in rect.y..rect.y + rect.height {
+                let rows = if rect.is_empty() { 0 } else { rect.height };
+                for y in rect.y..rect.y + rows {
                     let from = (y * width + rect.x) as usize * BGRA_BYTES;
                     let to = from + rect.width as usize * BGRA_BYTES;
                     mixed[from..to].copy_from_slice(&after[from..to]);
