@@ -217,7 +217,15 @@ PLAYER = """
     video.onloadeddata = done; video.onerror = () => fail(new Error(video.error.message));
   });
   window.colourAt = async (seconds) => {
-    await new Promise((done) => { video.onseeked = done; video.currentTime = seconds; });
+    // The picture of the new place may be shown a moment after the place has been reached.
+    await new Promise((done) => {
+      const shown = (_now, { mediaTime }) => {
+        if (Math.abs(mediaTime - seconds) < 0.5) done();
+        else video.requestVideoFrameCallback(shown);
+      };
+      video.requestVideoFrameCallback(shown);
+      video.currentTime = seconds;
+    });
     const ink = new OffscreenCanvas(1280, 720).getContext('2d');
     ink.drawImage(video, 0, 0);
     return [...ink.getImageData(250, 200, 1, 1).data].slice(0, 3);
