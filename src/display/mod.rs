@@ -38,6 +38,9 @@ pub use window::{Bell, CursorShape, Window};
 const SOCKET: &str = "wayland-0";
 /// Longest path of a socket, bytes (unix(7): 108 with its end).
 const PATH_BYTES_MAX: usize = 107;
+/// As long is the name of a socket that Chromium makes of its own below such a directory, when it is its `TMPDIR`:
+/// `/org.chromium.Chromium.XXXXXX/SingletonSocket`, and something over.
+const NAME_BYTES_MAX: usize = 60;
 
 /// A display for one browser process. Dropped, its thread ends and its socket is gone.
 #[derive(Debug)]
@@ -89,7 +92,7 @@ impl Display {
         bell.set_nonblocking(true).map_err(failed)?;
         woken.set_nonblocking(true).map_err(failed)?;
         let opened = File::open(dir).map_err(failed)?;
-        let dir = match dir.join(SOCKET).as_os_str().len() > PATH_BYTES_MAX {
+        let dir = match dir.as_os_str().len() + NAME_BYTES_MAX > PATH_BYTES_MAX {
             // A process of the same user finds the directory there as well.
             true => PathBuf::from(format!(
                 "/proc/{}/fd/{}",

@@ -169,3 +169,19 @@ def test_without_windows_it_is_refused(ghostcast_bin, web):
         assert service.api.request("POST", "/sessions", json=spec).json()["capture"] == "screencast"
     finally:
         service.stop()
+
+
+def test_wherever_temporary_files_lie(ghostcast_bin, web, tmp_path):
+    """In the system's usual place and deep below one: Chromium binds sockets there, whose paths are short."""
+    from support.service import Ghostcast
+
+    deep = tmp_path / ("d" * 90)
+    deep.mkdir()
+    for place in ("/tmp", str(deep)):
+        service = Ghostcast(ghostcast_bin, env={"TMPDIR": place})
+        service.start()
+        try:
+            with on_display(service.api, web, "/still") as room:
+                assert service.api.record(room)["capture"] == "display"
+        finally:
+            service.stop()
