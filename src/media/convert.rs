@@ -43,21 +43,12 @@ pub(super) fn resize(picture: &mut Picture, width: usize, height: usize) -> Resu
 
 /// Converts RGB over the whole of a picture of its size.
 pub(super) fn rgb_to_picture(rgb: &[u8], size: Size, picture: &mut Picture) -> Result<(), Error> {
-    let (y_stride, chroma_stride) = (picture.stride(Plane::Y), picture.stride(Plane::U));
+    let strides = [picture.stride(Plane::Y), picture.stride(Plane::U)];
     let [y, u, v] = picture.planes_mut();
     // The converter finds an odd last row by what is left of the plane, so it sees the page's rows
     // only.
-    let y = &mut y[..y_stride * size.height as usize];
-    let mut planar = YuvPlanarImageMut {
-        y_plane: BufferStoreMut::Borrowed(y),
-        y_stride: y_stride as u32,
-        u_plane: BufferStoreMut::Borrowed(u),
-        u_stride: chroma_stride as u32,
-        v_plane: BufferStoreMut::Borrowed(v),
-        v_stride: chroma_stride as u32,
-        width: size.width,
-        height: size.height,
-    };
+    let y = &mut y[..strides[0] * size.height as usize];
+    let mut planar = planar(size, [y, u, v], strides);
     yuv::rgb_to_yuv420(
         &mut planar,
         rgb,
@@ -155,14 +146,13 @@ impl Converter {
     }
 }
 
-fn bgra_to_planes(
-    pixels: &[u8],
-    stride: usize,
+/// Luma and both chroma planes, as the converter takes them.
+fn planar<'a>(
     size: Size,
-    [y, u, v]: [&mut [u8]; 3],
+    [y, u, v]: [&'a mut [u8]; 3],
     [y_stride, chroma_stride]: [usize; 2],
-) -> Result<(), Error> {
-    let mut planar = YuvPlanarImageMut {
+) -> YuvPlanarImageMut<'a, u8> {
+    YuvPlanarImageMut {
         y_plane: BufferStoreMut::Borrowed(y),
         y_stride: y_stride as u32,
         u_plane: BufferStoreMut::Borrowed(u),
@@ -171,7 +161,17 @@ fn bgra_to_planes(
         v_stride: chroma_stride as u32,
         width: size.width,
         height: size.height,
-    };
+    }
+}
+
+fn bgra_to_planes(
+    pixels: &[u8],
+    stride: usize,
+    size: Size,
+    planes: [&mut [u8]; 3],
+    strides: [usize; 2],
+) -> Result<(), Error> {
+    let mut planar = planar(size, planes, strides);
     yuv::bgra_to_yuv420(
         &mut planar,
         pixels,
