@@ -26,7 +26,7 @@ use super::PageEvent;
 use super::clipboard::Clipboard;
 use super::downloads::Downloads;
 use super::offers::Offers;
-use crate::display::{Display, Window};
+use crate::display::{Claim, Display, Window};
 use crate::model::outcome::DialogPolicy;
 use crate::model::{Screen, Size};
 
@@ -178,10 +178,31 @@ impl Ground {
 
     /// Opens an empty page in a window of its own, which is told by a title that nobody else knows.
     async fn create_window(&self, process: &Process, display: &Display) -> Result<Made, Error> {
-        const OPERATION: &str = "find the window of a page";
         let token = uuid::Uuid::new_v4().simple().to_string();
         let claim = display.claim(&token, self.viewport, 1.0);
         let target = self.create_target(process, true).await?;
+        match Self::find_window(process, &target, claim, &token).await {
+            Ok(window) => Ok(Made {
+                target,
+                is_popup: false,
+                window: Some(window),
+            }),
+            Err(error) => {
+                // Else it would be taken for a page that a page has opened.
+                let _ = self.close(target.inner()).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The window in which an empty page is shown.
+    async fn find_window(
+        process: &Process,
+        target: &TargetId,
+        claim: Claim,
+        token: &str,
+    ) -> Result<Arc<Window>, Error> {
+        const OPERATION: &str = "find the window of a page";
         let attach = AttachToTargetParams::builder()
             .target_id(target.clone())
             .flatten(true)
@@ -190,7 +211,7 @@ impl Ground {
         let attached = process.browser().execute(OPERATION, attach).await?;
         let (session, _stream) = process.cdp.session(attached.session_id.inner());
         let titled = |title: &str| EvaluateParams::new(format!("document.title = '{title}'"));
-        session.execute(OPERATION, titled(&token)).await?;
+        session.execute(OPERATION, titled(token)).await?;
         let window = timeout(WINDOW_WITHIN, claim.window()).await;
         session.execute(OPERATION, titled("")).await?;
         let detach = DetachFromTargetParams::builder()
@@ -200,14 +221,9 @@ impl Ground {
         let window = window.map_err(|_| Error::Timeout {
             operation: OPERATION,
         })?;
-        let window = window.map_err(|error| Error::Command {
+        window.map_err(|error| Error::Command {
             operation: OPERATION,
             source: error.into(),
-        })?;
-        Ok(Made {
-            target,
-            is_popup: false,
-            window: Some(window),
         })
     }
 
