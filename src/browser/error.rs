@@ -204,7 +204,7 @@ impl Error {
             Self::NoExecutable => Words::unavailable("no Chromium was found on this machine")
                 .hint("Install chromium-headless-shell or chromium, or set browser.executable."),
             Self::NoWindows => Words::unavailable("no Chromium that draws to a display was found on this machine")
-                .hint("Install chromium, or leave out capture to have pages captured by the screencast."),
+                .hint("Install chromium, or take the screencast: capture of the session, or browser.capture."),
             Self::NotExecutable { path } => {
                 Words::unavailable(format!("there is no executable file {path}")).hint(
                     "Correct browser.executable, or leave it out and install \
