@@ -111,6 +111,8 @@ impl Manager {
         let Ok(handle) = self.held(id) else {
             return false;
         };
+        // What it did in its last moment is not written down yet.
+        handle.keep();
         let Some(kept) = handle.kept() else {
             return false;
         };
