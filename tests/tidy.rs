@@ -151,7 +151,7 @@ const BROWSER: [&str; 14] = [
 ];
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
-const ENGINES: [(&str, &[&str]); 44] = [
+const ENGINES: [(&str, &[&str]); 45] = [
     ("async_trait", &["telemetry/post.rs"]),
     ("apalis", &["jobs/turns.rs"]),
     ("apalis_core", &["jobs/turns.rs"]),
@@ -177,6 +177,7 @@ const ENGINES: [(&str, &[&str]); 44] = [
         &["media/encode/openh264.rs", "media/playback.rs"],
     ),
     ("openh264_sys2", &["media/encode/openh264.rs"]),
+    ("openssl", &["rtc/dtls.rs"]),
     (
         "opentelemetry",
         &["telemetry/traces.rs", "telemetry/metrics.rs"],

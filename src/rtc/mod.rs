@@ -7,6 +7,7 @@
 mod clock;
 mod data;
 pub mod driver;
+mod dtls;
 mod error;
 mod flow;
 mod offered;

@@ -33,6 +33,7 @@ use str0m::{Candidate, IceConnectionState, Input, Rtc, RtcConfig};
 
 use super::clock::RtpClock;
 use super::data::Channels;
+use super::dtls;
 pub use super::error::{Error, Lost};
 use super::flow::Flow;
 pub use super::offered::Offered;
@@ -89,7 +90,7 @@ impl Peer {
         stream_id: &str,
         track_id: &str,
     ) -> Result<Offered, Error> {
-        let mut peer = Self::new(now, local, rate)?;
+        let mut peer = Self::new(RtcConfig::new(), now, local, rate)?;
         let mut api = peer.rtc.sdp_api();
         let mid = api.add_media(
             MediaKind::Video,
@@ -123,7 +124,9 @@ impl Peer {
         if !sdp::receives_h264(&offer) {
             return Err(Error::NoVideo);
         }
-        let mut peer = Self::new(now, local, rate)?;
+        // A server of rooms is known to bring ECDSA; a viewer may bring anything.
+        let config = RtcConfig::new().set_crypto_provider(dtls::crypto());
+        let mut peer = Self::new(config, now, local, rate)?;
         let answer = peer
             .rtc
             .sdp_api()
@@ -141,8 +144,13 @@ impl Peer {
         self
     }
 
-    fn new(now: Instant, local: &[SocketAddr], rate: Rate) -> Result<Self, Error> {
-        let mut config = RtcConfig::new()
+    fn new(
+        config: RtcConfig,
+        now: Instant,
+        local: &[SocketAddr],
+        rate: Rate,
+    ) -> Result<Self, Error> {
+        let mut config = config
             .clear_codecs()
             .enable_bwe(Some(Bitrate::bps(rate.target * PACING_HEADROOM)))
             .set_stats_interval(Some(STATS_INTERVAL))
