@@ -205,6 +205,7 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .layer(CatchPanicLayer::custom(status::panicked))
         .layer(middleware::from_fn(status::enveloped))
         .layer(cors)
+        .layer(middleware::from_fn(watch::options))
         .layer(middleware::from_fn_with_state(doors.clone(), stats::count))
         .layer(middleware::from_fn(status::request_id))
         .layer(middleware::from_fn(traced::traced))
@@ -276,6 +277,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
+            header::IF_MATCH,
             // What MCP's streamable HTTP asks of its clients.
             HeaderName::from_static("last-event-id"),
             HeaderName::from_static("mcp-method"),
@@ -284,6 +286,8 @@ fn cors(origins: &[String]) -> CorsLayer {
             HeaderName::from_static("mcp-session-id"),
         ])
         .expose_headers([
+            header::ETAG,
+            header::LINK,
             header::LOCATION,
             HeaderName::from_static("mcp-session-id"),
             HeaderName::from_static("x-elements-version"),

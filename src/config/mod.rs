@@ -7,6 +7,7 @@
 mod bridge;
 mod browser;
 mod files;
+mod ice;
 mod jobs;
 mod live;
 mod load;
@@ -35,6 +36,7 @@ use crate::model::{Network, Secret};
 pub use bridge::Bridge;
 pub use browser::{Browser, Sandbox};
 pub use files::{Recording, Screenshots};
+pub use ice::IceServer;
 pub use jobs::{Connections, Jobs, Platform, Platforms, REQUEST_HUMAN, Step, Workflow};
 pub use live::{Live, Reloaded};
 pub use load::{Flags, data_directory, load, parse, start_url, warn_of_strays};
@@ -216,6 +218,8 @@ pub struct Rtc {
     pub hosts: Vec<IpAddr>,
     /// WHEP viewers of one session.
     pub viewers_max: usize,
+    /// STUN and TURN servers that WHEP viewers are told of.
+    pub ice_servers: Vec<IceServer>,
 }
 
 /// The MCP door.
@@ -267,6 +271,7 @@ impl Default for Rtc {
             udp_ports: String::new(),
             hosts: Vec::new(),
             viewers_max: 32,
+            ice_servers: Vec::new(),
         }
     }
 }
@@ -389,6 +394,7 @@ impl Config {
             ));
         }
         self.server.check()?;
+        self.rtc.ice_servers.iter().try_for_each(IceServer::check)?;
         self.browser.check()?;
         self.remote.check()?;
         self.vision.check()?;

@@ -223,7 +223,7 @@ class WhepViewer(BrowserViewer):
         )
         assert response.status_code == 201, f"{response.status_code}: {response.text}"
         assert response.headers["content-type"].startswith("application/sdp"), response.headers
-        self.answer = response.text
+        self.answer, self.headers = response.text, response.headers
         self.location = urljoin(f"{api.base}{path}", response.headers["location"])
         answer = json.dumps({"type": "answer", "sdp": response.text})
         self.tab.evaluate(f"viewer.peer.setRemoteDescription({answer})")
