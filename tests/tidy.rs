@@ -261,12 +261,11 @@ const IMPURE: [&str; 10] = [
 /// Beyond this a file is hard to hold in one's head; tests do not count.
 const FILE_LINES_MAX: usize = 600;
 
-const DOCUMENTS: [&str; 4] = [
-    "README.md",
-    "ARCHITECTURE.md",
-    "CHANGELOG.md",
-    "docs/faults.md",
-];
+/// What a newcomer reads on one screen and a second; all else is in the book.
+const README_LINES_MAX: usize = 160;
+
+/// Where the book's pages are.
+const BOOK: &str = "docs/src";
 
 // ---- the rules --------------------------------------------------------------------------------
 
@@ -480,29 +479,78 @@ fn variables_name_existing_keys() {
         [""; 0]
     );
     assert_eq!(variables("-e GHOSTCAST_SESSION__FSP=3", &known).len(), 1);
-    let mut found = Vec::new();
-    for path in [
-        "README.md",
-        "deploy/compose.yaml",
-        "deploy/Dockerfile",
-        "deploy/config.example.toml",
-    ] {
-        found.extend(named(path, variables(&read(path), &known)));
-    }
-    assert_nothing(&found);
+    let mut paths = documents();
+    paths.extend(
+        [
+            "deploy/compose.yaml",
+            "deploy/Dockerfile",
+            "deploy/config.example.toml",
+        ]
+        .map(str::to_owned),
+    );
+    check(&paths, |path| variables(&read(path), &known));
 }
 
 #[test]
 fn links_lead_somewhere() {
     let text =
         "# A b\n[x](Cargo.toml) [y](#a-b) [z](https://example.com) `[c](no)`\n```\n[d](no)\n```\n";
-    assert_eq!(links(text, &exists), [""; 0]);
-    assert_eq!(links("[x](no/such.file)", &exists).len(), 1);
-    assert_eq!(links("# A\n[x](#b)", &exists).len(), 1);
-    let found = DOCUMENTS
-        .iter()
-        .flat_map(|path| named(path, links(&read(path), &exists)));
-    assert_nothing(&found.collect::<Vec<_>>());
+    let find = |path: &str| (path == "README.md").then(|| text.to_owned());
+    assert_eq!(links("README.md", text, &find), [""; 0]);
+    assert_eq!(
+        links("docs/src/x.md", "[x](../../README.md#a-b)", &find),
+        [""; 0]
+    );
+    for (path, text) in [
+        ("README.md", "[x](no/such.file)"),
+        ("README.md", "# A\n[x](#b)"),
+        ("docs/src/x.md", "[x](README.md)"),
+        ("docs/src/x.md", "[x](../../README.md#b)"),
+    ] {
+        assert_eq!(links(path, text, &find).len(), 1, "{path}: {text}");
+    }
+    let find = |path: &str| fs::read_to_string(root().join(path)).ok();
+    let mut paths = documents();
+    paths.push("clients/python/README.md".to_owned());
+    check(&paths, |path| links(path, &read(path), &find));
+}
+
+#[test]
+fn the_readme_is_short_and_the_book_whole() {
+    assert_eq!(too_long("a\n", 1), [""; 0]);
+    assert_eq!(too_long("a\nb\n", 1).len(), 1);
+    assert_nothing(&named(
+        "README.md",
+        too_long(&read("README.md"), README_LINES_MAX),
+    ));
+    let summary = read(&format!("{BOOK}/SUMMARY.md"));
+    let pages = documents();
+    let pages = pages.iter().filter_map(|path| path.strip_prefix(BOOK));
+    let lost: Vec<String> = pages
+        .filter(|page| {
+            *page != "/SUMMARY.md"
+                && !summary.contains(&format!("({})", page.trim_start_matches('/')))
+        })
+        .map(|page| format!("{BOOK}{page} is not in the summary"))
+        .collect();
+    assert_nothing(&lost);
+}
+
+#[test]
+fn commands_of_the_documents_are_run() {
+    let find = |path: &str| fs::read_to_string(root().join(path)).ok();
+    let good = "<!-- run -->\n```sh\nls\n```\n   <!-- not run: it is long -->\n   ```bash\n   ls\n   ```\n\
+                <!-- tested: tests/tidy.rs::files_stay_short -->\n```sh\nls\n```\n```text\nls\n```\n";
+    assert_eq!(unrun(good, &find), [""; 0]);
+    for bad in [
+        "```sh\nls\n```",
+        "<!-- not run: -->\n```sh\nls\n```",
+        "<!-- tested: tests/tidy.rs::no_such_test -->\n```sh\nls\n```",
+        "   <!-- run -->\n   ```sh\n   ls\n   ```",
+    ] {
+        assert_eq!(unrun(bad, &find).len(), 1, "{bad}");
+    }
+    check(&documents(), |path| unrun(&read(path), &find));
 }
 
 #[test]
@@ -520,26 +568,27 @@ fn documents_name_what_exists() {
     ] {
         assert_eq!(names(bad, &code, &find).len(), 1, "{bad}");
     }
-    let found = DOCUMENTS
-        .iter()
-        .flat_map(|path| named(path, names(&read(path), &code, &find)));
-    assert_nothing(&found.collect::<Vec<_>>());
+    check(&documents(), |path| names(&read(path), &code, &find));
 }
 
 #[test]
-fn the_readme_lists_every_action_event_and_error() {
+fn the_book_lists_every_action_event_and_error() {
     assert_eq!(unlisted("`click`", &["click", "type"]), ["type"]);
     let command = read("src/model/command/error.rs");
     let kinds = wire_names(&command);
     assert!(kinds.contains(&"stale_element"), "{kinds:?}");
-    let mut wanted = [
-        &ACTION_TYPES[..],
-        &EVENT_TYPES_DEFAULT,
-        &EVENT_TYPES_OPTIONAL,
-    ]
-    .concat();
-    wanted.extend(kinds);
-    assert_nothing(&named("README.md", unlisted(&read("README.md"), &wanted)));
+    let events = [&EVENT_TYPES_DEFAULT[..], &EVENT_TYPES_OPTIONAL].concat();
+    let refusals = read("src/error.rs");
+    let refusals = constructors(&refusals);
+    assert!(refusals.contains(&"human_in_control"), "{refusals:?}");
+    for (page, wanted) in [
+        ("actions.md", [&ACTION_TYPES[..], &kinds].concat()),
+        ("errors.md", refusals),
+        ("events.md", events),
+    ] {
+        let path = format!("{BOOK}/{page}");
+        assert_nothing(&named(&path, unlisted(&read(&path), &wanted)));
+    }
 }
 
 #[test]
@@ -554,9 +603,9 @@ fn each_fault_has_a_live_test() {
             "{bad}"
         );
     }
-    let text = read("docs/faults.md");
+    let text = read("docs/src/faults.md");
     assert!(text.contains("| fault |"), "there is a table");
-    assert_nothing(&named("docs/faults.md", untested(&text)));
+    assert_nothing(&named("docs/src/faults.md", untested(&text)));
 }
 
 #[test]
@@ -732,26 +781,92 @@ fn variables(text: &str, known: &BTreeSet<String>) -> Vec<String> {
         .collect()
 }
 
-/// Relative links that lead nowhere, and anchors without a heading.
-fn links(text: &str, exists: &dyn Fn(&str) -> bool) -> Vec<String> {
-    let prose = prose_of(text);
-    let headings: Vec<String> = prose
-        .lines()
-        .filter(|line| line.starts_with('#'))
-        .map(|line| slug(line.trim_start_matches('#').trim()))
-        .collect();
-    let prose: String = prose.split('`').step_by(2).collect();
+/// Relative links of a file that lead nowhere, and anchors without a heading.
+fn links(path: &str, text: &str, find: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+    let prose: String = prose_of(text).split('`').step_by(2).collect();
     let targets = prose
         .split("](")
         .skip(1)
         .filter_map(|rest| rest.split(')').next());
     targets
         .filter(|target| !target.contains("://"))
-        .filter(|target| match target.strip_prefix('#') {
-            Some(anchor) => !headings.iter().any(|heading| heading == anchor),
-            None => !exists(target.split('#').next().unwrap_or(target)),
+        .filter(|target| {
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let place = beside(path, file);
+            let other = if file.is_empty() {
+                Some(text.to_owned())
+            } else {
+                find(&place)
+            };
+            let leads = file.is_empty() || exists(&place);
+            let is_there = |text: String| headings(&text).iter().any(|heading| heading == anchor);
+            !(leads && (anchor.is_empty() || other.is_some_and(is_there)))
         })
         .map(|target| format!("the link {target} leads nowhere"))
+        .collect()
+}
+
+/// The anchors of a document.
+fn headings(text: &str) -> Vec<String> {
+    let prose = prose_of(text);
+    let lines = prose.lines().filter(|line| line.starts_with('#'));
+    lines
+        .map(|line| slug(line.trim_start_matches('#').trim()))
+        .collect()
+}
+
+/// Where a relative link of the document at `path` leads, from the root.
+fn beside(path: &str, link: &str) -> String {
+    let mut parts: Vec<&str> = path.split('/').collect();
+    parts.pop();
+    for part in link.split('/') {
+        match part {
+            ".." if !parts.is_empty() => {
+                parts.pop();
+            }
+            "." => (),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+fn too_long(text: &str, lines_max: usize) -> Vec<String> {
+    let lines = text.lines().count();
+    let complaint = format!("{lines} lines, {lines_max} at most");
+    (lines > lines_max)
+        .then_some(complaint)
+        .into_iter()
+        .collect()
+}
+
+/// Blocks of commands without a mark above them that says how they are run, or why not.
+fn unrun(text: &str, find: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+    let is_test = |name: &str| {
+        let (path, test) = name.trim().split_once("::").unwrap_or((name, "?"));
+        find(path).is_some_and(|file| file.contains(&format!(" {test}(")))
+    };
+    let is_marked = |line: &str| {
+        let mark = line.trim().strip_prefix("<!-- ");
+        let Some(mark) = mark.and_then(|mark| mark.strip_suffix("-->")) else {
+            return false;
+        };
+        // What is run is found at the start of a line.
+        let is_run = mark == "run " && line.starts_with('<');
+        let why = mark.strip_prefix("not run:");
+        let tested = mark.strip_prefix("tested:");
+        is_run
+            || why.is_some_and(|why| !why.trim().is_empty())
+            || tested.is_some_and(|tests| tests.split(", ").all(is_test))
+    };
+    let lines: Vec<&str> = std::iter::once("").chain(text.lines()).collect();
+    let blocks = lines.windows(2).zip(1..).filter(|(pair, _)| {
+        let fence = pair[1].trim_start();
+        fence == "```sh" || fence == "```bash"
+    });
+    blocks
+        .filter(|(pair, _)| !is_marked(pair[0]))
+        .map(|(_, line)| format!("line {line}: commands without a mark of how they are run"))
         .collect()
 }
 
@@ -838,6 +953,15 @@ fn wire_names(text: &str) -> Vec<&str> {
     text.lines()
         .filter_map(|line| line.trim().strip_prefix("Self::"))
         .filter_map(|line| line.split_once(" => \"")?.1.strip_suffix("\","))
+        .collect()
+}
+
+/// The names of the lines `name => Variant;`, which make the constructors of errors.
+fn constructors(text: &str) -> Vec<&str> {
+    let rows = text.lines().filter(|line| line.ends_with(';'));
+    rows.filter_map(|line| line.trim().split_once(" => "))
+        .map(|(name, _)| name)
+        .filter(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
         .collect()
 }
 
@@ -1084,6 +1208,26 @@ fn root() -> &'static Path {
 
 fn exists(path: &str) -> bool {
     root().join(path).exists()
+}
+
+/// All that is written for people.
+fn documents() -> Vec<String> {
+    let pages = entries(&root().join(BOOK)).into_iter().filter_map(|path| {
+        let name = path.file_name()?.to_str()?;
+        name.ends_with(".md").then(|| format!("{BOOK}/{name}"))
+    });
+    let mut documents: Vec<String> = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"]
+        .map(str::to_owned)
+        .into();
+    documents.extend(pages);
+    documents.sort();
+    documents
+}
+
+/// Runs a checker over documents.
+fn check(paths: &[String], checker: impl Fn(&str) -> Vec<String>) {
+    let found = paths.iter().flat_map(|path| named(path, checker(path)));
+    assert_nothing(&found.collect::<Vec<_>>());
 }
 
 fn read(path: &str) -> String {

@@ -320,7 +320,7 @@ impl Platform {
                 if let Err(why) = step.check() {
                     return wrong(
                         &format!("step {} of workflows.{workflow}: {why}", place + 1),
-                        "See the README for what a step can be.",
+                        "See the guide to logins and jobs for what a step can be.",
                     );
                 }
             }

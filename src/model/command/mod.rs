@@ -41,7 +41,7 @@ pub struct ActionRequest {
     /// `clipboard_read`, `new_tab`, `switch_tab`, `close_tab`, `request_human`, `withdraw_request`.
     #[schema(example = "click")]
     pub action_type: String,
-    /// The action's parameters; see the README's table.
+    /// The action's parameters; see the table of actions in the documents.
     #[serde(default)]
     #[schema(value_type = Object, example = json!({"index": 5}))]
     pub params: Map<String, Value>,

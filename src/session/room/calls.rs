@@ -265,7 +265,7 @@ fn parsed<T: Default + for<'de> Deserialize<'de>>(payload: &str) -> Result<T, Er
     }
     serde_json::from_str(payload).map_err(|_| {
         Error::invalid_input("the payload is not what this method takes")
-            .hint("The README's section about driving from the room has it.")
+            .hint("The documents' section From inside the room has it.")
     })
 }
 

@@ -112,7 +112,7 @@ impl Reader {
     pub(super) fn read(&mut self, message: &[u8]) -> Result<Vec<Deed>, Error> {
         let not_understood = || {
             Error::invalid_input("this is no message that a person sends")
-                .hint("The README's section about driving from the room has their form.")
+                .hint("The documents' section From inside the room has their form.")
         };
         let message = serde_json::from_slice(message).map_err(|_| not_understood())?;
         let events = match message {
