@@ -76,7 +76,12 @@ need_windows() {
   have chromium || have google-chrome || need chromium 'the browser with windows, for the display'
 }
 
-# The keymaps of the display. A library is there for the linker when its -dev package is.
+# A library is there for the linker when its -dev package is.
+have_openssl() {
+  have pkg-config && pkg-config --exists openssl
+}
+
+# The keymaps of the display.
 have_xkbcommon() {
   have pkg-config && pkg-config --exists xkbcommon
 }
@@ -88,6 +93,7 @@ need_compilers() {
   # rustc links with cc; the encoder is C++.
   { have cc && have c++; } || need g++ 'C and C++ compiler for the codecs, and the linker'
   have pkg-config || need pkg-config 'finds system libraries for the build'
+  have_openssl || need libssl-dev 'DTLS with viewers of any certificate'
   have_xkbcommon || need libxkbcommon-dev 'keymaps of the display that Chromium draws to'
 }
 
