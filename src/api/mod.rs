@@ -25,6 +25,7 @@ mod openapi;
 mod picture;
 mod place;
 mod recordings;
+mod request_id;
 mod screenshots;
 mod serve;
 mod sessions;
@@ -206,8 +207,8 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .layer(middleware::from_fn(status::enveloped))
         .layer(cors)
         .layer(middleware::from_fn_with_state(doors.clone(), stats::count))
-        .layer(middleware::from_fn(status::request_id))
         .layer(middleware::from_fn(traced::traced))
+        .layer(middleware::from_fn(request_id::named))
         .with_state(doors))
 }
 
@@ -282,12 +283,13 @@ fn cors(origins: &[String]) -> CorsLayer {
             HeaderName::from_static("mcp-name"),
             HeaderName::from_static("mcp-protocol-version"),
             HeaderName::from_static("mcp-session-id"),
+            request_id::REQUEST_ID,
         ])
         .expose_headers([
             header::LOCATION,
             HeaderName::from_static("mcp-session-id"),
             HeaderName::from_static("x-elements-version"),
             ws::EVENTS_EPOCH,
-            HeaderName::from_static("x-request-id"),
+            request_id::REQUEST_ID,
         ])
 }

@@ -9,6 +9,7 @@ use futures::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use super::handle::SessionHandle;
 use super::journal::Journal;
@@ -195,10 +196,8 @@ impl Manager {
         let is_reused = claimed.stored.is_some();
         // Finished by a task of its own: a caller that hangs up leaves a whole session or none.
         let manager = self.clone();
-        let starting = self
-            .ground
-            .tracker
-            .spawn(async move { manager.start_claimed(*claimed).await });
+        let starting = async move { manager.start_claimed(*claimed).await }.in_current_span();
+        let starting = self.ground.tracker.spawn(starting);
         let handle = starting
             .await
             .map_err(|error| Error::internal("the session's start broke").source(error))??;

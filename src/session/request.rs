@@ -57,6 +57,13 @@ pub(super) fn span(parent: &Span, action_type: &str, id: &str) -> Span {
     )
 }
 
+/// What is told while something is done belongs to the request that asked for it.
+pub(super) fn span_of_request(request_id: Option<&str>) -> Span {
+    request_id.map_or_else(Span::none, |request_id| {
+        tracing::error_span!("request", request_id)
+    })
+}
+
 /// The answer to a request.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 

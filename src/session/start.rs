@@ -194,7 +194,10 @@ pub(super) async fn start(
 ) -> Result<SessionHandle, Error> {
     let (config, tracker) = (ground.config.now(), ground.tracker.clone());
     let cancel = ground.cancel.child_token();
-    let span = tracing::info_span!("session", room = %record.channel(), id = %record.session_id);
+    let (room, id) = (record.channel(), record.session_id);
+    tracing::info!(%room, %id, "a session starts");
+    // It outlives by far whatever has asked for it.
+    let span = tracing::info_span!(parent: None, "session", %room, %id);
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
     let search = Search::new(&ground, &spec, &keeping, &page_events, &cancel);
     let found = search.find(can_run_here).instrument(span.clone()).await?;

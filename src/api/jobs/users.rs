@@ -15,6 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::super::Doors;
 use super::super::access::Caller;
 use super::super::farewell::Farewell;
+use super::super::request_id::going_on;
 use super::super::status::ErrorBody;
 use super::super::ws::{
     MESSAGE_BYTES_MAX, READ_BUFFER, SUBPROTOCOL, USE_A_CLIENT, must_upgrade, serve,
@@ -51,7 +52,7 @@ pub(in super::super) async fn user_events(
         .read_buffer_size(READ_BUFFER)
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX);
-    Ok(upgrade.on_upgrade(async move |mut socket| {
+    Ok(upgrade.on_upgrade(going_on(async move |mut socket| {
         let farewell = tokio::select! {
             biased;
             () = cancel.cancelled() => Some(Farewell::GoingAway),
@@ -62,7 +63,7 @@ pub(in super::super) async fn user_events(
             farewell.say(&mut socket).await;
         }
         drop(tracked);
-    }))
+    })))
 }
 
 /// What the user is told, as frames.

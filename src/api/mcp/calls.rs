@@ -8,6 +8,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::Server;
 use super::answer;
@@ -164,7 +165,7 @@ impl Call<'_> {
         let manager = self.server.doors.manager.clone();
         let mut starting = {
             let manager = manager.clone();
-            tokio::spawn(async move { manager.start(spec).await })
+            tokio::spawn(async move { manager.start(spec).await }.in_current_span())
         };
         let waited = self.pace.wait(
             Expected::Slow,
@@ -179,7 +180,7 @@ impl Call<'_> {
             Paced::Late => false,
             Paced::Cancelled => true,
         };
-        tokio::spawn(async move {
+        let ending = async move {
             match starting.await {
                 Ok(Ok(handle)) if is_cancelled => {
                     let id = handle.record().session_id.to_string();
@@ -195,7 +196,8 @@ impl Call<'_> {
                 }
                 Ok(_) | Err(_) => (),
             }
-        });
+        };
+        tokio::spawn(ending.in_current_span());
         Ok(match is_cancelled {
             true => Paced::Cancelled,
             false => Paced::Late,

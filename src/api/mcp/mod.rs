@@ -39,6 +39,7 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer, serve_server};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::Map;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::memory::Memory;
@@ -47,6 +48,7 @@ use super::Doors;
 use super::access::Caller;
 use super::asker;
 use super::place::Place;
+use super::request_id::RequestId;
 use crate::error::{Chain, Error};
 use crate::session::{Asker, Door};
 
@@ -139,7 +141,15 @@ impl Server {
             token: asker::label(self.caller(context).ok().as_ref()),
             lending: asker::lending(self.caller(context).ok().as_ref()),
             seat: None,
+            request_id: RequestId::current().map(|id| id.to_string()),
         }
+    }
+
+    /// What this very request is called: as the one over HTTP that brought it, or by a name of its own.
+    fn request_id(context: &RequestContext<RoleServer>) -> RequestId {
+        let parts = context.extensions.get::<Parts>();
+        let told = parts.and_then(|parts| parts.extensions.get::<RequestId>());
+        told.cloned().unwrap_or_else(RequestId::new)
     }
 
     /// The same server, of a conversation over streamable HTTP.
@@ -236,14 +246,23 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let _in_use = self.in_use(&context);
         let name = request.name.as_ref();
+        let request_id = Self::request_id(&context);
+        let meta = Map::from_iter([("request_id".to_owned(), request_id.as_str().into())]);
         let Some(tool) = catalog::ToolName::parse(name, self.is_extended(&context)) else {
             let shown: String = name.chars().take(64).collect();
             let message = format!("Unknown tool: {shown}. tools/list names those there are.");
-            return Err(ErrorData::invalid_params(message, None));
+            return Err(ErrorData::invalid_params(message, Some(meta.into())));
         };
         let arguments = request.arguments.unwrap_or_default();
-        let calling = Box::pin(calls::call(self, tool, arguments, &context));
-        let result = self.known(&context).scope(calling).await;
+        let calling = async {
+            let calling = Box::pin(calls::call(self, tool, arguments, &context));
+            self.known(&context).scope(calling).await
+        };
+        let mut result = request_id.scope(calling).await;
+        if result.is_error == Some(true) {
+            // Beside what models read.
+            result.meta.get_or_insert_default().extend(meta.into());
+        }
         Ok(CallToolResponse::from(result))
     }
 }

@@ -22,6 +22,7 @@ use super::super::access::Caller;
 use super::super::body::Params;
 use super::super::farewell::Farewell;
 use super::super::place::Place;
+use super::super::request_id::going_on;
 use super::super::ws::{READ_BUFFER, must_upgrade};
 use super::super::{Doors, Life};
 use super::{Server, serve};
@@ -66,14 +67,14 @@ pub(in super::super) async fn socket(
         .read_buffer_size(READ_BUFFER)
         .max_message_size(bytes_max)
         .max_frame_size(bytes_max)
-        .on_upgrade(async move |socket| {
+        .on_upgrade(going_on(async move |socket| {
             let (ours, theirs) = duplex(PIPE_BYTES);
             let pumping = async {
                 pump(socket, ours, heartbeat, cancel, gone).await;
                 drop(tracked);
             };
             tokio::join!(serve(server, theirs), pumping);
-        });
+        }));
     let bytes_max = HeaderValue::from(bytes_max);
     response.headers_mut().insert(BYTES_MAX, bytes_max);
     Ok(response)

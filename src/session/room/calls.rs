@@ -222,6 +222,7 @@ impl Door {
             token: Some(from.to_owned()),
             lending: Lending::default(),
             seat: Some(seated.seat().to_owned()),
+            request_id: None,
         };
         let turn = driver.hand.turn();
         let acting = async move {
