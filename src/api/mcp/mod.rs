@@ -9,10 +9,12 @@
 
 mod answer;
 mod arguments;
+mod brief;
 mod calls;
 mod catalog;
 mod control;
 mod extended;
+mod http;
 mod meant;
 mod memory;
 mod pace;
