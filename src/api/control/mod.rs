@@ -3,13 +3,14 @@
 
 mod wait;
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub(super) use self::wait::{Condition, Waited, until_so};
 use super::Doors;
@@ -21,12 +22,12 @@ use crate::model::command::{ActionRequest, WaitUntil};
 use crate::session::{Executed, Interaction, Order, Script, SessionHandle, act_on};
 
 /// The calls of this module.
-pub(super) fn routes() -> Router<Doors> {
-    Router::new()
-        .route("/sessions/{room_name}/navigate", post(navigate))
-        .route("/sessions/{room_name}/execute", post(execute))
-        .route("/sessions/{room_name}/interact", post(interact))
-        .route("/sessions/{room_name}/wait", post(wait))
+pub(super) fn routes() -> OpenApiRouter<Doors> {
+    OpenApiRouter::default()
+        .routes(routes!(navigate))
+        .routes(routes!(execute))
+        .routes(routes!(interact))
+        .routes(routes!(wait))
 }
 
 /// Longest wait, milliseconds.

@@ -1,16 +1,17 @@
 //! `WS /users/{user_id}/events`: what a user is told, one JSON object a text frame.
 
+use axum::Extension;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::get;
-use axum::{Extension, Router};
 use futures::Stream;
 use futures::stream::unfold;
 use serde_json::json;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::super::Doors;
 use super::super::access::Caller;
@@ -23,8 +24,8 @@ use super::super::ws::{
 use crate::error::Error;
 use crate::jobs::UserNews;
 
-pub(super) fn routes() -> Router<Doors> {
-    Router::new().route("/users/{user_id}/events", get(user_events))
+pub(super) fn routes() -> OpenApiRouter<Doors> {
+    OpenApiRouter::default().routes(routes!(user_events))
 }
 
 /// Listen by WebSocket to what a user is told: `open_url`, `connection_required`, `connection_active`,

@@ -27,10 +27,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::Extension;
 use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
 use rmcp::ErrorData;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
@@ -43,6 +42,8 @@ use rmcp::service::{RequestContext, RoleServer, serve_server};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Map;
 use tokio::io::{AsyncRead, AsyncWrite};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use self::memory::Memory;
 use self::sessions::{InUse, Sessions, Uses};
@@ -270,7 +271,7 @@ impl ServerHandler for Server {
 }
 
 /// The routes of this door. Who may come in is decided before them, as for every door.
-pub(super) fn routes(doors: &Doors) -> Router<Doors> {
+pub(super) fn routes(doors: &Doors) -> OpenApiRouter<Doors> {
     let settings = &doors.config.mcp;
     let idle_max = Duration::from_secs(settings.session_idle_s);
     let sessions = Arc::new(Sessions::new(settings.sessions_max, idle_max));
@@ -292,10 +293,11 @@ pub(super) fn routes(doors: &Doors) -> Router<Doors> {
         doors: doors.clone(),
         sessions,
     };
-    Router::new()
-        .route_service("/mcp", service)
+    OpenApiRouter::default()
+        .routes(routes!(http::message, http::stream, http::end))
         .route_layer(from_fn_with_state(gate, sessions::explain))
-        .route("/mcp/socket", get(socket::socket))
+        .route_layer(Extension(http::Conversations::new(service)))
+        .routes(routes!(socket::socket))
 }
 
 /// Serves one client on a stream of lines until it hangs up.

@@ -17,12 +17,14 @@ use tokio::io::{
 };
 use tokio::time::{Instant, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
+use utoipa::IntoParams;
 
 use super::super::access::Caller;
 use super::super::body::Params;
 use super::super::farewell::Farewell;
 use super::super::place::Place;
 use super::super::request_id::going_on;
+use super::super::status::ErrorBody;
 use super::super::ws::{READ_BUFFER, must_upgrade};
 use super::super::{Doors, Life};
 use super::{Server, serve};
@@ -36,14 +38,21 @@ const BYTES_MAX: HeaderName = HeaderName::from_static("x-message-bytes-max");
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// Which tools.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct SocketQuery {
+    /// With the extended tools besides the default seven.
     #[serde(default)]
     extended: bool,
 }
 
-/// Serves MCP on a WebSocket.
+/// Speak MCP by WebSocket: each text frame is one message of JSON-RPC 2.0, and the conversation ends with it.
+#[utoipa::path(get, path = "/mcp/socket", tag = "mcp", operation_id = "mcp_socket",
+    params(SocketQuery), responses(
+    (status = 101, description = "Text frames follow. The header X-Message-Bytes-Max tells how long one may be"),
+    (status = 400, description = "No WebSocket handshake", body = ErrorBody),
+))]
 pub(in super::super) async fn socket(
     State(doors): State<Doors>,
     Extension(caller): Extension<Caller>,
