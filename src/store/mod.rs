@@ -1,9 +1,8 @@
 //! The registry: what is known of sessions on disk, for as long as they are kept.
 //!
 //! One SQLite file, written by one thread; whoever waits for [`Registry::put`] knows that it is on the
-//! disk. A JSON file beside it, if one is wanted, shows the same to other programs (REQUIREMENTS
-//! B31–B42). A disk that refuses is told to whoever needed it and in [`Registry::problem`]; nothing else
-//! waits for it.
+//! disk. A JSON file beside it, if one is wanted, shows the same to other programs. A disk that
+//! refuses is told to whoever needed it and in [`Registry::problem`]; nothing else waits for it.
 
 mod asks;
 mod connections;

@@ -1,4 +1,4 @@
-//! One call for each thing that programs do most (REQUIREMENTS B17–B21), over the same actions as
+//! One call for each thing that programs do most, over the same actions as
 //! everywhere. REST has them here; the other doors call the same functions: [`go`], [`act_on`], [`until_so`].
 
 mod wait;

@@ -1,10 +1,10 @@
-//! The tools: names, descriptions and annotations (REQUIREMENTS A119 to A125).
+//! The tools: names, descriptions and annotations.
 
 use rmcp::model::{Tool, ToolAnnotations};
 
 use super::{brief, schemas};
 
-/// Pictures a second where `start_browser_session` names none (REQUIREMENTS A119).
+/// Pictures a second where `start_browser_session` names none.
 pub(super) const FPS_DEFAULT: u32 = 10;
 
 const INTERACT: &str = "Acts on the element that a CSS selector, or its own words, name, once it is \
