@@ -14,6 +14,7 @@ mod downloads;
 mod drain;
 mod drive;
 mod ended;
+mod events;
 mod farewell;
 mod file;
 mod grpc;
@@ -36,8 +37,7 @@ mod subscribe;
 mod takeover;
 mod tickets;
 mod traced;
-mod watch;
-mod ws;
+mod whep;
 
 use std::sync::Arc;
 
@@ -232,10 +232,10 @@ fn recording_routes() -> OpenApiRouter<Doors> {
 /// What goes on after its request: events, and video.
 fn stream_routes() -> OpenApiRouter<Doors> {
     OpenApiRouter::default()
-        .routes(routes!(ws::connections))
-        .routes(routes!(ws::events))
-        .routes(routes!(watch::offer))
-        .routes(routes!(watch::trickle, watch::end))
+        .routes(routes!(events::connections))
+        .routes(routes!(events::events))
+        .routes(routes!(whep::offer))
+        .routes(routes!(whep::trickle, whep::end))
 }
 
 /// What there is to ask of the service itself.
@@ -278,7 +278,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::LOCATION,
             HeaderName::from_static("mcp-session-id"),
             HeaderName::from_static("x-elements-version"),
-            ws::EVENTS_EPOCH,
+            events::EVENTS_EPOCH,
             request_id::REQUEST_ID,
         ])
 }

@@ -15,12 +15,12 @@ use utoipa_axum::routes;
 
 use super::super::Doors;
 use super::super::access::Caller;
+use super::super::events::{
+    MESSAGE_BYTES_MAX, READ_BUFFER, SUBPROTOCOL, USE_A_CLIENT, must_upgrade, serve,
+};
 use super::super::farewell::Farewell;
 use super::super::request_id::going_on;
 use super::super::status::ErrorBody;
-use super::super::ws::{
-    MESSAGE_BYTES_MAX, READ_BUFFER, SUBPROTOCOL, USE_A_CLIENT, must_upgrade, serve,
-};
 use crate::error::Error;
 use crate::jobs::UserNews;
 

@@ -21,11 +21,11 @@ use utoipa::IntoParams;
 
 use super::super::access::Caller;
 use super::super::body::Params;
+use super::super::events::{READ_BUFFER, must_upgrade};
 use super::super::farewell::Farewell;
 use super::super::place::Place;
 use super::super::request_id::going_on;
 use super::super::status::ErrorBody;
-use super::super::ws::{READ_BUFFER, must_upgrade};
 use super::super::{Doors, Life};
 use super::{Server, serve};
 use crate::error::Error;
