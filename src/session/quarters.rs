@@ -11,7 +11,7 @@ use crate::browser::gate::{Gate, Policy};
 use crate::browser::{self, Lease, Profile, Run, TabEvent, Tabs};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
-use crate::model::{BrowserPlace, Kept, RemoteFence, Screen, SessionSpec};
+use crate::model::{BrowserPlace, Device, Kept, RemoteFence, SessionSpec};
 use crate::refusals::{Limit, refused};
 
 /// What passes a fence in a remote browser, in words.
@@ -186,12 +186,12 @@ impl<'a> Search<'a> {
         }
         let kept = self.keeping.last();
         let dialogs = kept.record.dialogs;
-        let screen = Screen {
+        let device = Device {
             size: kept.record.viewport,
             is_mobile: self.spec.mobile.unwrap_or_default(),
         };
         let events = self.events.clone();
-        Ok(Tabs::open_first(lease, screen, dialogs, events, &self.ground.tracker).await)
+        Ok(Tabs::open_first(lease, device, dialogs, events, &self.ground.tracker).await)
     }
 
     /// A place in a shared browser, or a browser on the profile of a session that has one.

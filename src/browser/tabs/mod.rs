@@ -37,7 +37,7 @@ use super::target::{Downloads, Ground, Made, Page, PageEvent, Prepared, TabEvent
 use crate::error::Chain;
 use crate::model::outcome::DialogPolicy;
 use crate::model::tab::TABS_MAX;
-use crate::model::{Screen, TabInfo};
+use crate::model::{Device, TabInfo};
 use crate::refusals::{self, Limit};
 
 /// Documents that are asked what they have stored.
@@ -93,12 +93,12 @@ impl Tabs {
     /// Opens the first page in the lease's context, and reports to `events`.
     pub async fn open_first(
         lease: &Lease,
-        screen: Screen,
+        device: Device,
         dialogs: DialogPolicy,
         events: mpsc::Sender<TabEvent>,
         tracker: &TaskTracker,
     ) -> Result<Self, Error> {
-        let ground = Ground::new(lease, screen, dialogs, events, tracker);
+        let ground = Ground::new(lease, device, dialogs, events, tracker);
         let targets = targets::Targets::subscribe(&lease.process);
         let made = ground.create().await?;
         let known = HashMap::from([(made.target.inner().clone(), Facts::default())]);
