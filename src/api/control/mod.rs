@@ -19,7 +19,7 @@ use super::status::ErrorBody;
 use crate::error::Error;
 use crate::model::ActionResult;
 use crate::model::command::{ActionRequest, WaitUntil};
-use crate::session::{Executed, Interaction, Order, Script, SessionHandle, act_on};
+use crate::session::{ActionOrder, Executed, Interaction, Script, SessionHandle, act_on};
 
 /// The calls of this module.
 pub(super) fn routes() -> OpenApiRouter<Doors> {
@@ -62,7 +62,9 @@ pub(super) async fn go(
         params.insert("timeout_ms".to_owned(), timeout_ms.into());
     }
     let action = ActionRequest::new("navigate", params);
-    handle.act_on(Order::new(cancel.clone()), action).await
+    handle
+        .act_on(ActionOrder::new(cancel.clone()), action)
+        .await
 }
 
 /// Go to a URL. A page that could not be loaded is a 200 with `success: false` and its `error_kind`.

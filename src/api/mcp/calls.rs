@@ -25,7 +25,7 @@ use crate::model::command::ActionRequest;
 use crate::model::event::Origin;
 use crate::model::session::LiveKitStatus;
 use crate::model::{EventBody, RoomName, SessionName, SessionRecord, SessionSpec, SessionState};
-use crate::session::{ContextOptions, Order, SessionHandle};
+use crate::session::{ActionOrder, ContextOptions, SessionHandle};
 
 /// A start waits this long for LiveKit beyond its first page.
 const LIVEKIT_PATIENCE: Duration = Duration::from_millis(1_000);
@@ -307,7 +307,7 @@ impl Call<'_> {
             memory.cancel_unfinished(session);
         }
         let cancel = CancellationToken::new();
-        let order = Order::new(cancel.clone());
+        let order = ActionOrder::new(cancel.clone());
         let id = order.id.clone();
         let acting = handle.act_on(order, action.clone());
         let message = words::under_way(&action);

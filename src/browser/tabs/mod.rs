@@ -28,7 +28,7 @@ use tracing::Instrument;
 
 use self::arrival::Arrival;
 use self::facts::Facts;
-use self::order::Order;
+use self::order::TabOrder;
 use super::cdp::COMMAND_TIMEOUT;
 use super::error::Error;
 use super::host::{Items, Lease};
@@ -71,7 +71,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct State {
-    order: Order,
+    order: TabOrder,
     pages: Vec<Page>,
     /// Kept when the last one closes, until another is there.
     current: Page,
@@ -104,7 +104,7 @@ impl Tabs {
         let known = HashMap::from([(made.target.inner().clone(), Facts::default())]);
         let prepared = Page::prepare(&ground, 1, made).await?;
         let page = prepared.listen(&ground);
-        let mut order = Order::default();
+        let mut order = TabOrder::default();
         order.add(1, true);
         let state = State {
             order,
