@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{self, Doors, Life, Metrics};
-use crate::browser::{Pool, Profile, end_strays};
+use crate::browser::{self, Pool, Profile, end_strays};
 use crate::config::{Config, Live, Reloaded, Restore};
 use crate::error::Error;
 use crate::events::Bus;
@@ -81,6 +81,15 @@ fn pool(config: &Config, tracker: &TaskTracker) -> Result<Pool, Error> {
     Ok(pool)
 }
 
+/// Says so where pages are held by one wall less.
+fn tell_of_the_sandbox(config: &Config) {
+    if let Some(why) = browser::host::command::unsandboxed(&config.browser) {
+        tracing::warn!(
+            "Chromium's sandbox is off: {why}; run the service as a user of its own, with the sandbox on"
+        );
+    }
+}
+
 /// Keeps the recorder's memory bounded, and ends what is good no more.
 async fn tidy_up(doors: Doors, cancel: CancellationToken) {
     while cancel
@@ -140,6 +149,7 @@ impl App {
         let mut config = config;
         config.server.listen = address;
         config.must_not_wait_for_itself()?;
+        tell_of_the_sandbox(&config);
         let config = Arc::new(config);
         let live = Live::new(Arc::clone(&config));
         let pool = pool(&config, &tracker)?;

@@ -7,6 +7,7 @@ use axum::response::Response;
 
 use super::access::Caller;
 use super::place::Place;
+use super::request_id::RequestId;
 use super::{Doors, grpc};
 use crate::session::{Asker, Door, Lending};
 
@@ -26,6 +27,7 @@ pub(super) async fn known(State(doors): State<Doors>, request: Request, next: Ne
         token: label(request.extensions().get()),
         lending: lending(request.extensions().get()),
         seat: None,
+        request_id: RequestId::current().map(|id| id.to_string()),
     };
     asker.scope(next.run(request)).await
 }

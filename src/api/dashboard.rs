@@ -12,7 +12,7 @@ use crate::error::Error;
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; \
                       base-uri 'none'; form-action 'self'";
 
-const ASSETS: [(&str, &str); 41] = [
+const ASSETS: [(&str, &str); 43] = [
     ("api.js", include_str!("../dashboard/api.js")),
     ("app.js", include_str!("../dashboard/app.js")),
     ("asked.js", include_str!("../dashboard/asked.js")),
@@ -24,6 +24,8 @@ const ASSETS: [(&str, &str); 41] = [
     ),
     ("demo.css", include_str!("../dashboard/demo.css")),
     ("demo.js", include_str!("../dashboard/demo.js")),
+    ("docs.css", include_str!("../dashboard/docs.css")),
+    ("docs.js", include_str!("../dashboard/docs.js")),
     ("dom.js", include_str!("../dashboard/dom.js")),
     ("encode.js", include_str!("../dashboard/encode.js")),
     ("ended.js", include_str!("../dashboard/ended.js")),
@@ -69,6 +71,10 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route(
             "/demo",
             get(|| async { page(include_str!("../dashboard/demo.html")) }),
+        )
+        .route(
+            "/docs",
+            get(|| async { page(include_str!("../dashboard/docs.html")) }),
         )
         // The same page for every link: its script enters by the token in its address.
         .route(

@@ -7,6 +7,7 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::openapi::FileBytes;
 use super::status::ErrorBody;
 use super::{Doors, file};
 use crate::error::Error;
@@ -41,9 +42,9 @@ pub(super) async fn list(
         ("id" = String, Path, description = "As in the list")), responses(
     (status = 200, description = "The file; also for several ranges, or one that makes no sense",
         content_type = "application/octet-stream",
-        body = Vec<u8>),
+        body = FileBytes),
     (status = 206, description = "The range that was asked for",
-        content_type = "application/octet-stream", body = Vec<u8>),
+        content_type = "application/octet-stream", body = FileBytes),
     (status = 404, description = "No such session or download", body = ErrorBody),
     (status = 409, description = "It is not whole: still coming, broken off or refused",
         body = ErrorBody),

@@ -26,9 +26,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::Doors;
 use super::access::Caller;
 use super::body::{JsonBody, Params};
+use super::events::{READ_BUFFER, USE_A_CLIENT, must_upgrade};
 use super::farewell::Farewell;
+use super::request_id::going_on;
 use super::status::ErrorBody;
-use super::ws::{READ_BUFFER, USE_A_CLIENT, must_upgrade};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::{Aftermath, Jobs};
 use crate::model::command::given_files;
@@ -192,7 +193,7 @@ pub(super) async fn drive(
         .read_buffer_size(READ_BUFFER)
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
-        .on_upgrade(async move |mut socket| {
+        .on_upgrade(going_on(async move |mut socket| {
             let farewell = tokio::select! {
                 biased;
                 () = cancel.cancelled() => Some(Farewell::GoingAway),
@@ -207,7 +208,7 @@ pub(super) async fn drive(
                 farewell.say(&mut socket).await;
             }
             drop((place, tracked));
-        }))
+        })))
 }
 
 /// Files that a person gives to the page.

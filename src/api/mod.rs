@@ -14,6 +14,7 @@ mod downloads;
 mod drain;
 mod drive;
 mod ended;
+mod events;
 mod farewell;
 mod file;
 mod grpc;
@@ -25,6 +26,7 @@ mod openapi;
 mod picture;
 mod place;
 mod recordings;
+mod request_id;
 mod screenshots;
 mod serve;
 mod sessions;
@@ -35,21 +37,21 @@ mod subscribe;
 mod takeover;
 mod tickets;
 mod traced;
-mod watch;
-mod ws;
+mod whep;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware;
-use axum::routing::{delete, get, post, put};
+use axum::{Extension, Router};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use self::access::Access;
 use crate::config::{self, Config};
@@ -146,54 +148,23 @@ impl Doors {
 pub fn router(doors: Doors) -> Result<Router, Error> {
     let cors = cors(&doors.config.server.allowed_origins);
     let grpc = grpc::routes(&doors)?;
-    Ok(Router::new()
-        .route(body::SESSIONS_PATH, post(sessions::start).get(ended::list))
-        .route("/sessions/cleanup", post(sessions::clean_up))
-        .route(
-            "/sessions/{room_name}",
-            get(sessions::show).delete(sessions::close),
-        )
-        .route("/sessions/{room_name}/ended", get(ended::show))
-        .route("/sessions/{room_name}/pause", post(sessions::pause))
-        .route("/sessions/{room_name}/resume", post(sessions::resume))
-        .route("/sessions/{room_name}/recover", post(sessions::recover))
-        .route(body::ACTIONS_PATH, post(actions::act))
-        .route(
-            "/sessions/{room_name}/actions/{action_id}",
-            get(actions::show).delete(actions::cancel),
-        )
-        .route("/sessions/{room_name}/downloads", get(downloads::list))
-        .route(
-            "/sessions/{room_name}/downloads/{id}",
-            get(downloads::fetch),
-        )
+    let (router, document) = openapi::begun()
+        .merge(session_routes())
         .merge(control::routes())
-        .route(
-            "/sessions/{room_name}/storage_state",
-            get(sessions::storage_state),
-        )
         .merge(pass_routes())
-        .route("/sessions/{room_name}/context", get(sessions::context))
-        .route(
-            "/sessions/{room_name}/screenshot",
-            get(screenshots::screenshot).post(screenshots::take_screenshot),
-        )
-        .route("/sessions/{room_name}/analyze", post(sessions::analyze))
         .merge(recording_routes())
         .merge(jobs::routes())
-        .route("/rooms/{room_name}/connections", get(ws::connections))
-        .route("/mcp/events/{room_name}", get(ws::events))
-        .route("/whep/{room_name}", post(watch::offer))
-        .route(
-            "/whep/{room_name}/{viewer_id}",
-            delete(watch::end).patch(watch::trickle),
-        )
+        .merge(stream_routes())
         .merge(mcp::routes(&doors))
-        .merge(grpc)
         .merge(service_routes())
+        .split_for_parts();
+    let document = openapi::Document::of(document)?;
+    Ok(router
+        .merge(grpc)
         .merge(dashboard::routes())
         .fallback(status::no_route)
         .method_not_allowed_fallback(status::no_method)
+        .layer(Extension(document))
         .layer(middleware::from_fn_with_state(doors.clone(), asker::known))
         .layer(middleware::from_fn_with_state(
             doors.clone(),
@@ -205,60 +176,79 @@ pub fn router(doors: Doors) -> Result<Router, Error> {
         .layer(CatchPanicLayer::custom(status::panicked))
         .layer(middleware::from_fn(status::enveloped))
         .layer(cors)
-        .layer(middleware::from_fn(watch::options))
+        .layer(middleware::from_fn(whep::options))
         .layer(middleware::from_fn_with_state(doors.clone(), stats::count))
-        .layer(middleware::from_fn(status::request_id))
         .layer(middleware::from_fn(traced::traced))
+        .layer(middleware::from_fn(request_id::named))
         .with_state(doors))
 }
 
+/// Sessions, what is done in them, and what their pages show.
+fn session_routes() -> OpenApiRouter<Doors> {
+    OpenApiRouter::default()
+        .routes(routes!(sessions::start, ended::list))
+        .routes(routes!(sessions::clean_up))
+        .routes(routes!(sessions::show, sessions::close))
+        .routes(routes!(ended::show))
+        .routes(routes!(sessions::pause))
+        .routes(routes!(sessions::resume))
+        .routes(routes!(sessions::recover))
+        .routes(routes!(actions::act))
+        .routes(routes!(actions::show, actions::cancel))
+        .routes(routes!(downloads::list))
+        .routes(routes!(downloads::fetch))
+        .routes(routes!(sessions::storage_state))
+        .routes(routes!(sessions::context))
+        .routes(routes!(
+            screenshots::screenshot,
+            screenshots::take_screenshot
+        ))
+        .routes(routes!(sessions::analyze))
+}
+
 /// What is made from a token: tickets, and links to watch by.
-fn pass_routes() -> Router<Doors> {
-    Router::new()
-        .route("/tickets", post(tickets::issue))
-        .route(
-            "/sessions/{room_name}/share",
-            post(share::share).delete(share::revoke),
-        )
-        .route(
-            "/sessions/{room_name}/takeover",
-            post(takeover::takeover).delete(takeover::end_takeovers),
-        )
-        .route(
-            "/sessions/{room_name}/drivers/{identity}",
-            put(takeover::permit_driver).delete(takeover::forbid_driver),
-        )
-        .route("/sessions/{room_name}/drive", get(drive::drive))
-        .route(body::FILES_PATH, post(drive::hand_files))
-        .route("/takeover", post(takeover::enter_by_link))
+fn pass_routes() -> OpenApiRouter<Doors> {
+    OpenApiRouter::default()
+        .routes(routes!(tickets::issue))
+        .routes(routes!(share::share, share::revoke))
+        .routes(routes!(takeover::takeover, takeover::end_takeovers))
+        .routes(routes!(takeover::permit_driver, takeover::forbid_driver))
+        .routes(routes!(drive::drive))
+        .routes(routes!(drive::hand_files))
+        .routes(routes!(takeover::enter_by_link))
 }
 
 /// Recordings, of one session and of all.
-fn recording_routes() -> Router<Doors> {
-    Router::new()
-        .route(
-            "/sessions/{room_name}/recording",
-            post(recordings::start)
-                .delete(recordings::stop)
-                .get(recordings::show),
-        )
-        .route("/recordings", get(recordings::list))
-        .route(
-            "/recordings/{file}",
-            get(recordings::fetch).delete(recordings::remove),
-        )
+fn recording_routes() -> OpenApiRouter<Doors> {
+    OpenApiRouter::default()
+        .routes(routes!(
+            recordings::start,
+            recordings::stop,
+            recordings::show
+        ))
+        .routes(routes!(recordings::list))
+        .routes(routes!(recordings::fetch, recordings::remove))
+}
+
+/// What goes on after its request: events, and video.
+fn stream_routes() -> OpenApiRouter<Doors> {
+    OpenApiRouter::default()
+        .routes(routes!(events::connections))
+        .routes(routes!(events::events))
+        .routes(routes!(whep::offer))
+        .routes(routes!(whep::trickle, whep::end))
 }
 
 /// What there is to ask of the service itself.
-fn service_routes() -> Router<Doors> {
-    Router::new()
-        .route("/health", get(health::health))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/drain", post(drain::drain).delete(drain::undo))
-        .route("/stats", get(stats::stats))
-        .route("/metrics", get(metrics::metrics))
-        .route("/openapi.json", get(openapi::openapi))
+fn service_routes() -> OpenApiRouter<Doors> {
+    OpenApiRouter::default()
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(drain::drain, drain::undo))
+        .routes(routes!(stats::stats))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(openapi::openapi))
 }
 
 /// The static page that the demo drives, to be served apart from the service's own address.
@@ -284,6 +274,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             HeaderName::from_static("mcp-name"),
             HeaderName::from_static("mcp-protocol-version"),
             HeaderName::from_static("mcp-session-id"),
+            request_id::REQUEST_ID,
         ])
         .expose_headers([
             header::ETAG,
@@ -291,7 +282,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::LOCATION,
             HeaderName::from_static("mcp-session-id"),
             HeaderName::from_static("x-elements-version"),
-            ws::EVENTS_EPOCH,
-            HeaderName::from_static("x-request-id"),
+            events::EVENTS_EPOCH,
+            request_id::REQUEST_ID,
         ])
 }

@@ -1,16 +1,22 @@
 //! `GET /openapi.json`.
 
-use axum::Json;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::http::{HeaderName, header};
 use serde_json::Value;
+use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{Content, Ref, ResponseBuilder};
-use utoipa::{Modify, OpenApi};
-
-use super::{
-    actions, control, downloads, drain, drive, ended, health, jobs, metrics, recordings,
-    screenshots, sessions, share, stats, status, takeover, tickets, watch, ws,
+use utoipa::openapi::{
+    Content, KnownFormat, ObjectBuilder, Ref, RefOr, ResponseBuilder, Schema, SchemaFormat, Type,
 };
+use utoipa::{OpenApi, PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
 
+use super::Doors;
+use super::status::ErrorBody;
 use crate::error::Error;
 
 #[derive(OpenApi)]
@@ -19,175 +25,150 @@ use crate::error::Error;
         title = "Ghostcast",
         description = "A browser for every LiveKit room, that people can watch and a voice agent \
                        can drive. Wherever a path says {room_name}, a session_id or a \
-                       session_name is taken too.",
+                       session_name is taken too. Each answer names its request in X-Request-Id, by \
+                       the id that the request brought or by a new one; the log and whatever \
+                       refuses it name it so too.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    paths(
-        sessions::start,
-        ended::list,
-        ended::show,
-        sessions::show,
-        sessions::close,
-        sessions::clean_up,
-        sessions::pause,
-        sessions::resume,
-        sessions::recover,
-        sessions::storage_state,
-        actions::act,
-        actions::show,
-        actions::cancel,
-        control::navigate,
-        control::execute,
-        control::interact,
-        control::wait,
-        sessions::context,
-        screenshots::screenshot,
-        screenshots::take_screenshot,
-        sessions::analyze,
-        downloads::list,
-        downloads::fetch,
-        recordings::start,
-        recordings::stop,
-        recordings::show,
-        recordings::list,
-        recordings::fetch,
-        recordings::remove,
-        ws::events,
-        ws::connections,
-        watch::offer,
-        watch::trickle,
-        watch::end,
-        share::share,
-        share::revoke,
-        takeover::takeover,
-        takeover::end_takeovers,
-        takeover::enter_by_link,
-        takeover::permit_driver,
-        takeover::forbid_driver,
-        drive::drive,
-        drive::hand_files,
-        tickets::issue,
-        jobs::enqueue_job,
-        jobs::list_jobs,
-        jobs::show_job,
-        jobs::cancel_job,
-        jobs::retry_job,
-        jobs::take_over_job,
-        jobs::watch_job,
-        jobs::connect,
-        jobs::list_connections,
-        jobs::show_connection,
-        jobs::verify,
-        jobs::reconnect,
-        jobs::disconnect,
-        jobs::add_note,
-        jobs::list_notes,
-        jobs::show_note,
-        jobs::patch_note,
-        jobs::remove_note,
-        jobs::finalise_note,
-        jobs::user_events,
-        health::health,
-        health::live,
-        health::ready,
-        drain::drain,
-        drain::undo,
-        stats::stats,
-        metrics::metrics,
-        openapi,
-    ),
-    components(schemas(status::ErrorBody)),
-    modifiers(&Token, &Refusals),
+    components(schemas(ErrorBody)),
     security(("token" = []), ("ticket" = []))
 )]
-struct Document;
+struct Base;
 
-/// What any call may be answered that is not valid, or may not be made.
-struct Refusals;
+/// The routes that are in the document, without any yet.
+pub(super) fn begun() -> OpenApiRouter<Doors> {
+    OpenApiRouter::with_openapi(Base::openapi())
+}
 
-impl Modify for Refusals {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let refusals = [
-            (
-                "400",
-                "The request is not valid: a parameter, the body or the path",
-            ),
-            ("401", "A valid token is needed"),
-            (
-                "403",
-                "This origin or host may not call the service, or the token's scope does not reach this \
-                 far: the message says which it takes",
-            ),
-            (
-                "409",
-                "The session is still starting, or is in no state for this: the message says which",
-            ),
-            (
-                "429",
-                "A bound is reached, or too many wrong tokens came from this address: wait as long as \
-                 Retry-After says",
-            ),
-        ];
-        let of_bodies = [
-            ("408", "The body did not come in time"),
-            ("413", "The body is too large"),
-        ];
-        for path in document.paths.paths.values_mut() {
-            let operations = [
-                &mut path.get,
-                &mut path.post,
-                &mut path.patch,
-                &mut path.delete,
-            ];
-            for operation in operations.into_iter().flatten() {
-                let has_body = operation.request_body.is_some();
-                let of_bodies = of_bodies.into_iter().filter(|_| has_body);
-                for (status, description) in refusals.into_iter().chain(of_bodies) {
-                    let answer = Content::new(Some(Ref::from_schema_name("ErrorBody")));
-                    let answer = ResponseBuilder::new()
-                        .description(description)
-                        .content("application/json", answer);
-                    let responses = &mut operation.responses.responses;
-                    responses
-                        .entry(status.to_owned())
-                        .or_insert_with(|| answer.build().into());
-                }
-            }
+/// A file as it is, in an answer.
+pub(super) enum FileBytes {}
+
+impl PartialSchema for FileBytes {
+    fn schema() -> RefOr<Schema> {
+        let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        let object = ObjectBuilder::new().schema_type(Type::String);
+        object.format(Some(binary)).into()
+    }
+}
+
+impl ToSchema for FileBytes {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("FileBytes")
+    }
+}
+
+/// The document, as it is served.
+#[derive(Debug, Clone)]
+pub(super) struct Document(Bytes);
+
+impl Document {
+    /// Of all routes.
+    pub(super) fn of(mut document: utoipa::openapi::OpenApi) -> Result<Self, Error> {
+        describe_tokens(&mut document);
+        for item in document.paths.paths.values_mut() {
+            operations(item).for_each(add_refusals);
         }
+        let broken = |error| Error::internal("the document cannot be written").source(error);
+        let mut document = serde_json::to_value(document).map_err(broken)?;
+        mend(&mut document);
+        let written = serde_json::to_vec(&document).map_err(broken)?;
+        Ok(Self(written.into()))
+    }
+}
+
+/// What a path takes.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let operations = [
+        &mut item.get,
+        &mut item.post,
+        &mut item.put,
+        &mut item.patch,
+        &mut item.delete,
+    ];
+    operations.into_iter().flatten()
+}
+
+/// What any call may be answered.
+const OF_ALL: [(&str, &str); 4] = [
+    (
+        "400",
+        "The request is not valid: a parameter, the body or the path",
+    ),
+    ("403", "This origin or host may not call the service"),
+    ("500", "The service has a defect, which its log tells"),
+    (
+        "503",
+        "The service cannot do it now, or too many connections are open",
+    ),
+];
+/// What a call may be answered that takes a token.
+const OF_GUARDED: [(&str, &str); 4] = [
+    ("401", "A valid token is needed"),
+    (
+        "403",
+        "This origin or host may not call the service, or the token's scope does not reach this \
+         far: the message says which it takes",
+    ),
+    (
+        "409",
+        "The session is still starting, or is in no state for this: the message says which",
+    ),
+    (
+        "429",
+        "A bound is reached, or too many wrong tokens came from this address: wait as long as \
+         Retry-After says",
+    ),
+];
+/// What a call may be answered that has a body.
+const OF_BODIES: [(&str, &str); 2] = [
+    ("408", "The body did not come in time"),
+    ("413", "The body is too large"),
+];
+
+/// Adds what a call may be answered that is not valid, or may not be made, where it does not say it itself.
+fn add_refusals(operation: &mut Operation) {
+    let is_open = operation.security.is_some();
+    let guarded = OF_GUARDED.into_iter().filter(|_| !is_open);
+    let has_body = operation.request_body.is_some();
+    let of_bodies = OF_BODIES.into_iter().filter(|_| has_body);
+    for (status, description) in guarded.chain(of_bodies).chain(OF_ALL) {
+        let answer = Content::new(Some(Ref::from_schema_name("ErrorBody")));
+        let answer = ResponseBuilder::new()
+            .description(description)
+            .content("application/json", answer);
+        let responses: &mut BTreeMap<_, _> = &mut operation.responses.responses;
+        responses
+            .entry(status.to_owned())
+            .or_insert_with(|| answer.build().into());
     }
 }
 
 /// Describes the bearer token, needed where the service has one, and what may stand for it.
-struct Token;
-
-impl Modify for Token {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let mut bearer = Http::new(HttpAuthScheme::Bearer);
-        bearer.description = Some(
-            "server.token, or one of server.tokens_file with its scope; a service without any on \
-             loopback needs none. Without a valid token: 401."
-                .to_owned(),
-        );
-        let ticket = ApiKeyValue::with_description(
-            "ticket",
-            "A ticket of POST /tickets, for one request, where a browser cannot send a header.",
-        );
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("token", SecurityScheme::Http(bearer));
-        let ticket = SecurityScheme::ApiKey(ApiKey::Query(ticket));
-        components.add_security_scheme("ticket", ticket);
-    }
+fn describe_tokens(document: &mut utoipa::openapi::OpenApi) {
+    let mut bearer = Http::new(HttpAuthScheme::Bearer);
+    bearer.description = Some(
+        "server.token, or one of server.tokens_file with its scope; a service without any on \
+         loopback needs none. Without a valid token: 401."
+            .to_owned(),
+    );
+    let ticket = ApiKeyValue::with_description(
+        "ticket",
+        "A ticket of POST /tickets, for one request, where a browser cannot send a header.",
+    );
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("token", SecurityScheme::Http(bearer));
+    let ticket = SecurityScheme::ApiKey(ApiKey::Query(ticket));
+    components.add_security_scheme("ticket", ticket);
 }
 
-/// This document.
+/// This document. /docs shows it as a page.
 #[utoipa::path(get, path = "/openapi.json", tag = "service", security(()), responses(
     (status = 200, description = "OpenAPI 3.1", body = Object),
 ))]
-pub(super) async fn openapi() -> Result<Json<Value>, Error> {
-    let mut document = serde_json::to_value(Document::openapi())
-        .map_err(|error| Error::internal("the document cannot be written").source(error))?;
-    mend(&mut document);
-    Ok(Json(document))
+pub(super) async fn openapi(
+    Extension(Document(document)): Extension<Document>,
+) -> ([(HeaderName, &'static str); 1], Bytes) {
+    ([(header::CONTENT_TYPE, "application/json")], document)
 }
 
 /// Says what the types cannot say: fields that come together or not at all need not be there, and a number

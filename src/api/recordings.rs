@@ -9,6 +9,7 @@ use futures::StreamExt;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::openapi::FileBytes;
 use super::status::ErrorBody;
 use super::{Doors, file};
 use crate::error::Error;
@@ -95,9 +96,9 @@ pub(super) async fn list(State(doors): State<Doors>) -> Result<Json<RecordingLis
     operation_id = "fetch_recording",
     params(("file" = String, Path, description = "As in the list")), responses(
     (status = 200, description = "The file; also for several ranges, or one that makes no sense",
-        content_type = "video/mp4", body = Vec<u8>),
+        content_type = "video/mp4", body = FileBytes),
     (status = 206, description = "The range that was asked for", content_type = "video/mp4",
-        body = Vec<u8>),
+        body = FileBytes),
     (status = 404, description = "No such recording", body = ErrorBody),
     (status = 416, description = "The range lies outside the file"),
 ))]

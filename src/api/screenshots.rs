@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Doors;
 use super::body::{JsonBody, Params};
+use super::openapi::FileBytes;
 use super::picture::{AreaParams, PictureOptions, take};
 use super::status::ErrorBody;
 use crate::browser::capture::screenshot::Format;
@@ -72,7 +73,7 @@ const ELEMENTS_VERSION: HeaderName = HeaderName::from_static("x-elements-version
     params(("room_name" = String, Path, description = "Session id, name or room"), ScreenshotQuery),
     responses(
     (status = 200, description = "The picture", content(
-        (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"),
+        (FileBytes = "image/png"), (FileBytes = "image/jpeg"), (FileBytes = "image/webp"),
         (ScreenshotAnswer = "application/json"))),
     (status = 404, description = "No such session", body = ErrorBody),
     (status = 422, description = "The picture would be too large for its format", body = ErrorBody),
@@ -252,7 +253,7 @@ async fn shown(handle: &SessionHandle, selector: &str) -> Result<(Option<u32>, [
     params(("room_name" = String, Path, description = "Session id, name or room")),
     request_body = ScreenshotOrder, responses(
     (status = 200, description = "The picture; with `filename`, where it is", content(
-        (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp"),
+        (FileBytes = "image/png"), (FileBytes = "image/jpeg"), (FileBytes = "image/webp"),
         (SavedScreenshot = "application/json"))),
     (status = 400, description = "The body is no screenshot", body = ErrorBody),
     (status = 404, description = "No such session", body = ErrorBody),

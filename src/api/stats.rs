@@ -1,4 +1,4 @@
-//! `GET /stats` (REQUIREMENTS B16, B72).
+//! `GET /stats`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -6,18 +6,15 @@ use axum::Json;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::grpc;
+use super::request_id::RequestId;
 use crate::error::{Chain, Error, ErrorKind};
-
-/// The header that carries the request's id.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// So much of a library's own words is kept.
 const BARE_BYTES_MAX: usize = 4 * 1024;
@@ -40,11 +37,6 @@ pub(super) struct ErrorDetail {
     hint: Option<String>,
     /// Names this request in the log.
     request_id: String,
-}
-
-tokio::task_local! {
-    /// The id of the request that is being answered.
-    static CURRENT: Uuid;
 }
 
 /// The table: every kind of error and its HTTP status.
@@ -84,14 +76,12 @@ pub(super) const fn grpc_code(kind: ErrorKind) -> i32 {
 
 /// Logs an error on its way out; answers the request's id.
 pub(super) fn log(error: &Error) -> String {
-    let request_id = CURRENT
-        .try_with(|id| *id)
-        .unwrap_or_else(|_| Uuid::new_v4());
     if http_status(error.kind).is_server_error() {
-        tracing::warn!(%request_id, error = %Chain(error), "a request failed");
+        tracing::warn!(error = %Chain(error), "a request failed");
     } else {
-        tracing::debug!(%request_id, error = %Chain(error), "a request was refused");
+        tracing::debug!(error = %Chain(error), "a request was refused");
     }
+    let request_id = RequestId::current().unwrap_or_else(RequestId::new);
     request_id.to_string()
 }
 
@@ -112,16 +102,6 @@ impl IntoResponse for Error {
         }
         response
     }
-}
-
-/// Gives each request an id, and tells it in the response.
-pub(super) async fn request_id(request: Request, next: Next) -> Response {
-    let id = Uuid::new_v4();
-    let mut response = CURRENT.scope(id, next.run(request)).await;
-    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-    response
 }
 
 /// Puts every refusal into the one form of the protocol that was asked in, also those of the libraries
@@ -197,19 +177,20 @@ fn of_status(status: StatusCode, words: Option<String>) -> Error {
 
 /// A whole HTTP answer to a connection beyond the bound.
 pub(super) fn full(connections_max: usize) -> String {
+    let request_id = RequestId::new();
     let detail = ErrorDetail {
         kind: ErrorKind::Exhausted,
         message: "too many connections are open".to_owned(),
         hint: Some(format!(
             "Close some, or raise server.connections_max (now {connections_max})."
         )),
-        request_id: Uuid::new_v4().to_string(),
+        request_id: request_id.to_string(),
     };
     // An error of four texts always serialises.
     let body = serde_json::to_string(&ErrorBody { error: detail }).unwrap_or_default();
     format!(
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n{body}",
+         X-Request-Id: {request_id}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     )
 }

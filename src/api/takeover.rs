@@ -198,6 +198,10 @@ pub(super) async fn forbid_driver(
     (status = 200, description = "Who may do what", body = Entered),
     (status = 401, description = "The link is not good, or not any more", body = ErrorBody),
     (status = 404, description = "The session is gone", body = ErrorBody),
+    (status = 409, description = "The session is still starting, or is in no state for this",
+        body = ErrorBody),
+    (status = 429, description = "Too many links that are not good came from this address",
+        body = ErrorBody),
 ))]
 pub(super) async fn enter_by_link(
     State(doors): State<Doors>,

@@ -16,7 +16,6 @@ pub(super) async fn traced(request: Request, next: Next) -> Response {
     let method = request.method().as_str();
     let span = tracing::info_span!(
         target: SPANS,
-        parent: None,
         "request",
         "otel.name" = format!("{method} {route}"),
         "otel.kind" = "server",

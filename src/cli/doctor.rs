@@ -44,6 +44,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     let config = options.file.load(&options.address)?;
     let checks = [
         ("Chromium", chromium(&config).await),
+        ("sandbox", sandbox(&config)),
         ("remote browser", remote(&config)),
         ("codec", codec()),
         ("LiveKit", livekit(&config).await),
@@ -112,6 +113,16 @@ async fn chromium(config: &Config) -> Finding {
             started.elapsed().as_millis().saturating_sub(200)
         )),
         Err(finding) => finding,
+    }
+}
+
+/// Whether Chromium holds its pages by its own wall too.
+fn sandbox(config: &Config) -> Finding {
+    match command::unsandboxed(&config.browser) {
+        None => Finding::Good("Chromium's own is on".to_owned()),
+        Some(why) => Finding::Note(format!(
+            "Chromium's own is off: {why}. Run the service as a user of its own, with browser.sandbox = \"auto\""
+        )),
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Options {
 
 /// A job that is asked for.
 #[derive(Debug, clap::Args)]
-struct Order {
+struct JobFlags {
     /// What it does: workflow, post_note, check_login, keep_alive or bridge.
     kind: String,
     /// Something that it is given; a value that is JSON is that, any other is a text.
@@ -55,7 +55,7 @@ enum Verb {
     /// Ask for a job and print its id; with --wait, watch it.
     Run {
         #[command(flatten)]
-        order: Box<Order>,
+        order: Box<JobFlags>,
         /// Watch it until it is over; the exit code is as of `watch`.
         #[arg(long)]
         wait: bool,
@@ -121,7 +121,7 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     }
 }
 
-impl Order {
+impl JobFlags {
     fn body(self) -> Value {
         let mut args = self.args.unwrap_or_default();
         args.extend(self.arguments);
@@ -142,7 +142,7 @@ impl Order {
     }
 }
 
-async fn enqueue(asked: &Asked, order: Order, is_awaited: bool) -> Result<ExitCode, Error> {
+async fn enqueue(asked: &Asked, order: JobFlags, is_awaited: bool) -> Result<ExitCode, Error> {
     let client = asked.client()?;
     let job = client.post(&["jobs"], &order.body()).await?;
     let id = job["job_id"].as_str().unwrap_or_default();

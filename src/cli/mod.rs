@@ -8,6 +8,7 @@ mod doctor;
 mod job;
 mod log;
 mod mcp;
+mod notify;
 mod office;
 mod serve;
 mod session;

@@ -8,10 +8,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::daemon::pidfile::{PidFile, Refused};
 use super::log::Logging;
+use super::notify::Notify;
 use super::settings::absolute;
 use super::{Settings, Signals, log};
 use crate::app::{App, Journal};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::demo;
 use crate::error::{Chain, Error};
 use crate::telemetry::Telemetry;
@@ -109,6 +110,8 @@ async fn serve(
         tracing::warn!(%error, "the PID file cannot be written");
     }
     tracing::info!("dashboard at http://{}/", app.address());
+    let notify = Notify::of(config::supervisor());
+    notify.ready(&app);
     if let Some(url) = &options.demo {
         let url = Some(url.clone()).filter(|url| !url.is_empty());
         demo::start(app.manager(), url).await?;
@@ -119,8 +122,10 @@ async fn serve(
         () = app.drained() => (),
         () = reload_each(&mut hangups, &app, options, logging) => (),
         () = telemetry.measure(&measurements) => (),
+        () = notify.live(&app) => (),
     }
     tracing::info!("ending");
+    notify.stopping();
     app.shut_down().await;
     tracing::info!("ended");
     telemetry.measure_last(measurements).await;

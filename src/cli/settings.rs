@@ -57,6 +57,11 @@ pub(super) struct Settings {
 }
 
 impl ConfigFile {
+    /// The file, if one was given.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// All settings, where `address` wins over the file and the environment.
     pub(super) fn load(&self, address: &Address) -> Result<Config, Error> {
         self.load_with(&address.flags())
@@ -71,6 +76,18 @@ impl Address {
     /// Whether any of it was given.
     pub(super) fn is_given(&self) -> bool {
         *self != Self::default()
+    }
+
+    /// The same as arguments of a command line.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let listen = self.listen.map(|listen| listen.to_string());
+        let host = self.host.map(|host| host.to_string());
+        let port = self.port.map(|port| port.to_string());
+        [("--listen", listen), ("--host", host), ("--port", port)]
+            .into_iter()
+            .filter_map(|(flag, value)| Some([flag.to_owned(), value?]))
+            .flatten()
+            .collect()
     }
 
     fn flags(&self) -> Flags {
@@ -147,26 +164,17 @@ impl Settings {
             ("--registry-file", &self.registry_file),
             ("--log-dir", &self.log_dir),
         ];
-        let words = [
-            ("--listen", self.address.listen.map(|it| it.to_string())),
-            ("--host", self.address.host.map(|it| it.to_string())),
-            ("--port", self.address.port.map(|it| it.to_string())),
-            (
-                "--log-format",
-                self.log_format.map(|it| it.as_str().to_owned()),
-            ),
-        ];
+        let format = self
+            .log_format
+            .map(|format| ["--log-format", format.as_str()]);
         let paths = paths.into_iter().filter_map(|(flag, path)| {
             let path = path.as_deref()?;
             Some((flag, absolute(path).into_os_string()))
         });
-        let words = words
-            .into_iter()
-            .filter_map(|(flag, word)| Some((flag, OsString::from(word?))));
-        paths
-            .chain(words)
-            .flat_map(|(flag, value)| [OsString::from(flag), value])
-            .collect()
+        let paths = paths.flat_map(|(flag, value)| [OsString::from(flag), value]);
+        let format = format.into_iter().flatten().map(OsString::from);
+        let address = self.address.arguments().into_iter().map(OsString::from);
+        paths.chain(address).chain(format).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Config, Flags};
 use crate::error::Error;
 
-/// A framed worker that is kept running (REQUIREMENTS C24–C33).
+/// A framed worker that is kept running.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Bridge {

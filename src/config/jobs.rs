@@ -10,7 +10,7 @@ use crate::error::Error;
 
 const DAY_S: f64 = 86_400.0;
 
-/// The queue of jobs (REQUIREMENTS C41–C47).
+/// The queue of jobs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Jobs {
@@ -245,7 +245,7 @@ impl Connections {
     }
 }
 
-/// Platforms by name; some are known by themselves (REQUIREMENTS C68).
+/// Platforms by name; some are known by themselves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Platforms(pub BTreeMap<String, Platform>);

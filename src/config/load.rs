@@ -2,8 +2,10 @@
 //! environment.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use figment::Figment;
 use figment::error::Kind;
@@ -167,6 +169,42 @@ fn user_directory(variable: &str, in_home: &str) -> PathBuf {
         .or_else(|| Some(absolute("HOME")?.join(in_home)))
         .unwrap_or_else(std::env::temp_dir);
     base.join("ghostcast")
+}
+
+/// The user's own directory, if they have one.
+pub fn home_directory() -> Option<PathBuf> {
+    let home = PathBuf::from(std::env::var_os("HOME")?);
+    home.is_absolute().then_some(home)
+}
+
+/// Where the user's programs have their settings (XDG Base Directory).
+pub fn settings_directory() -> Option<PathBuf> {
+    let given = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+    let given = given.filter(|given| given.is_absolute());
+    given.or_else(|| Some(home_directory()?.join(".config")))
+}
+
+/// Who has started the process and wants to be told how it is, as systemd says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Supervisor {
+    /// The socket that hears it: a path, or an abstract name after `@`.
+    pub socket: OsString,
+    /// A sign of life is missed after this time.
+    pub watchdog: Option<Duration>,
+}
+
+/// The supervisor, if there is one.
+pub fn supervisor() -> Option<Supervisor> {
+    let socket = std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty())?;
+    // Without a process it is meant for whoever reads it.
+    let pid = text("WATCHDOG_PID");
+    let is_meant = pid.is_none_or(|pid| pid.parse() == Ok(std::process::id()));
+    let within = text("WATCHDOG_USEC").and_then(|within| within.parse().ok());
+    let within = within.filter(|within| is_meant && *within > 0);
+    Some(Supervisor {
+        socket,
+        watchdog: within.map(Duration::from_micros),
+    })
 }
 
 /// The environment variable of a key.

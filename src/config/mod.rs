@@ -39,7 +39,10 @@ pub use files::{Recording, Screenshots};
 pub use ice::IceServer;
 pub use jobs::{Connections, Jobs, Platform, Platforms, REQUEST_HUMAN, Step, Workflow};
 pub use live::{Live, Reloaded};
-pub use load::{Flags, data_directory, load, parse, start_url, warn_of_strays};
+pub use load::{
+    Flags, Supervisor, data_directory, home_directory, load, parse, settings_directory, start_url,
+    supervisor, warn_of_strays,
+};
 pub use log::{Log, LogFormat};
 pub use notices::Notices;
 pub use remote::Remote;

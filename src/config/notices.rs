@@ -10,7 +10,7 @@ use crate::model::Secret;
 /// A shorter key can be guessed.
 const KEY_BYTES_MIN: usize = 16;
 
-/// Who is told of jobs that have failed and of logins that are good no more (REQUIREMENTS C95, C96).
+/// Who is told of jobs that have failed and of logins that are good no more.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Notices {

@@ -41,7 +41,7 @@ const END_MAX: Duration = Duration::from_millis(2_500);
 /// A worker's process, kept running. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Bridge {
-    inbox: mpsc::Sender<Order>,
+    inbox: mpsc::Sender<UnderWay>,
     call_max: Duration,
     keeping: TaskTracker,
 }
@@ -80,7 +80,7 @@ pub enum Failed {
 
 /// A call under way.
 #[derive(Debug)]
-struct Order {
+struct UnderWay {
     call: Call,
     progress: watch::Sender<Value>,
     answer: oneshot::Sender<Result<Value, Failed>>,
@@ -90,13 +90,13 @@ struct Order {
 
 /// Calls that the process was told of, by their ids.
 #[derive(Debug, Clone, Default)]
-struct Pending(Arc<Mutex<HashMap<u64, Order>>>);
+struct Pending(Arc<Mutex<HashMap<u64, UnderWay>>>);
 
 /// Keeps the process running.
 #[derive(Debug)]
 struct Keeper {
     command: Vec<String>,
-    inbox: mpsc::Receiver<Order>,
+    inbox: mpsc::Receiver<UnderWay>,
     /// The last id; each is new, over all processes.
     last: u64,
     end: CancellationToken,
@@ -131,7 +131,7 @@ impl Bridge {
     pub async fn call(&self, call: Call, progress: watch::Sender<Value>) -> Result<Value, Failed> {
         let (answer, answered) = oneshot::channel();
         let (is_told, began) = (Arc::<AtomicBool>::default(), Instant::now());
-        let order = Order {
+        let order = UnderWay {
             call,
             progress,
             answer,
@@ -164,7 +164,7 @@ impl Bridge {
 }
 
 impl Pending {
-    fn with<T>(&self, look: impl FnOnce(&mut HashMap<u64, Order>) -> T) -> T {
+    fn with<T>(&self, look: impl FnOnce(&mut HashMap<u64, UnderWay>) -> T) -> T {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -371,7 +371,7 @@ mod tests {
     }
 
     fn order() -> (
-        Order,
+        UnderWay,
         oneshot::Receiver<Result<Value, Failed>>,
         watch::Receiver<Value>,
     ) {
@@ -381,7 +381,7 @@ mod tests {
             action: "x".to_owned(),
             data: Value::Null,
         };
-        let order = Order {
+        let order = UnderWay {
             call,
             progress,
             answer,

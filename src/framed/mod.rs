@@ -1,4 +1,4 @@
-//! JSON in frames over two pipes: who does work for somebody, and who has it done (REQUIREMENTS C24–C33, D37).
+//! JSON in frames over two pipes: who does work for somebody, and who has it done.
 //!
 //! ```text
 //! caller                                        worker

@@ -176,7 +176,7 @@ impl Jobs {
         let platform = self.platform(&note.platform)?;
         let found = self.lookup(&note.user_id, &platform, &note.platform).await;
         let connection = found.map_err(|error| match error.kind {
-            // What a job without a connection fails with (C73).
+            // What a job without a connection fails with.
             JobErrorKind::NoActiveConnection => JobError {
                 kind: JobErrorKind::NoAuth,
                 message: error.message,
@@ -399,7 +399,7 @@ impl Jobs {
         self.0.news.job(job);
     }
 
-    /// Tells of an attempt (REQUIREMENTS C85, C86): on a clock that nobody sets.
+    /// Tells of an attempt: on a clock that nobody sets.
     fn count(&self, job: &Job, outcome: &'static str, took: Duration) {
         let kind = job.kind.as_str();
         // An order has twenty attempts at most, and one more far away.

@@ -1,4 +1,4 @@
-//! Work that a process of the operator's does: a framed worker that is kept running (REQUIREMENTS C24–C33, D37).
+//! Work that a process of the operator's does: a framed worker that is kept running.
 //!
 //! What the worker has done is not known when it does not answer; so a call that others may see the effect of is not
 //! made a second time: its intent is on the disk before it.

@@ -1,5 +1,4 @@
-//! What is done each day by itself: logins are kept alive and expire, and old jobs are forgotten
-//! (REQUIREMENTS C57, C60, C76–C79, C95).
+//! What is done each day by itself: logins are kept alive and expire, and old jobs are forgotten.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Connections: a user logs in once, by hand, in a browser of the service's, and the profile keeps it
-//! (REQUIREMENTS C58–C79). The service never sees a password.
+//! Connections: a user logs in once, by hand, in a browser of the service's, and the profile keeps it.
+//! The service never sees a password.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -203,7 +203,7 @@ impl Jobs {
         .await
     }
 
-    /// The connection by which a user's work on a platform is done, or why there is none (REQUIREMENTS C72).
+    /// The connection by which a user's work on a platform is done, or why there is none.
     pub(super) async fn lookup(
         &self,
         user_id: &str,

@@ -1,5 +1,5 @@
-//! How the element of a step is found: one locator after the other, from the surest to the boldest (REQUIREMENTS
-//! C83, C97). What a bolder one chose is told in the log.
+//! How the element of a step is found: one locator after the other, from the surest to the boldest.
+//! What a bolder one chose is told in the log.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;

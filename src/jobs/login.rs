@@ -1,4 +1,4 @@
-//! Whether a platform shows that somebody is logged in (REQUIREMENTS C69, D41, D42).
+//! Whether a platform shows that somebody is logged in.
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use crate::model::{Job, UnixTime, VerifyOutcome};
 /// News that may wait for a reader; one that is further behind is told that it has missed some.
 const WAITING_MAX: usize = 256;
 
-/// What a user is told (REQUIREMENTS C54–C56, C58).
+/// What a user is told.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum UserEvent {

@@ -1,4 +1,4 @@
-//! Notes, and the job that posts them (REQUIREMENTS C48–C56, C73–C75).
+//! Notes, and the job that posts them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -225,7 +225,7 @@ impl Jobs {
         }
     }
 
-    /// A note is finished: a job posts it, if it is ready and its writer is sure (REQUIREMENTS C49).
+    /// A note is finished: a job posts it, if it is ready and its writer is sure.
     pub async fn finalise(&self, note_id: &str) -> Result<Finalised, Error> {
         let note = self.note(note_id).await?;
         if let Some(reason) = note.objection() {
@@ -282,7 +282,7 @@ impl Jobs {
         }
     }
 
-    /// Tells a note's user what became of it (REQUIREMENTS C54–C56, D33).
+    /// Tells a note's user what became of it.
     pub(super) fn tell_of_note(&self, state: JobState, note: &Note) {
         let note_id = note.note_id.clone();
         let event = match state {

@@ -1,5 +1,4 @@
-//! Which browser serves an attempt: this machine's first, and the remote one as a fallback (REQUIREMENTS C1–C5,
-//! C100, D45).
+//! Which browser serves an attempt: this machine's first, and the remote one as a fallback.
 
 use super::Jobs;
 use super::within::session_of;

@@ -1,4 +1,4 @@
-//! Work in a session that whoever asks for it names by `session_id` (REQUIREMENTS C15, C25, C69): that of a
+//! Work in a session that whoever asks for it names by `session_id`: that of a
 //! connection, or another one that is kept, in which somebody has logged in.
 //!
 //! A session of the caller's is used as it is: it is started when it does not run, and put to rest again then.

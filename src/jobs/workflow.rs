@@ -1,6 +1,6 @@
 //! A platform's workflow, done on a page.
 //!
-//! What others see is done at most once as far as a page allows (D47): before such a step its intent is written
+//! What others see is done at most once as far as a page allows: before such a step its intent is written
 //! down, and an attempt that finds one looks first whether it is done. Success means that what the workflow
 //! leaves was seen.
 

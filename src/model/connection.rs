@@ -1,4 +1,4 @@
-//! A connection: a user's login at a platform, kept in a profile (REQUIREMENTS C58–C79).
+//! A connection: a user's login at a platform, kept in a profile.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -59,7 +59,7 @@ impl ConnectionStatus {
     }
 
     /// How it stands once this was seen. What was not seen changes nothing: a page that shows neither a login
-    /// nor its absence, and one that cannot be reached, say nothing of it (D34, D42).
+    /// nor its absence, and one that cannot be reached, say nothing of it.
     #[must_use]
     pub const fn after(self, seen: Seen) -> Self {
         match (self, seen) {

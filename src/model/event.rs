@@ -1,4 +1,4 @@
-//! What happened, as subscribers hear it (REQUIREMENTS A137–A145, DESIGN section 8).
+//! What happened, as subscribers hear it.
 //!
 //! On the wire an event is one flat JSON object: `type`, `timestamp`, `seq`, and the fields of
 //! its type, no envelope.

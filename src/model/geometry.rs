@@ -34,7 +34,7 @@ pub struct Size {
 
 /// What pages are shown on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Screen {
+pub struct Device {
     /// How large, CSS px.
     pub size: Size,
     /// Whether it is a phone's.

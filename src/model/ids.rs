@@ -61,8 +61,8 @@ pub fn is_services(name: &str) -> bool {
 /// What a path means by itself where a session's name would stand.
 const RESERVED: &str = "cleanup";
 
-/// The name of a session that is kept: its profile and its record outlive its browser and the service
-/// (REQUIREMENTS B53). It is a name of a directory too.
+/// The name of a session that is kept: its profile and its record outlive its browser and the service.
+/// It is a name of a directory too.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct SessionName(String);

@@ -1,4 +1,4 @@
-//! A job: work on a page that outlives its caller and the service (REQUIREMENTS C41–C57).
+//! A job: work on a page that outlives its caller and the service.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ pub enum JobState {
     Cancelled,
 }
 
-/// The batch that a job is one of (REQUIREMENTS C3).
+/// The batch that a job is one of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobBatch {
@@ -70,7 +70,7 @@ pub struct JobBatch {
     pub in_background: bool,
 }
 
-/// Why a job did not succeed (REQUIREMENTS C84).
+/// Why a job did not succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobErrorKind {
@@ -342,8 +342,8 @@ impl JobErrorKind {
     }
 
     /// What becomes of a job that has begun so many of its attempts, the last of which failed so. The pauses
-    /// are those after the first, the second attempt and so on; the last of them holds for all further ones
-    /// (D24, D25). What only a login mends is not tried again by itself (D30–D32).
+    /// are those after the first, the second attempt and so on; the last of them holds for all further ones.
+    /// What only a login mends is not tried again by itself.
     pub fn next(self, attempts: u32, attempts_max: u32, pauses: &[Duration]) -> Next {
         match self {
             Self::SessionExpired

@@ -45,7 +45,7 @@ pub use command::{ActionErrorKind, ActionResult, Command};
 pub use connection::{Connection, ConnectionStatus, Seen, VerifyOutcome};
 pub use ended::{End, EndReason, EndedRecording, EndedSession, ViewersSeen};
 pub use event::{Event, EventBody};
-pub use geometry::{Point, Screen, Size};
+pub use geometry::{Device, Point, Size};
 pub use ids::{RecordingId, RoomName, SessionId, SessionName, ViewerId};
 pub use job::{
     Before, HumanAsk, Job, JobBatch, JobError, JobErrorKind, JobKind, JobProgress, JobState, Queue,

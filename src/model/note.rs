@@ -1,4 +1,4 @@
-//! A note: a comment at a moment of a video, which a job posts (REQUIREMENTS C48–C56).
+//! A note: a comment at a moment of a video, which a job posts.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -83,7 +83,7 @@ impl Note {
         wanted.objection()
     }
 
-    /// Why it is not to be posted, if it is not (REQUIREMENTS C49).
+    /// Why it is not to be posted, if it is not.
     pub fn objection(&self) -> Option<String> {
         if self.status != NoteStatus::Ready {
             let status = self.status.as_str();

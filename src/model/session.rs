@@ -270,7 +270,7 @@ impl SessionSpec {
     }
 
     /// The viewport, with its default: that of a session with a name is a desk's, that of a room a
-    /// video's (REQUIREMENTS D55).
+    /// video's.
     pub fn viewport(&self) -> Size {
         let usual = match self.session_name {
             Some(_) => Size::new(1920, 1080),

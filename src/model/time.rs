@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-/// Seconds since the Unix epoch, with a fraction (REQUIREMENTS A137: the events' `timestamp`).
+/// Seconds since the Unix epoch, with a fraction (the events' `timestamp`).
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct UnixTime(pub f64);

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::asker::Asker;
 use super::handle::{SessionHandle, closed, cut_short};
 use super::queue::Found;
-use super::request::{Answer, Order, Request};
+use super::request::{ActionOrder, Answer, Request};
 use crate::error::Error;
 use crate::model::command::ActionRequest;
 use crate::model::{ActionResult, ActionStatus};
@@ -17,13 +17,17 @@ impl SessionHandle {
     /// Performs an action. Every outcome is an [`ActionResult`]; an error only says that the
     /// session takes no action at all.
     pub async fn act(&self, action: ActionRequest) -> Result<ActionResult, Error> {
-        let order = Order::new(CancellationToken::new());
+        let order = ActionOrder::new(CancellationToken::new());
         self.act_on(order, action).await
     }
 
     /// Performs an action that its caller may cancel: it ends in the browser too, as `cancelled`.
     /// A caller that only stops waiting does not cancel.
-    pub async fn act_on(&self, order: Order, action: ActionRequest) -> Result<ActionResult, Error> {
+    pub async fn act_on(
+        &self,
+        order: ActionOrder,
+        action: ActionRequest,
+    ) -> Result<ActionResult, Error> {
         let (reply, answer) = oneshot::channel();
         self.ask_for(order, action, Answer::End(reply))?;
         answer.await.map_err(|_| cut_short())
@@ -32,7 +36,7 @@ impl SessionHandle {
     /// Asks for an action and does not wait for its end, which its name leads to.
     pub async fn submit(&self, action: ActionRequest) -> Result<ActionStatus, Error> {
         let (admitted, answer) = oneshot::channel();
-        let order = Order::new(CancellationToken::new());
+        let order = ActionOrder::new(CancellationToken::new());
         self.ask_for(order, action, Answer::Entry(admitted))?;
         answer.await.map_err(|_| cut_short())
     }
@@ -59,7 +63,12 @@ impl SessionHandle {
         }
     }
 
-    fn ask_for(&self, order: Order, action: ActionRequest, answer: Answer) -> Result<(), Error> {
+    fn ask_for(
+        &self,
+        order: ActionOrder,
+        action: ActionRequest,
+        answer: Answer,
+    ) -> Result<(), Error> {
         let request = Request::Act {
             order,
             asker: Box::new(Asker::current()),

@@ -41,6 +41,8 @@ pub struct Asker {
     pub lending: Lending,
     /// The seat of a person who drives; none for agents.
     pub seat: Option<String>,
+    /// What the request is called by which they ask, where it was one.
+    pub request_id: Option<String>,
 }
 
 /// What the links hang on that somebody has made.
@@ -74,6 +76,7 @@ impl Asker {
             token: None,
             lending: Lending::default(),
             seat: None,
+            request_id: None,
         }
     }
 

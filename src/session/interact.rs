@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::handle::SessionHandle;
 use super::look::ContextOptions;
-use super::request::Order;
+use super::request::ActionOrder;
 use super::selector::Selector;
 use crate::error::Error;
 use crate::model::ActionResult;
@@ -133,7 +133,11 @@ pub async fn act_on(
     cancel: &CancellationToken,
 ) -> Result<ActionResult, Error> {
     match interaction.meant(handle, cancel).await? {
-        Meant::Action(action) => handle.act_on(Order::new(cancel.clone()), action).await,
+        Meant::Action(action) => {
+            handle
+                .act_on(ActionOrder::new(cancel.clone()), action)
+                .await
+        }
         Meant::Missing(result) => Ok(*result),
     }
 }
@@ -165,7 +169,7 @@ async fn find(
         ("timeout_ms".to_owned(), timeout_ms.into()),
     ]);
     let wait = ActionRequest::new("wait", params);
-    let order = || Order::new(cancel.clone());
+    let order = || ActionOrder::new(cancel.clone());
     let found = handle.act_on(order(), wait.clone()).await?;
     let what = found.outcome.data.get("found");
     if !found.success || what.is_some_and(|what| what.get("index").is_some()) {
@@ -192,7 +196,7 @@ async fn listed(
         if let Some(found) = found {
             // An action that does nothing answers as each does.
             let rest = Map::from_iter([("seconds".to_owned(), 0.into())]);
-            let order = Order::new(cancel.clone());
+            let order = ActionOrder::new(cancel.clone());
             let rest = ActionRequest::new("wait", rest);
             let mut done = handle.act_on(order, rest).await?;
             let data = &mut done.outcome.data;

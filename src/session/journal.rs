@@ -49,6 +49,8 @@ struct Line<'a> {
     program: Option<String>,
     /// What the token is called; null without one.
     token: Option<&'a str>,
+    /// What the log calls the request; null where there was none.
+    request_id: Option<&'a str>,
     #[serde(flatten)]
     names: Option<&'a Names>,
     action_id: &'a str,
@@ -112,6 +114,7 @@ impl SessionJournal {
             address: asker.and_then(|asker| Some(asker.address?.to_string())),
             program: asker.and_then(|asker| Some(short(asker.program.as_deref()?, TEXT_MAX))),
             token: asker.and_then(|asker| asker.token.as_deref()),
+            request_id: asker.and_then(|asker| asker.request_id.as_deref()),
             names: self.names.as_ref(),
             action_id,
             action: short(action, TEXT_MAX),
@@ -180,6 +183,7 @@ mod tests {
             token: Some("ops".to_owned()),
             lending: Lending::default(),
             seat: None,
+            request_id: Some("r".to_owned()),
         };
         journal.ended(Some(&asker), "a", "click", &result);
         journal.ended(None, "b", &"y".repeat(1_000), &result);
@@ -197,6 +201,10 @@ mod tests {
         assert_eq!(
             (&one["token"], &parsed[1]["token"]),
             (&json!("ops"), &Value::Null)
+        );
+        assert_eq!(
+            (&one["request_id"], &parsed[1]["request_id"]),
+            (&json!("r"), &Value::Null)
         );
         assert_eq!(
             (&one["room_name"], &one["session_name"]),

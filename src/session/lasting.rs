@@ -84,7 +84,7 @@ impl Manager {
 
     /// Deletes the profile of a session that is closed, and its contexts of remote browsers.
     pub async fn delete_profile(&self, name: &SessionName) -> Result<(), Error> {
-        let path = self.ground.registry.profile(name);
+        let path = self.means.registry.profile(name);
         let deleting = tokio::task::spawn_blocking(move || Profile::delete(&path));
         let deleted = deleting
             .await
@@ -95,7 +95,7 @@ impl Manager {
             ))
             .hint("Close the session that uses it, and try again.")
         })?;
-        self.ground.remote.drop_contexts(contexts).await;
+        self.means.remote.drop_contexts(contexts).await;
         Ok(())
     }
 
@@ -147,8 +147,8 @@ impl Manager {
     }
 
     fn stored(&self, which: Which) -> Vec<SessionRecord> {
-        let usual = self.ground.config.now().remote.browser;
-        let has_remote = self.ground.remote.is_configured();
+        let usual = self.means.config.now().remote.browser;
+        let has_remote = self.means.remote.is_configured();
         let is_away =
             |kept: &Kept| has_remote && kept.spec.browser.unwrap_or(usual) != BrowserWish::Local;
         let slots = self.lock();
@@ -174,7 +174,7 @@ impl Manager {
             session_id: Some(id),
             ..Origin::default()
         };
-        match self.ground.bus.room(channel) {
+        match self.means.bus.room(channel) {
             Ok(room) => room.publish(body, origin),
             Err(error) => tracing::debug!(%error, "nobody can be told of a session"),
         }

@@ -23,7 +23,7 @@ impl Manager {
         let wall = UnixTime::now();
         let links = self.links();
         let links = links.lasting(session, Instant::now(), |left| wall.plus(left));
-        self.ground.registry.put_links(session, links).await
+        self.means.registry.put_links(session, links).await
     }
 
     /// Ends the links that are good no more: those of a token that is gone on the disk too, or they would come back
@@ -34,7 +34,7 @@ impl Manager {
             let manager = self.clone();
             // A registry that cannot be written has been told of.
             let writing = async move { drop(manager.keep_links(session).await) };
-            self.ground.tracker.spawn(writing);
+            self.means.tracker.spawn(writing);
         }
     }
 
@@ -44,7 +44,7 @@ impl Manager {
         &self,
         holder: impl Fn(&KeptLink) -> Option<(Maker, CancellationToken)>,
     ) {
-        let Ok(kept) = self.ground.registry.links().await else {
+        let Ok(kept) = self.means.registry.links().await else {
             // A registry that cannot be read has been told of.
             return;
         };

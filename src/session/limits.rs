@@ -146,7 +146,7 @@ fn is_in_use(record: &SessionRecord, company: Company) -> bool {
 impl Manager {
     /// Ends a session in time, if it has to end by itself.
     pub(super) async fn limit(self, handle: SessionHandle) {
-        let cancel = self.ground.cancel.clone();
+        let cancel = self.means.cancel.clone();
         cancel.run_until_cancelled(self.watch_time(handle)).await;
     }
 

@@ -168,7 +168,7 @@ impl Manager {
     }
 
     async fn write_down(&self, handle: &SessionHandle) {
-        let registry = self.ground.registry.clone();
+        let registry = self.means.registry.clone();
         let mut record = handle.record.clone();
         let mut noted = None;
         loop {
@@ -194,7 +194,7 @@ impl Manager {
         let unknown = End::new(EndReason::Internal, "its last words are not known");
         let mut session = handle.ended(unknown);
         session.ended_at = ended_at;
-        if let Ok(room) = self.ground.bus.room(&handle.record().channel()) {
+        if let Ok(room) = self.means.bus.room(&handle.record().channel()) {
             session.last_events = Some(last_events(&room, session.session_id));
         }
         if let Err(error) = registry.note_end(session).await {
@@ -210,19 +210,19 @@ impl Manager {
         }
         let session = EndedSession::of(record, end, UnixTime::now().to_iso8601());
         // A registry that cannot be written has been told of.
-        let _ = self.ground.registry.note_end(session).await;
+        let _ = self.means.registry.note_end(session).await;
     }
 
     /// The sessions that have ended, the newest first, each with what has become of it since.
     pub async fn ended(&self) -> Result<Vec<(EndedSession, SessionState)>, Error> {
-        let mut ended = self.ground.registry.all_ended().await?;
+        let mut ended = self.means.registry.all_ended().await?;
         ended.retain(|session| self.is_remembered(session));
         self.with_state(ended).await
     }
 
     /// The session of that id that has ended, or the last one of that name or room.
     pub async fn ended_of(&self, key: &str) -> Result<(EndedSession, SessionState), Error> {
-        let mut ended = self.ground.registry.ended_of(key).await?;
+        let mut ended = self.means.registry.ended_of(key).await?;
         ended.retain(|session| self.is_remembered(session));
         ended.truncate(1);
         let mut found = self.with_state(ended).await?;
@@ -253,18 +253,18 @@ impl Manager {
     pub(super) async fn forget_ended(&self) {
         // A registry that cannot be written has been told of.
         let _ = self
-            .ground
+            .means
             .registry
             .forget_ended(self.remembers_from())
             .await;
     }
 
     fn remembers(&self) -> bool {
-        config::age(self.ground.config.now().session.ended_kept_h).is_some()
+        config::age(self.means.config.now().session.ended_kept_h).is_some()
     }
 
     fn remembers_from(&self) -> String {
-        let kept = config::age(self.ground.config.now().session.ended_kept_h);
+        let kept = config::age(self.means.config.now().session.ended_kept_h);
         UnixTime::now().minus(kept.unwrap_or_default()).to_iso8601()
     }
 
@@ -277,7 +277,7 @@ impl Manager {
         &self,
         mut ended: Vec<EndedSession>,
     ) -> Result<Vec<(EndedSession, SessionState)>, Error> {
-        let shelf = self.ground.shelf.clone();
+        let shelf = self.means.shelf.clone();
         let looking = tokio::task::spawn_blocking(move || {
             for session in &mut ended {
                 let recordings = &mut session.recordings;

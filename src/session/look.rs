@@ -67,7 +67,7 @@ pub enum Area {
     },
 }
 
-/// The page as an agent needs it (REQUIREMENTS A21, A55, D12).
+/// The page as an agent needs it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct PageContext {
     /// The page's URL.

@@ -9,6 +9,7 @@ use futures::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use super::handle::SessionHandle;
 use super::journal::Journal;
@@ -19,7 +20,7 @@ use super::memory::Overgrown;
 use super::partings::Partings;
 use super::slots::{self, Slot, Slots};
 use super::stage::{self, Stage};
-use super::start::{self, Ground};
+use super::start::{self, Means};
 use super::usage::{Busy, Measured};
 use crate::browser::{self, Pool, Remote};
 use crate::config::{Config, Live};
@@ -36,7 +37,7 @@ use crate::vision;
 /// All sessions of the service.
 #[derive(Debug, Clone)]
 pub struct Manager {
-    pub(super) ground: Ground,
+    pub(super) means: Means,
     slots: Arc<Mutex<Slots>>,
     /// When browsers of kept sessions were started again after a loss, by the session.
     pub(super) restarts: Arc<Mutex<HashMap<SessionId, Vec<Instant>>>>,
@@ -70,11 +71,11 @@ impl Drop for Claim<'_> {
         slots.remove(&self.channel, self.id);
         if let Some(kept) = self.stored.take() {
             let kept = at_rest(*kept, None);
-            let registry = self.manager.ground.registry.clone();
+            let registry = self.manager.means.registry.clone();
             slots.store(kept.clone());
             // A registry that cannot be written has been told of.
             let writing = async move { drop(registry.put(kept).await) };
-            self.manager.ground.tracker.spawn(writing);
+            self.manager.means.tracker.spawn(writing);
         }
     }
 }
@@ -106,7 +107,7 @@ impl Manager {
         if let Some(debugger) = remote.debugger() {
             pool.own_addresses().add(debugger);
         }
-        let ground = Ground {
+        let means = Means {
             remote,
             vision,
             shelf: start::shelf(&first.recording),
@@ -126,7 +127,7 @@ impl Manager {
             slots.put(kept.record.channel(), Slot::Stored(Box::new(kept)));
         }
         Self {
-            ground,
+            means,
             slots: Arc::new(Mutex::new(slots)),
             restarts: Arc::default(),
             measured: Measured::default(),
@@ -140,17 +141,17 @@ impl Manager {
 
     /// Why nothing can be kept on disk, as far as is known.
     pub fn registry_problem(&self) -> Option<String> {
-        self.ground.registry.problem()
+        self.means.registry.problem()
     }
 
     /// The links by which people come to sessions.
     pub fn links(&self) -> &Links {
-        &self.ground.links
+        &self.means.links
     }
 
     /// How people leave sessions.
     pub fn partings(&self) -> &Partings {
-        &self.ground.partings
+        &self.means.partings
     }
 
     /// Starts a session, or finds the one of that name.
@@ -170,12 +171,12 @@ impl Manager {
 
     async fn open_uncounted(&self, mut spec: SessionSpec) -> Result<Opened, Error> {
         spec.check()?;
-        start::narrow(&self.ground.config.now().browser, &mut spec)?;
-        start::check_livekit(&self.ground.config.now(), &spec)?;
+        start::narrow(&self.means.config.now().browser, &mut spec)?;
+        start::check_livekit(&self.means.config.now(), &spec)?;
         start::policy(
-            &self.ground.config.now(),
+            &self.means.config.now(),
             &spec,
-            self.ground.pool.own_addresses(),
+            self.means.pool.own_addresses(),
         )?;
         let claimed = loop {
             match self.claim(&spec)? {
@@ -195,10 +196,8 @@ impl Manager {
         let is_reused = claimed.stored.is_some();
         // Finished by a task of its own: a caller that hangs up leaves a whole session or none.
         let manager = self.clone();
-        let starting = self
-            .ground
-            .tracker
-            .spawn(async move { manager.start_claimed(*claimed).await });
+        let starting = async move { manager.start_claimed(*claimed).await }.in_current_span();
+        let starting = self.means.tracker.spawn(starting);
         let handle = starting
             .await
             .map_err(|error| Error::internal("the session's start broke").source(error))??;
@@ -253,11 +252,11 @@ impl Manager {
         self.lock()
             .put(claim.channel.clone(), Slot::Held(handle.clone()));
         let sweeping = self.clone().sweep(handle.record.clone());
-        self.ground.tracker.spawn(sweeping);
+        self.means.tracker.spawn(sweeping);
         let remembering = self.clone().remember(handle.clone());
-        self.ground.tracker.spawn(remembering);
+        self.means.tracker.spawn(remembering);
         let limiting = self.clone().limit(handle.clone());
-        self.ground.tracker.spawn(limiting);
+        self.means.tracker.spawn(limiting);
         metrics::gauge!("ghostcast_sessions").set(self.count_live() as f64);
         Ok(handle)
     }
@@ -275,9 +274,8 @@ impl Manager {
         if let Some(url) = stored.and_then(last_url) {
             spec.initial_url = self.permitted(&spec, url);
         }
-        let ground = self.ground.clone();
-        let started =
-            start::start(ground, spec, record, keeping.clone(), can_run_here, stage).await;
+        let means = self.means.clone();
+        let started = start::start(means, spec, record, keeping.clone(), can_run_here, stage).await;
         if started.is_err() && stored.is_none() {
             // Without a registry there is nothing to forget.
             let _ = keeping.forget().await;
@@ -289,8 +287,8 @@ impl Manager {
     fn permitted(&self, spec: &SessionSpec, url: String) -> Option<String> {
         let mut there = spec.clone();
         there.initial_url = Some(url);
-        let own = self.ground.pool.own_addresses();
-        match start::policy(&self.ground.config.now(), &there, own) {
+        let own = self.means.pool.own_addresses();
+        match start::policy(&self.means.config.now(), &there, own) {
             Ok(_) => there.initial_url,
             Err(error) => {
                 tracing::warn!(%error, "a session does not come back to its last page");
@@ -322,15 +320,15 @@ impl Manager {
             secret_labels: labels.iter().cloned().collect(),
         };
         let is_named = spec.session_name.is_some();
-        let secrets = Secrets::new(&self.ground.config.now().secrets, &spec.secrets);
+        let secrets = Secrets::new(&self.means.config.now().secrets, &spec.secrets);
         secrets.lose(&labels);
-        let keeping = Keeping::new(first, self.ground.registry.clone(), secrets);
+        let keeping = Keeping::new(first, self.means.registry.clone(), secrets);
         if is_named {
             keeping.write().await?;
         } else if keeping.is_wanted() {
             let writing = keeping.clone();
             // A session without a name does not need a registry.
-            self.ground
+            self.means
                 .tracker
                 .spawn(async move { drop(writing.write().await) });
         }
@@ -456,7 +454,7 @@ impl Manager {
             record.state = SessionState::Closed;
             record
         };
-        self.ground.registry.remove(record.session_id).await?;
+        self.means.registry.remove(record.session_id).await?;
         let mut slots = self.lock();
         // One that came back meanwhile stays, and is written down again.
         let Some(Slot::Stored(_)) = slots.get(key) else {
@@ -471,8 +469,8 @@ impl Manager {
     /// Puts a session away that has failed, once there was time to see why, and what its room
     /// remembers.
     async fn sweep(self, mut record: watch::Receiver<SessionRecord>) {
-        let cancel = self.ground.cancel.clone();
-        let kept = self.ground.config.now().session.failed_kept();
+        let cancel = self.means.cancel.clone();
+        let kept = self.means.config.now().session.failed_kept();
         let sweeping = async {
             // Whoever writes the record may be gone, and leaves it as it is.
             let _ = record.wait_for(|record| record.state.is_dead()).await;
@@ -511,7 +509,7 @@ impl Manager {
                 tracing::info!(%room, %id, "a failed session is put away");
                 let slots = self.lock();
                 if !slots.is_taken(&room) {
-                    self.ground.bus.forget(&room);
+                    self.means.bus.forget(&room);
                 }
             }
         };
@@ -530,12 +528,12 @@ impl Manager {
 
     /// The recordings.
     pub fn shelf(&self) -> &Shelf {
-        &self.ground.shelf
+        &self.means.shelf
     }
 
     /// Saves a screenshot on the service's own disk.
     pub async fn save_picture(&self, name: PictureName, picture: Vec<u8>) -> Result<Saved, Error> {
-        let gallery = start::gallery(&self.ground.config.now().screenshots);
+        let gallery = start::gallery(&self.means.config.now().screenshots);
         let saving = tokio::task::spawn_blocking(move || gallery.save(&name, &picture));
         saving
             .await
@@ -544,7 +542,7 @@ impl Manager {
 
     /// The event bus.
     pub fn bus(&self) -> &events::Bus {
-        &self.ground.bus
+        &self.means.bus
     }
 
     /// Sessions that are not dead.
@@ -554,7 +552,7 @@ impl Manager {
 
     /// Takes the names of a new session, or finds who has them.
     fn claim(&self, spec: &SessionSpec) -> Result<slots::Claim, Error> {
-        let config = self.ground.config.now();
+        let config = self.means.config.now();
         let first = |spec: &SessionSpec| start::first_record(&config, spec);
         let claimed = self.lock().claim(spec, first, config.session.count_max);
         claimed.map_err(|error| match error.kind {
@@ -565,7 +563,7 @@ impl Manager {
 
     /// Adds what only the service knows.
     pub(super) fn complete(&self, mut record: SessionRecord) -> SessionRecord {
-        let connections = self.ground.bus.connections(&record.channel());
+        let connections = self.means.bus.connections(&record.channel());
         record.connections = u32::try_from(connections).unwrap_or(u32::MAX);
         record
     }

@@ -40,7 +40,7 @@ impl Overgrown {
 impl Manager {
     /// Whether the browsers of this machine leave room for one more session.
     pub(super) async fn must_have_memory(&self) -> Result<(), Error> {
-        let configured = self.ground.config.now().browser.memory_bytes_max;
+        let configured = self.means.config.now().browser.memory_bytes_max;
         let leaders = self.browsers();
         let looking = tokio::task::spawn_blocking(move || {
             let budget = match configured {
@@ -73,7 +73,7 @@ impl Manager {
     pub async fn watch_memory(self) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let bytes_max = self.ground.config.now().browser.renderer_bytes_max;
+            let bytes_max = self.means.config.now().browser.renderer_bytes_max;
             if bytes_max == 0 {
                 continue;
             }
@@ -99,13 +99,13 @@ impl Manager {
         );
         tracing::warn!(pid = renderer.pid, browser = renderer.browser, why);
         metrics::counter!("ghostcast_renderers_ended_total").increment(1);
-        self.ground.overgrown.note(renderer.browser, why);
+        self.means.overgrown.note(renderer.browser, why);
         renderer.end();
     }
 
     /// The first processes of all browsers.
     pub(super) fn browsers(&self) -> Vec<u32> {
-        let mut leaders = self.ground.pool.pids();
+        let mut leaders = self.means.pool.pids();
         let slots = self.lock();
         let pid = |handle: &SessionHandle| {
             let is_dead = handle.record.borrow().state.is_dead();

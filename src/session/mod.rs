@@ -76,7 +76,7 @@ pub use look::{Area, ContextOptions, PageContext, Unread};
 pub use manager::{Manager, Opened};
 pub use names::{names, names_of_ended};
 pub use partings::{Parting, Partings};
-pub use request::Order;
+pub use request::ActionOrder;
 pub use script::{Executed, Script};
 pub use sought::{PointedOut, likely};
 pub use usage::{Busy, Cost, Costs};

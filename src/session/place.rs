@@ -1,4 +1,4 @@
-//! Which browser serves: this machine's first, and the remote one as a fallback (REQUIREMENTS C1 to C5, D45).
+//! Which browser serves: this machine's first, and the remote one as a fallback.
 //!
 //! Pure, and asked by whoever starts a browser: a session's own start, and a queue before each attempt of a
 //! job.
@@ -57,17 +57,17 @@ pub struct Choice {
 /// The rule that decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Why {
-    /// Nothing speaks against this machine (C1), or there is no other.
+    /// Nothing speaks against this machine, or there is no other.
     LocalFirst,
-    /// It was asked for (C4).
+    /// It was asked for.
     Asked,
-    /// No browser can run on this machine (C2).
+    /// No browser can run on this machine.
     NoneHere,
-    /// The batch is long, and its user goes away (C3).
+    /// The batch is long, and its user goes away.
     LongBatch,
-    /// It has failed here too often in a row (C5).
+    /// It has failed here too often in a row.
     Failures,
-    /// The attempts here are used up (D45).
+    /// The attempts here are used up.
     UsedUp,
 }
 

@@ -6,12 +6,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::keeping::Keeping;
 use super::place::{self, Choice, Situation, Why};
-use super::start::{self, Ground};
+use super::start::{self, Means};
 use crate::browser::gate::{Gate, Policy};
 use crate::browser::{self, Lease, Profile, Run, TabEvent, Tabs};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
-use crate::model::{BrowserPlace, Kept, RemoteFence, Screen, SessionSpec};
+use crate::model::{BrowserPlace, Device, Kept, RemoteFence, SessionSpec};
 use crate::refusals::{Limit, refused};
 
 /// What passes a fence in a remote browser, in words.
@@ -28,7 +28,7 @@ pub(super) struct Quarters {
 
 /// What quarters are looked for.
 pub(super) struct Search<'a> {
-    ground: &'a Ground,
+    means: &'a Means,
     spec: &'a SessionSpec,
     keeping: &'a Keeping,
     events: &'a mpsc::Sender<TabEvent>,
@@ -38,14 +38,14 @@ pub(super) struct Search<'a> {
 impl<'a> Search<'a> {
     /// Looks for quarters whose pages report to `events`.
     pub(super) fn new(
-        ground: &'a Ground,
+        means: &'a Means,
         spec: &'a SessionSpec,
         keeping: &'a Keeping,
         events: &'a mpsc::Sender<TabEvent>,
         cancel: &'a CancellationToken,
     ) -> Self {
         Self {
-            ground,
+            means,
             spec,
             keeping,
             events,
@@ -54,10 +54,10 @@ impl<'a> Search<'a> {
     }
     /// Finds them: here first, and far away where that is asked for, or where none of this machine can run.
     pub(super) async fn find(&self, can_run_here: Result<(), Error>) -> Result<Quarters, Error> {
-        let config = self.ground.config.now();
+        let config = self.means.config.now();
         let mut situation = Situation {
             wish: self.spec.browser.unwrap_or(config.remote.browser),
-            has_remote: self.ground.remote.is_configured(),
+            has_remote: self.means.remote.is_configured(),
             ..Situation::default()
         };
         let first = place::choose(&situation)?;
@@ -120,15 +120,15 @@ impl<'a> Search<'a> {
             profile: self.profile().await?,
         };
         let mut lease = self
-            .ground
+            .means
             .remote
-            .acquire(&self.ground.pool, run, &gate)
+            .acquire(&self.means.pool, run, &gate)
             .await?;
         let tabs = self.first_page(&lease).await?.map_err(Error::from)?;
         lease.close_first_pages();
         tabs.reopen(further_tabs(&self.keeping.last())).await;
         tracing::info!(
-            by = self.ground.remote.describe(),
+            by = self.means.remote.describe(),
             why = why.as_str(),
             "the browser is remote"
         );
@@ -141,7 +141,7 @@ impl<'a> Search<'a> {
     }
 
     fn policy(&self, config: &Config) -> Result<Policy, Error> {
-        start::policy(config, self.spec, self.ground.pool.own_addresses())
+        start::policy(config, self.spec, self.means.pool.own_addresses())
     }
 
     async fn gate(&self, policy: Policy) -> Result<Gate, Error> {
@@ -149,7 +149,7 @@ impl<'a> Search<'a> {
             let full = Error::exhausted("no port is free for the session").source(error);
             refused(Limit::Ports, full)
         };
-        let gate = Gate::start(policy, &self.ground.tracker, self.cancel).await;
+        let gate = Gate::start(policy, &self.means.tracker, self.cancel).await;
         gate.map_err(no_port)
     }
 
@@ -186,17 +186,17 @@ impl<'a> Search<'a> {
         }
         let kept = self.keeping.last();
         let dialogs = kept.record.dialogs;
-        let screen = Screen {
+        let device = Device {
             size: kept.record.viewport,
             is_mobile: self.spec.mobile.unwrap_or_default(),
         };
         let events = self.events.clone();
-        Ok(Tabs::open_first(lease, screen, dialogs, events, &self.ground.tracker).await)
+        Ok(Tabs::open_first(lease, device, dialogs, events, &self.means.tracker).await)
     }
 
     /// A place in a shared browser, or a browser on the profile of a session that has one.
     async fn lease(&self, gate: &Gate) -> Result<Lease, Error> {
-        let (pool, way_out) = (&self.ground.pool, gate.proxy_url());
+        let (pool, way_out) = (&self.means.pool, gate.proxy_url());
         let capture = self.spec.capture.unwrap_or_default();
         match self.profile().await? {
             None => Ok(pool.acquire(&way_out, capture).await?),

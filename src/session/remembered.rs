@@ -1,4 +1,4 @@
-//! What was last read of a page, for when a dialog stops it and it answers nothing (REQUIREMENTS A75).
+//! What was last read of a page, for when a dialog stops it and it answers nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

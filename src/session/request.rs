@@ -21,7 +21,7 @@ pub(super) const REQUESTS_MAX: usize = 128;
 
 /// What the caller of an action knows before it ends.
 #[derive(Debug)]
-pub struct Order {
+pub struct ActionOrder {
     /// What the action is called.
     pub id: String,
     /// The caller no longer wants it.
@@ -30,7 +30,7 @@ pub struct Order {
     pub(super) span: Span,
 }
 
-impl Order {
+impl ActionOrder {
     /// A new name, for an action that `cancel` ends.
     pub fn new(cancel: CancellationToken) -> Self {
         let id = action_id();
@@ -57,6 +57,13 @@ pub(super) fn span(parent: &Span, action_type: &str, id: &str) -> Span {
     )
 }
 
+/// What is told while something is done belongs to the request that asked for it.
+pub(super) fn span_of_request(request_id: Option<&str>) -> Span {
+    request_id.map_or_else(Span::none, |request_id| {
+        tracing::error_span!("request", request_id)
+    })
+}
+
 /// The answer to a request.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
@@ -75,7 +82,7 @@ pub(super) enum Request {
     /// Notes that somebody used the session.
     Touch,
     Act {
-        order: Order,
+        order: ActionOrder,
         asker: Box<Asker>,
         action: ActionRequest,
         answer: Answer,

@@ -21,7 +21,7 @@ const FRAMES_TOLD_MAX: usize = 8;
 /// Longest bound, milliseconds.
 const TIMEOUT_MS_MAX: u64 = 120_000;
 
-/// A script to run (REQUIREMENTS B19).
+/// A script to run.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Script {

@@ -44,30 +44,30 @@ impl Manager {
             // A registry that cannot be written has been told of.
             let _ = handle.keeping.put_away(SERVICE_STOPS).await;
         }
-        self.ground.cancel.cancel();
-        self.ground.pool.shut_down();
+        self.means.cancel.cancel();
+        self.means.pool.shut_down();
     }
 
     /// The remote browser.
     pub fn remote(&self) -> &Remote {
-        &self.ground.remote
+        &self.means.remote
     }
 
     /// Whether sessions that do not say go to a remote browser where none of this machine can run.
     pub fn falls_back(&self) -> bool {
-        let wish = self.ground.config.now().remote.browser;
-        wish != BrowserWish::Local && self.ground.remote.is_configured()
+        let wish = self.means.config.now().remote.browser;
+        wish != BrowserWish::Local && self.means.remote.is_configured()
     }
 
     /// Why no browser of this machine can be started, as far as is known.
     pub fn browser_problem(&self) -> Option<String> {
-        self.ground.pool.problem()
+        self.means.pool.problem()
     }
 
     /// Starts a browser ahead of need, or finds out why none can be started; answers whether one can.
     pub async fn warm_up_once(&self) -> bool {
-        let pool = &self.ground.pool;
-        let outcome = if self.ground.config.now().browser.keep_warm {
+        let pool = &self.means.pool;
+        let outcome = if self.means.config.now().browser.keep_warm {
             pool.warm_up().await
         } else {
             pool.check()
@@ -86,7 +86,7 @@ impl Manager {
         while !self.warm_up_once().await {
             let paused = tokio::time::sleep(pause);
             if self
-                .ground
+                .means
                 .cancel
                 .run_until_cancelled(paused)
                 .await

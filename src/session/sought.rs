@@ -1,5 +1,4 @@
-//! To find an element that no selector finds any more: by what it was called, or by whoever can see (REQUIREMENTS
-//! C83, C97).
+//! To find an element that no selector finds any more: by what it was called, or by whoever can see.
 
 use serde_json::Value;
 

@@ -52,7 +52,7 @@ const SKETCHES_MAX: usize = 2;
 
 /// What every session of the service is started with.
 #[derive(Debug, Clone)]
-pub(super) struct Ground {
+pub(super) struct Means {
     pub(super) config: Live,
     pub(super) pool: Pool,
     pub(super) remote: Remote,
@@ -185,28 +185,31 @@ pub(super) fn policy(
 /// Starts a session. It lives on in its actor until it is closed. A stage that is there already is taken
 /// when nothing can fail any more.
 pub(super) async fn start(
-    ground: Ground,
+    means: Means,
     spec: SessionSpec,
     mut record: SessionRecord,
     keeping: Keeping,
     can_run_here: Result<(), Error>,
     stage: &mut Option<Stage>,
 ) -> Result<SessionHandle, Error> {
-    let (config, tracker) = (ground.config.now(), ground.tracker.clone());
-    let cancel = ground.cancel.child_token();
-    let span = tracing::info_span!("session", room = %record.channel(), id = %record.session_id);
+    let (config, tracker) = (means.config.now(), means.tracker.clone());
+    let cancel = means.cancel.child_token();
+    let (room, id) = (record.channel(), record.session_id);
+    tracing::info!(%room, %id, "a session starts");
+    // It outlives by far whatever has asked for it.
+    let span = tracing::info_span!(parent: None, "session", %room, %id);
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
-    let search = Search::new(&ground, &spec, &keeping, &page_events, &cancel);
+    let search = Search::new(&means, &spec, &keeping, &page_events, &cancel);
     let found = search.find(can_run_here).instrument(span.clone()).await?;
     let (gate, lease, tabs) = (found.gate, found.lease, found.tabs);
     (record.browser, record.capture) = (found.place, lease.capture());
     let easel = Easel::new(&lease, record.viewport, &tracker);
-    let channel = ground.bus.room(&record.channel())?;
+    let channel = means.bus.room(&record.channel())?;
     let stage = match stage.take() {
         Some(stage) => stage,
         None => {
-            let life = (&tracker, &ground.cancel);
-            span.in_scope(|| Stage::set_up(&config, &spec, &record, &ground.links, life))?
+            let life = (&tracker, &means.cancel);
+            span.in_scope(|| Stage::set_up(&config, &spec, &record, &means.links, life))?
         }
     };
     tell_as_before(&mut record, &stage, &keeping);
@@ -217,11 +220,11 @@ pub(super) async fn start(
     tracker.spawn(kept.instrument(span.clone()));
     let handle = SessionHandle {
         requests,
-        ledger: Ledger::new(ground.journal.of(&record_sender.borrow())),
+        ledger: Ledger::new(means.journal.of(&record_sender.borrow())),
         record,
         tabs: tabs.clone(),
         easel,
-        vision: ground.vision,
+        vision: means.vision,
         secrets: keeping.secrets().clone(),
         remembered: Remembered::default(),
         keeping,
@@ -241,18 +244,18 @@ pub(super) async fn start(
         requested,
         page_heard,
         loss: lease.loss(),
-        overgrown: ground.overgrown,
+        overgrown: means.overgrown,
         sketches,
         record: record_sender,
         room: channel,
         ledger: handle.ledger.clone(),
         logbook: handle.logbook.clone(),
         visited,
-        partings: ground.partings,
+        partings: means.partings,
         kit,
         stage,
         lease: Some(lease),
-        shelf: ground.shelf,
+        shelf: means.shelf,
         config,
         door,
         tracker: tracker.clone(),

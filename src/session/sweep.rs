@@ -28,8 +28,8 @@ fn note(kind: &'static str, count: usize) {
 impl Manager {
     /// Looks again and again for what is to go, until the service ends.
     pub async fn sweep_for_ever(self) {
-        let every = Duration::from_secs(self.ground.config.now().state.sweep_every_s);
-        let cancel = self.ground.cancel.clone();
+        let every = Duration::from_secs(self.means.config.now().state.sweep_every_s);
+        let cancel = self.means.cancel.clone();
         while cancel
             .run_until_cancelled(tokio::time::sleep(every))
             .await
@@ -43,23 +43,23 @@ impl Manager {
         self.forget_ended().await;
         self.remove_stored().await;
         let files = Files {
-            shelf: self.ground.shelf.clone(),
-            gallery: start::gallery(&self.ground.config.now().screenshots),
-            config: self.ground.config.now(),
-            profiles: self.ground.registry.profiles(),
+            shelf: self.means.shelf.clone(),
+            gallery: start::gallery(&self.means.config.now().screenshots),
+            config: self.means.config.now(),
+            profiles: self.means.registry.profiles(),
             // Those of sessions that there are stay, and so do those that are in use.
             names: self.kept_names(),
         };
         // One that breaks is looked for again the next time.
         match tokio::task::spawn_blocking(move || files.sweep()).await {
-            Ok(contexts) => self.ground.remote.drop_contexts(contexts).await,
+            Ok(contexts) => self.means.remote.drop_contexts(contexts).await,
             Err(error) => tracing::warn!(%error, "what is too old could not be looked for"),
         }
     }
 
     /// Removes stored sessions that nothing has happened in for too long, with their profiles.
     async fn remove_stored(&self) {
-        let hours = self.ground.config.now().session.stored_max_age_h;
+        let hours = self.means.config.now().session.stored_max_age_h;
         let Some(age) = config::age(hours) else {
             return;
         };

@@ -1,5 +1,4 @@
-//! [`Gallery`]: the directory of screenshots that callers want on the service's own disk (REQUIREMENTS
-//! B18, B52).
+//! [`Gallery`]: the directory of screenshots that callers want on the service's own disk.
 //!
 //! Everything here touches the disk and is called on blocking threads.
 

@@ -1,4 +1,4 @@
-//! The registry as a JSON file, for other programs (REQUIREMENTS B31–B42): written whole, so that a
+//! The registry as a JSON file, for other programs: written whole, so that a
 //! reader always finds one that is whole.
 
 use std::collections::BTreeMap;

@@ -1,9 +1,8 @@
 //! The registry: what is known of sessions on disk, for as long as they are kept.
 //!
 //! One SQLite file, written by one thread; whoever waits for [`Registry::put`] knows that it is on the
-//! disk. A JSON file beside it, if one is wanted, shows the same to other programs (REQUIREMENTS
-//! B31–B42). A disk that refuses is told to whoever needed it and in [`Registry::problem`]; nothing else
-//! waits for it.
+//! disk. A JSON file beside it, if one is wanted, shows the same to other programs. A disk that
+//! refuses is told to whoever needed it and in [`Registry::problem`]; nothing else waits for it.
 
 mod asks;
 mod connections;
@@ -43,7 +42,7 @@ const PROFILES: &str = "profiles";
 /// The registry. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Registry {
-    orders: Option<mpsc::Sender<Order>>,
+    orders: Option<mpsc::Sender<Errand>>,
     known: Arc<Known>,
 }
 
@@ -71,7 +70,7 @@ pub struct Place {
 }
 
 #[derive(Debug)]
-enum Order {
+enum Errand {
     Change {
         change: Change,
         done: oneshot::Sender<Result<(), String>>,
@@ -248,7 +247,7 @@ impl Registry {
 
     /// The links of all sessions that were kept.
     pub async fn links(&self) -> Result<Vec<KeptLink>, Error> {
-        self.ask(|found| Order::Links { found }).await
+        self.ask(|found| Errand::Links { found }).await
     }
 
     /// Writes down how a session has ended. One without events takes over what is known of its last end.
@@ -281,7 +280,7 @@ impl Registry {
     }
 
     async fn ended(&self, wanted: Wanted) -> Result<Vec<EndedSession>, Error> {
-        self.ask(|found| Order::Ended { wanted, found }).await
+        self.ask(|found| Errand::Ended { wanted, found }).await
     }
 
     /// Does something to the file; when this returns, it is on the disk. What it refuses is undone, and nothing
@@ -312,12 +311,12 @@ impl Registry {
     }
 
     async fn order(&self, change: Change) -> Result<(), Error> {
-        self.ask(|done| Order::Change { change, done }).await
+        self.ask(|done| Errand::Change { change, done }).await
     }
 
     async fn ask<T>(
         &self,
-        order: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Order,
+        order: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Errand,
     ) -> Result<T, Error> {
         let unwritable = |why: String| unusable(&why);
         if let Some(owner) = &self.known.owner {
@@ -367,18 +366,18 @@ struct Writer {
 
 impl Writer {
     /// Writes until nobody can order any more.
-    fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+    fn run(mut self, mut orders: mpsc::Receiver<Errand>) {
         let mut batch = Vec::new();
         while orders.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
             let (mut changes, mut waiting, mut asked) = (Vec::new(), Vec::new(), Vec::new());
             for order in batch.drain(..) {
                 match order {
-                    Order::Change { change, done } => {
+                    Errand::Change { change, done } => {
                         changes.push(change);
                         waiting.push(done);
                     }
-                    Order::Ended { wanted, found } => asked.push((wanted, found)),
-                    Order::Links { found } => {
+                    Errand::Ended { wanted, found } => asked.push((wanted, found)),
+                    Errand::Links { found } => {
                         let links = self.database.links();
                         // Whoever asked may not wait.
                         let _ = found.send(links.map_err(|error| error.to_string()));

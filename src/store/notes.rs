@@ -204,7 +204,7 @@ fn write(file: &Connection, note: &Note) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The note of a job becomes what the job has become (REQUIREMENTS C51–C53, D29); answers it. A job that is not the
+/// The note of a job becomes what the job has become; answers it. A job that is not the
 /// note's any more says nothing of it, nor does one of a note that is posted.
 pub(super) fn follow(file: &Connection, job: &Job, now: UnixTime) -> Result<Option<Note>, Failure> {
     let Some(note_id) = job.note_id() else {

@@ -1,4 +1,4 @@
-//! Reports of errors, to whatever speaks Sentry's protocol (REQUIREMENTS C94): what the log has as an error, and
+//! Reports of errors, to whatever speaks Sentry's protocol: what the log has as an error, and
 //! jobs that have failed. Without users, hosts and what may be secret: of an address, only its site is told.
 
 use std::sync::Arc;

@@ -24,7 +24,7 @@ use crate::session::{ContextOptions, Manager, PageContext, SessionHandle};
 
 /// What every test is given.
 #[derive(Debug, Clone)]
-pub(super) struct Ground {
+pub(super) struct Setup {
     /// The operator's settings: which browser, above all.
     pub(super) config: Config,
     /// A LiveKit server of the operator's own.
@@ -40,7 +40,7 @@ pub(super) struct Bench {
 }
 
 struct Inner {
-    ground: Ground,
+    setup: Setup,
     voice: Voice,
     services: Mutex<Vec<App>>,
     work_dirs: Mutex<Vec<PathBuf>>,
@@ -72,9 +72,9 @@ impl std::fmt::Debug for Bench {
 }
 
 impl Bench {
-    pub(super) fn new(ground: Ground, voice: Voice) -> Self {
+    pub(super) fn new(setup: Setup, voice: Voice) -> Self {
         let inner = Inner {
-            ground,
+            setup,
             voice,
             services: Mutex::default(),
             work_dirs: Mutex::default(),
@@ -125,7 +125,7 @@ impl Bench {
         std::fs::create_dir_all(&work_dir)?;
         lock(&self.inner.work_dirs).push(work_dir.clone());
         let mut config = Config::default();
-        let theirs = &self.inner.ground.config;
+        let theirs = &self.inner.setup.config;
         config.server.listen.set_port(0);
         config.browser.clone_from(&theirs.browser);
         config.browser.work_dir.clone_from(&work_dir);
@@ -173,7 +173,7 @@ impl Bench {
 
     /// The LiveKit server that the operator names, or one of the test's own.
     pub(super) async fn livekit(&self) -> Outcome<Coordinates> {
-        match &self.inner.ground.livekit {
+        match &self.inner.setup.livekit {
             Some(theirs) => Ok(theirs.clone()),
             None => self.own_livekit().await,
         }

@@ -35,7 +35,7 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use self::bench::Ground;
+use self::bench::Setup;
 use self::livekit_server::Coordinates;
 use self::report::Voice;
 use self::runner::Runner;
@@ -68,7 +68,7 @@ pub async fn run(options: Options) -> Result<bool, Error> {
         api_key: livekit.api_key.clone(),
         api_secret: livekit.api_secret.clone(),
     });
-    let ground = Ground {
+    let setup = Setup {
         config: options.config.clone(),
         livekit,
         stop: options.stop,
@@ -78,7 +78,7 @@ pub async fn run(options: Options) -> Result<bool, Error> {
          stands for example.com.",
         env!("CARGO_PKG_VERSION")
     ));
-    let mut runner = Runner::new(ground, voice.clone());
+    let mut runner = Runner::new(setup, voice.clone());
     for step in STEPS {
         if options.step.is_some_and(|wanted| wanted != step) {
             continue;

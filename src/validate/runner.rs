@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 
-use super::bench::{Bench, Ground};
+use super::bench::{Bench, Setup};
 use super::outcome::{Failure, Outcome};
 use super::report::{Report, Verdict, Voice, rule};
 
@@ -18,17 +18,17 @@ const TEST_MAX: Duration = Duration::from_secs(90);
 #[derive(Debug)]
 pub(super) struct Runner {
     pub(super) report: Report,
-    ground: Ground,
+    setup: Setup,
     voice: Voice,
     step: u8,
     number: usize,
 }
 
 impl Runner {
-    pub(super) fn new(ground: Ground, voice: Voice) -> Self {
+    pub(super) fn new(setup: Setup, voice: Voice) -> Self {
         Self {
             report: Report::default(),
-            ground,
+            setup,
             voice,
             step: 0,
             number: 0,
@@ -58,10 +58,10 @@ impl Runner {
         let title = format!("Step {} - Test {}: {name}", self.step, self.number);
         self.voice.say(&format!("\n{title}"));
         let started = Instant::now();
-        let bench = Bench::new(self.ground.clone(), self.voice.clone());
+        let bench = Bench::new(self.setup.clone(), self.voice.clone());
         let running = AssertUnwindSafe(Box::pin(test(bench.clone()))).catch_unwind();
         let bounded = tokio::time::timeout(TEST_MAX, running);
-        let outcome = match self.ground.stop.run_until_cancelled(bounded).await {
+        let outcome = match self.setup.stop.run_until_cancelled(bounded).await {
             Some(Ok(Ok(outcome))) => outcome,
             Some(Ok(Err(said))) => Err(panicked(said.as_ref())),
             Some(Err(_)) => {
@@ -99,7 +99,7 @@ impl Runner {
 
     /// Whether the operator has seen enough: then nothing more is begun.
     pub(super) fn is_stopped(&self) -> bool {
-        self.ground.stop.is_cancelled()
+        self.setup.stop.is_cancelled()
     }
 
     /// Ends a step: prints its tally; whether all of it passed.
@@ -125,19 +125,19 @@ mod tests {
     use crate::config::Config;
 
     fn runner() -> Runner {
-        let ground = Ground {
+        let setup = Setup {
             config: Config::default(),
             livekit: None,
             stop: CancellationToken::new(),
         };
-        Runner::new(ground, Voice::new(std::io::sink()))
+        Runner::new(setup, Voice::new(std::io::sink()))
     }
 
     #[tokio::test]
     async fn an_interruption_ends_the_run() {
         let mut runner = runner();
         runner.begin(4, "Four");
-        let stop = runner.ground.stop.clone();
+        let stop = runner.setup.stop.clone();
         let hanging = |_| async move {
             stop.cancel();
             std::future::pending().await

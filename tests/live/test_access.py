@@ -53,6 +53,11 @@ ROUTES_NEED = {
     ("get", "/openapi.json"): "nobody",
     # Its body has the token of a link.
     ("post", "/takeover"): "nobody",
+    # Each tool has a need of its own.
+    ("post", "/mcp"): "anybody",
+    ("get", "/mcp"): "anybody",
+    ("delete", "/mcp"): "anybody",
+    ("get", "/mcp/socket"): "anybody",
     ("get", "/sessions"): "anybody",
     ("post", "/tickets"): "anybody",
     ("get", "/sessions/{}"): "watch",

@@ -15,8 +15,8 @@ from support.wait import wait_for
 ACTIONS_LOG = "browser_session_actions.log"
 SECRET, PLAIN = "4111-secret-1111", "a text that nobody wrote down"
 FIELDS = {
-    "time", "door", "address", "program", "token", "session_id", "session_name", "room_name", "action_id", "action",
-    "target", "outcome", "error_kind", "ms", "url",
+    "time", "door", "address", "program", "token", "request_id", "session_id", "session_name", "room_name", "action_id",
+    "action", "target", "outcome", "error_kind", "ms", "url",
 }
 
 
@@ -73,6 +73,7 @@ def test_a_night_can_be_told_from_it(logged, ghostcast_bin, web):
     # What the service does by itself is told as such.
     opening = line(logged, door="service")
     assert (opening["action"], opening["program"], opening["address"]) == ("navigate", None, None)
+    assert opening["request_id"] is None
     assert {one["token"] for one in lines(logged)} == {None}
     rest = line(logged, action_id=clicked["action_id"])
     assert (rest["door"], rest["address"]) == ("rest", "127.0.0.1") and "httpx" in rest["program"]

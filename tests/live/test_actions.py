@@ -5,7 +5,7 @@ import pytest
 from support.api import new_room
 from support.subscriber import percentiles
 
-# Limits of the requirements (A37); `wait` is judged by its accuracy instead.
+# Limits of the requirements; `wait` is judged by its accuracy instead.
 LATENCY_MS_MAX = {"click": 1000, "scroll": 1000, "type": 1000, "navigate": 5000}
 WAIT_OVERRUN_MS = 100
 

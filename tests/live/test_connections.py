@@ -1,4 +1,4 @@
-"""Connections: a user logs in once, by hand, and the profile keeps it (REQUIREMENTS C58-C79)."""
+"""Connections: a user logs in once, by hand, and the profile keeps it."""
 
 import shutil
 import sqlite3
@@ -51,7 +51,7 @@ def sql(service, statement, *values):
 
 
 def test_a_user_connects_and_stays_connected(office, local):
-    """C58, C60-C64, C67, C70: the eleven steps, then five jobs and a restart without a further login."""
+    """The eleven steps, then five jobs and a restart without a further login."""
     service = office()
     api, ada = service.api, User(service.api, "ada")
     local.has_code = True
@@ -90,7 +90,7 @@ def test_a_user_connects_and_stays_connected(office, local):
 
 @pytest.mark.parametrize("kind", ["desktop", "phone"])
 def test_by_the_page_alone(office, local, kind):
-    """C8, C59: the login is done on the page of the link; the password is nowhere of ours afterwards."""
+    """The login is done on the page of the link; the password is nowhere of ours afterwards."""
     service = office()
     api, ada = service.api, User(service.api, "ada")
     begun = connect_user(api, "ada")
@@ -171,7 +171,7 @@ def memory(pid):
 
 
 def test_the_four_outcomes(office, local):
-    """C65-C67, C81, D42: each with its words; what is not known changes nothing."""
+    """Each with its words; what is not known changes nothing."""
     service = office()
     api, ada = service.api, User(service.api, "ada")
     connection = connected(api, local)
@@ -208,7 +208,7 @@ def test_the_four_outcomes(office, local):
 
 
 def test_jobs_wait_for_a_login(office, local):
-    """C56, C72-C75, D30-D32: without, expired or logged out; each is held, told, and goes on by itself. What is
+    """Without, expired or logged out; each is held, told, and goes on by itself. What is
     held keeps no other from its turn, of which there is one at a time."""
     service = office(jobs={"automation": 1})
     api, ada = service.api, User(service.api, "ada")
@@ -244,7 +244,7 @@ def test_jobs_wait_for_a_login(office, local):
 
 
 def test_logins_expire_and_are_kept_alive(office, local):
-    """C57, C60, C71, C76-C79, D44: 19, 20 and 31 days; a ping is no use, and a bad one stops no other."""
+    """19, 20 and 31 days; a ping is no use, and a bad one stops no other."""
     service = office()
     api = service.api
     young, old, ancient = (connected(api, local, user) for user in ("ada", "bob", "eve"))
@@ -281,7 +281,7 @@ def test_logins_expire_and_are_kept_alive(office, local):
 
 
 def test_a_job_checks_a_login(office, local):
-    """C69: as a job, with its result."""
+    """As a job, with its result."""
     service = office()
     api = service.api
     connection = connected(api, local)

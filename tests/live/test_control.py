@@ -34,7 +34,7 @@ def show(lone_api, room, web):
 
 
 def test_navigate(lone_api, room, show, web):
-    """B17: where it went is in the answer and in the record; what fails is told as of any action."""
+    """Where it went is in the answer and in the record; what fails is told as of any action."""
     url = show("<h1>Hello</h1>")
     record = lone_api.record(room)
     assert record["current_url"] == url
@@ -47,7 +47,7 @@ def test_navigate(lone_api, room, show, web):
 
 
 def test_navigate_waits_until(lone_api, room, web):
-    """B17: the answer comes when the page is as far as was asked, judged by the page itself."""
+    """The answer comes when the page is as far as was asked, judged by the page itself."""
     web.files["/stages.html"] = (
         b"<!doctype html><title>Stages</title><script>window.seen = ['commit'];"
         b"document.addEventListener('DOMContentLoaded', () => seen.push('domcontentloaded'));"
@@ -126,7 +126,7 @@ def test_a_page_that_fetches_is_at_rest_when_it_has(lone_api, room, web):
     ],
 )
 def test_execute(lone_api, room, show, script, kind, result):
-    """B19: values come back as they are, and what JSON cannot hold is described."""
+    """Values come back as they are, and what JSON cannot hold is described."""
     show("<p>text</p>")
     done = post(lone_api, room, "execute", script=script, args={"a": 1})
     assert done == {"success": True, "result": result, "type": kind, "error": None}, done
@@ -199,7 +199,7 @@ def test_execute_tells_no_secret(lone_api, web):
 
 
 def test_interact(lone_api, room, show):
-    """B20: by selector, index and point; the page itself says what it got."""
+    """By selector, index and point; the page itself says what it got."""
     show(
         "<label>Name <input id=name></label> <select id=size><option>S<option>M</select>"
         "<button id=go onclick=\"out.textContent = document.getElementById('name').value\">Go</button>"
@@ -232,7 +232,7 @@ def test_interact(lone_api, room, show):
 
 
 def test_wait(lone_api, room, show):
-    """B21: each thing that can be waited for, met and not met."""
+    """Each thing that can be waited for, met and not met."""
     show(
         "<p id=there>There</p><script>setTimeout(() => { later.hidden = false; there.remove(); "
         "document.title = 'now'; history.pushState(0, '', '#done'); }, 400)</script>"
@@ -297,7 +297,7 @@ def test_no_such_session(lone_api, verb):
 
 
 def test_screenshot(lone_api, room, show, tmp_path_factory):
-    """B18: the picture as bytes: all of the view, the page, an element, a part; as told by its pixels."""
+    """The picture as bytes: all of the view, the page, an element, a part; as told by its pixels."""
     show(
         "<style>body{margin:0}#a{position:absolute;top:1500px;left:10px;width:120px;height:40px;"
         "background:#00ff00}</style><div id=a></div><div style='height:3000px'></div>"
@@ -325,7 +325,7 @@ def test_screenshot(lone_api, room, show, tmp_path_factory):
 
 
 def test_screenshot_to_a_file(ghostcast_bin, web, tmp_path):
-    """B18, B52: a bare name is a file where the service runs; anything with a path is refused."""
+    """A bare name is a file where the service runs; anything with a path is refused."""
     shots = tmp_path / "shots"
     with running_service(ghostcast_bin, args=["--screenshots-dir", str(shots)]) as ghostcast:
         api = ghostcast.api
@@ -470,7 +470,7 @@ def test_selectors_that_say_what_one_sees(lone_api, room, show):
 
 
 def test_execute_in_a_frame(lone_api, room, show, web, other_web):
-    """B19: in the frame's own world, of whatever site; a name that is not one frame's is told."""
+    """In the frame's own world, of whatever site; a name that is not one frame's is told."""
     inner = b"<!doctype html><script>window.mine = 'inner ' + location.pathname</script>"
     web.files["/near.html"] = inner + b"<iframe src='/deep.html' name=deep></iframe>"
     web.files["/deep.html"] = other_web.files["/far.html"] = inner

@@ -53,7 +53,7 @@ def mode(path):
 
 
 def test_start_returns_when_the_service_answers(daemon):
-    """B43: the shell has its prompt again, the service runs by itself, and its PID file says who it is."""
+    """The shell has its prompt again, the service runs by itself, and its PID file says who it is."""
     said = daemon.start().said
     assert daemon.is_healthy()
     pid = daemon.pid
@@ -68,7 +68,7 @@ def test_start_returns_when_the_service_answers(daemon):
 
 
 def test_a_second_start_says_that_it_runs_already(daemon):
-    """B43: with the process and its address, and that is no failure."""
+    """With the process and its address, and that is no failure."""
     daemon.start()
     pid = daemon.pid
     again = daemon.start()
@@ -79,7 +79,7 @@ def test_a_second_start_says_that_it_runs_already(daemon):
 
 
 def test_of_two_starts_at_once_one_service_comes(daemon):
-    """B43: whoever comes second has one that runs, or is told of it, and there is one in the end."""
+    """Whoever comes second has one that runs, or is told of it, and there is one in the end."""
     daemon.env["GHOSTCAST_BROWSER__KEEP_WARM"] = "false"
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         words = [daemon.binary, "start", "--port", str(daemon.port)]
@@ -97,7 +97,7 @@ def test_of_two_starts_at_once_one_service_comes(daemon):
 
 
 def test_stop_ends_all_in_order(daemon, site):
-    """B44: no process and no PID file is left, and what is kept is kept; twice is once."""
+    """No process and no PID file is left, and what is kept is kept; twice is once."""
     daemon.start()
     pid = daemon.pid
     start(daemon.api, "shop", initial_url=site.login("ada"))
@@ -114,7 +114,7 @@ def test_stop_ends_all_in_order(daemon, site):
 
 
 def test_a_service_that_hangs_is_killed_only_by_force(daemon):
-    """B44: stop has a bound, says so, and kills with all browsers when it is told to."""
+    """Stop has a bound, says so, and kills with all browsers when it is told to."""
     daemon.start()
     pid = daemon.pid
     daemon.api.request("POST", "/sessions", json={"room_name": "walk"})
@@ -130,7 +130,7 @@ def test_a_service_that_hangs_is_killed_only_by_force(daemon):
 
 
 def test_restart_keeps_options_and_sessions(daemon, site):
-    """B45: another process with the same options; a session with a name has its page and its cookie."""
+    """Another process with the same options; a session with a name has its page and its cookie."""
     registry = daemon.home / "registry.json"
     daemon.start("--registry-file", registry)
     pid = daemon.pid
@@ -150,7 +150,7 @@ def test_restart_keeps_options_and_sessions(daemon, site):
 
 
 def test_restart_starts_what_does_not_run(daemon):
-    """B45: a restart ends with a service that runs, whatever was before."""
+    """A restart ends with a service that runs, whatever was before."""
     assert "does not run" in daemon.run("restart", "--port", daemon.port).stdout
     assert daemon.is_healthy()
     os.kill(daemon.pid, signal.SIGKILL)
@@ -165,7 +165,7 @@ def test_restart_starts_what_does_not_run(daemon):
 
 
 def test_a_busy_port_is_told_plainly(daemon, ghostcast_bin, tmp_path):
-    """B50: at once, with what to do, whoever has it; and nothing is left."""
+    """At once, with what to do, whoever has it; and nothing is left."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", daemon.port))
         taken.listen()
@@ -184,7 +184,7 @@ def test_a_busy_port_is_told_plainly(daemon, ghostcast_bin, tmp_path):
 
 
 def test_a_start_that_fails_shows_the_end_of_the_log(daemon):
-    """B43, B73: what the service said before it ended, and where more is; no process is left."""
+    """What the service said before it ended, and where more is; no process is left."""
     failed = daemon.run(
         "start", "--port", daemon.port, code=1, GHOSTCAST_BROWSER__WORK_DIR="/proc/no/such"
     )
@@ -203,7 +203,7 @@ def test_a_start_that_fails_shows_the_end_of_the_log(daemon):
 
 
 def test_status_tells_by_its_exit_code(daemon):
-    """B46: 0 running, 3 not running, 1 died and left its PID file, 4 does not answer."""
+    """0 running, 3 not running, 1 died and left its PID file, 4 does not answer."""
     assert "does not run" in daemon.run("status", code=3).stdout
     daemon.start()
     pid = daemon.pid
@@ -233,7 +233,7 @@ def test_status_tells_by_its_exit_code(daemon):
 
 
 def test_a_process_that_has_the_number_of_a_dead_service_is_left_alone(daemon):
-    """B46: a PID file is believed of the process that wrote it and of no later one with its number."""
+    """A PID file is believed of the process that wrote it and of no later one with its number."""
     bystander = subprocess.Popen(["sleep", "300"])
     try:
         daemon.state.mkdir()
@@ -251,7 +251,7 @@ def test_a_process_that_has_the_number_of_a_dead_service_is_left_alone(daemon):
 
 
 def test_after_kill_9_it_is_started_as_ever(daemon, site):
-    """B44, D48: the stale PID file is told of and replaced, stray browsers are gone, sessions come back."""
+    """The stale PID file is told of and replaced, stray browsers are gone, sessions come back."""
     daemon.start()
     pid = daemon.pid
     start(daemon.api, "shop", initial_url=site.login("ada"))
@@ -285,7 +285,7 @@ def test_a_closed_terminal_ends_no_service(daemon):
 
 
 def test_logs_prints_the_last_lines_and_follows(daemon):
-    """B47: exactly as many as there are asked for; new lines come by themselves."""
+    """Exactly as many as there are asked for; new lines come by themselves."""
     assert "there is no log" in daemon.run("logs", code=1).stderr
     daemon.start(GHOSTCAST_LOG="info,ghostcast=debug")
     for number in range(30):
@@ -309,7 +309,7 @@ def test_logs_prints_the_last_lines_and_follows(daemon):
 
 
 def test_a_log_that_is_put_aside_is_bounded_and_followed(daemon):
-    """B47, B49: files of a bounded size and number; whoever follows misses no line over them."""
+    """Files of a bounded size and number; whoever follows misses no line over them."""
     bounds = {"GHOSTCAST_LOG__BYTES_MAX": "20000", "GHOSTCAST_LOG__FILES_MAX": "2"}
     daemon.start(GHOSTCAST_LOG="info,ghostcast=debug", **bounds)
     followed = Followed(daemon, "-n", "0")
@@ -334,7 +334,7 @@ def test_a_log_that_is_put_aside_is_bounded_and_followed(daemon):
 
 
 def test_cleanup_removes_what_is_left(daemon, site):
-    """B48, D49: a stale PID file, old logs, old sessions; a dry run only says so."""
+    """A stale PID file, old logs, old sessions; a dry run only says so."""
     assert "no service runs" in daemon.run("cleanup").stdout
     daemon.start()
     os.kill(daemon.pid, signal.SIGKILL)
@@ -361,7 +361,7 @@ def test_cleanup_removes_what_is_left(daemon, site):
 
 
 def test_both_logs_exist_and_grow(daemon):
-    """B49: their owner's alone; the one tells of the service, the other of the verbs."""
+    """Their owner's alone; the one tells of the service, the other of the verbs."""
     daemon.start()
     assert mode(daemon.logs) == 0o700
     for name, words in ((SERVER_LOG, "dashboard at"), (DAEMON_LOG, "started address=")):
@@ -376,7 +376,7 @@ def test_both_logs_exist_and_grow(daemon):
 
 
 def test_every_line_is_of_one_form(daemon, web):
-    """B74: whatever a page, a caller or a fault brings in; as text and as JSON, in the same fields."""
+    """Whatever a page, a caller or a fault brings in; as text and as JSON, in the same fields."""
     daemon.start(GHOSTCAST_LOG="debug")
     start(daemon.api, "shop", initial_url=web.visit("/still").url)
     script = "console.error('one\\ntwo \\u001b[31m'); throw new Error('a\\nb')"
@@ -413,7 +413,7 @@ def test_secrets_and_typed_text_are_in_no_log(daemon, web):
 
 
 def test_the_foreground_writes_files_only_when_asked(ghostcast_bin, tmp_path):
-    """B49, B52: standard error as ever, and beside it the files of --log-dir; the verbs know of it."""
+    """Standard error as ever, and beside it the files of --log-dir; the verbs know of it."""
     logs = tmp_path / "logs"
     for words, is_written in (
         ((), False),
@@ -444,7 +444,7 @@ def test_the_foreground_writes_files_only_when_asked(ghostcast_bin, tmp_path):
 
 
 def test_host_port_and_places_are_flags(daemon):
-    """B50, B51, B52: another address, the registry's file, the directories of logs and screenshots."""
+    """Another address, the registry's file, the directories of logs and screenshots."""
     logs, registry, shots = daemon.home / "here", daemon.home / "registry.json", daemon.home / "shots"
     places = ("--log-dir", logs, "--registry-file", registry, "--screenshots-dir", shots)
     daemon.run("start", "--host", "localhost", "--port", daemon.port, *places)
@@ -466,7 +466,7 @@ def test_host_port_and_places_are_flags(daemon):
 
 
 def test_a_token_is_taken_from_the_settings(ghostcast_bin, tmp_path):
-    """D22: every address but loopback needs one, and the verbs that ask the service send it."""
+    """Every address but loopback needs one, and the verbs that ask the service send it."""
     daemon = Daemon(ghostcast_bin, tmp_path, token=TOKEN)
     try:
         daemon.start("--host", "0.0.0.0")
@@ -489,7 +489,7 @@ def test_a_token_is_taken_from_the_settings(ghostcast_bin, tmp_path):
 
 
 def test_sessions_from_a_shell(daemon, web, site):
-    """B64: create, open, list, show, exec and delete a session by its name, at an application's URL too."""
+    """Create, open, list, show, exec and delete a session by its name, at an application's URL too."""
     failed = daemon.session("list", "--port", daemon.port, code=1)
     assert "no service answers" in failed.stderr and "ghostcast start" in failed.stderr
     daemon.start()
@@ -524,7 +524,7 @@ def test_sessions_from_a_shell(daemon, web, site):
 
 
 def test_javascript_from_a_shell(daemon):
-    """B64: what it returns is printed as JSON; what it throws is told, with exit code 1."""
+    """What it returns is printed as JSON; what it throws is told, with exit code 1."""
     daemon.start()
     daemon.session("create", "shop")
     for script, value in (
@@ -546,7 +546,7 @@ def test_javascript_from_a_shell(daemon):
 
 
 def test_status_v_agrees_with_the_system(daemon):
-    """B72: processor and memory of the service and of its browsers, roughly as the system has them."""
+    """Processor and memory of the service and of its browsers, roughly as the system has them."""
     daemon.start()
     daemon.session("create", "shop")
     said = daemon.run("status", "-v").stdout
@@ -570,7 +570,7 @@ def test_status_v_agrees_with_the_system(daemon):
 
 
 def test_the_troubleshooting_guide_holds(daemon):
-    """B73: each of its commands does what the guide says of it."""
+    """Each of its commands does what the guide says of it."""
     # The service does not start: who has the port, and what the log says.
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", daemon.port))

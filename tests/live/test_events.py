@@ -13,7 +13,7 @@ from support.api import SCHEMA_PATH, TYPES_ALL, TYPES_DEFAULT, VALIDATOR, new_ro
 from support.service import running_service
 from support.wait import holds_for, wait_for
 
-# Events are to be heard within this time of what they tell (A136).
+# Events are to be heard within this time of what they tell.
 DELAY_S_MAX = 0.5
 # A page that changes without end says so no more often than this.
 DOM_EVENTS_PER_S_MAX = 20

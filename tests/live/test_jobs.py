@@ -1,4 +1,4 @@
-"""Jobs: queued on disk, limited, retried, told, and done once (REQUIREMENTS C41-C56, C82-C87)."""
+"""Jobs: queued on disk, limited, retried, told, and done once."""
 
 import time
 
@@ -39,7 +39,7 @@ def states(api):
 
 
 def test_a_note_is_posted(office, local):
-    """C48-C52, C54, C89: the fields of the record, what its watchers are told, and what it finds on the page."""
+    """The fields of the record, what its watchers are told, and what it finds on the page."""
     service = office()
     api, ada = service.api, User(service.api, "ada")
     connected(api, local)
@@ -66,13 +66,13 @@ def test_a_note_is_posted(office, local):
     assert local.comments == [
         {"video": "/video/test", "text": "Test note", "at": "45.2", "id": "c1", "permalink": result["permalink"]}
     ]
-    # C85: one line for each attempt.
+    # One line for each attempt.
     line = next(line for line in service.log(1_000_000).splitlines() if "lossy.automation.note_posted" in line)
     assert f'note_id="{note_id}"' in line and "attempt=1" in line and "success=true" in line, line
 
 
 def test_what_is_posted_is_the_note_as_it_is_then(office, local):
-    """C48: a job has the note's id alone."""
+    """A job has the note's id alone."""
     api = office(jobs={"automation": 1}).api
     connected(api, local)
     blocker = slow(api, "first")
@@ -86,7 +86,7 @@ def test_what_is_posted_is_the_note_as_it_is_then(office, local):
 
 
 def test_so_many_run_at_once_and_in_order(office):
-    """C41, C42: never more than three; those that wait begin in the order in which they came."""
+    """Never more than three; those that wait begin in the order in which they came."""
     service = office(GHOSTCAST_BROWSER__KEEP_WARM="false")
     api = service.api
     jobs = [slow(api, str(number)) for number in range(8)]
@@ -103,7 +103,7 @@ def test_so_many_run_at_once_and_in_order(office):
 
 
 def test_starts_are_limited(office):
-    """C43, D27: so many within the time, whatever restarts; further attempts count."""
+    """So many within the time, whatever restarts; further attempts count."""
     service = office(jobs={"rate": 4, "rate_window_s": 8, "automation": 8})
     api = service.api
     jobs = [enqueue(api, args={"platform": "local", "workflow": "read", "n": n})["job_id"] for n in range(6)]
@@ -119,7 +119,7 @@ def test_starts_are_limited(office):
 
 
 def test_who_drives_uses_up_no_start(office, local):
-    """D27: a job that is put back since a person drives is none of those that have begun."""
+    """A job that is put back since a person drives is none of those that have begun."""
     api = office(jobs={"rate": 1, "rate_window_s": 300}).api
     connection = connected(api, local)
     api.request("POST", f"/connections/{connection}/takeover")
@@ -136,7 +136,7 @@ def test_who_drives_uses_up_no_start(office, local):
 
 
 def test_further_attempts_count_as_starts(office, local):
-    """D27: what fails is tried again within the rate, as the platform sees it."""
+    """What fails is tried again within the rate, as the platform sees it."""
     api = office(jobs={"rate": 2, "rate_window_s": 6}).api
     local.mood, begun = "busy", time.time()
     failed = ended(api, enqueue(api, args={"platform": "local", "workflow": "read"})["job_id"], "failed")
@@ -147,7 +147,7 @@ def test_further_attempts_count_as_starts(office, local):
 
 
 def test_attempts_and_their_pauses(office, local):
-    """C44, C45, C53, C55, C82, D25, D29: three, with pauses; it has failed after the last, and not before."""
+    """Three, with pauses; it has failed after the last, and not before."""
     service = office(jobs={"backoff_s": [1, 2]})
     api, ada = service.api, User(service.api, "ada")
     connected(api, local)
@@ -172,7 +172,7 @@ def test_attempts_and_their_pauses(office, local):
 
 
 def test_the_same_job_is_taken_once(office):
-    """C46: alike within the time is the same; after it, another one."""
+    """Alike within the time is the same; after it, another one."""
     api = office(jobs={"unique_s": 2}).api
     args = {"platform": "local", "workflow": "read"}
     first = enqueue(api, args=args)
@@ -187,7 +187,7 @@ def test_the_same_job_is_taken_once(office):
 
 
 def test_what_somebody_waits_for_goes_first(office):
-    """C42, C47, D26: when both could begin, maintenance waits."""
+    """When both could begin, maintenance waits."""
     api = office(jobs={"automation": 1}).api
     # By chance it would be so once in two.
     for number in range(6):
@@ -225,7 +225,7 @@ def test_a_job_is_called_off(office):
 
 
 def test_a_page_that_has_changed(office, local):
-    """C83: what is not found by its selector is found by what a person sees of it, and the log says so."""
+    """What is not found by its selector is found by what a person sees of it, and the log says so."""
     service = office()
     api = service.api
     connected(api, local)
@@ -235,7 +235,7 @@ def test_a_page_that_has_changed(office, local):
 
 
 def test_a_page_whose_words_have_changed(office, local):
-    """C83: what is called much the same is found by that, and the log says so; what is not is not pressed."""
+    """What is called much the same is found by that, and the log says so; what is not is not pressed."""
     service = office()
     api = service.api
     connected(api, local)
@@ -250,7 +250,7 @@ def test_a_page_whose_words_have_changed(office, local):
 
 
 def test_a_page_that_a_model_is_asked_about(office, local, seer):
-    """C83, C97: whoever sees the marked page says which box it is; that is checked against the list, and told."""
+    """Whoever sees the marked page says which box it is; that is checked against the list, and told."""
     service = office(jobs={"attempts_max": 1}, **seer.settings)
     api = service.api
     connected(api, local)
@@ -280,7 +280,7 @@ def test_what_a_note_says_never_stands_for_a_secret(office, local):
 
 
 def test_nothing_is_lost_by_a_kill(office, local):
-    """C50: what waited and what ran is done after the restart, and each note is there once."""
+    """What waited and what ran is done after the restart, and each note is there once."""
     service = office()
     connected(service.api, local)
     jobs = [finalise(service.api, note(service.api, local, text=f"note {n}")) for n in range(6)]
@@ -294,7 +294,7 @@ def test_nothing_is_lost_by_a_kill(office, local):
 
 
 def test_a_kill_between_the_press_and_its_answer(office, local):
-    """D47: the effect is there and nobody knows; it is looked for before it is done again."""
+    """The effect is there and nobody knows; it is looked for before it is done again."""
     service = office()
     connected(service.api, local)
     local.answering.clear()
@@ -309,7 +309,7 @@ def test_a_kill_between_the_press_and_its_answer(office, local):
 
 
 def test_what_was_done_is_not_done_again(office, local):
-    """D47: a comment that is shown late, or to others only, is looked for, and not posted a second time."""
+    """A comment that is shown late, or to others only, is looked for, and not posted a second time."""
     api = office().api
     connected(api, local)
     local.hidden = True
@@ -325,7 +325,7 @@ def test_what_was_done_is_not_done_again(office, local):
 
 
 def test_an_older_one_is_not_what_was_done(office, local):
-    """D47: the platform swallows a comment of which it has an older twin: that is not this one."""
+    """The platform swallows a comment of which it has an older twin: that is not this one."""
     api = office().api
     connected(api, local)
     for _ in range(2):
@@ -390,7 +390,7 @@ def test_a_note_has_one_job(office, local):
 
 
 def test_a_failed_job_is_no_other_jobs_answer(office, local):
-    """C46: what has failed is asked for anew at once."""
+    """What has failed is asked for anew at once."""
     api = office().api
     connected(api, local)
     bad = note(api, local, text="{{x}}")
@@ -404,7 +404,7 @@ def test_a_failed_job_is_no_other_jobs_answer(office, local):
 
 
 def test_the_remote_browser_as_a_fallback(office, local):
-    """C1-C5, C100, D45: here first; far away by wish, after three failures here, and for the last attempt."""
+    """Here first; far away by wish, after three failures here, and for the last attempt."""
     far = FarBrowser()
     try:
         service = office(jobs={"rate": 0, "backoff_s": [0], "attempts_max": 2}, GHOSTCAST_REMOTE__ENDPOINT=far.ws)

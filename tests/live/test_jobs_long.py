@@ -1,4 +1,4 @@
-"""Jobs for long: kills at the worst moments, and many of them at once (D47, the bars of the queue)."""
+"""Jobs for long: kills at the worst moments, and many of them at once."""
 
 import asyncio
 import random

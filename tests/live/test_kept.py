@@ -24,7 +24,7 @@ pytestmark = pytest.mark.alone
 
 
 def test_a_second_caller_finds_the_same_session(house, site):
-    """B1, B25, B53, D52: by name, by id, the same page and the same state of it."""
+    """By name, by id, the same page and the same state of it."""
     service = house()
     api = service.api
     first = start(api, "shop", initial_url=site.login("ada"), metadata={"team": "a"})
@@ -46,7 +46,7 @@ def test_a_second_caller_finds_the_same_session(house, site):
 
 
 def test_names_and_rooms_are_one_set_of_keys(house):
-    """D59: what is found by a key is one session; a name is no room's, nor the other way round."""
+    """What is found by a key is one session; a name is no room's, nor the other way round."""
     service = house()
     api = service.api
     start(api, "both", room_name="a-room")
@@ -72,7 +72,7 @@ def test_names_and_rooms_are_one_set_of_keys(house):
 
 
 def test_the_viewport_may_come_in_one_piece(house):
-    """B55: as an object, or flat; not both with different sizes."""
+    """As an object, or flat; not both with different sizes."""
     service = house()
     api = service.api
     record = start(api, "sized", viewport={"width": 800, "height": 600})
@@ -88,7 +88,7 @@ def test_the_viewport_may_come_in_one_piece(house):
 
 
 def test_a_restart_brings_everything_back(house, site):
-    """B41, B45, D48: cookies without an expiry, storage, database, worker, URL, tabs, metadata."""
+    """Cookies without an expiry, storage, database, worker, URL, tabs, metadata."""
     service = house()
     first = start(
         service.api, "desk", initial_url=site.login("bob"), metadata={"n": 1}, allowed_domains=["127.0.0.1"]
@@ -120,7 +120,7 @@ def test_a_restart_brings_everything_back(house, site):
 
 
 def test_a_killed_browser_comes_back_by_itself(house, site):
-    """B66, D18: on the same profile and page, told, and still logged in."""
+    """On the same profile and page, told, and still logged in."""
     service = house()
     api = service.api
     first = start(api, "crash", initial_url=site.login("eve"))
@@ -201,7 +201,7 @@ def test_a_killed_service_leaves_no_browser_that_holds_a_profile(house, site):
 
 
 def test_no_acknowledged_session_is_lost(house):
-    """B8, B42: killed while it writes, the database and the JSON file read, with all that was told."""
+    """Killed while it writes, the database and the JSON file read, with all that was told."""
     service = house()
     for round_ in range(5):
         told, errors = [], []
@@ -245,7 +245,7 @@ def test_one_name_at_the_same_instant_is_one_session(house):
 
 
 def test_deleting_keeps_the_profile_unless_it_is_asked_for(house, site):
-    """B14, D50: the record goes, the browser goes, the logins stay; or go as well."""
+    """The record goes, the browser goes, the logins stay; or go as well."""
     service = house()
     api = service.api
     first = start(api, "gone", initial_url=site.login("kim"))
@@ -267,7 +267,7 @@ def test_deleting_keeps_the_profile_unless_it_is_asked_for(house, site):
 
 
 def test_a_stopped_browser_is_deleted_all_the_same(house, site):
-    """B29: a browser that does not answer, by SIGSTOP, is ended within ten seconds."""
+    """A browser that does not answer, by SIGSTOP, is ended within ten seconds."""
     service = house()
     start(service.api, "stuck", initial_url=site.base)
     browser = browser_of(service, "stuck")
@@ -358,7 +358,7 @@ def shutil_into_file(directory):
 
 
 def test_the_json_file_shows_the_registry(house, site):
-    """B31 to B40: the fields, their values, and each change of them."""
+    """The fields, their values, and each change of them."""
     service = house()
     api, room = service.api, new_room("listed")
     kept = start(api, "listed", initial_url=f"{site.base}/", metadata={"k": [1, {"x": None}]})
@@ -392,7 +392,7 @@ def test_the_json_file_shows_the_registry(house, site):
 
 
 def test_old_sessions_are_cleaned_up(house):
-    """B28, D49: by their last activity, alive or stored; the young ones stay; profiles by wish."""
+    """By their last activity, alive or stored; the young ones stay; profiles by wish."""
     service = house()
     start(service.api, "stored")
     assert not service.stop()
@@ -630,7 +630,7 @@ def test_the_dashboard_shows_sessions_without_a_room(house, web, chromium):
 
 
 def test_cookies_of_one_are_not_seen_in_the_other(house, site):
-    """B70: each session with a name has a profile of its own."""
+    """Each session with a name has a profile of its own."""
     service = house()
     start(service.api, "one", initial_url=site.login("one"))
     start(service.api, "two", initial_url=site.base)

@@ -44,7 +44,7 @@ def test_twelve_stay_logged_in(house, site):
 
 
 def test_no_acknowledged_session_is_lost_in_200_kills(house):
-    """B8, B42: the database and the JSON file always read, and hold all that was told."""
+    """The database and the JSON file always read, and hold all that was told."""
     env = {"GHOSTCAST_SESSION__COUNT_MAX": "200"}
     service, known, when = house(**env), 0, random.Random(12)
     for round_ in range(DATABASE_KILLS):

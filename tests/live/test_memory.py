@@ -43,7 +43,7 @@ def browsers_pss_mb(service):
 
 
 def test_no_session_is_started_beyond_the_budget(ghostcast_bin):
-    """B71: refused with the numbers, which are the system's; what runs goes on."""
+    """Refused with the numbers, which are the system's; what runs goes on."""
     env = {"GHOSTCAST_BROWSER__MEMORY_BYTES_MAX": str(BUDGET_MB * MEGABYTE)}
     with running_service(ghostcast_bin, env=env) as service:
         api = service.api

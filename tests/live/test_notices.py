@@ -1,4 +1,4 @@
-"""What the operator is told: jobs that have failed, logins that are good no more (REQUIREMENTS C95, C96)."""
+"""What the operator is told: jobs that have failed, logins that are good no more."""
 
 import sqlite3
 import time
@@ -30,7 +30,7 @@ def settings(hook):
 
 
 def test_a_failed_job_is_told_once(office, local, hook):
-    """C96: one call for a failing job, signed; none for one that succeeds or is called off."""
+    """One call for a failing job, signed; none for one that succeeds or is called off."""
     service = office(jobs={"automation": 1}, **settings(hook))
     api = service.api
     assert ended(api, enqueue(api, args=READ)["job_id"])
@@ -84,7 +84,7 @@ def test_a_notice_is_sent_until_it_arrives(office, local, hook):
 
 
 def test_notices_by_mail(office, local):
-    """C95, C96: to all who shall have it; a server that is away is tried again."""
+    """To all who shall have it; a server that is away is tried again."""
     port = free_port()
     service = office(
         jobs={"backoff_s": [1], "attempts_max": 1},
@@ -117,7 +117,7 @@ def test_notices_by_mail(office, local):
 
 
 def test_a_login_that_is_lost_is_told_once(office, local, hook):
-    """C95: one notice for a connection that has expired, with the time set back in the registry, and for one logged out."""
+    """One notice for a connection that has expired, with the time set back in the registry, and for one logged out."""
     service = office(**settings(hook))
     idle, out = connected(service.api, local, "ada"), connected(service.api, local, "bob")
     assert not service.stop()

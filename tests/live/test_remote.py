@@ -132,7 +132,7 @@ def test_files_do_not_pass(remote, far, web, ghostcast_bin, tmp_path):
 
 
 def test_local_first(remote, far, web):
-    """With a browser of this machine that works, the remote one is never contacted (C1)."""
+    """With a browser of this machine that works, the remote one is never contacted."""
     calls = far.line.calls
     for wish in ({}, {"browser": "auto"}, {"browser": "local"}):
         with remote.api.session(initial_url=web.url("/still"), **wish) as room:
@@ -143,7 +143,7 @@ def test_local_first(remote, far, web):
 
 
 def test_where_none_here_can_run(ghostcast_bin, far, web):
-    """The remote browser serves (C2), unless one of this machine is asked for."""
+    """The remote browser serves, unless one of this machine is asked for."""
     env = {"GHOSTCAST_REMOTE__ENDPOINT": far.http, "GHOSTCAST_BROWSER__EXECUTABLE": "/no/such/chromium"}
     with running_service(ghostcast_bin, env=env) as service:
         api = service.api
@@ -319,7 +319,7 @@ def test_a_line_that_is_cut(ghostcast_bin, web):
 
 
 def test_a_remote_browser_that_is_down(ghostcast_bin, far, web):
-    """The start is refused as unavailable, which may be tried again, and then works (C100)."""
+    """The start is refused as unavailable, which may be tried again, and then works."""
     line = Line(far.line.to)
     address = far.ws.replace(str(far.line.port), str(line.port))
     with running_service(ghostcast_bin, env={"GHOSTCAST_REMOTE__ENDPOINT": address}) as service:
@@ -353,7 +353,7 @@ def test_tls_is_checked(ghostcast_bin, far):
 
 
 def test_the_vendors_interface(ghostcast_bin, vendor, web):
-    """Header, paths and bodies (C34 to C36, D38, D46), and the run's time (C98)."""
+    """Header, paths and bodies, and the run's time."""
     session_body = '{proxies = true, browserSettings = {solveCaptchas = true}}'
     env = vendor.env(GHOSTCAST_REMOTE__SESSION_BODY=session_body)
     with running_service(ghostcast_bin, env=env) as service:
@@ -391,7 +391,7 @@ def test_the_vendors_interface(ghostcast_bin, vendor, web):
 
 
 def test_a_login_stays_in_a_context(ghostcast_bin, vendor, web, tmp_path):
-    """What lasts is the vendor's context, a session is one run on it (D39): closed or cut, the next run has it."""
+    """What lasts is the vendor's context, a session is one run on it: closed or cut, the next run has it."""
     env = vendor.env(GHOSTCAST_STATE__DIRECTORY=str(tmp_path))
     name = new_room("login")
     body = {"session_name": name, "browser": "remote", "initial_url": web.url("/cookie", mark="in")}

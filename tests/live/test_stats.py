@@ -1,4 +1,4 @@
-"""What the service says of its cost, against what Linux says (REQUIREMENTS B16, B67, B72)."""
+"""What the service says of its cost, against what Linux says."""
 
 import contextlib
 import time

@@ -52,7 +52,7 @@ def counted(api, kind, count=1):
 
 
 def test_a_stored_session_goes_by_itself(house, tmp_path):
-    """B68: with its profile, told by its end; one that lives stays however old it is."""
+    """With its profile, told by its end; one that lives stays however old it is."""
     service = house(GHOSTCAST_SESSION__STORED_MAX_AGE_H=AGE_H)
     api = service.api
     old = start(api, "old", idle_timeout_s=1)

@@ -1,4 +1,4 @@
-"""What programs that watch the service are told: traces, measurements, reports of errors (REQUIREMENTS C85, C93, C94)."""
+"""What programs that watch the service are told: traces, measurements, reports of errors."""
 
 import re
 import time
@@ -112,7 +112,7 @@ def test_measurements_are_those_of_the_metrics(office, watcher, local):
 
 
 def test_a_failed_job_is_reported_once(office, local, watcher):
-    """C94: a failing job makes one report; what may be secret is not in it."""
+    """A failing job makes one report; what may be secret is not in it."""
     service = office(SENTRY_DSN=watcher.dsn, GHOSTCAST_TELEMETRY__ENVIRONMENT="test")
     api = service.api
     ended(api, enqueue(api, args=READ)["job_id"])

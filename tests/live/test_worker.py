@@ -1,4 +1,4 @@
-"""The framed worker, the command that posts one note, and the bridge to a worker (REQUIREMENTS C15-C33, C89)."""
+"""The framed worker, the command that posts one note, and the bridge to a worker."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def bridged(api, action, effect=True, attempts_max=1, **data):
 
 
 def test_frames(local, tmp_path, worker):
-    """C24, C27: four bytes and JSON, split and joined anyhow; what is none is told, and the worker lives."""
+    """Four bytes and JSON, split and joined anyhow; what is none is told, and the worker lives."""
     settings(local, tmp_path)
     hand = worker()
     one, other = (framed({"id": name, "action": "dance", "data": {}}) for name in ("a", "ü"))
@@ -123,7 +123,7 @@ def test_frames(local, tmp_path, worker):
 
 
 def test_a_note_is_posted(office, local, worker):
-    """C25, C26, C33, C89: in the session by that name, told step by step; the permalink opens the comment."""
+    """In the session by that name, told step by step; the permalink opens the comment."""
     api = office().api
     logged_in(api, local)
     hand = worker()
@@ -156,7 +156,7 @@ def test_a_note_is_posted(office, local, worker):
 
 
 def test_a_connections_session(office, local, worker):
-    """C15, C25: the id that a connection's record has; its platform is the video's."""
+    """The id that a connection's record has; its platform is the video's."""
     api = office().api
     connection = connected(api, local)
     session = api.get(f"/connections/{connection}").json()["browserbase_session_id"]
@@ -178,7 +178,7 @@ def test_a_connections_session(office, local, worker):
 
 
 def test_what_can_be_asked_of_a_session(office, local, worker):
-    """C15, C69: whether somebody is logged in, that it lives; and what is not there or was asked for badly."""
+    """Whether somebody is logged in, that it lives; and what is not there or was asked for badly."""
     api = office().api
     logged_in(api, local)
     hand = worker()
@@ -203,7 +203,7 @@ def test_what_can_be_asked_of_a_session(office, local, worker):
 
 
 def test_many_at_once(office, worker):
-    """C29: answers come as they are there, each with its request's id."""
+    """Answers come as they are there, each with its request's id."""
     office()
     hand = worker()
     slow = {"platform": "local", "workflow": "slow"}
@@ -221,7 +221,7 @@ def test_many_at_once(office, worker):
 
 
 def test_the_end_of_the_input(office, local, tmp_path, worker):
-    """C31: the worker ends by itself, with a service and browsers of its own; what was asked for is still done."""
+    """The worker ends by itself, with a service and browsers of its own; what was asked for is still done."""
     service = office()
     logged_in(service.api, local)
     service.stop()
@@ -240,7 +240,7 @@ def test_the_end_of_the_input(office, local, tmp_path, worker):
 
 
 def test_a_caller_that_is_gone(office, worker):
-    """C31: when nobody reads any more, what was asked for is called off."""
+    """When nobody reads any more, what was asked for is called off."""
     api = office().api
     hand = worker(reads=False)
     hand.ask("run", kind="workflow", args={"platform": "local", "workflow": "slow", "word": "x"})
@@ -280,7 +280,7 @@ def test_a_worker_that_is_killed(office, local, worker):
 
 
 def test_what_takes_too_long(office, worker):
-    """C30: a request has its time, is called off then, and told so."""
+    """A request has its time, is called off then, and told so."""
     api = office().api
     hand = worker("--timeout-ms", "1000")
     error = hand.error("run", kind="workflow", args={"platform": "local", "workflow": "slow", "word": "x"})
@@ -289,7 +289,7 @@ def test_what_takes_too_long(office, worker):
 
 
 def test_a_service_that_is_killed(office, worker):
-    """C50: the job goes on in the service's next life, and its caller is answered."""
+    """The job goes on in the service's next life, and its caller is answered."""
     service = office()
     hand = worker()
     number = hand.ask("run", kind="workflow", args={"platform": "local", "workflow": "slow", "word": "x"})
@@ -314,7 +314,7 @@ def test_a_worker_is_no_second_service(office, worker):
 
 
 def test_apply_note(office, local, tmp_path, apply_note):
-    """C18-C23: one process for one note; JSON and 0, or words and 3; and what a process costs."""
+    """One process for one note; JSON and 0, or words and 3; and what a process costs."""
     service = office()
     logged_in(service.api, local)
     what = ("--video-url", local.url("/video/test"), "--text", "Test note")
@@ -351,7 +351,7 @@ def test_apply_note(office, local, tmp_path, apply_note):
 
 
 def test_the_bridge(office, tmp_path):
-    """C29, C30, C33, D37: answers by their ids, in any order; strangers ignored; progress; errors; silence."""
+    """Answers by their ids, in any order; strangers ignored; progress; errors; silence."""
     more, _ = odd(tmp_path, timeout_ms=3000)
     service = office(more=more)
     api = service.api
@@ -385,7 +385,7 @@ def test_the_bridge(office, tmp_path):
 
 
 def test_a_worker_that_dies(office, tmp_path):
-    """C32: what is pending fails at once, the worker is started again, and the next call works."""
+    """What is pending fails at once, the worker is started again, and the next call works."""
     more, calls = odd(tmp_path)
     service = office(more=more)
     api = service.api
@@ -407,7 +407,7 @@ def test_a_worker_that_dies(office, tmp_path):
 
 
 def test_a_call_with_an_effect_is_made_once(office, tmp_path):
-    """D47: what may have been done is not asked for again; what was refused, or has no effect, is."""
+    """What may have been done is not asked for again; what was refused, or has no effect, is."""
     more, calls = odd(tmp_path)
     api = office(more=more).api
     failed = ended(api, bridged(api, "die", attempts_max=2), "failed")
@@ -419,7 +419,7 @@ def test_a_call_with_an_effect_is_made_once(office, tmp_path):
 
 
 def test_a_call_that_nobody_was_told_of(office):
-    """D47: no worker has come to be asked, so the same may be asked for again."""
+    """No worker has come to be asked, so the same may be asked for again."""
     more = '[bridge]\ncommand = ["/nowhere/worker"]\ntimeout_ms = 1000'
     api = office(more=more).api
     failed = ended(api, bridged(api, "echo", attempts_max=2), "failed")
@@ -466,7 +466,7 @@ def test_a_bridge_to_the_same_service(ghostcast_bin, tmp_path):
 
 
 def test_a_worker_at_the_bridge(office, local, tmp_path, ghostcast_bin):
-    """C15: both sides are ours: a job of one service is done by the worker of another."""
+    """Both sides are ours: a job of one service is done by the worker of another."""
     other = tmp_path / "other"
     other.mkdir()
     settings(local, other)

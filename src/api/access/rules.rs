@@ -32,7 +32,7 @@ pub(super) fn need(method: &str, path: &str) -> Need {
         return of_grpc(method);
     }
     match (method, path) {
-        ("GET", "/" | "/demo" | "/assets/{name}" | "/openapi.json")
+        ("GET", "/" | "/demo" | "/docs" | "/assets/{name}" | "/openapi.json")
         | ("GET", "/health" | "/health/live" | "/health/ready")
         // What is sent is the token of a link.
         | ("GET", "/takeover/{token}")

@@ -1,15 +1,16 @@
-//! One call for each thing that programs do most (REQUIREMENTS B17–B21), over the same actions as
+//! One call for each thing that programs do most, over the same actions as
 //! everywhere. REST has them here; the other doors call the same functions: [`go`], [`act_on`], [`until_so`].
 
 mod wait;
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub(super) use self::wait::{Condition, Waited, until_so};
 use super::Doors;
@@ -18,15 +19,15 @@ use super::status::ErrorBody;
 use crate::error::Error;
 use crate::model::ActionResult;
 use crate::model::command::{ActionRequest, WaitUntil};
-use crate::session::{Executed, Interaction, Order, Script, SessionHandle, act_on};
+use crate::session::{ActionOrder, Executed, Interaction, Script, SessionHandle, act_on};
 
 /// The calls of this module.
-pub(super) fn routes() -> Router<Doors> {
-    Router::new()
-        .route("/sessions/{room_name}/navigate", post(navigate))
-        .route("/sessions/{room_name}/execute", post(execute))
-        .route("/sessions/{room_name}/interact", post(interact))
-        .route("/sessions/{room_name}/wait", post(wait))
+pub(super) fn routes() -> OpenApiRouter<Doors> {
+    OpenApiRouter::default()
+        .routes(routes!(navigate))
+        .routes(routes!(execute))
+        .routes(routes!(interact))
+        .routes(routes!(wait))
 }
 
 /// Longest wait, milliseconds.
@@ -61,7 +62,9 @@ pub(super) async fn go(
         params.insert("timeout_ms".to_owned(), timeout_ms.into());
     }
     let action = ActionRequest::new("navigate", params);
-    handle.act_on(Order::new(cancel.clone()), action).await
+    handle
+        .act_on(ActionOrder::new(cancel.clone()), action)
+        .await
 }
 
 /// Go to a URL. A page that could not be loaded is a 200 with `success: false` and its `error_kind`.

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::WAIT_MS_MAX;
 use crate::error::{Error, ErrorKind};
 use crate::model::command::ActionRequest;
-use crate::session::{LOOK_EVERY, Order, Script, SessionHandle, WAIT_MS, not_met};
+use crate::session::{ActionOrder, LOOK_EVERY, Script, SessionHandle, WAIT_MS, not_met};
 
 /// What to wait for; exactly one of `selector`, `text`, `url`, `load_state`, `function` and `seconds`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -91,7 +91,9 @@ pub(in super::super) async fn until_so(
                 params.insert("timeout_ms".to_owned(), bound.into());
             }
             let action = ActionRequest::new("wait", params);
-            let done = handle.act_on(Order::new(cancel.clone()), action).await?;
+            let done = handle
+                .act_on(ActionOrder::new(cancel.clone()), action)
+                .await?;
             if !done.success {
                 return Err(not_met(&done));
             }

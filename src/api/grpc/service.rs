@@ -13,17 +13,17 @@ use super::super::Doors;
 use super::super::access::Caller;
 use super::super::control as page;
 use super::super::ended::{Ended, EndedList};
+use super::super::events::is_others;
 use super::super::picture::{AreaParams, PictureOptions, take};
 use super::super::screenshots::Named;
 use super::super::stats::Stats;
 use super::super::subscribe::{Wanted, lagged};
-use super::super::ws::is_others;
 use super::super::{sessions, share};
 use super::{control, convert, deadline, proto, status};
 use crate::browser::capture::screenshot::Format;
 use crate::error::Error;
 use crate::events::{Next, Since};
-use crate::session::{ContextOptions, LinkKind, Manager, Order, SessionHandle, act_on};
+use crate::session::{ActionOrder, ContextOptions, LinkKind, Manager, SessionHandle, act_on};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -256,7 +256,7 @@ impl proto::browser_service_server::BrowserService for Service {
         let request = request.into_inner();
         let action = convert::action(request).map_err(refused)?;
         let cancel = Cancelling::new();
-        let order = Order::new(cancel.token.clone());
+        let order = ActionOrder::new(cancel.token.clone());
         let result = handle.act_on(order, action).await;
         cancel.done(result.map(convert::result))
     }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::super::Doors;
 use super::super::access::Caller;
@@ -19,15 +20,12 @@ use crate::jobs::{Lookup, PlatformName, Started, UserEvent, Verified};
 use crate::model::{Connection, ConnectionStatus, Right};
 use crate::session::{Invitation, Invite, SessionHandle};
 
-pub(super) fn routes() -> Router<Doors> {
-    Router::new()
-        .route("/connections", post(connect).get(list_connections))
-        .route(
-            "/connections/{connection_id}",
-            get(show_connection).delete(disconnect),
-        )
-        .route("/connections/{connection_id}/verify", post(verify))
-        .route("/connections/{connection_id}/takeover", post(reconnect))
+pub(super) fn routes() -> OpenApiRouter<Doors> {
+    OpenApiRouter::default()
+        .routes(routes!(connect, list_connections))
+        .routes(routes!(show_connection, disconnect))
+        .routes(routes!(verify))
+        .routes(routes!(reconnect))
 }
 
 /// Whose login, and where.

@@ -11,14 +11,15 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use futures::Stream;
 use futures::stream::unfold;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Doors;
 use super::access::Caller;
@@ -28,10 +29,6 @@ use crate::error::Error;
 use crate::jobs::{JobFilter, JobOrder, Jobs, UserEvent};
 use crate::model::{Job, JobState};
 
-pub(super) use self::connections::*;
-pub(super) use self::notes::*;
-pub(super) use self::users::*;
-
 /// Jobs that are listed where nobody says how many.
 const LISTED: u32 = 100;
 /// At most.
@@ -40,14 +37,14 @@ const LISTED_MAX: u32 = 10_000;
 const STILL_HERE: Duration = Duration::from_secs(15);
 
 /// The calls of this module.
-pub(super) fn routes() -> Router<Doors> {
-    Router::new()
-        .route("/jobs", post(enqueue_job).get(list_jobs))
-        .route("/jobs/{job_id}", get(show_job))
-        .route("/jobs/{job_id}/cancel", post(cancel_job))
-        .route("/jobs/{job_id}/retry", post(retry_job))
-        .route("/jobs/{job_id}/takeover", post(take_over_job))
-        .route("/jobs/{job_id}/events", get(watch_job))
+pub(super) fn routes() -> OpenApiRouter<Doors> {
+    OpenApiRouter::default()
+        .routes(routes!(enqueue_job, list_jobs))
+        .routes(routes!(show_job))
+        .routes(routes!(cancel_job))
+        .routes(routes!(retry_job))
+        .routes(routes!(take_over_job))
+        .routes(routes!(watch_job))
         .merge(connections::routes())
         .merge(notes::routes())
         .merge(users::routes())

@@ -1,12 +1,13 @@
 //! REST: notes.
 
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::super::Doors;
 use super::super::body::{JsonBody, Params};
@@ -15,14 +16,11 @@ use crate::error::Error;
 use crate::jobs::{Finalised, NoteOrder, NotePatch};
 use crate::model::Note;
 
-pub(super) fn routes() -> Router<Doors> {
-    Router::new()
-        .route("/notes", post(add_note).get(list_notes))
-        .route(
-            "/notes/{note_id}",
-            get(show_note).patch(patch_note).delete(remove_note),
-        )
-        .route("/notes/{note_id}/finalise", post(finalise_note))
+pub(super) fn routes() -> OpenApiRouter<Doors> {
+    OpenApiRouter::default()
+        .routes(routes!(add_note, list_notes))
+        .routes(routes!(show_note, patch_note, remove_note))
+        .routes(routes!(finalise_note))
 }
 
 /// Which notes.

@@ -1,29 +1,31 @@
 //! `WS /users/{user_id}/events`: what a user is told, one JSON object a text frame.
 
+use axum::Extension;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::get;
-use axum::{Extension, Router};
 use futures::Stream;
 use futures::stream::unfold;
 use serde_json::json;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::super::Doors;
 use super::super::access::Caller;
-use super::super::farewell::Farewell;
-use super::super::status::ErrorBody;
-use super::super::ws::{
+use super::super::events::{
     MESSAGE_BYTES_MAX, READ_BUFFER, SUBPROTOCOL, USE_A_CLIENT, must_upgrade, serve,
 };
+use super::super::farewell::Farewell;
+use super::super::request_id::going_on;
+use super::super::status::ErrorBody;
 use crate::error::Error;
 use crate::jobs::UserNews;
 
-pub(super) fn routes() -> Router<Doors> {
-    Router::new().route("/users/{user_id}/events", get(user_events))
+pub(super) fn routes() -> OpenApiRouter<Doors> {
+    OpenApiRouter::default().routes(routes!(user_events))
 }
 
 /// Listen by WebSocket to what a user is told: `open_url`, `connection_required`, `connection_active`,
@@ -51,7 +53,7 @@ pub(in super::super) async fn user_events(
         .read_buffer_size(READ_BUFFER)
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX);
-    Ok(upgrade.on_upgrade(async move |mut socket| {
+    Ok(upgrade.on_upgrade(going_on(async move |mut socket| {
         let farewell = tokio::select! {
             biased;
             () = cancel.cancelled() => Some(Farewell::GoingAway),
@@ -62,7 +64,7 @@ pub(in super::super) async fn user_events(
             farewell.say(&mut socket).await;
         }
         drop(tracked);
-    }))
+    })))
 }
 
 /// What the user is told, as frames.

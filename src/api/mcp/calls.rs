@@ -8,6 +8,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::Server;
 use super::answer;
@@ -24,7 +25,7 @@ use crate::model::command::ActionRequest;
 use crate::model::event::Origin;
 use crate::model::session::LiveKitStatus;
 use crate::model::{EventBody, RoomName, SessionName, SessionRecord, SessionSpec, SessionState};
-use crate::session::{ContextOptions, Order, SessionHandle};
+use crate::session::{ActionOrder, ContextOptions, SessionHandle};
 
 /// A start waits this long for LiveKit beyond its first page.
 const LIVEKIT_PATIENCE: Duration = Duration::from_millis(1_000);
@@ -164,7 +165,7 @@ impl Call<'_> {
         let manager = self.server.doors.manager.clone();
         let mut starting = {
             let manager = manager.clone();
-            tokio::spawn(async move { manager.start(spec).await })
+            tokio::spawn(async move { manager.start(spec).await }.in_current_span())
         };
         let waited = self.pace.wait(
             Expected::Slow,
@@ -179,7 +180,7 @@ impl Call<'_> {
             Paced::Late => false,
             Paced::Cancelled => true,
         };
-        tokio::spawn(async move {
+        let ending = async move {
             match starting.await {
                 Ok(Ok(handle)) if is_cancelled => {
                     let id = handle.record().session_id.to_string();
@@ -195,7 +196,8 @@ impl Call<'_> {
                 }
                 Ok(_) | Err(_) => (),
             }
-        });
+        };
+        tokio::spawn(ending.in_current_span());
         Ok(match is_cancelled {
             true => Paced::Cancelled,
             false => Paced::Late,
@@ -305,7 +307,7 @@ impl Call<'_> {
             memory.cancel_unfinished(session);
         }
         let cancel = CancellationToken::new();
-        let order = Order::new(cancel.clone());
+        let order = ActionOrder::new(cancel.clone());
         let id = order.id.clone();
         let acting = handle.act_on(order, action.clone());
         let message = words::under_way(&action);

@@ -1,10 +1,10 @@
-//! The tools: names, descriptions and annotations (REQUIREMENTS A119 to A125).
+//! The tools: names, descriptions and annotations.
 
 use rmcp::model::{Tool, ToolAnnotations};
 
-use super::schemas;
+use super::{brief, schemas};
 
-/// Pictures a second where `start_browser_session` names none (REQUIREMENTS A119).
+/// Pictures a second where `start_browser_session` names none.
 pub(super) const FPS_DEFAULT: u32 = 10;
 
 const INTERACT: &str = "Acts on the element that a CSS selector, or its own words, name, once it is \
@@ -106,7 +106,13 @@ impl ToolName {
 
 /// All tools of the default set, or of the extended one.
 pub(super) fn tools(extended: bool) -> Vec<Tool> {
-    ToolName::all(extended).map(describe).collect()
+    let described = ToolName::all(extended).map(|tool| match extended {
+        true => describe(tool),
+        false => brief::tool(tool)
+            .unwrap_or_else(|| describe(tool))
+            .with_annotations(tool.annotations()),
+    });
+    described.collect()
 }
 
 fn describe(tool: ToolName) -> Tool {
@@ -188,35 +194,27 @@ impl ToolName {
     }
 
     fn annotations(self) -> ToolAnnotations {
+        // Where nothing is said it is not idempotent, and what it deals with comes from anywhere, as pages do.
         let changes = |title: &str| {
             ToolAnnotations::with_title(title)
                 .read_only(false)
                 .destructive(false)
-                .idempotent(false)
-                .open_world(false)
         };
-        // The page itself comes from anywhere, though looking at it changes nothing.
-        let looks = |title: &str| {
-            ToolAnnotations::with_title(title)
-                .read_only(true)
-                .open_world(true)
-        };
+        let looks = |title: &str| ToolAnnotations::with_title(title).read_only(true);
         match self {
-            Self::Start => changes("Start a browser in a room").open_world(true),
+            Self::Start => changes("Start a browser"),
             Self::Pause => changes("Pause the video").idempotent(true),
             Self::Resume => changes("Resume the video").idempotent(true),
             Self::Close => changes("Close the browser").destructive(true),
             Self::Recover => changes("Recover the video").idempotent(true),
             // What a click does on a page is the page's to know.
-            Self::Act => changes("Act in the browser")
-                .destructive(true)
-                .open_world(true),
+            Self::Act => changes("Act in the browser").destructive(true),
             Self::Look => looks("Look at the page"),
             Self::Screenshot => looks("Take a picture of the page"),
             Self::Analyze => looks("Ask about the page"),
             Self::WaitFor => looks("Wait for the page"),
-            Self::Tabs => changes("Manage tabs").destructive(true).open_world(true),
-            Self::Record => changes("Record the browser"),
+            Self::Tabs => changes("Manage tabs").destructive(true),
+            Self::Record => changes("Record the browser").open_world(false),
             Self::Ended => ToolAnnotations::with_title("Look up ended browsers")
                 .read_only(true)
                 .open_world(false),
@@ -225,17 +223,15 @@ impl ToolName {
                 .open_world(false),
             Self::Drain => changes("Drain the service")
                 .destructive(true)
-                .idempotent(true),
-            Self::Share => changes("Make a link to watch by"),
-            Self::Interact => changes("Act by a selector")
-                .destructive(true)
-                .open_world(true),
-            Self::RunScript => changes("Run a script in the page")
-                .destructive(true)
-                .open_world(true),
+                .idempotent(true)
+                .open_world(false),
+            Self::Share => changes("Make a link to watch by").open_world(false),
+            Self::Interact => changes("Act by a selector").destructive(true),
+            Self::RunScript => changes("Run a script in the page").destructive(true),
             Self::CleanUp => changes("Close old browsers")
                 .destructive(true)
-                .idempotent(true),
+                .idempotent(true)
+                .open_world(false),
         }
     }
 }
@@ -263,7 +259,7 @@ mod tests {
 
     #[test]
     fn every_tool_and_every_argument_is_described() {
-        for tool in tools(true) {
+        for tool in tools(true).into_iter().chain(tools(false)) {
             assert!(tool.description.is_some_and(|text| text.len() > 30));
             assert!(tool.output_schema.is_some() && tool.annotations.is_some());
             let properties = tool.input_schema["properties"].as_object().unwrap().clone();

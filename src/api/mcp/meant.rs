@@ -1,4 +1,4 @@
-//! Which session a call means that names none (REQUIREMENTS D4).
+//! Which session a call means that names none.
 //!
 //! The one that this client started. An automatic one is made for a client that never had any, or
 //! that acts after it has closed its own; it is that client's alone, and ends with it. A session

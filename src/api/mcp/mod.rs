@@ -9,10 +9,12 @@
 
 mod answer;
 mod arguments;
+mod brief;
 mod calls;
 mod catalog;
 mod control;
 mod extended;
+mod http;
 mod meant;
 mod memory;
 mod pace;
@@ -25,10 +27,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::Extension;
 use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
 use rmcp::ErrorData;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
@@ -39,7 +40,10 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer, serve_server};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::Map;
 use tokio::io::{AsyncRead, AsyncWrite};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use self::memory::Memory;
 use self::sessions::{InUse, Sessions, Uses};
@@ -47,6 +51,7 @@ use super::Doors;
 use super::access::Caller;
 use super::asker;
 use super::place::Place;
+use super::request_id::RequestId;
 use crate::error::{Chain, Error};
 use crate::session::{Asker, Door};
 
@@ -139,7 +144,15 @@ impl Server {
             token: asker::label(self.caller(context).ok().as_ref()),
             lending: asker::lending(self.caller(context).ok().as_ref()),
             seat: None,
+            request_id: RequestId::current().map(|id| id.to_string()),
         }
+    }
+
+    /// What this very request is called: as the one over HTTP that brought it, or by a name of its own.
+    fn request_id(context: &RequestContext<RoleServer>) -> RequestId {
+        let parts = context.extensions.get::<Parts>();
+        let told = parts.and_then(|parts| parts.extensions.get::<RequestId>());
+        told.cloned().unwrap_or_else(RequestId::new)
     }
 
     /// The same server, of a conversation over streamable HTTP.
@@ -236,20 +249,29 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let _in_use = self.in_use(&context);
         let name = request.name.as_ref();
+        let request_id = Self::request_id(&context);
+        let meta = Map::from_iter([("request_id".to_owned(), request_id.as_str().into())]);
         let Some(tool) = catalog::ToolName::parse(name, self.is_extended(&context)) else {
             let shown: String = name.chars().take(64).collect();
             let message = format!("Unknown tool: {shown}. tools/list names those there are.");
-            return Err(ErrorData::invalid_params(message, None));
+            return Err(ErrorData::invalid_params(message, Some(meta.into())));
         };
         let arguments = request.arguments.unwrap_or_default();
-        let calling = Box::pin(calls::call(self, tool, arguments, &context));
-        let result = self.known(&context).scope(calling).await;
+        let calling = async {
+            let calling = Box::pin(calls::call(self, tool, arguments, &context));
+            self.known(&context).scope(calling).await
+        };
+        let mut result = request_id.scope(calling).await;
+        if result.is_error == Some(true) {
+            // Beside what models read.
+            result.meta.get_or_insert_default().extend(meta.into());
+        }
         Ok(CallToolResponse::from(result))
     }
 }
 
 /// The routes of this door. Who may come in is decided before them, as for every door.
-pub(super) fn routes(doors: &Doors) -> Router<Doors> {
+pub(super) fn routes(doors: &Doors) -> OpenApiRouter<Doors> {
     let settings = &doors.config.mcp;
     let idle_max = Duration::from_secs(settings.session_idle_s);
     let sessions = Arc::new(Sessions::new(settings.sessions_max, idle_max));
@@ -271,10 +293,11 @@ pub(super) fn routes(doors: &Doors) -> Router<Doors> {
         doors: doors.clone(),
         sessions,
     };
-    Router::new()
-        .route_service("/mcp", service)
+    OpenApiRouter::default()
+        .routes(routes!(http::message, http::stream, http::end))
         .route_layer(from_fn_with_state(gate, sessions::explain))
-        .route("/mcp/socket", get(socket::socket))
+        .route_layer(Extension(http::Conversations::new(service)))
+        .routes(routes!(socket::socket))
 }
 
 /// Serves one client on a stream of lines until it hangs up.

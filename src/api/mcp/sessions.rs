@@ -26,6 +26,7 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::super::Doors;
+use super::super::request_id::RequestId;
 use crate::error::Error;
 use crate::refusals::{self, Limit};
 
@@ -303,8 +304,10 @@ fn unreadable(body: &[u8]) -> Response {
 
 /// An error of JSON-RPC to a message whose id is not known.
 fn refused(code: i32, message: &str) -> Response {
+    let data =
+        json!({ "request_id": RequestId::current().unwrap_or_else(RequestId::new).as_str() });
     let body = json!({
-        "jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message},
+        "jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message, "data": data},
     });
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }

@@ -17,12 +17,15 @@ use tokio::io::{
 };
 use tokio::time::{Instant, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
+use utoipa::IntoParams;
 
 use super::super::access::Caller;
 use super::super::body::Params;
+use super::super::events::{READ_BUFFER, must_upgrade};
 use super::super::farewell::Farewell;
 use super::super::place::Place;
-use super::super::ws::{READ_BUFFER, must_upgrade};
+use super::super::request_id::going_on;
+use super::super::status::ErrorBody;
 use super::super::{Doors, Life};
 use super::{Server, serve};
 use crate::error::Error;
@@ -35,14 +38,21 @@ const BYTES_MAX: HeaderName = HeaderName::from_static("x-message-bytes-max");
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// Which tools.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct SocketQuery {
+    /// With the extended tools besides the default seven.
     #[serde(default)]
     extended: bool,
 }
 
-/// Serves MCP on a WebSocket.
+/// Speak MCP by WebSocket: each text frame is one message of JSON-RPC 2.0, and the conversation ends with it.
+#[utoipa::path(get, path = "/mcp/socket", tag = "mcp", operation_id = "mcp_socket",
+    params(SocketQuery), responses(
+    (status = 101, description = "Text frames follow. The header X-Message-Bytes-Max tells how long one may be"),
+    (status = 400, description = "No WebSocket handshake", body = ErrorBody),
+))]
 pub(in super::super) async fn socket(
     State(doors): State<Doors>,
     Extension(caller): Extension<Caller>,
@@ -66,14 +76,14 @@ pub(in super::super) async fn socket(
         .read_buffer_size(READ_BUFFER)
         .max_message_size(bytes_max)
         .max_frame_size(bytes_max)
-        .on_upgrade(async move |socket| {
+        .on_upgrade(going_on(async move |socket| {
             let (ours, theirs) = duplex(PIPE_BYTES);
             let pumping = async {
                 pump(socket, ours, heartbeat, cancel, gone).await;
                 drop(tracked);
             };
             tokio::join!(serve(server, theirs), pumping);
-        });
+        }));
     let bytes_max = HeaderValue::from(bytes_max);
     response.headers_mut().insert(BYTES_MAX, bytes_max);
     Ok(response)

@@ -37,6 +37,8 @@ const DISPLAY_FLAGS: [&str; 7] = [
     "disable-infobars",
     "disable-notifications",
 ];
+/// What takes Chromium its own sandbox.
+const NO_SANDBOX: &str = "no-sandbox";
 
 /// Flags of every process. Light (no process for the network alone: 10 MB). Quiet (no traffic of
 /// Chromium's own), no throttling of pages that nobody looks at, known colours. What a page puts off
@@ -121,13 +123,21 @@ pub fn executable(configured: &Path) -> Result<PathBuf, Error> {
     found.map(Path::to_owned).ok_or(Error::NoExecutable)
 }
 
+/// Why Chromium has no sandbox of its own, where it has none.
+pub fn unsandboxed(config: &config::Browser) -> Option<&'static str> {
+    let is_given = |flag: &String| flag.trim_start_matches('-') == NO_SANDBOX;
+    match config.sandbox {
+        config::Sandbox::Off => Some("browser.sandbox is \"off\""),
+        config::Sandbox::Auto if nix::unistd::geteuid().is_root() => {
+            Some("the service runs as root")
+        }
+        _ if config.extra_args.iter().any(is_given) => Some("browser.extra_args has --no-sandbox"),
+        config::Sandbox::Auto | config::Sandbox::On => None,
+    }
+}
+
 pub(super) fn command(path: &Path, home: &Home, config: &config::Browser) -> Command {
     let mut command = Command::new(path);
-    let no_sandbox = match config.sandbox {
-        config::Sandbox::Auto => nix::unistd::geteuid().is_root(),
-        config::Sandbox::On => false,
-        config::Sandbox::Off => true,
-    };
     let extra = config
         .extra_args
         .iter()
@@ -145,7 +155,7 @@ pub(super) fn command(path: &Path, home: &Home, config: &config::Browser) -> Com
                 .map(|flag| format!("--{flag}")),
         )
         .args((home.display.is_none() && !is_shell(path)).then_some("--headless"))
-        .args(no_sandbox.then_some("--no-sandbox"))
+        .args(unsandboxed(config).map(|_| format!("--{NO_SANDBOX}")))
         .args(proxy.map(|proxy| format!("--proxy-server={proxy}")))
         .arg("--remote-debugging-port=0")
         .arg(format!("--user-data-dir={}", home.profile.display()))

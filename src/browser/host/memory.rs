@@ -1,4 +1,4 @@
-//! How much memory browsers take, and may take, as Linux tells it (REQUIREMENTS B71).
+//! How much memory browsers take, and may take, as Linux tells it.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What browsers and the service itself take of the machine, as Linux tells it (REQUIREMENTS B72).
+//! What browsers and the service itself take of the machine, as Linux tells it.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The outline of a page (REQUIREMENTS A56): roles, names and numbers, through frames and shadow
+//! The outline of a page: roles, names and numbers, through frames and shadow
 //! roots, from the same walk as the list, so that both say the same of an element.
 
 use std::collections::HashMap;

@@ -28,7 +28,7 @@ use tracing::Instrument;
 
 use self::arrival::Arrival;
 use self::facts::Facts;
-use self::order::Order;
+use self::order::TabOrder;
 use super::cdp::COMMAND_TIMEOUT;
 use super::error::Error;
 use super::host::{Items, Lease};
@@ -37,7 +37,7 @@ use super::target::{Downloads, Ground, Made, Page, PageEvent, Prepared, TabEvent
 use crate::error::Chain;
 use crate::model::outcome::DialogPolicy;
 use crate::model::tab::TABS_MAX;
-use crate::model::{Screen, TabInfo};
+use crate::model::{Device, TabInfo};
 use crate::refusals::{self, Limit};
 
 /// Documents that are asked what they have stored.
@@ -71,7 +71,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct State {
-    order: Order,
+    order: TabOrder,
     pages: Vec<Page>,
     /// Kept when the last one closes, until another is there.
     current: Page,
@@ -93,18 +93,18 @@ impl Tabs {
     /// Opens the first page in the lease's context, and reports to `events`.
     pub async fn open_first(
         lease: &Lease,
-        screen: Screen,
+        device: Device,
         dialogs: DialogPolicy,
         events: mpsc::Sender<TabEvent>,
         tracker: &TaskTracker,
     ) -> Result<Self, Error> {
-        let ground = Ground::new(lease, screen, dialogs, events, tracker);
+        let ground = Ground::new(lease, device, dialogs, events, tracker);
         let targets = targets::Targets::subscribe(&lease.process);
         let made = ground.create().await?;
         let known = HashMap::from([(made.target.inner().clone(), Facts::default())]);
         let prepared = Page::prepare(&ground, 1, made).await?;
         let page = prepared.listen(&ground);
-        let mut order = Order::default();
+        let mut order = TabOrder::default();
         order.add(1, true);
         let state = State {
             order,

@@ -2,14 +2,14 @@
 
 /// The order of a session's tabs.
 #[derive(Debug, Default)]
-pub(super) struct Order {
+pub(super) struct TabOrder {
     /// Opened first comes first.
     opened: Vec<u32>,
     /// Shown last comes last: the current one.
     shown: Vec<u32>,
 }
 
-impl Order {
+impl TabOrder {
     /// Adds a tab, as the current one or behind it.
     pub(super) fn add(&mut self, tab: u32, is_in_front: bool) {
         self.opened.push(tab);
@@ -54,8 +54,8 @@ impl Order {
 mod tests {
     use super::*;
 
-    fn opened(count: u32) -> Order {
-        let mut order = Order::default();
+    fn opened(count: u32) -> TabOrder {
+        let mut order = TabOrder::default();
         (1..=count).for_each(|tab| order.add(tab, true));
         order
     }

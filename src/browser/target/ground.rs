@@ -28,7 +28,7 @@ use super::downloads::Downloads;
 use super::offers::Offers;
 use crate::display::{Claim, Display, Window};
 use crate::model::outcome::DialogPolicy;
-use crate::model::{Screen, Size};
+use crate::model::{Device, Size};
 
 /// Fingers that a page that is shown as on a phone may be touched by.
 const TOUCH_POINTS: i64 = 5;
@@ -97,7 +97,7 @@ impl Ground {
     /// What pages in the lease's context are made on; they report to `events`.
     pub(in crate::browser) fn new(
         lease: &Lease,
-        screen: Screen,
+        device: Device,
         dialogs: DialogPolicy,
         events: mpsc::Sender<TabEvent>,
         tracker: &TaskTracker,
@@ -105,8 +105,8 @@ impl Ground {
         Self {
             process: Arc::downgrade(&lease.process),
             context: lease.context.clone(),
-            viewport: screen.size,
-            is_mobile: screen.is_mobile,
+            viewport: device.size,
+            is_mobile: device.is_mobile,
             events,
             tracker: tracker.clone(),
             stop: CancellationToken::new(),

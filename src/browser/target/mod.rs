@@ -115,7 +115,7 @@ pub enum PageEvent {
     },
 }
 
-/// The facts of a page at one moment (REQUIREMENTS A21).
+/// The facts of a page at one moment.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct PageState {
     /// The document's URL.

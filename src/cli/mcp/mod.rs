@@ -5,8 +5,11 @@
 //! both is decided once: a client of a service never takes its place. When that service is lost, open
 //! calls are answered, further ones are told so, and the conversation goes on when it is back.
 
+mod clients;
 mod input;
+mod install;
 mod ledger;
+mod merge;
 mod upstream;
 
 use std::process::ExitCode;
@@ -29,7 +32,10 @@ const LOST: &str = "The Ghostcast service ended before it answered. Sessions wit
     once it runs again, call start_browser_session to start one.";
 
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Options {
+    #[command(subcommand)]
+    verb: Option<Verb>,
     #[command(flatten)]
     file: ConfigFile,
     #[command(flatten)]
@@ -39,7 +45,16 @@ pub(super) struct Options {
     extended: bool,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Print what the settings of a program that speaks MCP need, or write it into them.
+    Install(install::Options),
+}
+
 pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
+    if let Some(Verb::Install(options)) = &options.verb {
+        return install::run(options);
+    }
     super::log::to_stderr(super::log::OF_SERVICES);
     let config = options.file.load(&options.address)?;
     let mut signals = Signals::listen()?;

@@ -1,4 +1,4 @@
-//! What the operator is told (REQUIREMENTS C95, C96): a job that has failed, a login that is good no more.
+//! What the operator is told: a job that has failed, a login that is good no more.
 //!
 //! A notice is a job of its own for each way by which it goes, put in the queue in the same transaction as what it
 //! tells of: it is there exactly if that is so, survives the service, and is tried again until it has arrived.

@@ -1,6 +1,6 @@
 //! What can be asked of a page, and what comes back.
 //!
-//! Wire form (REQUIREMENTS A12, A149): `{"action_type": string, "params": object}`. [`Command`]
+//! Wire form: `{"action_type": string, "params": object}`. [`Command`]
 //! is its parsed form; every front door parses by [`Command::parse`], so all accept the same.
 
 mod error;

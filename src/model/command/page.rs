@@ -23,7 +23,7 @@ pub struct Navigate {
     pub wait_until: WaitUntil,
 }
 
-/// What the answer to a navigation waits for (REQUIREMENTS B17).
+/// What the answer to a navigation waits for.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitUntil {

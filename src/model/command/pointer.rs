@@ -97,7 +97,7 @@ impl Direction {
 }
 
 /// The parameters of `click` as they arrive. `coordinate_x` and `coordinate_y` are documented
-/// aliases (DESIGN section 7).
+/// aliases.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ClickParams {

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::ActionErrorKind;
 use crate::model::outcome::Outcome;
 
-/// The outcome of every action (REQUIREMENTS A20, DESIGN section 7), flat on the wire.
+/// The outcome of every action, flat on the wire.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ActionResult {
     /// Names this action, for `correction_of` and to ask for it later.

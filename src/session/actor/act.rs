@@ -25,7 +25,7 @@ use crate::session::handle::{cancelled, refused};
 use crate::session::masking;
 use crate::session::perform::{self, Client, Performed, context, count, masked, perform};
 use crate::session::queue::{Entry, Found, Interrupt, Kind, Limits, Place, Queue, Step, Why};
-use crate::session::request::{Answer, Order, span};
+use crate::session::request::{ActionOrder, Answer, span, span_of_request};
 use crate::session::supervise::{Panicked, caught};
 
 /// The initial page may take this long to come, while nobody waits for it.
@@ -170,7 +170,7 @@ impl Work {
     /// Takes an action: runs it now, lets it wait, or refuses it.
     pub(super) fn enqueue(
         &mut self,
-        order: Order,
+        order: ActionOrder,
         asker: Asker,
         mut action: ActionRequest,
         answer: Answer,
@@ -320,6 +320,7 @@ impl Work {
             return;
         };
         let span = span(&asked.span, &request.action_type, &id);
+        let told = span_of_request(asked.asker.request_id.as_deref());
         let client = Client {
             lending: asked.asker.lending.clone(),
             is_session: asked.is_opening,
@@ -349,7 +350,8 @@ impl Work {
             };
             caught(
                 "action",
-                Box::pin(perform(kit, request, client, interrupted).instrument(span)),
+                Box::pin(perform(kit, request, client, interrupted).instrument(span))
+                    .instrument(told),
             )
             .await
         };

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::asker::{Asker, Door as Way, Lending};
 use super::super::handle::{SessionHandle, closed};
-use super::super::request::Order;
+use super::super::request::ActionOrder;
 use super::{CALLS_MAX, Call, Door, name};
 use crate::error::{Error, ErrorKind};
 use crate::livekit::Participant;
@@ -222,6 +222,7 @@ impl Door {
             token: Some(from.to_owned()),
             lending: Lending::default(),
             seat: Some(seated.seat().to_owned()),
+            request_id: None,
         };
         let turn = driver.hand.turn();
         let acting = async move {
@@ -239,7 +240,7 @@ fn taken() -> Error {
 }
 
 async fn act(session: SessionHandle, action: ActionRequest) -> Result<String, Error> {
-    let order = Order::new(CancellationToken::new());
+    let order = ActionOrder::new(CancellationToken::new());
     let done = session.act_on(order, action).await?;
     if !done.success {
         return Err(failed(&done));

@@ -16,7 +16,7 @@ VERB_S = 60
 SERVER_LOG = "browser_session_server.log"
 DAEMON_LOG = "browser_session_daemon.log"
 
-# Each line of both logs (REQUIREMENTS B74).
+# Each line of both logs.
 LINE = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (?P<level>ERROR|WARN |INFO |DEBUG|TRACE) "
     r"(?P<part>\S+): (?P<message>.*)"

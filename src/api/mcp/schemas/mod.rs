@@ -58,7 +58,7 @@ pub(super) fn answers(tool: ToolName) -> Arc<JsonObject> {
     })
 }
 
-fn object(schema: Value) -> Arc<JsonObject> {
+pub(super) fn object(schema: Value) -> Arc<JsonObject> {
     match schema {
         Value::Object(object) => Arc::new(object),
         _ => Arc::default(),

@@ -1,4 +1,4 @@
-//! How long remote browsers ran, by user: what a vendor asks money for (REQUIREMENTS C98).
+//! How long remote browsers ran, by user: what a vendor asks money for.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -20,6 +20,7 @@ use super::Doors;
 use super::access::Caller;
 use super::body::Params;
 use super::farewell::Farewell;
+use super::request_id::going_on;
 use super::status::ErrorBody;
 use super::subscribe::{Wanted, lagged};
 use crate::error::Error;
@@ -133,7 +134,7 @@ pub(super) async fn events(
         .read_buffer_size(READ_BUFFER)
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
-        .on_upgrade(async move |mut socket| {
+        .on_upgrade(going_on(async move |mut socket| {
             let serving = serve(&mut socket, frames(subscription, only, details), heartbeat);
             let farewell = tokio::select! {
                 biased;
@@ -145,7 +146,7 @@ pub(super) async fn events(
                 farewell.say(&mut socket).await;
             }
             drop(tracked);
-        });
+        }));
     if let Ok(epoch) = epoch {
         response.headers_mut().insert(EVENTS_EPOCH, epoch);
     }
