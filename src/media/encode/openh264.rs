@@ -272,10 +272,10 @@ impl Encoder {
             let mut code = 0;
             if let Some(quantiser) = quantiser {
                 let mut settings = SEncParamExt::default();
-                let at = (&raw mut settings).cast();
-                code = api.get_option(ENCODER_OPTION_SVC_ENCODE_PARAM_EXT, at);
+                let option = ENCODER_OPTION_SVC_ENCODE_PARAM_EXT;
+                code = api.get_option(option, (&raw mut settings).cast());
                 settings.sSpatialLayers[0].iDLayerQp = i32::from(quantiser);
-                code |= api.set_option(ENCODER_OPTION_SVC_ENCODE_PARAM_EXT, at);
+                code |= api.set_option(option, (&raw mut settings).cast());
             }
             let mut mode = match quantiser {
                 Some(_) => RC_OFF_MODE,
