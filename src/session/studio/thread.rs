@@ -450,6 +450,8 @@ impl Thread {
             Some(made) if made.keyframe => self.ladder.made_keyframe(made.quantiser),
             Some(made) if made.quantiser.is_some() => {
                 self.ladder.made(made.data.len() as f64 * 8.0, is_resting);
+                // What was chosen here says nothing of how the library keeps to a rate.
+                self.budget.forget_correction(now);
             }
             Some(_) | None => {}
         }
