@@ -48,14 +48,6 @@ pub struct Driver {
     patience: Duration,
     outgoing: VecDeque<(SocketAddr, Vec<u8>)>,
     wake_at: Instant,
-    /// When the engine's clock moved last.
-    ticked_at: Instant,
-    /// Until when it moves promptly whatever flows.
-    prompt_until: Instant,
-    /// When the last access unit came.
-    unit_at: Instant,
-    /// Whether the path is known to carry less than is wanted: then probes need exact times.
-    is_narrow: bool,
     watched: bool,
     dropped: u64,
 }
@@ -156,10 +148,6 @@ impl Driver {
             patience: connect_within,
             outgoing: VecDeque::new(),
             wake_at: now,
-            ticked_at: now,
-            prompt_until: now,
-            unit_at: now,
-            is_narrow: false,
             watched: false,
             dropped: 0,
         };
@@ -193,10 +181,10 @@ impl Driver {
     /// Waits for the next input and hands it to the peer.
     async fn wait(&mut self, source: &mut impl Source, cancel: &CancellationToken) -> Option<End> {
         let connected = self.peer.is_connected();
-        let wake_at = if !connected {
-            self.wake_at.min(self.deadline)
+        let wake_at = if connected {
+            self.wake_at
         } else {
-            self.wake_at.max(self.ticked_at + self.tick())
+            self.wake_at.min(self.deadline)
         };
         tokio::select! {
             biased;
@@ -217,26 +205,10 @@ impl Driver {
                     let seconds = self.patience.as_secs_f64().round() as u64;
                     return Some(End::ConnectTimeout { seconds });
                 }
-                self.ticked_at = now;
                 self.peer.handle_timeout(now);
             }
         }
         None
-    }
-
-    /// How far apart the engine's timeouts are at least. While little or no media flows it pads
-    /// the path, in packets so small that they would wake us two hundred times a second.
-    fn tick(&self) -> Duration {
-        let now = Instant::now();
-        if now < self.prompt_until {
-            Duration::ZERO
-        } else if !self.watched {
-            UNWATCHED_TICK
-        } else if now > self.unit_at + QUIET_AFTER && !self.is_narrow {
-            QUIET_TICK
-        } else {
-            Duration::ZERO
-        }
     }
 
     /// Does what the peer wants done until it wants to wait.
@@ -249,8 +221,7 @@ impl Driver {
                     self.transmit(&transmit);
                 }
                 Output::Timeout(at) => {
-                    // The engine hands out one packet a timeout. The runtime's timer ticks once a
-                    // millisecond, and a picture of fifty packets must not take fifty of them.
+                    // The runtime's timer ticks once a millisecond: what is due leaves at once.
                     let now = Instant::now();
                     if at <= now && overdue < OVERDUE_MAX {
                         overdue += 1;
@@ -266,7 +237,6 @@ impl Driver {
                         self.set_watched(true, source);
                     }
                     report(Report::Path(Path::Open));
-                    self.prompt_until = Instant::now() + PROMPT_FOR;
                 }
                 Output::Event(Event::PathLost { offer }) => {
                     self.patience = RESTART_WITHIN;
@@ -276,7 +246,6 @@ impl Driver {
                 Output::Event(Event::KeyframeRequested) => source.request_keyframe(),
                 Output::Event(Event::Bandwidth(limit)) => {
                     debug!(?limit, "bandwidth");
-                    self.is_narrow = limit.is_some();
                     source.set_bandwidth(limit);
                 }
                 Output::Event(Event::Message(message)) => report(Report::Message(message)),
@@ -286,7 +255,6 @@ impl Driver {
 
     fn handle_unit(&mut self, unit: &AccessUnit) {
         let now = Instant::now();
-        self.unit_at = now;
         if self.peer.write(now, unit) == Written::Congested {
             self.dropped += 1;
             if self.dropped.is_power_of_two() {
@@ -334,9 +302,6 @@ impl Driver {
         // Whoever begins to watch has nothing to build deltas on.
         if watched && !self.watched {
             source.request_keyframe();
-        }
-        if self.watched && !watched {
-            self.prompt_until = Instant::now() + PROMPT_FOR;
         }
         self.watched = watched;
     }
@@ -460,15 +425,6 @@ const RECEIVE_BATCH_MAX: usize = 64;
 
 /// Timeouts handled in a row before other inputs are looked at: a keyframe's packets at once.
 const OVERDUE_MAX: u32 = 512;
-/// How far apart the engine's timeouts are while nobody watches.
-const UNWATCHED_TICK: Duration = Duration::from_millis(200);
-/// The same while a page rests under a viewer's eyes; media itself never waits for it.
-const QUIET_TICK: Duration = Duration::from_millis(50);
-/// A page rests when no access unit came for this long.
-const QUIET_AFTER: Duration = Duration::from_millis(200);
-/// How long it moves promptly once connected or no longer watched: the first probes of the path
-/// need exact times, and the last pictures go out.
-const PROMPT_FOR: Duration = Duration::from_secs(2);
 /// Datagrams kept while the socket is full: about one large keyframe.
 const OUTGOING_MAX: usize = 512;
 /// Bounds the goodbye: a few packets to send and events to ignore.

@@ -51,6 +51,15 @@ impl Transmit {
     pub fn contents(&self) -> &[u8] {
         &self.contents
     }
+
+    /// The same datagram once more.
+    pub(super) fn again(&self) -> Self {
+        Self {
+            transport: self.transport,
+            destination: self.destination,
+            contents: self.contents.to_vec().into(),
+        }
+    }
 }
 
 /// What happens to a peer.

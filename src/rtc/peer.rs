@@ -8,9 +8,9 @@
 //!   the packets of any other without a word, so one is all that is ever offered.
 //! - **The first access unit of a connection, and the first after a congested path, is a
 //!   keyframe.** The peer skips to it and asks for it; a delta is never dropped from the middle.
-//! - **An estimate is a limit only when it has been tried.** A delay-based estimate follows the
-//!   sent rate down while the source is quiet (a still page), so it says nothing about the path
-//!   then. `flow` decides which it is.
+//! - **Packets leave when `flow` says so**, and the encoder's limit is its estimate of the path. The
+//!   engine's own pacer and estimator are off: they follow a quiet source down, and pad a still
+//!   page's path to keep up with themselves.
 //! - **TCP is the way round, not the way.** It is tried when UDP has led nowhere for a while: packets
 //!   that wait for lost ones cost latency, and the other side's ports are few.
 //! - **A path that is lost is looked for again** on the same connection (an ICE restart), by the side
@@ -22,7 +22,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::error::RtcError;
 use str0m::format::Codec;
@@ -48,6 +47,8 @@ pub struct Peer {
     rtc: Box<Rtc>,
     mid: Option<Mid>,
     payload_type: Option<Pt>,
+    /// The payload type of its repairs.
+    repair_type: Option<Pt>,
     /// Addresses that the other side may send to; the socket's own address is unknown to it.
     local: Vec<SocketAddr>,
     channels: Channels,
@@ -152,8 +153,7 @@ impl Peer {
     ) -> Result<Self, Error> {
         let mut config = config
             .clear_codecs()
-            .enable_bwe(Some(Bitrate::bps(rate.target * PACING_HEADROOM)))
-            .set_stats_interval(Some(STATS_INTERVAL))
+            .enable_raw_packets(true)
             .set_extension(PLAYOUT_DELAY_ID, Extension::PlayoutDelay);
         config.set_max_stun_rto(STUN_RTO_MAX);
         config.set_max_stun_retransmits(STUN_RETRANSMITS_MAX);
@@ -166,14 +166,15 @@ impl Peer {
                 .map_err(|source| Error::LocalCandidate { address, source })?;
             rtc.add_local_candidate(candidate);
         }
-        let mut peer = Self {
+        Ok(Self {
             rtc,
             mid: None,
             payload_type: None,
+            repair_type: None,
             local: local.to_vec(),
             channels: Channels::default(),
             clock: RtpClock::new(now),
-            flow: Flow::new(rate.target),
+            flow: Flow::new(now, rate.target),
             events: VecDeque::new(),
             state: State::Connecting,
             now,
@@ -183,20 +184,7 @@ impl Peer {
             tcp_at: None,
             is_offerer: false,
             restart: None,
-        };
-        peer.set_rate(rate);
-        Ok(peer)
-    }
-
-    /// Sets what the encoder may use. The path is probed for more than the target, because
-    /// packets are paced at little more than the estimate: with no headroom, a keyframe of many
-    /// times the average size would take as many picture intervals to leave.
-    fn set_rate(&mut self, rate: Rate) {
-        self.flow.set_target(rate.target);
-        self.rtc.bwe().set_bitrate(
-            Bitrate::bps(rate.min),
-            Bitrate::bps(rate.target * PACING_HEADROOM),
-        );
+        })
     }
 
     /// Takes a candidate of the other side, as in `candidate:…`.
@@ -276,6 +264,7 @@ impl Peer {
         }
         let handled = self.rtc.handle_input(Input::Timeout(now));
         self.check(handled);
+        self.report_bandwidth();
     }
 
     /// Sends one access unit.
@@ -287,19 +276,23 @@ impl Peer {
         match self.state {
             State::Connecting | State::Restarting | State::Over => return Written::Skipped,
             State::AwaitsKeyframe if !unit.keyframe => {
-                // While the path is full it could not be sent either.
-                if self.backlog(mid) <= BACKLOG_MAX {
-                    self.ask_for_keyframe();
-                }
+                self.ask_for_keyframe();
                 return Written::Skipped;
             }
             State::AwaitsKeyframe | State::Flowing => {}
         }
-        if self.backlog(mid) > BACKLOG_MAX {
-            self.state = State::AwaitsKeyframe;
-            return Written::Congested;
+        if self.flow.backlog(now) > BACKLOG_MAX {
+            self.flow.abandon();
+            if !unit.keyframe {
+                self.state = State::AwaitsKeyframe;
+                self.ask_for_keyframe();
+                return Written::Congested;
+            }
         }
         let (wallclock, rtp_time) = self.clock.stamp(unit.made_at);
+        if unit.keyframe {
+            self.flow.keyframe_comes();
+        }
         let Some(writer) = self.rtc.writer(mid) else {
             return Written::Skipped;
         };
@@ -312,7 +305,6 @@ impl Peer {
             return Written::Skipped;
         }
         self.state = State::Flowing;
-        self.flow.sent(now, unit.data.len());
         Written::Sent
     }
 
@@ -340,15 +332,22 @@ impl Peer {
                     if transmit.contents.first().is_some_and(|b| *b >= NO_CHECK) {
                         self.note_way(transport, transmit.destination);
                     }
-                    return Output::Transmit(Transmit {
+                    let transmit = Transmit {
                         transport,
                         destination: transmit.destination,
                         contents: transmit.contents,
-                    });
+                    };
+                    if let Some(transmit) = self.flow.pass(self.now, transmit) {
+                        return Output::Transmit(transmit);
+                    }
                 }
                 Ok(str0m::Output::Event(event)) => self.handle_event(event),
                 Ok(str0m::Output::Timeout(at)) => {
-                    return Output::Timeout(self.tcp_at.map_or(at, |tcp_at| at.min(tcp_at)));
+                    if let Some(transmit) = self.flow.pop(self.now) {
+                        return Output::Transmit(transmit);
+                    }
+                    let next = [Some(at), self.tcp_at, self.flow.next_at()];
+                    return Output::Timeout(next.into_iter().flatten().min().unwrap_or(at));
                 }
                 Err(source) => self.end(Lost::Failed { source }),
             }
@@ -387,15 +386,8 @@ impl Peer {
                 self.flowing();
             }
             Engine::KeyframeRequest(_) => self.events.push_back(Event::KeyframeRequested),
-            Engine::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
-                self.flow.estimated(self.now, estimate.as_u64());
-                self.report_bandwidth();
-            }
-            Engine::PeerStats(stats) => {
-                if let Some(rtt) = stats.rtt {
-                    self.flow.round_trip(self.now, rtt);
-                }
-                self.flow.lost(self.now, stats.egress_loss_fraction);
+            Engine::RawPacket(packet) => {
+                self.flow.note(self.now, &packet);
                 self.report_bandwidth();
             }
             Engine::Closed => self.end(Lost::Closed),
@@ -407,17 +399,18 @@ impl Peer {
     }
 
     fn connected(&mut self) {
-        self.payload_type = self.mid.and_then(|mid| {
+        let types = self.mid.and_then(|mid| {
             let writer = self.rtc.writer(mid)?;
             let mut params = writer.payload_params();
-            params
-                .find(|p| p.spec().codec == Codec::H264)
-                .map(|p| p.pt())
+            let h264 = params.find(|p| p.spec().codec == Codec::H264)?;
+            Some((h264.pt(), h264.resend()))
         });
-        if self.payload_type.is_none() {
+        let Some((payload_type, repair_type)) = types else {
             self.end(Lost::NoCodec);
             return;
-        }
+        };
+        self.payload_type = Some(payload_type);
+        self.repair_type = repair_type;
         self.flowing();
     }
 
@@ -426,9 +419,11 @@ impl Peer {
         self.state = State::AwaitsKeyframe;
         self.tcp_at = None;
         self.path = None;
-        self.pace(false);
+        self.flow.open(self.now, self.repair_type);
+        self.keep_for_repairs();
         self.heard_at = self.now;
         self.events.push_back(Event::Connected);
+        self.report_bandwidth();
         self.ask_for_keyframe();
     }
 
@@ -492,32 +487,22 @@ impl Peer {
     }
 
     fn report_bandwidth(&mut self) {
-        if let Some(limit) = self.flow.changed() {
+        if !self.is_connected() {
+            return;
+        }
+        if let Some(limit) = self.flow.changed(self.now) {
             self.events.push_back(Event::Bandwidth(limit));
-            self.pace(limit.is_some());
         }
     }
 
-    /// Spreads packets over time only on a path that is known to be narrow. The engine paces at
-    /// little more than its estimate, which a quiet source leaves far too low: the first large
-    /// picture after a still one would wait for most of a second, for no gain.
-    fn pace(&mut self, narrow: bool) {
+    /// Keeps packets for as long as a repair is of use, and repairs them however many it takes:
+    /// the engine alone stops at a small share of what is sent.
+    fn keep_for_repairs(&mut self) {
         let Some(mid) = self.mid else { return };
         let mut direct = self.rtc.direct_api();
         if let Some(stream) = direct.stream_tx_by_mid(mid, None) {
-            stream.set_unpaced(!narrow);
+            stream.set_rtx_cache(REPAIR_PACKETS_MAX, REPAIR_WITHIN, None);
         }
-    }
-
-    /// How long the oldest packet has waited to be sent.
-    fn backlog(&mut self, mid: Mid) -> Duration {
-        let mut direct = self.rtc.direct_api();
-        let unsent = direct
-            .stream_tx_by_mid(mid, None)
-            .and_then(|stream| stream.queue_info()?.first_unsent());
-        unsent.map_or(Duration::ZERO, |since| {
-            self.now.saturating_duration_since(since)
-        })
     }
 
     fn check(&mut self, result: Result<(), RtcError>) -> bool {
@@ -561,10 +546,10 @@ const RTX_TYPE: u8 = 103;
 const BASELINE: u32 = 0x0042_e01f;
 /// Header extension id of the playout delay when we offer; free in the engine's default map.
 const PLAYOUT_DELAY_ID: u8 = 6;
-/// How many times the target bitrate the path is probed for; see [`Peer::set_rate`].
-const PACING_HEADROOM: u64 = 3;
-/// How often loss is looked at.
-const STATS_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a packet is kept to be repaired: later, a keyframe has come in its place.
+const REPAIR_WITHIN: Duration = Duration::from_secs(2);
+/// Bounds them: 15 Mb/s for that long.
+const REPAIR_PACKETS_MAX: usize = 3_000;
 /// Longest pause between two connectivity checks, and how many may go unanswered: a path that
 /// does not work is given up in time for another.
 const STUN_RTO_MAX: Duration = Duration::from_millis(1500);
@@ -574,7 +559,7 @@ const STUN_RETRANSMITS_MAX: usize = 6;
 /// this long to call a path lost.
 const SILENCE_MAX: Duration = Duration::from_secs(8);
 /// How long packets may wait for the path: beyond it, a viewer is better served by a keyframe.
-const BACKLOG_MAX: Duration = Duration::from_millis(1500);
+const BACKLOG_MAX: Duration = Duration::from_millis(500);
 /// How long UDP alone may look for a path; where it passes, it takes a tenth of that.
 const TCP_AFTER: Duration = Duration::from_millis(1500);
 /// Below it, the first byte is that of a connectivity check (RFC 7983).
@@ -589,3 +574,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 #[cfg(test)]
 #[path = "peer_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "link_tests.rs"]
+mod link_tests;

@@ -11,14 +11,18 @@ const RATE: Rate = Rate {
 const STEPS_MAX: usize = 200_000;
 
 /// A small deterministic generator (xorshift), so that a failing run can be run again.
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
     fn per_cent(&mut self, chance: u64) -> bool {
+        self.below(100) < chance
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        self.0 % 100 < chance
+        self.0 % bound
     }
 }
 
@@ -30,17 +34,31 @@ struct Packet {
 }
 
 /// Our peer, a viewer made of the bare engine, and a link between them.
-struct Pair {
-    now: Instant,
-    peer: Peer,
+pub(super) struct Pair {
+    pub(super) now: Instant,
+    pub(super) peer: Peer,
     viewer: Rtc,
     link: VecDeque<Packet>,
-    delay: Duration,
+    pub(super) delay: Duration,
+    /// How much a packet may come later than the delay says.
+    pub(super) jitter: Duration,
     /// Of datagrams over UDP; TCP loses none.
-    loss_per_cent: u64,
-    dice: Dice,
-    events: Vec<Event>,
-    received: Vec<MediaData>,
+    pub(super) loss_per_cent: u64,
+    /// What the way to the viewer carries, bits a second; 0 for all.
+    pub(super) rate: u64,
+    /// How long a packet may queue on that way before it is dropped.
+    pub(super) queue: Duration,
+    /// When that way has carried what it was given.
+    free_at: Instant,
+    pub(super) dice: Dice,
+    pub(super) events: Vec<Event>,
+    pub(super) received: Vec<MediaData>,
+    /// When each of them came.
+    pub(super) received_at: Vec<Instant>,
+    is_broken: bool,
+    asked_at: Instant,
+    /// How often the peer's time came.
+    pub(super) wakes: usize,
     peer_wakes: Instant,
     viewer_wakes: Instant,
 }
@@ -68,7 +86,7 @@ fn passive() -> Candidate {
     candidate.tcptype(TcpType::Passive).build().unwrap()
 }
 
-fn viewer(now: Instant) -> Rtc {
+fn viewer(now: Instant, reordering: usize) -> Rtc {
     let mut config = RtcConfig::new().clear_codecs();
     // Numbers of its own, as a browser has.
     config
@@ -76,7 +94,7 @@ fn viewer(now: Instant) -> Rtc {
         .add_h264(96.into(), Some(97.into()), true, BASELINE);
     let mut viewer = config
         .set_extension(9, Extension::PlayoutDelay)
-        .set_reordering_size_video(200)
+        .set_reordering_size_video(reordering)
         .build(now);
     viewer.add_local_candidate(Candidate::host(theirs(), Protocol::Udp).unwrap());
     viewer
@@ -90,6 +108,14 @@ impl Pair {
             viewer,
             link: VecDeque::new(),
             delay: Duration::from_millis(10),
+            jitter: Duration::ZERO,
+            rate: 0,
+            queue: Duration::from_millis(400),
+            free_at: now,
+            received_at: Vec::new(),
+            is_broken: false,
+            asked_at: now,
+            wakes: 0,
             loss_per_cent,
             dice: Dice(0x9e37_79b9_7f4a_7c15),
             events: Vec::new(),
@@ -100,9 +126,14 @@ impl Pair {
     }
 
     /// A pair whose viewer sent the offer.
-    fn answered(loss_per_cent: u64) -> Self {
+    pub(super) fn answered(loss_per_cent: u64) -> Self {
+        Self::patient(loss_per_cent, 200)
+    }
+
+    /// The same, whose viewer waits for a missing packet until so many have come after it.
+    pub(super) fn patient(loss_per_cent: u64, reordering: usize) -> Self {
         let now = Instant::now();
-        let mut viewer = viewer(now);
+        let mut viewer = viewer(now, reordering);
         let mut api = viewer.sdp_api();
         api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
         let (offer, pending) = api.apply().unwrap();
@@ -117,7 +148,7 @@ impl Pair {
         let now = Instant::now();
         let offered = Peer::offer(now, &[ours()], RATE, "stream-1", "track-1").unwrap();
         let offer = SdpOffer::from_sdp_string(offered.sdp()).unwrap();
-        let mut viewer = viewer(now);
+        let mut viewer = viewer(now, 200);
         viewer.add_local_candidate(passive());
         let answer = viewer.sdp_api().accept_offer(offer).unwrap();
         let mut peer = offered.accept(&answer.to_sdp_string()).unwrap();
@@ -141,14 +172,29 @@ impl Pair {
     }
 
     fn send(&mut self, to_viewer: bool, transport: Transport, bytes: &[u8]) {
-        if transport == Transport::Tcp || !self.dice.per_cent(self.loss_per_cent) {
-            self.link.push_back(Packet {
-                arrives_at: self.now + self.delay,
-                to_viewer,
-                transport,
-                bytes: bytes.to_vec(),
-            });
+        if transport == Transport::Udp && self.dice.per_cent(self.loss_per_cent) {
+            return;
         }
+        let mut leaves_at = self.now;
+        if to_viewer && self.rate > 0 {
+            if self.free_at > self.now + self.queue {
+                return;
+            }
+            let bits = (bytes.len() as u64 + 28) * 8;
+            let takes = Duration::from_secs_f64(bits as f64 / self.rate as f64);
+            self.free_at = self.free_at.max(self.now) + takes;
+            leaves_at = self.free_at;
+        }
+        let jitter = self.dice.below(1 + self.jitter.as_micros() as u64);
+        let arrives_at = leaves_at + self.delay + Duration::from_micros(jitter);
+        let place = self.link.partition_point(|p| p.arrives_at <= arrives_at);
+        let packet = Packet {
+            arrives_at,
+            to_viewer,
+            transport,
+            bytes: bytes.to_vec(),
+        };
+        self.link.insert(place, packet);
     }
 
     fn drain(&mut self) {
@@ -177,15 +223,36 @@ impl Pair {
                     };
                     self.send(false, transport, &transmit.contents);
                 }
-                str0m::Output::Event(str0m::Event::MediaData(data)) => self.received.push(data),
+                str0m::Output::Event(str0m::Event::MediaData(data)) => {
+                    self.keep(data);
+                }
                 str0m::Output::Event(_) => {}
                 str0m::Output::Timeout(at) => break self.viewer_wakes = at,
             }
         }
     }
 
+    /// As a browser does: after a gap that nobody filled, it shows nothing until a keyframe comes,
+    /// and asks for one.
+    fn keep(&mut self, data: MediaData) {
+        let is_keyframe = data
+            .data
+            .windows(5)
+            .any(|w| matches!(w, [0, 0, 0, 1, n] if n & 31 == 5));
+        self.is_broken = !is_keyframe && (self.is_broken || !data.contiguous);
+        if !self.is_broken {
+            self.received.push(data);
+            self.received_at.push(self.now);
+        } else if self.now > self.asked_at + Duration::from_millis(300) {
+            self.asked_at = self.now;
+            let writer = self.viewer.writer(data.mid);
+            let kind = str0m::media::KeyframeRequestKind::Pli;
+            writer.unwrap().request_keyframe(None, kind).unwrap();
+        }
+    }
+
     /// Runs both ends for `span` of virtual time.
-    fn run(&mut self, span: Duration) {
+    pub(super) fn run(&mut self, span: Duration) {
         let end = self.now + span;
         for _ in 0..STEPS_MAX {
             self.drain();
@@ -200,6 +267,7 @@ impl Pair {
                 let packet = self.link.pop_front().unwrap();
                 self.deliver(&packet);
             } else if self.peer_wakes <= self.now {
+                self.wakes += 1;
                 self.peer.handle_timeout(self.now);
             } else {
                 self.viewer.handle_input(Input::Timeout(self.now)).unwrap();
@@ -232,7 +300,7 @@ impl Pair {
         self.events.iter().filter(asked).count()
     }
 
-    fn write(&mut self, unit: &AccessUnit) -> Written {
+    pub(super) fn write(&mut self, unit: &AccessUnit) -> Written {
         let written = self.peer.write(self.now, unit);
         self.drain();
         written
@@ -307,7 +375,11 @@ fn access_units_arrive_whole_and_in_order() {
     pair.run(Duration::from_secs(2));
     assert!(matches!(
         pair.events[..],
-        [Event::Connected, Event::KeyframeRequested]
+        [
+            Event::Connected,
+            Event::Bandwidth(Some(_)),
+            Event::KeyframeRequested
+        ]
     ));
     let sent = pair.stream(60);
     assert_arrived(&pair, &sent);

@@ -113,6 +113,22 @@ def test_pause_and_resume(api, web, subscribe):
         essentials.paused_and_resumed(viewer, api, room, web)
 
 
+def test_a_moderators_mute_stays(api, web, subscribe, livekit_server):
+    """Nothing is sent while a moderator has muted the track, until somebody resumes the session on purpose."""
+    with api.session(initial_url=web.url("/clock")) as room, subscribe(room) as viewer:
+        wait_for(viewer.frame_count, 10, "pictures")
+        browser = wait_for(lambda: viewer.said("track"), 10, "a track")[0]["identity"]
+        livekit_server.mute(room, browser)
+        api.wait_record(room, lambda r: not r["capturing"], 5, "nothing is captured")
+        holds_for(lambda: livekit_server.is_muted(room, browser), 2, "it stays muted")
+        assert api.record(room)["capturing"] is False
+        count = viewer.frame_count()
+        api.post(room, "pause")
+        api.post(room, "resume")
+        wait_for(viewer.frame_count, 5, "pictures again", accept=lambda n: n > count + 3)
+        assert not livekit_server.is_muted(room, browser)
+
+
 def test_late_joiner_sees_a_still_page(api, web, subscribe):
     """A page that paints nothing any more is shown to whoever comes; twice, side by side."""
     visit = web.visit("/still")

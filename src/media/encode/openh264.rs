@@ -7,7 +7,10 @@
 //! - The encoder never skips a picture by itself; [`super::Budget`] decides beforehand, where a
 //!   skipped picture is only drawn later and not lost.
 //! - A live change of the bit rate goes by the raw option, which is refused before the first
-//!   picture.
+//!   picture. So does a quantiser of its own for one picture: with rate control off, the library
+//!   takes the layer's, which may be changed without a keyframe.
+//! - A keyframe that came out larger than it may be is made once more, coarser: only of keyframes
+//!   can one be thrown away, since the next depends on nothing before it.
 
 use openh264::encoder::{
     BitRate, Complexity, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Profile, QpRange,
@@ -17,11 +20,13 @@ use openh264::encoder::{ColorPrimaries, MatrixCoefficients, TransferCharacterist
 use openh264::formats::YUVSource;
 use openh264::{OpenH264API, Timestamp};
 use openh264_sys2::{
-    ENCODER_OPTION_BITRATE, ENCODER_OPTION_TRACE_LEVEL, SBitrateInfo, SPATIAL_LAYER_0,
-    SPATIAL_LAYER_ALL, WELS_LOG_QUIET,
+    ENCODER_OPTION_BITRATE, ENCODER_OPTION_RC_MODE, ENCODER_OPTION_SVC_ENCODE_PARAM_EXT,
+    ENCODER_OPTION_TRACE_LEVEL, RC_BITRATE_MODE, RC_MODES, RC_OFF_MODE, RC_TIMESTAMP_MODE,
+    SBitrateInfo, SEncParamExt, SPATIAL_LAYER_0, SPATIAL_LAYER_ALL, WELS_LOG_QUIET,
 };
 
 use super::content::Content;
+use super::ladder::smaller;
 use crate::media::picture::{Picture, Plane};
 use crate::model::Size;
 
@@ -31,6 +36,9 @@ const QP_MIN: u8 = 12;
 const QP_MAX_SCREEN: u8 = 42;
 /// Video that moves fast is better coarse than jerky.
 const QP_MAX_VIDEO: u8 = 51;
+
+/// How often a keyframe that is too large is made again: the second knows what the first cost.
+const KEYFRAME_TRIES: usize = 2;
 
 /// A keyframe is encoded as if the rate were this much lower: it costs hundreds of deltas, comes
 /// as one burst, and the pictures after it sharpen what it shows.
@@ -65,6 +73,8 @@ pub struct Encoded {
     pub data: Vec<u8>,
     /// Whether it is an IDR.
     pub keyframe: bool,
+    /// Its quantiser, where it was not the library's choice.
+    pub quantiser: Option<u8>,
 }
 
 /// An encoder of one stream.
@@ -75,6 +85,14 @@ pub struct Encoder {
     first_bps: u32,
     /// The rate that the library has been told since.
     applied_bps: u32,
+    /// The rate control that it was made with.
+    rate_control: RC_MODES,
+    /// The quantiser of the next pictures; `None` for the library's choice.
+    quantiser: Option<u8>,
+    /// The same as the library has been told.
+    applied_quantiser: Option<u8>,
+    /// The most bytes of a keyframe.
+    keyframe_bytes_max: usize,
     /// The size of the last picture.
     size: Size,
     started: bool,
@@ -131,6 +149,13 @@ impl Encoder {
             bitrate_bps: config.bitrate_bps,
             first_bps: config.bitrate_bps / KEYFRAME_RATE_DIVISOR,
             applied_bps: config.bitrate_bps / KEYFRAME_RATE_DIVISOR,
+            rate_control: match config.content {
+                Content::Screen => RC_BITRATE_MODE,
+                Content::Video => RC_TIMESTAMP_MODE,
+            },
+            quantiser: None,
+            applied_quantiser: None,
+            keyframe_bytes_max: usize::MAX,
             size: Size::new(0, 0),
             started: false,
         };
@@ -162,16 +187,41 @@ impl Encoder {
         media_ms: u64,
         keyframe: bool,
     ) -> Result<Option<Encoded>, Error> {
+        let mut quantiser = self.quantiser.filter(|_| !keyframe);
+        let mut made = self.encode_once(picture, media_ms, keyframe, quantiser)?;
+        for _ in 0..KEYFRAME_TRIES {
+            let too_large = made.as_ref().filter(|made| made.keyframe);
+            let coarser = too_large
+                .and_then(|made| smaller(made.data.len(), quantiser, self.keyframe_bytes_max));
+            let Some(coarser) = coarser else { break };
+            quantiser = Some(coarser);
+            let again = self.encode_once(picture, media_ms, true, quantiser)?;
+            made = again.or(made);
+        }
+        Ok(made)
+    }
+
+    fn encode_once(
+        &mut self,
+        picture: &Picture,
+        media_ms: u64,
+        keyframe: bool,
+        quantiser: Option<u8>,
+    ) -> Result<Option<Encoded>, Error> {
+        let is_resized = std::mem::replace(&mut self.size, picture.size()) != picture.size();
+        // Then the library begins anew, with what it was made with.
+        let quantiser = quantiser.filter(|_| self.started && !is_resized);
         if self.started {
             let divisor = if keyframe { KEYFRAME_RATE_DIVISOR } else { 1 };
             self.apply_bitrate(self.bitrate_bps / divisor);
+            self.apply_quantiser(quantiser);
             if keyframe {
                 self.inner.force_intra_frame();
             }
         }
-        if std::mem::replace(&mut self.size, picture.size()) != picture.size() {
-            // The library begins anew, at the rate that it was made with.
+        if is_resized {
             self.applied_bps = self.first_bps;
+            self.applied_quantiser = None;
         }
         let stream = self
             .inner
@@ -187,12 +237,55 @@ impl Encoder {
         Ok((!data.is_empty()).then_some(Encoded {
             data,
             keyframe: is_key,
+            quantiser,
         }))
+    }
+
+    /// Sets the quantiser of the next pictures but keyframes; `None` leaves it to the library.
+    pub fn set_quantiser(&mut self, quantiser: Option<u8>) {
+        self.quantiser = quantiser;
+    }
+
+    /// Sets how large a keyframe may be, as far as coarseness can make it.
+    pub fn set_keyframe_bytes_max(&mut self, bytes: usize) {
+        self.keyframe_bytes_max = bytes;
     }
 
     /// Changes the target bit rate from the next picture on.
     pub fn set_bitrate(&mut self, bitrate_bps: u32) {
         self.bitrate_bps = bitrate_bps;
+    }
+
+    #[expect(
+        unsafe_code,
+        reason = "one picture's quantiser is set by raw options only"
+    )]
+    fn apply_quantiser(&mut self, quantiser: Option<u8>) {
+        if std::mem::replace(&mut self.applied_quantiser, quantiser) == quantiser {
+            return;
+        }
+        // SAFETY: the encoder is initialised (`started`). The first two options take a pointer to a
+        // SEncParamExt, which is plain numbers and is filled by the first before the second reads it;
+        // the last takes a pointer to a C int. The encoder copies before each call returns.
+        let code = unsafe {
+            let api = self.inner.raw_api();
+            let mut code = 0;
+            if let Some(quantiser) = quantiser {
+                let mut settings = SEncParamExt::default();
+                let option = ENCODER_OPTION_SVC_ENCODE_PARAM_EXT;
+                code = api.get_option(option, (&raw mut settings).cast());
+                settings.sSpatialLayers[0].iDLayerQp = i32::from(quantiser);
+                code |= api.set_option(option, (&raw mut settings).cast());
+            }
+            let mut mode = match quantiser {
+                Some(_) => RC_OFF_MODE,
+                None => self.rate_control,
+            };
+            code | api.set_option(ENCODER_OPTION_RC_MODE, (&raw mut mode).cast())
+        };
+        if code != 0 {
+            tracing::debug!(code, ?quantiser, "the encoder refused a quantiser");
+        }
     }
 
     #[expect(unsafe_code, reason = "a live bit rate is set by the raw option only")]
@@ -255,5 +348,76 @@ impl YUVSource for Source<'_> {
 
     fn v(&self) -> &[u8] {
         self.0.plane(Plane::V)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::playback;
+
+    const SIZE: Size = Size::new(640, 360);
+
+    /// A page of small print, scrolled by so many rows.
+    fn page(scrolled: usize) -> Picture {
+        let mut picture = Picture::new(SIZE);
+        let stride = picture.stride(Plane::Y);
+        for (index, luma) in picture.plane_mut(Plane::Y).iter_mut().enumerate() {
+            let (row, column) = (index / stride + scrolled, index % stride);
+            let (glyph, line) = (column / 7, row / 14);
+            let is_gap = row % 14 < 4 || (glyph * 31 + line * 17).is_multiple_of(6);
+            let dots = (glyph * 7919 + line * 104_729 + (row % 14) * 31 + column % 7 * 13) % 5;
+            *luma = if is_gap || dots > 1 { 235 } else { 16 };
+        }
+        picture
+    }
+
+    fn encoder() -> Encoder {
+        Encoder::new(Config {
+            fps: 30,
+            bitrate_bps: 1_000_000,
+            content: Content::Screen,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_keyframe_costs_no_more_than_it_may() {
+        let free = encoder().encode(&page(0), 0, true).unwrap().unwrap();
+        let bytes_max = free.data.len() / 2;
+        let mut encoder = encoder();
+        encoder.set_keyframe_bytes_max(bytes_max);
+        for ms in [0, 500] {
+            let made = encoder.encode(&page(0), ms, true).unwrap().unwrap();
+            assert!(made.keyframe && made.quantiser.is_some());
+            assert!(made.data.len() <= bytes_max * 11 / 10, "{ms} ms");
+        }
+    }
+
+    #[test]
+    fn a_quantiser_of_its_own_takes_no_keyframe_and_sharpens_a_page_that_rests() {
+        let mut encoder = encoder();
+        let mut player = playback::Player::new().unwrap();
+        let page = page(0);
+        let mut error = |made: &Encoded| {
+            let shown = player.show(&made.data).unwrap().unwrap();
+            let lumas = shown.plane(Plane::Y).iter().zip(page.plane(Plane::Y));
+            lumas.map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>()
+        };
+        encoder.set_keyframe_bytes_max(1);
+        let blurred = error(&encoder.encode(&page, 0, true).unwrap().unwrap());
+        let mut sharp = 0;
+        for (turn, quantiser) in [47, 41, 35, 29, 23, 22].into_iter().enumerate() {
+            encoder.set_quantiser(Some(quantiser));
+            let ms = 100 + turn as u64 * 80;
+            let made = encoder.encode(&page.stirred(turn), ms, false).unwrap();
+            let made = made.unwrap();
+            assert!(!made.keyframe && made.quantiser == Some(quantiser));
+            sharp = error(&made);
+        }
+        assert!(sharp * 4 < blurred, "{blurred} became {sharp}");
+        encoder.set_quantiser(None);
+        let made = encoder.encode(&page, 900, false).unwrap().unwrap();
+        assert!(!made.keyframe && made.quantiser.is_none());
     }
 }

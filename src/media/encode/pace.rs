@@ -11,6 +11,12 @@ use std::time::{Duration, Instant};
 const DEBT_S_MAX: f64 = 0.2;
 /// Credit that rest may save up: a keyframe after a rest need not wait.
 const CREDIT_S_MAX: f64 = 0.3;
+/// The share of the bits of its time that one picture may cost, and how much less when debt is at its
+/// most.
+const ALLOWANCE_SHARE: f64 = 0.95;
+const ALLOWANCE_OWED: f64 = 0.45;
+/// The longest time that counts, s.
+const ALLOWANCE_S_MAX: f64 = 0.1;
 /// The encoder's target is corrected after so long, and so many pictures: of fewer, chance says
 /// more than the page does.
 const REVIEW_AFTER: Duration = Duration::from_millis(300);
@@ -78,10 +84,20 @@ impl Budget {
         self.review = Review::new(now + GRACE);
     }
 
-    /// Changes the rate; what is owed stays owed.
+    /// Changes the rate. What is owed stays owed, as far as a debt may go: what was made at a higher
+    /// rate has left, or was given up where the path turned out to be narrow.
     pub fn set_bitrate(&mut self, now: Instant, bitrate_bps: u32) {
         self.pay(now);
         self.bitrate_bps = f64::from(bitrate_bps);
+        self.debt_bits = self.debt_bits.min(DEBT_S_MAX * self.bitrate_bps);
+    }
+
+    /// What the next picture may cost, bits, when the last one was made `since`: a page that paints
+    /// less often may paint larger pictures.
+    pub fn allowance(&self, since: Duration) -> f64 {
+        let span = since.as_secs_f64().clamp(1.0 / self.fps, ALLOWANCE_S_MAX);
+        let owed = (self.debt_bits / (DEBT_S_MAX * self.bitrate_bps)).clamp(0.0, 1.0);
+        self.bitrate_bps * span * (ALLOWANCE_SHARE - ALLOWANCE_OWED * owed)
     }
 
     /// The earliest instant at which the next picture may be drawn: `now` when nothing is owed.

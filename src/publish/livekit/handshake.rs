@@ -46,7 +46,7 @@ impl Context {
                 width: options.size.width,
                 height: options.size.height,
                 bitrate: u32::try_from(rate.target).unwrap_or(u32::MAX),
-                muted: wanted.paused,
+                muted: wanted.paused || self.is_moderated,
             })
             .await;
         let published = within(heard.published(signal, &cid), "publish the track").await?;

@@ -135,6 +135,7 @@ pub fn start(
             ear: Arc::new(ear),
             self_writers: SelfWriters::default(),
             tokens_taken: 0,
+            is_moderated: false,
         },
     };
     tracker.spawn(actor.run().instrument(info_span!("livekit")));
@@ -220,6 +221,8 @@ struct Context {
     self_writers: SelfWriters,
     /// How many of the owner's tokens have been taken over.
     tokens_taken: u64,
+    /// Whether a moderator has muted the track.
+    is_moderated: bool,
 }
 
 /// Why a connection, or the attempt at one, is over.

@@ -36,7 +36,7 @@ impl Signalling<'_> {
             self.signal.set_attributes(done.attributes.clone()).await;
         }
         // It may have changed since the track was announced.
-        self.signal.mute(self.published.sid(), done.paused).await;
+        self.mute(done.paused).await;
         self.tell_watched(done.paused).await;
         loop {
             let stop = self.stop;
@@ -103,6 +103,8 @@ impl Signalling<'_> {
             }
             Event::Muted { sid, muted } if sid == self.published.sid() => {
                 info!(muted, "a moderator muted or unmuted the track");
+                self.context.is_moderated = muted;
+                self.tell_watched(paused).await;
                 None
             }
             Event::Refused { message } => {
@@ -140,7 +142,7 @@ impl Signalling<'_> {
             match resumed {
                 Ok(()) => {
                     info!("signalling resumed");
-                    self.signal.mute(self.published.sid(), paused).await;
+                    self.mute(paused).await;
                     // Without a path, the driver's next report tells.
                     if self.has_path {
                         self.context.set_state(State::Connected);
@@ -159,9 +161,11 @@ impl Signalling<'_> {
     }
 
     /// Passes on what the owner wants anew.
-    async fn apply(&self, done: &Wanted, wanted: &Wanted) {
+    async fn apply(&mut self, done: &Wanted, wanted: &Wanted) {
         if wanted.paused != done.paused {
-            self.signal.mute(self.published.sid(), wanted.paused).await;
+            // Many servers let no moderator unmute: whoever resumes the session takes it upon them.
+            self.context.is_moderated &= wanted.paused;
+            self.mute(wanted.paused).await;
             self.tell_watched(wanted.paused).await;
         }
         let changed: HashMap<_, _> = wanted
@@ -175,9 +179,15 @@ impl Signalling<'_> {
         }
     }
 
+    /// Mutes or unmutes the track; what a moderator has muted stays so through every connection.
+    async fn mute(&self, paused: bool) {
+        let muted = paused || self.context.is_moderated;
+        self.signal.mute(self.published.sid(), muted).await;
+    }
+
     async fn tell_watched(&self, paused: bool) {
-        self.tell(Command::SetWatched(self.watched && !paused))
-            .await;
+        let sends = !paused && !self.context.is_moderated;
+        self.tell(Command::SetWatched(self.watched && sends)).await;
     }
 
     async fn tell(&self, command: Command) {

@@ -11,7 +11,7 @@ use super::inbox::{Hung, State, Wait};
 use super::meter::Meter;
 use super::{Options, Shared, View, lock};
 use crate::error::{BoxError, Chain};
-use crate::media::encode::{self, Budget, Encoder};
+use crate::media::encode::{self, Budget, Content, Encoded, Encoder, Ladder};
 use crate::media::{AccessUnit, Shot};
 
 /// A picture may come this share of an interval early, since captures do not tick exactly.
@@ -23,6 +23,14 @@ const CATCH_UP_SHARE: f64 = 0.06;
 const REFINEMENTS: u32 = 3;
 /// Time between two of them.
 const REFINE_EVERY: Duration = Duration::from_millis(80);
+/// A page rests when it has not painted for so long.
+const REST_AFTER: Duration = Duration::from_millis(250);
+/// What one step of sharpening should cost at most, s of the bits.
+const REST_PICTURE_S: f64 = 0.4;
+/// The most that a keyframe may take of the bits, s: on a narrow path a picture stands still meanwhile...
+const KEYFRAME_NARROW_S: f64 = 0.3;
+/// ...and on no path does it take longer than this.
+const KEYFRAME_S: f64 = 1.0;
 /// A still that lived shorter than this was not worth taking.
 const STILL_LIFE_MIN: Duration = Duration::from_millis(1_500);
 /// After this many short-lived stills in a row a page is taken to change all the time, a clock
@@ -64,6 +72,9 @@ pub(super) struct Thread {
     encoder: Option<Encoder>,
     pub(super) watcher: encode::Watcher,
     budget: Budget,
+    ladder: Ladder,
+    /// Pictures that sharpened a page at rest.
+    sharpened: usize,
     bitrate_bps: u32,
     meter: Meter,
 }
@@ -107,6 +118,8 @@ impl Thread {
         Self {
             watcher: encode::Watcher::new(options.fps),
             budget: Budget::new(now, options.bitrate_bps, options.fps),
+            ladder: Ladder::default(),
+            sharpened: 0,
             bitrate_bps: options.bitrate_bps,
             shared,
             options,
@@ -243,8 +256,9 @@ impl Thread {
         let pinned = state.badge.as_ref().map(|hung| hung.number);
         let badge = (pinned != self.canvas.badge.number()).then_some(now);
         let refine = (self.pace.refinements > 0).then(|| self.pace.drawn_at + REFINE_EVERY);
+        let sharpen = self.ladder.is_coarse().then(|| self.sharpen_at());
         let heartbeat = Some(self.pace.drawn_at + self.options.video.heartbeat());
-        let of_kept = [keyframe, cursor, panel, badge, refine, heartbeat]
+        let of_kept = [keyframe, cursor, panel, badge, refine, sharpen, heartbeat]
             .into_iter()
             .flatten()
             .min();
@@ -254,6 +268,12 @@ impl Thread {
             self.canvas.is_painted.then(|| self.fresh_by()).flatten()
         };
         [fresh, of_kept].into_iter().flatten().min()
+    }
+
+    /// When a page that is shown coarsely counts as resting, and is sharpened by a step.
+    fn sharpen_at(&self) -> Instant {
+        let rests_at = self.pace.damaged_at + REST_AFTER;
+        rests_at.max(self.pace.drawn_at + REFINE_EVERY)
     }
 
     fn keyframe_allowed_at(&self, now: Instant) -> Instant {
@@ -354,32 +374,26 @@ impl Thread {
 
     fn encode(&mut self, now: Instant, keyframe: bool) -> Result<(), BoxError> {
         let is_new = self.encoder.is_none();
-        let encoder = match &mut self.encoder {
-            Some(encoder) => encoder,
-            none => none.insert(Encoder::new(encode::Config {
-                fps: self.options.fps,
-                bitrate_bps: self.budget.encoder_target(),
-                content: self.watcher.content(),
-            })?),
-        };
-        let media_ms = self.meter.media_ms(now);
-        let started = Instant::now();
-        let encoded = encoder.encode(&self.canvas.picture, media_ms, keyframe)?;
-        stage("encode", started);
-        if let Some(unit) = &encoded {
-            tracing::trace!(
-                bytes = unit.data.len(),
-                keyframe = unit.keyframe,
-                target = self.budget.encoder_target(),
-                "encoded"
-            );
+        let made = self.make(now, keyframe)?;
+        if keyframe && !made.as_ref().is_some_and(|made| made.keyframe) {
+            self.shared.inbox.leave(|state| state.keyframe = true);
         }
-        let Some(encoded) = encoded else {
+        let Some(encoded) = made else {
             metrics::counter!("ghostcast_frames_dropped_total", "reason" => "encoder_skip")
                 .increment(1);
             return Ok(());
         };
-        if let Some(target) = self.budget.spend(now, encoded.data.len()) {
+        tracing::trace!(
+            bytes = encoded.data.len(),
+            keyframe = encoded.keyframe,
+            quantiser = encoded.quantiser,
+            target = self.budget.encoder_target(),
+            "encoded"
+        );
+        if let (Some(target), Some(encoder)) = (
+            self.budget.spend(now, encoded.data.len()),
+            &mut self.encoder,
+        ) {
             encoder.set_bitrate(target);
         }
         if encoded.keyframe {
@@ -406,6 +420,71 @@ impl Thread {
             self.shared.inbox.leave(|state| state.keyframe = true);
         }
         Ok(())
+    }
+
+    /// One access unit of what the canvas shows, as coarse as it has to be.
+    fn make(&mut self, now: Instant, keyframe: bool) -> Result<Option<Encoded>, encode::Error> {
+        let (quantiser, is_resting) = self.choose_quantiser(now);
+        let keyframe_bytes_max = self.keyframe_bytes_max();
+        let encoder = match &mut self.encoder {
+            Some(encoder) => encoder,
+            none => none.insert(Encoder::new(encode::Config {
+                fps: self.options.fps,
+                bitrate_bps: self.budget.encoder_target(),
+                content: self.watcher.content(),
+            })?),
+        };
+        encoder.set_quantiser(quantiser);
+        encoder.set_keyframe_bytes_max(keyframe_bytes_max);
+        let media_ms = self.meter.media_ms(now);
+        let started = Instant::now();
+        let made = if is_resting && !keyframe {
+            self.sharpened += 1;
+            let stirred = self.canvas.picture.stirred(self.sharpened);
+            encoder.encode(&stirred, media_ms, false)?
+        } else {
+            encoder.encode(&self.canvas.picture, media_ms, keyframe)?
+        };
+        stage("encode", started);
+        match &made {
+            Some(made) if made.keyframe => self.ladder.made_keyframe(made.quantiser),
+            Some(made) if made.quantiser.is_some() => {
+                self.ladder.made(made.data.len() as f64 * 8.0, is_resting);
+                // What was chosen here says nothing of how the library keeps to a rate.
+                self.budget.forget_correction(now);
+            }
+            Some(_) | None => {}
+        }
+        Ok(made)
+    }
+
+    /// The quantiser of the next picture, `None` where the library shall choose, and whether the page
+    /// rests. It chooses well where bits suffice, and video it handles better than screens.
+    fn choose_quantiser(&mut self, now: Instant) -> (Option<u8>, bool) {
+        let is_narrow = self.bitrate_bps < self.options.bitrate_bps;
+        let is_coarse = self.ladder.is_coarse();
+        if self.watcher.content() == Content::Video || !(is_narrow || is_coarse) {
+            return (None, false);
+        }
+        let is_resting = is_coarse && now >= self.pace.damaged_at + REST_AFTER;
+        let quantiser = if is_resting {
+            self.ladder
+                .resting(f64::from(self.bitrate_bps) * REST_PICTURE_S)
+        } else {
+            let since = now.saturating_duration_since(self.pace.drawn_at);
+            self.ladder.moving(self.budget.allowance(since))
+        };
+        (Some(quantiser), is_resting)
+    }
+
+    fn keyframe_bytes_max(&self) -> usize {
+        let is_narrow = self.bitrate_bps < self.options.bitrate_bps;
+        let seconds = if is_narrow {
+            KEYFRAME_NARROW_S
+        } else {
+            KEYFRAME_S
+        };
+        (f64::from(self.bitrate_bps) * seconds / 8.0) as usize
     }
 
     fn follow_bandwidth(&mut self, now: Instant, bandwidth_min: Option<u64>) {

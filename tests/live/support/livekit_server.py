@@ -98,6 +98,26 @@ class LiveKitServer:
 
         return self.administer(send)
 
+    def mute(self, room, identity):
+        """Mutes what a participant publishes, as a moderator does."""
+
+        async def send(service):
+            who = api.RoomParticipantIdentity(room=room, identity=identity)
+            sid = (await service.get_participant(who)).tracks[0].sid
+            request = api.MuteRoomTrackRequest(room=room, identity=identity, track_sid=sid, muted=True)
+            await service.mute_published_track(request)
+
+        self.administer(send)
+
+    def is_muted(self, room, identity):
+        """Whether what a participant publishes is muted."""
+
+        async def ask(service):
+            who = api.RoomParticipantIdentity(room=room, identity=identity)
+            return (await service.get_participant(who)).tracks[0].muted
+
+        return self.administer(ask)
+
     def delete_room(self, room):
         """Ends a room for everybody in it."""
 
