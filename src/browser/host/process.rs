@@ -95,7 +95,7 @@ impl Process {
         tracker: &TaskTracker,
     ) -> Result<Arc<Self>, Error> {
         let path = match &home.display {
-            Some(_) => executable_with_windows(&config.executable).ok_or(Error::NoWindows)?,
+            Some(_) => executable_with_windows(&config.executable)?,
             None => executable(&config.executable)?,
         };
         let launch = |source| Error::Launch {

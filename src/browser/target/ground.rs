@@ -218,13 +218,9 @@ impl Ground {
             .session_id(attached.session_id.clone())
             .build();
         process.browser().execute(OPERATION, detach).await?;
-        let window = window.map_err(|_| Error::Timeout {
-            operation: OPERATION,
-        })?;
-        window.map_err(|error| Error::Command {
-            operation: OPERATION,
-            source: error.into(),
-        })
+        let missing = |source| Error::WindowMissing { source };
+        let window = window.map_err(|late| missing(late.into()))?;
+        window.map_err(|error| missing(error.into()))
     }
 
     async fn create_target(&self, process: &Process, in_window: bool) -> Result<TargetId, Error> {
