@@ -169,7 +169,7 @@ impl<'a> Search<'a> {
                 Err(error) if is_first && is_lame(&error) => {
                     lease.retire();
                     if let browser::Error::WindowMissing { .. } = &error {
-                        lease.distrust_display(&error);
+                        lease.distrust_display(&error.outside_words().message);
                     }
                     is_first = false;
                 }

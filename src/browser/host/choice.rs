@@ -88,7 +88,7 @@ impl Choice {
             CaptureMode::Display => found.map(|_| Captured::by_display()),
             CaptureMode::Auto => {
                 let why = match found {
-                    Ok(_) => self.distrust(),
+                    Ok(_) => self.trouble(),
                     Err(error) => Some(words(&error)),
                 };
                 Ok(match why {
@@ -106,23 +106,31 @@ impl Choice {
 
     /// Notes that the display has failed where the screencast works. Answers why, in words.
     pub(super) fn note_failure(&self, error: &Error) -> String {
+        tracing::warn!(error = %Chain(error), "no browser draws to the display");
         let why = words(error);
-        tracing::warn!(
-            error = %Chain(error),
-            "the display cannot be used: where nobody asks for it, the screencast is taken"
-        );
+        self.distrust(why.clone());
+        why
+    }
+
+    /// Notes that the display is of no use at the moment.
+    pub(super) fn distrust(&self, why: String) {
         let mut failed = self.failed();
         let before = failed
             .take()
             .filter(|failure| failure.at.elapsed() < DISTRUSTED_FOR_MAX);
+        let distrusted_for = before.map_or(DISTRUSTED_FOR, |before| {
+            (before.distrusted_for * 2).min(DISTRUSTED_FOR_MAX)
+        });
+        tracing::warn!(
+            why,
+            ?distrusted_for,
+            "where nobody asks for the display, the screencast is taken for a while"
+        );
         *failed = Some(Failure {
             at: Instant::now(),
-            why: why.clone(),
-            distrusted_for: before.map_or(DISTRUSTED_FOR, |before| {
-                (before.distrusted_for * 2).min(DISTRUSTED_FOR_MAX)
-            }),
+            why,
+            distrusted_for,
         });
-        why
     }
 
     fn wanted(&self, asked: CaptureMode) -> CaptureMode {
@@ -132,7 +140,7 @@ impl Choice {
         }
     }
 
-    fn distrust(&self) -> Option<String> {
+    fn trouble(&self) -> Option<String> {
         let failed = self.failed();
         let recent = failed
             .as_ref()

@@ -368,6 +368,7 @@ impl Pool {
         slots.retain(|slot| slot.process.is_alive());
         let slot = slots.iter_mut().find(|slot| {
             !slot.is_retired
+                && !slot.process.has_failed_display()
                 && slot.process.display().is_some() == has_display
                 && slot.in_use < config.contexts_per_process
                 && slot.served < config.sessions_per_process
@@ -402,7 +403,10 @@ impl Pool {
         };
         slots[index].in_use -= 1;
         let config = &self.inner.config;
-        let retired = slots[index].is_retired || slots[index].served >= config.sessions_per_process;
+        let slot = &slots[index];
+        let retired = slot.is_retired
+            || slot.served >= config.sessions_per_process
+            || slot.process.has_failed_display();
         // What is kept warm is what the next session takes that does not say what it wants.
         let has_display = slots[index].process.display().is_some();
         let is_usual = self
@@ -506,9 +510,9 @@ impl Lease {
         self.pool.retire(&self.process);
     }
 
-    /// Notes that no window has come to its display.
-    pub fn distrust_display(&self, error: &Error) {
-        self.pool.inner.choice.note_failure(error);
+    /// Notes that its display is of no use.
+    pub fn distrust_display(&self, why: &str) {
+        self.pool.inner.choice.distrust(why.to_owned());
     }
 
     /// Keeps the profile's cookies; none for a session without one.

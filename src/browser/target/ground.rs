@@ -166,6 +166,12 @@ impl Ground {
                 is_popup: false,
                 window: None,
             },
+            // Its windows are seen by nobody.
+            Some(_) if process.has_failed_display() => Made {
+                target: self.create_target(&process, true).await?,
+                is_popup: false,
+                window: None,
+            },
             Some(display) => {
                 // One at a time: whatever window comes meanwhile is this one or none of ours.
                 let display = display.lock().await;
