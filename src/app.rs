@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::api::{self, Doors, Life, Metrics};
 use crate::browser::{self, Pool, Profile, end_strays};
 use crate::config::{Config, Live, Reloaded, Restore};
-use crate::error::Error;
+use crate::error::{Chain, Error};
 use crate::events::Bus;
 use crate::jobs::Jobs;
 use crate::model::{Kept, SessionSpec};
@@ -153,6 +153,12 @@ impl App {
         let config = Arc::new(config);
         let live = Live::new(Arc::clone(&config));
         let pool = pool(&config, &tracker)?;
+        match pool.captured() {
+            Ok(captured) => tracing::info!("capture: {}", captured.describe()),
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "capture: no session can have what is set")
+            }
+        }
         let kept = registry(&config)?;
         let shelf = kept.0.clone();
         let bus = Bus::new(config.events.clone());

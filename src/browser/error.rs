@@ -40,7 +40,17 @@ pub enum Error {
     NoExecutable,
     /// No executable that has windows was found.
     #[error("no Chromium with windows was found")]
-    NoWindows,
+    NoWindows {
+        /// What browser.executable names, if it does.
+        path: Option<String>,
+    },
+    /// A page was made and its window has not come to the display.
+    #[error("the window of a page has not come to the display")]
+    WindowMissing {
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
     /// The configured executable is not there, or is none.
     #[error("there is no executable file {path}")]
     NotExecutable {
@@ -203,8 +213,15 @@ impl Error {
             Self::Far { far, .. } => far.outside_words(),
             Self::NoExecutable => Words::unavailable("no Chromium was found on this machine")
                 .hint("Install chromium-headless-shell or chromium, or set browser.executable."),
-            Self::NoWindows => Words::unavailable("no Chromium that draws to a display was found on this machine")
-                .hint("Install chromium, or take the screencast: capture of the session, or browser.capture."),
+            Self::NoWindows { path } => Words::unavailable(match path {
+                None => "no Chromium that draws to a display was found on this machine".to_owned(),
+                Some(path) => format!("{path} has no windows that it could draw to a display"),
+            })
+            .hint("Install chromium, or take the screencast: capture of the session, or browser.capture."),
+            Self::WindowMissing { .. } => {
+                Words::unavailable("the browser's window has not come to the display")
+                    .hint("Try again, or take the screencast: capture of the session, or browser.capture.")
+            }
             Self::NotExecutable { path } => {
                 Words::unavailable(format!("there is no executable file {path}")).hint(
                     "Correct browser.executable, or leave it out and install \

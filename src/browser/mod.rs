@@ -32,8 +32,8 @@ pub use error::Error;
 pub use hand::{copy, drive, give_files, key_of_windows, pass_on};
 pub use host::memory;
 pub use host::{
-    Contexts, Items, Jar, Lease, Life, Loss, Pool, Profile, Remote, Run, Usage, end_strays,
-    sweep_work, usage,
+    Captured, Contexts, Items, Jar, Lease, Life, Loss, Pool, Profile, Remote, Run, Usage,
+    end_strays, sweep_work, usage,
 };
 pub use tabs::Tabs;
 pub use target::{Page, PageEvent, TabEvent};

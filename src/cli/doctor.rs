@@ -2,24 +2,30 @@
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Address, ConfigFile, daemon};
 use crate::browser::host::command;
-use crate::browser::{self, Life, Pool, Remote};
+use crate::browser::{self, Captured, Life, Pool, Remote, Tabs};
 use crate::config::Config;
 use crate::error::Error;
 use crate::livekit::signal::host_and_port;
 use crate::media::Picture;
 use crate::media::encode::{self, Encoder};
-use crate::model::Size;
+use crate::model::outcome::DialogPolicy;
+use crate::model::session::CaptureMode;
+use crate::model::{Device, Size};
 
+/// A proxy that is none: the page that is opened asks for nothing.
+const NOWHERE: &str = "http://127.0.0.1:1";
 /// Longest wait for one answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
@@ -42,9 +48,11 @@ enum Finding {
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     let config = options.file.load(&options.address)?;
+    let (chromium, capture) = browser(&config).await;
     let checks = [
-        ("Chromium", chromium(&config).await),
+        ("Chromium", chromium),
         ("sandbox", sandbox(&config)),
+        ("capture", capture),
         ("remote browser", remote(&config)),
         ("codec", codec()),
         ("LiveKit", livekit(&config).await),
@@ -91,29 +99,79 @@ fn tokens(config: &Config) -> Finding {
     }
 }
 
-async fn chromium(config: &Config) -> Finding {
+/// Whether a browser starts, and how its pages come to the video.
+async fn browser(config: &Config) -> (Finding, Finding) {
+    let unknown = || Finding::Note("not known, without a browser".to_owned());
     let path = match command::executable(&config.browser.executable) {
         Ok(path) => path,
-        Err(error) => return bad_browser(error),
+        Err(error) => return (bad_browser(error), unknown()),
     };
+    let tracker = TaskTracker::new();
+    let pool = match Pool::new(config.browser.clone(), tracker.clone()) {
+        Ok((pool, _)) => pool,
+        Err(error) => {
+            let remedy = "See browser.work_dir.".to_owned();
+            return (Finding::Bad(error.to_string(), remedy), unknown());
+        }
+    };
+    let with_windows = command::executable_with_windows(&config.browser.executable).ok();
+    let found = tried(&pool, &tracker, (path, with_windows)).await;
+    pool.shut_down();
+    // The guard of the process removes its profile.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    found
+}
+
+/// What comes of a browser and of a page in it.
+async fn tried(
+    pool: &Pool,
+    tracker: &TaskTracker,
+    (path, with_windows): (PathBuf, Option<PathBuf>),
+) -> (Finding, Finding) {
     let started = Instant::now();
-    let launched = async {
-        let (pool, _) = Pool::new(config.browser.clone(), TaskTracker::new())
-            .map_err(|error| Finding::Bad(error.to_string(), "See browser.work_dir.".to_owned()))?;
-        pool.warm_up().await.map_err(bad_browser)?;
-        pool.shut_down();
-        // The guard of the process removes its profile.
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        Ok::<(), Finding>(())
-    };
-    match launched.await {
-        Ok(()) => Finding::Good(format!(
-            "{} starts in {} ms",
-            path.display(),
-            started.elapsed().as_millis().saturating_sub(200)
-        )),
-        Err(finding) => finding,
+    if let Err(error) = pool.warm_up().await {
+        let capture = match pool.captured() {
+            Ok(captured) => Finding::Note(format!("by {}", captured.describe())),
+            Err(error) => bad_browser(error),
+        };
+        return (bad_browser(error), capture);
     }
+    let took = started.elapsed().as_millis();
+    let is_by_display = |captured: &Captured| captured.mode == CaptureMode::Display;
+    let path = match pool.captured() {
+        Ok(captured) if is_by_display(&captured) => with_windows.unwrap_or(path),
+        _ => path,
+    };
+    let starts = format!("{} starts in {took} ms", path.display());
+    let started = Instant::now();
+    let opened = match first_page(pool, tracker).await {
+        Ok(captured) => captured,
+        Err(error) => return (Finding::Good(starts), bad_browser(error)),
+    };
+    let text = format!(
+        "by {}; a page is there in {} ms",
+        opened.describe(),
+        started.elapsed().as_millis()
+    );
+    let capture = match opened.why {
+        None => Finding::Good(text),
+        Some(_) => Finding::Note(text),
+    };
+    (Finding::Good(starts), capture)
+}
+
+/// Opens a page as a session without a word does.
+async fn first_page(pool: &Pool, tracker: &TaskTracker) -> Result<Captured, browser::Error> {
+    let lease = pool.acquire(NOWHERE, CaptureMode::Auto).await?;
+    let device = Device {
+        size: Size::new(1280, 720),
+        is_mobile: false,
+    };
+    let (events, _heard) = mpsc::channel(1);
+    let opened = Tabs::open_first(&lease, device, DialogPolicy::default(), events, tracker).await;
+    let captured = lease.captured().clone();
+    lease.release().await;
+    opened.map(|_| captured)
 }
 
 /// Whether Chromium holds its pages by its own wall too.

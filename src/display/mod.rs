@@ -32,7 +32,7 @@ use crate::error::Error;
 use crate::model::Size;
 
 pub use limits::LIMITS;
-pub use window::{Bell, CursorShape, Window};
+pub use window::{Bell, CursorShape, Lost, Window};
 
 /// What the socket is called in its directory.
 const SOCKET: &str = "wayland-0";
@@ -53,6 +53,10 @@ pub struct Display {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Tells how a display is.
+#[derive(Debug, Clone)]
+pub struct Health(Arc<Shared>);
+
 /// A window that is expected. Dropped, it is no longer.
 #[derive(Debug)]
 pub struct Claim {
@@ -68,6 +72,7 @@ struct Shared {
     bell: UnixStream,
     expected: Mutex<Vec<Expected>>,
     is_over: AtomicBool,
+    has_failed: AtomicBool,
     next_id: AtomicU64,
 }
 
@@ -107,6 +112,7 @@ impl Display {
             bell,
             expected: Mutex::new(Vec::new()),
             is_over: AtomicBool::new(false),
+            has_failed: AtomicBool::new(false),
             next_id: AtomicU64::new(0),
         });
         let thread = thread::start(listener, woken, Arc::clone(&shared))?;
@@ -121,6 +127,11 @@ impl Display {
     /// Its directory, by a name that is short enough for the path of a socket.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Tells, also when the display is lent out, whether it has failed: nothing is seen of what is drawn to it.
+    pub fn health(&self) -> Health {
+        Health(Arc::clone(&self.shared))
     }
 
     /// What a client finds the display by.
@@ -152,6 +163,13 @@ impl Display {
             shared: Arc::clone(&self.shared),
             answer: answered,
         }
+    }
+}
+
+impl Health {
+    /// Whether nothing is seen any more of what is drawn to the display.
+    pub fn has_failed(&self) -> bool {
+        self.0.has_failed.load(Ordering::Acquire)
     }
 }
 
@@ -191,6 +209,11 @@ impl Shared {
     fn wake(&self) {
         let _ = (&self.bell).write(&[1]);
     }
+}
+
+fn failed() -> Error {
+    Error::unavailable("the browser's display has failed")
+        .hint("Try again: another browser is started, and the log says what has failed.")
 }
 
 fn gone() -> Error {

@@ -18,7 +18,7 @@ const REST: Duration = Duration::from_secs(1);
 const HURRY: Duration = Duration::from_millis(500);
 
 /// The full rate.
-const FULL: Duration = Duration::from_nanos(16_666_667);
+pub(super) const FULL: Duration = Duration::from_nanos(16_666_667);
 
 /// How long before it is wanted a picture should be there.
 const MARGIN: Duration = Duration::from_millis(1);

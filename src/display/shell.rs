@@ -106,7 +106,11 @@ impl XdgShellHandler for State {
         self.output.enter(toplevel.wl_surface());
         tell_scale(toplevel.wl_surface(), scale);
         let shared = std::sync::Arc::clone(&self.shared);
-        self.shown.push(Shown::new(toplevel, shared, size, scale));
+        let mut shown = Shown::new(toplevel, shared, size, scale);
+        if self.is_blind {
+            shown.fail(std::time::Instant::now());
+        }
+        self.shown.push(shown);
     }
 
     fn new_popup(&mut self, popup: PopupSurface, positioner: PositionerState) {

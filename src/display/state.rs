@@ -28,9 +28,9 @@ use smithay::wayland::viewporter::ViewporterState;
 use crate::model::Size;
 
 use super::limits::{CLIENTS_MAX, Guest};
-use super::pace::Pace;
-use super::window::{Watch, Window, Wishes};
-use super::{Expected, Shared, gone};
+use super::pace::{FULL, Pace};
+use super::window::{Lost, Watch, Window, Wishes};
+use super::{Expected, Shared, failed, gone};
 
 /// What a window has that nobody has claimed, CSS px.
 const SIZE_DEFAULT: Size = Size::new(1280, 720);
@@ -54,6 +54,8 @@ pub(super) struct State {
     pub(super) shown: Vec<Shown>,
     /// In the order in which they were opened.
     pub(super) popups: Vec<PopupSurface>,
+    /// Nothing of what clients draw is looked at any more.
+    pub(super) is_blind: bool,
     /// A moment on both clocks.
     epoch: (Instant, Duration),
 }
@@ -99,6 +101,7 @@ impl State {
             had_guests: false,
             shown: Vec::new(),
             popups: Vec::new(),
+            is_blind: false,
             epoch: (Instant::now(), monotonic()),
         }
     }
@@ -134,6 +137,18 @@ impl State {
         }
     }
 
+    /// Has failed, and looks at nothing any more. Clients are answered as before: a browser whose display hangs up
+    /// ends, and one that is not told to draw shows its pages to nobody.
+    pub(super) fn go_blind(&mut self) {
+        self.is_blind = true;
+        self.shared.has_failed.store(true, Ordering::Release);
+        let now = Instant::now();
+        for shown in &mut self.shown {
+            shown.fail(now);
+        }
+        self.match_titles();
+    }
+
     /// Tells everybody that the display is over.
     pub(super) fn leave_all(&mut self) {
         for mut shown in self.shown.drain(..) {
@@ -153,7 +168,9 @@ impl State {
     /// Takes over what has been asked of windows.
     pub(super) fn hear_wishes(&mut self, now: Instant) {
         for shown in &mut self.shown {
-            if let Some(wishes) = shown.window.take_wishes() {
+            if let Some(wishes) = shown.window.take_wishes()
+                && !self.is_blind
+            {
                 shown.hear(wishes, now);
             }
         }
@@ -194,6 +211,13 @@ impl State {
     pub(super) fn match_titles(&mut self) {
         let mut expected = self.shared.expected();
         if expected.is_empty() {
+            return;
+        }
+        if self.is_blind {
+            for expected in expected.drain(..) {
+                // Nobody may wait any more.
+                let _ = expected.answer.send(Err(failed()));
+            }
             return;
         }
         for shown in self.shown.iter_mut().filter(|shown| !shown.is_given) {
@@ -302,12 +326,25 @@ impl Shown {
 
     /// Says that the window is gone.
     pub(super) fn leave(&mut self) {
-        self.window.leave();
+        self.window.lose(Lost::Left);
+        self.watch = None;
         if let Some(claim) = self.claim.take() {
             let _ = claim.answer.send(Err(gone()));
         }
-        if let Some(watch) = self.watch.take() {
-            watch.bell.gone();
+    }
+
+    /// Says that nothing is seen of the window any more. It is drawn at full rate: whoever takes its pictures by
+    /// another way has them from the same clock.
+    pub(super) fn fail(&mut self, now: Instant) {
+        self.window.lose(Lost::Failed);
+        self.watch = None;
+        self.pace = Pace::new(now);
+        self.pace.set(Some(FULL), now);
+        if !self.callbacks.is_empty() {
+            self.pace.ask();
+        }
+        if let Some(claim) = self.claim.take() {
+            let _ = claim.answer.send(Err(failed()));
         }
     }
 }

@@ -147,6 +147,12 @@ impl State {
             return limits::refuse(&client, &self.handle, "callbacks");
         }
         let layer = surface.id().protocol_id();
+        if self.is_blind {
+            if let Some(BufferAssignment::NewBuffer(buffer)) = commit.buffer {
+                buffer.release();
+            }
+            return;
+        }
         match commit.buffer {
             Some(BufferAssignment::NewBuffer(buffer)) => {
                 let read = self.read(at, surface, &buffer, &commit.damage, commit.view);
@@ -250,6 +256,9 @@ impl State {
 
     /// Finds out where all surfaces of a window stand, and tells whoever watches of what is new.
     pub(super) fn arrange(&mut self, at: usize) {
+        if self.is_blind {
+            return;
+        }
         let mut placed = Vec::new();
         let shown = &self.shown[at];
         let root = shown.toplevel.wl_surface();

@@ -8,7 +8,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -19,6 +19,12 @@ use crate::error::Error;
 
 use super::Shared;
 use super::state::State;
+
+/// A display that fails over and over again is over at last.
+const FAILURES_MAX: u32 = 100;
+
+/// What has failed is left in peace for a moment.
+const FAILED_PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) fn start(
     listener: UnixListener,
@@ -33,15 +39,7 @@ pub(super) fn start(
         listener,
         woken,
     };
-    let body = move || {
-        let ended = panic::catch_unwind(AssertUnwindSafe(|| run.drive()));
-        match ended {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "a display has failed"),
-            Err(_) => tracing::error!("a display has failed on what a client sent"),
-        }
-        run.state.leave_all();
-    };
+    let body = move || run.live();
     let thread = thread::Builder::new().name("display".to_owned());
     thread
         .spawn(body)
@@ -56,6 +54,33 @@ struct Run {
 }
 
 impl Run {
+    /// Drives the display until it is over. Once it has failed it sees nothing any more, and goes on for as long as it
+    /// can: its clients end with it.
+    fn live(&mut self) {
+        for _ in 0..FAILURES_MAX {
+            match panic::catch_unwind(AssertUnwindSafe(|| self.drive())) {
+                Ok(Ok(())) => break,
+                Ok(Err(error)) => self.note_failure(&error.to_string()),
+                Err(_) => self.note_failure("what a client sent broke it"),
+            }
+            thread::sleep(FAILED_PAUSE);
+        }
+        self.state.leave_all();
+    }
+
+    fn note_failure(&mut self, why: &str) {
+        metrics::counter!("ghostcast_display_failures_total").increment(1);
+        if self.state.is_blind {
+            tracing::debug!(why, "a display fails again");
+        } else {
+            tracing::error!(
+                why,
+                "a display has failed: nothing is seen of what is drawn to it"
+            );
+        }
+        self.state.go_blind();
+    }
+
     fn drive(&mut self) -> std::io::Result<()> {
         while !self.state.shared.is_over.load(Ordering::Acquire) {
             self.state.call_due(Instant::now());

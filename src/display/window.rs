@@ -2,8 +2,10 @@
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::media::screen::{Bgra, Damage, Screen};
 use crate::model::Size;
@@ -18,9 +20,15 @@ const FPS_MAX: u32 = 60;
 pub trait Bell: Debug + Send + Sync {
     /// Pixels of the window have changed, at that time.
     fn damaged(&self, at: Instant);
+}
 
-    /// The window is gone, or its client is.
-    fn gone(&self);
+/// How a window was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// It was closed, or its client has left.
+    Left,
+    /// The display has failed. The client draws on, and nobody sees it.
+    Failed,
 }
 
 /// The cursor that a page asks for.
@@ -38,7 +46,9 @@ pub struct Window {
     canvas: Mutex<Canvas>,
     wishes: Mutex<Wishes>,
     has_wishes: AtomicBool,
-    is_gone: AtomicBool,
+    lost: OnceLock<Lost>,
+    /// Cancelled when it is.
+    gone: CancellationToken,
 }
 
 /// What is asked of a window; the newest counts. Taken by the display's thread.
@@ -69,7 +79,8 @@ impl Window {
                 size,
             }),
             has_wishes: AtomicBool::new(false),
-            is_gone: AtomicBool::new(false),
+            lost: OnceLock::new(),
+            gone: CancellationToken::new(),
         }
     }
 
@@ -108,9 +119,15 @@ impl Window {
         self.wishes().size
     }
 
-    /// Whether the window is gone, or its client is.
-    pub fn is_gone(&self) -> bool {
-        self.is_gone.load(Ordering::Acquire)
+    /// Whether the window is lost.
+    pub fn is_lost(&self) -> bool {
+        self.lost.get().is_some()
+    }
+
+    /// Returns when the window is lost.
+    pub async fn lost(&self) -> Lost {
+        self.gone.cancelled().await;
+        self.lost.get().copied().unwrap_or(Lost::Left)
     }
 
     /// The cursor that the client asked for last.
@@ -133,8 +150,10 @@ impl Window {
         self.wishes().size = size;
     }
 
-    pub(super) fn leave(&self) {
-        self.is_gone.store(true, Ordering::Release);
+    pub(super) fn lose(&self, how: Lost) {
+        // It is lost once.
+        let _ = self.lost.set(how);
+        self.gone.cancel();
     }
 
     fn wishes(&self) -> MutexGuard<'_, Wishes> {

@@ -520,6 +520,9 @@ pub struct SessionRecord {
     pub page_count: u32,
     /// How pictures are taken; `auto` until there is a browser.
     pub capture: CaptureMode,
+    /// Why they are taken by the screencast, where nobody has asked for that; null otherwise.
+    #[serde(default)]
+    pub capture_reason: Option<String>,
     /// Which browser serves it: `local` or `remote`.
     pub browser: BrowserPlace,
     /// Whether the browser is being captured at this moment.

@@ -166,8 +166,11 @@ impl<'a> Search<'a> {
                 lease => lease?,
             };
             match self.first_page(&lease).await? {
-                Err(browser::Error::Timeout { .. } | browser::Error::Gone) if is_first => {
+                Err(error) if is_first && is_lame(&error) => {
                     lease.retire();
+                    if let browser::Error::WindowMissing { .. } = &error {
+                        lease.distrust_display(&error.outside_words().message);
+                    }
                     is_first = false;
                 }
                 tabs => {
@@ -234,6 +237,16 @@ fn is_want(error: &Error) -> bool {
     matches!(
         error.kind,
         ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Exhausted
+    )
+}
+
+/// Whether no page could be made for what ails the browser's process.
+const fn is_lame(error: &browser::Error) -> bool {
+    matches!(
+        error,
+        browser::Error::Timeout { .. }
+            | browser::Error::Gone
+            | browser::Error::WindowMissing { .. }
     )
 }
 

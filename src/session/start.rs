@@ -30,7 +30,7 @@ use super::supervise::caught;
 use super::visited::Visited;
 use crate::browser::capture::Easel;
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
-use crate::browser::{Jar, Pool, Remote, Tabs};
+use crate::browser::{Captured, Jar, Pool, Remote, Tabs};
 use crate::config::{self, Config, Live};
 use crate::error::Error;
 use crate::events;
@@ -87,6 +87,7 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
         last_activity: now,
         page_count: 1,
         capture: spec.capture.unwrap_or_default(),
+        capture_reason: None,
         browser: match spec.browser.unwrap_or(config.remote.browser) {
             BrowserWish::Auto | BrowserWish::Local => BrowserPlace::Local,
             BrowserWish::Remote => BrowserPlace::Remote,
@@ -111,6 +112,13 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
         max_lifetime_s,
         metadata: spec.metadata.clone(),
     }
+}
+
+/// Says how the session is captured, and why not otherwise where it did not ask for that.
+fn note_capture(record: &mut SessionRecord, spec: &SessionSpec, captured: &Captured) {
+    record.capture = captured.mode;
+    let is_asked = spec.capture == Some(captured.mode);
+    record.capture_reason = captured.why.clone().filter(|_| !is_asked);
 }
 
 /// The directory of recordings.
@@ -202,7 +210,8 @@ pub(super) async fn start(
     let search = Search::new(&means, &spec, &keeping, &page_events, &cancel);
     let found = search.find(can_run_here).instrument(span.clone()).await?;
     let (gate, lease, tabs) = (found.gate, found.lease, found.tabs);
-    (record.browser, record.capture) = (found.place, lease.capture());
+    record.browser = found.place;
+    note_capture(&mut record, &spec, lease.captured());
     let easel = Easel::new(&lease, record.viewport, &tracker);
     let channel = means.bus.room(&record.channel())?;
     let stage = match stage.take() {

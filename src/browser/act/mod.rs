@@ -244,7 +244,7 @@ fn browser_failed(error: Error) -> ActionError {
         Error::Gone
         | Error::Far { .. }
         | Error::NoExecutable
-        | Error::NoWindows
+        | Error::NoWindows { .. }
         | Error::NotExecutable { .. }
         | Error::Ended { .. }
         | Error::Mute { .. }
@@ -261,6 +261,10 @@ fn browser_failed(error: Error) -> ActionError {
         Error::PictureSize { .. } | Error::OutsidePage { .. } => {
             ActionError::new(ActionErrorKind::Unsupported, error.outside_words().message)
         }
+        Error::WindowMissing { .. } => ActionError::new(
+            ActionErrorKind::Internal,
+            "The window of the new tab has not come. Try again.",
+        ),
         Error::Command { operation, .. } => ActionError::new(
             ActionErrorKind::Internal,
             format!("The browser refused to {operation}. Get the page's context and try again."),

@@ -55,7 +55,4 @@ impl Bell for Teller {
             captured_at: at,
         });
     }
-
-    // The page goes with it, which is told by the browser.
-    fn gone(&self) {}
 }

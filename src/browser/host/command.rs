@@ -85,20 +85,28 @@ pub(crate) struct Home {
     pub(super) display: Option<Display>,
 }
 
-/// Whether a Chromium has no windows at all.
+/// Whether a Chromium has no windows at all, as far as its name tells.
 fn is_shell(path: &Path) -> bool {
-    path.to_string_lossy().contains("headless")
+    let named = |path: &Path| path.to_string_lossy().contains("headless");
+    named(path) || path.canonicalize().is_ok_and(|path| named(&path))
 }
 
 /// The Chromium that draws to a display, as far as it is known.
-pub fn executable_with_windows(configured: &Path) -> Option<PathBuf> {
+pub fn executable_with_windows(configured: &Path) -> Result<PathBuf, Error> {
     if !configured.as_os_str().is_empty() {
-        let found = executable(configured).ok()?;
-        return (!is_shell(&found)).then_some(found);
+        let found = executable(configured)?;
+        return match is_shell(&found) {
+            true => Err(Error::NoWindows {
+                path: Some(found.display().to_string()),
+            }),
+            false => Ok(found),
+        };
     }
     let mut known = EXECUTABLES.iter().map(Path::new);
     let found = known.find(|path| !is_shell(path) && path.is_file());
-    found.map(Path::to_owned)
+    found
+        .map(Path::to_owned)
+        .ok_or(Error::NoWindows { path: None })
 }
 
 /// The Chromium to use: the configured one, or the best that is installed.

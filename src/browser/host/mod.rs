@@ -2,6 +2,7 @@
 //! session whose profile is kept; or far away, from an endpoint or a vendor's service.
 
 mod begun;
+mod choice;
 pub mod command;
 mod files;
 mod jar;
@@ -16,6 +17,7 @@ pub(super) mod vault;
 mod visit;
 mod workdir;
 
+pub use choice::Captured;
 pub use jar::Jar;
 pub use pool::{Lease, Pool};
 pub use process::Loss;

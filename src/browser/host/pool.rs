@@ -9,12 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::super::error::Error;
 use super::super::gate::OwnAddresses;
+use super::choice::{Captured, Choice};
 use super::command::{self, Home};
 use super::files::Files;
 use super::jar::Jar;
@@ -27,6 +30,8 @@ use crate::display::Display;
 use crate::error::Chain;
 use crate::model::session::CaptureMode;
 
+/// Why a browser that is far away is captured as it is.
+const FAR_CAPTURE: &str = "a remote browser draws to no display of this machine";
 /// A browser that works tells its cookies within this time.
 const SAVED_WITHIN: Duration = Duration::from_secs(2);
 
@@ -39,6 +44,7 @@ pub struct Pool {
 #[derive(Debug)]
 struct Inner {
     config: config::Browser,
+    choice: Choice,
     tracker: TaskTracker,
     work_dir: WorkDir,
     own: OwnAddresses,
@@ -66,6 +72,7 @@ pub struct Lease {
     pub(in crate::browser) process: Arc<Process>,
     pub(in crate::browser) context: String,
     pub(in crate::browser) files: Files,
+    captured: Captured,
     pub(super) kept: Option<Kept>,
     /// What it has of a browser that is far away; none of one of this machine.
     pub(super) far: Option<Hold>,
@@ -106,6 +113,7 @@ impl Pool {
         let work_dir = WorkDir::create(&config.work_dir)?;
         let own = OwnAddresses::default();
         let inner = Inner {
+            choice: Choice::new(&config),
             config,
             tracker,
             work_dir,
@@ -157,20 +165,26 @@ impl Pool {
 
     /// Starts one process ahead of need.
     pub async fn warm_up(&self) -> Result<(), Error> {
-        let process = self.take_place(CaptureMode::Auto).await?;
+        let (process, _) = self.take_place(CaptureMode::Auto).await?;
         self.give_back(&process);
         Ok(())
     }
 
+    /// How a session is captured that does not say.
+    pub fn captured(&self) -> Result<Captured, Error> {
+        self.inner.choice.of(CaptureMode::Auto)
+    }
+
     /// Makes an isolated context whose traffic goes by `proxy_url`, in a browser that is captured as wanted.
     pub async fn acquire(&self, proxy_url: &str, capture: CaptureMode) -> Result<Lease, Error> {
-        let process = self.take_place(capture).await?;
+        let (process, captured) = self.take_place(capture).await?;
         let mut lease = match self.files() {
             Ok(files) => Lease {
                 pool: self.clone(),
                 process,
                 context: String::new(),
                 files,
+                captured,
                 kept: None,
                 far: None,
                 released: false,
@@ -199,24 +213,10 @@ impl Pool {
         proxy_url: &str,
         capture: CaptureMode,
     ) -> Result<Lease, Error> {
-        let launched = match self.launch_on(&profile, proxy_url, capture).await {
-            Err(refused @ Error::Ended { .. }) => {
-                let aside = profile.set_aside().map_err(no_directory)?;
-                let anew = self.launch_on(&profile, proxy_url, capture).await;
-                match &anew {
-                    Ok(_) => tracing::warn!(
-                        error = %Chain(&refused), aside = %aside.display(),
-                        "Chromium refuses a profile; it is set aside and begun anew, with its cookies"
-                    ),
-                    // It was not for the profile.
-                    Err(_) => profile.take_back(&aside).map_err(no_directory)?,
-                }
-                anew
-            }
-            launched => launched,
-        };
+        let launch = |has_display| self.launch_kept(&profile, proxy_url, has_display).boxed();
+        let launched = self.by_choice(capture, launch).await;
         self.set_problem(launched.as_ref().err());
-        let process = launched?;
+        let (process, captured) = launched?;
         let files = self.files()?;
         let context = process.take_default_context(&files.downloads()).await?;
         let jar = Jar::new(&process, &context, &profile);
@@ -229,20 +229,63 @@ impl Pool {
             process,
             context,
             files,
+            captured,
             kept: Some(Kept::new(jar, profile)),
             far: None,
             released: false,
         })
     }
 
+    async fn launch_kept(
+        &self,
+        profile: &Profile,
+        proxy_url: &str,
+        has_display: bool,
+    ) -> Result<Arc<Process>, Error> {
+        match self.launch_on(profile, proxy_url, has_display).await {
+            Err(refused @ Error::Ended { .. }) => {
+                let aside = profile.set_aside().map_err(no_directory)?;
+                let anew = self.launch_on(profile, proxy_url, has_display).await;
+                match &anew {
+                    Ok(_) => tracing::warn!(
+                        error = %Chain(&refused), aside = %aside.display(),
+                        "Chromium refuses a profile; it is set aside and begun anew, with its cookies"
+                    ),
+                    // It was not for the profile.
+                    Err(_) => profile.take_back(&aside).map_err(no_directory)?,
+                }
+                anew
+            }
+            launched => launched,
+        }
+    }
+
+    /// Makes a browser as it is asked for. Where that is left to us and the display fails, by the screencast, if
+    /// that works.
+    async fn by_choice<'a>(
+        &self,
+        asked: CaptureMode,
+        make: impl Fn(bool) -> BoxFuture<'a, Result<Arc<Process>, Error>>,
+    ) -> Result<(Arc<Process>, Captured), Error> {
+        let choice = &self.inner.choice;
+        let captured = choice.of(asked)?;
+        let failed = match make(captured.has_display()).await {
+            Ok(made) => return Ok((made, captured)),
+            Err(error) if captured.has_display() && choice.is_free(asked) => error,
+            Err(error) => return Err(error),
+        };
+        let made = make(false).await?;
+        let why = choice.note_failure(&failed);
+        Ok((made, Captured::by_screencast(Some(why))))
+    }
+
     async fn launch_on(
         &self,
         profile: &Profile,
         proxy_url: &str,
-        capture: CaptureMode,
+        has_display: bool,
     ) -> Result<Arc<Process>, Error> {
         let scratch = self.inner.work_dir.subdirectory().map_err(no_directory)?;
-        let has_display = self.has_display(capture)?;
         let home = Home {
             display: self.open_display(has_display, &scratch)?,
             profile: profile.user_data(),
@@ -267,8 +310,12 @@ impl Pool {
     }
 
     /// A place in a process that has one, which is started if need be.
-    async fn take_place(&self, capture: CaptureMode) -> Result<Arc<Process>, Error> {
-        let has_display = self.has_display(capture)?;
+    async fn take_place(&self, asked: CaptureMode) -> Result<(Arc<Process>, Captured), Error> {
+        let take = |has_display| self.take_place_in(has_display).boxed();
+        self.by_choice(asked, take).await
+    }
+
+    async fn take_place_in(&self, has_display: bool) -> Result<Arc<Process>, Error> {
         if let Some(process) = self.take_free(has_display) {
             return Ok(process);
         }
@@ -307,22 +354,6 @@ impl Pool {
         Ok(process)
     }
 
-    /// Whether a browser has windows that are drawn to a display.
-    fn has_display(&self, capture: CaptureMode) -> Result<bool, Error> {
-        let config = &self.inner.config;
-        let wanted = match capture {
-            CaptureMode::Auto => config.capture,
-            capture => capture,
-        };
-        let is_there = command::executable_with_windows(&config.executable).is_some();
-        match wanted {
-            CaptureMode::Screencast => Ok(false),
-            CaptureMode::Auto => Ok(is_there),
-            CaptureMode::Display if is_there => Ok(true),
-            CaptureMode::Display => Err(Error::NoWindows),
-        }
-    }
-
     fn open_display(&self, has_one: bool, directory: &Path) -> Result<Option<Display>, Error> {
         let opened = has_one.then(|| Display::open(directory)).transpose();
         opened.map_err(|error| Error::Command {
@@ -337,6 +368,7 @@ impl Pool {
         slots.retain(|slot| slot.process.is_alive());
         let slot = slots.iter_mut().find(|slot| {
             !slot.is_retired
+                && !slot.process.has_failed_display()
                 && slot.process.display().is_some() == has_display
                 && slot.in_use < config.contexts_per_process
                 && slot.served < config.sessions_per_process
@@ -371,8 +403,17 @@ impl Pool {
         };
         slots[index].in_use -= 1;
         let config = &self.inner.config;
-        let retired = slots[index].is_retired || slots[index].served >= config.sessions_per_process;
-        let spare = slots.len() > 1 || !config.keep_warm;
+        let slot = &slots[index];
+        let retired = slot.is_retired
+            || slot.served >= config.sessions_per_process
+            || slot.process.has_failed_display();
+        // What is kept warm is what the next session takes that does not say what it wants.
+        let has_display = slots[index].process.display().is_some();
+        let is_usual = self
+            .captured()
+            .is_ok_and(|usual| usual.has_display() == has_display);
+        let alike = |slot: &&Slot| slot.process.display().is_some() == has_display;
+        let spare = !is_usual || !config.keep_warm || slots.iter().filter(alike).count() > 1;
         if slots[index].in_use == 0 && (retired || spare) {
             slots.remove(index).process.stop();
         }
@@ -408,6 +449,7 @@ impl Lease {
             process,
             context,
             files,
+            captured: Captured::by_screencast(Some(FAR_CAPTURE.to_owned())),
             kept: None,
             far: Some(far),
             released: false,
@@ -454,11 +496,8 @@ impl Lease {
     }
 
     /// How its pages are captured.
-    pub fn capture(&self) -> CaptureMode {
-        match self.process.display() {
-            Some(_) => CaptureMode::Display,
-            None => CaptureMode::Screencast,
-        }
+    pub const fn captured(&self) -> &Captured {
+        &self.captured
     }
 
     /// The browser's first process.
@@ -469,6 +508,11 @@ impl Lease {
     /// Notes that no page can be made in the process: it takes no further session.
     pub fn retire(&self) {
         self.pool.retire(&self.process);
+    }
+
+    /// Notes that its display is of no use.
+    pub fn distrust_display(&self, why: &str) {
+        self.pool.inner.choice.distrust(why.to_owned());
     }
 
     /// Keeps the profile's cookies; none for a session without one.

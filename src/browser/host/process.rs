@@ -33,7 +33,7 @@ use super::begun::{announced, close_first_page, default_context, socket_address}
 use super::command::{Home, command, executable, executable_with_windows};
 use super::remote::Fence;
 use crate::config;
-use crate::display::Display;
+use crate::display::{Display, Health};
 use crate::error::BoxError;
 
 /// A browser that is asked to end has written what it keeps within this time.
@@ -78,6 +78,8 @@ pub(crate) struct Process {
     fence: OnceLock<Fence>,
     /// What its windows are drawn to, if it has any; held while one is made.
     display: Option<tokio::sync::Mutex<Display>>,
+    /// How that is.
+    health: Option<Health>,
     /// Set when it is asked to end, so that its end is no loss.
     is_leaving: AtomicBool,
     /// Cancelled when it has ended and its files are cleared away.
@@ -95,7 +97,7 @@ impl Process {
         tracker: &TaskTracker,
     ) -> Result<Arc<Self>, Error> {
         let path = match &home.display {
-            Some(_) => executable_with_windows(&config.executable).ok_or(Error::NoWindows)?,
+            Some(_) => executable_with_windows(&config.executable)?,
             None => executable(&config.executable)?,
         };
         let launch = |source| Error::Launch {
@@ -132,6 +134,7 @@ impl Process {
             default_context,
             pid: child.id(),
             fence: OnceLock::new(),
+            health: home.display.as_ref().map(Display::health),
             display: home.display.map(tokio::sync::Mutex::new),
             is_leaving: AtomicBool::new(false),
             over: CancellationToken::new(),
@@ -169,6 +172,7 @@ impl Process {
             pid: None,
             fence: OnceLock::new(),
             display: None,
+            health: None,
             is_leaving: AtomicBool::new(false),
             over: CancellationToken::new(),
             loss,
@@ -223,6 +227,11 @@ impl Process {
     /// What its windows are drawn to, if it has any; locked while one is made.
     pub(in crate::browser) fn display(&self) -> Option<&tokio::sync::Mutex<Display>> {
         self.display.as_ref()
+    }
+
+    /// Whether nothing is seen any more of what it draws to its display.
+    pub(in crate::browser) fn has_failed_display(&self) -> bool {
+        self.health.as_ref().is_some_and(Health::has_failed)
     }
 
     /// Whether it still works.

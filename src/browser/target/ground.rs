@@ -166,6 +166,12 @@ impl Ground {
                 is_popup: false,
                 window: None,
             },
+            // Its windows are seen by nobody.
+            Some(_) if process.has_failed_display() => Made {
+                target: self.create_target(&process, true).await?,
+                is_popup: false,
+                window: None,
+            },
             Some(display) => {
                 // One at a time: whatever window comes meanwhile is this one or none of ours.
                 let display = display.lock().await;
@@ -218,13 +224,9 @@ impl Ground {
             .session_id(attached.session_id.clone())
             .build();
         process.browser().execute(OPERATION, detach).await?;
-        let window = window.map_err(|_| Error::Timeout {
-            operation: OPERATION,
-        })?;
-        window.map_err(|error| Error::Command {
-            operation: OPERATION,
-            source: error.into(),
-        })
+        let missing = |source| Error::WindowMissing { source };
+        let window = window.map_err(|late| missing(late.into()))?;
+        window.map_err(|error| missing(error.into()))
     }
 
     async fn create_target(&self, process: &Process, in_window: bool) -> Result<TargetId, Error> {

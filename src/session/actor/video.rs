@@ -12,10 +12,11 @@ use tokio_util::task::TaskTracker;
 use super::Work;
 use crate::browser::Error;
 use crate::browser::capture::{self, Capture};
-use crate::browser::target::Page;
+use crate::browser::target::{Lost, Page};
 use crate::config::Config;
 use crate::error::Chain;
 use crate::media::Shot;
+use crate::model::session::CaptureMode;
 use crate::session::perform::Kit;
 use crate::session::studio::View;
 
@@ -37,6 +38,8 @@ pub(super) struct Filming {
     capture: Option<Capture>,
     starting: Option<BoxFuture<'static, Result<Capture, Error>>>,
     still: Option<BoxFuture<'static, (u64, Result<Shot, Error>)>>,
+    /// Ends when the page that is filmed is no longer seen on a display.
+    losing: Option<BoxFuture<'static, Lost>>,
     still_taken: u64,
     /// How often the newest still has been tried.
     still_attempts: u32,
@@ -50,6 +53,8 @@ pub(super) enum Change {
     View,
     Started(Result<Capture, Error>),
     Still(u64, Result<Shot, Error>),
+    /// The page is no longer seen on the display.
+    Lost(Lost),
 }
 
 impl Filming {
@@ -58,9 +63,11 @@ impl Filming {
             fps: kit.fps,
             jpeg_quality: config.video.jpeg_quality,
         };
+        let page = kit.tabs.current();
         Self {
             kit: kit.clone(),
-            page: kit.tabs.current(),
+            losing: Some(page.clone().lost_from_display().boxed()),
+            page,
             options,
             tracker: tracker.clone(),
             view: kit.studio.view(),
@@ -88,6 +95,10 @@ impl Filming {
                 self.still = None;
                 Change::Still(number, shot)
             }
+            Some(lost) = OptionFuture::from(self.losing.as_mut()) => {
+                self.losing = None;
+                Change::Lost(lost)
+            }
             Ok(()) = self.view.changed() => Change::View,
             else => std::future::pending().await,
         }
@@ -99,6 +110,7 @@ impl Filming {
         self.capture = None;
         self.starting = None;
         self.still = None;
+        self.losing = None;
     }
 
     fn is_capturing(&self) -> bool {
@@ -125,6 +137,7 @@ impl Filming {
     /// Films another page from now on. The page before is left first: it may soon be filmed again,
     /// and the end of this capture must not become the end of that one.
     pub(super) fn turn_to(&mut self, page: Page) {
+        self.losing = Some(page.clone().lost_from_display().boxed());
         self.page = page;
         self.still = None;
         self.kit.studio.turn();
@@ -206,6 +219,10 @@ impl Work {
                     filming.start(RETRY_AFTER);
                 }
             }
+            Change::Lost(lost) => {
+                filming.begin_again();
+                self.leave_display(lost);
+            }
             Change::Still(number, Ok(shot)) => filming.kit.studio.put_still(number, shot),
             Change::Still(number, Err(error)) => {
                 tracing::debug!(error = %Chain(&error), "no still could be taken");
@@ -217,6 +234,26 @@ impl Work {
             }
         }
         self.update_video();
+    }
+
+    /// The page is captured by the screencast from now on.
+    fn leave_display(&mut self, lost: Lost) {
+        let why = match lost {
+            Lost::Left => "the page's window has left the display",
+            Lost::Failed => "the display has failed",
+        };
+        tracing::warn!(why, "the screencast takes over");
+        if lost == Lost::Failed
+            && let Some(lease) = &self.actor.lease
+        {
+            lease.distrust_display(why);
+        }
+        self.actor.record.send_modify(|record| {
+            record.capture = CaptureMode::Screencast;
+            record.capture_reason = Some(why.to_owned());
+        });
+        let reason = format!("{why}: the page is captured by the screencast from now on");
+        self.announce(self.machine.state(), reason);
     }
 
     fn update_video(&self) {
