@@ -108,7 +108,7 @@ step 'running it'
 container=$!
 # Containers are collected late on a busy machine.
 for _ in {1..100}; do
-  pid="$("${crun[@]}" state "$name" 2>/dev/null | sed -n 's/.*"pid": \([0-9]*\).*/\1/p')"
+  pid="$("${crun[@]}" state "$name" 2>/dev/null | sed -n 's/.*"pid": \([0-9]*\).*/\1/p' || true)"
   [ -z "$pid" ] || break
   sleep 0.1
 done

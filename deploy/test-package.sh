@@ -92,7 +92,7 @@ until_so 60 'its systemd is up' sh -c "nsenter -t $leader -m -p -n systemctl is-
 # What there is of ours, by name or by owner: nothing before, nothing after.
 ours() {
   inside sh -c 'find / -xdev \( -path /proc -o -path /root -o -path /var/cache/apt -o -path /var/log -o -path /var/lib/systemd/catalog \) -prune \
-    -o \( -iname "*ghostcast*" -o -nouser -o -nogroup \) -print; getent passwd ghostcast; getent group ghostcast; pgrep -a ghostcast; true'
+    -o \( -iname "*ghostcast*" -o -nouser -o -nogroup \) -print; getent passwd ghostcast; getent group ghostcast; ls -l /proc/[0-9]*/exe 2>/dev/null | grep ghostcast; true'
 }
 before="$(ours)"
 [ -z "$before" ] || die "it is not clean: $before"
