@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Everything from nothing to a browser in a LiveKit room, and all of it gone again on Ctrl-C.
 #
-#   deploy/run.sh [URL]     one session in the room "demo", on URL or on the built-in demo page
+#   deploy/run.sh [--binary PATH] [URL]     one session in the room "demo", on URL or on the built-in demo page
+#
+#   --binary PATH        run this program and build none; a word that the PATH finds will do
 #
 # Environment, all optional:
 #   LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET   use this LiveKit server (all three or none)
 #   GHOSTCAST_LISTEN     where the dashboard and the API listen (127.0.0.1:8765)
-#   GHOSTCAST_BIN        run this binary and build none
+#   GHOSTCAST_BIN        as --binary
 #   LIVEKIT_SERVER_BIN   run this LiveKit server and build none
 #   GHOSTCAST_*__*       any setting of Ghostcast itself is passed on
 
@@ -17,6 +19,11 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() { sed -n '2,/^$/{/^$/d;s/^# \{0,1\}//;p}' "$root/deploy/run.sh"; }
+if [ "${1:-}" = --binary ]; then
+  [ "$#" -gt 1 ] || die '--binary wants a path (deploy/run.sh --help)'
+  GHOSTCAST_BIN="$2"
+  shift 2
+fi
 case "${1:-}" in
   -h | --help)
     usage
@@ -151,7 +158,10 @@ install_missing
 
 if [ -n "${GHOSTCAST_BIN:-}" ]; then
   ghostcast="$GHOSTCAST_BIN"
-  have "$ghostcast" || die "GHOSTCAST_BIN=$ghostcast is not a program that can be run"
+  have "$ghostcast" || die "$ghostcast is not a program that can be run"
+  ghostcast="$(type -P "$ghostcast")"
+  said="$(env -u GHOSTCAST_BIN -u GHOSTCAST_LISTEN "$ghostcast" --version)" || die "$ghostcast is not a Ghostcast for this machine"
+  step "skipped: the build; $ghostcast ($said) is there"
 else
   need_rust
   ghostcast="$target_dir/release/ghostcast"

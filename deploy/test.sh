@@ -11,6 +11,9 @@
 #                                     without arguments also the judges
 #   deploy/test.sh judge NAME [ARG..] one judge of tests/judges: miniwob, real or soak
 #   deploy/test.sh soak [N [SEED]]    N (200) random faults in a row on live sessions
+#   deploy/test.sh chart              the Helm chart, rendered and held to Kubernetes' schemas
+#   deploy/test.sh package [DEB]      the Debian package on a Debian of its own: install, watch, upgrade, purge
+#   deploy/test.sh image [ARG...]     the steps of deploy/Dockerfile without an engine, and what comes of them
 #
 # Environment, optional: LIVEKIT_SERVER_BIN, a LiveKit server to test against instead of the pinned one.
 
@@ -37,6 +40,8 @@ case "$what" in
   all) [ "$#" -eq 0 ] || die 'arguments go to one stage: deploy/test.sh unit|validate|live|client|long|judge|soak ARG...' ;;
   lint) [ "$#" -eq 0 ] || die 'lint takes no arguments' ;;
   unit | validate | live | client | long | soak) ;;
+  # Each a script of its own, for what takes tools or minutes of its own.
+  chart | package | image) exec "$root/deploy/test-$what.sh" "$@" ;;
   judge) [ "$#" -gt 0 ] || die 'name a judge: deploy/test.sh judge miniwob|real|soak' ;;
   -h | --help)
     usage
@@ -208,6 +213,13 @@ if wants lint; then
   cargo fmt --check
   begin 'the scripts (shellcheck)'
   shellcheck -x deploy/*.sh deploy/livekit-server/build.sh .ci/run
+  if have systemd-analyze; then
+    begin 'the unit for systemd (systemd-analyze)'
+    mkdir -p "$env_dir"
+    sed 's#/usr/bin/ghostcast#/bin/true#' deploy/systemd/ghostcast.service >"$env_dir/ghostcast.service"
+    systemd-analyze verify "$env_dir/ghostcast.service"
+    systemd-analyze security --offline=yes --threshold=30 "$env_dir/ghostcast.service" >/dev/null
+  fi
   begin 'the JavaScript (biome)'
   npm_packages "$env_dir/biome" "@biomejs/biome@$biome"
   "$env_dir/biome/node_modules/.bin/biome" lint --error-on-warnings

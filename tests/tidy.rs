@@ -537,6 +537,46 @@ fn the_readme_is_short_and_the_book_whole() {
 }
 
 #[test]
+fn the_version_is_one() {
+    let own = env!("CARGO_PKG_VERSION");
+    for (path, line) in [
+        (
+            "deploy/helm/ghostcast/Chart.yaml",
+            format!("version: {own}"),
+        ),
+        (
+            "deploy/helm/ghostcast/Chart.yaml",
+            format!("appVersion: \"{own}\""),
+        ),
+        (
+            "clients/python/src/ghostcast/_version.py",
+            format!("__version__ = \"{own}\""),
+        ),
+    ] {
+        assert!(
+            read(path).lines().any(|other| other == line),
+            "{path} has no {line:?}"
+        );
+    }
+}
+
+#[test]
+fn the_image_is_built_from_all_that_the_build_reads() {
+    let given = read("deploy/Dockerfile.dockerignore");
+    for path in [
+        "Cargo.lock",
+        "Cargo.toml",
+        "build.rs",
+        "proto",
+        "rust-toolchain.toml",
+        "src",
+    ] {
+        let line = format!("!{path}");
+        assert!(given.lines().any(|given| given == line), "no {line}");
+    }
+}
+
+#[test]
 fn commands_of_the_documents_are_run() {
     let find = |path: &str| fs::read_to_string(root().join(path)).ok();
     let good = "<!-- run -->\n```sh\nls\n```\n   <!-- not run: it is long -->\n   ```bash\n   ls\n   ```\n\
@@ -546,6 +586,7 @@ fn commands_of_the_documents_are_run() {
         "```sh\nls\n```",
         "<!-- not run: -->\n```sh\nls\n```",
         "<!-- tested: tests/tidy.rs::no_such_test -->\n```sh\nls\n```",
+        "<!-- tested: tests/tidy.rs -->\n```sh\nls\n```",
         "   <!-- run -->\n   ```sh\n   ls\n   ```",
     ] {
         assert_eq!(unrun(bad, &find).len(), 1, "{bad}");
@@ -842,9 +883,10 @@ fn too_long(text: &str, lines_max: usize) -> Vec<String> {
 
 /// Blocks of commands without a mark above them that says how they are run, or why not.
 fn unrun(text: &str, find: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
-    let is_test = |name: &str| {
-        let (path, test) = name.trim().split_once("::").unwrap_or((name, "?"));
-        find(path).is_some_and(|file| file.contains(&format!(" {test}(")))
+    // A script is named whole, of others the test.
+    let is_test = |name: &str| match name.trim().split_once("::") {
+        Some((path, test)) => find(path).is_some_and(|file| file.contains(&format!(" {test}("))),
+        None => name.trim().ends_with(".sh") && find(name.trim()).is_some(),
     };
     let is_marked = |line: &str| {
         let mark = line.trim().strip_prefix("<!-- ");
