@@ -1,37 +1,16 @@
-"""The web that the tested browser sees: a few pages on loopback."""
+"""The web that the tested browser sees: the pages of clients/site on loopback."""
 
 from __future__ import annotations
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
-HOME = """<!doctype html><title>Home</title>
-<style>#tall { height: 3000px } #pick { width: 120px; height: 40px; background: silver }</style>
-<button id="press" onclick="say('clicked')" ondblclick="say('twice')">Press</button>
-<button id="over" onmouseover="say('over')">Over</button>
-<button id="late" onclick="setTimeout(() => say('later'), 300)">Late</button>
-<button id="ask" onclick="say(String(confirm('Sure?')))">Ask</button>
-<label>Field <input id="field" value="old" onkeydown="if (event.key == 'Enter') say('entered')"></label>
-<label>List <select id="list" onchange="say(this.value)">
-  <option value="a">Ay<option value="b">Bee</select></label>
-<label>Many <select id="many" multiple><option>one<option>two<option>three</select></label>
-<label><input type="checkbox" id="tick" onchange="say('tick ' + this.checked)">Tick</label>
-<label>Stubborn <input type="checkbox" id="stubborn" onclick="return false"></label>
-<label>File
-  <input type="file" id="file" multiple onchange="say([...this.files].map(f => f.name).join())"></label>
-<a id="other" href="/other">Other</a> <a id="save" href="/file.txt" download>Save</a>
-<div id="pick" draggable="true" ondragstart="event.dataTransfer.setData('text', 'pick')">Pick</div>
-<button id="drop" ondragover="event.preventDefault()" ondrop="say('dropped')">Drop here</button>
-<p id="said"></p><div id="tall"></div>
-<script>
-const say = (text) => { document.querySelector('#said').textContent = text };
-console.log('home is here');
-</script>"""
-
+SITE = Path(__file__).parents[2] / "site"
 PAGES = {
-    "/": ("text/html", HOME),
-    "/other": ("text/html", "<!doctype html><title>Other</title><h1>Another page</h1>"),
-    "/file.txt": ("application/octet-stream", "what the file holds"),
+    "/": ("text/html", "index.html"),
+    "/other": ("text/html", "other.html"),
+    "/file.txt": ("application/octet-stream", "file.txt"),
 }
 
 
@@ -60,9 +39,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        kind, text = PAGES.get(path, ("text/plain", "nothing"))
-        body = text.encode()
-        self.send_response(200 if path in PAGES else 404)
+        kind, file = PAGES.get(path, ("text/plain", None))
+        body = (SITE / file).read_bytes() if file else b"nothing"
+        self.send_response(200 if file else 404)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
