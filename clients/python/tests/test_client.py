@@ -17,6 +17,8 @@ from ghostcast import (
     NotFound,
     Unprocessable,
     Unsupported,
+    VersionMismatch,
+    _version,
 )
 from ghostcast.events import ActionError, parse_event
 
@@ -120,6 +122,18 @@ async def test_health(client: Any, service: Service) -> None:
     health = await done(client.server_health())
     assert health.status == "healthy" and health.reasons == [] and health.version
     assert client.base_url == service.url
+
+
+async def test_a_service_of_another_version_is_said_once(
+    client: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_version, "__version__", "9.1.7")
+    with pytest.warns(VersionMismatch, match=r"is 9\.1\.7, and the service at http.* is \d") as told:
+        await done(client.create_session(room_name=name))
+    assert len(told) == 1
+    # Every warning is an error here.
+    await done(client.get_session(name))
+    assert _version.mismatch("9.1.0", client.base_url) is None and _version.mismatch("", "") is None
 
 
 async def test_health_of_a_service_that_is_stopped(form: Any) -> None:

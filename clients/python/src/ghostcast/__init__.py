@@ -38,6 +38,7 @@ from .errors import (
     Unavailable,
     Unprocessable,
     Unsupported,
+    VersionMismatch,
 )
 from .events import Event
 from .models import (
@@ -103,6 +104,7 @@ __all__ = [
     "Unavailable",
     "Unprocessable",
     "Unsupported",
+    "VersionMismatch",
     "WaitUntil",
     "WorkflowResult",
     "__version__",

@@ -26,6 +26,10 @@ class ConnectionFailed(GhostcastError, ConnectionError):
         self.may_have_been_done = may_have_been_done
 
 
+class VersionMismatch(UserWarning):
+    """The service is of another version than this package; said once by each client."""
+
+
 class ProfileError(GhostcastError, ValueError):
     """An app profile is not valid, or does not have what was asked of it."""
 

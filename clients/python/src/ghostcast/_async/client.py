@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,8 +12,9 @@ from typing import Any
 from typing_extensions import Self
 
 from .. import _backend_async as backend
+from .._version import mismatch
 from .._wire import DEFAULT_URL, TIMEOUT_S, Secret, given, session_path, session_spec
-from ..errors import Conflict, NotFound
+from ..errors import Conflict, GhostcastError, NotFound, VersionMismatch
 from ..models import CleanedUp, EndedSession, Health, SessionRecord, Stats
 from .session import AsyncSession
 from .transport import AsyncTransport
@@ -26,7 +28,8 @@ class AsyncBrowserClient:
 
     Every call raises `ConnectionFailed` when the service cannot be reached, and a `ServiceError`
     when it refuses. Only GET requests are sent again by themselves, after errors of the connection
-    and after 503, with growing pauses.
+    and after 503, with growing pauses. When the first session is heard of from a service of another
+    version than this package, a `VersionMismatch` warns of it.
 
     Args:
         base_url: Where the service is.
@@ -45,6 +48,7 @@ class AsyncBrowserClient:
         retries: int = RETRIES,
     ) -> None:
         self._transport = AsyncTransport(base_url, token, timeout_s, retries)
+        self._is_compared = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -182,6 +186,7 @@ class AsyncBrowserClient:
     async def get_session(self, key: str) -> AsyncSession:
         """The session of that id, name or room; `NotFound` when there is none."""
         answer = await self._transport.json("GET", session_path(key))
+        await self._compare()
         return AsyncSession(self._transport, SessionRecord.model_validate(answer), reused=True)
 
     async def list_sessions(self) -> list[AsyncSession]:
@@ -257,6 +262,20 @@ class AsyncBrowserClient:
 
     async def _start(self, body: dict[str, Any]) -> AsyncSession:
         answer = await self._transport.json("POST", "/sessions", json=body)
+        await self._compare()
         is_reused = answer.pop("reused", False)
         record = SessionRecord.model_validate(answer)
         return AsyncSession(self._transport, record, reused=is_reused)
+
+    async def _compare(self) -> None:
+        """Says once when the service is of another version."""
+        if self._is_compared:
+            return
+        self._is_compared = True
+        try:
+            health = await self.server_health()
+        except GhostcastError:
+            return
+        told = mismatch(health.version, self.base_url)
+        if told:
+            warnings.warn(told, VersionMismatch, stacklevel=4)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,8 +13,9 @@ from typing import Any
 from typing_extensions import Self
 
 from .. import _backend_sync as backend
+from .._version import mismatch
 from .._wire import DEFAULT_URL, TIMEOUT_S, Secret, given, session_path, session_spec
-from ..errors import Conflict, NotFound
+from ..errors import Conflict, GhostcastError, NotFound, VersionMismatch
 from ..models import CleanedUp, EndedSession, Health, SessionRecord, Stats
 from .session import Session
 from .transport import Transport
@@ -27,7 +29,8 @@ class BrowserClient:
 
     Every call raises `ConnectionFailed` when the service cannot be reached, and a `ServiceError`
     when it refuses. Only GET requests are sent again by themselves, after errors of the connection
-    and after 503, with growing pauses.
+    and after 503, with growing pauses. When the first session is heard of from a service of another
+    version than this package, a `VersionMismatch` warns of it.
 
     Args:
         base_url: Where the service is.
@@ -46,6 +49,7 @@ class BrowserClient:
         retries: int = RETRIES,
     ) -> None:
         self._transport = Transport(base_url, token, timeout_s, retries)
+        self._is_compared = False
 
     def __enter__(self) -> Self:
         return self
@@ -183,6 +187,7 @@ class BrowserClient:
     def get_session(self, key: str) -> Session:
         """The session of that id, name or room; `NotFound` when there is none."""
         answer = self._transport.json("GET", session_path(key))
+        self._compare()
         return Session(self._transport, SessionRecord.model_validate(answer), reused=True)
 
     def list_sessions(self) -> list[Session]:
@@ -258,6 +263,20 @@ class BrowserClient:
 
     def _start(self, body: dict[str, Any]) -> Session:
         answer = self._transport.json("POST", "/sessions", json=body)
+        self._compare()
         is_reused = answer.pop("reused", False)
         record = SessionRecord.model_validate(answer)
         return Session(self._transport, record, reused=is_reused)
+
+    def _compare(self) -> None:
+        """Says once when the service is of another version."""
+        if self._is_compared:
+            return
+        self._is_compared = True
+        try:
+            health = self.server_health()
+        except GhostcastError:
+            return
+        told = mismatch(health.version, self.base_url)
+        if told:
+            warnings.warn(told, VersionMismatch, stacklevel=4)
