@@ -1,4 +1,4 @@
-"""A stand-in for the language model of voice_agent.py: a script, so that it runs without one.
+"""A stand-in for the language model of voice_agent.py and toolset_agent.py: a script, so that they run without one.
 
 It sees what a model sees (what was said, answers of tools, news of the browser) and does what a
 model is hoped to do. It understands:
@@ -42,6 +42,14 @@ def act(action_type, correction_of=None, **params):
     """A call of execute_action."""
     corrects = {"correction_of": correction_of} if correction_of else {}
     return "execute_action", {"action_type": action_type, "params": params, **corrects}
+
+
+def fitting(name, arguments, tools):
+    """The same call by the tools that there are: those of MCP, or one for each action, as ghostcast.livekit has them."""
+    if any(tool.info.name == "execute_action" for tool in tools) or name != "execute_action":
+        return name, arguments
+    params = dict(arguments["params"])
+    return f"browser_{arguments['action_type']}", params.pop("for", {}) | params
 
 
 def decide(items):
@@ -97,7 +105,7 @@ def hear_answer(answer, items):
         case "recover_browser_session" if answer.is_error:
             page = {"initial_url": newest_page(items)}
             return "That did not help, so I start it again.", ("start_browser_session", page)
-        case "execute_action" if answer.is_error and (facts.get("context") or {}).get("candidates"):
+        case _ if answer.is_error and (facts.get("context") or {}).get("candidates"):
             return correct(facts["context"]["candidates"], items, facts["action_id"])
         case "get_browser_context" if not answer.is_error:
             return correct(facts["elements"], items, newest_failure(items))
@@ -148,9 +156,9 @@ def describe(frame):
 
 
 class ScriptedLLM(llm.LLM):
-    """Stands where a plugin's LLM does."""
+    """Stands where a plugin's LLM does. It names the room to tools that want to know it."""
 
-    def __init__(self, room_name):
+    def __init__(self, room_name=None):
         super().__init__()
         self.room_name = room_name
 
@@ -166,8 +174,8 @@ class ScriptedStream(llm.LLMStream):
         text, call = decide(self._chat_ctx.items)
         calls = []
         if call:
-            name, arguments = call
-            if name not in WITHOUT_ROOM:
+            name, arguments = fitting(*call, self._tools)
+            if self._llm.room_name and name not in WITHOUT_ROOM:
                 arguments["room_name"] = self._llm.room_name
             called = {"name": name, "arguments": json.dumps(arguments)}
             calls.append(llm.FunctionToolCall(call_id=shortuuid("call_"), **called))

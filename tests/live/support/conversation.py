@@ -13,6 +13,7 @@ from .wait import wait_for
 
 ROOT = Path(__file__).parent.parent.parent.parent
 AGENT = ROOT / "examples/voice_agent.py"
+TOOLSET_AGENT = ROOT / "examples/toolset_agent.py"
 PERSON = Path(__file__).parent / "person_main.py"
 AGENTS_PYTHON = "AGENTS_PYTHON"
 START_S = 40
@@ -74,11 +75,11 @@ class Lines:
 
 
 class Agent(Lines):
-    """examples/voice_agent.py in a room."""
+    """One of the agents of examples, as a program."""
 
-    def __init__(self, *args, env=None):
+    def __init__(self, *args, env=None, script=AGENT):
         python = os.environ[AGENTS_PYTHON]
-        super().__init__([python, str(AGENT), *args], {**clean_env(), **(env or {})})
+        super().__init__([python, str(script), *args], {**clean_env(), **(env or {})})
 
     def wait_said(self, part, within=10, after=0):
         """Waits until it has said something that holds `part`."""
