@@ -14,6 +14,8 @@ struct Path {
     loss_per_cent: u64,
     delay_ms: u64,
     jitter_ms: u64,
+    /// How much the path queues before it drops.
+    queue_ms: u64,
 }
 
 /// What the viewer saw within the window.
@@ -118,6 +120,7 @@ fn scroll(paths: &[(u64, Path)], from: u64, until: u64) -> Seen {
         pair.loss_per_cent = path.loss_per_cent;
         pair.delay = Duration::from_millis(path.delay_ms);
         pair.jitter = Duration::from_millis(path.jitter_ms);
+        pair.queue = Duration::from_millis(path.queue_ms);
     };
     pair.run(Duration::from_secs(1));
     let start = pair.now;
@@ -174,6 +177,7 @@ fn path(rate: u64, loss_per_cent: u64, delay_ms: u64, jitter_ms: u64) -> Path {
         loss_per_cent,
         delay_ms,
         jitter_ms,
+        queue_ms: 400,
     }
 }
 
@@ -198,6 +202,22 @@ fn weak_links_carry_a_picture_that_moves() {
     check("1 Mb/s, uneven", path(1_000_000, 0, 10, 30), 28.0, 0.3, 200);
     check("600 kb/s", path(600_000, 0, 10, 1), 28.0, 0.0, 150);
     check("300 kb/s", path(300_000, 0, 10, 1), 25.0, 1.0, 200);
+}
+
+#[test]
+fn links_that_queue_little_or_without_end_carry_a_picture_that_moves() {
+    let queueing = |rate, queue_ms| Path {
+        queue_ms,
+        ..path(rate, 0, 10, 1)
+    };
+    check("1 Mb/s, no buffer", queueing(1_000_000, 40), 20.0, 4.0, 300);
+    check(
+        "1 Mb/s, bloated",
+        queueing(1_000_000, 3_000),
+        28.0,
+        0.0,
+        200,
+    );
 }
 
 #[test]
