@@ -133,7 +133,7 @@ impl Estimate {
             _ if self.is_near_the_wall(now) => PACE_PROVEN,
             _ => PACE_UNPROVEN,
         };
-        bits as f64 * factor
+        (bits as f64).min(self.ceiling / HEADROOM * PACE_TARGETS) * factor
     }
 
     /// The shortest round trip of late: the others have waited for a report.
@@ -451,6 +451,8 @@ const PACE_UNPROVEN: f64 = 2.5;
 const PACE_PROVEN: f64 = 1.5;
 /// ...and while its queue has to drain.
 const PACE_DRAINING: f64 = 0.65;
+/// However much the path carries, it is given no more than so many times what is wanted.
+const PACE_TARGETS: f64 = 1.3;
 /// Above it the path is full, below the lower one it is free.
 const QUEUE_HIGH_MS: f64 = 70.0;
 const QUEUE_LOW_MS: f64 = 35.0;
