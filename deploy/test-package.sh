@@ -26,6 +26,7 @@ have "$python" || die "$python is missing: deploy/test.sh live makes it, or set 
 
 have debootstrap || need debootstrap 'makes a Debian'
 have systemd-nspawn || need systemd-container 'runs it'
+have ip || need iproute2 'makes its network'
 need_browser
 install_missing
 
@@ -88,6 +89,8 @@ nspawn=$!
 until_so 30 'the machine is up' pgrep --parent "$nspawn"
 leader="$(pgrep --parent "$nspawn" | head -n 1)"
 until_so 60 'its systemd is up' sh -c "nsenter -t $leader -m -p -n systemctl is-system-running | grep -qE 'running|degraded'"
+
+lan_of "$leader"
 
 # What there is of ours, by name or by owner: nothing before, nothing after.
 ours() {
