@@ -118,7 +118,7 @@ beside "$python" tests/package/watch.py http://127.0.0.1:8765
 step 'the sandbox of its browser'
 # shellcheck disable=SC2016 # the machine's own shell expands it
 inside sh -c '
-  ! pgrep -f -- "--no-sandbox" >/dev/null || { echo "it runs without a sandbox"; exit 1; }
+  ! pgrep -u ghostcast -f -- "--no-sandbox" >/dev/null || { echo "it runs without a sandbox"; exit 1; }
   ghostcast=$(systemctl show -P MainPID ghostcast)
   zygote=$(pgrep -u ghostcast -f -- "--type=zygote" | tail -n 1)
   [ "$(readlink /proc/$zygote/ns/user)" != "$(readlink /proc/$ghostcast/ns/user)" ] || { echo "no user namespace of its own"; exit 1; }'
