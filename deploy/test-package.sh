@@ -140,6 +140,7 @@ inside sh -c 'echo "# mine" >>/etc/ghostcast/ghostcast.toml'
 inside apt-get -q install -y --reinstall --no-install-recommends /root/ghostcast.deb >"$base/apt" 2>&1 || die "see $base/apt"
 inside grep -q '^# mine' /etc/ghostcast/ghostcast.toml
 until_so 20 'it is back' sh -c "nsenter -t $leader -n curl -fsS http://127.0.0.1:8765/sessions/kept"
+unset BEGAN
 beside "$python" tests/package/watch.py http://127.0.0.1:8765
 
 # ---- and gone ---------------------------------------------------------------------------------
