@@ -27,6 +27,7 @@ have "$python" || die "$python is missing: deploy/test.sh live makes it, or set 
 have debootstrap || need debootstrap 'makes a Debian'
 have systemd-nspawn || need systemd-container 'runs it'
 have ip || need iproute2 'makes its network'
+have curl || need curl 'asks the service'
 need_browser
 install_missing
 
