@@ -170,3 +170,16 @@ http_get() {
 http_ok() { (http_get "$@") 2>/dev/null; }
 # What it answers, headers and all, when that is a 200.
 http_body() { (http_get "$@" && timeout 5 cat <&3) 2>/dev/null; }
+
+# ---- networks of a test's own -------------------------------------------------------------------
+
+# lan_of PID: an address besides its loopback for the network of a process; a Chromium that finds none tells
+# a player of no candidates.
+lan_of() {
+  nsenter --target "$1" --net sh -ec '
+    ip link set lo up
+    ip link add lan0 type veth peer name lan1
+    ip addr add 10.99.0.1/24 dev lan0
+    ip link set lan0 up
+    ip link set lan1 up'
+}

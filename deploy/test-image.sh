@@ -7,7 +7,7 @@
 #   --binary PATH    this program stands for the first stage's; then only that all that its build has read (PATH.d,
 #                    which cargo leaves beside it) is in the build's context
 #
-# As root: the second stage is a Debian by debootstrap, and crun is the runtime. Wants GHOSTCAST_PYTHON, as
+# As root: the second stage is a Debian by debootstrap, and runc is the runtime. Wants GHOSTCAST_PYTHON, as
 # deploy/test-package.sh does.
 
 # shellcheck disable=SC2317 # functions reached through traps
@@ -27,18 +27,19 @@ esac
 python="${GHOSTCAST_PYTHON:-$target_dir/test-env/venv/bin/python}"
 have "$python" || die "$python is missing: deploy/test.sh live makes it, or set GHOSTCAST_PYTHON"
 have debootstrap || need debootstrap 'makes the image that the Dockerfile begins with'
-have crun || need crun 'runs a container without an engine'
+have runc || need runc 'runs a container without an engine'
+have ip || need iproute2 'makes its network'
 need_browser
 install_missing
 
 work="$(mktemp -d "${TMPDIR:-/tmp}/ghostcast-image.XXXXXX")"
 name="ghostcast-image-$$"
-crun=(crun --root "$work/run" --cgroup-manager=disabled)
+runc=(runc --root "$work/run")
 cleanup() {
   local code=$?
   trap - EXIT
   [ "$code" -eq 0 ] || tail -n 20 "$work/log" >&2 2>/dev/null || true
-  "${crun[@]}" delete --force "$name" 2>/dev/null || true
+  "${runc[@]}" delete --force "$name" 2>/dev/null || true
   rm -rf "$work"
   exit "$code"
 }
@@ -73,23 +74,24 @@ fi
 
 # ---- the image ----------------------------------------------------------------------------------
 
-base="$kept_dir/debian-slim"
+# Made once for each list of commands.
+base="$kept_dir/image-$(last RUN | sha256sum | cut -c1-12)"
 if [ ! -e "$base/made" ]; then
-  step 'what the last stage begins with (debootstrap; once)'
-  rm -rf "$base"
+  rm -rf "$kept_dir"/image-*
   mkdir -p "$base"
+  step 'what the last stage begins with (debootstrap)'
   debootstrap --variant=minbase bookworm "$base/root" >"$base/log" || die "debootstrap failed: see $base/log"
   cp -r /etc/apt/sources.list /etc/apt/sources.list.d "$base/root/etc/apt/" 2>/dev/null || true
+  cp /etc/resolv.conf "$base/root/etc/resolv.conf"
+  last RUN | while read -r command; do
+    step "RUN ${command:0:60}…"
+    chroot "$base/root" env DEBIAN_FRONTEND=noninteractive sh -ec "$command" </dev/null >>"$base/log" 2>&1 || die "see $base/log"
+  done
   touch "$base/made"
 fi
 rootfs="$work/bundle/rootfs"
 mkdir -p "$rootfs"
 cp -a "$base/root/." "$rootfs"
-cp /etc/resolv.conf "$rootfs/etc/resolv.conf"
-last RUN | while read -r command; do
-  step "RUN ${command:0:60}…"
-  chroot "$rootfs" env DEBIAN_FRONTEND=noninteractive sh -ec "$command" </dev/null >>"$work/log" 2>&1
-done
 last COPY | while read -r _ _ to; do install -D -m 755 "$binary" "$rootfs$to"; done
 user="$(chroot "$rootfs" id -u "$(last USER)")"
 step "$(du -sh "$rootfs" | cut -f1) and the user $(last USER) ($user)"
@@ -104,23 +106,24 @@ export TOKEN
  "user": $user, "cwd": "$(last WORKDIR)", "seccomp": "deploy/seccomp.json"}
 JSON
 step 'running it'
-"${crun[@]}" run --bundle "$work/bundle" "$name" >"$work/log" 2>&1 &
+"${runc[@]}" run --bundle "$work/bundle" "$name" >"$work/log" 2>&1 &
 container=$!
 # Containers are collected late on a busy machine.
 for _ in {1..100}; do
-  pid="$("${crun[@]}" state "$name" 2>/dev/null | sed -n 's/.*"pid": \([0-9]*\).*/\1/p' || true)"
+  pid="$("${runc[@]}" state "$name" 2>/dev/null | sed -n 's/.*"pid": \([0-9]*\).*/\1/p' || true)"
   [ -z "$pid" ] || break
   sleep 0.1
 done
 [ -n "${pid:-}" ] || die 'it was not started'
+lan_of "$pid"
 nsenter --target "$pid" --net "$python" tests/package/watch.py http://127.0.0.1:8765
 step 'its health check'
 check="$(instructions '/^HEALTHCHECK/' | sed 's/.*CMD //')"
 mapfile -t check < <("$python" -c 'import json,sys; print("\n".join(json.loads(sys.argv[1])))' "$check")
-"${crun[@]}" exec "$name" "${check[@]}"
-! "${crun[@]}" exec "$name" sh -c 'cat /proc/[0-9]*/cmdline' | tr '\0' '\n' | grep -qx -- --no-sandbox || die 'Chromium runs without its sandbox'
+"${runc[@]}" exec "$name" "${check[@]}"
+! "${runc[@]}" exec "$name" sh -c 'cat /proc/[0-9]*/cmdline' | tr '\0' '\n' | grep -qx -- --no-sandbox || die 'Chromium runs without its sandbox'
 step 'it ends in order'
-"${crun[@]}" kill "$name" TERM
+"${runc[@]}" kill "$name" TERM
 code=0
 wait "$container" || code=$?
 [ "$code" -eq 0 ] || die "exit code $code"

@@ -26,6 +26,8 @@ have "$python" || die "$python is missing: deploy/test.sh live makes it, or set 
 
 have debootstrap || need debootstrap 'makes a Debian'
 have systemd-nspawn || need systemd-container 'runs it'
+have ip || need iproute2 'makes its network'
+have curl || need curl 'asks the service'
 need_browser
 install_missing
 
@@ -89,6 +91,8 @@ until_so 30 'the machine is up' pgrep --parent "$nspawn"
 leader="$(pgrep --parent "$nspawn" | head -n 1)"
 until_so 60 'its systemd is up' sh -c "nsenter -t $leader -m -p -n systemctl is-system-running | grep -qE 'running|degraded'"
 
+lan_of "$leader"
+
 # What there is of ours, by name or by owner: nothing before, nothing after.
 ours() {
   inside sh -c 'find / -xdev \( -path /proc -o -path /root -o -path /var/cache/apt -o -path /var/log -o -path /var/lib/systemd/catalog \) -prune \
@@ -115,7 +119,7 @@ beside "$python" tests/package/watch.py http://127.0.0.1:8765
 step 'the sandbox of its browser'
 # shellcheck disable=SC2016 # the machine's own shell expands it
 inside sh -c '
-  ! pgrep -f -- "--no-sandbox" >/dev/null || { echo "it runs without a sandbox"; exit 1; }
+  ! pgrep -u ghostcast -f -- "--no-sandbox" >/dev/null || { echo "it runs without a sandbox"; exit 1; }
   ghostcast=$(systemctl show -P MainPID ghostcast)
   zygote=$(pgrep -u ghostcast -f -- "--type=zygote" | tail -n 1)
   [ "$(readlink /proc/$zygote/ns/user)" != "$(readlink /proc/$ghostcast/ns/user)" ] || { echo "no user namespace of its own"; exit 1; }'
@@ -137,6 +141,7 @@ inside sh -c 'echo "# mine" >>/etc/ghostcast/ghostcast.toml'
 inside apt-get -q install -y --reinstall --no-install-recommends /root/ghostcast.deb >"$base/apt" 2>&1 || die "see $base/apt"
 inside grep -q '^# mine' /etc/ghostcast/ghostcast.toml
 until_so 20 'it is back' sh -c "nsenter -t $leader -n curl -fsS http://127.0.0.1:8765/sessions/kept"
+unset BEGAN
 beside "$python" tests/package/watch.py http://127.0.0.1:8765
 
 # ---- and gone ---------------------------------------------------------------------------------

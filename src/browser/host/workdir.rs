@@ -39,7 +39,7 @@ impl WorkDir {
     pub(crate) fn create(base: &Path) -> io::Result<Self> {
         let base = base_or_temp(base);
         fs::create_dir_all(&base)?;
-        let path = base.join(format!("{PREFIX}{}", uuid::Uuid::new_v4().simple()));
+        let path = base.join(format!("{PREFIX}{}", new_name()));
         // What lies in it is for this service and its browsers alone.
         let owned = Owned::take(&path).map_err(io::Error::other)?;
         Ok(Self {
@@ -50,7 +50,7 @@ impl WorkDir {
 
     /// A new empty directory inside.
     pub(crate) fn subdirectory(&self) -> io::Result<PathBuf> {
-        let path = self.path.join(uuid::Uuid::new_v4().simple().to_string());
+        let path = self.path.join(new_name());
         match fs::create_dir(&path) {
             // Cleaners of temporary directories take the whole of it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -63,6 +63,13 @@ impl WorkDir {
         }
         Ok(path)
     }
+}
+
+/// Short: a Chromium with windows makes a socket in its temporary directory, and the path of a socket has
+/// room for 107 bytes, of which it takes 45 itself.
+fn new_name() -> String {
+    let (name, ..) = uuid::Uuid::new_v4().as_fields();
+    format!("{name:08x}")
 }
 
 impl Drop for WorkDir {
