@@ -48,7 +48,7 @@ pub(super) async fn list(
     (status = 404, description = "No such session or download", body = ErrorBody),
     (status = 409, description = "It is not whole: still coming, broken off or refused",
         body = ErrorBody),
-    (status = 416, description = "The range lies outside the file"),
+    (status = 416, description = "The range lies outside the file", body = ErrorBody),
 ))]
 pub(super) async fn fetch(
     State(doors): State<Doors>,

@@ -100,7 +100,7 @@ pub(super) async fn list(State(doors): State<Doors>) -> Result<Json<RecordingLis
     (status = 206, description = "The range that was asked for", content_type = "video/mp4",
         body = FileBytes),
     (status = 404, description = "No such recording", body = ErrorBody),
-    (status = 416, description = "The range lies outside the file"),
+    (status = 416, description = "The range lies outside the file", body = ErrorBody),
 ))]
 pub(super) async fn fetch(
     State(doors): State<Doors>,

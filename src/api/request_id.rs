@@ -72,11 +72,11 @@ impl RequestId {
 }
 
 /// The same work, told as the request's still when the request has been answered.
-pub(super) fn going_on<A, F: Future>(
+pub(super) fn going_on<A, F>(
     work: impl FnOnce(A) -> F,
 ) -> impl FnOnce(A) -> BoxFuture<'static, F::Output>
 where
-    F: Send + 'static,
+    F: Future + Send + 'static,
 {
     let id = RequestId::current().unwrap_or_else(RequestId::new);
     move |argument| id.scope(work(argument)).boxed()
@@ -98,27 +98,30 @@ pub(super) async fn named(mut request: Request, next: Next) -> Response {
 mod tests {
     use super::*;
 
-    fn of(values: &[&[u8]]) -> RequestId {
+    fn of(values: &[&str]) -> RequestId {
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append(REQUEST_ID, HeaderValue::from_bytes(value).unwrap());
+            headers.append(
+                REQUEST_ID,
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
         }
         RequestId::of(&headers)
     }
 
     #[test]
     fn a_callers_own_is_taken_where_it_is_sane() {
-        assert_eq!(of(&[b"a/1:2"]).as_str(), "a/1:2");
-        let long = [b'x'; LENGTH_MAX];
-        assert_eq!(of(&[&long]).as_str().len(), LENGTH_MAX);
+        assert_eq!(of(&["a/1:2"]).as_str(), "a/1:2");
+        let long = "x".repeat(LENGTH_MAX);
+        assert_eq!(of(&[&long]).as_str(), long);
         for foreign in [
             &[][..],
-            &[b""],
-            &[&[b'x'; LENGTH_MAX + 1]],
-            &[b"two words"],
-            &[b"tab\there"],
-            &["grün".as_bytes()],
-            &[b"a", b"b"],
+            &[""],
+            &[&format!("{long}x")],
+            &["two words"],
+            &["tab\there"],
+            &["grün"],
+            &["a", "b"],
         ] {
             assert_eq!(of(foreign).as_str().len(), 36, "{foreign:?}");
         }

@@ -7,6 +7,7 @@ import subprocess
 import tomllib
 
 import pytest
+from mcp import StdioServerParameters
 
 from support.mcp import McpClient, spoken
 from support.service import TOKEN, TOKEN_ENV, clean_env
@@ -28,7 +29,7 @@ def install(ghostcast_bin, tmp_path):
 
     def run(*words, code=0, **env):
         done = subprocess.run(
-            [ghostcast_bin, "mcp", "install", *words],
+            [os.path.abspath(ghostcast_bin), "mcp", "install", *words],
             env={**clean_env(), "HOME": str(tmp_path), "XDG_CONFIG_HOME": "", **env},
             cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False,
         )
@@ -74,8 +75,6 @@ def test_claude_desktop_starts_the_program(install, ghostcast_bin, ghostcast):
     entry = json.loads(done.stdout)["mcpServers"]["ghostcast"]
     assert os.path.samefile(entry["command"], ghostcast_bin), entry
     assert entry["args"] == ["mcp", "--listen", f"127.0.0.1:{ghostcast.port}"]
-    from mcp import StdioServerParameters
-
     client = McpClient(StdioServerParameters(env=clean_env(), **entry), "auto")
     try:
         assert "execute_action" in client.tools()

@@ -70,9 +70,9 @@ class Promise:
 
 
 @pytest.fixture(scope="module")
-def promise(lone_api):
+def promise(lone_ghostcast):
     """The document of the service."""
-    return Promise(lone_api.get("/openapi.json").json())
+    return Promise(lone_ghostcast.api.get("/openapi.json").json())
 
 
 def filled(path, room="none"):
