@@ -66,6 +66,7 @@ fn registry(config: &Config) -> Result<(Registry, Vec<Kept>), Error> {
 
 /// The browsers; what a run that was killed has left behind is cleared first.
 fn pool(config: &Config, tracker: &TaskTracker) -> Result<Pool, Error> {
+    tell_of_the_sandbox(config);
     let (pool, swept) = Pool::new(config.browser.clone(), tracker.clone()).map_err(|error| {
         Error::unavailable("cannot make a working directory")
             .hint("Check browser.work_dir and the free space there.")
@@ -149,7 +150,6 @@ impl App {
         let mut config = config;
         config.server.listen = address;
         config.must_not_wait_for_itself()?;
-        tell_of_the_sandbox(&config);
         let config = Arc::new(config);
         let live = Live::new(Arc::clone(&config));
         let pool = pool(&config, &tracker)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::actor::{Actor, Asking};
 use super::handle::SessionHandle;
@@ -202,10 +202,7 @@ pub(super) async fn start(
 ) -> Result<SessionHandle, Error> {
     let (config, tracker) = (means.config.now(), means.tracker.clone());
     let cancel = means.cancel.child_token();
-    let (room, id) = (record.channel(), record.session_id);
-    tracing::info!(%room, %id, "a session starts");
-    // It outlives by far whatever has asked for it.
-    let span = tracing::info_span!(parent: None, "session", %room, %id);
+    let span = span(&record);
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
     let search = Search::new(&means, &spec, &keeping, &page_events, &cancel);
     let found = search.find(can_run_here).instrument(span.clone()).await?;
@@ -272,6 +269,13 @@ pub(super) async fn start(
     };
     tracker.spawn(run(actor, spec.initial_url).instrument(span));
     Ok(handle)
+}
+
+/// What is told in a session: it outlives by far whatever has asked for it, of which the last word is that it starts.
+fn span(record: &SessionRecord) -> Span {
+    let (room, id) = (record.channel(), record.session_id);
+    tracing::info!(%room, %id, "a session starts");
+    tracing::info_span!(parent: None, "session", %room, %id)
 }
 
 /// While somebody has the page to themselves, what is told of it is what was so before.
