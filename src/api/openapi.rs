@@ -102,7 +102,7 @@ const OF_ALL: [(&str, &str); 4] = [
     ),
 ];
 /// What a call may be answered that takes a token.
-const OF_GUARDED: [(&str, &str); 4] = [
+const OF_GUARDED: [(&str, &str); 5] = [
     ("401", "A valid token is needed"),
     (
         "403",
@@ -117,6 +117,10 @@ const OF_GUARDED: [(&str, &str); 4] = [
         "429",
         "A bound is reached, or too many wrong tokens came from this address: wait as long as \
          Retry-After says",
+    ),
+    (
+        "504",
+        "The browser, or what else is waited for, did not answer in time",
     ),
 ];
 /// What a call may be answered that has a body.

@@ -37,7 +37,7 @@ def test_every_call_and_every_schema_is_on_it(lone_api):
             text = article.inner_text()
             operation = document["paths"][path][method]
             assert all(re.search(rf"^{status}$", text, re.M) for status in operation["responses"]), (path, text)
-            assert operation["summary"].replace("`", "") in text
+            assert " ".join(operation["summary"].replace("`", "").split()) in " ".join(text.split())
             for parameter in operation.get("parameters", []):
                 assert parameter["name"] in text, (path, parameter["name"])
         for name in document["components"]["schemas"]:
