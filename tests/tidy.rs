@@ -151,7 +151,7 @@ const BROWSER: [&str; 14] = [
 ];
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
-const ENGINES: [(&str, &[&str]); 45] = [
+const ENGINES: [(&str, &[&str]); 46] = [
     ("async_trait", &["telemetry/post.rs"]),
     ("apalis", &["jobs/turns.rs"]),
     ("apalis_core", &["jobs/turns.rs"]),
@@ -218,6 +218,7 @@ const ENGINES: [(&str, &[&str]); 45] = [
     ("tracing_appender", &["cli/log/files.rs"]),
     ("tracing_opentelemetry", &["telemetry/traces.rs"]),
     ("turbojpeg", &["media/decode.rs", "media/marks.rs"]),
+    ("utoipa_axum", &["api/"]),
     ("yuv", &["media/convert.rs"]),
 ];
 
