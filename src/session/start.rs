@@ -201,8 +201,7 @@ pub(super) async fn start(
     stage: &mut Option<Stage>,
 ) -> Result<SessionHandle, Error> {
     let (config, tracker) = (means.config.now(), means.tracker.clone());
-    let cancel = means.cancel.child_token();
-    let span = span(&record);
+    let (cancel, span) = (means.cancel.child_token(), span(&record));
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
     let search = Search::new(&means, &spec, &keeping, &page_events, &cancel);
     let found = search.find(can_run_here).instrument(span.clone()).await?;
