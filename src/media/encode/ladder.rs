@@ -14,7 +14,7 @@ const REST_MIN: u8 = 22;
 /// One step of a page that rests, and where that takes long: a page that moves again has to wait for
 /// it.
 const REST_STEP: u8 = 6;
-const REST_STEP_NARROW: u8 = 3;
+const REST_STEP_NARROW: u8 = 2;
 /// One picture at the finest does not sharpen every block: it goes on until there is so little left
 /// to do, bits, or for so many pictures.
 const REST_DONE_BITS: f64 = 10_000.0;

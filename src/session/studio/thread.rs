@@ -26,9 +26,10 @@ const REFINE_EVERY: Duration = Duration::from_millis(80);
 /// A page rests when it has not painted for so long.
 const REST_AFTER: Duration = Duration::from_millis(250);
 /// What one step of sharpening should cost at most, s of the bits.
-const REST_PICTURE_S: f64 = 0.4;
-/// The most that a keyframe may take of the bits, s: on a narrow path a picture stands still meanwhile...
-const KEYFRAME_NARROW_S: f64 = 0.3;
+const REST_PICTURE_S: f64 = 0.2;
+/// The most that a keyframe may take of the bits, s: on a narrow path a picture stands still meanwhile,
+/// and receivers keep all later ones back for as long as the largest took...
+const KEYFRAME_NARROW_S: f64 = 0.15;
 /// ...and on no path does it take longer than this.
 const KEYFRAME_S: f64 = 1.0;
 /// A still that lived shorter than this was not worth taking.
