@@ -80,7 +80,8 @@ fi
 step 'its packages'
 cp /etc/resolv.conf "$base/root/etc/resolv.conf"
 cp "$deb" "$base/root/root/ghostcast.deb"
-chroot "$base/root" sh -c 'apt-get -q update && apt-get -q install -y --no-install-recommends --download-only /root/ghostcast.deb' >"$base/log" 2>&1 ||
+depends="$(dpkg-deb --field "$deb" Depends | tr ',' '\n' | sed 's/|.*//; s/(.*//' | tr '\n' ' ')"
+chroot "$base/root" sh -c "apt-get -q update && apt-get -q install -y --no-install-recommends --download-only $depends /root/ghostcast.deb" >"$base/log" 2>&1 ||
   die "its packages cannot be fetched: see $base/log"
 cp -a "$base/root/." "$machine"
 
@@ -105,7 +106,6 @@ before="$(ours)"
 
 step 'apt install ./ghostcast.deb'
 # What it depends on is there before the clock starts, as Chromium is on a machine that has it.
-depends="$(dpkg-deb --field "$deb" Depends | tr ',' '\n' | sed 's/|.*//; s/(.*//')"
 # shellcheck disable=SC2086 # words
 inside apt-get -q install -y --no-install-recommends $depends >"$base/apt" 2>&1 || die "see $base/apt"
 BEGAN="$(date +%s.%N)"
