@@ -375,20 +375,6 @@ impl Page {
             .filter(|window| !window.is_lost())
     }
 
-    /// Waits until the page has no window any more that it is seen in, while it lives itself; for ever where it has
-    /// none now.
-    pub async fn lost_from_display(self) -> Lost {
-        let Some(window) = self.window().cloned() else {
-            return std::future::pending().await;
-        };
-        let lost = window.lost().await;
-        // A window goes with its page, and with its browser, which is told by other means.
-        if lost == Lost::Left && self.is_going().await {
-            return std::future::pending().await;
-        }
-        lost
-    }
-
     /// Has it drawn at full rate for a moment, whoever watches: something is done to it.
     pub(super) fn hurry(&self) {
         if let Some(window) = self.window() {
