@@ -268,7 +268,12 @@ impl Pool {
         make: impl Fn(bool) -> BoxFuture<'a, Result<Arc<Process>, Error>>,
     ) -> Result<(Arc<Process>, Captured), Error> {
         let choice = &self.inner.choice;
-        let captured = choice.of(asked)?;
+        let captured = choice.of(asked).inspect_err(|error| {
+            // What one session asks for says nothing of the others.
+            if asked == CaptureMode::Auto {
+                self.set_problem(Some(error));
+            }
+        })?;
         let failed = match make(captured.has_display()).await {
             Ok(made) => return Ok((made, captured)),
             Err(error) if captured.has_display() && choice.is_free(asked) => error,
