@@ -28,14 +28,13 @@ const EXECUTABLES: [&str; 10] = [
 
 /// Flags of a process that draws to our display: windows without anything of the browser's own, and none of the
 /// questions and hints that it has for a person.
-const DISPLAY_FLAGS: [&str; 7] = [
+const DISPLAY_FLAGS: [&str; 6] = [
     "ozone-platform=wayland",
     "kiosk",
     "no-startup-window",
     "hide-crash-restore-bubble",
     "test-type",
     "disable-infobars",
-    "disable-notifications",
 ];
 /// What takes Chromium its own sandbox.
 const NO_SANDBOX: &str = "no-sandbox";
