@@ -495,9 +495,10 @@ impl Listener {
     fn join(&self, event: &EventAttachedToTarget, stream: &Stream) {
         let session = stream.join(&self.session, event.session_id.inner());
         let is_waiting = event.waiting_for_debugger;
+        let has_windows = self.shared.has_windows;
         self.tasks.spawn(
             async move {
-                if let Err(error) = join(&session, is_waiting).await {
+                if let Err(error) = join(&session, is_waiting, has_windows).await {
                     tracing::debug!(error = %Chain(&error), "a frame is gone before it was prepared");
                 }
             }

@@ -220,8 +220,11 @@ async fn prepare(session: &Session) -> Result<(), Error> {
 }
 
 /// Prepares a frame in a process of its own, and lets it run should it wait for us.
-async fn join(session: &Session, is_waiting: bool) -> Result<(), Error> {
-    let prepared = prepare(session).await;
+async fn join(session: &Session, is_waiting: bool, has_windows: bool) -> Result<(), Error> {
+    let mut prepared = prepare(session).await;
+    if has_windows && prepared.is_ok() {
+        prepared = ground::focus(session).await;
+    }
     if is_waiting {
         let run = runtime::RunIfWaitingForDebuggerParams::default();
         session.execute("let a frame run", run).await?;
@@ -256,8 +259,7 @@ impl Page {
             .await?;
         let (session, stream) = process.cdp.session(attached.session_id.inner());
         let viewport = ground.viewport;
-        let has_windows = process.display().is_some();
-        let fitting = ground.fit(&session, has_windows);
+        let fitting = ground.fit(&session);
         let (prepared, fitted) = tokio::join!(prepare(&session), fitting);
         prepared?;
         fitted?;

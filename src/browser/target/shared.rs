@@ -14,6 +14,8 @@ use super::offers::Offering;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) target: String,
+    /// Whether its browser has windows, of which each is to have the focus.
+    pub(super) has_windows: bool,
     frames: Mutex<Frames>,
     pub(super) dialogs: Dialogs,
     /// Windows that the page has asked for.
@@ -28,6 +30,7 @@ impl Shared {
     pub(super) fn new(target: &TargetId, frames: Frames, ground: &Ground) -> Self {
         Self {
             target: target.inner().clone(),
+            has_windows: ground.has_windows(),
             frames: Mutex::new(frames),
             dialogs: Dialogs::new(ground.dialogs),
             windows: AtomicU64::new(0),
