@@ -37,6 +37,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use serde_json::json;
+use tokio::time::interval;
 
 use super::error::Error;
 use super::gate::Gate;
@@ -48,6 +49,9 @@ use crate::model::allowlist::Denial;
 use crate::model::command::{ActionError, ActionErrorKind, Command};
 use crate::model::outcome::{BlockedRequest, Delivery, Outcome, Retry};
 use crate::model::{Secrets, Sketch, wait::Wait};
+
+/// A page hurries for twice as long.
+const HURRY_EVERY: Duration = Duration::from_millis(250);
 
 /// Hosts that a result names of those that the fence has stopped.
 const BLOCKED_MAX: usize = 16;
@@ -102,7 +106,8 @@ impl std::fmt::Debug for Stage<'_> {
 pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
     refuse_while_dialog_open(stage, command)?;
     let denials = stage.gate.denials();
-    let acting = Box::pin(dialog::unless_stopped(stage, command, act(stage, command)));
+    let acting = drawn(stage.page, command, act(stage, command));
+    let acting = Box::pin(dialog::unless_stopped(stage, command, acting));
     let done = match tabs::is_of_page(command) {
         true => tabs::on_page(stage, command, acting).await,
         false => acting.await,
@@ -123,8 +128,25 @@ pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, Action
     }
 }
 
+/// Has the page drawn at full rate for as long as something is done to it: what it does in turn, it does frame by
+/// frame. What only waits does not make it hurry.
+async fn drawn<T>(page: &Page, command: &Command, acting: impl Future<Output = T>) -> T {
+    if matches!(command, Command::Wait(_)) {
+        page.hurry();
+        return acting.await;
+    }
+    let mut again = interval(HURRY_EVERY);
+    let mut acting = std::pin::pin!(acting);
+    loop {
+        tokio::select! {
+            biased;
+            _ = again.tick() => page.hurry(),
+            done = &mut acting => return done,
+        }
+    }
+}
+
 async fn act(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
-    stage.page.hurry();
     if dialog::asks_the_page(command) {
         deliver::ready(stage).await?;
     }
