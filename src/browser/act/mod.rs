@@ -37,18 +37,22 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use serde_json::json;
-use tokio::time::interval;
+use tokio::time::{interval, timeout_at};
 
 use super::error::Error;
 use super::gate::Gate;
+use super::sight;
 use super::tabs::Tabs;
 use super::target::Page;
 use crate::error::Chain;
-use crate::media::cursor::Cue;
+use crate::media::cursor::{Cue, Worn};
 use crate::model::allowlist::Denial;
 use crate::model::command::{ActionError, ActionErrorKind, Command};
 use crate::model::outcome::{BlockedRequest, Delivery, Outcome, Retry};
 use crate::model::{Secrets, Sketch, wait::Wait};
+
+/// What a page asks the cursor to look like is told within this time.
+const TOLD_WITHIN: Duration = Duration::from_millis(10);
 
 /// A page hurries for twice as long.
 const HURRY_EVERY: Duration = Duration::from_millis(250);
@@ -63,6 +67,9 @@ pub type Done = Outcome;
 pub trait Cues: Send + Sync {
     /// Shows a cue. Returns until when the action shall wait for the cursor, if it shall.
     fn cue(&self, cue: Cue) -> Option<Instant>;
+
+    /// Has the cursor look as the page asks for, from then on.
+    fn wear(&self, from: Instant, worn: Worn);
 
     /// Whether somebody watches.
     fn is_watched(&self) -> bool;
@@ -241,11 +248,19 @@ fn told(outcome: Outcome) -> Outcome {
 impl Stage<'_> {
     /// Shows a cue, and lets the cursor arrive when somebody watches it; answers whether it did.
     async fn show(&self, cue: Cue) -> bool {
-        let arrival = self.cues.cue(cue);
-        if let Some(arrival) = arrival {
-            tokio::time::sleep_until(arrival.into()).await;
+        let Some(arrival) = self.cues.cue(cue) else {
+            return false;
+        };
+        if let Some(at) = cue.at() {
+            // It is told while the cursor is on its way, and hardly waited for.
+            let by = arrival.max(Instant::now() + TOLD_WITHIN);
+            let asking = sight::cursor_at(self.page, at);
+            if let Ok(Some(worn)) = timeout_at(by.into(), asking).await {
+                self.cues.wear(arrival, worn);
+            }
         }
-        arrival.is_some()
+        tokio::time::sleep_until(arrival.into()).await;
+        true
     }
 
     /// Shows a cue and goes on at once.
