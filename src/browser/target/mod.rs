@@ -220,10 +220,10 @@ async fn prepare(session: &Session) -> Result<(), Error> {
 }
 
 /// Prepares a frame in a process of its own, and lets it run should it wait for us.
-async fn join(session: &Session, is_waiting: bool, has_windows: bool) -> Result<(), Error> {
+async fn join(session: &Session, shared: &Shared, is_waiting: bool) -> Result<(), Error> {
     let mut prepared = prepare(session).await;
-    if has_windows && prepared.is_ok() {
-        prepared = ground::focus(session).await;
+    if prepared.is_ok() {
+        prepared = shared.welcome(session).await;
     }
     if is_waiting {
         let run = runtime::RunIfWaitingForDebuggerParams::default();
