@@ -276,7 +276,10 @@ impl Pool {
         })?;
         let failed = match make(captured.has_display()).await {
             Ok(made) => return Ok((made, captured)),
-            Err(error) if captured.has_display() && choice.is_free(asked) => error,
+            // A service that ends starts no other one.
+            Err(error) if captured.has_display() && choice.is_free(asked) && !self.is_shut() => {
+                error
+            }
             Err(error) => return Err(error),
         };
         let made = make(false).await?;
@@ -345,7 +348,7 @@ impl Pool {
         self.set_problem(launched.as_ref().err());
         let process = launched?;
         let mut slots = self.slots();
-        if self.inner.is_shut.load(Ordering::SeqCst) {
+        if self.is_shut() {
             process.stop();
             return Err(Error::Gone);
         }
@@ -422,6 +425,10 @@ impl Pool {
         if slots[index].in_use == 0 && (retired || spare) {
             slots.remove(index).process.stop();
         }
+    }
+
+    fn is_shut(&self) -> bool {
+        self.inner.is_shut.load(Ordering::SeqCst)
     }
 
     fn slots(&self) -> MutexGuard<'_, Vec<Slot>> {
