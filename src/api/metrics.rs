@@ -139,7 +139,7 @@ fn describe_passes() {
     }
 }
 
-const COUNTERS: [(&str, &str); 48] = [
+const COUNTERS: [(&str, &str); 49] = [
     (
         "ghostcast_cdp_events_lost_total",
         "Events of browsers that a slow reader left out",
@@ -203,6 +203,10 @@ const COUNTERS: [(&str, &str); 48] = [
     (
         "ghostcast_display_commits_total",
         "What browsers have drawn to a display of ours, surface by surface",
+    ),
+    (
+        "ghostcast_display_failures_total",
+        "Displays that have failed, so that the screencast took over",
     ),
     (
         "ghostcast_display_refusals_total",

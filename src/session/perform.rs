@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tracing::Span;
 
 use super::actor::Asking;
@@ -24,7 +25,7 @@ use crate::browser::sight;
 use crate::browser::tabs::Tabs;
 use crate::browser::target::{Page, PageState};
 use crate::config;
-use crate::media::cursor::Cue;
+use crate::media::cursor::{Cue, Worn};
 use crate::model::address::without_password;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
 use crate::model::wait::Wait;
@@ -35,6 +36,9 @@ pub(super) const OVERTIME: Duration = Duration::from_secs(30);
 
 /// What an action ends with is asked of the page within this time.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
+
+/// What the page asks the cursor to look like is told within this time.
+const CURSOR_WITHIN: Duration = Duration::from_millis(100);
 
 /// Stands for a text that must not be repeated.
 const MASK: &str = "•••";
@@ -69,6 +73,10 @@ impl Cues for StudioCues<'_> {
     fn cue(&self, cue: Cue) -> Option<Instant> {
         let arrival = self.0.studio.cue(Instant::now(), cue);
         self.is_watched().then_some(arrival)
+    }
+
+    fn wear(&self, from: Instant, worn: Worn) {
+        self.0.studio.wear(from, worn);
     }
 
     fn is_watched(&self) -> bool {
@@ -129,11 +137,12 @@ pub(super) async fn perform(
         false => echo(&request),
     };
     masking::request(&kit.secrets, &mut echo);
+    let (ending, ()) = tokio::join!(ending(&kit), follow_cursor(&kit));
     let Ending {
         url,
         title,
         ready_state,
-    } = ending(&kit).await;
+    } = ending;
     let mut result = match outcome {
         Ok(outcome) => ActionResult {
             action_id: String::new(),
@@ -228,6 +237,20 @@ pub(super) fn cut_short(why: Interrupt) -> ActionError {
     ActionError::new(kind, message)
 }
 
+/// What lies under the cursor may be another thing now.
+async fn follow_cursor(kit: &Kit) {
+    let cues = StudioCues(kit);
+    let Some(at) = kit.studio.cursor_target().filter(|_| cues.is_watched()) else {
+        return;
+    };
+    let shown = kit.tabs.current();
+    if shown.dialog().is_none()
+        && let Ok(Some(worn)) = timeout(CURSOR_WITHIN, sight::cursor_at(&shown, at)).await
+    {
+        cues.wear(Instant::now(), worn);
+    }
+}
+
 /// What is shown in the end, which may be another tab. What is not known is not made up.
 struct Ending {
     url: String,
@@ -259,7 +282,7 @@ async fn ending(kit: &Kit) -> Ending {
 
 /// What a page says of itself; nothing when it hangs or is gone, for an action ends all the same.
 async fn told<T, E>(asking: impl Future<Output = Result<T, E>>) -> Option<T> {
-    let asking = tokio::time::timeout(TOLD_WITHIN, asking);
+    let asking = timeout(TOLD_WITHIN, asking);
     asking.await.ok().and_then(Result::ok)
 }
 

@@ -199,6 +199,12 @@ def watch_js(chromium, web, livekit_server):
     return lambda room: ClientJsViewer(chromium, web, livekit_server, room)
 
 
+@pytest.fixture(params=["display", "screencast"])
+def capture(request):
+    """Each way by which pictures come to the video."""
+    return request.param
+
+
 @pytest.fixture
 def watch_whep(chromium, web, lone_ghostcast):
     """Makes WHEP viewers of the service without LiveKit."""

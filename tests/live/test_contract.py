@@ -101,6 +101,7 @@ ROUTES = [
 METRICS = {
     'ghostcast_stage_seconds_count{stage="capture"}': 10,
     'ghostcast_stage_seconds_count{stage="decode"}': 10,
+    'ghostcast_stage_seconds_count{stage="convert"}': 10,
     'ghostcast_stage_seconds_count{stage="compose"}': 10,
     'ghostcast_stage_seconds_count{stage="encode"}': 10,
     "ghostcast_frames_captured_total": 10,
@@ -192,7 +193,12 @@ def test_metrics(own_ghostcast, web, chromium):
     api = own_ghostcast.api
     before = samples(api)
     with (
-        api.session(initial_url=web.url("/clock")) as room,
+        api.session(initial_url=web.url("/clock"), capture="display") as room,
+        WhepViewer(chromium, web, api, room) as viewer,
+    ):
+        wait_for(viewer.frame_count, 10, "frames", accept=lambda n: n > 10)
+    with (
+        api.session(initial_url=web.url("/clock"), capture="screencast") as room,
         WhepViewer(chromium, web, api, room) as viewer,
         api.events(room) as events,
     ):

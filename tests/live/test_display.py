@@ -22,6 +22,23 @@ CHOOSER = page(
     'style="position:absolute;left:100px;top:400px">aside</a>',
 )
 ASIDE = page("aside", '<h1 style="position:absolute;left:0;top:0">aside</h1>', style="body{background:#00aa00}")
+DATE = page(
+    "date",
+    '<input id="day" type="date" value="2024-05-06" '
+    'style="position:absolute;left:100px;top:100px;width:200px;font-size:20px">',
+)
+ALERT = page(
+    "alert",
+    '<button style="position:absolute;left:100px;top:100px" '
+    "onclick=\"alert('the page says this')\">alert</button>",
+)
+CURSORS = page(
+    "cursors",
+    "".join(
+        f'<div style="position:absolute;left:{left}px;top:200px;width:200px;height:200px;cursor:{cursor}"></div>'
+        for left, cursor in ((100, "auto"), (400, "pointer"), (700, "text"))
+    ),
+)
 SMALL = """
 const box = document.createElement('div');
 box.style = 'position:fixed;left:600px;top:300px;width:10px;height:10px;background:#000';
@@ -35,6 +52,9 @@ def site(web):
     """What the tests look at."""
     web.files["/display-chooser.html"] = CHOOSER.encode()
     web.files["/display-aside.html"] = ASIDE.encode()
+    web.files["/display-date.html"] = DATE.encode()
+    web.files["/display-alert.html"] = ALERT.encode()
+    web.files["/display-cursors.html"] = CURSORS.encode()
     web.files["/display-small.html"] = page("small", "", SMALL).encode()
 
 
@@ -47,6 +67,12 @@ def dark(picture, left, top, width, height):
     """How many pixels of a part are no background."""
     part = picture[top : top + height, left : left + width].astype(int)
     return int((np.abs(part - 255).max(axis=2) > 60).sum())
+
+
+def button(picture):
+    """How many pixels at the top have the colour of a dialog's button."""
+    red, green, blue = picture[:300].astype(int).transpose(2, 0, 1)
+    return int(((blue - red > 120) & (blue - green > 60)).sum())
 
 
 def counted(api, name):
@@ -62,8 +88,9 @@ def test_a_session_says_how_it_is_captured(lone_api, web):
     with lone_api.session(initial_url=web.url("/still"), capture="screencast") as room:
         assert lone_api.record(room)["capture"] == "screencast"
     with lone_api.session(initial_url=web.url("/still")) as room:
-        usual = os.environ.get("CAPTURE") or "screencast"
-        assert lone_api.record(room)["capture"] == usual
+        record = lone_api.record(room)
+        usual = os.environ.get("CAPTURE") or "display"
+        assert (record["capture"], record["capture_reason"]) == (usual, None)
 
 
 def test_the_video_is_the_page(lone_api, web, watch_whep):
@@ -89,6 +116,63 @@ def test_a_list_of_choices_is_in_the_video(lone_api, web, watch_whep):
         lone_api.do(room, "hover", x=900, y=600)
         wait_for(lambda: dark(viewer.picture(), *box) == 0, 5, "nothing of the list")
         assert lone_api.run(room, "document.querySelector('#one').value") == "red"
+
+
+def test_a_date_picker_is_in_the_video(lone_api, web, watch_whep):
+    """It is seen below its field, a day of it can be chosen, and nothing of it stays."""
+    with on_display(lone_api, web, "/display-date.html") as room, watch_whep(room) as viewer:
+        box = (100, 140, 200, 240)
+        wait_for(lambda: viewer.picture() is not None, 10, "a picture")
+        wait_for(lambda: dark(viewer.picture(), *box) == 0, 10, "nothing is below the field")
+        lone_api.do(room, "click", x=288, y=115)
+        wait_for(lambda: dark(viewer.picture(), *box) > 1000, 5, "the open picker")
+        lone_api.do(room, "press", keys="ArrowRight")
+        lone_api.do(room, "press", keys="Enter")
+        lone_api.do(room, "hover", x=900, y=600)
+        wait_for(lambda: dark(viewer.picture(), *box) == 0, 5, "nothing of the picker")
+        assert lone_api.run(room, "document.querySelector('#day').value") == "2024-05-07"
+
+
+def test_an_alert_is_in_the_video(lone_api, web, watch_whep, capture):
+    """Its text is seen until it is answered, and nothing of it stays."""
+    with (
+        lone_api.session(initial_url=web.url("/display-alert.html"), capture=capture) as room,
+        watch_whep(room) as viewer,
+    ):
+        wait_for(lambda: viewer.picture() is not None, 10, "a picture")
+        assert button(viewer.picture()) == 0
+        lone_api.do(room, "click", x=130, y=112)
+        wait_for(lambda: button(viewer.picture()) > 300, 5, "the dialog with its button")
+        lone_api.do(room, "handle_dialog", accept=True)
+        wait_for(lambda: button(viewer.picture()) == 0, 5, "nothing of the dialog")
+        lone_api.do(room, "hover", x=1000, y=600)
+        wait_for(lambda: dark(viewer.picture(), 440, 0, 400, 500) == 0, 5, "the page as it was")
+
+
+def test_the_cursor_looks_as_the_page_asks(lone_api, web, watch_whep, capture):
+    """A hand over what can be pressed, a beam over text, an arrow over all else."""
+    with (
+        lone_api.session(initial_url=web.url("/display-cursors.html"), capture=capture) as room,
+        watch_whep(room) as viewer,
+    ):
+        wait_for(lambda: viewer.picture() is not None, 10, "a picture")
+
+        def ink(x):
+            """The columns and rows around a point that are dark, once the cursor rests there."""
+            lone_api.do(room, "hover", x=x, y=300)
+            part = lambda: viewer.picture()[260:340, x - 40 : x + 40].max(axis=2) < 90
+            seen = wait_for(part, 3, "the cursor", accept=lambda part: part.sum() > 25)
+            holds_for(lambda: part().sum() > 25, 0.3, "it rests")
+            seen = part()
+            return np.flatnonzero(seen.any(axis=0)), np.flatnonzero(seen.any(axis=1))
+
+        columns, rows = ink(200)
+        assert columns.min() >= 38 and rows.min() >= 38, "an arrow lies right of and below its tip"
+        columns, rows = ink(500)
+        assert columns.min() < 36 and rows.min() >= 36, "a hand lies below its fingertip, on both sides"
+        columns, rows = ink(800)
+        assert rows.min() < 34 and rows.max() > 44, "a beam lies around its middle"
+        assert abs(columns.mean() - 40) < 3
 
 
 def test_what_a_page_opens_is_seen_and_left_again(lone_api, web, watch_whep):
@@ -166,7 +250,8 @@ def test_without_windows_it_is_refused(ghostcast_bin, web):
         assert_envelope(answer, 503, "unavailable")
         assert "chromium" in answer.json()["error"]["hint"]
         spec = {"room_name": "none", "capture": "auto"}
-        assert service.api.request("POST", "/sessions", json=spec).json()["capture"] == "screencast"
+        record = service.api.request("POST", "/sessions", json=spec).json()
+        assert record["capture"] == "screencast" and "no windows" in record["capture_reason"], record
     finally:
         service.stop()
 

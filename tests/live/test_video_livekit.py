@@ -44,9 +44,9 @@ def test_track_is_what_livekit_expects(api, web, subscribe):
 
 
 @pytest.mark.alone
-def test_clock_is_read_from_decoded_frames(api, web, subscribe):
+def test_clock_is_read_from_decoded_frames(api, web, subscribe, capture):
     """The whole way from the page's paint to the subscriber's pixels, with its latency."""
-    with api.session(initial_url=web.url("/clock")) as room, subscribe(room) as viewer:
+    with api.session(capture=capture, initial_url=web.url("/clock")) as room, subscribe(room) as viewer:
         essentials.sees_clock(viewer)
         assert viewer.size() == (1280, 720)
 
@@ -61,22 +61,22 @@ def test_caller_brings_url_and_token(lone_ghostcast, web, livekit_server, subscr
         assert viewer.said("track")[0]["identity"] == "the-browser"
 
 
-def test_colours(api, web, subscribe):
+def test_colours(api, web, subscribe, capture):
     """Flat colours survive JPEG or still, I420 and H.264, as the SDK converts them."""
-    with api.session(initial_url=web.url("/patches")) as room, subscribe(room) as viewer:
+    with api.session(capture=capture, initial_url=web.url("/patches")) as room, subscribe(room) as viewer:
         essentials.sees_colours(viewer)
 
 
-def test_cursor_is_at_the_clicked_point(api, web, subscribe):
+def test_cursor_is_at_the_clicked_point(api, web, subscribe, capture):
     """People see where the automation clicks."""
-    with api.session(initial_url=web.url("/still")) as room, subscribe(room) as viewer:
+    with api.session(capture=capture, initial_url=web.url("/still")) as room, subscribe(room) as viewer:
         essentials.sees_cursor(viewer, api, room, (800, 400), elsewhere=(800, 150))
 
 
-def test_cursor_follows_a_click_by_index(api, web, subscribe):
+def test_cursor_follows_a_click_by_index(api, web, subscribe, capture):
     """Also a click by index has a point: the middle of the element."""
     visit = web.visit("/form")
-    with api.session(initial_url=visit.url) as room, subscribe(room) as viewer:
+    with api.session(capture=capture, initial_url=visit.url) as room, subscribe(room) as viewer:
         index = api.index_of(room, "Press me")
         before = wait_for(viewer.picture, 5, "a picture", accept=lambda p: p is not None)
         api.do(room, "click", index=index)
@@ -90,10 +90,10 @@ def test_cursor_follows_a_click_by_index(api, web, subscribe):
         )
 
 
-def test_action_shows_in_the_stream(api, web, subscribe):
+def test_action_shows_in_the_stream(api, web, subscribe, capture):
     """A click that recolours the page is seen by the subscriber; the time is printed."""
     visit = web.visit("/form")
-    with api.session(initial_url=visit.url) as room, subscribe(room) as viewer:
+    with api.session(capture=capture, initial_url=visit.url) as room, subscribe(room) as viewer:
         wait_for(viewer.frame_count, 10, "frames")
         index = api.index_of(room, "Paint it")
         start = time.monotonic()
@@ -129,10 +129,10 @@ def test_a_moderators_mute_stays(api, web, subscribe, livekit_server):
         assert not livekit_server.is_muted(room, browser)
 
 
-def test_late_joiner_sees_a_still_page(api, web, subscribe):
+def test_late_joiner_sees_a_still_page(api, web, subscribe, capture):
     """A page that paints nothing any more is shown to whoever comes; twice, side by side."""
     visit = web.visit("/still")
-    with api.session(initial_url=visit.url) as room, subscribe(room) as early:
+    with api.session(capture=capture, initial_url=visit.url) as room, subscribe(room) as early:
         essentials.sees_load(early, visit)
         for number in (1, 2):
             essentials.joins_late(lambda: subscribe(room), visit, f"late joiner {number}")
@@ -141,10 +141,10 @@ def test_late_joiner_sees_a_still_page(api, web, subscribe):
 
 
 @pytest.mark.parametrize("pause_s", [0.01, 0.05, 0.2])
-def test_viewer_who_comes_back_at_once(api, web, subscribe, pause_s):
+def test_viewer_who_comes_back_at_once(api, web, subscribe, pause_s, capture):
     """A page at rest paints nothing for whoever left and came back before anybody looked."""
     visit = web.visit("/still")
-    with api.session(initial_url=visit.url) as room, subscribe(room) as viewer:
+    with api.session(capture=capture, initial_url=visit.url) as room, subscribe(room) as viewer:
         essentials.sees_load(viewer, visit)
         for number in range(3):
             # What is decoded until then may be left of the time before.
@@ -158,11 +158,11 @@ def test_viewer_who_comes_back_at_once(api, web, subscribe, pause_s):
             assert newest["clock"] == visit.wait_note("loaded")
 
 
-def test_odd_viewport(api, web, subscribe):
+def test_odd_viewport(api, web, subscribe, capture):
     """H.264 wants even sides; a page may have odd ones."""
     spec = {"viewport_width": 1281, "viewport_height": 721}
     visit = web.visit("/form")
-    with api.session(initial_url=visit.url, **spec) as room, subscribe(room) as viewer:
+    with api.session(capture=capture, initial_url=visit.url, **spec) as room, subscribe(room) as viewer:
         facts = visit.wait_note("facts")
         assert (facts["width"], facts["height"]) == (1281, 721)
         still = web.visit("/still")
@@ -174,9 +174,9 @@ def test_odd_viewport(api, web, subscribe):
 
 
 @pytest.mark.alone
-def test_frame_rate_is_capped(api, web, subscribe):
+def test_frame_rate_is_capped(api, web, subscribe, capture):
     """The asked rate is a ceiling: a page at 60 Hz with `fps: 10` gives about 10 pictures."""
-    with api.session(initial_url=web.url("/clock"), fps=10) as room, subscribe(room) as viewer:
+    with api.session(capture=capture, initial_url=web.url("/clock"), fps=10) as room, subscribe(room) as viewer:
         wait_for(viewer.frame_count, 10, "frames flow", accept=lambda n: n > 10)
         count, start = viewer.frame_count(), time.monotonic()
         time.sleep(3)
@@ -187,10 +187,10 @@ def test_frame_rate_is_capped(api, web, subscribe):
 
 @pytest.mark.alone
 @pytest.mark.parametrize("fps", [30, 10, 5])
-def test_a_movement_ends_as_the_page_does(api, web, subscribe, fps):
+def test_a_movement_ends_as_the_page_does(api, web, subscribe, fps, capture):
     """The last frame of a movement is shown, at whatever rate; several times over."""
     visit = web.visit("/bouts")
-    with api.session(initial_url=visit.url, fps=fps) as room, subscribe(room) as viewer:
+    with api.session(capture=capture, initial_url=visit.url, fps=fps) as room, subscribe(room) as viewer:
         wait_for(viewer.frame_count, 10, "frames flow", accept=lambda n: n > fps // 2)
         for _ in range(3):
             ended = len(visit.notes("rests"))
@@ -206,14 +206,14 @@ def test_a_movement_ends_as_the_page_does(api, web, subscribe, fps):
 
 @pytest.mark.alone
 @pytest.mark.parametrize("page", ["photos", "playing"])
-def test_bit_rate_is_kept(api, web, subscribe, page):
+def test_bit_rate_is_kept(api, web, subscribe, page, capture):
     """On a busy page any five seconds carry the set bit rate, within 15 %.
 
     Never more; less, for want of processor time, in all but one of the watches.
     """
     visit = web.visit(f"/{page}")
     with (
-        api.session(initial_url=visit.url, bitrate_bps=BITRATE_BPS) as room,
+        api.session(capture=capture, initial_url=visit.url, bitrate_bps=BITRATE_BPS) as room,
         subscribe(room) as viewer,
     ):
         visit.wait_note("loaded", within=20)

@@ -67,15 +67,15 @@ def test_vanished_viewer_is_forgotten(lone_api, web, watch_whep):
         wait_for(lambda: whep_viewers(lone_api, room) == 0, 45, "the viewer is forgotten")
 
 
-def test_colours(lone_api, web, watch_whep):
+def test_colours(lone_api, web, watch_whep, capture):
     """Colours by the VUI, as Chromium's video element shows them."""
-    with lone_api.session(initial_url=web.url("/patches")) as room, watch_whep(room) as viewer:
+    with lone_api.session(capture=capture, initial_url=web.url("/patches")) as room, watch_whep(room) as viewer:
         essentials.sees_colours(viewer)
 
 
-def test_cursor(lone_api, web, watch_whep):
+def test_cursor(lone_api, web, watch_whep, capture):
     """The cursor is in the picture at the clicked point."""
-    with lone_api.session(initial_url=web.url("/still")) as room, watch_whep(room) as viewer:
+    with lone_api.session(capture=capture, initial_url=web.url("/still")) as room, watch_whep(room) as viewer:
         essentials.sees_cursor(viewer, lone_api, room, (700, 450), elsewhere=(1000, 200))
 
 
@@ -85,10 +85,10 @@ def test_pause_and_resume(lone_api, web, watch_whep):
         essentials.paused_and_resumed(viewer, lone_api, room, web)
 
 
-def test_late_joiner(lone_api, web, watch_whep):
+def test_late_joiner(lone_api, web, watch_whep, capture):
     """A still page is there for a viewer who comes late."""
     visit = web.visit("/still")
-    with lone_api.session(initial_url=visit.url) as room, watch_whep(room) as early:
+    with lone_api.session(capture=capture, initial_url=visit.url) as room, watch_whep(room) as early:
         essentials.sees_load(early, visit)
         essentials.joins_late(lambda: watch_whep(room), visit, "late joiner")
 

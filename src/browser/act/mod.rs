@@ -37,17 +37,25 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use serde_json::json;
+use tokio::time::{interval, timeout_at};
 
 use super::error::Error;
 use super::gate::Gate;
+use super::sight;
 use super::tabs::Tabs;
 use super::target::Page;
 use crate::error::Chain;
-use crate::media::cursor::Cue;
+use crate::media::cursor::{Cue, Worn};
 use crate::model::allowlist::Denial;
 use crate::model::command::{ActionError, ActionErrorKind, Command};
 use crate::model::outcome::{BlockedRequest, Delivery, Outcome, Retry};
 use crate::model::{Secrets, Sketch, wait::Wait};
+
+/// What a page asks the cursor to look like is told within this time.
+const TOLD_WITHIN: Duration = Duration::from_millis(10);
+
+/// A page hurries for twice as long.
+const HURRY_EVERY: Duration = Duration::from_millis(250);
 
 /// Hosts that a result names of those that the fence has stopped.
 const BLOCKED_MAX: usize = 16;
@@ -59,6 +67,9 @@ pub type Done = Outcome;
 pub trait Cues: Send + Sync {
     /// Shows a cue. Returns until when the action shall wait for the cursor, if it shall.
     fn cue(&self, cue: Cue) -> Option<Instant>;
+
+    /// Has the cursor look as the page asks for, from then on.
+    fn wear(&self, from: Instant, worn: Worn);
 
     /// Whether somebody watches.
     fn is_watched(&self) -> bool;
@@ -102,7 +113,8 @@ impl std::fmt::Debug for Stage<'_> {
 pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
     refuse_while_dialog_open(stage, command)?;
     let denials = stage.gate.denials();
-    let acting = Box::pin(dialog::unless_stopped(stage, command, act(stage, command)));
+    let acting = drawn(stage.page, command, act(stage, command));
+    let acting = Box::pin(dialog::unless_stopped(stage, command, acting));
     let done = match tabs::is_of_page(command) {
         true => tabs::on_page(stage, command, acting).await,
         false => acting.await,
@@ -123,8 +135,25 @@ pub async fn execute(stage: Stage<'_>, command: &Command) -> Result<Done, Action
     }
 }
 
+/// Has the page drawn at full rate for as long as something is done to it: what it does in turn, it does frame by
+/// frame. What only waits does not make it hurry.
+async fn drawn<T>(page: &Page, command: &Command, acting: impl Future<Output = T>) -> T {
+    if matches!(command, Command::Wait(_)) {
+        page.hurry();
+        return acting.await;
+    }
+    let mut again = interval(HURRY_EVERY);
+    let mut acting = std::pin::pin!(acting);
+    loop {
+        tokio::select! {
+            biased;
+            _ = again.tick() => page.hurry(),
+            done = &mut acting => return done,
+        }
+    }
+}
+
 async fn act(stage: Stage<'_>, command: &Command) -> Result<Done, ActionError> {
-    stage.page.hurry();
     if dialog::asks_the_page(command) {
         deliver::ready(stage).await?;
     }
@@ -219,11 +248,19 @@ fn told(outcome: Outcome) -> Outcome {
 impl Stage<'_> {
     /// Shows a cue, and lets the cursor arrive when somebody watches it; answers whether it did.
     async fn show(&self, cue: Cue) -> bool {
-        let arrival = self.cues.cue(cue);
-        if let Some(arrival) = arrival {
-            tokio::time::sleep_until(arrival.into()).await;
+        let Some(arrival) = self.cues.cue(cue) else {
+            return false;
+        };
+        if let Some(at) = cue.at() {
+            // It is told while the cursor is on its way, and hardly waited for.
+            let by = arrival.max(Instant::now() + TOLD_WITHIN);
+            let asking = sight::cursor_at(self.page, at);
+            if let Ok(Some(worn)) = timeout_at(by.into(), asking).await {
+                self.cues.wear(arrival, worn);
+            }
         }
-        arrival.is_some()
+        tokio::time::sleep_until(arrival.into()).await;
+        true
     }
 
     /// Shows a cue and goes on at once.

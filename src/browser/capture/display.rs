@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::super::target::Page;
 use super::{Options, ShotSink};
-use crate::display::{Bell, Window};
+use crate::display::{Bell, Lost, Window};
 use crate::media::{Pixels, Shot};
 use crate::model::Size;
 
@@ -35,6 +36,19 @@ impl Watching {
         window.watch(options.fps, Arc::new(teller));
         Self(Arc::clone(window))
     }
+}
+
+/// Waits until a page has no window any more that it is seen in, while it lives itself; for ever where it has none now.
+pub async fn lost(page: Page) -> Lost {
+    let Some(window) = page.window().cloned() else {
+        return std::future::pending().await;
+    };
+    let lost = window.lost().await;
+    // A window goes with its page, and with its browser, which is told by other means.
+    if lost == Lost::Left && page.is_going().await {
+        return std::future::pending().await;
+    }
+    lost
 }
 
 impl Drop for Watching {

@@ -21,7 +21,9 @@ use super::error::Error;
 use super::target::Page;
 use crate::media::Shot;
 
+pub use crate::display::Lost;
 pub use brush::{Drawn, Easel};
+pub use display::lost;
 pub use still::still;
 
 /// Where shots go. Must not block.

@@ -268,10 +268,18 @@ impl Pool {
         make: impl Fn(bool) -> BoxFuture<'a, Result<Arc<Process>, Error>>,
     ) -> Result<(Arc<Process>, Captured), Error> {
         let choice = &self.inner.choice;
-        let captured = choice.of(asked)?;
+        let captured = choice.of(asked).inspect_err(|error| {
+            // What one session asks for says nothing of the others.
+            if asked == CaptureMode::Auto {
+                self.set_problem(Some(error));
+            }
+        })?;
         let failed = match make(captured.has_display()).await {
             Ok(made) => return Ok((made, captured)),
-            Err(error) if captured.has_display() && choice.is_free(asked) => error,
+            // A service that ends starts no other one.
+            Err(error) if captured.has_display() && choice.is_free(asked) && !self.is_shut() => {
+                error
+            }
             Err(error) => return Err(error),
         };
         let made = make(false).await?;
@@ -340,7 +348,7 @@ impl Pool {
         self.set_problem(launched.as_ref().err());
         let process = launched?;
         let mut slots = self.slots();
-        if self.inner.is_shut.load(Ordering::SeqCst) {
+        if self.is_shut() {
             process.stop();
             return Err(Error::Gone);
         }
@@ -417,6 +425,10 @@ impl Pool {
         if slots[index].in_use == 0 && (retired || spare) {
             slots.remove(index).process.stop();
         }
+    }
+
+    fn is_shut(&self) -> bool {
+        self.inner.is_shut.load(Ordering::SeqCst)
     }
 
     fn slots(&self) -> MutexGuard<'_, Vec<Slot>> {

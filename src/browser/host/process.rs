@@ -17,6 +17,7 @@ use chromiumoxide_cdp::cdp::browser_protocol::browser::{
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
     CreateBrowserContextParams, DisposeBrowserContextParams, SetDiscoverTargetsParams,
 };
+use futures::future::try_join_all;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::Child;
@@ -38,6 +39,19 @@ use crate::error::BoxError;
 
 /// A browser that is asked to end has written what it keeps within this time.
 const LEAVES_WITHIN: Duration = Duration::from_secs(3);
+
+/// What pages ask a person's permission for.
+const ASKED_FOR: [&str; 9] = [
+    "geolocation",
+    "notifications",
+    "camera",
+    "microphone",
+    "clipboard-read",
+    "midi",
+    "idle-detection",
+    "local-fonts",
+    "window-management",
+];
 
 /// A proxy that is none: the port is one that nothing listens on.
 const NOWHERE: &str = "http://127.0.0.1:1";
@@ -288,9 +302,34 @@ impl Process {
     async fn furnish(&self, context: &str, downloads: &Path) -> Result<(), Error> {
         tokio::try_join!(
             self.keep_downloads(context, Some(downloads)),
-            self.let_copy(context)
+            self.let_copy(context),
+            self.ask_nobody(context),
         )?;
         Ok(())
+    }
+
+    /// Has what pages ask a person's permission for refused at once, and decided by nobody, as a browser without
+    /// windows does: nobody sees what a window asks.
+    async fn ask_nobody(&self, context: &str) -> Result<(), Error> {
+        const OPERATION: &str = "have nobody asked for permission";
+        if self.display.is_none() {
+            return Ok(());
+        }
+        let asking = ASKED_FOR.map(async |permission| {
+            let params = SetPermissionParams::builder()
+                .permission(PermissionDescriptor::new(permission))
+                .setting(PermissionSetting::Prompt)
+                .browser_context_id(context.to_owned())
+                .build()
+                .map_err(Error::builder(OPERATION))?;
+            // A Chromium that does not know of it does not ask for it.
+            let set = self.browser().execute(OPERATION, params).await;
+            set.map(drop).or_else(|error| match error {
+                Error::Command { .. } => Ok(()),
+                error => Err(error),
+            })
+        });
+        try_join_all(asking).await.map(drop)
     }
 
     /// Makes an isolated context from which nothing is reached.

@@ -210,10 +210,30 @@
   /** The frame element of this number, measured; null when it is gone. */
   gc._.expose('frameBox', (id, clip) => { const el = _.node(id); return el ? frameBox(el, clip) : null; });
 
+  const has = (rect, x, y) => x >= rect.left && x < rect.right && y >= rect.top && y < rect.bottom;
+  /** Whether a point of an element is on text of its own that can be marked. */
+  function isOnText(el, x, y) {
+    if (d.isHtml(el) && d.isContentEditable(el)) return true;
+    if (d.style(el).userSelect === 'none') return false;
+    for (let node = d.firstChild(el), i = 0; node && i < 200; node = d.nextSibling(node), i++) {
+      if (d.nodeType(node) !== 3) continue;
+      const text = new Range();
+      text.selectNodeContents(node);
+      if ([...text.getClientRects()].some((rect) => has(rect, x, y))) return true;
+    }
+    return false;
+  }
+  /** The cursor that the page asks for at a point of an element, in CSS's words. */
+  function cursorOf(el, x, y) {
+    const asked = d.style(el).cursor;
+    // Pictures of a page's own are followed by the word for whoever has none.
+    const word = asked.slice(asked.lastIndexOf(',') + 1).trim();
+    return word === 'auto' && isOnText(el, x, y) ? 'text' : word;
+  }
   /**
    * What is at a point of this document's viewport: the innermost element through shadow roots, and the
    * numbers of those around it that have one, innermost first.
-   * @returns {{id:number, is_frame:boolean, tag:string, role:string, name:string, box:object, around:number[]}|null}
+   * @returns {{id:number, is_frame:boolean, tag:string, role:string, name:string, box:object, around:number[], cursor:string}|null}
    */
   function hit(x, y) {
     const el = hitTest(x, y);
@@ -229,7 +249,7 @@
     }
     return {
       id: _.idOf(el), is_frame: d.isFrame(el), tag: d.cut(d.localName(el), 60), role: _.names.role(el), name: _.names.label(el),
-      box: toBox(boxOf(survey(), el)), around,
+      box: toBox(boxOf(survey(), el)), around, cursor: cursorOf(el, x, y),
     };
   }
   /** Where an element lies in its document's viewport; null when it is gone. */

@@ -18,8 +18,8 @@ pub(in crate::browser) use self::place::{Area, placement};
 pub use self::text::{Found, TextPart, find, text};
 pub use self::tree::{TreePart, tree};
 pub use self::unreadable::Unreadable;
-pub use self::which::area_of;
 pub(in crate::browser) use self::which::{
     Known, candidates, fields, resolve, stale, under, with_candidates,
 };
+pub use self::which::{area_of, cursor_at};
 pub(in crate::browser) use super::numbers::Print;

@@ -9,6 +9,7 @@ use super::super::target::{Frame, Page};
 use super::list::{self, Numbered, Sight};
 use super::look::{self, Want};
 use super::place::{self, Area, Placement};
+use crate::media::cursor::Worn;
 use crate::model::Point;
 use crate::model::command::{ActionError, ActionErrorKind};
 use crate::model::outcome::Struck;
@@ -300,6 +301,16 @@ pub(in crate::browser) async fn under(page: &Page, at: Point) -> Option<(Frame, 
     Some((frame, struck))
 }
 
+/// The cursor that the page asks for at a point of its viewport.
+pub async fn cursor_at(page: &Page, at: Point) -> Option<Worn> {
+    let (_, hit, _) = hit(page, at).await?;
+    Some(match hit.cursor.as_str() {
+        "pointer" => Worn::Hand,
+        "text" | "vertical-text" => Worn::Beam,
+        _ => Worn::Usual,
+    })
+}
+
 /// What `hit` of our scripts answers.
 #[derive(Deserialize)]
 struct Hit {
@@ -308,6 +319,7 @@ struct Hit {
     role: String,
     name: String,
     around: Vec<u64>,
+    cursor: String,
 }
 
 /// The innermost thing under a point, the frame that it is in, and what that is called.

@@ -128,7 +128,7 @@ async fn document(session: &Session, tree: &FrameTree) -> Result<Document, Error
 fn seed(frames: &mut Frames, tree: &FrameTree) {
     let frame = &tree.frame;
     frames.attach(&frame.id, frame.parent_id.as_ref());
-    frames.note_url(&frame.id, &shown(&frame.url));
+    frames.note_url(&frame.id, &shown(&frame.url), None);
     for child in tree.child_frames.iter().flatten() {
         seed(frames, child);
     }

@@ -49,6 +49,8 @@ pub(super) struct Frames {
 struct Node {
     parent: Option<String>,
     url: String,
+    /// The session that told it; none of the page's own.
+    told_by: Option<String>,
     /// Counts frames in the order in which they came.
     order: u64,
     world: Option<World>,
@@ -78,6 +80,7 @@ impl Frames {
             .or_insert_with(|| Node {
                 parent: None,
                 url: String::new(),
+                told_by: None,
                 order: next,
                 world: None,
             });
@@ -87,10 +90,20 @@ impl Frames {
         self.attached += 1;
     }
 
-    /// A frame shows another document.
-    pub(super) fn note_url(&mut self, id: &FrameId, url: &str) {
+    /// A frame shows another document, as a session tells.
+    pub(super) fn note_url(&mut self, id: &FrameId, url: &str, session: Option<&str>) {
         if let Some(node) = self.nodes.get_mut(id.inner()) {
             url.clone_into(&mut node.url);
+            node.told_by = session.map(str::to_owned);
+        }
+    }
+
+    /// What a frame shows that came to another process, whose session may have told of another document since.
+    pub(super) fn note_first_url(&mut self, id: &FrameId, url: &str, session: Option<&str>) {
+        self.attach(id, None);
+        let is_known = |node: &Node| node.told_by.as_deref() == session;
+        if !self.nodes.get(id.inner()).is_some_and(is_known) {
+            self.note_url(id, url, session);
         }
     }
 

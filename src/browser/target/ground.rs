@@ -93,6 +93,14 @@ pub(in crate::browser) struct Ground {
     pub(in crate::browser) uploads: Option<PathBuf>,
 }
 
+/// Of a browser with windows, each has the focus of its own; so has each frame in a process of its own, which hears
+/// nothing of that of its page.
+pub(super) async fn focus(session: &Session) -> Result<(), Error> {
+    let focused = SetFocusEmulationEnabledParams::new(true);
+    session.execute("give a page the focus", focused).await?;
+    Ok(())
+}
+
 impl Ground {
     /// What pages in the lease's context are made on; they report to `events`.
     pub(in crate::browser) fn new(
@@ -130,17 +138,18 @@ impl Ground {
         Ok(self.process()?.browser().patience())
     }
 
+    /// Whether the session's browser has windows.
+    pub(super) fn has_windows(&self) -> bool {
+        self.process
+            .upgrade()
+            .is_some_and(|process| process.display().is_some())
+    }
+
     /// Shows a page at its size; as on a phone, it is told that it is touched. The name of the browser stays what it is:
     /// sites take a login for that of the browser that made it.
-    /// Of a browser with windows, each has the focus of its own.
-    pub(in crate::browser) async fn fit(
-        &self,
-        session: &Session,
-        has_windows: bool,
-    ) -> Result<(), Error> {
-        if has_windows {
-            let focused = SetFocusEmulationEnabledParams::new(true);
-            session.execute("give a page the focus", focused).await?;
+    pub(in crate::browser) async fn fit(&self, session: &Session) -> Result<(), Error> {
+        if self.has_windows() {
+            focus(session).await?;
         }
         let metrics = SetDeviceMetricsOverrideParams::new(
             i64::from(self.viewport.width),

@@ -197,8 +197,8 @@ impl Listener {
     /// Takes in one event. False when nobody hears what is told.
     async fn hear(&mut self, event: &Event, stream: &Stream) -> bool {
         let news = match event.method.as_str() {
-            "Page.frameNavigated" => event.parse().and_then(|event| self.navigated(&event)),
-            "Page.navigatedWithinDocument" => event.parse().and_then(|event| self.moved(&event)),
+            "Page.frameNavigated" => event.parse().and_then(|it| self.navigated(&it, event)),
+            "Page.navigatedWithinDocument" => event.parse().and_then(|it| self.moved(&it, event)),
             "Page.domContentEventFired" if self.is_page(event) => {
                 self.signal(&Signal::Parsed);
                 None
@@ -378,11 +378,11 @@ impl Listener {
     }
 
     /// A frame shows another document.
-    fn navigated(&mut self, event: &EventFrameNavigated) -> Option<PageEvent> {
+    fn navigated(&mut self, event: &EventFrameNavigated, by: &Event) -> Option<PageEvent> {
         let frame = &event.frame;
         let mut frames = self.shared.frames();
         frames.attach(&frame.id, frame.parent_id.as_ref());
-        frames.note_url(&frame.id, &shown(&frame.url));
+        frames.note_url(&frame.id, &shown(&frame.url), by.session.as_deref());
         drop(frames);
         if !self.is_main(&frame.id) {
             return None;
@@ -405,10 +405,11 @@ impl Listener {
     }
 
     /// A frame moved inside its document.
-    fn moved(&mut self, event: &EventNavigatedWithinDocument) -> Option<PageEvent> {
-        self.shared
-            .frames()
-            .note_url(&event.frame_id, &shown(&event.url));
+    fn moved(&mut self, event: &EventNavigatedWithinDocument, by: &Event) -> Option<PageEvent> {
+        let session = by.session.as_deref();
+        let mut frames = self.shared.frames();
+        frames.note_url(&event.frame_id, &shown(&event.url), session);
+        drop(frames);
         if !self.is_main(&event.frame_id) {
             return None;
         }
@@ -495,9 +496,10 @@ impl Listener {
     fn join(&self, event: &EventAttachedToTarget, stream: &Stream) {
         let session = stream.join(&self.session, event.session_id.inner());
         let is_waiting = event.waiting_for_debugger;
+        let shared = Arc::clone(&self.shared);
         self.tasks.spawn(
             async move {
-                if let Err(error) = join(&session, is_waiting).await {
+                if let Err(error) = join(&session, &shared, is_waiting).await {
                     tracing::debug!(error = %Chain(&error), "a frame is gone before it was prepared");
                 }
             }

@@ -220,8 +220,11 @@ async fn prepare(session: &Session) -> Result<(), Error> {
 }
 
 /// Prepares a frame in a process of its own, and lets it run should it wait for us.
-async fn join(session: &Session, is_waiting: bool) -> Result<(), Error> {
-    let prepared = prepare(session).await;
+async fn join(session: &Session, shared: &Shared, is_waiting: bool) -> Result<(), Error> {
+    let mut prepared = prepare(session).await;
+    if prepared.is_ok() {
+        prepared = shared.welcome(session).await;
+    }
     if is_waiting {
         let run = runtime::RunIfWaitingForDebuggerParams::default();
         session.execute("let a frame run", run).await?;
@@ -256,8 +259,7 @@ impl Page {
             .await?;
         let (session, stream) = process.cdp.session(attached.session_id.inner());
         let viewport = ground.viewport;
-        let has_windows = process.display().is_some();
-        let fitting = ground.fit(&session, has_windows);
+        let fitting = ground.fit(&session);
         let (prepared, fitted) = tokio::join!(prepare(&session), fitting);
         prepared?;
         fitted?;
@@ -373,20 +375,6 @@ impl Page {
             .window
             .as_ref()
             .filter(|window| !window.is_lost())
-    }
-
-    /// Waits until the page has no window any more that it is seen in, while it lives itself; for ever where it has
-    /// none now.
-    pub async fn lost_from_display(self) -> Lost {
-        let Some(window) = self.window().cloned() else {
-            return std::future::pending().await;
-        };
-        let lost = window.lost().await;
-        // A window goes with its page, and with its browser, which is told by other means.
-        if lost == Lost::Left && self.is_going().await {
-            return std::future::pending().await;
-        }
-        lost
     }
 
     /// Has it drawn at full rate for a moment, whoever watches: something is done to it.

@@ -108,6 +108,9 @@ pub enum Shape {
     Hand,
     /// A round spot, its centre on the target.
     Dot,
+    /// A beam between letters, its middle on the target; only over text.
+    #[serde(skip)]
+    Beam,
 }
 
 /// An opaque colour; `"#rrggbb"` in a file.

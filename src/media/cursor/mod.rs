@@ -96,7 +96,8 @@ pub enum Cue {
 }
 
 impl Cue {
-    fn at(self) -> Option<Point> {
+    /// What it points at, CSS px.
+    pub fn at(self) -> Option<Point> {
         match self {
             Self::MoveTo { at }
             | Self::Press { at, .. }
@@ -105,6 +106,18 @@ impl Cue {
             Self::Hide => None,
         }
     }
+}
+
+/// What the page asks a cursor to look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Worn {
+    /// As it is set.
+    #[default]
+    Usual,
+    /// A pointing hand, over what can be pressed.
+    Hand,
+    /// A beam, over text.
+    Beam,
 }
 
 /// The ghost cursor of one page.
@@ -117,6 +130,9 @@ pub struct Cursor {
     presence: Option<Presence>,
     ripples: [Option<Spread>; RIPPLES_MAX],
     mark: Option<Show>,
+    worn: Worn,
+    /// What it looks like from then on.
+    next_worn: Option<(Instant, Worn)>,
 }
 
 /// When the cursor comes and goes.
@@ -155,7 +171,15 @@ impl Cursor {
             presence: None,
             ripples: [None; RIPPLES_MAX],
             mark: None,
+            worn: Worn::Usual,
+            next_worn: None,
         }
+    }
+
+    /// Looks as the page asks for, from then on. A shape other than the arrow was chosen, and is kept.
+    pub fn wear(&mut self, from: Instant, worn: Worn) {
+        self.worn = self.worn_at(from);
+        self.next_worn = (worn != self.worn).then_some((from, worn));
     }
 
     /// Shows `cue`. Returns when the cursor is where the cue wants it: `now` plus the lead at
@@ -204,7 +228,7 @@ impl Cursor {
     pub fn frame(&self, now: Instant) -> Option<Overlay> {
         let presence = self.presence.filter(|presence| now < presence.gone)?;
         Some(Overlay {
-            look: self.config.look(),
+            look: self.look(now),
             tip: self.position(now)?,
             opacity: presence.opacity(now, self.enter()),
             press: self.press(now),
@@ -230,9 +254,25 @@ impl Cursor {
         }
         self.spreads()
             .map(|spread| spread.start)
+            .chain(self.next_worn.map(|(from, _)| from))
             .filter(|start| *start > drawn)
             .chain([presence.leaves])
             .min()
+    }
+
+    fn worn_at(&self, now: Instant) -> Worn {
+        let next = self.next_worn.filter(|(from, _)| *from <= now);
+        next.map_or(self.worn, |(_, worn)| worn)
+    }
+
+    fn look(&self, now: Instant) -> Look {
+        let look = self.config.look();
+        let shape = match (look.shape, self.worn_at(now)) {
+            (Shape::Arrow, Worn::Hand) => Shape::Hand,
+            (Shape::Arrow, Worn::Beam) => Shape::Beam,
+            (shape, _) => shape,
+        };
+        Look { shape, ..look }
     }
 
     fn go(&mut self, now: Instant, at: Point) -> Instant {

@@ -203,3 +203,35 @@ proptest! {
         prop_assert_eq!(cursor.next_change(end), None);
     }
 }
+
+#[test]
+fn it_looks_as_the_page_asks_from_its_arrival_on() {
+    let (start, mut cursor) = (Instant::now(), Cursor::new(Config::default()));
+    let shape = |cursor: &Cursor, at| cursor.frame(at).map(|overlay| overlay.look.shape);
+    let arrival = cursor.cue(start, move_to(640.0, 360.0));
+    cursor.wear(arrival, Worn::Hand);
+    assert_eq!(shape(&cursor, start), Some(Shape::Arrow));
+    assert_eq!(shape(&cursor, arrival), Some(Shape::Hand));
+    // At rest, when it learns of another.
+    let (rest, later) = (start + ms(500), start + ms(600));
+    cursor.wear(later, Worn::Beam);
+    assert_eq!(cursor.next_change(rest), Some(later));
+    assert_eq!(shape(&cursor, rest), Some(Shape::Hand));
+    assert_eq!(shape(&cursor, later), Some(Shape::Beam));
+    assert!(cursor.next_change(later).is_some_and(|next| next > later));
+    cursor.wear(later + ms(1), Worn::Usual);
+    assert_eq!(shape(&cursor, later + ms(1)), Some(Shape::Arrow));
+}
+
+#[test]
+fn a_shape_that_was_chosen_is_kept() {
+    let config = Config {
+        shape: Shape::Dot,
+        ..Config::default()
+    };
+    let (start, mut cursor) = (Instant::now(), Cursor::new(config));
+    cursor.cue(start, move_to(10.0, 10.0));
+    cursor.wear(start, Worn::Hand);
+    let overlay = cursor.frame(start).expect("seen");
+    assert_eq!(overlay.look.shape, Shape::Dot);
+}

@@ -27,6 +27,23 @@ pub(super) fn pointer(shape: Shape) -> Figure {
                 .collect(),
             lines: Vec::new(),
         },
+        Shape::Beam => beam(),
+    }
+}
+
+/// A stem with a serif at either end.
+fn beam() -> Figure {
+    const HALF: f32 = 0.4;
+    const STEM: f32 = 0.08;
+    const SERIF: f32 = 0.3;
+    let serif = |y: f32| capsule(-SERIF / 2.0, y - STEM / 2.0, SERIF, STEM, STEM / 2.0);
+    let stem = capsule(-STEM / 2.0, -HALF, STEM, 2.0 * HALF, STEM / 2.0);
+    Figure {
+        parts: [stem, serif(-HALF), serif(HALF)]
+            .into_iter()
+            .flatten()
+            .collect(),
+        lines: Vec::new(),
     }
 }
 

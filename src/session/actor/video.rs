@@ -11,8 +11,8 @@ use tokio_util::task::TaskTracker;
 
 use super::Work;
 use crate::browser::Error;
-use crate::browser::capture::{self, Capture};
-use crate::browser::target::{Lost, Page};
+use crate::browser::capture::{self, Capture, Lost};
+use crate::browser::target::Page;
 use crate::config::Config;
 use crate::error::Chain;
 use crate::media::Shot;
@@ -66,7 +66,7 @@ impl Filming {
         let page = kit.tabs.current();
         Self {
             kit: kit.clone(),
-            losing: Some(page.clone().lost_from_display().boxed()),
+            losing: Some(capture::lost(page.clone()).boxed()),
             page,
             options,
             tracker: tracker.clone(),
@@ -137,7 +137,7 @@ impl Filming {
     /// Films another page from now on. The page before is left first: it may soon be filmed again,
     /// and the end of this capture must not become the end of that one.
     pub(super) fn turn_to(&mut self, page: Page) {
-        self.losing = Some(page.clone().lost_from_display().boxed());
+        self.losing = Some(capture::lost(page.clone()).boxed());
         self.page = page;
         self.still = None;
         self.kit.studio.turn();

@@ -25,7 +25,7 @@ use super::supervise::Supervisor;
 use crate::browser::capture::ShotSink;
 use crate::config;
 use crate::media::Shot;
-use crate::media::cursor::{self, Cue, Cursor};
+use crate::media::cursor::{self, Cue, Cursor, Worn};
 use crate::media::panel::Panel;
 use crate::model::Size;
 use crate::model::session::VideoStats;
@@ -154,6 +154,12 @@ impl Studio {
         // The thread looks at the cursor whenever it is woken.
         self.shared.inbox.leave(|_| ());
         arrival
+    }
+
+    /// Has the ghost cursor look as the page asks for, from then on.
+    pub fn wear(&self, from: Instant, worn: Worn) {
+        lock(&self.shared.cursor).wear(from, worn);
+        self.shared.inbox.leave(|_| ());
     }
 
     /// Shows a panel over the page in place of the one before, until then or until it is taken off.
