@@ -21,7 +21,7 @@ pub(super) fn tool(tool: ToolName) -> Option<Tool> {
         ToolName::Resume => ("Shows a paused browser again, as it is now.", of_room()),
         ToolName::Close => ("Closes the browser; its page is lost.", of_room()),
         ToolName::Recover => (
-            "Brings back a lost video, or says that the browser is gone.",
+            "Brings back a lost video, or says that the browser is gone; then start it again.",
             recover(),
         ),
         ToolName::Act => (
@@ -93,15 +93,15 @@ fn start() -> Value {
             "minimum": limits::FPS.start(), "maximum": limits::FPS.end(), "default": FPS_DEFAULT,
         },
         "dialogs": {
-            "type": "string", "description": "What becomes of them; ask: you answer.",
+            "type": "string", "description": "Of the page's dialogs; ask: answer by handle_dialog.",
             "enum": ["ask", "accept", "dismiss"],
         },
         "allowed_domains": {
             "type": "array", "items": {"type": "string"},
             "description": "All it may reach, such as *.example.com.",
         },
-        "idle_timeout_s": number("Ends after so long unused; 0: never."),
-        "max_lifetime_s": number("Ends so long after its start; 0: never."),
+        "idle_timeout_s": number("Ends after so many seconds unused; 0: never."),
+        "max_lifetime_s": number("Ends so many seconds after its start; 0: never."),
         "browser": {
             "type": "string", "description": "Where it runs.", "enum": ["auto", "local", "remote"],
         },
@@ -115,9 +115,9 @@ const PARAMS: &str = "By action, ? optional; index is an integer from get_browse
     clear?, submit?; press: keys such as Control+A, index?; select: index and value, label, values or \
     labels; check, focus: index; scroll: direction (up, down, left, right), amount?, index?; drag: from \
     and to, each {index} or {x, y}; upload: index and files [{name, data_base64}] or path; wait: seconds, \
-    or for with {selector}, {text}, {url} or {idle: true}; handle_dialog: accept, text?; clipboard_write: \
+    or for with {selector}, {text}, {url} or {idle: true}, timeout_ms?; handle_dialog: accept, text?; clipboard_write: \
     text; new_tab: url?; switch_tab: tab; close_tab: tab?; request_human, for a login or captcha: reason, \
-    wait_s?, private?.";
+    wait_s?, private?; the others take none.";
 
 fn act() -> Value {
     let properties = json!({
@@ -126,7 +126,7 @@ fn act() -> Value {
         "params": {"type": "object", "description": PARAMS},
         "expects": {
             "type": "object",
-            "description": "Do nothing unless the page still has this url, tab or document.",
+            "description": "Do nothing unless the page still has this url, tab or document, a number of get_browser_context.",
         },
         "correction_of": text("action_id of the failed action that this corrects."),
     });
