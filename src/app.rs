@@ -91,6 +91,15 @@ fn tell_of_the_sandbox(config: &Config) {
     }
 }
 
+/// Where callers are heard.
+async fn bound(listen: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(listen).await.map_err(|error| {
+        Error::unavailable(format!("cannot listen on {listen}: {error}"))
+            .hint("Stop what listens there, or choose another address with --listen.")
+            .source(error)
+    })
+}
+
 /// Keeps the recorder's memory bounded, and ends what is good no more.
 async fn tidy_up(doors: Doors, cancel: CancellationToken) {
     while cancel
@@ -134,20 +143,15 @@ async fn begin(manager: Manager, restore: Restore, cancel: CancellationToken) {
 impl App {
     /// Starts the service; it serves until [`Self::shut_down`]. What its sessions' actions come to is written
     /// to `journal`.
-    pub async fn start(config: Config, journal: Journal) -> Result<Self, Error> {
+    pub async fn start(mut config: Config, journal: Journal) -> Result<Self, Error> {
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let metrics = Metrics::install()?;
         let (listen, tokens) = (config.server.listen, config.server.tokens()?);
-        let listener = TcpListener::bind(listen).await.map_err(|error| {
-            Error::unavailable(format!("cannot listen on {listen}: {error}"))
-                .hint("Stop what listens there, or choose another address with --listen.")
-                .source(error)
-        })?;
+        let listener = bound(listen).await?;
         let address = listener.local_addr().unwrap_or(listen);
         if let Some(warning) = config.unreachable_outside() {
             tracing::warn!("{warning}");
         }
-        let mut config = config;
         config.server.listen = address;
         config.must_not_wait_for_itself()?;
         let config = Arc::new(config);
@@ -161,11 +165,10 @@ impl App {
         }
         let kept = registry(&config)?;
         let shelf = kept.0.clone();
-        let bus = Bus::new(config.events.clone());
         let manager = Manager::new(
             live.clone(),
             pool,
-            bus,
+            Bus::new(config.events.clone()),
             kept,
             journal,
             tracker.clone(),
