@@ -79,6 +79,12 @@ fn pool(config: &Config, tracker: &TaskTracker) -> Result<Pool, Error> {
             "cleared what a run that was killed had left behind"
         );
     }
+    match pool.captured() {
+        Ok(captured) => tracing::info!("capture: {}", captured.describe()),
+        Err(error) => {
+            tracing::warn!(error = %Chain(&error), "capture: no session can have what is set");
+        }
+    }
     Ok(pool)
 }
 
@@ -134,7 +140,7 @@ async fn begin(manager: Manager, restore: Restore, cancel: CancellationToken) {
 impl App {
     /// Starts the service; it serves until [`Self::shut_down`]. What its sessions' actions come to is written
     /// to `journal`.
-    pub async fn start(config: Config, journal: Journal) -> Result<Self, Error> {
+    pub async fn start(mut config: Config, journal: Journal) -> Result<Self, Error> {
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let metrics = Metrics::install()?;
         let (listen, tokens) = (config.server.listen, config.server.tokens()?);
@@ -147,18 +153,11 @@ impl App {
         if let Some(warning) = config.unreachable_outside() {
             tracing::warn!("{warning}");
         }
-        let mut config = config;
         config.server.listen = address;
         config.must_not_wait_for_itself()?;
         let config = Arc::new(config);
         let live = Live::new(Arc::clone(&config));
         let pool = pool(&config, &tracker)?;
-        match pool.captured() {
-            Ok(captured) => tracing::info!("capture: {}", captured.describe()),
-            Err(error) => {
-                tracing::warn!(error = %Chain(&error), "capture: no session can have what is set")
-            }
-        }
         let kept = registry(&config)?;
         let shelf = kept.0.clone();
         let bus = Bus::new(config.events.clone());
