@@ -79,6 +79,12 @@ fn pool(config: &Config, tracker: &TaskTracker) -> Result<Pool, Error> {
             "cleared what a run that was killed had left behind"
         );
     }
+    match pool.captured() {
+        Ok(captured) => tracing::info!("capture: {}", captured.describe()),
+        Err(error) => {
+            tracing::warn!(error = %Chain(&error), "capture: no session can have what is set");
+        }
+    }
     Ok(pool)
 }
 
@@ -157,12 +163,6 @@ impl App {
         let config = Arc::new(config);
         let live = Live::new(Arc::clone(&config));
         let pool = pool(&config, &tracker)?;
-        match pool.captured() {
-            Ok(captured) => tracing::info!("capture: {}", captured.describe()),
-            Err(error) => {
-                tracing::warn!(error = %Chain(&error), "capture: no session can have what is set")
-            }
-        }
         let kept = registry(&config)?;
         let shelf = kept.0.clone();
         let manager = Manager::new(

@@ -213,11 +213,7 @@ impl Error {
             Self::Far { far, .. } => far.outside_words(),
             Self::NoExecutable => Words::unavailable("no Chromium was found on this machine")
                 .hint("Install chromium-headless-shell or chromium, or set browser.executable."),
-            Self::NoWindows { path } => Words::unavailable(match path {
-                None => "no Chromium that draws to a display was found on this machine".to_owned(),
-                Some(path) => format!("{path} has no windows that it could draw to a display"),
-            })
-            .hint("Install chromium, or take the screencast: capture of the session, or browser.capture."),
+            Self::NoWindows { path } => no_windows(path.as_deref()),
             Self::WindowMissing { .. } => {
                 Words::unavailable("the browser's window has not come to the display")
                     .hint("Try again, or take the screencast: capture of the session, or browser.capture.")
@@ -282,6 +278,16 @@ impl Error {
             }
         }
     }
+}
+
+fn no_windows(path: Option<&str>) -> ServiceError {
+    let message = match path {
+        None => "no Chromium that draws to a display was found on this machine".to_owned(),
+        Some(path) => format!("{path} has no windows that it could draw to a display"),
+    };
+    ServiceError::unavailable(message).hint(
+        "Install chromium, or take the screencast: capture of the session, or browser.capture.",
+    )
 }
 
 impl From<Error> for ServiceError {

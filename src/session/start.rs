@@ -19,7 +19,7 @@ use super::memory::Overgrown;
 use super::outlets;
 use super::partings::Partings;
 use super::perform::Kit;
-use super::quarters::Search;
+use super::quarters::{Quarters, Search};
 use super::remains::Remains;
 use super::remembered::Remembered;
 use super::request::REQUESTS_MAX;
@@ -30,7 +30,7 @@ use super::supervise::caught;
 use super::visited::Visited;
 use crate::browser::capture::Easel;
 use crate::browser::gate::{Gate, OwnAddresses, Policy};
-use crate::browser::{Captured, Jar, Pool, Remote, Tabs};
+use crate::browser::{Jar, Lease, Pool, Remote, Tabs};
 use crate::config::{self, Config, Live};
 use crate::error::Error;
 use crate::events;
@@ -114,11 +114,13 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
     }
 }
 
-/// Says how the session is captured, and why not otherwise where it did not ask for that.
-fn note_capture(record: &mut SessionRecord, spec: &SessionSpec, captured: &Captured) {
-    record.capture = captured.mode;
+/// Moves in, and says which browser it is and how that is captured, and why not otherwise where that was not asked for.
+fn move_in(record: &mut SessionRecord, spec: &SessionSpec, found: Quarters) -> (Gate, Lease, Tabs) {
+    let captured = found.lease.captured();
+    (record.browser, record.capture) = (found.place, captured.mode);
     let is_asked = spec.capture == Some(captured.mode);
     record.capture_reason = captured.why.clone().filter(|_| !is_asked);
+    (found.gate, found.lease, found.tabs)
 }
 
 /// The directory of recordings.
@@ -205,18 +207,12 @@ pub(super) async fn start(
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
     let search = Search::new(&means, &spec, &keeping, &page_events, &cancel);
     let found = search.find(can_run_here).instrument(span.clone()).await?;
-    let (gate, lease, tabs) = (found.gate, found.lease, found.tabs);
-    record.browser = found.place;
-    note_capture(&mut record, &spec, lease.captured());
+    let (gate, lease, tabs) = move_in(&mut record, &spec, found);
     let easel = Easel::new(&lease, record.viewport, &tracker);
     let channel = means.bus.room(&record.channel())?;
-    let stage = match stage.take() {
-        Some(stage) => stage,
-        None => {
-            let life = (&tracker, &means.cancel);
-            span.in_scope(|| Stage::set_up(&config, &spec, &record, &means.links, life))?
-        }
-    };
+    let life = (&tracker, &means.cancel);
+    let set_up = || Stage::set_up(&config, &spec, &record, &means.links, life);
+    let stage = stage.take().map_or_else(|| span.in_scope(set_up), Ok)?;
     tell_as_before(&mut record, &stage, &keeping);
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (record_sender, record) = watch::channel(record);

@@ -43,7 +43,8 @@ const NO_SANDBOX: &str = "no-sandbox";
 /// Chromium's own), no throttling of pages that nobody looks at, known colours. What a page puts off
 /// after input runs at once and not after the next frame: the wait for rest is shorter by up to a
 /// frame. A new document is shown as it is, and not held back for half a second in which it has nothing to show.
-/// No pages of Chromium's own behind each window (two: 37 MB). What keeps traffic from going round the gate is [`BROWSER_ARGUMENTS`].
+/// No pages of Chromium's own behind each window (two: 37 MB). What keeps traffic from going round the gate is
+/// [`BROWSER_ARGUMENTS`].
 const FLAGS: [&str; 23] = [
     "autoplay-policy=no-user-gesture-required",
     "disable-background-networking",

@@ -237,7 +237,7 @@ impl Work {
     }
 
     /// The page is captured by the screencast from now on.
-    fn leave_display(&mut self, lost: Lost) {
+    fn leave_display(&self, lost: Lost) {
         let why = match lost {
             Lost::Left => "the page's window has left the display",
             Lost::Failed => "the display has failed",
