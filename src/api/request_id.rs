@@ -115,7 +115,7 @@ mod tests {
         let long = "x".repeat(LENGTH_MAX);
         assert_eq!(of(&[&long]).as_str(), long);
         for foreign in [
-            &[][..],
+            &[][..] as &[&str],
             &[""],
             &[&format!("{long}x")],
             &["two words"],

@@ -396,6 +396,14 @@ impl Config {
                 "events.heartbeat_ms must be at least 1",
             ));
         }
+        self.check_sections()?;
+        self.check_ages()?;
+        secrets::check(&self.secrets)?;
+        self.rtc.port_range().map(drop)
+    }
+
+    /// What each section says of itself.
+    fn check_sections(&self) -> Result<(), Error> {
         self.server.check()?;
         self.rtc.ice_servers.iter().try_for_each(IceServer::check)?;
         self.browser.check()?;
@@ -403,10 +411,7 @@ impl Config {
         self.vision.check()?;
         self.notices.check()?;
         self.telemetry.check()?;
-        self.log.check()?;
-        self.check_ages()?;
-        secrets::check(&self.secrets)?;
-        self.rtc.port_range().map(drop)
+        self.log.check()
     }
 }
 

@@ -57,7 +57,7 @@ impl Scene {
         let buffer = self.wire.buffer(self.bound, &file, SIZE.width, SIZE.height);
         self.wire.show(self.toplevel.surface, buffer);
         assert!(!self.wire.is_sent_away());
-        assert!(!self.window.is_gone());
+        assert!(!self.window.is_lost());
         assert_eq!(pixel(&self.window, 5, 5), [0, 0, colour]);
     }
 

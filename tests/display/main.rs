@@ -10,12 +10,12 @@ mod hostile;
 mod layers;
 mod wire;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chromium::{Chromium, Page};
-use ghostcast::display::{Bell, Window};
+use ghostcast::display::{Bell, Lost, Window};
 use ghostcast::media::screen::{Damage, Rect, Screen};
 use ghostcast::model::Size;
 
@@ -37,7 +37,6 @@ f()</script>";
 #[derive(Debug, Default)]
 struct Rung {
     times: Mutex<Vec<Instant>>,
-    gone: AtomicBool,
 }
 
 impl Rung {
@@ -50,10 +49,6 @@ impl Rung {
 impl Bell for Rung {
     fn damaged(&self, at: Instant) {
         self.times.lock().unwrap().push(at);
-    }
-
-    fn gone(&self) {
-        self.gone.store(true, Ordering::Release);
     }
 }
 
@@ -366,8 +361,6 @@ impl Bell for Ages {
             .unwrap()
             .push((now + 65536 - painted) % 65536);
     }
-
-    fn gone(&self) {}
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -451,16 +444,15 @@ async fn a_browser_that_is_killed_is_noticed_within_a_second() {
     let _alone = ALONE.lock().await;
     let mut chromium = Chromium::start().await;
     let (_page, window) = shown(&mut chromium, MOVING, HD, 1.0).await;
-    let bell = Arc::new(Rung::default());
-    window.watch(30, bell.clone());
     let claim = chromium.display.claim("never", HD, 1.0);
     chromium.child.kill().unwrap();
     let killed = Instant::now();
     let answer = tokio::time::timeout(Duration::from_secs(1), claim.window()).await;
     assert!(answer.expect("in time").is_err());
-    until("the bell", || bell.gone.load(Ordering::Acquire)).await;
+    let lost = tokio::time::timeout(Duration::from_secs(1), window.lost()).await;
+    assert_eq!(lost.expect("in time"), Lost::Left);
     assert!(killed.elapsed() < Duration::from_secs(1));
-    assert!(window.is_gone());
+    assert!(window.is_lost());
 }
 
 /// Hundredths of a second that the machine's cores have had nothing to do.
@@ -520,7 +512,7 @@ async fn a_window_outlives_the_process_that_draws_it() {
         .eval(&page, "document.body.style.background = 'rgb(200,10,30)'")
         .await;
     is_all(&window, HD, [200, 10, 30]).await;
-    assert!(!window.is_gone());
+    assert!(!window.is_lost());
 }
 
 /// A process below that one whose command line holds `flag`.
