@@ -258,6 +258,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/mcp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Hear what a conversation is told beside answers, as server-sent events. */
+        get: operations["mcp_stream"];
+        put?: never;
+        /**
+         * Say something in MCP: one message of JSON-RPC 2.0. `initialize` begins a conversation, whose id is in the
+         *     answer's header Mcp-Session-Id; since 2026-07-28 requests may stand on their own.
+         */
+        post: operations["mcp_message"];
+        /** End a conversation. */
+        delete: operations["mcp_end"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/mcp/events/{room_name}": {
         parameters: {
             query?: never;
@@ -267,6 +289,23 @@ export interface paths {
         };
         /** Subscribe to a room's events by WebSocket. The room may be without a session yet. */
         get: operations["events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/mcp/socket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Speak MCP by WebSocket: each text frame is one message of JSON-RPC 2.0, and the conversation ends with it. */
+        get: operations["mcp_socket"];
         put?: never;
         post?: never;
         delete?: never;
@@ -356,7 +395,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** This document. */
+        /** This document. /docs shows it as a page. */
         get: operations["openapi"];
         put?: never;
         post?: never;
@@ -1002,7 +1041,10 @@ export interface paths {
         delete: operations["end"];
         options?: never;
         head?: never;
-        /** Tell further ICE candidates (`application/trickle-ice-sdpfrag`). */
+        /**
+         * Tell further ICE candidates (`application/trickle-ice-sdpfrag`). ICE restarts are refused: who lost the way
+         *     sends another offer.
+         */
         patch: operations["trickle"];
         trace?: never;
     };
@@ -1027,10 +1069,10 @@ export interface components {
             /** @description The `action_id` of a failed action that this one tries to put right. */
             correction_of?: string | null;
             expects?: components["schemas"]["Expects"] | null;
-            /** @description The action's parameters; see the README's table. */
+            /** @description The action's parameters; see the table of actions in the documents. */
             params?: Record<string, unknown>;
         };
-        /** @description The outcome of every action (REQUIREMENTS A20, DESIGN section 7), flat on the wire. */
+        /** @description The outcome of every action, flat on the wire. */
         ActionResult: components["schemas"]["Outcome"] & {
             /** @description Names this action, for `correction_of` and to ask for it later. */
             action_id: string;
@@ -1520,6 +1562,8 @@ export interface components {
             /** @description The page's URL, exactly. */
             url?: string | null;
         };
+        /** Format: binary */
+        FileBytes: Blob;
         /**
          * @description What is known of a file by looking at it.
          * @enum {string}
@@ -1648,7 +1692,7 @@ export interface components {
             /** @description Whose job it is. */
             user_id?: string | null;
         };
-        /** @description The batch that a job is one of (REQUIREMENTS C3). */
+        /** @description The batch that a job is one of. */
         JobBatch: {
             /** @description Whether its user goes away: a long batch runs on the remote browser then, where there is one. */
             in_background?: boolean;
@@ -1663,7 +1707,7 @@ export interface components {
             message: string;
         };
         /**
-         * @description Why a job did not succeed (REQUIREMENTS C84).
+         * @description Why a job did not succeed.
          * @enum {string}
          */
         JobErrorKind: "session_expired" | "not_logged_in" | "session_not_found" | "not_found" | "no_active_connection" | "no_auth" | "logged_out" | "timeout" | "rate_limited" | "selector_changed" | "effect_not_seen" | "human_in_control" | "human_required" | "unavailable" | "remote_unavailable" | "invalid_input" | "cancelled";
@@ -1904,7 +1948,7 @@ export interface components {
             tab?: number | null;
             target?: components["schemas"]["Struck"] | null;
         };
-        /** @description The page as an agent needs it (REQUIREMENTS A21, A55, D12). */
+        /** @description The page as an agent needs it. */
         PageContext: {
             /**
              * @description One object an element: `index`, `role`, `name`, `tag`, `in_viewport`, and what else there is
@@ -2215,7 +2259,7 @@ export interface components {
              */
             selector?: string | null;
         };
-        /** @description A script to run (REQUIREMENTS B19). */
+        /** @description A script to run. */
         Script: {
             /** @description What the script finds as `args`. */
             args?: unknown;
@@ -2297,6 +2341,8 @@ export interface components {
             browser: components["schemas"]["BrowserPlace"];
             /** @description How pictures are taken; `auto` until there is a browser. */
             capture: components["schemas"]["CaptureMode"];
+            /** @description Why they are taken by the screencast, where nobody has asked for that; null otherwise. */
+            capture_reason?: string | null;
             /** @description Whether the browser is being captured at this moment. */
             capturing: boolean;
             /** @description Event subscribers of the room. */
@@ -3403,6 +3449,117 @@ export interface operations {
             };
         };
     };
+    mcp_stream: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Goes on after this event */
+                "Last-Event-ID"?: string | null;
+                /** @description The conversation; without it: 400 */
+                "Mcp-Session-Id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Messages of JSON-RPC */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    mcp_message: {
+        parameters: {
+            query?: {
+                /** @description With the extended tools besides the default seven */
+                extended?: boolean;
+            };
+            header?: {
+                /** @description The conversation, if there is one */
+                "Mcp-Session-Id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, unknown>;
+            };
+        };
+        responses: {
+            /** @description The answer, at once or as the last of a stream of events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, unknown>;
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The message wants no answer */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    mcp_end: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The conversation; without it: 400 */
+                "Mcp-Session-Id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has ended */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     events: {
         parameters: {
             query?: {
@@ -3432,6 +3589,36 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Text frames follow, each one event. The header X-Events-Epoch names the room's epoch. A client that cannot send a header offers the subprotocols ghostcast.events.v1 and ghostcast.bearer.TOKEN, the token as base64url. When the token is good no more, the socket is closed with 1008 */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    mcp_socket: {
+        parameters: {
+            query?: {
+                /** @description With the extended tools besides the default seven. */
+                extended?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Text frames follow. The header X-Message-Bytes-Max tells how long one may be */
             101: {
                 headers: {
                     [name: string]: unknown;
