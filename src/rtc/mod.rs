@@ -8,6 +8,7 @@ mod clock;
 mod data;
 pub mod driver;
 mod dtls;
+mod early;
 mod error;
 mod estimate;
 mod flow;

@@ -33,6 +33,7 @@ use str0m::{Candidate, IceConnectionState, Input, Rtc, RtcConfig};
 use super::clock::RtpClock;
 use super::data::Channels;
 use super::dtls;
+use super::early::Early;
 pub use super::error::{Error, Lost};
 use super::flow::Flow;
 pub use super::offered::Offered;
@@ -52,6 +53,7 @@ pub struct Peer {
     /// Addresses that the other side may send to; the socket's own address is unknown to it.
     local: Vec<SocketAddr>,
     channels: Channels,
+    early: Early,
     clock: RtpClock,
     flow: Flow,
     events: VecDeque<Event>,
@@ -173,6 +175,7 @@ impl Peer {
             repair_type: None,
             local: local.to_vec(),
             channels: Channels::default(),
+            early: Early::default(),
             clock: RtpClock::new(now),
             flow: Flow::new(now, rate.target),
             events: VecDeque::new(),
@@ -249,6 +252,11 @@ impl Peer {
                 }
                 let handled = self.rtc.handle_input(input);
                 self.check(handled);
+                for (transport, source, datagram) in self.early.take() {
+                    self.handle_receive(now, transport, source, &datagram);
+                }
+            } else if !self.is_connected() {
+                self.early.keep(transport, source, datagram);
             }
         }
     }

@@ -21,15 +21,15 @@ pub(super) fn tool(tool: ToolName) -> Option<Tool> {
         ToolName::Resume => ("Shows a paused browser again, as it is now.", of_room()),
         ToolName::Close => ("Closes the browser; its page is lost.", of_room()),
         ToolName::Recover => (
-            "Brings back a lost video, or says that the browser is gone; then start it again.",
+            "Brings back a lost video, or says that the browser is gone.",
             recover(),
         ),
         ToolName::Act => (
-            "Does one thing in the browser and tells what came of it; of a failure why, and what is near.",
+            "Does one thing in the browser and tells what came of it.",
             act(),
         ),
         ToolName::Look => (
-            "Tells what the browser shows, and what can be clicked or typed into, each with its index.",
+            "Tells what the browser shows, and what can be used, each with its index.",
             look(),
         ),
         _ => return None,
@@ -93,15 +93,15 @@ fn start() -> Value {
             "minimum": limits::FPS.start(), "maximum": limits::FPS.end(), "default": FPS_DEFAULT,
         },
         "dialogs": {
-            "type": "string", "description": "Of the page's dialogs; ask: answer by handle_dialog.",
+            "type": "string", "description": "Of pages; ask: you answer.",
             "enum": ["ask", "accept", "dismiss"],
         },
         "allowed_domains": {
             "type": "array", "items": {"type": "string"},
             "description": "All it may reach, such as *.example.com.",
         },
-        "idle_timeout_s": number("Ends after so many seconds unused; 0: never."),
-        "max_lifetime_s": number("Ends so many seconds after its start; 0: never."),
+        "idle_timeout_s": number("Ends after so many s unused; 0: never."),
+        "max_lifetime_s": number("Ends so many s after its start; 0: never."),
         "browser": {
             "type": "string", "description": "Where it runs.", "enum": ["auto", "local", "remote"],
         },
@@ -117,7 +117,7 @@ const PARAMS: &str = "By action, ? optional; index is an integer from get_browse
     and to, each {index} or {x, y}; upload: index and files [{name, data_base64}] or path; wait: seconds, \
     or for with {selector}, {text}, {url} or {idle: true}, timeout_ms?; handle_dialog: accept, text?; clipboard_write: \
     text; new_tab: url?; switch_tab: tab; close_tab: tab?; request_human, for a login or captcha: reason, \
-    wait_s?, private?; the others take none.";
+    wait_s?, private?.";
 
 fn act() -> Value {
     let properties = json!({
@@ -126,7 +126,7 @@ fn act() -> Value {
         "params": {"type": "object", "description": PARAMS},
         "expects": {
             "type": "object",
-            "description": "Do nothing unless the page still has this url, tab or document, a number of get_browser_context.",
+            "description": "Do nothing unless the page still has this url, tab or document.",
         },
         "correction_of": text("action_id of the failed action that this corrects."),
     });
