@@ -28,13 +28,15 @@ const EXECUTABLES: [&str; 10] = [
 
 /// Flags of a process that draws to our display: windows without anything of the browser's own, and none of the
 /// questions and hints that it has for a person.
-const DISPLAY_FLAGS: [&str; 6] = [
+const DISPLAY_FLAGS: [&str; 7] = [
     "ozone-platform=wayland",
     "kiosk",
     "no-startup-window",
     "hide-crash-restore-bubble",
     "test-type",
     "disable-infobars",
+    // What a page opens by itself is a tab, as it is in a browser without windows.
+    "disable-popup-blocking",
 ];
 /// What takes Chromium its own sandbox.
 const NO_SANDBOX: &str = "no-sandbox";

@@ -6,18 +6,27 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use chromiumoxide_cdp::cdp::browser_protocol::network::{Cookie, CookieParam, TimeSinceEpoch};
 use chromiumoxide_cdp::cdp::browser_protocol::storage::{
     ClearCookiesParams, GetCookiesParams, SetCookiesParams,
 };
 use tokio::sync::Mutex;
+use tokio::time::{sleep, timeout};
 
 use super::super::error::Error;
 use super::process::Process;
 use super::profile::Profile;
 use super::storage::{Items, Storage};
 use crate::disk;
+
+/// The name of a cookie that tells when cookies have been deleted.
+const PASSING: &str = "ghostcast-passing";
+/// How often it is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Chromium has deleted them within this time after a last window has been closed, or does not.
+const THROUGH_WITHIN: Duration = Duration::from_secs(1);
 
 /// Keeps the cookies of one browser in a file. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -198,6 +207,57 @@ pub(super) async fn cookies(process: &Process, context: &str) -> Result<Vec<Cook
     let mut cookies = answer.cookies;
     cookies.sort_by(|a, b| (&a.domain, &a.path, &a.name).cmp(&(&b.domain, &b.path, &b.name)));
     Ok(cookies)
+}
+
+/// Closes a window that may be the last one of its context, without a loss: with it Chromium takes the session to be
+/// over, and deletes the cookies that are for the session only. Nothing says when it is through with that; a cookie of
+/// ours that goes with them tells it sooner than the time does.
+pub(super) async fn outlasting_the_last_window(
+    process: &Process,
+    context: &str,
+    closing: impl Future<Output = Result<(), Error>>,
+) -> Result<(), Error> {
+    let kept = cookies(process, context).await?;
+    if !kept.iter().any(|cookie| cookie.session) {
+        return closing.await;
+    }
+    set(process, context, vec![passing(None)]).await?;
+    closing.await?;
+    let is_through = async {
+        let is_passing = |cookie: &Cookie| cookie.name == PASSING;
+        while cookies(process, context).await?.iter().any(is_passing) {
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    };
+    match timeout(THROUGH_WITHIN, is_through).await {
+        Ok(through) => through?,
+        // It has deleted none, or ours was not among them.
+        Err(_) => {
+            set(
+                process,
+                context,
+                vec![passing(Some(TimeSinceEpoch::new(1.0)))],
+            )
+            .await?
+        }
+    }
+    set(process, context, kept.into_iter().map(param).collect()).await
+}
+
+/// A cookie that no site is ever sent.
+fn passing(expires: Option<TimeSinceEpoch>) -> CookieParam {
+    let mut passing = CookieParam::new(PASSING, "1");
+    passing.url = Some("http://passing.invalid/".to_owned());
+    passing.expires = expires;
+    passing
+}
+
+async fn set(process: &Process, context: &str, cookies: Vec<CookieParam>) -> Result<(), Error> {
+    let mut all = SetCookiesParams::new(cookies);
+    all.browser_context_id = Some(context.to_owned().into());
+    let browser = process.browser();
+    browser.execute("put cookies back", all).await.map(drop)
 }
 
 /// Where a cookie is set that is one host's alone.

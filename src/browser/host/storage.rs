@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::super::error::Error;
+use super::jar;
 use super::process::Process;
 use super::visit::Visitor;
 use crate::disk;
@@ -211,9 +212,14 @@ pub(super) async fn put(
         .map_err(Error::builder(OPERATION))?;
     let target = browser.execute(OPERATION, target).await?.target_id;
     let left = put_by(process, &target, given).await;
-    browser
-        .execute(OPERATION, CloseTargetParams::new(target))
-        .await?;
+    let closing = async {
+        let close = CloseTargetParams::new(target);
+        browser.execute(OPERATION, close).await.map(drop)
+    };
+    match process.display() {
+        Some(_) => jar::outlasting_the_last_window(process, context, closing).await?,
+        None => closing.await?,
+    }
     left
 }
 
