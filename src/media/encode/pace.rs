@@ -95,7 +95,9 @@ impl Budget {
     /// What the next picture may cost, bits, when the last one was made `since`: a page that paints
     /// less often may paint larger pictures.
     pub fn allowance(&self, since: Duration) -> f64 {
-        let span = since.as_secs_f64().clamp(1.0 / self.fps, ALLOWANCE_S_MAX);
+        // At few pictures a second the shortest time is the longer one.
+        let span = since.as_secs_f64().min(ALLOWANCE_S_MAX);
+        let span = span.max(1.0 / self.fps);
         let owed = (self.debt_bits / (DEBT_S_MAX * self.bitrate_bps)).clamp(0.0, 1.0);
         self.bitrate_bps * span * (ALLOWANCE_SHARE - ALLOWANCE_OWED * owed)
     }
@@ -170,6 +172,20 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_may_cost_the_bits_of_its_time_at_any_rate() {
+        for fps in [1, 5, 10, 60] {
+            let budget = Budget::new(Instant::now(), 1_000_000, fps);
+            let of_its_time = budget.allowance(Duration::ZERO);
+            assert!(
+                (of_its_time * f64::from(fps) - 950_000.0).abs() < 1.0,
+                "{fps}"
+            );
+            let longest = budget.allowance(Duration::from_secs(9));
+            assert!(longest >= of_its_time && longest <= 950_000.0, "{fps}");
+        }
+    }
 
     /// However large the pictures are, no five seconds carry more than 15 % above the rate.
     #[test]
