@@ -32,7 +32,7 @@ use crate::error::Error;
 use crate::model::Size;
 
 pub use limits::LIMITS;
-pub use window::{Bell, CursorShape, Lost, Window};
+pub use window::{Bell, Lost, Window};
 
 /// What the socket is called in its directory.
 const SOCKET: &str = "wayland-0";

@@ -31,14 +31,6 @@ pub enum Lost {
     Failed,
 }
 
-/// The cursor that a page asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CursorShape {
-    /// The client has not said.
-    #[default]
-    Unknown,
-}
-
 /// A window: its pixels, and how often they are drawn.
 #[derive(Debug)]
 pub struct Window {
@@ -128,11 +120,6 @@ impl Window {
     pub async fn lost(&self) -> Lost {
         self.gone.cancelled().await;
         self.lost.get().copied().unwrap_or(Lost::Left)
-    }
-
-    /// The cursor that the client asked for last.
-    pub fn cursor(&self) -> CursorShape {
-        CursorShape::default()
     }
 
     /// The lock is held while pixels are read or written, and never while another is waited for.
