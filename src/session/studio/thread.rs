@@ -463,11 +463,10 @@ impl Thread {
     /// rests. It chooses well where bits suffice, and video it handles better than screens.
     fn choose_quantiser(&mut self, now: Instant) -> (Option<u8>, bool) {
         let is_narrow = self.bitrate_bps < self.options.bitrate_bps;
-        let is_coarse = self.ladder.is_coarse();
-        if self.watcher.content() == Content::Video || !(is_narrow || is_coarse) {
+        let is_resting = self.ladder.is_coarse() && now >= self.pace.damaged_at + REST_AFTER;
+        if self.watcher.content() == Content::Video || !(is_narrow || is_resting) {
             return (None, false);
         }
-        let is_resting = is_coarse && now >= self.pace.damaged_at + REST_AFTER;
         let quantiser = if is_resting {
             self.ladder
                 .resting(f64::from(self.bitrate_bps) * REST_PICTURE_S)
