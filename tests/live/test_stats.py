@@ -124,11 +124,11 @@ def test_what_is_sent_is_what_a_viewer_has_received(ghostcast_bin, web, chromium
     """The bytes of a session are those of the browser that watches it; without a viewer there are none."""
     with running_service(ghostcast_bin) as ghostcast:
         api = ghostcast.api
-        start(api, "sent", initial_url=web.url("/clock"))
+        start(api, "sent", initial_url=web.url("/playing"))
         time.sleep(1)
         assert one(api, "sent")["bytes_sent"] == 0
         viewer = WhepViewer(chromium, web, api, "sent")
-        wait_for(viewer.newest_clock, 15, "the page is seen")
+        wait_for(lambda: viewer.frame_count() > 10, 15, "the page is seen")
         time.sleep(5)
         sent, received = one(api, "sent")["bytes_sent"], viewer.received()
         assert received > 100_000 and abs(sent - received) < received * 0.15, (sent, received)
