@@ -223,6 +223,31 @@ def test_nobody_watches_and_all_works(lone_api, web):
         assert lone_api.record(room)["capturing"] is False
 
 
+FRAMES = "(window.n = 0, function f() { n++; requestAnimationFrame(f) }(), 0)"
+
+
+def test_a_page_that_nobody_watches_rests(lone_api, web, watch_whep):
+    """Its own frames come once a second, and it has the focus; while somebody watches they come at the rate."""
+    with on_display(lone_api, web, "/playing") as room, on_display(lone_api, web, "/playing") as other:
+
+        def frames(room, seconds):
+            before = lone_api.run(room, "n")
+            # What is done to a page is drawn at full rate for a moment.
+            time.sleep(seconds)
+            return lone_api.run(room, "n") - before
+
+        for each in (room, other):
+            lone_api.run(each, FRAMES)
+        assert frames(room, 5) < 15
+        with watch_whep(room) as viewer:
+            wait_for(lambda: viewer.frame_count() > 10, 10, "it is seen")
+            assert frames(room, 3) > 30
+        assert frames(other, 5) < 15
+        wait_for(lambda: frames(room, 3) < 12, 20, "it rests again")
+        focused = [lone_api.run(each, "document.hasFocus()") for each in (room, other)]
+        assert focused == [True, True]
+
+
 def test_a_lost_browser_is_told_and_a_new_one_starts(own_ghostcast, web):
     """kill -9 of the browser: the session fails with words, and the room can be started again."""
     api = own_ghostcast.api

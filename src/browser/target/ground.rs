@@ -8,6 +8,7 @@ use std::time::Duration;
 use chromiumoxide_cdp::cdp::browser_protocol::emulation::{
     SetDeviceMetricsOverrideParams, SetFocusEmulationEnabledParams, SetTouchEmulationEnabledParams,
 };
+use chromiumoxide_cdp::cdp::browser_protocol::page::BringToFrontParams;
 use chromiumoxide_cdp::cdp::browser_protocol::target::{
     AttachToTargetParams, CloseTargetParams, CreateTargetParams, DetachFromTargetParams, TargetId,
 };
@@ -93,9 +94,44 @@ pub(in crate::browser) struct Ground {
     pub(in crate::browser) uploads: Option<PathBuf>,
 }
 
-/// Of a browser with windows, each has the focus of its own; so has each frame in a process of its own, which hears
-/// nothing of that of its page.
-pub(super) async fn focus(session: &Session) -> Result<(), Error> {
+/// How a page comes to have the focus. In a browser without windows each has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Focus {
+    /// It has it.
+    Own,
+    /// By the window that is its own; its frames hear of it from the page. Nothing is pretended: a page whose focus is
+    /// draws by Chromium's own clock, however seldom its window is to draw.
+    Window,
+    /// It shares a window with others, and is told that it has it; so is each frame in a process of its own, which hears
+    /// nothing of what its page is told.
+    Pretended,
+}
+
+impl Focus {
+    /// Tells a frame in a process of its own.
+    pub(super) async fn give_to_frame(self, session: &Session) -> Result<(), Error> {
+        match self {
+            Self::Own | Self::Window => Ok(()),
+            Self::Pretended => pretend(session).await,
+        }
+    }
+
+    /// Gives it to a page.
+    async fn give(self, session: &Session) -> Result<(), Error> {
+        match self {
+            Self::Own => Ok(()),
+            // Else the address bar has it, though nobody sees one.
+            Self::Window => {
+                let front = BringToFrontParams::default();
+                session.execute("give a page the focus", front).await?;
+                Ok(())
+            }
+            Self::Pretended => pretend(session).await,
+        }
+    }
+}
+
+async fn pretend(session: &Session) -> Result<(), Error> {
     let focused = SetFocusEmulationEnabledParams::new(true);
     session.execute("give a page the focus", focused).await?;
     Ok(())
@@ -138,19 +174,21 @@ impl Ground {
         Ok(self.process()?.browser().patience())
     }
 
-    /// Whether the session's browser has windows.
-    pub(super) fn has_windows(&self) -> bool {
-        self.process
-            .upgrade()
-            .is_some_and(|process| process.display().is_some())
+    /// How a page comes to have the focus.
+    pub(super) fn focus(&self, made: &Made) -> Focus {
+        let process = self.process.upgrade();
+        let has_windows = process.is_some_and(|process| process.display().is_some());
+        match (has_windows, &made.window) {
+            (false, _) => Focus::Own,
+            (true, Some(_)) => Focus::Window,
+            (true, None) => Focus::Pretended,
+        }
     }
 
     /// Shows a page at its size; as on a phone, it is told that it is touched. The name of the browser stays what it is:
     /// sites take a login for that of the browser that made it.
-    pub(in crate::browser) async fn fit(&self, session: &Session) -> Result<(), Error> {
-        if self.has_windows() {
-            focus(session).await?;
-        }
+    pub(super) async fn fit(&self, session: &Session, focus: Focus) -> Result<(), Error> {
+        focus.give(session).await?;
         let metrics = SetDeviceMetricsOverrideParams::new(
             i64::from(self.viewport.width),
             i64::from(self.viewport.height),

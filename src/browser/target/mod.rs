@@ -259,7 +259,7 @@ impl Page {
             .await?;
         let (session, stream) = process.cdp.session(attached.session_id.inner());
         let viewport = ground.viewport;
-        let fitting = ground.fit(&session);
+        let fitting = ground.fit(&session, ground.focus(&made));
         let (prepared, fitted) = tokio::join!(prepare(&session), fitting);
         prepared?;
         fitted?;
@@ -269,7 +269,7 @@ impl Page {
             true => first::First::read(&session, &mut frames).await?,
             false => first::First::blank(),
         };
-        let shared = Arc::new(Shared::new(target, frames, ground));
+        let shared = Arc::new(Shared::new(&made, frames, ground));
         let (loading_sender, loading) = watch::channel(first.loading());
         let (marks, asked) = mpsc::channel(MARKS_MAX);
         let listener = listen::Listener::new(

@@ -4,23 +4,21 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chromiumoxide_cdp::cdp::browser_protocol::page::GetFrameTreeParams;
-use chromiumoxide_cdp::cdp::browser_protocol::target::TargetId;
 
 use super::super::cdp::Session;
 use super::super::error::Error;
 use super::super::text::shown;
-use super::Ground;
 use super::dialogs::Dialogs;
 use super::frames::Frames;
-use super::ground::focus;
+use super::ground::Focus;
 use super::offers::Offering;
+use super::{Ground, Made};
 
 /// What the listener keeps and everybody reads.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) target: String,
-    /// Whether its browser has windows, of which each is to have the focus.
-    pub(super) has_windows: bool,
+    focus: Focus,
     frames: Mutex<Frames>,
     pub(super) dialogs: Dialogs,
     /// Windows that the page has asked for.
@@ -32,10 +30,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(target: &TargetId, frames: Frames, ground: &Ground) -> Self {
+    pub(super) fn new(made: &Made, frames: Frames, ground: &Ground) -> Self {
         Self {
-            target: target.inner().clone(),
-            has_windows: ground.has_windows(),
+            target: made.target.inner().clone(),
+            focus: ground.focus(made),
             frames: Mutex::new(frames),
             dialogs: Dialogs::new(ground.dialogs),
             windows: AtomicU64::new(0),
@@ -46,9 +44,7 @@ impl Shared {
 
     /// Learns what a frame shows that lives in a process of its own: it has gone there before it was listened to.
     pub(super) async fn welcome(&self, session: &Session) -> Result<(), Error> {
-        if self.has_windows {
-            focus(session).await?;
-        }
+        self.focus.give_to_frame(session).await?;
         let tree = session.execute("read the frames of a page", GetFrameTreeParams::default());
         let frame = tree.await?.frame_tree.frame;
         let mut frames = self.frames();
