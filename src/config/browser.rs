@@ -67,7 +67,7 @@ impl Default for Browser {
     fn default() -> Self {
         Self {
             executable: PathBuf::new(),
-            capture: CaptureMode::Screencast,
+            capture: CaptureMode::Auto,
             sandbox: Sandbox::Auto,
             extra_args: Vec::new(),
             contexts_per_process: 8,

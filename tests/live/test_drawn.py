@@ -57,9 +57,9 @@ def screenshot(api, room, **params):
 
 @pytest.fixture
 def hands(api, web):
-    """A session on the page with one of everything that opens a window."""
+    """A session on the page with one of everything that opens a window. By the display, windows are Chromium's own."""
     visit = web.visit("/hands")
-    with api.session(new_room("drawn"), initial_url=visit.url) as room:
+    with api.session(new_room("drawn"), initial_url=visit.url, capture="screencast") as room:
         yield room, visit
 
 
