@@ -119,8 +119,11 @@ fn describe() {
         metrics::counter!("ghostcast_driver_messages_total", "way" => way, "outcome" => outcome)
             .absolute(0);
     }
-    for stage in ["decode", "convert", "compose", "encode"] {
+    for stage in ["decode", "convert", "compose", "encode", "encode_low"] {
         let _ = metrics::histogram!("ghostcast_stage_seconds", "stage" => stage);
+    }
+    for layer in ["full", "low"] {
+        metrics::counter!("ghostcast_layer_changes_total", "layer" => layer).absolute(0);
     }
 }
 
@@ -139,7 +142,7 @@ fn describe_passes() {
     }
 }
 
-const COUNTERS: [(&str, &str); 49] = [
+const COUNTERS: [(&str, &str); 52] = [
     (
         "ghostcast_cdp_events_lost_total",
         "Events of browsers that a slow reader left out",
@@ -219,6 +222,18 @@ const COUNTERS: [(&str, &str); 49] = [
         "Frames not sent, by reason",
     ),
     ("ghostcast_encoded_bytes_total", "Bytes encoded"),
+    (
+        "ghostcast_low_frames_encoded_total",
+        "Pictures encoded of the low layer",
+    ),
+    (
+        "ghostcast_low_encoded_bytes_total",
+        "Bytes encoded of the low layer",
+    ),
+    (
+        "ghostcast_layer_changes_total",
+        "Viewers who went over to another layer, by layer",
+    ),
     (
         "ghostcast_keyframe_requests_total",
         "Keyframes asked for by viewers",
@@ -317,7 +332,9 @@ const COUNTERS: [(&str, &str); 49] = [
     ),
 ];
 
-const PLAIN_COUNTERS: [&str; 24] = [
+const PLAIN_COUNTERS: [&str; 26] = [
+    "ghostcast_low_frames_encoded_total",
+    "ghostcast_low_encoded_bytes_total",
     "ghostcast_display_commits_total",
     "ghostcast_cdp_events_lost_total",
     "ghostcast_error_reports_lost_total",

@@ -192,6 +192,8 @@ pub struct Video {
     pub heartbeat_ms: u64,
     /// Least time between two keyframes made on request, milliseconds.
     pub keyframe_interval_ms_min: u64,
+    /// Whether viewers whose way carries far less than others' get a smaller picture of their own.
+    pub low_layer: bool,
     /// Whether the video says who drives while a person does, where a session does not say otherwise.
     pub driver_badge: bool,
 }
@@ -317,6 +319,7 @@ impl Default for Video {
             still_after_ms: 300,
             heartbeat_ms: 1_000,
             keyframe_interval_ms_min: 250,
+            low_layer: true,
             driver_badge: true,
         }
     }

@@ -7,6 +7,7 @@ pub mod convert;
 pub mod cursor;
 pub mod decode;
 pub mod encode;
+pub mod layer;
 pub mod marks;
 pub mod mux;
 pub mod panel;
@@ -15,5 +16,6 @@ pub mod playback;
 pub mod screen;
 pub mod shot;
 
+pub use layer::Layer;
 pub use picture::{AccessUnit, Picture, Plane};
 pub use shot::{Pixels, Shot};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::layer::Layer;
 use crate::model::Size;
 
 /// Row alignment of every plane, bytes; also the alignment asked of the JPEG decoder, whose
@@ -130,6 +131,8 @@ pub struct AccessUnit {
     pub data: Arc<[u8]>,
     /// Whether it can be decoded without what came before.
     pub keyframe: bool,
+    /// Which size of the picture it is.
+    pub layer: Layer,
     /// When it left the encoder; RTP timestamps derive from it, so that a receiver sees the
     /// jitter of the network and not that of capture and encoding, and buffers less.
     pub made_at: Instant,

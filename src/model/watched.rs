@@ -47,4 +47,6 @@ pub struct VideoStats {
     pub frames_encoded: u64,
     /// Keyframes among them.
     pub keyframes: u64,
+    /// Viewers whose way carries far less than others', so that they get half the size.
+    pub low_viewers: u32,
 }

@@ -5,6 +5,9 @@
 //! the next keyframe and asks for one; a delta is never dropped from the middle of what is
 //! sent, and nobody waits for a slow publisher.
 //!
+//! A picture comes in two layers. A feed is given one of them, and goes over to the other with its next
+//! keyframe; or each of those that it asks for, side by side.
+//!
 //! While somebody has the page to themselves, a veil lies over the picture: the feeds named are theirs, and all
 //! others get the units of a still card instead. Whoever changes from one to the other begins with a keyframe.
 
@@ -14,7 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 
-use crate::media::AccessUnit;
+use crate::media::{AccessUnit, Layer};
+use crate::rtc::Carries;
 
 /// Access units a publisher to viewers may lag behind: half a second at 60 pictures a second, after which
 /// its viewers are better served by a fresh keyframe.
@@ -24,15 +28,73 @@ pub const RING_UNITS_MAX: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FeedId(u64);
 
+/// What somebody who has a feed asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wants {
+    /// Nothing: nobody watches. A new feed begins so.
+    #[default]
+    Nothing,
+    /// The layer that its path carries.
+    Either,
+    /// The full layer, as good as it comes.
+    Full,
+    /// Each of these, side by side, of the full one what the path carries.
+    Each {
+        /// Whether the full one.
+        full: bool,
+        /// Whether the low one.
+        low: bool,
+    },
+}
+
+/// The layers that a feed is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// This one; another one from its next keyframe on.
+    One(Layer),
+    /// Each of these.
+    Each {
+        /// Whether the full one.
+        full: bool,
+        /// Whether the low one.
+        low: bool,
+    },
+}
+
+impl Takes {
+    /// What a feed is given that wants this, whose path carries the full layer or only the low one.
+    pub const fn of(wants: Wants, carried: Layer) -> Self {
+        match (wants, carried) {
+            (Wants::Either, carried) => Self::One(carried),
+            (Wants::Nothing | Wants::Full, _) => Self::One(Layer::Full),
+            (Wants::Each { full, low }, Layer::Full) => Self::Each { full, low },
+            (Wants::Each { .. }, Layer::Low) => Self::Each {
+                full: false,
+                low: true,
+            },
+        }
+    }
+
+    /// Whether this layer is among them.
+    pub fn has(self, layer: Layer) -> bool {
+        match (self, layer) {
+            (Self::One(one), layer) => one == layer,
+            (Self::Each { full, .. }, Layer::Full) => full,
+            (Self::Each { low, .. }, Layer::Low) => low,
+        }
+    }
+}
+
 /// What publishers tell the studio. Implementations must not block: it is called from network
 /// tasks.
 pub trait Feedback: Send + Sync + std::fmt::Debug {
-    /// Somebody needs a keyframe. Coalesced and rate-limited by the studio.
-    fn request_keyframe(&self);
-    /// The bits a second that this feed's path carries, or `None` when it knows nothing.
-    fn set_bandwidth(&self, feed: FeedId, bits_per_second: Option<u64>);
-    /// Whether anybody watches by this feed. A new feed counts as not watched.
-    fn set_watched(&self, feed: FeedId, watched: bool);
+    /// Somebody needs a keyframe of a layer; of the one that the feed is given where it does not say.
+    /// Coalesced and rate-limited by the studio.
+    fn request_keyframe(&self, feed: FeedId, layer: Option<Layer>);
+    /// What this feed's path carries.
+    fn set_bandwidth(&self, feed: FeedId, carries: Carries);
+    /// What those who watch by this feed ask for.
+    fn set_wants(&self, feed: FeedId, wants: Wants);
     /// The feed is gone.
     fn remove(&self, feed: FeedId);
 }
@@ -59,7 +121,11 @@ pub struct Fanout {
 struct Sink {
     id: FeedId,
     units: mpsc::Sender<Arc<AccessUnit>>,
-    awaits_keyframe: bool,
+    takes: Takes,
+    /// The layer that it goes over to with its next keyframe.
+    next: Option<Layer>,
+    /// Of the full layer and of the low one.
+    awaits_keyframe: [bool; 2],
     dropped: Arc<AtomicU64>,
 }
 
@@ -89,7 +155,9 @@ impl Fanout {
         self.sinks.push(Sink {
             id,
             units: sender,
-            awaits_keyframe: true,
+            takes: Takes::One(Layer::Full),
+            next: None,
+            awaits_keyframe: [true; 2],
             dropped: Arc::clone(&dropped),
         });
         Feed {
@@ -105,12 +173,19 @@ impl Fanout {
         self.sinks.retain(|sink| sink.id != id);
     }
 
+    /// Gives a feed these layers. Answers which of them it needs a keyframe of.
+    pub fn give(&mut self, id: FeedId, takes: Takes) -> Vec<Layer> {
+        let sink = self.sinks.iter_mut().find(|sink| sink.id == id);
+        sink.map_or_else(Vec::new, |sink| sink.give(takes))
+    }
+
     /// Gives the picture to these feeds alone, or to all again.
     pub fn veil(&mut self, own: Option<HashSet<FeedId>>) {
         let before = std::mem::replace(&mut self.veil, own);
         for sink in &mut self.sinks {
-            sink.awaits_keyframe |=
-                sees(before.as_ref(), sink.id) != sees(self.veil.as_ref(), sink.id);
+            if sees(before.as_ref(), sink.id) != sees(self.veil.as_ref(), sink.id) {
+                sink.awaits_keyframe = [true; 2];
+            }
         }
     }
 
@@ -130,11 +205,13 @@ impl Fanout {
         let veil = self.veil.as_ref();
         let meant = self.sinks.iter_mut();
         for sink in meant.filter(|sink| sees(veil, sink.id) == is_picture) {
-            if sink.take(unit) {
-                delivery.delivered += 1;
-            } else {
-                delivery.dropped += 1;
-                delivery.keyframe_needed = true;
+            match sink.take(unit, is_picture) {
+                Some(true) => delivery.delivered += 1,
+                Some(false) => {
+                    delivery.dropped += 1;
+                    delivery.keyframe_needed = true;
+                }
+                None => {}
             }
         }
         delivery
@@ -147,14 +224,48 @@ fn sees(veil: Option<&HashSet<FeedId>>, feed: FeedId) -> bool {
 }
 
 impl Sink {
-    fn take(&mut self, unit: &Arc<AccessUnit>) -> bool {
-        let follows = !self.awaits_keyframe || unit.keyframe;
+    fn give(&mut self, takes: Takes) -> Vec<Layer> {
+        let is_given = |sink: &Self, layer| match sink.next {
+            Some(next) => next == layer,
+            None => sink.takes.has(layer),
+        };
+        let added = Layer::ALL.into_iter();
+        let added: Vec<_> = added
+            .filter(|layer| takes.has(*layer) && !is_given(self, *layer))
+            .collect();
+        match (self.takes, takes) {
+            // The one before goes on meanwhile: nothing is better than nothing.
+            (Takes::One(now), Takes::One(layer)) => self.next = (now != layer).then_some(layer),
+            _ => {
+                for layer in &added {
+                    self.awaits_keyframe[*layer as usize] = true;
+                }
+                (self.takes, self.next) = (takes, None);
+            }
+        }
+        added
+    }
+
+    /// Whether it took a unit; `None` when it is not given that layer. A card is of one layer for those
+    /// who are given one.
+    fn take(&mut self, unit: &Arc<AccessUnit>, is_picture: bool) -> Option<bool> {
+        if is_picture && unit.keyframe && self.next == Some(unit.layer) {
+            self.takes = Takes::One(unit.layer);
+            self.next = None;
+        }
+        let is_one = matches!(self.takes, Takes::One(_));
+        let is_card = !is_picture && is_one && unit.layer == Layer::Full;
+        if !(is_card || self.takes.has(unit.layer) && (is_picture || !is_one)) {
+            return None;
+        }
+        let awaits = &mut self.awaits_keyframe[unit.layer as usize];
+        let follows = !*awaits || unit.keyframe;
         let sent = follows && self.units.try_send(Arc::clone(unit)).is_ok();
-        self.awaits_keyframe = !sent;
+        *awaits = !sent;
         if !sent {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        sent
+        Some(sent)
     }
 }
 
@@ -174,24 +285,35 @@ impl Feed {
         self.units.try_recv().ok()
     }
 
-    /// Asks for a keyframe.
-    pub fn request_keyframe(&self) {
-        self.feedback.request_keyframe();
+    /// Asks for a keyframe of a layer, or of the one that is given.
+    pub fn request_keyframe(&self, layer: Option<Layer>) {
+        self.feedback.request_keyframe(self.id, layer);
     }
 
-    /// Tells the bits a second that the path to the viewers carries.
-    pub fn set_bandwidth(&self, bits_per_second: Option<u64>) {
-        self.feedback.set_bandwidth(self.id, bits_per_second);
+    /// Tells what the path to the viewers carries.
+    pub fn set_bandwidth(&self, carries: Carries) {
+        self.feedback.set_bandwidth(self.id, carries);
     }
 
-    /// Tells whether anybody watches.
-    pub fn set_watched(&self, watched: bool) {
-        self.feedback.set_watched(self.id, watched);
+    /// Tells what those who watch ask for.
+    pub fn set_wants(&self, wants: Wants) {
+        self.feedback.set_wants(self.id, wants);
     }
 
     /// Access units this publisher had to skip so far.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+impl FeedId {
+    pub(crate) const fn of(number: u64) -> Self {
+        Self(number)
+    }
+
+    pub(crate) const fn number(self) -> u64 {
+        self.0
     }
 }
 
@@ -211,16 +333,21 @@ mod tests {
     struct Ignore;
 
     impl Feedback for Ignore {
-        fn request_keyframe(&self) {}
-        fn set_bandwidth(&self, _: FeedId, _: Option<u64>) {}
-        fn set_watched(&self, _: FeedId, _: bool) {}
+        fn request_keyframe(&self, _: FeedId, _: Option<Layer>) {}
+        fn set_bandwidth(&self, _: FeedId, _: Carries) {}
+        fn set_wants(&self, _: FeedId, _: Wants) {}
         fn remove(&self, _: FeedId) {}
     }
 
     fn unit(keyframe: bool) -> Arc<AccessUnit> {
+        unit_of(Layer::Full, keyframe)
+    }
+
+    fn unit_of(layer: Layer, keyframe: bool) -> Arc<AccessUnit> {
         Arc::new(AccessUnit {
             data: Vec::new().into(),
             keyframe,
+            layer,
             made_at: Instant::now(),
         })
     }
@@ -277,5 +404,77 @@ mod tests {
         fanout.veil(None);
         assert_eq!(fanout.send(&unit(false)).delivered, 1, "the driver goes on");
         assert_eq!(fanout.send(&unit(true)).delivered, 3);
+    }
+
+    #[test]
+    fn a_feed_goes_over_to_the_other_layer_with_its_keyframe_and_disturbs_nobody() {
+        let mut fanout = Fanout::default();
+        let mut narrow = fanout.subscribe(Arc::new(Ignore));
+        let mut wide = fanout.subscribe(Arc::new(Ignore));
+        let drain = |feed: &mut Feed| -> Vec<Layer> {
+            let units = std::iter::from_fn(|| feed.try_next());
+            units.map(|unit| unit.layer).collect()
+        };
+        let full = |keyframe| unit_of(Layer::Full, keyframe);
+        let low = |keyframe| unit_of(Layer::Low, keyframe);
+        fanout.send(&full(true));
+        assert_eq!(fanout.send(&low(true)), Delivery::default());
+        let wanted = fanout.give(narrow.id(), Takes::One(Layer::Low));
+        assert_eq!(wanted, [Layer::Low]);
+        assert_eq!(fanout.give(narrow.id(), Takes::One(Layer::Low)), []);
+        fanout.send(&low(false));
+        assert_eq!(fanout.send(&full(false)).delivered, 2, "until it is there");
+        assert_eq!(fanout.send(&low(true)).delivered, 1);
+        assert_eq!(fanout.send(&full(false)).delivered, 1);
+        use Layer::{Full, Low};
+        assert_eq!(drain(&mut narrow), [Full, Full, Low]);
+        assert_eq!(drain(&mut wide), [Full, Full, Full]);
+        // A change of mind costs nothing.
+        assert_eq!(fanout.give(narrow.id(), Takes::One(Full)), [Full]);
+        assert_eq!(fanout.give(narrow.id(), Takes::One(Low)), [Low]);
+        fanout.send(&full(true));
+        fanout.send(&low(false));
+        assert_eq!(drain(&mut narrow), [Low]);
+        assert_eq!(drain(&mut wide), [Full]);
+    }
+
+    #[test]
+    fn a_feed_that_asks_for_each_is_given_each_from_its_own_keyframe_on() {
+        let mut fanout = Fanout::default();
+        let room = fanout.subscribe(Arc::new(Ignore));
+        let both = Takes::Each {
+            full: true,
+            low: true,
+        };
+        assert_eq!(fanout.give(room.id(), both), [Layer::Low]);
+        assert_eq!(fanout.send(&unit_of(Layer::Full, true)).delivered, 1);
+        assert!(fanout.send(&unit_of(Layer::Low, false)).keyframe_needed);
+        assert_eq!(fanout.send(&unit_of(Layer::Low, true)).delivered, 1);
+        assert_eq!(fanout.send(&unit_of(Layer::Full, false)).delivered, 1);
+        let one = Takes::Each {
+            full: false,
+            low: true,
+        };
+        assert_eq!(fanout.give(room.id(), one), []);
+        assert_eq!(
+            fanout.send(&unit_of(Layer::Full, false)),
+            Delivery::default()
+        );
+        assert_eq!(fanout.give(room.id(), both), [Layer::Full]);
+        assert!(fanout.send(&unit_of(Layer::Full, false)).keyframe_needed);
+    }
+
+    #[test]
+    fn a_card_is_for_whoever_is_on_the_low_layer_too() {
+        let mut fanout = Fanout::default();
+        let narrow = fanout.subscribe(Arc::new(Ignore));
+        fanout.give(narrow.id(), Takes::One(Layer::Low));
+        fanout.send(&unit_of(Layer::Low, true));
+        fanout.veil(Some(HashSet::new()));
+        assert_eq!(fanout.send_card(&unit(true)).delivered, 1);
+        assert_eq!(fanout.send(&unit_of(Layer::Low, true)), Delivery::default());
+        fanout.veil(None);
+        assert!(fanout.send(&unit_of(Layer::Low, false)).keyframe_needed);
+        assert_eq!(fanout.send(&unit_of(Layer::Low, true)).delivered, 1);
     }
 }

@@ -18,21 +18,61 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, trace};
 
-use super::peer::{Event, Lost, Output, Peer, Transmit, Transport, Written};
+use super::peer::{Carries, Event, Lost, Output, Peer, Transmit, Transport, Written};
 use super::sockets::Bound;
 use super::tcp::Links;
-use crate::media::AccessUnit;
+use crate::media::{AccessUnit, Layer};
 
 /// Where access units come from, and what the path tells back. Nothing in it blocks.
 pub trait Source: Send + Sync {
     /// The next access unit; `None` once the session is over. Safe to cancel.
     fn next(&mut self) -> impl Future<Output = Option<Arc<AccessUnit>>> + Send;
-    /// Somebody needs a keyframe.
-    fn request_keyframe(&self);
-    /// The bits a second that the path carries; `None` when it knows no limit.
-    fn set_bandwidth(&self, bits_per_second: Option<u64>);
-    /// Whether anybody watches.
-    fn set_watched(&self, watched: bool);
+    /// Somebody needs a keyframe of a layer; of the one that they get where it does not say.
+    fn request_keyframe(&self, layer: Option<Layer>);
+    /// What the path carries.
+    fn set_bandwidth(&self, carries: Carries);
+    /// Whether anybody watches, and what.
+    fn set_watched(&self, watched: Watched);
+}
+
+/// Whether anybody watches, and what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Watched {
+    /// Nobody does.
+    #[default]
+    No,
+    /// Somebody does, the layer that the path carries.
+    Yes,
+    /// Somebody does these, side by side. One at least is among them.
+    Layers {
+        /// Whether the full one.
+        full: bool,
+        /// Whether the low one.
+        low: bool,
+    },
+}
+
+impl Watched {
+    /// What this asks for that `before` did not; `Some(None)` for whatever there is.
+    fn begun(self, before: Self) -> Option<Option<Layer>> {
+        let has = |watched, of: Layer| match watched {
+            Self::No => false,
+            Self::Yes => true,
+            Self::Layers { full, low } => match of {
+                Layer::Full => full,
+                Layer::Low => low,
+            },
+        };
+        match self {
+            Self::No => None,
+            Self::Yes => (before == Self::No).then_some(None),
+            Self::Layers { .. } => {
+                let mut begun = Layer::ALL.into_iter();
+                let begun = begun.find(|of| has(self, *of) && !has(before, *of));
+                begun.map(Some)
+            }
+        }
+    }
 }
 
 /// Drives one peer until it ends.
@@ -48,7 +88,7 @@ pub struct Driver {
     patience: Duration,
     outgoing: VecDeque<(SocketAddr, Vec<u8>)>,
     wake_at: Instant,
-    watched: bool,
+    watched: Watched,
     dropped: u64,
 }
 
@@ -61,8 +101,8 @@ pub enum Command {
     AcceptRestart(String),
     /// The other side hears no media: another path has to be found.
     RestartPath,
-    /// Whether anybody watches; only under [`Watch::Told`].
-    SetWatched(bool),
+    /// Whether anybody watches, and what; only under [`Watch::Told`].
+    SetWatched(Watched),
     /// Send a message beside the media. It is lost where no channel takes it now.
     Send {
         /// The message.
@@ -148,7 +188,7 @@ impl Driver {
             patience: connect_within,
             outgoing: VecDeque::new(),
             wake_at: now,
-            watched: false,
+            watched: Watched::No,
             dropped: 0,
         };
         (driver, sender)
@@ -170,8 +210,8 @@ impl Driver {
                 break end;
             }
         };
-        source.set_watched(false);
-        source.set_bandwidth(None);
+        source.set_watched(Watched::No);
+        source.set_bandwidth(Carries::default());
         self.peer.close();
         self.drive_goodbye();
         debug!(%end, dropped = self.dropped, "media ended");
@@ -234,7 +274,7 @@ impl Driver {
                 Output::Event(Event::Disconnected(why)) => return Some(End::Lost { source: why }),
                 Output::Event(Event::Connected) => {
                     if self.watch == Watch::Connection {
-                        self.set_watched(true, source);
+                        self.set_watched(Watched::Yes, source);
                     }
                     report(Report::Path(Path::Open));
                 }
@@ -243,10 +283,10 @@ impl Driver {
                     self.deadline = Instant::now() + RESTART_WITHIN;
                     report(Report::Path(Path::Lost { offer }));
                 }
-                Output::Event(Event::KeyframeRequested) => source.request_keyframe(),
-                Output::Event(Event::Bandwidth(limit)) => {
-                    debug!(?limit, "bandwidth");
-                    source.set_bandwidth(limit);
+                Output::Event(Event::KeyframeRequested(layer)) => source.request_keyframe(layer),
+                Output::Event(Event::Bandwidth(carries)) => {
+                    debug!(?carries, "bandwidth");
+                    source.set_bandwidth(carries);
                 }
                 Output::Event(Event::Message(message)) => report(Report::Message(message)),
             }
@@ -297,13 +337,13 @@ impl Driver {
         }
     }
 
-    fn set_watched(&mut self, watched: bool, source: &impl Source) {
+    fn set_watched(&mut self, watched: Watched, source: &impl Source) {
         source.set_watched(watched);
+        let before = std::mem::replace(&mut self.watched, watched);
         // Whoever begins to watch has nothing to build deltas on.
-        if watched && !self.watched {
-            source.request_keyframe();
+        if let Some(layer) = watched.begun(before) {
+            source.request_keyframe(layer);
         }
-        self.watched = watched;
     }
 
     fn drive_receive(&mut self) {

@@ -13,8 +13,8 @@ use tokio::net::UdpSocket;
 use tokio::time::{sleep, timeout};
 
 use super::*;
-use crate::media::AccessUnit;
-use crate::publish::{Fanout, FeedId, Feedback};
+use crate::media::{AccessUnit, Layer};
+use crate::publish::{Fanout, FeedId, Feedback, Wants};
 use crate::rtc::sockets;
 
 const RATE: Rate = Rate {
@@ -25,15 +25,15 @@ const RATE: Rate = Rate {
 #[derive(Debug, Default)]
 struct Wishes {
     keyframes: AtomicUsize,
-    watched: Mutex<Vec<bool>>,
+    watched: Mutex<Vec<Wants>>,
 }
 
 impl Feedback for Wishes {
-    fn request_keyframe(&self) {
+    fn request_keyframe(&self, _: FeedId, _: Option<Layer>) {
         self.keyframes.fetch_add(1, Ordering::SeqCst);
     }
-    fn set_bandwidth(&self, _: FeedId, _: Option<u64>) {}
-    fn set_watched(&self, _: FeedId, watched: bool) {
+    fn set_bandwidth(&self, _: FeedId, _: Carries) {}
+    fn set_wants(&self, _: FeedId, watched: Wants) {
         self.watched.lock().unwrap().push(watched);
     }
     fn remove(&self, _: FeedId) {}
@@ -104,6 +104,7 @@ fn unit(keyframe: bool, size: usize) -> Arc<AccessUnit> {
     Arc::new(AccessUnit {
         data: data.into(),
         keyframe,
+        layer: Layer::Full,
         made_at: Instant::now(),
     })
 }
@@ -134,7 +135,10 @@ async fn a_viewer_watches_from_a_keyframe_until_it_is_sent_away() {
     assert_eq!(sizes[0], 40_000, "{sizes:?}");
     cancel.cancel();
     assert!(matches!(driving.await.unwrap(), End::Cancelled));
-    assert_eq!(*wishes.watched.lock().unwrap(), [true, false]);
+    assert_eq!(
+        *wishes.watched.lock().unwrap(),
+        [Wants::Either, Wants::Nothing]
+    );
     studio.abort();
 }
 

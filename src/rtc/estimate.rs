@@ -142,9 +142,14 @@ impl Estimate {
         (least < Duration::MAX).then_some(least)
     }
 
+    /// Whether the path was found full a moment ago.
+    pub(super) fn was_full(&self, now: Instant) -> bool {
+        self.cut.is_some_and(|(at, _)| now < at + FULL_LASTS)
+    }
+
     /// Whether packets are lost though the path is not full.
     pub(super) fn is_lossy(&self, now: Instant) -> bool {
-        let was_full = self.cut.is_some_and(|(at, _)| now < at + FULL_LASTS);
+        let was_full = self.was_full(now);
         let queues = self.queue(now).is_some_and(|queue| queue > QUEUE_LOW_MS);
         !was_full && !queues && self.loss(now) > LOSSY
     }

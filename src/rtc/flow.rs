@@ -11,7 +11,7 @@ use str0m::rtp::RawPacket;
 use str0m::rtp::rtcp::{Rtcp, Twcc};
 
 use super::estimate::{Arrival, Estimate};
-use super::output::Transmit;
+use super::output::{Carries, Transmit};
 use super::pacer::Pacer;
 
 /// From which packet on repairs are of use.
@@ -40,7 +40,7 @@ pub(super) struct Flow {
     repaired: VecDeque<(u16, Instant)>,
     /// Where packets that were given up end, and so what is of use begins.
     fresh: Fresh,
-    reported: Option<u64>,
+    reported: Carries,
 }
 
 impl Flow {
@@ -53,7 +53,7 @@ impl Flow {
             repair_type: None,
             repaired: VecDeque::new(),
             fresh: Fresh::default(),
-            reported: None,
+            reported: Carries::default(),
         }
     }
 
@@ -133,18 +133,20 @@ impl Flow {
         self.pacer.backlog(self.estimate.pace(now))
     }
 
-    /// The limit, when it is worth telling again.
-    pub(super) fn changed(&mut self, now: Instant) -> Option<Option<u64>> {
+    /// What the path carries, when it is worth telling again.
+    pub(super) fn changed(&mut self, now: Instant) -> Option<Carries> {
         let limit = self.estimate.for_media(now);
-        let limit = limit.filter(|limit| *limit < self.target);
-        let worth = match (self.reported, limit) {
+        let bits = limit.filter(|limit| *limit < self.target);
+        let is_full = bits.is_some() && self.estimate.was_full(now);
+        let worth = match (self.reported.bits, bits) {
             (None, None) => false,
             (Some(old), Some(new)) => old.abs_diff(new) * CHANGE_PARTS > old,
             (None, Some(_)) | (Some(_), None) => true,
         };
-        worth.then(|| {
-            self.reported = limit;
-            limit
+        (worth || is_full != self.reported.is_full).then(|| {
+            let bits = if worth { bits } else { self.reported.bits };
+            self.reported = Carries { bits, is_full };
+            self.reported
         })
     }
 

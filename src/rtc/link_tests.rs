@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::tests::Pair;
 use super::{Event, Written};
-use crate::media::AccessUnit;
+use crate::media::{AccessUnit, Layer};
 
 /// A path, as it is from some second on.
 #[derive(Clone, Copy, Default)]
-struct Path {
+pub(super) struct Path {
     rate: u64,
     loss_per_cent: u64,
     delay_ms: u64,
@@ -20,34 +20,36 @@ struct Path {
 
 /// What the viewer saw within the window.
 #[derive(Debug)]
-struct Seen {
-    fps: f64,
+pub(super) struct Seen {
+    pub(super) fps: f64,
     /// Seconds in gaps of more than 300 ms.
-    frozen_s: f64,
-    gap_max_ms: u64,
-    p50_ms: u64,
+    pub(super) frozen_s: f64,
+    pub(super) gap_max_ms: u64,
+    pub(super) p50_ms: u64,
     limit: Option<u64>,
     sent_bps: u64,
 }
 
 /// Draws and encodes as the studio does, as far as bits go.
-struct Studio {
+pub(super) struct Studio {
     start: Instant,
-    limit: u64,
+    layer: Layer,
+    pub(super) limit: u64,
     debt: f64,
     paid_at: Instant,
-    keyframe: bool,
+    pub(super) keyframe: bool,
     keyframe_at: Option<Instant>,
     pictures: u64,
 }
 
-const TARGET: u64 = 2_000_000;
-const FRAME: Duration = Duration::from_micros(33_333);
+pub(super) const TARGET: u64 = 2_000_000;
+pub(super) const FRAME: Duration = Duration::from_micros(33_333);
 
 impl Studio {
-    fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
             start: now,
+            layer: Layer::Full,
             limit: TARGET,
             debt: 0.0,
             paid_at: now,
@@ -57,20 +59,31 @@ impl Studio {
         }
     }
 
+    /// Draws the low layer, ten times a second.
+    pub(super) fn low(now: Instant) -> Self {
+        Self {
+            layer: Layer::Low,
+            limit: 150_000,
+            ..Self::new(now)
+        }
+    }
+
     fn hear(&mut self, events: &mut Vec<Event>) {
         for event in events.drain(..) {
             match event {
-                Event::KeyframeRequested => self.keyframe = true,
-                Event::Bandwidth(limit) => {
-                    self.limit = limit.unwrap_or(TARGET).min(TARGET);
-                    self.debt = self.debt.min(0.2 * self.limit as f64);
+                Event::KeyframeRequested(_) => self.keyframe = true,
+                Event::Bandwidth(carries) => {
+                    let limit = carries.bits.unwrap_or(TARGET).min(TARGET);
+                    if std::mem::replace(&mut self.limit, limit) != limit {
+                        self.debt = self.debt.min(0.2 * limit as f64);
+                    }
                 }
                 _ => {}
             }
         }
     }
 
-    fn picture(&mut self, pair: &mut Pair) -> Option<AccessUnit> {
+    pub(super) fn picture(&mut self, pair: &mut Pair) -> Option<AccessUnit> {
         let now = pair.now;
         let rate = self.limit as f64;
         let elapsed = now.saturating_duration_since(self.paid_at).as_secs_f64();
@@ -85,12 +98,19 @@ impl Studio {
         let keyframe = self.keyframe && may;
         let dice = 50 + pair.dice.below(80);
         self.pictures += 1;
+        let fps = match self.layer {
+            Layer::Full => 30.0,
+            Layer::Low => 10.0,
+        };
         let bits = if keyframe {
-            (0.25 * rate).clamp(110_000.0, 480_000.0)
+            match self.layer {
+                Layer::Full => (0.25 * rate).clamp(110_000.0, 480_000.0),
+                Layer::Low => 0.5 * rate,
+            }
         } else if self.pictures.is_multiple_of(45) {
-            rate / 30.0 * 4.0
+            rate / fps * 4.0
         } else {
-            rate / 30.0 * dice as f64 / 100.0
+            rate / fps * dice as f64 / 100.0
         };
         if keyframe {
             self.keyframe = false;
@@ -104,6 +124,7 @@ impl Studio {
         Some(AccessUnit {
             data: data.into(),
             keyframe,
+            layer: self.layer,
             made_at: now,
         })
     }
@@ -115,13 +136,6 @@ fn scroll(paths: &[(u64, Path)], from: u64, until: u64) -> Seen {
     // Some tenths of a second, as far as packets tell.
     let patience = if paths.len() > 1 { 30 } else { 100 };
     let mut pair = Pair::patient(0, patience);
-    let set = |pair: &mut Pair, path: Path| {
-        pair.rate = path.rate;
-        pair.loss_per_cent = path.loss_per_cent;
-        pair.delay = Duration::from_millis(path.delay_ms);
-        pair.jitter = Duration::from_millis(path.jitter_ms);
-        pair.queue = Duration::from_millis(path.queue_ms);
-    };
     pair.run(Duration::from_secs(1));
     let start = pair.now;
     let mut studio = Studio::new(start);
@@ -130,7 +144,7 @@ fn scroll(paths: &[(u64, Path)], from: u64, until: u64) -> Seen {
     while pair.now < start + Duration::from_secs(until) {
         let second = pair.now.duration_since(start).as_secs();
         let path = paths.iter().rev().find(|(at, _)| *at <= second);
-        set(&mut pair, path.unwrap().1);
+        path.unwrap().1.lead(&mut pair);
         studio.hear(&mut pair.events);
         limits = Some(studio.limit);
         if let Some(unit) = studio.picture(&mut pair)
@@ -140,6 +154,15 @@ fn scroll(paths: &[(u64, Path)], from: u64, until: u64) -> Seen {
         }
         pair.run(FRAME);
     }
+    Seen {
+        limit: limits,
+        sent_bps: sent / until,
+        ..look(&pair, start, from, until)
+    }
+}
+
+/// What the viewer saw from some second after `start` until another.
+pub(super) fn look(pair: &Pair, start: Instant, from: u64, until: u64) -> Seen {
     let window = start + Duration::from_secs(from)..start + Duration::from_secs(until);
     let mut shown: Vec<(Instant, f64)> = Vec::new();
     for (data, at) in pair.received.iter().zip(&pair.received_at) {
@@ -166,12 +189,22 @@ fn scroll(paths: &[(u64, Path)], from: u64, until: u64) -> Seen {
         frozen_s: gaps.iter().filter(|gap| **gap > 300).sum::<u64>() as f64 / 1000.0,
         gap_max_ms: gaps.iter().max().copied().unwrap_or(0),
         p50_ms: median.unwrap_or(u64::MAX),
-        limit: limits,
-        sent_bps: sent / until,
+        limit: None,
+        sent_bps: 0,
     }
 }
 
-fn path(rate: u64, loss_per_cent: u64, delay_ms: u64, jitter_ms: u64) -> Path {
+impl Path {
+    pub(super) fn lead(self, pair: &mut Pair) {
+        pair.rate = self.rate;
+        pair.loss_per_cent = self.loss_per_cent;
+        pair.delay = Duration::from_millis(self.delay_ms);
+        pair.jitter = Duration::from_millis(self.jitter_ms);
+        pair.queue = Duration::from_millis(self.queue_ms);
+    }
+}
+
+pub(super) fn path(rate: u64, loss_per_cent: u64, delay_ms: u64, jitter_ms: u64) -> Path {
     Path {
         rate,
         loss_per_cent,

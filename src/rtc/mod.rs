@@ -21,5 +21,5 @@ mod sdp;
 pub mod sockets;
 mod tcp;
 
-pub use driver::{Command, Driver, End, Path, Report, Source};
-pub use peer::{Offered, Peer};
+pub use driver::{Command, Driver, End, Path, Report, Source, Watched};
+pub use peer::{Carries, Offered, Peer};

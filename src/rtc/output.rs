@@ -6,6 +6,7 @@ use std::time::Instant;
 use str0m::net::DatagramSend;
 
 use super::error::Lost;
+use crate::media::Layer;
 
 /// The bits a second that a peer sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,15 @@ pub struct Rate {
     pub min: u64,
     /// What the encoder may use at most.
     pub target: u64,
+}
+
+/// What a path is found to carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Carries {
+    /// The bits a second; `None` when it knows no limit.
+    pub bits: Option<u64>,
+    /// Whether it was full just now. A limit of a path that was not is only what was proven so far.
+    pub is_full: bool,
 }
 
 /// What [`super::peer::Peer::poll`] hands out.
@@ -75,10 +85,11 @@ pub enum Event {
     },
     /// It is over; the peer does nothing any more.
     Disconnected(Lost),
-    /// A viewer, or the peer itself, needs a keyframe.
-    KeyframeRequested,
-    /// The bits a second that the path carries; `None` when it knows no limit.
-    Bandwidth(Option<u64>),
+    /// A viewer, or the peer itself, needs a keyframe of a layer; of the one that they get where it does
+    /// not say.
+    KeyframeRequested(Option<Layer>),
+    /// What the path carries has changed.
+    Bandwidth(Carries),
     /// A message has come beside the media.
     Message(Vec<u8>),
 }

@@ -37,10 +37,10 @@ use super::early::Early;
 pub use super::error::{Error, Lost};
 use super::flow::Flow;
 pub use super::offered::Offered;
-pub use super::output::{Event, Output, Rate, Transmit, Transport, Written};
+pub use super::output::{Carries, Event, Output, Rate, Transmit, Transport, Written};
 use super::sdp;
 pub use super::sdp::SDP_BYTES_MAX;
-use crate::media::AccessUnit;
+use crate::media::{AccessUnit, Layer};
 
 /// A send-only H.264 video peer. See the module's documentation.
 pub struct Peer {
@@ -56,6 +56,8 @@ pub struct Peer {
     early: Early,
     clock: RtpClock,
     flow: Flow,
+    /// What was written last.
+    layer: Layer,
     events: VecDeque<Event>,
     state: State,
     now: Instant,
@@ -178,6 +180,7 @@ impl Peer {
             early: Early::default(),
             clock: RtpClock::new(now),
             flow: Flow::new(now, rate.target),
+            layer: Layer::Full,
             events: VecDeque::new(),
             state: State::Connecting,
             now,
@@ -289,6 +292,11 @@ impl Peer {
             }
             State::AwaitsKeyframe | State::Flowing => {}
         }
+        let before = std::mem::replace(&mut self.layer, unit.layer);
+        if before != unit.layer && unit.keyframe {
+            // What waits of the other one would only hold this one up.
+            self.flow.abandon();
+        }
         if self.flow.backlog(now) > BACKLOG_MAX {
             self.flow.abandon();
             if !unit.keyframe {
@@ -393,7 +401,7 @@ impl Peer {
             ) if self.state == State::Restarting => {
                 self.flowing();
             }
-            Engine::KeyframeRequest(_) => self.events.push_back(Event::KeyframeRequested),
+            Engine::KeyframeRequest(_) => self.events.push_back(Event::KeyframeRequested(None)),
             Engine::RawPacket(packet) => {
                 self.flow.note(self.now, &packet);
                 self.report_bandwidth();
@@ -490,7 +498,7 @@ impl Peer {
             .is_some_and(|at| self.now < at + KEYFRAME_ASK_INTERVAL);
         if !recently {
             self.keyframe_asked = Some(self.now);
-            self.events.push_back(Event::KeyframeRequested);
+            self.events.push_back(Event::KeyframeRequested(None));
         }
     }
 
@@ -498,8 +506,8 @@ impl Peer {
         if !self.is_connected() {
             return;
         }
-        if let Some(limit) = self.flow.changed(self.now) {
-            self.events.push_back(Event::Bandwidth(limit));
+        if let Some(carries) = self.flow.changed(self.now) {
+            self.events.push_back(Event::Bandwidth(carries));
         }
     }
 
@@ -586,3 +594,7 @@ mod tests;
 #[cfg(test)]
 #[path = "link_tests.rs"]
 mod link_tests;
+
+#[cfg(test)]
+#[path = "layer_tests.rs"]
+mod layer_tests;

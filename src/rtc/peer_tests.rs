@@ -296,7 +296,7 @@ impl Pair {
     }
 
     fn keyframe_requests(&self) -> usize {
-        let asked = |event: &&Event| matches!(event, Event::KeyframeRequested);
+        let asked = |event: &&Event| matches!(event, Event::KeyframeRequested(_));
         self.events.iter().filter(asked).count()
     }
 
@@ -340,6 +340,7 @@ fn unit(index: usize, made_at: Instant) -> AccessUnit {
     AccessUnit {
         data: data.into(),
         keyframe,
+        layer: Layer::Full,
         made_at,
     }
 }
@@ -377,8 +378,11 @@ fn access_units_arrive_whole_and_in_order() {
         pair.events[..],
         [
             Event::Connected,
-            Event::Bandwidth(Some(_)),
-            Event::KeyframeRequested
+            Event::Bandwidth(Carries {
+                bits: Some(_),
+                is_full: false
+            }),
+            Event::KeyframeRequested(_)
         ]
     ));
     let sent = pair.stream(60);
@@ -497,7 +501,7 @@ fn a_lost_path_is_looked_for_again_and_a_keyframe_comes_first() {
             [
                 Event::PathLost { .. },
                 Event::Connected,
-                Event::KeyframeRequested,
+                Event::KeyframeRequested(_),
                 ..
             ]
         )

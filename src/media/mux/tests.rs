@@ -1,8 +1,8 @@
 use std::time::Instant;
 
 use super::*;
-use crate::media::Picture;
 use crate::media::encode::{Config, Content, Encoder};
+use crate::media::{Layer, Picture};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -22,6 +22,7 @@ fn units(size: Size, count: u64) -> Vec<AccessUnit> {
         AccessUnit {
             data: unit.data.into(),
             keyframe: unit.keyframe,
+            layer: Layer::Full,
             made_at: Instant::now(),
         }
     });

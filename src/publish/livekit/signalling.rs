@@ -13,7 +13,7 @@ use super::{Context, Outcome, State, Wanted, left, lost_signalling};
 use crate::error::Chain;
 use crate::livekit::Signal;
 use crate::livekit::signal::{Event, Leave, Published};
-use crate::rtc::{Command, Path};
+use crate::rtc::{Command, Path, Watched};
 
 /// The signalling of a connection whose media runs.
 pub(super) struct Signalling<'a> {
@@ -187,7 +187,11 @@ impl Signalling<'_> {
 
     async fn tell_watched(&self, paused: bool) {
         let sends = !paused && !self.context.is_moderated;
-        self.tell(Command::SetWatched(self.watched && sends)).await;
+        let watched = match self.watched && sends {
+            true => Watched::Yes,
+            false => Watched::No,
+        };
+        self.tell(Command::SetWatched(watched)).await;
     }
 
     async fn tell(&self, command: Command) {

@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, info, info_span, warn};
 
 use self::shelf::Place;
-use super::Feed;
+use super::{Feed, Wants};
 use crate::error::{Chain, Error};
 use crate::media::AccessUnit;
 use crate::media::mux::{self, Chapter, Muxer};
@@ -154,7 +154,7 @@ impl Reel {
             return Err(refused(Limit::Disk, full));
         }
         shelf.add(start.len() as u64);
-        feed.set_watched(true);
+        feed.set_wants(Wants::Full);
         let (chapters, chapters_heard) = mpsc::channel(CHAPTERS_WAITING_MAX);
         let (stop, stopped) = watch::channel(None);
         let (status, status_seen) = watch::channel(status);
@@ -236,7 +236,7 @@ impl Reel {
             self.keyframe_due = now + KEYFRAME_EVERY;
         } else if now >= self.keyframe_due {
             self.keyframe_due = now + KEYFRAME_EVERY;
-            self.feed.request_keyframe();
+            self.feed.request_keyframe(None);
         }
         let at = self.since_start(unit.made_at);
         self.muxer.push(unit, at).map_err(|error| match error {
@@ -425,18 +425,19 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::media::Picture;
     use crate::media::encode::{Config, Content, Encoder};
+    use crate::media::{Layer, Picture};
     use crate::model::{FileState, Size};
     use crate::publish::{Fanout, FeedId, Feedback};
+    use crate::rtc::Carries;
 
     #[derive(Debug)]
     struct Ignore;
 
     impl Feedback for Ignore {
-        fn request_keyframe(&self) {}
-        fn set_bandwidth(&self, _: FeedId, _: Option<u64>) {}
-        fn set_watched(&self, _: FeedId, _: bool) {}
+        fn request_keyframe(&self, _: FeedId, _: Option<Layer>) {}
+        fn set_bandwidth(&self, _: FeedId, _: Carries) {}
+        fn set_wants(&self, _: FeedId, _: Wants) {}
         fn remove(&self, _: FeedId) {}
     }
 
@@ -454,6 +455,7 @@ mod tests {
             Arc::new(AccessUnit {
                 data: made.data.into(),
                 keyframe: made.keyframe,
+                layer: Layer::Full,
                 made_at: Instant::now(),
             })
         })

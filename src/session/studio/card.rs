@@ -8,7 +8,7 @@ use super::lock;
 use super::thread::Thread;
 use crate::error::BoxError;
 use crate::media::encode::{self, Encoder};
-use crate::media::{AccessUnit, Picture, card};
+use crate::media::{AccessUnit, Layer, Picture, card};
 
 /// It is not shown again within this but by a keyframe that is asked for, however fast hearts shall beat.
 const HEARTBEAT_MIN: Duration = Duration::from_millis(200);
@@ -80,6 +80,7 @@ impl Thread {
         let unit = AccessUnit {
             data: encoded.data.into(),
             keyframe: encoded.keyframe,
+            layer: Layer::Full,
             made_at: Instant::now(),
         };
         let delivery = lock(&self.shared.fanout).send_card(&Arc::new(unit));
@@ -98,7 +99,7 @@ mod tests {
     use crate::config::Video;
     use crate::media::cursor::{Config, Cursor};
     use crate::model::Size;
-    use crate::publish::{Fanout, Feedback};
+    use crate::publish::{Fanout, Feedback, Wants};
     use crate::session::studio::inbox::Inbox;
     use crate::session::studio::{Options, Shared, View};
 
@@ -127,7 +128,7 @@ mod tests {
             |thread: &mut Thread, now| shared.inbox.leave(|state| thread.card_due(now, state));
         let now = Instant::now();
         assert_eq!(due(&mut thread, now), None, "nobody watches");
-        shared.set_watched(feed.id(), true);
+        shared.set_wants(feed.id(), Wants::Either);
         assert_eq!(due(&mut thread, now), None, "all see the page");
         lock(&shared.fanout).veil(Some([].into()));
         shared.inbox.leave(|state| state.veil([].into()));
@@ -138,7 +139,7 @@ mod tests {
         let shown_at = thread.card.shown_at.unwrap();
         assert_eq!(due(&mut thread, shown_at), Some(shown_at + HEARTBEAT_MIN));
         // Who asks again and again is given one as often as by the page.
-        shared.request_keyframe();
+        shared.request_keyframe(feed.id(), None);
         let due_at = due(&mut thread, shown_at).unwrap();
         assert!(due_at >= shown_at + HEARTBEAT_MIN, "{due_at:?}");
         shared.inbox.leave(State::lift_veil);

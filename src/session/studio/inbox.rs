@@ -5,9 +5,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
 use super::lock;
-use crate::media::Shot;
 use crate::media::panel::Panel;
-use crate::publish::FeedId;
+use crate::media::{Layer, Shot};
+use crate::publish::{FeedId, Takes, Wants};
+use crate::rtc::Carries;
 
 /// Left by others, taken by the thread.
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ pub(super) struct State {
     panels: u64,
     /// Somebody needs a keyframe.
     pub(super) keyframe: bool,
+    /// Somebody on the low layer does.
+    pub(super) low_keyframe: bool,
     /// Shots are of another page from now on.
     pub(super) turned: bool,
     /// Counts the pages that were turned to.
@@ -38,8 +41,11 @@ pub(super) struct State {
     pub(super) paused: bool,
     /// The thread shall end.
     pub(super) stop: bool,
-    watched: HashSet<FeedId>,
-    bandwidth: HashMap<FeedId, u64>,
+    /// What those who watch ask for.
+    watched: HashMap<FeedId, Wants>,
+    /// The layers that feeds are given that watched lately.
+    given: HashMap<FeedId, Takes>,
+    carries: HashMap<FeedId, Carries>,
 }
 
 /// A panel that lies over the page.
@@ -95,7 +101,7 @@ impl State {
     pub(super) fn turn(&mut self) {
         self.turned = true;
         self.turns += 1;
-        self.keyframe = true;
+        (self.keyframe, self.low_keyframe) = (true, true);
         self.shot = None;
         self.still = None;
         self.panel = None;
@@ -104,7 +110,7 @@ impl State {
     /// Gives the picture to these feeds alone, and a card to all others.
     pub(super) fn veil(&mut self, own: HashSet<FeedId>) {
         self.veil = Some(own);
-        (self.keyframe, self.card_keyframe) = (true, true);
+        (self.keyframe, self.low_keyframe, self.card_keyframe) = (true, true, true);
     }
 
     /// Gives the picture to all, once there is one of after this.
@@ -119,34 +125,87 @@ impl State {
         self.veil.is_some()
     }
 
-    pub(super) fn request_keyframe(&mut self) {
-        self.keyframe = true;
+    /// Somebody who has this feed needs a keyframe, of this layer or of what they are given.
+    pub(super) fn request_keyframe(&mut self, feed: FeedId, layer: Option<Layer>) {
+        let given = self.given.get(&feed).copied();
+        let given = given.unwrap_or(Takes::One(Layer::Full));
+        for of in Layer::ALL {
+            if layer.map_or_else(|| given.has(of), |layer| layer == of) {
+                self.wish_keyframe(of);
+            }
+        }
         self.card_keyframe = true;
     }
 
-    pub(super) fn set_watched(&mut self, feed: FeedId, watched: bool) {
-        if watched {
-            self.watched.insert(feed);
-        } else {
-            self.watched.remove(&feed);
+    pub(super) fn wish_keyframe(&mut self, layer: Layer) {
+        match layer {
+            Layer::Full => self.keyframe = true,
+            Layer::Low => self.low_keyframe = true,
         }
     }
 
-    pub(super) fn set_bandwidth(&mut self, feed: FeedId, bits_per_second: Option<u64>) {
-        match bits_per_second {
-            Some(bits) => self.bandwidth.insert(feed, bits),
-            None => self.bandwidth.remove(&feed),
+    pub(super) fn set_wants(&mut self, feed: FeedId, wants: Wants) {
+        match wants {
+            Wants::Nothing => self.watched.remove(&feed),
+            wants => self.watched.insert(feed, wants),
         };
+    }
+
+    pub(super) fn set_bandwidth(&mut self, feed: FeedId, carries: Carries) {
+        self.carries.insert(feed, carries);
+    }
+
+    /// A feed is gone.
+    pub(super) fn forget(&mut self, feed: FeedId) {
+        self.watched.remove(&feed);
+        self.given.remove(&feed);
+        self.carries.remove(&feed);
+    }
+
+    /// Gives those who watch the page the layers that `takes` says; answers with those that change.
+    pub(super) fn give(&mut self, takes: impl Fn(FeedId, Wants) -> Takes) -> Vec<(FeedId, Takes)> {
+        let mut changes = Vec::new();
+        let page = self
+            .watched
+            .iter()
+            .filter(|(feed, _)| self.sees_page(**feed));
+        for (feed, wants) in page {
+            let takes = takes(*feed, *wants);
+            if self.given.get(feed) != Some(&takes) {
+                changes.push((*feed, takes));
+            }
+        }
+        self.given.extend(changes.iter().copied());
+        changes
+    }
+
+    /// Whether somebody who sees the page is given this layer.
+    pub(super) fn is_taken(&self, layer: Layer) -> bool {
+        let mut watched = self.watched.keys();
+        watched.any(|feed| {
+            let given = self.given.get(feed);
+            self.sees_page(*feed) && given.is_some_and(|takes| takes.has(layer))
+        })
+    }
+
+    /// What the paths carry of those who see the page's full layer, or would. A recording is content with
+    /// what comes, and a card is small enough for all.
+    pub(super) fn paths(&self) -> impl Iterator<Item = (FeedId, Carries)> {
+        let watched = self.watched.iter().filter(|(feed, wants)| {
+            let is_asked = matches!(wants, Wants::Either | Wants::Each { full: true, .. });
+            is_asked && self.sees_page(**feed)
+        });
+        watched.map(|(feed, _)| (*feed, self.carries.get(feed).copied().unwrap_or_default()))
     }
 
     /// Whether somebody sees what is drawn.
     pub(super) fn is_watched(&self) -> bool {
-        !self.paused && self.watched.iter().any(|feed| self.sees_page(*feed))
+        !self.paused && self.watched.keys().any(|feed| self.sees_page(*feed))
     }
 
     /// Whether somebody sees a card instead.
     pub(super) fn is_card_watched(&self) -> bool {
-        !self.paused && self.watched.iter().any(|feed| !self.sees_page(*feed))
+        !self.paused && self.watched.keys().any(|feed| !self.sees_page(*feed))
     }
 
     /// Whether a feed is given the page, and not a card.
@@ -155,16 +214,7 @@ impl State {
     }
 
     pub(super) fn is_watched_by(&self, feed: FeedId) -> bool {
-        self.watched.contains(&feed)
-    }
-
-    /// The narrowest path by which somebody sees the page, bits a second; `None` when no path is known to be
-    /// narrow. A card is small enough for all.
-    pub(super) fn bandwidth_min(&self) -> Option<u64> {
-        let paths = self.bandwidth.iter();
-        let of_page =
-            paths.filter(|(feed, _)| self.is_watched_by(**feed) && self.sees_page(**feed));
-        of_page.map(|(_, bits)| *bits).min()
+        self.watched.contains_key(&feed)
     }
 }
 
@@ -230,27 +280,60 @@ mod tests {
     struct Nobody;
 
     impl Feedback for Nobody {
-        fn request_keyframe(&self) {}
-        fn set_bandwidth(&self, _: FeedId, _: Option<u64>) {}
-        fn set_watched(&self, _: FeedId, _: bool) {}
+        fn request_keyframe(&self, _: FeedId, _: Option<Layer>) {}
+        fn set_bandwidth(&self, _: FeedId, _: Carries) {}
+        fn set_wants(&self, _: FeedId, _: Wants) {}
         fn remove(&self, _: FeedId) {}
+    }
+
+    fn bits(state: &State) -> Vec<u64> {
+        let mut bits: Vec<_> = state.paths().filter_map(|(_, c)| c.bits).collect();
+        bits.sort_unstable();
+        bits
     }
 
     #[test]
     fn the_page_is_as_wide_as_the_paths_of_those_who_see_it() {
         let (mut fanout, mut state) = (Fanout::default(), State::default());
-        let [driver, other] = [(); 2].map(|()| fanout.subscribe(Arc::new(Nobody)).id());
-        state.set_bandwidth(driver, Some(900));
-        state.set_bandwidth(other, Some(100));
-        assert_eq!(state.bandwidth_min(), None, "nobody watches");
-        state.set_watched(driver, true);
-        assert_eq!(state.bandwidth_min(), Some(900));
-        state.set_watched(other, true);
-        assert_eq!(state.bandwidth_min(), Some(100));
+        let feeds = [(); 3].map(|()| fanout.subscribe(Arc::new(Nobody)).id());
+        let [driver, other, film] = feeds;
+        for (feed, bits) in [(driver, 900), (other, 100), (film, 50)] {
+            let bits = Some(bits);
+            let is_full = false;
+            state.set_bandwidth(feed, Carries { bits, is_full });
+        }
+        state.set_wants(film, Wants::Full);
+        assert!(bits(&state).is_empty(), "nobody watches");
+        state.set_wants(driver, Wants::Either);
+        assert_eq!(bits(&state), [900]);
+        state.set_wants(other, Wants::Either);
+        assert_eq!(bits(&state), [100, 900]);
         state.veil([driver].into());
-        assert_eq!(state.bandwidth_min(), Some(900), "the other sees a card");
+        assert_eq!(bits(&state), [900], "the other sees a card");
         assert!(state.is_watched() && state.is_card_watched());
         state.lift_veil();
-        assert_eq!(state.bandwidth_min(), Some(100));
+        assert_eq!(bits(&state), [100, 900]);
+    }
+
+    #[test]
+    fn a_keyframe_is_of_the_layer_that_its_feed_is_given() {
+        let (mut fanout, mut state) = (Fanout::default(), State::default());
+        let [wide, narrow] = [(); 2].map(|()| fanout.subscribe(Arc::new(Nobody)).id());
+        for feed in [wide, narrow] {
+            state.set_wants(feed, Wants::Either);
+        }
+        let takes = |feed, _| match feed == narrow {
+            true => Takes::One(Layer::Low),
+            false => Takes::One(Layer::Full),
+        };
+        assert_eq!(state.give(takes).len(), 2);
+        assert_eq!(state.give(takes), [], "they have it");
+        state.request_keyframe(narrow, None);
+        assert!(state.low_keyframe && !state.keyframe);
+        assert!(state.is_taken(Layer::Low) && state.is_taken(Layer::Full));
+        state.request_keyframe(wide, None);
+        assert!(state.keyframe);
+        state.forget(wide);
+        assert!(!state.is_taken(Layer::Full));
     }
 }

@@ -61,6 +61,7 @@ impl Meter {
             bitrate_bps: (self.bytes as f64 * 8.0 / seconds) as u64,
             frames_encoded: self.total,
             keyframes: self.keyframes,
+            low_viewers: view.borrow().stats.low_viewers,
         };
         self.is_quiet = self.pictures == 0;
         self.since = now;

@@ -11,6 +11,7 @@
 mod canvas;
 mod card;
 mod inbox;
+mod layer;
 mod meter;
 mod thread;
 
@@ -24,12 +25,13 @@ use self::inbox::Inbox;
 use super::supervise::Supervisor;
 use crate::browser::capture::ShotSink;
 use crate::config;
-use crate::media::Shot;
 use crate::media::cursor::{self, Cue, Cursor, Worn};
 use crate::media::panel::Panel;
+use crate::media::{Layer, Shot};
 use crate::model::Size;
 use crate::model::session::VideoStats;
-use crate::publish::{Fanout, Feed, FeedId, Feedback};
+use crate::publish::{Fanout, Feed, FeedId, Feedback, Wants};
+use crate::rtc::Carries;
 
 /// What a studio is made for.
 #[derive(Debug, Clone)]
@@ -246,25 +248,24 @@ impl ShotSink for Sink {
 }
 
 impl Feedback for Shared {
-    fn request_keyframe(&self) {
+    fn request_keyframe(&self, feed: FeedId, layer: Option<Layer>) {
         metrics::counter!("ghostcast_keyframe_requests_total").increment(1);
-        self.inbox.leave(inbox::State::request_keyframe);
-    }
-
-    fn set_bandwidth(&self, feed: FeedId, bits_per_second: Option<u64>) {
         self.inbox
-            .leave(|state| state.set_bandwidth(feed, bits_per_second));
+            .leave(|state| state.request_keyframe(feed, layer));
     }
 
-    fn set_watched(&self, feed: FeedId, watched: bool) {
-        self.inbox.leave(|state| state.set_watched(feed, watched));
+    fn set_bandwidth(&self, feed: FeedId, carries: Carries) {
+        self.inbox.leave(|state| state.set_bandwidth(feed, carries));
+    }
+
+    fn set_wants(&self, feed: FeedId, wants: Wants) {
+        self.inbox.leave(|state| state.set_wants(feed, wants));
     }
 
     fn remove(&self, feed: FeedId) {
         lock(&self.fanout).unsubscribe(feed);
         self.inbox.leave(|state| {
-            state.set_bandwidth(feed, None);
-            state.set_watched(feed, false);
+            state.forget(feed);
         });
     }
 }

@@ -8,11 +8,12 @@ use tokio::sync::watch;
 use super::canvas::{Canvas, stage};
 use super::card::Card;
 use super::inbox::{Hung, State, Wait};
+use super::layer::Layers;
 use super::meter::Meter;
 use super::{Options, Shared, View, lock};
 use crate::error::{BoxError, Chain};
 use crate::media::encode::{self, Budget, Content, Encoded, Encoder, Ladder};
-use crate::media::{AccessUnit, Shot};
+use crate::media::{AccessUnit, Layer, Shot};
 
 /// A picture may come this share of an interval early, since captures do not tick exactly.
 const EARLY_SHARE: f64 = 0.35;
@@ -50,6 +51,8 @@ struct Work {
     panel: Option<Hung>,
     badge: Option<Hung>,
     keyframe: bool,
+    /// Whether somebody is given the full layer.
+    is_full: bool,
     bandwidth_min: Option<u64>,
 }
 
@@ -60,15 +63,20 @@ enum Task {
     Card {
         keyframe: bool,
     },
+    /// The low layer; whether as a keyframe.
+    Low {
+        keyframe: bool,
+    },
 }
 
 pub(super) struct Thread {
     pub(super) shared: Arc<Shared>,
     pub(super) options: Options,
-    view: watch::Sender<View>,
+    pub(super) view: watch::Sender<View>,
     /// Shown to whoever may not see the page.
     pub(super) card: Card,
-    canvas: Canvas,
+    pub(super) layers: Layers,
+    pub(super) canvas: Canvas,
     pace: Pace,
     encoder: Option<Encoder>,
     pub(super) watcher: encode::Watcher,
@@ -77,7 +85,7 @@ pub(super) struct Thread {
     /// Pictures that sharpened a page at rest.
     sharpened: usize,
     bitrate_bps: u32,
-    meter: Meter,
+    pub(super) meter: Meter,
 }
 
 /// When to draw next, and why.
@@ -121,6 +129,7 @@ impl Thread {
             budget: Budget::new(now, options.bitrate_bps, options.fps),
             ladder: Ladder::default(),
             sharpened: 0,
+            layers: Layers::new(options.size, options.bitrate_bps, options.video.low_layer),
             bitrate_bps: options.bitrate_bps,
             shared,
             options,
@@ -139,6 +148,7 @@ impl Thread {
             let made = match task {
                 Task::Page(work) => self.draw(work),
                 Task::Card { keyframe } => self.show_card(keyframe),
+                Task::Low { keyframe } => self.show_low(keyframe),
             };
             if let Err(error) = made {
                 metrics::counter!("ghostcast_frames_dropped_total", "reason" => "broken")
@@ -161,9 +171,23 @@ impl Thread {
             let keyframe = std::mem::take(&mut state.card_keyframe);
             return Wait::Done(Some(Task::Card { keyframe }));
         }
-        match self.look_at_page(now, state) {
+        self.follow_layers(now, state);
+        let low = self.low_due(now, state);
+        let page = if Self::is_late(now, low) {
+            Wait::Until(None)
+        } else {
+            self.look_at_page(now, state)
+        };
+        match page {
             Wait::Done(work) => Wait::Done(Some(Task::Page(work))),
-            Wait::Until(at) => Wait::Until([card, at].into_iter().flatten().min()),
+            Wait::Until(_) if low.is_some_and(|at| at <= now) => {
+                let keyframe = std::mem::take(&mut state.low_keyframe);
+                Wait::Done(Some(Task::Low { keyframe }))
+            }
+            Wait::Until(at) => {
+                let at = [card, low, self.layers.next_at(now), at];
+                Wait::Until(at.into_iter().flatten().min())
+            }
         }
     }
 
@@ -231,21 +255,23 @@ impl Thread {
     }
 
     fn take(&self, now: Instant, state: &mut State) -> Work {
+        let is_full = state.is_taken(Layer::Full);
         let keyframe = state.keyframe && self.keyframe_allowed_at(now) <= now;
-        state.keyframe &= !keyframe;
+        state.keyframe &= !keyframe && is_full;
         Work {
             shot: state.shot.take(),
             still: state.still.take().map(|(_, shot)| shot),
             panel: state.panel.clone(),
             badge: state.badge.clone(),
             keyframe,
-            bandwidth_min: state.bandwidth_min(),
+            is_full,
+            bandwidth_min: self.layers.full_bits(),
         }
     }
 
     /// The earliest of the reasons to draw.
     fn due_at(&self, now: Instant, state: &State) -> Option<Instant> {
-        let canvas_ready = self.canvas.is_painted && (self.pace.is_fresh || self.waited(now));
+        let canvas_ready = self.is_canvas_ready(now);
         let fresh = (state.shot.is_some() || state.still.is_some()).then_some(now);
         let keyframe = state.keyframe.then(|| self.keyframe_allowed_at(now));
         let cursor = lock(&self.shared.cursor).next_change(self.pace.drawn_at);
@@ -275,6 +301,16 @@ impl Thread {
     fn sharpen_at(&self) -> Instant {
         let rests_at = self.pace.damaged_at + REST_AFTER;
         rests_at.max(self.pace.drawn_at + REFINE_EVERY)
+    }
+
+    /// Whether the kept picture may be shown.
+    pub(super) fn is_canvas_ready(&self, now: Instant) -> bool {
+        self.canvas.is_painted && (self.pace.is_fresh || self.waited(now))
+    }
+
+    /// When the page was painted last.
+    pub(super) const fn damaged_at(&self) -> Instant {
+        self.pace.damaged_at
     }
 
     fn keyframe_allowed_at(&self, now: Instant) -> Instant {
@@ -362,8 +398,15 @@ impl Thread {
         }
         self.canvas.compose(overlay.as_ref());
         metrics::counter!("ghostcast_frames_drawn_total").increment(1);
+        self.layers
+            .drawn(has_shot || is_still, &self.canvas, overlay.as_ref());
         self.follow_bandwidth(now, work.bandwidth_min);
-        let result = self.encode(now, work.keyframe);
+        let result = if work.is_full {
+            self.encode(now, work.keyframe)
+        } else {
+            self.rest_encoder();
+            Ok(())
+        };
         // A moving cursor keeps the ticks busy by itself: then they are never brought forward.
         let catches_up = has_shot && self.pace.is_held && !cursor_moves;
         self.pace.drawn(now, catches_up);
@@ -371,6 +414,13 @@ impl Thread {
             screen.taken(now, self.pace.due_at);
         }
         result
+    }
+
+    /// Nobody is given the full layer: it begins anew when somebody is.
+    fn rest_encoder(&mut self) {
+        self.encoder = None;
+        self.ladder = Ladder::default();
+        self.pace.refinements = 0;
     }
 
     fn encode(&mut self, now: Instant, keyframe: bool) -> Result<(), BoxError> {
@@ -410,6 +460,7 @@ impl Thread {
         let unit = AccessUnit {
             data: encoded.data.into(),
             keyframe: encoded.keyframe,
+            layer: Layer::Full,
             made_at: Instant::now(),
         };
         let delivery = lock(&self.shared.fanout).send(&Arc::new(unit));

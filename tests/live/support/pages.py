@@ -307,6 +307,26 @@ note('loaded');
     return page("Photos", "", JS_PHOTO + script, "canvas{display:block}")
 
 
+def prose(_query):
+    """A long column of small print that scrolls, down and up again."""
+    script = """
+const words = 'ghost cast room seat wheel frame layer narrow wide stream'.split(' ');
+let text = '';
+for (let i = 0; i < 3000; i++) text += words[(i * 7 + (i >> 3)) % words.length] + ' ';
+document.getElementById('text').textContent = text;
+let y = 0, step = 6;
+(function frame() {
+  paintClock();
+  y += step;
+  if (y > 900 || y < 1) step = -step;
+  scrollTo(0, y);
+  requestAnimationFrame(frame);
+})();
+note('loaded');
+"""
+    return page("Prose", "<p id=text style='margin-top:60px;font:14px/18px sans-serif;width:1200px'></p>", script)
+
+
 def playing(_query):
     """A canvas that plays: photos that pan and turn under one another."""
     script = """
@@ -629,6 +649,7 @@ PAGES = {
     "/hungry": hungry,
     "/still": still,
     "/clock": clock,
+    "/prose": prose,
     "/bouts": bouts,
     "/patches": patches,
     "/form": form,

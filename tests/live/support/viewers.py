@@ -13,7 +13,7 @@ from urllib.parse import quote, urljoin
 import numpy as np
 from PIL import Image
 
-from . import pages
+from . import narrow, pages
 from .cdp import Tab
 from .subscriber import first_sights
 from .wait import wait_for
@@ -28,8 +28,9 @@ const bar = document.createElement('canvas');
 bar.width = 1280; bar.height = %(height)d;
 const ink = bar.getContext('2d', {willReadFrequently: true});
 function readClock(width) {
-  if (width < 1280) return null;
-  ink.drawImage(video, 0, 0, 1280, %(height)d, 0, 0, 1280, %(height)d);
+  if (width < 640) return null;
+  const share = width / 1280;
+  ink.drawImage(video, 0, 0, width, %(height)d * share, 0, 0, 1280, %(height)d);
   const row = ink.getImageData(0, %(y)d + %(cell)d / 2, 1280, 1).data;
   const cells = [];
   for (let i = 0; i < %(cells)d; i++)
@@ -203,16 +204,19 @@ class ClientJsViewer(BrowserViewer):
 
 
 class WhepViewer(BrowserViewer):
-    """A plain RTCPeerConnection; the test itself carries the offer and the answer."""
+    """A plain RTCPeerConnection; the test itself carries the offer and the answer. With `rate_bps`, what
+    comes to it comes by a narrow way (0 for one that is not)."""
 
-    def __init__(self, chromium, web, api, room, seat=None, channel=None):
+    def __init__(self, chromium, web, api, room, seat=None, channel=None, rate_bps=None):
         super().__init__(chromium, web.url("/blank"))
-        self.api = api
+        self.api, self.way = api, None
         if channel:
             opened = f"viewer.channel = peer.createDataChannel({json.dumps(channel)});\n  viewer.connectingAt"
             offer = self.tab.evaluate(JS_OFFER.replace("viewer.connectingAt", opened, 1))
         else:
             offer = self.tab.evaluate(JS_OFFER)
+        if rate_bps is not None:
+            offer = narrow.without_candidates(offer)
         path = f"/whep/{quote(room, safe='')}"
         response = api.request(
             "POST",
@@ -225,7 +229,10 @@ class WhepViewer(BrowserViewer):
         assert response.headers["content-type"].startswith("application/sdp"), response.headers
         self.answer, self.headers = response.text, response.headers
         self.location = urljoin(f"{api.base}{path}", response.headers["location"])
-        answer = json.dumps({"type": "answer", "sdp": response.text})
+        answer = response.text
+        if rate_bps is not None:
+            answer, self.way = narrow.led_through(answer, rate_bps)
+        answer = json.dumps({"type": "answer", "sdp": answer})
         self.tab.evaluate(f"viewer.peer.setRemoteDescription({answer})")
 
     def codec(self):
@@ -244,3 +251,5 @@ class WhepViewer(BrowserViewer):
         """Ends the watching, if it has not ended, and closes the window."""
         self.delete()
         super().close()
+        if self.way:
+            self.way.close()

@@ -1,0 +1,308 @@
+//! The layers of the studio: who is given which, and the low one, encoded beside the page's picture
+//! while somebody wants it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::canvas::{Canvas, stage};
+use super::inbox::State;
+use super::lock;
+use super::thread::Thread;
+use crate::error::BoxError;
+use crate::media::cursor::Overlay;
+use crate::media::encode::{self, Budget, Content, Encoded, Encoder, Ladder};
+use crate::media::layer::halve;
+use crate::media::{AccessUnit, Layer, Picture};
+use crate::model::Size;
+use crate::publish::Takes;
+use crate::publish::layers::Choice;
+
+/// The most pictures a second of the low layer.
+const FPS: u32 = 10;
+const INTERVAL: Duration = Duration::from_millis(1_000 / FPS as u64);
+/// Pictures of the full one come at their own times: one may be taken so much early.
+const EARLY: Duration = Duration::from_millis(35);
+/// So late, it goes before the full one.
+const LATE: Duration = Duration::from_millis(100);
+/// The bits a second of the low layer, at most and at least.
+const BITRATE_MAX: u32 = 150_000;
+const BITRATE_MIN: u32 = 60_000;
+/// The most that its keyframe may take of them, s.
+const KEYFRAME_S: f64 = 0.5;
+/// What one step of sharpening a page at rest should cost at most, s of the bits.
+const REST_PICTURE_S: f64 = 0.2;
+/// A page rests when it has not painted for so long, and is sharpened by a step this often.
+const REST_AFTER: Duration = Duration::from_millis(250);
+const SHARPEN_EVERY: Duration = Duration::from_millis(100);
+/// About the quantiser of a keyframe that fits as the library makes it.
+const KEYFRAME_QUANTISER: u8 = 36;
+/// Half of a smaller picture shows nothing.
+const SIDE_MIN: u32 = 320;
+
+/// Who is given which layer, and the low one.
+pub(super) struct Layers {
+    choice: Choice,
+    low: Option<Low>,
+}
+
+/// The low layer, while somebody wants it.
+struct Low {
+    picture: Picture,
+    encoder: Option<Encoder>,
+    watcher: encode::Watcher,
+    budget: Budget,
+    ladder: Ladder,
+    bitrate_bps: u32,
+    due_at: Instant,
+    drawn_at: Instant,
+    keyframe_at: Option<Instant>,
+    /// Whether the full picture has changed since.
+    is_dirty: bool,
+    /// Whether the last picture sharpened a page at rest, and how many have.
+    is_sharpened: bool,
+    sharpened: usize,
+    /// What lies over the page in the picture that was drawn last.
+    over: Over,
+}
+
+/// The numbers of the panel and the badge, and the cursor.
+type Over = (Option<u64>, Option<u64>, Option<Overlay>);
+
+impl Layers {
+    pub(super) fn new(size: Size, bitrate_bps: u32, are_wanted: bool) -> Self {
+        let is_large = size.width.min(size.height) >= SIDE_MIN;
+        Self {
+            choice: Choice::new(u64::from(bitrate_bps), are_wanted && is_large),
+            low: None,
+        }
+    }
+
+    /// As much as the narrowest path of those on the full layer carries.
+    pub(super) fn full_bits(&self) -> Option<u64> {
+        self.choice.bits(Layer::Full)
+    }
+
+    /// When it has to be looked at, though nothing changes.
+    pub(super) fn next_at(&self, now: Instant) -> Option<Instant> {
+        self.choice.next_at().filter(|at| *at > now)
+    }
+
+    /// The canvas was drawn, with what was captured anew or without.
+    pub(super) fn drawn(&mut self, is_new: bool, canvas: &Canvas, overlay: Option<&Overlay>) {
+        if let Some(low) = &mut self.low {
+            let over = (
+                canvas.board.number(),
+                canvas.badge.number(),
+                overlay.copied(),
+            );
+            low.is_dirty |= is_new || low.over != over;
+            low.over = over;
+        }
+    }
+}
+
+impl Thread {
+    /// Gives each feed the layers that it asks for and its path carries.
+    pub(super) fn follow_layers(&mut self, now: Instant, state: &mut State) {
+        let choice = &mut self.layers.choice;
+        for (feed, layer) in choice.choose(now, state.paths()) {
+            tracing::debug!(?feed, layer = layer.name(), "a viewer changes the layer");
+            metrics::counter!("ghostcast_layer_changes_total", "layer" => layer.name())
+                .increment(1);
+        }
+        let low_viewers = u32::try_from(choice.low_count()).unwrap_or(u32::MAX);
+        self.view.send_if_modified(|view| {
+            std::mem::replace(&mut view.stats.low_viewers, low_viewers) != low_viewers
+        });
+        for (feed, takes) in state.give(|feed, wants| Takes::of(wants, choice.layer(feed))) {
+            for layer in lock(&self.shared.fanout).give(feed, takes) {
+                state.wish_keyframe(layer);
+            }
+        }
+    }
+
+    /// When the low layer is due; it is forgotten when nobody wants it.
+    pub(super) fn low_due(&mut self, now: Instant, state: &mut State) -> Option<Instant> {
+        if !state.is_watched() || !state.is_taken(Layer::Low) {
+            self.layers.low = None;
+            state.low_keyframe = false;
+            return None;
+        }
+        if !self.is_canvas_ready(now) {
+            return None;
+        }
+        state.low_keyframe |= self.layers.choice.probes(now);
+        let pause = self.options.video.keyframe_interval_min();
+        let heartbeat = self.options.video.heartbeat().max(INTERVAL);
+        let rests_at = self.damaged_at() + REST_AFTER;
+        let Some(low) = &mut self.layers.low else {
+            return Some(now);
+        };
+        let keyframe = low.keyframe_at.map_or(now, |at| at + pause);
+        let keyframe = state.low_keyframe.then_some(keyframe);
+        let heartbeat = low.drawn_at + heartbeat;
+        let sharpen = low.ladder.is_coarse();
+        let sharpen = sharpen.then(|| rests_at.max(low.drawn_at + SHARPEN_EVERY));
+        let fresh = low.is_dirty.then_some(now);
+        let due = [keyframe, sharpen, fresh].into_iter().flatten();
+        let due = due.min().map_or(heartbeat, |due| due.min(heartbeat));
+        let due = due.max(low.due_at.checked_sub(EARLY).unwrap_or(low.due_at));
+        // It counts what it held back, so it is asked only when there is something to draw.
+        let held_back = (due <= now).then(|| low.budget.next_at(now));
+        Some(held_back.map_or(due, |at| due.max(at)))
+    }
+
+    /// Whether the low layer has waited for so long that the full one waits for it.
+    pub(super) fn is_late(now: Instant, due: Option<Instant>) -> bool {
+        due.is_some_and(|at| at + LATE <= now)
+    }
+
+    /// Encodes the low layer of what the canvas shows, and hands it out.
+    pub(super) fn show_low(&mut self, keyframe: bool) -> Result<(), BoxError> {
+        let now = Instant::now();
+        let is_resting = now >= self.damaged_at() + REST_AFTER;
+        let bitrate_bps = self.layers.choice.bits(Layer::Low);
+        let low = self.layers.low.get_or_insert_with(|| Low::new(now));
+        low.follow_bandwidth(now, bitrate_bps);
+        let started = Instant::now();
+        if low.is_dirty {
+            halve(&self.canvas.picture, &mut low.picture);
+        }
+        let media_ms = self.meter.media_ms(now);
+        let made = low.make(now, media_ms, keyframe, is_resting)?;
+        stage("encode_low", started);
+        low.drawn(now);
+        if keyframe && !made.as_ref().is_some_and(|made| made.keyframe) {
+            self.shared.inbox.leave(|state| state.low_keyframe = true);
+        }
+        let Some(encoded) = made else {
+            return Ok(());
+        };
+        low.count(now, &encoded, keyframe);
+        tracing::trace!(
+            bytes = encoded.data.len(),
+            keyframe = encoded.keyframe,
+            quantiser = encoded.quantiser,
+            "encoded the low layer"
+        );
+        let unit = AccessUnit {
+            data: encoded.data.into(),
+            keyframe: encoded.keyframe,
+            layer: Layer::Low,
+            made_at: Instant::now(),
+        };
+        let delivery = lock(&self.shared.fanout).send(&Arc::new(unit));
+        if delivery.keyframe_needed {
+            self.shared.inbox.leave(|state| state.low_keyframe = true);
+        }
+        Ok(())
+    }
+}
+
+impl Low {
+    fn new(now: Instant) -> Self {
+        Self {
+            picture: Picture::new(Size::new(2, 2)),
+            encoder: None,
+            watcher: encode::Watcher::new(FPS),
+            budget: Budget::new(now, BITRATE_MAX, FPS),
+            ladder: Ladder::default(),
+            bitrate_bps: BITRATE_MAX,
+            due_at: now,
+            drawn_at: now,
+            keyframe_at: None,
+            is_dirty: true,
+            is_sharpened: false,
+            sharpened: 0,
+            over: Over::default(),
+        }
+    }
+
+    fn follow_bandwidth(&mut self, now: Instant, bits: Option<u64>) {
+        let bits = bits.map_or(BITRATE_MAX, |bits| {
+            u32::try_from(bits).unwrap_or(BITRATE_MAX)
+        });
+        let bits = bits.clamp(BITRATE_MIN, BITRATE_MAX);
+        if bits != self.bitrate_bps {
+            self.bitrate_bps = bits;
+            self.budget.set_bitrate(now, bits);
+            if let Some(encoder) = &mut self.encoder {
+                encoder.set_bitrate(self.budget.encoder_target());
+            }
+        }
+    }
+
+    /// One access unit, as coarse as it has to be.
+    fn make(
+        &mut self,
+        now: Instant,
+        media_ms: u64,
+        keyframe: bool,
+        is_resting: bool,
+    ) -> Result<Option<Encoded>, encode::Error> {
+        let is_new = std::mem::take(&mut self.is_dirty);
+        if self.watcher.picture(now, is_new) {
+            self.encoder = None;
+        }
+        let bits = f64::from(self.bitrate_bps);
+        self.is_sharpened = is_resting && !is_new && !keyframe && self.ladder.is_coarse();
+        let quantiser = match (self.watcher.content(), self.is_sharpened) {
+            (Content::Video, _) => None,
+            (Content::Screen, true) => Some(self.ladder.resting(bits * REST_PICTURE_S)),
+            (Content::Screen, false) => {
+                let since = now.saturating_duration_since(self.drawn_at);
+                Some(self.ladder.moving(self.budget.allowance(since)))
+            }
+        };
+        let encoder = match &mut self.encoder {
+            Some(encoder) => encoder,
+            none => none.insert(Encoder::new(encode::Config {
+                fps: FPS,
+                bitrate_bps: self.budget.encoder_target(),
+                content: self.watcher.content(),
+            })?),
+        };
+        encoder.set_quantiser(quantiser);
+        encoder.set_keyframe_bytes_max((bits * KEYFRAME_S / 8.0) as usize);
+        if !self.is_sharpened {
+            return encoder.encode(&self.picture, media_ms, keyframe);
+        }
+        self.sharpened += 1;
+        encoder.encode(&self.picture.stirred(self.sharpened), media_ms, false)
+    }
+
+    /// Books what was made.
+    fn count(&mut self, now: Instant, made: &Encoded, was_asked: bool) {
+        metrics::counter!("ghostcast_low_frames_encoded_total").increment(1);
+        metrics::counter!("ghostcast_low_encoded_bytes_total").increment(made.data.len() as u64);
+        let target = self.budget.spend(now, made.data.len());
+        if let (Some(target), Some(encoder)) = (target, &mut self.encoder) {
+            encoder.set_bitrate(target);
+        }
+        if !made.keyframe {
+            if made.quantiser.is_some() {
+                let bits = made.data.len() as f64 * 8.0;
+                self.ladder.made(bits, self.is_sharpened);
+                self.budget.forget_correction(now);
+            }
+            return;
+        }
+        let is_first = self.keyframe_at.is_none();
+        self.keyframe_at = Some(now);
+        let quantiser = made.quantiser.unwrap_or(KEYFRAME_QUANTISER);
+        self.ladder.made_keyframe(Some(quantiser));
+        if !was_asked && !is_first && self.watcher.new_scene(now) {
+            self.encoder = None;
+        }
+    }
+
+    fn drawn(&mut self, now: Instant) {
+        self.drawn_at = now;
+        let on_grid = self.due_at + INTERVAL;
+        self.due_at = if now > on_grid {
+            now + INTERVAL
+        } else {
+            on_grid
+        };
+    }
+}
