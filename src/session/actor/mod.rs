@@ -241,8 +241,15 @@ async fn livekit_changed(
 }
 
 impl Work {
-    /// A part of the stage is gone: what is left of it is of no use to anybody.
+    /// A part of the stage has broken. If it is gone, what is left of the stage is of no use to anybody.
     fn break_stage(&mut self, panicked: &Panicked) {
+        if panicked.goes_on {
+            let reason = panicked.describe();
+            return self.tell(EventBody::StreamState {
+                state: self.machine.state().as_str(),
+                reason,
+            });
+        }
         self.is_stage_broken = true;
         self.lose_browser(EndReason::Internal, &panicked.describe());
         if self.succession == Succession::Awaited {

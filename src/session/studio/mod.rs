@@ -95,7 +95,8 @@ impl Drop for Join {
 }
 
 impl Studio {
-    /// Starts the thread, whose panic the supervisor hears of.
+    /// Starts the thread, whose panic the supervisor hears of: it begins anew, with an empty canvas and as if those who
+    /// watch had just come, so that the page is captured again.
     pub fn start(name: &str, options: Options, supervisor: &Supervisor) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             inbox: Inbox::default(),
@@ -103,10 +104,13 @@ impl Studio {
             cursor: Mutex::new(Cursor::new(options.cursor.clone())),
         });
         let (view_sender, view) = watch::channel(View::default());
-        let body = thread::Thread::new(Arc::clone(&shared), options, view_sender);
+        let begun = Arc::clone(&shared);
+        let body = move || {
+            thread::Thread::new(Arc::clone(&begun), options.clone(), view_sender.clone()).run();
+        };
         // Linux keeps 15 bytes of a thread's name.
         let thread_name: String = format!("studio {name}").chars().take(15).collect();
-        let thread = supervisor.thread(thread_name, "studio", move || body.run())?;
+        let thread = supervisor.thread(thread_name, "studio", body)?;
         let join = Join {
             shared: Arc::clone(&shared),
             thread: Some(thread),
@@ -274,4 +278,68 @@ impl Feedback for Shared {
 /// is one assignment.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::media::Pixels;
+    use crate::media::screen::{Bgra, Damage, Screen};
+    use crate::publish::Wants;
+
+    const SIZE: Size = Size::new(64, 64);
+    const SOON: Duration = Duration::from_secs(10);
+
+    /// A page of one colour, which breaks whoever looks at it at first.
+    #[derive(Debug, Default)]
+    struct Trap(AtomicUsize);
+
+    impl Screen for Trap {
+        fn look(&self, see: &mut dyn FnMut(Bgra<'_>, &Damage)) {
+            assert!(self.0.fetch_add(1, Ordering::Relaxed) > 0, "a defect");
+            let pixels = [90; 4 * 64 * 64];
+            let bgra = Bgra::new(SIZE, 4 * 64, &pixels).unwrap();
+            see(bgra, &Damage::all(SIZE));
+        }
+
+        fn taken(&self, _: Instant, _: Instant) {}
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_breaks_begins_anew_and_asks_for_the_page() {
+        let options = Options {
+            fps: 30,
+            size: SIZE,
+            bitrate_bps: 1_000_000,
+            video: config::Video::default(),
+            cursor: cursor::Config::default(),
+        };
+        let (supervisor, mut reports) = Supervisor::new();
+        let studio = Studio::start("test", options, &supervisor).unwrap();
+        let mut view = studio.view();
+        let mut feed = studio.subscribe();
+        feed.set_wants(Wants::Full);
+        view.wait_for(|view| view.watches == 1).await.unwrap();
+        let trap: Arc<dyn Screen> = Arc::new(Trap::default());
+        let put = || {
+            studio.sink().put(Shot {
+                pixels: Pixels::Screen(Arc::clone(&trap)),
+                viewport: SIZE,
+                captured_at: Instant::now(),
+            });
+        };
+        put();
+        let heard = timeout(SOON, reports.recv()).await.unwrap().unwrap();
+        assert!(heard.goes_on && heard.part == "studio", "{heard:?}");
+        let anew = timeout(SOON, view.wait_for(|view| view.watches == 2)).await;
+        assert!(anew.unwrap().unwrap().watched);
+        put();
+        let unit = timeout(SOON, feed.next()).await.unwrap().unwrap();
+        assert!(unit.keyframe);
+    }
 }
