@@ -13,7 +13,8 @@ import os
 import sys
 import time
 
-from stream import figures, pages, publish, report
+import numpy as np
+from stream import figures, pages, publish, report, watch
 from support.api import new_room
 from support.livekit_server import LiveKitServer
 from support.subscriber import PythonSubscriber
@@ -58,45 +59,40 @@ class Bench:
                 first = first_sight(viewer)
                 time.sleep(self.given.settle)
                 found = looked(viewer, figures.Tree(publisher.pid), self.given.seconds)
-        found = {"system": system.name, "page": page, "start_s": first - began, **found}
+        found = {"system": system.name, "page": page, "start_s": first and first - began, **found}
         self.runs.append(found)
         print(f"{page}, {system.name}: {found['fps']:.1f} pictures/s", file=sys.stderr, flush=True)
         return found
 
     def crowd(self, ours, count):
-        """Many sessions of one service, each watched by a subscriber of its own; the figures of each."""
+        """Many sessions of one service; one is watched by the subscriber, the others by viewers that do not decode."""
         rooms = [new_room("bench") for _ in range(count)]
         with contextlib.ExitStack() as stack:
             service = stack.enter_context(contextlib.closing(ours.start(self.server)))
-            viewers = []
+            viewer = stack.enter_context(PythonSubscriber(self.server, rooms[0]))
             for room in rooms:
-                viewers.append(stack.enter_context(PythonSubscriber(self.server, room)))
                 service.show(room, self.web.url(pages.PATHS["repainting"]))
-            for viewer in viewers:
-                first_sight(viewer)
+            urls = [f"{service.api.base}/whep/{room}" for room in rooms[1:]]
+            crowd = stack.enter_context(contextlib.closing(watch.Crowd(urls)))
+            wait_for(lambda: len(crowd.counts()) == len(urls), FIRST_S, "all of the crowd have a picture")
+            first_sight(viewer)
             time.sleep(self.given.settle)
-            tree = figures.Tree(service.pid)
-            start, before = time.time(), tree.cpu_s()
-            time.sleep(self.given.seconds)
-            end, after = time.time(), tree.cpu_s()
-            each = [figures.of_stream(viewer.frames(), start, end) for viewer in viewers]
-            chromium, rest = figures.cpu_percent(before, after, end - start)
-            found = {
-                "system": ours.name,
-                "sessions": count,
-                "fps_each": [one["fps"] for one in each],
-                "p50_each": [one["p50"] for one in each],
-                "cpu_chromium": chromium,
-                "cpu_rest": rest,
-                "pss_mb_each": tree.pss_mb() / count,
-            }
+            others = crowd.counts()
+            found = looked(viewer, figures.Tree(service.pid), self.given.seconds)
+            came = np.subtract(crowd.counts(), others) / self.given.seconds
+        found = {"system": ours.name, "sessions": count, "fps_others": came.tolist(), **found}
         self.runs.append(found)
         return found
 
 
 def first_sight(viewer):
-    """When the first picture with a clock was decoded."""
-    return wait_for(lambda: figures.sights(viewer.frames()), FIRST_S, "a first picture that shows the clock")[0].at
+    """When the first picture with a clock was decoded; None for one that never came, which is a result too."""
+    deadline = time.monotonic() + FIRST_S
+    while time.monotonic() < deadline:
+        if found := figures.sights(viewer.frames()):
+            return found[0].at
+        time.sleep(0.05)
+    return None
 
 
 def looked(viewer, tree, seconds):
@@ -156,14 +152,13 @@ def ratio(own, base, of):
 
 def crowd_table(found):
     """Many at a time."""
-    heads = ["sessions", "new pictures/s each", "p50 ms", "CPU of Chromium, %", "of the rest, %", "PSS each, MB"]
-    row = [
-        f"{found['sessions']} of {found['system']}",
-        report.cell(found["fps_each"], 1),
-        report.cell(found["p50_each"], 0),
-        *(report.number(found[name], 0) for name in ("cpu_chromium", "cpu_rest", "pss_mb_each")),
-    ]
-    return report.table(heads, [row])
+    figures_of_one = [COLUMNS[0], ("the others", "fps_others", 1), *COLUMNS[1:-2]]
+    cells = []
+    for _, name, digits in figures_of_one:
+        value = found[name]
+        cells.append(report.cell(value if isinstance(value, list) else [value], digits))
+    row = [f"{found['sessions']} of {found['system']}", *cells]
+    return report.table(["", *(heading for heading, *_ in figures_of_one)], [row])
 
 
 def arguments():
@@ -176,7 +171,7 @@ def arguments():
     parser.add_argument("--pages", nargs="*", choices=pages.PATHS, help="all of them")
     parser.add_argument("--fps", nargs="*", type=int, help="the rates of our sessions (10 30 60)")
     parser.add_argument("--capture", nargs="*", help="the ways of capture of our sessions (the service's own choice)")
-    parser.add_argument("--density", type=int, metavar="N", help="sessions at the same time at the end; 0 for none (4)")
+    parser.add_argument("--density", type=int, metavar="N", help="sessions at the same time at the end; 0 for none (8)")
     parser.add_argument("--seconds", type=float, help="how long each is looked at (10)")
     parser.add_argument("--settle", type=float, help="how long it runs before that (3)")
     parser.add_argument("--json", metavar="FILE", help="write every single run there")
@@ -184,7 +179,7 @@ def arguments():
     given = parser.parse_args()
     if not given.ghostcast or not given.livekit_server:
         parser.error("name both programs, or set GHOSTCAST_BIN and LIVEKIT_SERVER_BIN")
-    usual = {"rounds": (5, 1), "fps": ([10, 30, 60], [30]), "seconds": (10, 3), "settle": (3, 1), "density": (4, 2)}
+    usual = {"rounds": (5, 1), "fps": ([10, 30, 60], [30]), "seconds": (10, 3), "settle": (3, 1), "density": (8, 2)}
     usual["pages"] = (list(pages.PATHS), ["repainting", "still"])
     for name, values in usual.items():
         if getattr(given, name) is None:
@@ -210,7 +205,7 @@ def main():
     for page in given.pages:
         print(f"\n{page}:\n\n{page_table(bench.runs, [system.name for system in every], page)}")
     if crowded:
-        print("\nmany at a time, each repainting and watched by a subscriber that decodes here:\n")
+        print("\nmany at a time, all repainting; one is decoded, of the others pictures are counted:\n")
         print(crowd_table(crowded))
 
 

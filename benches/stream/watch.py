@@ -1,7 +1,13 @@
 """Viewers behind links: of a LiveKit server whose media pass a relay, and of WHEP."""
 
 import contextlib
+import json
 import re
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
 
 import httpx
 from support.livekit_server import LiveKitServer
@@ -12,6 +18,7 @@ from .link import Link, Relay
 
 # The server listens at the first address of the loopback; clients are told the second, where the relay is.
 RELAY_IP = "127.0.0.2"
+BLIND = Path(__file__).parent / "blind_main.py"
 CANDIDATE = re.compile(r"a=candidate:\S+ 1 udp \d+ (\d+\.\d+\.\d+\.\d+) (\d+) typ host.*", re.IGNORECASE)
 
 
@@ -107,3 +114,34 @@ class Through:
         place = lines.index(found[0])
         rest = [line for line in lines[place:] if not line.startswith("a=candidate")]
         return "\r\n".join([*lines[:place], own, *rest, ""])
+
+
+class Crowd:
+    """Viewers by WHEP, one for each address, that decode nothing."""
+
+    def __init__(self, urls):
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            [sys.executable, BLIND, *urls], stdout=subprocess.PIPE, stderr=self.log, text=True
+        )
+        self.newest = []
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        """Keeps what it said last."""
+        for line in self.process.stdout:
+            self.newest = json.loads(line)
+
+    def counts(self):
+        """How many pictures have come of each that has had one."""
+        if self.process.poll() is not None:
+            self.log.seek(0)
+            raise AssertionError(f"the crowd went away: {self.log.read().decode()[-2000:]}")
+        return self.newest
+
+    def close(self):
+        """Ends it."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.log.close()
