@@ -47,19 +47,17 @@ class Lane:
         self.random = random.Random(seed)
         self.is_in_burst = False
         self.free_at = self.last_due = 0.0
-        self.bytes = self.lost = self.dropped = 0
+        self.bytes = 0
 
     def due(self, now, since, size):
         """When a datagram of so many bytes arrives; None when it never does."""
         self.bytes += size
         if self.is_lost():
-            self.lost += 1
             return None
         leaves = now
         rate_bps = self.rate_bps(since)
         if rate_bps:
             if self.free_at - now > self.shape.queue_s:
-                self.dropped += 1
                 return None
             self.free_at = max(self.free_at, now) + (size + HEADERS_BYTES) * 8 / rate_bps
             leaves = self.free_at

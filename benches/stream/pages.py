@@ -5,14 +5,12 @@ from support.web import Web
 
 WORDS = "river stone lamp paper window garden letter bridge summer engine yellow quiet number table north"
 
-JS_TEXT = (
-    f"const words = '{WORDS}'.split(' ');"
-    + """
+JS_TEXT = """
+const words = 'WORDS'.split(' ');
 let text = '';
 for (let i = 0; i < 600; i++) text += words[(i * 7 + (i >> 4)) % words.length] + (i % 11 ? ' ' : '. ');
 document.getElementById('text').textContent = text;
-"""
-)
+""".replace("WORDS", WORDS)
 PROSE = "<p id=text style='margin:60px 40px;width:760px;font:18px/30px sans-serif'></p>"
 
 JS_SCROLL = """

@@ -37,10 +37,6 @@ class Ours:
         """As the tables have it."""
         return f"Ghostcast, {self.fps} fps" + (f", {self.capture}" if self.capture else "")
 
-    def lacks(self):
-        """What this machine would need for it: nothing."""
-        return []
-
     def start(self, server):
         """Starts the service."""
         return Service(self, server)
