@@ -62,7 +62,7 @@ CASES = {
     "bursts of loss, 50 ms": publishing(Shape(delay_s=0.025, burst=(0.01, 0.25))),
     "5 Mb/s, 400 kb/s, 5 Mb/s": publishing(rate((0, 5 * MBIT), (0.25, 400 * KBIT), (0.6, 5 * MBIT))),
     "1 Mb/s, queue of 500 ms": publishing(rate(MBIT, queue_s=0.5)),
-    "two viewers: 2 Mb/s with 1 % loss, 10 ms": viewing(rate(2 * MBIT, loss=0.01), Shape(delay_s=0.005)),
+    "two viewers, 10 and 20 ms": viewing(Shape(delay_s=0.005), Shape(delay_s=0.01)),
     "a viewer behind 600 kb/s, one that is not": viewing(rate(600 * KBIT), FREE),
     "three viewers: free, 1 Mb/s and 2 %, 600 kb/s": viewing(FREE, rate(MBIT, loss=0.02), rate(600 * KBIT)),
 }
