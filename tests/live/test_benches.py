@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
+from support import pages, pictures
 
 BENCHES = Path(__file__).resolve().parents[2] / "benches"
 sys.path.append(str(BENCHES))
@@ -118,3 +121,19 @@ def test_likeness():
     blurred = (sharp + np.roll(sharp, 2, 0) + np.roll(sharp, 2, 1) + np.roll(sharp, -2, 1)) / 4
     assert figures.ssim(sharp, sharp) == pytest.approx(1)
     assert 0.3 < figures.ssim(sharp, blurred) < 0.95 and figures.ssim(sharp, 255 - sharp) < 0
+
+
+@pytest.mark.parametrize("width", [1280, 640, 320])
+def test_the_clock_is_read_from_a_layer(width):
+    """A narrower layer shows the same clock, smaller; another one in its place is not made up."""
+    value, check = 0x1234_ABCD, 10
+    for nibble in range(8):
+        check ^= value >> (4 * nibble) & 15
+    bits = [1, 0, *(value >> i & 1 for i in range(pages.CLOCK_BITS)), *(check >> i & 1 for i in range(4))]
+    luma = np.full((720, 1280), 235, np.uint8)
+    for number, bit in enumerate(bits):
+        left = pages.CLOCK_X + number * pages.CELL
+        luma[pages.CLOCK_Y : pages.CLOCK_Y + pages.CELL, left : left + pages.CELL] = 16 if bit else 235
+    layer = np.asarray(Image.fromarray(luma).resize((width, width * 9 // 16), Image.Resampling.BILINEAR))
+    assert pictures.read_clock(layer) == value
+    assert pictures.read_clock(np.roll(layer, pages.CELL * width // 1280, axis=1)) is None
