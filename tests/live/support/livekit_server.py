@@ -30,6 +30,8 @@ class LiveKitServer:
         self.binary = binary
         self.network = network
         self.host = network.far if network else "127.0.0.1"
+        # Where clients are told that media are taken, and what else is said of that.
+        self.node_ip, self.rtc = self.host, {}
         self.departure_timeout_s = departure_timeout_s
         self.port = free_port()
         self.tcp_port = free_port()
@@ -62,13 +64,14 @@ class LiveKitServer:
                 "udp_port": self.udp_port,
                 "use_external_ip": False,
                 "enable_loopback_candidate": self.network is None,
+                **self.rtc,
             },
             "logging": {"level": "info"},
         }
         if self.departure_timeout_s:
             config["room"] = {"departure_timeout": self.departure_timeout_s}
         command = [*self.prefix(), self.binary, "--config-body", json.dumps(config)]
-        command += ["--node-ip", self.host]
+        command += ["--node-ip", self.node_ip]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 command, env=clean_env(), stdin=subprocess.DEVNULL, stdout=log, stderr=log

@@ -10,19 +10,28 @@ DIFFERENT = 40
 CURSOR_BOX = 32
 # Of an arrow in that box, at least this many pixels differ from a white page.
 CURSOR_PIXELS_MIN = 40
+CLOCK_PAGE_WIDTH, CLOCK_SCALE_MIN = 1280, 0.2
 
 
 def read_clock(luma):
-    """The clock in a luma plane (h, w): milliseconds modulo 2**32, or None."""
+    """The clock in a luma plane (h, w): milliseconds modulo 2**32, or None.
+
+    A plane that is narrower than the page is a layer of it, in which all is as much smaller.
+    """
     height, width = luma.shape
-    if height < pages.CLOCK_HEIGHT or width < 1280:
+    scale = min(1, width / CLOCK_PAGE_WIDTH)
+    if height < pages.CLOCK_HEIGHT * scale or scale < CLOCK_SCALE_MIN:
         return None
     quarter = pages.CELL // 4
-    row = luma[pages.CLOCK_Y + quarter : pages.CLOCK_Y + pages.CELL - quarter]
+
+    def part(start):
+        """The middle of a cell that begins there."""
+        return slice(round((start + quarter) * scale), round((start + pages.CELL - quarter) * scale))
+
+    row = luma[part(pages.CLOCK_Y)]
     cells = []
     for number in range(pages.CLOCK_CELLS):
-        left = pages.CLOCK_X + number * pages.CELL
-        cells.append(int(row[:, left + quarter : left + pages.CELL - quarter].mean() < 128))
+        cells.append(int(row[:, part(pages.CLOCK_X + number * pages.CELL)].mean() < 128))
     if cells[:2] != [1, 0]:
         return None
     value = sum(bit << i for i, bit in enumerate(cells[2 : 2 + pages.CLOCK_BITS]))
