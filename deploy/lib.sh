@@ -76,6 +76,12 @@ need_windows() {
   have chromium || have google-chrome || need chromium 'the browser with windows, for the display'
 }
 
+# What services share a queue of jobs in.
+need_databases() {
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || need postgresql 'a queue that services share'
+  have redis-server || need redis-server 'the same, in Redis'
+}
+
 # A library is there for the linker when its -dev package is.
 have_openssl() {
   have pkg-config && pkg-config --exists openssl

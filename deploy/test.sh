@@ -156,6 +156,9 @@ fi
 if wants client-ts; then
   have npm || need npm 'fetches what the TypeScript client is built on'
 fi
+if wants unit || wants live; then
+  need_databases
+fi
 if wants live; then
   { have ffmpeg && have ffprobe; } || need ffmpeg 'reads and decodes the recordings'
   # The samples of deploy/proxy are run.

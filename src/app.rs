@@ -16,7 +16,7 @@ use crate::events::Bus;
 use crate::jobs::Jobs;
 use crate::model::{Kept, SessionSpec};
 use crate::session::{Manager, Which};
-use crate::store::{Place, Registry};
+use crate::store::{JobStore, Place, Registry};
 
 pub use crate::session::Journal;
 
@@ -174,7 +174,9 @@ impl App {
             tracker.clone(),
             cancel.clone(),
         );
-        let jobs = Jobs::new(manager.clone(), shelf, live.clone());
+        let (queue_url, lost_after) = (&config.jobs.queue_url, config.jobs.lost_after());
+        let queue = JobStore::open(shelf.clone(), queue_url.reveal(), lost_after)?;
+        let jobs = Jobs::new(manager.clone(), shelf, queue, live.clone());
         tracing::info!("remote browser: {}", manager.remote().describe());
         let ended = CancellationToken::new();
         let life = Life {

@@ -151,7 +151,7 @@ const BROWSER: [&str; 14] = [
 ];
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
-const ENGINES: [(&str, &[&str]); 46] = [
+const ENGINES: [(&str, &[&str]); 50] = [
     ("async_trait", &["telemetry/post.rs"]),
     ("apalis", &["jobs/turns.rs"]),
     ("apalis_core", &["jobs/turns.rs"]),
@@ -206,12 +206,18 @@ const ENGINES: [(&str, &[&str]); 46] = [
             "vision/",
         ],
     ),
+    ("redis", &["store/queue/redis/"]),
     ("rmcp", &["api/mcp/"]),
     ("rusqlite", &["store/"]),
     ("sentry", &["telemetry/reports.rs"]),
     ("smithay", &["display/"]),
     ("str0m", &["rtc/"]),
     ("tiny_skia", &["media/"]),
+    (
+        "tokio_postgres",
+        &["store/queue/postgres.rs", "store/queue/tls.rs"],
+    ),
+    ("tokio_rustls", &["store/queue/tls.rs"]),
     ("tonic", &["api/grpc/"]),
     ("tonic_health", &["api/grpc/"]),
     ("tonic_reflection", &["api/grpc/"]),
@@ -219,6 +225,7 @@ const ENGINES: [(&str, &[&str]); 46] = [
     ("tracing_opentelemetry", &["telemetry/traces.rs"]),
     ("turbojpeg", &["media/decode.rs", "media/marks.rs"]),
     ("utoipa_axum", &["api/"]),
+    ("webpki_roots", &["store/queue/tls.rs"]),
     ("yuv", &["media/convert.rs"]),
 ];
 
@@ -229,7 +236,7 @@ const SCHEMAS: [&str; 6] = [
 
 /// Code that takes the time as an argument and does no I/O. `model/time.rs` is where the wall clock
 /// is read for people.
-const PURE: [&str; 14] = [
+const PURE: [&str; 15] = [
     "browser/target/loading.rs",
     "display/canvas.rs",
     "display/image.rs",
@@ -244,6 +251,7 @@ const PURE: [&str; 14] = [
     "session/machine.rs",
     "session/place.rs",
     "session/queue.rs",
+    "store/queue/row.rs",
 ];
 const PURE_EXCEPT: &str = "model/time.rs";
 const IMPURE: [&str; 10] = [

@@ -16,10 +16,10 @@ use crate::refusals::{self, Reached};
 /// The service's health.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Health {
-    /// `healthy`; `degraded` while no browser can be started, while nothing can be kept on disk, while the
-    /// service is being drained, while a session tries to reach LiveKit again, for a minute after a browser
-    /// was lost, and for a minute after the machine lacked room on the disk, ports, threads or files. Either way the
-    /// service answers: it is no reason to restart it.
+    /// `healthy`; `degraded` while no browser can be started, while nothing can be kept on disk, while a shared job
+    /// queue cannot be used, while the service is being drained, while a session tries to reach LiveKit again, for a
+    /// minute after a browser was lost, and for a minute after the machine lacked room on the disk, ports, threads or
+    /// files. Either way the service answers: it is no reason to restart it.
     #[schema(example = "healthy")]
     status: &'static str,
     /// The service's version.
@@ -93,6 +93,8 @@ struct Problems {
     /// Whether a remote one serves in its place.
     has_other: bool,
     registry: Option<String>,
+    /// Why no jobs can be had from the queue that services share.
+    queue: Option<String>,
     is_draining: bool,
 }
 
@@ -102,6 +104,7 @@ impl Problems {
             browser: doors.manager.browser_problem(),
             has_other: doors.manager.falls_back(),
             registry: doors.manager.registry_problem(),
+            queue: doors.jobs.queue_problem(),
             is_draining: doors.manager.is_draining(),
         }
     }
@@ -173,6 +176,8 @@ impl Ills {
         }));
         let registry = self.problems.registry;
         reasons.extend(registry.map(|why| format!("nothing can be kept on disk: {why}")));
+        let queue = self.problems.queue;
+        reasons.extend(queue.map(|why| format!("the shared job queue cannot be used: {why}")));
         let mut count = |words: &str, count: usize| {
             if count > 0 {
                 reasons.push(format!("{words}: {count}"));

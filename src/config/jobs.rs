@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::model::Secret;
 
 const DAY_S: f64 = 86_400.0;
 
@@ -14,6 +15,11 @@ const DAY_S: f64 = 86_400.0;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Jobs {
+    /// Where the queue is, for services that share one: `postgres://…`, or `redis://…`; empty for each its own, in its
+    /// registry. It may hold a password.
+    pub queue_url: Secret,
+    /// A service that is silent in a shared queue for this long has ended, and others do what it ran, seconds.
+    pub lost_after_s: u32,
     /// Jobs that run at once in the queue `automation`.
     pub automation: usize,
     /// Likewise in the queue `maintenance`.
@@ -125,6 +131,8 @@ const ON_ELEMENTS: [&str; 10] = [
 impl Default for Jobs {
     fn default() -> Self {
         Self {
+            queue_url: Secret::default(),
+            lost_after_s: 30,
             automation: 3,
             maintenance: 1,
             rate: 10,
@@ -161,6 +169,11 @@ impl Jobs {
             .collect()
     }
 
+    /// A service that is silent for so long has ended.
+    pub fn lost_after(&self) -> Duration {
+        Duration::from_secs(u64::from(self.lost_after_s))
+    }
+
     pub(super) fn check(&self) -> Result<(), Error> {
         let counts = [self.automation, self.maintenance];
         if counts.iter().any(|count| !(1..=100).contains(count)) {
@@ -173,6 +186,21 @@ impl Jobs {
             return Err(Error::invalid_input(
                 "jobs.rate_window_s, jobs.attempts_max and jobs.timeout_s must be at least 1",
             ));
+        }
+        if !(3..=3_600).contains(&self.lost_after_s) {
+            return Err(Error::invalid_input("jobs.lost_after_s is out of range")
+                .hint("Use 3 to 3600 seconds."));
+        }
+        let is_known = |url: &str| {
+            let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+            ["postgres", "postgresql", "redis", "rediss"].contains(&scheme)
+        };
+        if !self.queue_url.is_empty() && !is_known(self.queue_url.reveal()) {
+            // It may hold a password.
+            return Err(
+                Error::invalid_input("jobs.queue_url is no address of a database")
+                    .hint("It begins with postgres://, redis:// or rediss://."),
+            );
         }
         if self.backoff_s.is_empty() || self.backoff_s.len() > 20 {
             return Err(Error::invalid_input(

@@ -19,7 +19,7 @@ use crate::model::secrets::Entry;
 
 /// Keys whose variables are taken as they are, and the names by which others' tools know
 /// them. Any other variable is read as TOML, and `0123` as a number.
-const VERBATIM: [(&str, Option<&str>); 23] = [
+const VERBATIM: [(&str, Option<&str>); 24] = [
     ("log.level", None),
     ("server.public_url", None),
     ("server.token", None),
@@ -34,6 +34,7 @@ const VERBATIM: [(&str, Option<&str>); 23] = [
     ("remote.downloads_dir", None),
     ("notices.webhook_url", None),
     ("notices.webhook_secret", None),
+    ("jobs.queue_url", None),
     ("notices.mail_server", None),
     ("notices.mail_from", None),
     (

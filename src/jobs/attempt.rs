@@ -50,7 +50,7 @@ impl Jobs {
         self.running()
             .insert((job_id.clone(), run.number), called_off);
         // Called off between its claim and now.
-        if let Ok(Some(now)) = self.0.registry.job(&job_id).await
+        if let Ok(Some(now)) = self.0.queue.job(&job_id).await
             && now.state != JobState::Running
         {
             cancel.cancel();
@@ -316,8 +316,9 @@ impl Jobs {
             now,
         };
         let (stop, outcome) = match how {
-            // The registry knows it already.
+            // The queue knows it already, or gives it back.
             Err(Cut::CalledOff) => {
+                self.0.queue.let_go(run);
                 self.count(job, "cancelled", took);
                 return;
             }
@@ -363,7 +364,7 @@ impl Jobs {
         loop {
             let teller = self.teller(stop.now);
             let notices = move |job: &Job| teller.stopped(job);
-            let stopped = self.0.registry.stop_job(run, stop.clone(), notices);
+            let stopped = self.0.queue.stop_job(run, stop.clone(), notices);
             if let Ok(stopped) = stopped.await {
                 return stopped;
             }
@@ -373,7 +374,7 @@ impl Jobs {
     }
 
     /// Tells whoever is concerned how a run has ended.
-    fn tell_of_end(&self, job: &Job, note: Option<&Note>) {
+    pub(super) fn tell_of_end(&self, job: &Job, note: Option<&Note>) {
         if let Some(note) = note {
             self.tell_of_note(job.state, note);
         }

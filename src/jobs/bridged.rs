@@ -118,7 +118,7 @@ impl Jobs {
             )
         {
             // What is not written down is looked for once more than is needed.
-            let _ = self.0.registry.note_intent(run, REFUSED).await;
+            let _ = self.0.queue.note_intent(run, REFUSED).await;
         }
         done.map_err(told)
     }

@@ -49,10 +49,11 @@ pub(super) async fn keep(jobs: Jobs) {
 impl Jobs {
     async fn look(&self, now: UnixTime) -> Result<(), Error> {
         self.expire(now).await?;
+        self.settle(now).await?;
         let config = self.config();
         let registry = &self.0.registry;
         if let Some(kept) = age(config.jobs.kept_h) {
-            registry.forget_jobs(now.minus(kept)).await?;
+            self.0.queue.forget_jobs(now.minus(kept)).await?;
         }
         if let Some(kept) = age(config.jobs.notes_kept_h) {
             registry.forget_notes(now.minus(kept)).await?;
@@ -73,7 +74,9 @@ impl Jobs {
         // A service that is new has nothing to look after, and does so at the next time.
         if last.is_some() {
             let mut order = JobOrder::new(JobKind::KeepAlive, json!({}));
-            order.unique_key = Some(format!("keep_alive {day}"));
+            // Each service looks after its own logins.
+            let service = self.0.queue.service().await?;
+            order.unique_key = Some(format!("keep_alive {day} {service}"));
             self.enqueue(order).await?;
         }
         registry.set_mark(LAST_DAY, day.to_string()).await
@@ -83,7 +86,7 @@ impl Jobs {
     async fn fail_held(&self, before: UnixTime, now: UnixTime) -> Result<(), Error> {
         let teller = self.teller(now);
         let notices = move |job: &Job| teller.failed(job);
-        let failed = self.0.registry.fail_held(before, now, notices).await?;
+        let failed = self.0.queue.fail_held(before, now, notices).await?;
         for (job, note) in &failed {
             if let Some(error) = &job.error {
                 tell(job, "failed", error);

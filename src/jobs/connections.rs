@@ -365,10 +365,10 @@ impl Jobs {
                 kept.last_used_at = now;
             }
         };
-        let registry = &self.0.registry;
+        let queue = &self.0.queue;
         let teller = self.teller(now);
         let notices = move |connection: &Connection| teller.lost(connection);
-        let learned = registry.learn_connection(connection_id, is_there, now, change, notices);
+        let learned = queue.learn_connection(connection_id, is_there, now, change, notices);
         let Some((before, after, released)) = learned.await? else {
             return Err(no_connection(connection_id));
         };
@@ -415,7 +415,7 @@ impl Jobs {
     }
 
     /// Tells of what has waited for a login and goes on.
-    fn go_on(&self, released: &[Job]) {
+    pub(super) fn go_on(&self, released: &[Job]) {
         for job in released {
             self.0.news.job(job);
         }
@@ -455,11 +455,11 @@ impl Jobs {
             message: "The job's connection was deleted.".to_owned(),
         };
         let id = &connection.connection_id;
-        let registry = &self.0.registry;
+        let queue = &self.0.queue;
         let now = UnixTime::now();
         let teller = self.teller(now);
         let notices = move |job: &Job| teller.failed(job);
-        let failed = registry
+        let failed = queue
             .remove_connection(id, now, why.clone(), notices)
             .await?;
         for job in &failed {

@@ -212,7 +212,7 @@ impl Jobs {
     /// Closes what sessions of single jobs a run that was killed has left, but for those that a person is to come to
     /// or has come to.
     pub(super) async fn clear_own(&self) -> Result<(), Error> {
-        let wanted = self.0.registry.asking_sessions().await?;
+        let wanted = self.0.queue.asking_sessions().await?;
         for record in self.0.manager.records() {
             let Some(name) = record.session_name else {
                 continue;

@@ -12,16 +12,19 @@
 //!   connections      logins that are kept: made, verified, kept alive, expired
 //!   people           people who are asked for, and what comes of their Done
 //!   notes            what `post_note` posts
+//!   elsewhere        other services that share the queue
 //!   news             who is told: users, and those who watch a job
 //!   notices          what the operator is told, by webhook and mail
 //! ```
 //!
-//! The registry holds all that must not be lost; here is nothing that a restart would miss.
+//! The registry, and the queue where it is another one, hold all that must not be lost; here is nothing that a restart
+//! would miss.
 
 mod attempt;
 mod bridged;
 mod calendar;
 mod connections;
+mod elsewhere;
 mod lease;
 mod locate;
 mod login;
@@ -48,7 +51,7 @@ use crate::config::{Config, Live, Platform};
 use crate::error::Error;
 use crate::model::{Queue, UnixTime};
 use crate::session::Manager;
-use crate::store::Registry;
+use crate::store::{JobStore, Registry};
 
 pub use crate::store::{JobFilter, Lookup};
 pub use connections::{PlatformName, Started, Verified};
@@ -59,7 +62,7 @@ pub use people::{Aftermath, AftermathState, Asked, TheirScreen};
 
 /// What runs at the end of the service ends within this time.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(1_500);
-/// A registry that cannot be used is asked again after this time.
+/// A queue that cannot be used is asked again after this time.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// All jobs and connections of the service. Cheap to clone.
@@ -70,6 +73,7 @@ pub struct Jobs(Arc<Inner>);
 struct Inner {
     manager: Manager,
     registry: Registry,
+    queue: JobStore,
     config: Live,
     news: News,
     /// There is something to do in a queue.
@@ -90,13 +94,14 @@ struct Inner {
 }
 
 impl Jobs {
-    /// Jobs in the registry, done by sessions of the manager.
-    pub fn new(manager: Manager, registry: Registry, config: Live) -> Self {
+    /// Jobs of a queue, done by sessions of the manager; all else that is kept of them is in the registry.
+    pub fn new(manager: Manager, registry: Registry, queue: JobStore, config: Live) -> Self {
         let (tracker, end) = (TaskTracker::new(), CancellationToken::new());
         let bridge = bridged::Kept::of(&config.now().bridge, &end);
         Self(Arc::new(Inner {
             manager,
             registry,
+            queue,
             config,
             news: News::default(),
             woken: Default::default(),
@@ -121,9 +126,9 @@ impl Jobs {
         loop {
             match self.put_right().await {
                 Ok(()) => break,
-                // It has been told of; without a registry there are no jobs.
+                // It has been told of; without a queue there are no jobs.
                 Err(_) => {
-                    let pause = tokio::time::sleep(AGAIN);
+                    let pause = tokio::time::sleep(AGAIN.min(self.0.queue.look_every()));
                     if self.0.end.run_until_cancelled(pause).await.is_none() {
                         return;
                     }
@@ -135,14 +140,15 @@ impl Jobs {
         }
         self.0.tracker.spawn(people::hear(self.clone()));
         self.0.tracker.spawn(calendar::keep(self.clone()));
+        self.0.tracker.spawn(elsewhere::share(self.clone()));
     }
 
     async fn put_right(&self) -> Result<(), Error> {
-        let count = self.0.registry.requeue_jobs().await?;
+        let count = self.0.queue.requeue_jobs().await?;
         if count > 0 {
             tracing::warn!(count, "jobs that a run left unfinished wait again");
         }
-        self.0.registry.release_jobs(UnixTime::now()).await?;
+        self.0.queue.release_jobs(UnixTime::now()).await?;
         self.clear_own().await
     }
 

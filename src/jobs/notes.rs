@@ -214,7 +214,7 @@ impl Jobs {
 
     /// Forgets a note; not while a job for it is under way.
     pub async fn remove_note(&self, note_id: &str) -> Result<Note, Error> {
-        let removed = self.0.registry.remove_note(note_id).await?;
+        let removed = self.0.queue.remove_note(note_id).await?;
         match removed.ok_or_else(|| no_note(note_id))? {
             (note, None) => Ok(note),
             (_, Some(state)) => Err(Error::conflict(format!(

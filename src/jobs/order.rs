@@ -184,7 +184,7 @@ impl Jobs {
         let order = self.placed(order).await?;
         let whose = self.whose(&order).await?;
         let new = order.queued(whose, now, &config.jobs);
-        let (job, is_new) = self.0.registry.put_job(new).await?;
+        let (job, is_new) = self.0.queue.put_job(new).await?;
         if is_new {
             metrics::counter!("ghostcast_jobs_enqueued_total", "kind" => job.kind.as_str())
                 .increment(1);
@@ -328,19 +328,19 @@ impl Jobs {
 
     /// The job of that id.
     pub async fn job(&self, job_id: &str) -> Result<Job, Error> {
-        let job = self.0.registry.job(job_id).await?;
+        let job = self.0.queue.job(job_id).await?;
         job.ok_or_else(|| no_job(job_id))
     }
 
     /// Jobs, the newest first.
     pub async fn list(&self, filter: JobFilter) -> Result<Vec<Job>, Error> {
-        self.0.registry.jobs(filter).await
+        self.0.queue.jobs(filter).await
     }
 
     /// Calls a job off. One that runs is brought to its end; what it has done until then stays done.
     pub async fn call_off(&self, job_id: &str) -> Result<Job, Error> {
         use JobState::{Cancelled, PendingAuth, PendingHuman, Queued, Running};
-        let turned = self.0.registry.turn_job(
+        let turned = self.0.queue.turn_job(
             job_id,
             &[Queued, Running, PendingAuth, PendingHuman],
             Cancelled,
@@ -373,11 +373,15 @@ impl Jobs {
     pub async fn try_anew(&self, job_id: &str) -> Result<Job, Error> {
         use JobState::{Cancelled, Failed, PendingAuth, PendingHuman, Queued};
         let there = self.job(job_id).await?;
+        if there.state == PendingHuman {
+            // It is refused where its page is another service's.
+            self.0.queue.human_ask(job_id).await?;
+        }
         if there.state.is_over() || there.state == PendingHuman {
             // It begins anew, in a session of its own.
             self.clear_after(&there).await;
         }
-        let turned = self.0.registry.turn_job(
+        let turned = self.0.queue.turn_job(
             job_id,
             &[Failed, Cancelled, PendingAuth, PendingHuman],
             Queued,

@@ -115,7 +115,7 @@ pub(super) async fn hear(jobs: Jobs) {
 impl Jobs {
     /// Opens the session of a job that waits for a person, on the page where it asked.
     pub async fn take_over(&self, job_id: &str) -> Result<Asked, Error> {
-        let found = self.0.registry.human_ask(job_id).await?;
+        let found = self.0.queue.human_ask(job_id).await?;
         let (job, ask) = found.ok_or_else(|| super::order::no_job(job_id))?;
         let ask = ask.filter(|_| job.state == JobState::PendingHuman);
         let Some(ask) = ask else {
@@ -130,10 +130,7 @@ impl Jobs {
         let name = SessionName::parse(&ask.session)?;
         let handle = self.open_for_ask(&job, &ask, &name).await?;
         self.forget_aftermath(&name);
-        self.0
-            .registry
-            .open_ask(name.as_str(), Some(job_id))
-            .await?;
+        self.0.queue.open_ask(name.as_str(), Some(job_id)).await?;
         // One that was asked for before is asked for anew.
         let _ = handle.wheel().withdraw();
         ask_at(&handle, &ask);
@@ -171,7 +168,7 @@ impl Jobs {
         let Some(name) = record.session_name.clone() else {
             return record;
         };
-        let received = match self.0.registry.human_ask_in(name.as_str()).await {
+        let received = match self.0.queue.human_ask_in(name.as_str()).await {
             Ok(Some((_, Some(ask)))) => self.brought_back(&name, &ask).await,
             Ok(_) => self.fitted(&record, &name, theirs).await,
             Err(error) => Err(error),
@@ -259,7 +256,7 @@ impl Jobs {
             "A person is needed: {}. POST /jobs/{job_id}/takeover makes the link for them.",
             ask.reason
         );
-        match self.0.registry.note_ask(work.run, ask).await {
+        match self.0.queue.note_ask(work.run, ask).await {
             Ok(true) => JobError {
                 kind: JobErrorKind::HumanRequired,
                 message,
@@ -274,7 +271,7 @@ impl Jobs {
 
     /// Somebody has the wheel of that session no more.
     async fn parted(self, name: SessionName, parting: Parting) {
-        let Ok(asked) = self.0.registry.human_ask_in(name.as_str()).await else {
+        let Ok(asked) = self.0.queue.human_ask_in(name.as_str()).await else {
             // It has been told of; the person may press Done again.
             return;
         };
@@ -305,7 +302,7 @@ impl Jobs {
         };
         let job_id = &job.job_id;
         let now = crate::model::UnixTime::now();
-        match self.0.registry.answer_ask(job_id, &url, now).await {
+        match self.0.queue.answer_ask(job_id, &url, now).await {
             Ok(Some((job, note))) => {
                 tracing::info!(job_id, "a job goes on that waited for a person");
                 if let Some(note) = &note {
@@ -393,7 +390,7 @@ impl Jobs {
     pub(super) async fn begin_login(&self, connection_id: &str) -> Result<(), Error> {
         let name = session_name(connection_id)?;
         self.forget_aftermath(&name);
-        self.0.registry.open_ask(name.as_str(), None).await
+        self.0.queue.open_ask(name.as_str(), None).await
     }
 
     /// What has come of a person's Done in that session, lately.

@@ -1,8 +1,8 @@
-//! Whose turn it is: a worker for each queue, which takes jobs from the registry.
+//! Whose turn it is: a worker for each queue, which takes jobs from the store.
 //!
 //! The workers are apalis's, and this is the one place that names it: how many run at once is its layer, and a
-//! turn is taken only when there is room. The queue itself is the registry (`store::jobs`) and not a backend of
-//! apalis's own: apalis-sqlite links another SQLite beside the registry's, writes without `synchronous`, counts
+//! turn is taken only when there is room. The queue itself is the store's (`store::jobs`, `store::queue`) and not a
+//! backend of apalis's own: apalis-sqlite links another SQLite beside the registry's, writes without `synchronous`, counts
 //! time in seconds and knows nothing of profiles that serve one job at a time.
 
 use std::convert::Infallible;
@@ -23,8 +23,6 @@ use crate::store::{Claimed, Run, Turn};
 
 /// A job of the queue that goes first has gone within this time.
 const WAY: Duration = Duration::from_millis(50);
-/// The queue is looked at this often, whatever else happens: the clock may be set.
-const LOOK_MAX: Duration = Duration::from_secs(30);
 /// Notices that are sent at one time.
 const NOTICES_AT_ONCE: usize = 2;
 /// A registry that cannot be used is asked again after this time.
@@ -129,6 +127,8 @@ async fn next(jobs: Jobs, queue: Queue) -> Option<Run> {
 }
 
 async fn claimed(jobs: &Jobs, queue: Queue) -> Run {
+    // Whatever else happens: the clock may be set, and others may put jobs there.
+    let look_max = jobs.0.queue.look_every();
     loop {
         // Whoever wakes it from here on is heard.
         let woken = jobs.woken(queue).notified();
@@ -145,7 +145,7 @@ async fn claimed(jobs: &Jobs, queue: Queue) -> Run {
             gives_way: is_maintenance && jobs.has_room(config.jobs.automation),
             rate_ahead: (is_maintenance && rate.0 > 0).then_some(rate),
         };
-        let pause = match jobs.0.registry.claim_job(turn).await {
+        let pause = match jobs.0.queue.claim_job(turn).await {
             Ok(Claimed::Job(run)) => {
                 // There may be more, for whoever has room.
                 jobs.wake(queue);
@@ -153,12 +153,12 @@ async fn claimed(jobs: &Jobs, queue: Queue) -> Run {
             }
             Ok(Claimed::Way) => WAY,
             Ok(Claimed::Rate(first)) => until(first.plus(window), now),
-            Ok(Claimed::None(at)) => at.map_or(LOOK_MAX, |at| until(at, now)),
+            Ok(Claimed::None(at)) => at.map_or(look_max, |at| until(at, now)),
             Err(_) => AGAIN,
         };
         tokio::select! {
             () = woken => (),
-            () = tokio::time::sleep(pause.min(LOOK_MAX)) => (),
+            () = tokio::time::sleep(pause.min(look_max)) => (),
         }
     }
 }

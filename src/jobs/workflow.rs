@@ -324,7 +324,7 @@ impl Jobs {
 
     /// Writes down what is about to be done, or is done; a run that was called off goes no further.
     pub(super) async fn intend(&self, run: &Run, intent: &str) -> Result<(), JobError> {
-        match self.0.registry.note_intent(run, intent).await? {
+        match self.0.queue.note_intent(run, intent).await? {
             true => Ok(()),
             false => Err(JobError {
                 kind: JobErrorKind::Cancelled,
@@ -344,7 +344,7 @@ impl Jobs {
         job.progress = Some(progress.clone());
         self.0.news.job(&job);
         // It is for people: work goes on without it.
-        let _ = self.0.registry.note_progress(run, progress).await;
+        let _ = self.0.queue.note_progress(run, progress).await;
     }
 }
 

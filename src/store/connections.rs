@@ -169,7 +169,10 @@ fn put(file: &rusqlite::Connection, kept: &Kept) -> Result<(), Failure> {
     Ok(())
 }
 
-fn one(file: &rusqlite::Connection, connection_id: &str) -> Result<Option<Kept>, Failure> {
+pub(super) fn one(
+    file: &rusqlite::Connection,
+    connection_id: &str,
+) -> Result<Option<Kept>, Failure> {
     let mut one = file.prepare_cached("SELECT * FROM connections WHERE connection_id = ?")?;
     let mut rows = one.query_and_then([connection_id], kept)?;
     rows.next().transpose()

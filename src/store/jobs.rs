@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Registry;
 use super::database::Failure;
+use super::queue::{Found, refused};
 use crate::error::Error;
 use crate::model::{
     BrowserPlace, BrowserWish, HumanAsk, Job, JobError, JobErrorKind, JobKind, JobProgress,
@@ -84,7 +85,7 @@ pub(super) const SCHEMA: &str = "
 pub(super) const TRACES: &str = "ALTER TABLE jobs ADD COLUMN trace TEXT;";
 
 /// A job that a crash of the service cut short so often has probably caused it.
-const CRASHES_MAX: u32 = 100;
+pub(super) const CRASHES_MAX: u32 = 100;
 
 /// Nobody else works for the same user on the same platform.
 const IS_FREE: &str = "NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.state = 'running' \
@@ -171,7 +172,7 @@ pub struct Stop {
 
 impl Stop {
     /// Whether the start is none of those that are counted: a person drives the browser that it wanted.
-    fn is_start_given_back(&self) -> bool {
+    pub(super) fn is_start_given_back(&self) -> bool {
         let kind = self.error.as_ref().map(|error| error.kind);
         self.state == JobState::Queued && kind == Some(JobErrorKind::HumanInControl)
     }
@@ -462,43 +463,42 @@ fn put(file: &File, new: &NewJob) -> Result<(Job, bool), Failure> {
 
 fn claim(file: &File, turn: &Turn) -> Result<Claimed, Failure> {
     let (queue, now) = (turn.queue.as_str(), turn.now.0);
+    let mut found = Found::default();
     if turn.gives_way {
         let mut ahead = file.prepare_cached(&format!(
             "SELECT 1 FROM jobs WHERE queue = ? AND state = 'queued' AND run_at <= ? AND {IS_FREE} LIMIT 1"
         ))?;
-        let ahead_of_it = Queue::Automation.as_str();
-        let has_begun = match turn.rate_ahead {
-            Some((starts_max, since)) => begun(file, ahead_of_it, since)?.0 >= starts_max,
-            None => false,
-        };
-        if !has_begun && ahead.exists(params![ahead_of_it, now])? {
-            return Ok(Claimed::Way);
+        let queue = Queue::Automation.as_str();
+        found.has_ahead = ahead.exists(params![queue, now])?;
+        if let Some((_, since)) = turn.rate_ahead {
+            found.begun_ahead = begun(file, queue, since)?.0;
         }
     }
     let mut next = file.prepare_cached(&format!(
         "SELECT * FROM jobs WHERE queue = ? AND state = 'queued' AND run_at <= ? AND {IS_FREE} \
          ORDER BY run_at, seq LIMIT 1"
     ))?;
-    let found = next
-        .query_and_then(params![queue, now], run)?
-        .next()
-        .transpose()?;
-    let Some(mut found) = found else {
+    let mut next = next.query_and_then(params![queue, now], run)?;
+    let next = next.next().transpose()?;
+    found.has_next = next.is_some();
+    if next.is_none() {
         let mut later = file.prepare_cached(
             "SELECT MIN(run_at) FROM jobs WHERE queue = ? AND state = 'queued' AND run_at > ?",
         )?;
-        let later: Option<f64> = later.query_row(params![queue, now], |row| row.get(0))?;
-        return Ok(Claimed::None(later.map(UnixTime)));
-    };
-    if let Some((starts_max, since)) = turn.rate {
+        found.later = later.query_row(params![queue, now], |row| row.get(0))?;
+    } else if let Some((_, since)) = turn.rate {
         // What has begun in the future has not: the clock was set back.
         file.prepare_cached("DELETE FROM job_starts WHERE queue = ? AND (at <= ? OR at > ?)")?
             .execute(params![queue, since.0, now])?;
-        if let (count, Some(first)) = begun(file, queue, since)?
-            && count >= starts_max
-        {
-            return Ok(Claimed::Rate(UnixTime(first)));
-        }
+        (found.begun, found.first) = begun(file, queue, since)?;
+    }
+    if let Some(claimed) = refused(turn, &found) {
+        return Ok(claimed);
+    }
+    let Some(mut found) = next else {
+        return Ok(Claimed::None(None));
+    };
+    if turn.rate.is_some() {
         file.prepare_cached("INSERT INTO job_starts VALUES (?, ?)")?
             .execute(params![queue, now])?;
     }

@@ -13,6 +13,7 @@ mod jobs;
 mod json;
 mod marks;
 mod notes;
+mod queue;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +29,7 @@ pub use connections::{Kept as KeptConnection, Lookup};
 pub use gallery::{Gallery, PictureName, Saved};
 pub use jobs::{Claimed, JobFilter, NewJob, Run, Stop, Turn};
 pub use notes::{Begun, Intended};
+pub use queue::{Elsewhere, JobStore, Pulse, Settled};
 
 /// Orders that may wait for the disk; whoever gives a further one waits.
 const ORDERS_MAX: usize = 256;

@@ -1615,10 +1615,10 @@ export interface components {
                 [key: string]: number;
             };
             /**
-             * @description `healthy`; `degraded` while no browser can be started, while nothing can be kept on disk, while the
-             *     service is being drained, while a session tries to reach LiveKit again, for a minute after a browser
-             *     was lost, and for a minute after the machine lacked room on the disk, ports, threads or files. Either way the
-             *     service answers: it is no reason to restart it.
+             * @description `healthy`; `degraded` while no browser can be started, while nothing can be kept on disk, while a shared job
+             *     queue cannot be used, while the service is being drained, while a session tries to reach LiveKit again, for a
+             *     minute after a browser was lost, and for a minute after the machine lacked room on the disk, ports, threads or
+             *     files. Either way the service answers: it is no reason to restart it.
              * @example healthy
              */
             status: string;
