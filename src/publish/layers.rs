@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::FeedId;
 use crate::media::Layer;
+use crate::model::Size;
 use crate::rtc::Carries;
 
 /// Chooses layers. See the module's documentation.
@@ -56,7 +57,7 @@ impl Choice {
     pub fn new(target: u64, has_low: bool) -> Self {
         Self {
             target,
-            has_low: has_low && target >= TARGET_MIN,
+            has_low,
             viewers: HashMap::new(),
             probe: None,
         }
@@ -221,16 +222,25 @@ impl Viewer {
     }
 }
 
-/// A full layer of fewer bits has no use for another.
+/// The most bits a second of the low layer.
+pub const LOW_BITRATE_MAX: u32 = 150_000;
+/// A full layer of fewer bits has no use for another, and half of a smaller picture shows nothing.
 const TARGET_MIN: u64 = 400_000;
+const SIDE_MIN: u32 = 320;
+
+/// Whether a low layer is of use beside a full one of this size and so many bits a second.
+pub fn are_of_use(full: Size, target: u64) -> bool {
+    full.width.min(full.height) >= SIDE_MIN && target >= TARGET_MIN
+}
+
 /// Below this share of the widest path a viewer leaves the full layer, and costs the others nothing...
-const DOWN_SHARE: f64 = 0.6;
+const DOWN_SHARE: f64 = 0.5;
 /// ...and above this one they come back.
-const UP_SHARE: f64 = 0.75;
+const UP_SHARE: f64 = 0.7;
 /// How long a path has to be narrow; and where it is narrow by far, which freezes the picture.
 const DOWN_AFTER: Duration = Duration::from_millis(1_000);
 const DOWN_AFTER_FAR: Duration = Duration::from_millis(250);
-const FAR_SHARE: f64 = 0.4;
+const FAR_SHARE: f64 = 0.33;
 /// How long a path has to be wide.
 const UP_AFTER: Duration = Duration::from_millis(600);
 /// The first wait on the low layer, and the longest of who came up in vain.
@@ -393,9 +403,11 @@ mod tests {
     #[test]
     fn a_session_of_few_bits_has_one_layer() {
         let paths = [(1, None, false), (2, Some(100_000), true)];
-        for mut choice in [Choice::new(300_000, true), Choice::new(TARGET, false)] {
-            assert_eq!(play(&mut choice, Instant::now(), 20, &paths), []);
-            assert_eq!(choice.bits(Layer::Full), Some(100_000));
-        }
+        let mut choice = Choice::new(TARGET, false);
+        assert_eq!(play(&mut choice, Instant::now(), 20, &paths), []);
+        assert_eq!(choice.bits(Layer::Full), Some(100_000));
+        assert!(are_of_use(Size::new(1280, 720), TARGET));
+        assert!(!are_of_use(Size::new(1280, 720), 300_000));
+        assert!(!are_of_use(Size::new(480, 270), TARGET));
     }
 }

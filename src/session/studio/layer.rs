@@ -15,20 +15,22 @@ use crate::media::layer::halve;
 use crate::media::{AccessUnit, Layer, Picture};
 use crate::model::Size;
 use crate::publish::Takes;
-use crate::publish::layers::Choice;
+use crate::publish::layers::{Choice, LOW_BITRATE_MAX, are_of_use};
 
 /// The most pictures a second of the low layer.
 const FPS: u32 = 10;
 const INTERVAL: Duration = Duration::from_millis(1_000 / FPS as u64);
 /// Pictures of the full one come at their own times: one may be taken so much early.
 const EARLY: Duration = Duration::from_millis(35);
-/// So late, it goes before the full one.
-const LATE: Duration = Duration::from_millis(100);
-/// The bits a second of the low layer, at most and at least.
-const BITRATE_MAX: u32 = 150_000;
+/// So late, it goes before the full one, which a busy machine never has done with.
+const LATE: Duration = Duration::from_millis(40);
+/// The bits a second of the low layer, at least.
 const BITRATE_MIN: u32 = 60_000;
 /// The most that its keyframe may take of them, s.
 const KEYFRAME_S: f64 = 0.5;
+/// The library makes a keyframe as if the rate were so much higher: within its bound it is sharp, and large enough
+/// to prove what a path carries. Of screens it makes nothing else by the rate.
+const KEYFRAME_RATES: u32 = 8;
 /// What one step of sharpening a page at rest should cost at most, s of the bits.
 const REST_PICTURE_S: f64 = 0.2;
 /// A page rests when it has not painted for so long, and is sharpened by a step this often.
@@ -36,8 +38,6 @@ const REST_AFTER: Duration = Duration::from_millis(250);
 const SHARPEN_EVERY: Duration = Duration::from_millis(100);
 /// About the quantiser of a keyframe that fits as the library makes it.
 const KEYFRAME_QUANTISER: u8 = 36;
-/// Half of a smaller picture shows nothing.
-const SIDE_MIN: u32 = 320;
 
 /// Who is given which layer, and the low one.
 pub(super) struct Layers {
@@ -70,9 +70,9 @@ type Over = (Option<u64>, Option<u64>, Option<Overlay>);
 
 impl Layers {
     pub(super) fn new(size: Size, bitrate_bps: u32, are_wanted: bool) -> Self {
-        let is_large = size.width.min(size.height) >= SIDE_MIN;
+        let target = u64::from(bitrate_bps);
         Self {
-            choice: Choice::new(u64::from(bitrate_bps), are_wanted && is_large),
+            choice: Choice::new(target, are_wanted && are_of_use(size, target)),
             low: None,
         }
     }
@@ -134,22 +134,32 @@ impl Thread {
         state.low_keyframe |= self.layers.choice.probes(now);
         let pause = self.options.video.keyframe_interval_min();
         let heartbeat = self.options.video.heartbeat().max(INTERVAL);
-        let rests_at = self.damaged_at() + REST_AFTER;
+        let rests_at = self.pace.damaged_at + REST_AFTER;
         let Some(low) = &mut self.layers.low else {
-            return Some(now);
+            // Who waits for it sees nothing else.
+            return Some(now.checked_sub(LATE).unwrap_or(now));
         };
         let keyframe = low.keyframe_at.map_or(now, |at| at + pause);
         let keyframe = state.low_keyframe.then_some(keyframe);
         let heartbeat = low.drawn_at + heartbeat;
         let sharpen = low.ladder.is_coarse();
         let sharpen = sharpen.then(|| rests_at.max(low.drawn_at + SHARPEN_EVERY));
-        let fresh = low.is_dirty.then_some(now);
+        // Long since: how late it is counts from when it was its turn.
+        let fresh = low.is_dirty.then_some(low.drawn_at);
         let due = [keyframe, sharpen, fresh].into_iter().flatten();
         let due = due.min().map_or(heartbeat, |due| due.min(heartbeat));
         let due = due.max(low.due_at.checked_sub(EARLY).unwrap_or(low.due_at));
         // It counts what it held back, so it is asked only when there is something to draw.
         let held_back = (due <= now).then(|| low.budget.next_at(now));
-        Some(held_back.map_or(due, |at| due.max(at)))
+        Some(held_back.filter(|at| *at > now).unwrap_or(due))
+    }
+
+    /// Takes the wish for a keyframe of the low layer, if one may be made now.
+    pub(super) fn take_low_keyframe(&self, now: Instant, state: &mut State) -> bool {
+        let pause = self.options.video.keyframe_interval_min();
+        let made_at = self.layers.low.as_ref().and_then(|low| low.keyframe_at);
+        let may = made_at.is_none_or(|at| now >= at + pause);
+        may && std::mem::take(&mut state.low_keyframe)
     }
 
     /// Whether the low layer has waited for so long that the full one waits for it.
@@ -160,7 +170,7 @@ impl Thread {
     /// Encodes the low layer of what the canvas shows, and hands it out.
     pub(super) fn show_low(&mut self, keyframe: bool) -> Result<(), BoxError> {
         let now = Instant::now();
-        let is_resting = now >= self.damaged_at() + REST_AFTER;
+        let is_resting = now >= self.pace.damaged_at + REST_AFTER;
         let bitrate_bps = self.layers.choice.bits(Layer::Low);
         let low = self.layers.low.get_or_insert_with(|| Low::new(now));
         low.follow_bandwidth(now, bitrate_bps);
@@ -205,9 +215,9 @@ impl Low {
             picture: Picture::new(Size::new(2, 2)),
             encoder: None,
             watcher: encode::Watcher::new(FPS),
-            budget: Budget::new(now, BITRATE_MAX, FPS),
+            budget: Budget::new(now, LOW_BITRATE_MAX, FPS),
             ladder: Ladder::default(),
-            bitrate_bps: BITRATE_MAX,
+            bitrate_bps: LOW_BITRATE_MAX,
             due_at: now,
             drawn_at: now,
             keyframe_at: None,
@@ -219,17 +229,27 @@ impl Low {
     }
 
     fn follow_bandwidth(&mut self, now: Instant, bits: Option<u64>) {
-        let bits = bits.map_or(BITRATE_MAX, |bits| {
-            u32::try_from(bits).unwrap_or(BITRATE_MAX)
+        let bits = bits.map_or(LOW_BITRATE_MAX, |bits| {
+            u32::try_from(bits).unwrap_or(LOW_BITRATE_MAX)
         });
-        let bits = bits.clamp(BITRATE_MIN, BITRATE_MAX);
+        let bits = bits.clamp(BITRATE_MIN, LOW_BITRATE_MAX);
         if bits != self.bitrate_bps {
             self.bitrate_bps = bits;
             self.budget.set_bitrate(now, bits);
+            let target = self.target();
             if let Some(encoder) = &mut self.encoder {
-                encoder.set_bitrate(self.budget.encoder_target());
+                encoder.set_bitrate(target);
             }
         }
+    }
+
+    /// What the library shall aim at.
+    fn target(&self) -> u32 {
+        let rates = match self.watcher.content() {
+            Content::Screen => KEYFRAME_RATES,
+            Content::Video => 1,
+        };
+        self.budget.encoder_target() * rates
     }
 
     /// One access unit, as coarse as it has to be.
@@ -254,11 +274,12 @@ impl Low {
                 Some(self.ladder.moving(self.budget.allowance(since)))
             }
         };
+        let target = self.target();
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
             none => none.insert(Encoder::new(encode::Config {
                 fps: FPS,
-                bitrate_bps: self.budget.encoder_target(),
+                bitrate_bps: target,
                 content: self.watcher.content(),
             })?),
         };
@@ -275,8 +296,9 @@ impl Low {
     fn count(&mut self, now: Instant, made: &Encoded, was_asked: bool) {
         metrics::counter!("ghostcast_low_frames_encoded_total").increment(1);
         metrics::counter!("ghostcast_low_encoded_bytes_total").increment(made.data.len() as u64);
-        let target = self.budget.spend(now, made.data.len());
-        if let (Some(target), Some(encoder)) = (target, &mut self.encoder) {
+        let is_corrected = self.budget.spend(now, made.data.len()).is_some();
+        let target = self.target();
+        if let Some(encoder) = self.encoder.as_mut().filter(|_| is_corrected) {
             encoder.set_bitrate(target);
         }
         if !made.keyframe {

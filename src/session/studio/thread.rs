@@ -77,7 +77,7 @@ pub(super) struct Thread {
     pub(super) card: Card,
     pub(super) layers: Layers,
     pub(super) canvas: Canvas,
-    pace: Pace,
+    pub(super) pace: Pace,
     encoder: Option<Encoder>,
     pub(super) watcher: encode::Watcher,
     budget: Budget,
@@ -89,11 +89,11 @@ pub(super) struct Thread {
 }
 
 /// When to draw next, and why.
-struct Pace {
+pub(super) struct Pace {
     interval: Duration,
     due_at: Instant,
     drawn_at: Instant,
-    damaged_at: Instant,
+    pub(super) damaged_at: Instant,
     still_wanted: u64,
     still_asked: bool,
     still_at: Option<Instant>,
@@ -182,7 +182,7 @@ impl Thread {
         match page {
             Wait::Done(work) => Wait::Done(Some(Task::Page(work))),
             Wait::Until(_) if low.is_some_and(|at| at <= now) => {
-                let keyframe = std::mem::take(&mut state.low_keyframe);
+                let keyframe = self.take_low_keyframe(now, state);
                 Wait::Done(Some(Task::Low { keyframe }))
             }
             Wait::Until(at) => {
@@ -307,11 +307,6 @@ impl Thread {
     /// Whether the kept picture may be shown.
     pub(super) fn is_canvas_ready(&self, now: Instant) -> bool {
         self.canvas.is_painted && (self.pace.is_fresh || self.waited(now))
-    }
-
-    /// When the page was painted last.
-    pub(super) const fn damaged_at(&self) -> Instant {
-        self.pace.damaged_at
     }
 
     fn keyframe_allowed_at(&self, now: Instant) -> Instant {

@@ -307,24 +307,24 @@ note('loaded');
     return page("Photos", "", JS_PHOTO + script, "canvas{display:block}")
 
 
-def prose(_query):
-    """A long column of small print that scrolls, down and up again."""
+def snow(_query):
+    """A clock and a small patch of noise: many bits for little work."""
     script = """
-const words = 'ghost cast room seat wheel frame layer narrow wide stream'.split(' ');
-let text = '';
-for (let i = 0; i < 3000; i++) text += words[(i * 7 + (i >> 3)) % words.length] + ' ';
-document.getElementById('text').textContent = text;
-let y = 0, step = 6;
+const snow = document.createElement('canvas');
+snow.width = 640; snow.height = 320;
+snow.style.marginTop = '80px';
+document.body.append(snow);
+const ink = snow.getContext('2d'), noise = ink.createImageData(640, 340);
+for (let i = 0; i < noise.data.length; i++) noise.data[i] = i % 4 === 3 ? 255 : 256 * Math.random();
+let count = 0;
 (function frame() {
   paintClock();
-  y += step;
-  if (y > 900 || y < 1) step = -step;
-  scrollTo(0, y);
+  ink.putImageData(noise, 0, -(++count * 7 % 20));
   requestAnimationFrame(frame);
 })();
 note('loaded');
 """
-    return page("Prose", "<p id=text style='margin-top:60px;font:14px/18px sans-serif;width:1200px'></p>", script)
+    return page("Snow", "", script)
 
 
 def playing(_query):
@@ -649,7 +649,7 @@ PAGES = {
     "/hungry": hungry,
     "/still": still,
     "/clock": clock,
-    "/prose": prose,
+    "/snow": snow,
     "/bouts": bouts,
     "/patches": patches,
     "/form": form,
