@@ -114,7 +114,6 @@ impl Thread {
             due_at: now,
             drawn_at: now,
             damaged_at: now,
-            // Those that are counted already were of a thread before.
             still_wanted: view.borrow().still_wanted,
             still_asked: true,
             still_at: None,
