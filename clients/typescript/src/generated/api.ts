@@ -2834,6 +2834,8 @@ export interface components {
             frames_encoded: number;
             /** @description Keyframes among them. */
             keyframes: number;
+            /** @description Viewers whose way carries far less than others', so that they get half the size. */
+            low_viewers: number;
         };
         /** @description Who watches a session. */
         Viewers: {
