@@ -39,12 +39,13 @@ enum Backend {
 /// Does the same to either.
 macro_rules! of {
     ($self:ident, $backend:ident => $call:expr) => {
-        $self.asked(async {
+        // In a place of its own: whoever waits for it is small.
+        $self.asked(Box::pin(async {
             match &$self.backend {
                 Backend::Postgres($backend) => $call.await,
                 Backend::Redis($backend) => $call.await,
             }
-        })
+        }))
     };
 }
 

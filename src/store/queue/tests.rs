@@ -819,7 +819,7 @@ async fn silence_is_noticed(url: &str) {
     assert_eq!(one.store.adrift(), [(free.job_id.clone(), 1)]);
     let returned = other.store.beat().await.unwrap().returned;
     let returned: Vec<_> = returned.iter().map(|job| job.job_id.clone()).collect();
-    assert_eq!(returned, [free.job_id.clone()]);
+    assert_eq!(returned, std::slice::from_ref(&free.job_id));
     assert_eq!(
         other.claim(Queue::Automation).await.unwrap().job.job_id,
         free.job_id
