@@ -42,11 +42,11 @@ const KEYFRAME_QUANTISER: u8 = 36;
 /// Who is given which layer, and the low one.
 pub(super) struct Layers {
     choice: Choice,
-    low: Option<Low>,
+    pub(super) low: Option<Low>,
 }
 
 /// The low layer, while somebody wants it.
-struct Low {
+pub(super) struct Low {
     picture: Picture,
     encoder: Option<Encoder>,
     watcher: encode::Watcher,

@@ -195,7 +195,7 @@ impl Thread {
     fn follow_veil(&mut self, state: &mut State) {
         if std::mem::take(&mut state.lifted) {
             self.canvas.clear();
-            self.encoder = None;
+            (self.encoder, self.layers.low) = (None, None);
             if !state.is_veiled() {
                 lock(&self.shared.fanout).veil(None);
             }
