@@ -179,10 +179,13 @@ async fn test_step1_browser_configuration(bench: Bench) -> Outcome {
         );
         let browser = processes::browsers(&service.work_dir).into_iter().next();
         let words = processes::words(browser.expect_that("the browser runs")?);
-        let is_headless = words
-            .iter()
-            .any(|word| word.contains("headless-shell") || word.starts_with("--headless"));
-        ensure!(is_headless, "the browser is not headless: {words:?}");
+        // Nobody's screen is needed: it has no windows, or draws them to the service's own display.
+        let is_unseen = words.iter().any(|word| {
+            word.contains("headless-shell")
+                || word.starts_with("--headless")
+                || word == "--ozone-platform=wayland"
+        });
+        ensure!(is_unseen, "the browser wants a screen: {words:?}");
         service.manager.close(&room).await?;
         let what = "the browser has ended";
         until(seconds(5), what, async || {
