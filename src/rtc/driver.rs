@@ -50,26 +50,28 @@ pub enum Watched {
         /// Whether the low one.
         low: bool,
     },
+    /// It is not known yet: both layers are shown, so that the other side learns of them.
+    Unsaid,
 }
 
 impl Watched {
-    /// What this asks for that `before` did not; `Some(None)` for whatever there is.
-    fn begun(self, before: Self) -> Option<Option<Layer>> {
+    /// What this asks for that `before` did not; `None` of it for whatever there is.
+    fn begun(self, before: Self) -> Vec<Option<Layer>> {
         let has = |watched, of: Layer| match watched {
             Self::No => false,
-            Self::Yes => true,
+            Self::Yes | Self::Unsaid => true,
             Self::Layers { full, low } => match of {
                 Layer::Full => full,
                 Layer::Low => low,
             },
         };
         match self {
-            Self::No => None,
-            Self::Yes => (before == Self::No).then_some(None),
-            Self::Layers { .. } => {
-                let mut begun = Layer::ALL.into_iter();
-                let begun = begun.find(|of| has(self, *of) && !has(before, *of));
-                begun.map(Some)
+            Self::Yes if before == Self::No => vec![None],
+            Self::No | Self::Yes => Vec::new(),
+            Self::Layers { .. } | Self::Unsaid => {
+                let begun = Layer::ALL.into_iter();
+                let begun = begun.filter(|of| has(self, *of) && !has(before, *of));
+                begun.map(Some).collect()
             }
         }
     }
@@ -341,7 +343,7 @@ impl Driver {
         source.set_watched(watched);
         let before = std::mem::replace(&mut self.watched, watched);
         // Whoever begins to watch has nothing to build deltas on.
-        if let Some(layer) = watched.begun(before) {
+        for layer in watched.begun(before) {
             source.request_keyframe(layer);
         }
     }

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use str0m::media::Pt;
-use str0m::rtp::RawPacket;
 use str0m::rtp::rtcp::{Rtcp, Twcc};
+use str0m::rtp::{RawPacket, Ssrc};
 
 use super::estimate::{Arrival, Estimate};
 use super::output::{Carries, Transmit};
@@ -36,11 +36,20 @@ pub(super) struct Flow {
     pacer: Pacer,
     /// The payload type of repairs.
     repair_type: Option<Pt>,
-    /// The packets repaired of late, by their own numbers, and when.
-    repaired: VecDeque<(u16, Instant)>,
+    /// What packets are numbered by; one at least.
+    streams: Vec<Stream>,
+    /// The packets repaired of late, by their streams and their own numbers there, and when.
+    repaired: VecDeque<(usize, u16, Instant)>,
+    reported: Carries,
+}
+
+/// One stream of packets, and the one of its repairs.
+#[derive(Debug, Default)]
+struct Stream {
+    number: Option<Ssrc>,
+    repairs: Option<Ssrc>,
     /// Where packets that were given up end, and so what is of use begins.
     fresh: Fresh,
-    reported: Carries,
 }
 
 impl Flow {
@@ -51,30 +60,47 @@ impl Flow {
             estimate: Estimate::new(now, target),
             pacer: Pacer::new(now),
             repair_type: None,
+            streams: vec![Stream::default()],
             repaired: VecDeque::new(),
-            fresh: Fresh::default(),
             reported: Carries::default(),
         }
     }
 
-    /// A way is there, the first or another. Repairs are of this payload type.
-    pub(super) fn open(&mut self, now: Instant, repair_type: Option<Pt>) {
+    /// A way is there, the first or another. Repairs are of this payload type; each stream has its number, and
+    /// the one of its repairs.
+    pub(super) fn open(
+        &mut self,
+        now: Instant,
+        repair_type: Option<Pt>,
+        streams: &[(Ssrc, Option<Ssrc>)],
+    ) {
         self.repair_type = repair_type;
         self.pacer.clear();
-        self.fresh = Fresh::All;
+        let stream = |(number, repairs): &(Ssrc, Option<Ssrc>)| Stream {
+            number: Some(*number),
+            repairs: *repairs,
+            fresh: Fresh::All,
+        };
+        self.streams = streams.iter().map(stream).collect();
+        if self.streams.is_empty() {
+            self.streams.push(Stream::default());
+        }
         self.estimate.path_changed(now);
     }
 
     /// Forgets the media that waits: it would come too late, and only a keyframe can follow.
     pub(super) fn abandon(&mut self) {
         self.pacer.clear();
-        self.fresh = Fresh::None;
+        for stream in &mut self.streams {
+            stream.fresh = Fresh::None;
+        }
     }
 
-    /// The next packets are those of a keyframe.
-    pub(super) fn keyframe_comes(&mut self) {
-        if matches!(self.fresh, Fresh::None) {
-            self.fresh = Fresh::Next;
+    /// The next packets of this stream are those of a keyframe.
+    pub(super) fn keyframe_comes(&mut self, stream: usize) {
+        let stream = self.streams.get_mut(stream);
+        if let Some(stream) = stream.filter(|stream| matches!(stream.fresh, Fresh::None)) {
+            stream.fresh = Fresh::Next;
         }
     }
 
@@ -93,11 +119,15 @@ impl Flow {
             RawPacket::RtpTx(header, packet) => {
                 let number = header.ext_vals.transport_cc;
                 let is_repair = Some(header.payload_type) == self.repair_type;
-                if !is_repair && matches!(self.fresh, Fresh::Next) {
-                    self.fresh = Fresh::From(header.sequence_number);
+                let of =
+                    |s: &Stream| s.number == Some(header.ssrc) || s.repairs == Some(header.ssrc);
+                let stream = self.streams.iter().position(of).unwrap_or_default();
+                let fresh = &mut self.streams[stream].fresh;
+                if !is_repair && matches!(fresh, Fresh::Next) {
+                    *fresh = Fresh::From(header.sequence_number);
                 }
                 let original = is_repair.then(|| original(packet)).flatten();
-                if original.is_some_and(|original| self.is_of_no_use(now, original)) {
+                if original.is_some_and(|original| self.is_of_no_use(now, stream, original)) {
                     self.pacer.drop_last();
                 } else {
                     // They are few, and for each one that is lost a viewer waits another round trip.
@@ -163,8 +193,8 @@ impl Flow {
 
     /// Whether this packet's repair is under way already (it is asked for until it has come), or
     /// comes too late: what it belongs to was given up.
-    fn is_of_no_use(&mut self, now: Instant, original: u16) -> bool {
-        let is_fresh = match self.fresh {
+    fn is_of_no_use(&mut self, now: Instant, stream: usize, original: u16) -> bool {
+        let is_fresh = match self.streams[stream].fresh {
             Fresh::All => true,
             Fresh::None | Fresh::Next => false,
             Fresh::From(first) => original.wrapping_sub(first).cast_signed() >= 0,
@@ -175,14 +205,16 @@ impl Flow {
         let rtt = self.estimate.rtt().unwrap_or_default();
         let again_after = rtt.mul_f64(REPAIR_ONCE_SHARE).min(REPAIR_ONCE_MAX);
         let is_old = |at: Instant| now.saturating_duration_since(at) > again_after;
-        while self.repaired.front().is_some_and(|(_, at)| is_old(*at)) {
+        while self.repaired.front().is_some_and(|(.., at)| is_old(*at)) {
             self.repaired.pop_front();
         }
-        if self.repaired.iter().any(|(number, _)| *number == original) {
+        let is_this =
+            |repaired: &(usize, u16, Instant)| (repaired.0, repaired.1) == (stream, original);
+        if self.repaired.iter().any(is_this) {
             return true;
         }
         if self.repaired.len() < REPAIRS_MAX {
-            self.repaired.push_back((original, now));
+            self.repaired.push_back((stream, original, now));
         }
         false
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::link_tests::{FRAME, Path, Seen, Studio, TARGET, look, path};
-use super::tests::Pair;
-use super::{Carries, Event};
+use super::tests::{Pair, TRACK, unit};
+use super::{Carries, Event, Track, Written};
 use crate::media::Layer;
 use crate::publish::layers::Choice;
 use crate::publish::{Fanout, Feed, FeedId, Feedback, Takes, Wants};
@@ -195,4 +195,76 @@ fn a_link_that_narrows_is_left_and_one_that_widens_is_filled_again() {
     let after = house.seen(1, 27, 35);
     assert!(after.fps >= 29.0, "{after:?}");
     assert_eq!(house.full_least, TARGET);
+}
+
+/// A page's pictures, a keyframe of each layer first, by a stream for each.
+fn stream_both(pair: &mut Pair, count: usize) {
+    for index in 0..count {
+        for layer in Layer::ALL {
+            let mut unit = unit(index, pair.now);
+            unit.layer = layer;
+            assert_eq!(pair.write(&unit), Written::Sent, "{layer:?} {index}");
+        }
+        pair.run(Duration::from_millis(33));
+    }
+    pair.run(Duration::from_secs(2));
+}
+
+fn by(pair: &Pair, name: &str) -> usize {
+    let of = |rid: str0m::media::Rid| rid == name.into();
+    let received = pair.received.iter();
+    received.filter(|data| data.rid.is_some_and(of)).count()
+}
+
+#[test]
+fn for_a_server_of_rooms_each_layer_is_a_stream_of_its_own() {
+    for loss_per_cent in [0, 5] {
+        let track = Track {
+            is_layered: true,
+            ..TRACK
+        };
+        let mut pair = Pair::offered_track(loss_per_cent, track);
+        pair.run(Duration::from_secs(2));
+        let mut early = unit(1, pair.now);
+        assert_eq!(pair.write(&early), Written::Skipped);
+        assert_eq!(pair.write(&unit(0, pair.now)), Written::Sent);
+        early.layer = Layer::Low;
+        assert_eq!(pair.write(&early), Written::Skipped, "its own has not come");
+        let asked = |event: &Event| matches!(event, Event::KeyframeRequested(Some(Layer::Low)));
+        assert!(pair.events.iter().any(asked), "{:?}", pair.events);
+        pair.run(Duration::from_millis(100));
+        pair.received.clear();
+        stream_both(&mut pair, 90);
+        assert_eq!(
+            (by(&pair, "h"), by(&pair, "q")),
+            (90, 90),
+            "{loss_per_cent} % lost"
+        );
+    }
+}
+
+#[test]
+fn a_keyframe_is_asked_for_of_the_layer_that_lacks_it() {
+    let track = Track {
+        is_layered: true,
+        ..TRACK
+    };
+    let mut pair = Pair::offered_track(0, track);
+    pair.run(Duration::from_secs(2));
+    stream_both(&mut pair, 3);
+    let mid = pair.received[0].mid;
+    for (name, layer) in [("q", Layer::Low), ("h", Layer::Full)] {
+        pair.events.clear();
+        let writer = pair.viewer.writer(mid);
+        let kind = str0m::media::KeyframeRequestKind::Pli;
+        let asked = writer.unwrap().request_keyframe(Some(name.into()), kind);
+        asked.unwrap();
+        pair.run(Duration::from_secs(1));
+        let of = |event: &Event| match event {
+            Event::KeyframeRequested(of) => Some(*of),
+            _ => None,
+        };
+        let asked: Vec<_> = pair.events.iter().filter_map(of).collect();
+        assert_eq!(asked, [Some(layer)]);
+    }
 }

@@ -19,6 +19,7 @@ pub mod peer;
 pub mod receiver;
 mod sdp;
 pub mod sockets;
+mod streams;
 mod tcp;
 
 pub use driver::{Command, Driver, End, Path, Report, Source, Watched};

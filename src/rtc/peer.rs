@@ -6,8 +6,8 @@
 //! ## Design notes
 //! - **Exactly one payload type.** An SFU may bind the first payload type of the answer and drop
 //!   the packets of any other without a word, so one is all that is ever offered.
-//! - **The first access unit of a connection, and the first after a congested path, is a
-//!   keyframe.** The peer skips to it and asks for it; a delta is never dropped from the middle.
+//! - **The first access unit of a stream, and the first after a congested path, is a keyframe.** The
+//!   peer skips to it and asks for it; a delta is never dropped from the middle.
 //! - **Packets leave when `flow` says so**, and the encoder's limit is its estimate of the path. The
 //!   engine's own pacer and estimator are off: they follow a quiet source down, and pad a still
 //!   page's path to keep up with themselves.
@@ -24,8 +24,7 @@ use std::time::{Duration, Instant};
 
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::error::RtcError;
-use str0m::format::Codec;
-use str0m::media::{Direction, MediaKind, MediaTime, Mid, Pt};
+use str0m::media::{Direction, MediaKind, MediaTime};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::Extension;
 use str0m::{Candidate, IceConnectionState, Input, Rtc, RtcConfig};
@@ -40,28 +39,23 @@ pub use super::offered::Offered;
 pub use super::output::{Carries, Event, Output, Rate, Transmit, Transport, Written};
 use super::sdp;
 pub use super::sdp::SDP_BYTES_MAX;
+use super::streams::Streams;
 use crate::media::{AccessUnit, Layer};
 
 /// A send-only H.264 video peer. See the module's documentation.
 pub struct Peer {
     /// Boxed: the engine takes some 20 kB, which every future on the way would carry.
     rtc: Box<Rtc>,
-    mid: Option<Mid>,
-    payload_type: Option<Pt>,
-    /// The payload type of its repairs.
-    repair_type: Option<Pt>,
+    streams: Streams,
     /// Addresses that the other side may send to; the socket's own address is unknown to it.
     local: Vec<SocketAddr>,
     channels: Channels,
     early: Early,
     clock: RtpClock,
     flow: Flow,
-    /// What was written last.
-    layer: Layer,
     events: VecDeque<Event>,
     state: State,
     now: Instant,
-    keyframe_asked: Option<Instant>,
     /// When the other side was last heard.
     heard_at: Instant,
     /// The way that media takes, once it has taken one.
@@ -77,37 +71,46 @@ pub struct Peer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Connecting,
-    /// Connected, and only a keyframe can come next.
-    AwaitsKeyframe,
-    Flowing,
+    /// Media can flow.
+    Open,
     /// Connected once, and on the way to another path.
     Restarting,
     Over,
 }
 
+/// What a peer offers to send.
+#[derive(Debug, Clone, Copy)]
+pub struct Track<'a> {
+    /// The stream that it is of.
+    pub stream: &'a str,
+    /// Its id.
+    pub id: &'a str,
+    /// Whether each layer of it is a stream of packets of its own.
+    pub is_layered: bool,
+}
+
 impl Peer {
-    /// A peer that offers one send-only video track named `track_id` of the stream `stream_id`.
-    /// `local` are the addresses to advertise.
+    /// A peer that offers one send-only video track. `local` are the addresses to advertise.
     pub fn offer(
         now: Instant,
         local: &[SocketAddr],
         rate: Rate,
-        stream_id: &str,
-        track_id: &str,
+        track: Track<'_>,
     ) -> Result<Offered, Error> {
         let mut peer = Self::new(RtcConfig::new(), now, local, rate)?;
+        peer.streams = Streams::new(track.is_layered);
         let mut api = peer.rtc.sdp_api();
         let mid = api.add_media(
             MediaKind::Video,
             Direction::SendOnly,
-            Some(stream_id.to_owned()),
-            Some(track_id.to_owned()),
-            None,
+            Some(track.stream.to_owned()),
+            Some(track.id.to_owned()),
+            peer.streams.simulcast(),
         );
         let channels = Channels::offer(&mut api);
         let (offer, pending) = api.apply().expect("a media section was just added");
         peer.channels = channels;
-        peer.mid = Some(mid);
+        peer.streams.set_mid(Some(mid));
         peer.is_offerer = true;
         peer.tcp_at = Some(now + TCP_AFTER);
         Ok(Offered {
@@ -138,7 +141,7 @@ impl Peer {
             .accept_offer(parsed)
             .map_err(|source| Error::Negotiate { source })?
             .to_sdp_string();
-        peer.mid = sdp::video_mid(&answer);
+        peer.streams.set_mid(sdp::video_mid(&answer));
         Ok((peer, answer))
     }
 
@@ -172,19 +175,15 @@ impl Peer {
         }
         Ok(Self {
             rtc,
-            mid: None,
-            payload_type: None,
-            repair_type: None,
+            streams: Streams::new(false),
             local: local.to_vec(),
             channels: Channels::default(),
             early: Early::default(),
             clock: RtpClock::new(now),
             flow: Flow::new(now, rate.target),
-            layer: Layer::Full,
             events: VecDeque::new(),
             state: State::Connecting,
             now,
-            keyframe_asked: None,
             heard_at: now,
             path: None,
             tcp_at: None,
@@ -281,35 +280,30 @@ impl Peer {
     /// Sends one access unit.
     pub fn write(&mut self, now: Instant, unit: &AccessUnit) -> Written {
         self.now = now;
-        let (Some(mid), Some(payload_type)) = (self.mid, self.payload_type) else {
+        if self.state != State::Open {
             return Written::Skipped;
-        };
-        match self.state {
-            State::Connecting | State::Restarting | State::Over => return Written::Skipped,
-            State::AwaitsKeyframe if !unit.keyframe => {
-                self.ask_for_keyframe();
-                return Written::Skipped;
-            }
-            State::AwaitsKeyframe | State::Flowing => {}
         }
-        let before = std::mem::replace(&mut self.layer, unit.layer);
-        if before != unit.layer && unit.keyframe {
-            // What waits of the other one would only hold this one up.
+        if !self.streams.follows(unit) {
+            self.ask_for_keyframe(unit.layer);
+            return Written::Skipped;
+        }
+        if self.streams.turn(unit) {
+            // What waits of the other layer would only hold this one up.
             self.flow.abandon();
         }
         if self.flow.backlog(now) > BACKLOG_MAX {
             self.flow.abandon();
+            self.streams.begin();
             if !unit.keyframe {
-                self.state = State::AwaitsKeyframe;
-                self.ask_for_keyframe();
+                self.ask_for_keyframe(unit.layer);
                 return Written::Congested;
             }
         }
-        let (wallclock, rtp_time) = self.clock.stamp(unit.made_at);
         if unit.keyframe {
-            self.flow.keyframe_comes();
+            self.flow.keyframe_comes(self.streams.index(unit.layer));
         }
-        let Some(writer) = self.rtc.writer(mid) else {
+        let (wallclock, rtp_time) = self.clock.stamp(unit.made_at);
+        let Some((writer, payload_type)) = self.streams.writer(&mut self.rtc, unit.layer) else {
             return Written::Skipped;
         };
         let written = writer
@@ -320,7 +314,7 @@ impl Peer {
         if !self.check(written) {
             return Written::Skipped;
         }
-        self.state = State::Flowing;
+        self.streams.wrote(unit);
         Written::Sent
     }
 
@@ -377,7 +371,7 @@ impl Peer {
 
     /// Whether media can flow.
     pub fn is_connected(&self) -> bool {
-        matches!(self.state, State::AwaitsKeyframe | State::Flowing)
+        self.state == State::Open
     }
 
     /// Says goodbye. Poll what is left to send after it.
@@ -401,7 +395,10 @@ impl Peer {
             ) if self.state == State::Restarting => {
                 self.flowing();
             }
-            Engine::KeyframeRequest(_) => self.events.push_back(Event::KeyframeRequested(None)),
+            Engine::KeyframeRequest(request) => {
+                let layer = self.streams.asked(request.rid);
+                self.events.push_back(Event::KeyframeRequested(layer));
+            }
             Engine::RawPacket(packet) => {
                 self.flow.note(self.now, &packet);
                 self.report_bandwidth();
@@ -415,32 +412,29 @@ impl Peer {
     }
 
     fn connected(&mut self) {
-        let types = self.mid.and_then(|mid| {
-            let writer = self.rtc.writer(mid)?;
-            let mut params = writer.payload_params();
-            let h264 = params.find(|p| p.spec().codec == Codec::H264)?;
-            Some((h264.pt(), h264.resend()))
-        });
-        let Some((payload_type, repair_type)) = types else {
+        if self.streams.agree(&mut self.rtc) {
+            self.flowing();
+        } else {
             self.end(Lost::NoCodec);
-            return;
-        };
-        self.payload_type = Some(payload_type);
-        self.repair_type = repair_type;
-        self.flowing();
+        }
     }
 
     /// A path is there, the first or another.
     fn flowing(&mut self) {
-        self.state = State::AwaitsKeyframe;
+        self.state = State::Open;
+        self.streams.begin();
         self.tcp_at = None;
         self.path = None;
-        self.flow.open(self.now, self.repair_type);
-        self.keep_for_repairs();
+        let mut direct = self.rtc.direct_api();
+        let numbers = self
+            .streams
+            .keep(&mut direct, REPAIR_PACKETS_MAX, REPAIR_WITHIN);
+        self.flow
+            .open(self.now, self.streams.repair_type(), &numbers);
         self.heard_at = self.now;
         self.events.push_back(Event::Connected);
         self.report_bandwidth();
-        self.ask_for_keyframe();
+        self.ask_for_keyframe(Layer::Full);
     }
 
     /// Media leaves by this way. The engine changes from UDP to TCP by itself when the checks of the
@@ -492,13 +486,10 @@ impl Peer {
         }
     }
 
-    fn ask_for_keyframe(&mut self) {
-        let recently = self
-            .keyframe_asked
-            .is_some_and(|at| self.now < at + KEYFRAME_ASK_INTERVAL);
-        if !recently {
-            self.keyframe_asked = Some(self.now);
-            self.events.push_back(Event::KeyframeRequested(None));
+    fn ask_for_keyframe(&mut self, layer: Layer) {
+        if self.streams.asks(self.now, layer) {
+            let layer = self.streams.needed(layer);
+            self.events.push_back(Event::KeyframeRequested(layer));
         }
     }
 
@@ -508,16 +499,6 @@ impl Peer {
         }
         if let Some(carries) = self.flow.changed(self.now) {
             self.events.push_back(Event::Bandwidth(carries));
-        }
-    }
-
-    /// Keeps packets for as long as a repair is of use, and repairs them however many it takes:
-    /// the engine alone stops at a small share of what is sent.
-    fn keep_for_repairs(&mut self) {
-        let Some(mid) = self.mid else { return };
-        let mut direct = self.rtc.direct_api();
-        if let Some(stream) = direct.stream_tx_by_mid(mid, None) {
-            stream.set_rtx_cache(REPAIR_PACKETS_MAX, REPAIR_WITHIN, None);
         }
     }
 
@@ -582,8 +563,6 @@ const TCP_AFTER: Duration = Duration::from_millis(1500);
 const NO_CHECK: u8 = 20;
 /// The port that stands for "none" in the candidate of a side that only connects (RFC 6544).
 const ACTIVE_PORT: u16 = 9;
-/// How often a peer that awaits a keyframe asks again.
-const KEYFRAME_ASK_INTERVAL: Duration = Duration::from_millis(500);
 /// How far the next wake-up of a peer lies that is over.
 const IDLE: Duration = Duration::from_secs(3600);
 

@@ -8,6 +8,11 @@ const RATE: Rate = Rate {
     min: 0,
     target: 2_000_000,
 };
+pub(super) const TRACK: Track<'_> = Track {
+    stream: "stream-1",
+    id: "track-1",
+    is_layered: false,
+};
 const STEPS_MAX: usize = 200_000;
 
 /// A small deterministic generator (xorshift), so that a failing run can be run again.
@@ -37,7 +42,7 @@ struct Packet {
 pub(super) struct Pair {
     pub(super) now: Instant,
     pub(super) peer: Peer,
-    viewer: Rtc,
+    pub(super) viewer: Rtc,
     link: VecDeque<Packet>,
     pub(super) delay: Duration,
     /// How much a packet may come later than the delay says.
@@ -145,8 +150,12 @@ impl Pair {
 
     /// A pair whose peer sent the offer, to a viewer that takes UDP and TCP.
     fn offered(loss_per_cent: u64) -> Self {
+        Self::offered_track(loss_per_cent, TRACK)
+    }
+
+    pub(super) fn offered_track(loss_per_cent: u64, track: Track<'_>) -> Self {
         let now = Instant::now();
-        let offered = Peer::offer(now, &[ours()], RATE, "stream-1", "track-1").unwrap();
+        let offered = Peer::offer(now, &[ours()], RATE, track).unwrap();
         let offer = SdpOffer::from_sdp_string(offered.sdp()).unwrap();
         let mut viewer = viewer(now, 200);
         viewer.add_local_candidate(passive());
@@ -247,7 +256,7 @@ impl Pair {
             self.asked_at = self.now;
             let writer = self.viewer.writer(data.mid);
             let kind = str0m::media::KeyframeRequestKind::Pli;
-            writer.unwrap().request_keyframe(None, kind).unwrap();
+            writer.unwrap().request_keyframe(data.rid, kind).unwrap();
         }
     }
 
@@ -327,7 +336,7 @@ impl Pair {
 }
 
 /// Something with the shape of an access unit, of many packets now and then.
-fn unit(index: usize, made_at: Instant) -> AccessUnit {
+pub(super) fn unit(index: usize, made_at: Instant) -> AccessUnit {
     let keyframe = index == 0;
     let mut data = Vec::new();
     if keyframe {
@@ -409,7 +418,7 @@ fn a_lossy_link_is_repaired() {
 
 #[test]
 fn an_offer_is_answered_and_carries_the_track() {
-    let offered = Peer::offer(Instant::now(), &[ours()], RATE, "stream-1", "track-1").unwrap();
+    let offered = Peer::offer(Instant::now(), &[ours()], RATE, TRACK).unwrap();
     assert!(offered.sdp().contains("stream-1 track-1"), "msid");
     let formats = offered.sdp().lines().find(|l| l.starts_with("m=video"));
     assert!(
