@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::company::{Company, Participant, Roster, SelfWriters};
-use crate::model::Secret;
+use crate::model::{Secret, Size};
 
 /// What may go wrong with the signalling connection.
 #[derive(Debug, thiserror::Error)]
@@ -78,8 +78,35 @@ pub struct Track {
     pub height: u32,
     /// Its target bits a second.
     pub bitrate: u32,
+    /// Its low layer, if it has one beside that.
+    pub low: Option<LowLayer>,
     /// Whether it starts muted.
     pub muted: bool,
+}
+
+/// The smaller one of a track's two layers.
+#[derive(Debug, Clone, Copy)]
+pub struct LowLayer {
+    /// Its size, px.
+    pub size: Size,
+    /// Its target bits a second.
+    pub bitrate: u32,
+}
+
+/// The layers of a track that somebody is subscribed to. Of a track of one layer, each of them is that one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// Whether the track as it is.
+    pub full: bool,
+    /// Whether its low layer.
+    pub low: bool,
+}
+
+impl Asked {
+    /// Whether anything of it.
+    pub const fn any(self) -> bool {
+        self.full || self.low
+    }
 }
 
 /// A track as the server knows it.
@@ -118,12 +145,12 @@ pub enum Event {
         /// As in `candidate:…`.
         candidate: String,
     },
-    /// Whether anybody watches a track.
+    /// What of a track somebody watches.
     Watched {
         /// The server's id of it.
         sid: String,
-        /// Whether any quality of it is subscribed.
-        watched: bool,
+        /// Its layers that are subscribed.
+        asked: Asked,
     },
     /// Others came or went, or may do something else. [`Signal::company`] and [`Signal::senders`] tell.
     Company,
@@ -251,17 +278,24 @@ impl Signal {
 
     /// Asks to publish a track; [`Event::TrackPublished`] answers.
     pub async fn add_track(&self, track: &Track) {
-        let layer = proto::VideoLayer {
-            quality: proto::VideoQuality::High as i32,
-            width: track.width,
-            height: track.height,
-            bitrate: track.bitrate,
+        let layer = |quality: proto::VideoQuality, width, height, bitrate| proto::VideoLayer {
+            quality: quality as i32,
+            width,
+            height,
+            bitrate,
             ..proto::VideoLayer::default()
         };
+        let low = track.low.map(|low| {
+            let (width, height) = (low.size.width, low.size.height);
+            layer(proto::VideoQuality::Low, width, height, low.bitrate)
+        });
+        let (width, height) = (track.width, track.height);
+        let full = layer(proto::VideoQuality::High, width, height, track.bitrate);
+        let layers: Vec<_> = low.into_iter().chain([full]).collect();
         let codec = proto::SimulcastCodec {
             codec: "h264".to_owned(),
             cid: track.cid.clone(),
-            layers: vec![layer.clone()],
+            layers: layers.clone(),
             ..proto::SimulcastCodec::default()
         };
         let request = proto::AddTrackRequest {
@@ -272,7 +306,7 @@ impl Signal {
             width: track.width,
             height: track.height,
             muted: track.muted,
-            layers: vec![layer],
+            layers,
             simulcast_codecs: vec![codec],
             ..proto::AddTrackRequest::default()
         };
@@ -400,16 +434,24 @@ fn candidate(trickle: &proto::TrickleRequest) -> Option<Event> {
 }
 
 fn watched(update: proto::SubscribedQualityUpdate) -> Event {
-    let any = |qualities: &[proto::SubscribedQuality]| qualities.iter().any(|q| q.enabled);
-    let by_codec = update.subscribed_codecs.iter().any(|c| any(&c.qualities));
     #[expect(
         deprecated,
         reason = "servers before per-codec qualities fill only this"
     )]
-    let watched = by_codec || any(&update.subscribed_qualities);
+    let plain = update.subscribed_qualities.iter();
+    let by_codec = update.subscribed_codecs.iter().flat_map(|c| &c.qualities);
+    let mut asked = Asked::default();
+    for quality in plain.chain(by_codec).filter(|q| q.enabled) {
+        match quality.quality() {
+            proto::VideoQuality::Low => asked.low = true,
+            // Of two layers, the upper one is the medium quality as well.
+            proto::VideoQuality::Medium | proto::VideoQuality::High => asked.full = true,
+            proto::VideoQuality::Off => {}
+        }
+    }
     Event::Watched {
         sid: update.track_sid,
-        watched,
+        asked,
     }
 }
 
@@ -466,27 +508,31 @@ mod tests {
 
     #[test]
     fn any_subscribed_quality_of_any_codec_means_watched() {
-        let quality = |enabled| proto::SubscribedQuality {
-            quality: proto::VideoQuality::High as i32,
-            enabled,
-        };
-        let update = |enabled: &[bool]| proto::SubscribedQualityUpdate {
+        use proto::VideoQuality::{High, Low, Medium};
+        let update = |enabled: &[proto::VideoQuality]| proto::SubscribedQualityUpdate {
             track_sid: "TR_1".to_owned(),
             subscribed_codecs: vec![proto::SubscribedCodec {
                 codec: "h264".to_owned(),
-                qualities: enabled.iter().map(|e| quality(*e)).collect(),
+                qualities: [Low, Medium, High]
+                    .map(|quality| proto::SubscribedQuality {
+                        quality: quality as i32,
+                        enabled: enabled.contains(&quality),
+                    })
+                    .into(),
             }],
             ..proto::SubscribedQualityUpdate::default()
         };
-        for (enabled, expected) in [
-            (&[false, false][..], false),
-            (&[false, true][..], true),
-            (&[][..], false),
+        for (enabled, full, low) in [
+            (&[][..], false, false),
+            (&[Low], false, true),
+            (&[Low, Medium], true, true),
+            (&[Low, Medium, High], true, true),
+            (&[High], true, false),
         ] {
-            let Event::Watched { watched, .. } = watched(update(enabled)) else {
+            let Event::Watched { asked, .. } = watched(update(enabled)) else {
                 panic!("not about watching");
             };
-            assert_eq!(watched, expected, "{enabled:?}");
+            assert_eq!(asked, Asked { full, low }, "{enabled:?}");
         }
     }
 

@@ -45,6 +45,8 @@ pub enum Wants {
         /// Whether the low one.
         low: bool,
     },
+    /// Nobody has said so yet: both, so that they are known.
+    Unsaid,
 }
 
 /// The layers that a feed is given.
@@ -68,7 +70,11 @@ impl Takes {
             (Wants::Either, carried) => Self::One(carried),
             (Wants::Nothing | Wants::Full, _) => Self::One(Layer::Full),
             (Wants::Each { full, low }, Layer::Full) => Self::Each { full, low },
-            (Wants::Each { .. }, Layer::Low) => Self::Each {
+            (Wants::Unsaid, Layer::Full) => Self::Each {
+                full: true,
+                low: true,
+            },
+            (Wants::Each { .. } | Wants::Unsaid, Layer::Low) => Self::Each {
                 full: false,
                 low: true,
             },

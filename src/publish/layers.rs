@@ -14,7 +14,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::FeedId;
+use super::{FeedId, Takes};
 use crate::media::Layer;
 use crate::model::Size;
 use crate::rtc::Carries;
@@ -233,6 +233,41 @@ pub fn are_of_use(full: Size, target: u64) -> bool {
     full.width.min(full.height) >= SIDE_MIN && target >= TARGET_MIN
 }
 
+/// Both layers, side by side.
+const BOTH: Takes = Takes::Each {
+    full: true,
+    low: true,
+};
+
+/// What a feed is given whose path carries so many bits a second: not both layers where the full one needs all of
+/// them. `before` is what it is given now.
+pub fn spare(takes: Takes, before: Option<Takes>, bits: Option<u64>) -> Takes {
+    let least = match before == Some(BOTH) {
+        true => BOTH_BITS_MIN,
+        false => BOTH_BITS_AGAIN,
+    };
+    let is_narrow = bits.is_some_and(|bits| bits < least);
+    match takes == BOTH && is_narrow {
+        true => Takes::Each {
+            full: true,
+            low: false,
+        },
+        false => takes,
+    }
+}
+
+/// The bits a second that are left for the full layer, of those that the path of a feed carries.
+pub fn left_for_full(given: Takes, bits: u64) -> u64 {
+    match given == BOTH {
+        true => bits.saturating_sub(u64::from(LOW_BITRATE_MAX)),
+        false => bits,
+    }
+}
+
+/// A path of fewer bits a second carries the full layer alone, until it carries so many.
+const BOTH_BITS_MIN: u64 = 600_000;
+const BOTH_BITS_AGAIN: u64 = 800_000;
+
 /// Below this share of the widest path a viewer leaves the full layer, and costs the others nothing...
 const DOWN_SHARE: f64 = 0.5;
 /// ...and above this one they come back.
@@ -409,5 +444,27 @@ mod tests {
         assert!(are_of_use(Size::new(1280, 720), TARGET));
         assert!(!are_of_use(Size::new(1280, 720), 300_000));
         assert!(!are_of_use(Size::new(480, 270), TARGET));
+    }
+
+    #[test]
+    fn a_path_that_is_too_narrow_for_both_carries_the_full_layer_alone() {
+        let full_alone = Takes::Each {
+            full: true,
+            low: false,
+        };
+        for (before, bits, expected) in [
+            (None, None, BOTH),
+            (None, Some(700_000), full_alone),
+            (Some(BOTH), Some(700_000), BOTH),
+            (Some(BOTH), Some(500_000), full_alone),
+            (Some(full_alone), Some(700_000), full_alone),
+            (Some(full_alone), Some(900_000), BOTH),
+        ] {
+            assert_eq!(spare(BOTH, before, bits), expected, "{before:?} {bits:?}");
+        }
+        let low = Takes::One(Layer::Low);
+        assert_eq!(spare(low, Some(low), Some(50_000)), low);
+        assert_eq!(left_for_full(BOTH, 900_000), 750_000);
+        assert_eq!(left_for_full(full_alone, 900_000), 900_000);
     }
 }

@@ -24,6 +24,7 @@ impl Source for Feed {
             Watched::No => Wants::Nothing,
             Watched::Yes => Wants::Either,
             Watched::Layers { full, low } => Wants::Each { full, low },
+            Watched::Unsaid => Wants::Unsaid,
         });
     }
 }

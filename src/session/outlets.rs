@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::livekit::{Company, Minter, conventions, place};
 use crate::model::session::LiveKitStatus;
 use crate::model::{Secret, SessionSpec, Size, ViewerId};
+use crate::publish::layers::are_of_use;
 use crate::publish::{FeedId, livekit, whep};
 use crate::refusals::{Limit, refused};
 use crate::rtc::peer::Rate;
@@ -32,6 +33,8 @@ pub(super) struct Settings {
     pub(super) listen: IpAddr,
     pub(super) size: Size,
     pub(super) bitrate_bps: u32,
+    /// Whether there may be a low layer.
+    pub(super) low_layer: bool,
 }
 
 /// The outlets of one session.
@@ -100,6 +103,7 @@ impl Outlets {
             credentials,
             size: self.settings.size,
             rate: self.rate(),
+            has_low: self.settings.low_layer && are_of_use(self.settings.size, self.rate().target),
             sockets: self.sockets(None)?,
             topics: &conventions::INPUT_TOPICS,
         };

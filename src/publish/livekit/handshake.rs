@@ -8,12 +8,14 @@ use tokio::time::timeout;
 use tracing::debug;
 use uuid::Uuid;
 
-use super::{CONNECT_WITHIN, Context, Outcome, left, lost_signalling, retry};
+use super::{CONNECT_WITHIN, Context, Options, Outcome, left, lost_signalling, retry};
 use crate::error::Chain;
-use crate::livekit::signal::{self, Event, Published, Track};
+use crate::livekit::signal::{self, Asked, Event, LowLayer, Published, Track};
 use crate::livekit::{Signal, conventions};
+use crate::media::layer::low_size;
+use crate::publish::layers::LOW_BITRATE_MAX;
 use crate::rtc::driver::Watch;
-use crate::rtc::peer::{self, Offered};
+use crate::rtc::peer::{self, Offered, Rate};
 use crate::rtc::{Command, Driver, Peer, sockets};
 
 /// A track that may send, and what the server said meanwhile.
@@ -21,14 +23,17 @@ pub(super) struct Ready {
     pub(super) published: Published,
     pub(super) driver: Driver,
     pub(super) commands: mpsc::Sender<Command>,
-    pub(super) watched: bool,
+    /// What is asked for, once the server has said so.
+    pub(super) asked: Option<Asked>,
+    /// Whether the server takes both layers.
+    pub(super) has_layers: bool,
 }
 
 /// What was heard during the handshake.
 #[derive(Default)]
 struct Heard {
     candidates: Vec<String>,
-    watched: bool,
+    asked: Option<Asked>,
 }
 
 impl Context {
@@ -36,7 +41,6 @@ impl Context {
     pub(super) async fn handshake(&self, signal: &mut Signal) -> Result<Ready, Outcome> {
         let options = &self.options;
         let wanted = self.wanted.borrow().clone();
-        let rate = options.rate;
         let cid = Uuid::new_v4().to_string();
         let mut heard = Heard::default();
         signal
@@ -45,31 +49,53 @@ impl Context {
                 name: conventions::TRACK_NAME.to_owned(),
                 width: options.size.width,
                 height: options.size.height,
-                bitrate: u32::try_from(rate.target).unwrap_or(u32::MAX),
+                bitrate: u32::try_from(options.rate.target).unwrap_or(u32::MAX),
+                low: options.has_low.then(|| LowLayer {
+                    size: low_size(options.size),
+                    bitrate: LOW_BITRATE_MAX,
+                }),
                 muted: wanted.paused || self.is_moderated,
             })
             .await;
         let published = within(heard.published(signal, &cid), "publish the track").await?;
         let remote = resolve(&options.url).await;
         let bound = sockets::bind(&options.sockets, remote).map_err(|error| retry(&error))?;
-        let stream_id = conventions::AGENT_NAME;
-        let offered = Peer::offer(Instant::now(), &bound.local, rate, stream_id, &cid)
+        let track = peer::Track {
+            stream: conventions::AGENT_NAME,
+            id: &cid,
+            is_layered: options.has_low,
+        };
+        let offered = Peer::offer(Instant::now(), &bound.local, options.path_rate(), track)
             .map_err(|error| retry(&error))?;
         signal.offer(offered.sdp()).await;
         let answer = within(heard.answer(signal), "answer the offer").await?;
+        let has_layers = options.has_low && answer.contains(LAYERS_TAKEN);
         let peer = accept(offered, &answer, &heard).map_err(|error| retry(&error))?;
         let (driver, commands) = Driver::new(peer, bound, Watch::Told, CONNECT_WITHIN);
         debug!(
             sid = published.sid(),
-            watched = heard.watched,
+            asked = ?heard.asked,
+            has_layers,
             "track published"
         );
         Ok(Ready {
             published,
             driver,
             commands,
-            watched: heard.watched,
+            asked: heard.asked,
+            has_layers,
         })
+    }
+}
+
+impl Options {
+    /// What the path carries when all is sent by it that can be.
+    fn path_rate(&self) -> Rate {
+        let low = if self.has_low { LOW_BITRATE_MAX } else { 0 };
+        Rate {
+            target: self.rate.target + u64::from(low),
+            ..self.rate
+        }
     }
 }
 
@@ -98,7 +124,7 @@ impl Heard {
             Event::Candidate { candidate } if self.candidates.len() < CANDIDATES_MAX => {
                 self.candidates.push(candidate.clone());
             }
-            Event::Watched { watched, .. } => self.watched = *watched,
+            Event::Watched { asked, .. } => self.asked = Some(*asked),
             Event::Refused { message } => {
                 let reason = format!("LiveKit does not let us publish: {message}");
                 return Err(Outcome::Permanent(reason));
@@ -137,6 +163,8 @@ async fn resolve(url: &str) -> Option<IpAddr> {
     found.next().map(|address| address.ip())
 }
 
+/// What an answer says that takes more than one layer (RFC 8853).
+const LAYERS_TAKEN: &str = "a=simulcast:recv ";
 /// Bounds each answer of the server during the handshake; it takes milliseconds.
 const STEP_WITHIN: Duration = Duration::from_secs(5);
 /// Candidates kept during the handshake; a server sends a handful.

@@ -50,8 +50,10 @@ pub struct Options {
     pub credentials: Credentials,
     /// The size of the pictures.
     pub size: Size,
-    /// The bits a second.
+    /// The bits a second, of the full layer.
     pub rate: Rate,
+    /// Whether there is a low layer beside it.
+    pub has_low: bool,
     /// Where media sockets live.
     pub sockets: sockets::Config,
     /// The topics of data that is heard.
@@ -364,7 +366,8 @@ impl Actor {
             published,
             driver,
             commands,
-            watched,
+            asked,
+            has_layers,
         } = ready;
         context.see_who_is_there(signal);
         context.ear.line().lead(Some(commands.clone()));
@@ -392,7 +395,8 @@ impl Actor {
                 commands,
                 reported,
                 stop: &stop,
-                watched,
+                asked,
+                has_layers,
                 has_path: false,
             };
             let outcome = signalling.run().await;

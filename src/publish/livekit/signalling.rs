@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 use super::{Context, Outcome, State, Wanted, left, lost_signalling};
 use crate::error::Chain;
 use crate::livekit::Signal;
-use crate::livekit::signal::{Event, Leave, Published};
+use crate::livekit::signal::{Asked, Event, Leave, Published};
 use crate::rtc::{Command, Path, Watched};
 
 /// The signalling of a connection whose media runs.
@@ -23,7 +23,10 @@ pub(super) struct Signalling<'a> {
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) reported: mpsc::Receiver<Path>,
     pub(super) stop: &'a CancellationToken,
-    pub(super) watched: bool,
+    /// What is asked for, once the server has said so.
+    pub(super) asked: Option<Asked>,
+    /// Whether the server takes both layers.
+    pub(super) has_layers: bool,
     /// Whether media has a path.
     pub(super) has_path: bool,
 }
@@ -79,9 +82,9 @@ impl Signalling<'_> {
     /// Handles one event: `Some` when the connection is over.
     async fn handle(&mut self, event: Event, paused: bool) -> Option<Option<Outcome>> {
         match event {
-            Event::Watched { sid, watched } if sid == self.published.sid() => {
-                debug!(watched, "subscribers");
-                self.watched = watched;
+            Event::Watched { sid, asked } if sid == self.published.sid() => {
+                debug!(?asked, "subscribers");
+                self.asked = Some(asked);
                 self.tell_watched(paused).await;
                 None
             }
@@ -187,9 +190,14 @@ impl Signalling<'_> {
 
     async fn tell_watched(&self, paused: bool) {
         let sends = !paused && !self.context.is_moderated;
-        let watched = match self.watched && sends {
-            true => Watched::Yes,
-            false => Watched::No,
+        let watched = match self.asked {
+            _ if !sends => Watched::No,
+            // The server learns of a layer by its first packets, and offers nobody what it does not know.
+            None if self.has_layers => Watched::Unsaid,
+            Some(asked) if !asked.any() => Watched::No,
+            Some(Asked { full, low }) if self.has_layers => Watched::Layers { full, low },
+            Some(_) => Watched::Yes,
+            None => Watched::No,
         };
         self.tell(Command::SetWatched(watched)).await;
     }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::lock;
 use crate::media::panel::Panel;
 use crate::media::{Layer, Shot};
+use crate::publish::layers::{left_for_full, spare};
 use crate::publish::{FeedId, Takes, Wants};
 use crate::rtc::Carries;
 
@@ -170,8 +171,10 @@ impl State {
             .iter()
             .filter(|(feed, _)| self.sees_page(**feed));
         for (feed, wants) in page {
-            let takes = takes(*feed, *wants);
-            if self.given.get(feed) != Some(&takes) {
+            let before = self.given.get(feed).copied();
+            let bits = self.carries.get(feed).and_then(|carries| carries.bits);
+            let takes = spare(takes(*feed, *wants), before, bits);
+            if before != Some(takes) {
                 changes.push((*feed, takes));
             }
         }
@@ -192,10 +195,19 @@ impl State {
     /// what comes, and a card is small enough for all.
     pub(super) fn paths(&self) -> impl Iterator<Item = (FeedId, Carries)> {
         let watched = self.watched.iter().filter(|(feed, wants)| {
-            let is_asked = matches!(wants, Wants::Either | Wants::Each { full: true, .. });
+            let is_asked = matches!(
+                wants,
+                Wants::Either | Wants::Unsaid | Wants::Each { full: true, .. }
+            );
             is_asked && self.sees_page(**feed)
         });
-        watched.map(|(feed, _)| (*feed, self.carries.get(feed).copied().unwrap_or_default()))
+        watched.map(|(feed, _)| {
+            let mut carries = self.carries.get(feed).copied().unwrap_or_default();
+            if let Some(given) = self.given.get(feed) {
+                carries.bits = carries.bits.map(|bits| left_for_full(*given, bits));
+            }
+            (*feed, carries)
+        })
     }
 
     /// Whether somebody sees what is drawn.
@@ -213,8 +225,10 @@ impl State {
         self.veil.as_ref().is_none_or(|own| own.contains(&feed))
     }
 
+    /// Whether somebody is known to watch by this feed.
     pub(super) fn is_watched_by(&self, feed: FeedId) -> bool {
-        self.watched.contains_key(&feed)
+        let wants = self.watched.get(&feed);
+        wants.is_some_and(|wants| *wants != Wants::Unsaid)
     }
 }
 

@@ -66,6 +66,24 @@ viewer.picture = () => {
     "checks": pages.CHECK_BITS,
 }
 
+# What comes from the server's media port is to come by another one: neither side learns of a way around it.
+JS_LED = """
+const led = (text) => text.split('\\r\\n').flatMap((line) => {
+  if (!line.includes('candidate:')) return [line];
+  return / udp /i.test(line) && line.includes(' 127.0.0.1 %(far)d ')
+    ? [line.replace(' 127.0.0.1 %(far)d ', ' 127.0.0.1 %(near)d ')] : [];
+}).join('\\r\\n');
+const kind = RTCPeerConnection.prototype;
+const {addIceCandidate, setRemoteDescription} = kind;
+kind.addIceCandidate = function (given) {
+  const candidate = led(given?.candidate ?? '');
+  return candidate ? addIceCandidate.call(this, {...JSON.parse(JSON.stringify(given)), candidate}) : Promise.resolve();
+};
+kind.setRemoteDescription = function ({type, sdp}) { return setRemoteDescription.call(this, {type, sdp: led(sdp)}); };
+Object.defineProperty(kind, 'onicecandidate', {set() {}, get() { return null; }});
+true;
+"""
+
 JS_LIVEKIT = """
 (async () => {
   const room = viewer.room = new LivekitClient.Room();
@@ -74,6 +92,7 @@ JS_LIVEKIT = """
     viewer.facts.push({source: publication.source, mime_type: publication.mimeType,
       participant_kind: participant.kind, attributes: {...participant.attributes},
       identity: participant.identity, is_agent: participant.isAgent});
+    viewer.publication = publication;
     track.attach(video);
   });
   room.on('trackUnsubscribed', (track) => track.detach(video));
@@ -182,11 +201,15 @@ def load_client(tab, web):
 
 
 class ClientJsViewer(BrowserViewer):
-    """The official `livekit-client` in a page."""
+    """The official `livekit-client` in a page. With `rate_bps`, what comes to it comes by a narrow way."""
 
-    def __init__(self, chromium, web, server, room):
+    def __init__(self, chromium, web, server, room, rate_bps=None):
         super().__init__(chromium, web.url("/blank"))
         load_client(self.tab, web)
+        self.way = None
+        if rate_bps is not None:
+            self.way = narrow.NarrowWay(("127.0.0.1", server.udp_port), rate_bps)
+            self.tab.evaluate(JS_LED % {"far": server.udp_port, "near": self.way.port})
         token = server.token(f"js-viewer-{time.monotonic_ns()}", room)
         self.tab.evaluate(JS_LIVEKIT % (json.dumps(server.url), json.dumps(token)))
 
@@ -197,10 +220,16 @@ class ClientJsViewer(BrowserViewer):
         )
         return found[-1]
 
+    def ask_for(self, quality):
+        """Asks for a quality of the newest track: LOW, MEDIUM or HIGH."""
+        self.tab.evaluate(f"viewer.publication.setVideoQuality(LivekitClient.VideoQuality.{quality})")
+
     def close(self):
         """Leaves the room and closes the window."""
         self.tab.evaluate("viewer.room.disconnect()")
         super().close()
+        if self.way:
+            self.way.close()
 
 
 class WhepViewer(BrowserViewer):
