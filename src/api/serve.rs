@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -63,7 +64,12 @@ pub async fn serve(
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
     let header_timeout = config.header_timeout();
-    let tending = tend(Arc::clone(&places), config.connections_max);
+    let most = Arc::new(AtomicUsize::new(0));
+    let open = {
+        let (places, all) = (Arc::clone(&places), config.connections_max);
+        move || all.saturating_sub(places.available_permits())
+    };
+    let tending = tend(open.clone(), Arc::clone(&most));
     let _tending = AbortOnDropHandle::new(tokio::spawn(tending));
     while let Some(accepted) = cancel.run_until_cancelled(listener.accept()).await {
         let (stream, peer) = match accepted {
@@ -81,6 +87,7 @@ pub async fn serve(
             let _ = stream.try_write(status::full(config.connections_max).as_bytes());
             continue;
         };
+        most.fetch_max(open(), Ordering::Relaxed);
         let serving = connection(
             Held {
                 stream,
@@ -101,14 +108,13 @@ pub async fn serve(
 }
 
 /// Gives back what many connections have held, once they have ended: the allocator keeps it for more of them.
-async fn tend(places: Arc<Semaphore>, count_max: usize) {
-    let mut most = 0;
+/// `open` says how many there are; `most` is kept by whoever lets them in: many come and go between two looks.
+async fn tend(open: impl Fn() -> usize, most: Arc<AtomicUsize>) {
     loop {
         sleep(TEND_EVERY).await;
-        let open = count_max.saturating_sub(places.available_permits());
-        most = open.max(most);
-        if most - open >= ENDED_MIN {
-            most = open;
+        let open = open();
+        if most.load(Ordering::Relaxed).saturating_sub(open) >= ENDED_MIN {
+            most.store(open, Ordering::Relaxed);
             // It may take a while; a panic is impossible there, and would cost nothing but this.
             let _ = tokio::task::spawn_blocking(memory::give_back).await;
         }
