@@ -30,7 +30,7 @@ use tracing::{Instrument, debug, info, info_span, warn};
 use uuid::Uuid;
 
 use self::handshake::Ready;
-use self::signalling::Signalling;
+use self::signalling::{Introduction, Signalling};
 use self::talk::{Ear, channel};
 pub use self::talk::{Talk, count_message};
 use super::Feed;
@@ -398,6 +398,7 @@ impl Actor {
                 asked,
                 has_layers,
                 has_path: false,
+                introduction: Introduction::new(),
             };
             let outcome = signalling.run().await;
             stop.cancel();

@@ -2,10 +2,10 @@
 //! lost. It may wait for the server; media does not wait for it.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -29,6 +29,34 @@ pub(super) struct Signalling<'a> {
     pub(super) has_layers: bool,
     /// Whether media has a path.
     pub(super) has_path: bool,
+    pub(super) introduction: Introduction,
+}
+
+/// Shows both layers to a server that has not said yet what is asked for: it learns of a layer by its first
+/// packets, and offers nobody what it does not know. Shown for a moment, again after a while, until it says something.
+#[derive(Debug)]
+pub(super) struct Introduction {
+    is_on: bool,
+    turns_at: Instant,
+}
+
+impl Introduction {
+    pub(super) fn new() -> Self {
+        Self {
+            is_on: false,
+            turns_at: Instant::now() + INTRODUCE_AGAIN,
+        }
+    }
+
+    fn turn(&mut self, is_on: bool) {
+        self.is_on = is_on;
+        self.turns_at = Instant::now()
+            + if is_on {
+                INTRODUCE_FOR
+            } else {
+                INTRODUCE_AGAIN
+            };
+    }
 }
 
 impl Signalling<'_> {
@@ -51,7 +79,14 @@ impl Signalling<'_> {
                     self.apply(&done, &wanted).await;
                     done = wanted;
                 }
-                Some(path) = self.reported.recv() => self.follow(path).await,
+                Some(path) = self.reported.recv() => {
+                    self.follow(path).await;
+                    self.introduce(true, done.paused).await;
+                }
+                () = sleep_until(self.introduction.turns_at.into()), if self.asked.is_none() => {
+                    let is_on = !self.introduction.is_on;
+                    self.introduce(is_on, done.paused).await;
+                }
                 event = self.signal.next() => {
                     if let Some(outcome) = self.handle(event, done.paused).await {
                         return outcome;
@@ -188,12 +223,18 @@ impl Signalling<'_> {
         self.signal.mute(self.published.sid(), muted).await;
     }
 
+    async fn introduce(&mut self, is_on: bool, paused: bool) {
+        self.introduction.turn(is_on);
+        if self.asked.is_none() {
+            self.tell_watched(paused).await;
+        }
+    }
+
     async fn tell_watched(&self, paused: bool) {
         let sends = !paused && !self.context.is_moderated;
         let watched = match self.asked {
             _ if !sends => Watched::No,
-            // The server learns of a layer by its first packets, and offers nobody what it does not know.
-            None if self.has_layers => Watched::Unsaid,
+            None if self.has_layers && self.introduction.is_on => Watched::Unsaid,
             Some(asked) if !asked.any() => Watched::No,
             Some(Asked { full, low }) if self.has_layers => Watched::Layers { full, low },
             Some(_) => Watched::Yes,
@@ -218,3 +259,7 @@ const RESUME_AFTER: [Duration; 6] = [
     Duration::from_millis(2000),
     Duration::from_millis(2500),
 ];
+/// How long both layers are shown to a server that has not said what is asked for, and how long they are not. It says
+/// so ten seconds after it has learned of them at the latest.
+const INTRODUCE_FOR: Duration = Duration::from_secs(2);
+const INTRODUCE_AGAIN: Duration = Duration::from_secs(12);

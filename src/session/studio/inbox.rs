@@ -191,6 +191,12 @@ impl State {
         })
     }
 
+    /// Whether somebody is given the low layer alone, and so sees nothing before it comes.
+    pub(super) fn is_low_all(&self) -> bool {
+        let mut given = self.watched.keys().filter_map(|feed| self.given.get(feed));
+        given.any(|takes| takes.has(Layer::Low) && !takes.has(Layer::Full))
+    }
+
     /// What the paths carry of those who see the page's full layer, or would. A recording is content with
     /// what comes, and a card is small enough for all.
     pub(super) fn paths(&self) -> impl Iterator<Item = (FeedId, Carries)> {

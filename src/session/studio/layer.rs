@@ -24,6 +24,8 @@ const INTERVAL: Duration = Duration::from_millis(1_000 / FPS as u64);
 const EARLY: Duration = Duration::from_millis(35);
 /// So late, it goes before the full one, which a busy machine never has done with.
 const LATE: Duration = Duration::from_millis(40);
+/// Where both are given side by side, the low one begins so much later.
+const AFTER_FULL: Duration = Duration::from_millis(400);
 /// The bits a second of the low layer, at least.
 const BITRATE_MIN: u32 = 60_000;
 /// The most that its keyframe may take of them, s.
@@ -43,6 +45,8 @@ const KEYFRAME_QUANTISER: u8 = 36;
 pub(super) struct Layers {
     choice: Choice,
     pub(super) low: Option<Low>,
+    /// Since when somebody wants the low one.
+    low_wanted_at: Option<Instant>,
 }
 
 /// The low layer, while somebody wants it.
@@ -74,6 +78,7 @@ impl Layers {
         Self {
             choice: Choice::new(target, are_wanted && are_of_use(size, target)),
             low: None,
+            low_wanted_at: None,
         }
     }
 
@@ -125,9 +130,11 @@ impl Thread {
     pub(super) fn low_due(&mut self, now: Instant, state: &mut State) -> Option<Instant> {
         if !state.is_watched() || !state.is_taken(Layer::Low) {
             self.layers.low = None;
+            self.layers.low_wanted_at = None;
             state.low_keyframe = false;
             return None;
         }
+        let wanted_at = *self.layers.low_wanted_at.get_or_insert(now);
         if !self.is_canvas_ready(now) {
             return None;
         }
@@ -136,8 +143,11 @@ impl Thread {
         let heartbeat = self.options.video.heartbeat().max(INTERVAL);
         let rests_at = self.pace.damaged_at + REST_AFTER;
         let Some(low) = &mut self.layers.low else {
-            // Who waits for it sees nothing else.
-            return Some(now.checked_sub(LATE).unwrap_or(now));
+            // A server of rooms shows its subscribers at first what comes first.
+            return match state.is_low_all() {
+                true => Some(now.checked_sub(LATE).unwrap_or(now)),
+                false => Some(now.max(wanted_at + AFTER_FULL)),
+            };
         };
         let keyframe = low.keyframe_at.map_or(now, |at| at + pause);
         let keyframe = state.low_keyframe.then_some(keyframe);

@@ -74,8 +74,14 @@ def sees_block(viewer, colour, within=5, tolerance=12):
 
 def sees_cursor(viewer, api, room, point, elsewhere):
     """A click brings the cursor's pixels to the point and to nowhere else; later it is gone."""
-    wait_for(viewer.picture, 5, "a picture", accept=lambda picture: picture is not None)
     x, y = point
+    # A server of rooms may begin with a smaller one.
+    wait_for(
+        viewer.picture,
+        5,
+        "a whole picture",
+        accept=lambda picture: picture is not None and picture.shape[0] > y + 38 and picture.shape[1] > x + 38,
+    )
 
     before = wait_for(
         viewer.picture,
