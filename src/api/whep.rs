@@ -89,7 +89,7 @@ pub(super) async fn offer(
         ("viewer_id" = String, Path, description = "As in Location")),
     request_body(content = String, content_type = "application/trickle-ice-sdpfrag"), responses(
     (status = 204, description = "Taken"),
-    (status = 400, description = "The body is no text", body = ErrorBody),
+    (status = 400, description = "The body is no text, or names something that is no candidate", body = ErrorBody),
     (status = 404, description = "No such viewer", body = ErrorBody),
     (status = 412, description = "If-Match names another ICE session", body = ErrorBody),
     (status = 415, description = "Not application/trickle-ice-sdpfrag", body = ErrorBody),

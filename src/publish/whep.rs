@@ -69,6 +69,12 @@ pub enum Error {
     /// It sent more candidates than are kept.
     #[error("too many candidates at once")]
     TooManyCandidates,
+    /// It sent a candidate that is none.
+    #[error("no ICE candidate: {line}")]
+    NoCandidate {
+        /// What it sent.
+        line: String,
+    },
 }
 
 impl From<Error> for ServiceError {
@@ -83,6 +89,9 @@ impl From<Error> for ServiceError {
                 .hint("Send an SDP offer that receives H.264 video."),
             Error::Gone => Self::not_found("the viewer is gone"),
             Error::TooManyCandidates => Self::exhausted("too many candidates at once"),
+            Error::NoCandidate { .. } => Self::invalid_input(error.to_string()).hint(
+                "Send lines of the form a=candidate:1 1 udp 2113937151 192.0.2.1 9 typ host.",
+            ),
         };
         known.source(error)
     }
@@ -154,12 +163,17 @@ impl Viewer {
     }
 
     /// Takes candidates that the viewer found after its offer: the body of a WHEP `PATCH`
-    /// (`application/trickle-ice-sdpfrag`).
+    /// (`application/trickle-ice-sdpfrag`). All of them, or none.
     pub fn add_candidates(&self, fragment: &str) -> Result<(), Error> {
-        for line in fragment.lines() {
-            let Some(candidate) = line.trim().strip_prefix("a=candidate:") else {
-                continue;
-            };
+        let lines = fragment.lines().map(str::trim);
+        let candidates: Vec<_> = lines
+            .filter_map(|line| line.strip_prefix("a=candidate:"))
+            .collect();
+        if let Some(odd) = candidates.iter().find(|candidate| !is_candidate(candidate)) {
+            let line = odd.chars().take(ODD_CHARS_MAX).collect();
+            return Err(Error::NoCandidate { line });
+        }
+        for candidate in candidates {
             let command = Command::AddRemoteCandidate(format!("candidate:{candidate}"));
             self.commands
                 .try_send(command)
@@ -184,5 +198,45 @@ impl Viewer {
     }
 }
 
+/// Whether this has the form of a candidate (RFC 8839), of whichever kind: a name in place of the address, or a
+/// transport of the future, is not for us and is no mistake.
+fn is_candidate(text: &str) -> bool {
+    let parts: Vec<_> = text.split_whitespace().collect();
+    let [_, component, _, priority, _, port, word, _, ..] = parts[..] else {
+        return false;
+    };
+    let is_number = |part: &str| part.parse::<u32>().is_ok();
+    word == "typ" && is_number(component) && is_number(priority) && port.parse::<u16>().is_ok()
+}
+
+/// So much of what is no candidate is told.
+const ODD_CHARS_MAX: usize = 100;
 /// How long a viewer may take to connect after it got its answer.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_of_any_kind_are_candidates_and_nothing_else_is() {
+        for good in [
+            "1 1 udp 2113937151 192.0.2.1 5000 typ host",
+            "1 1 UDP 1 0b2c.local 5000 typ host generation 0 ufrag a",
+            "842163049 1 tcp 1677729535 2001:db8::1 9 typ srflx raddr 10.0.0.1 rport 9 tcptype active",
+            "1 1 quic 1 192.0.2.1 5000 typ future",
+        ] {
+            assert!(is_candidate(good), "{good}");
+        }
+        for odd in [
+            "",
+            "nonsense",
+            "1 1 udp high 192.0.2.1 5000 typ host",
+            "1 1 udp 1 192.0.2.1 70000 typ host",
+            "1 1 udp 1 192.0.2.1 5000 host typ",
+            "1 1 udp 1 192.0.2.1 5000 typ",
+        ] {
+            assert!(!is_candidate(odd), "{odd}");
+        }
+    }
+}

@@ -54,6 +54,9 @@ def test_the_door_speaks_http_by_the_letter(lone_ghostcast, web, watch_whep):
             headers = {"Content-Type": f"{FRAGMENT}; charset=utf-8"} | ({"If-Match": match} if match else {})
             answer = httpx.patch(viewer.location, content=CANDIDATE, headers=headers)
             assert answer.status_code == status, (match, answer.text)
+        odd = CANDIDATE + b"a=candidate:nonsense\r\n"
+        refused = httpx.patch(viewer.location, content=odd, headers={"Content-Type": FRAGMENT})
+        assert "nonsense" in assert_envelope(refused, 400, "invalid_input")["message"]
         for method in ("GET", "PUT", "POST"):
             assert httpx.request(method, viewer.location).status_code == 405
         # What was refused has hurt nobody.
