@@ -7,6 +7,11 @@
 //! than there are slots waits. Slots are laid so that a picture is there just before it is wanted.
 //!
 //! A window that nobody watches is held back all the same, to a picture a second.
+//!
+//! Chromium may fall a slot behind and stay there: it draws at a slot's start what its page made in the one before,
+//! and the page is then too late for this one, for as long as it moves. So a page that moves is told of a short slot
+//! now and then. What waited is drawn in that, and no page makes another picture meanwhile, since Chromium gives
+//! pages 60 slots a second however many there are ([`SHORT`]); from then on the page is in time.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -28,6 +33,23 @@ const SAMPLES: usize = 8;
 
 /// Slots stay where they are while they lie this well, and moments that differ by more are no rhythm.
 const SLACK: Duration = Duration::from_millis(1);
+
+/// The short slot by which one that has fallen behind catches up. It has to be one of more than 120 a second, for
+/// Chromium to keep pages to 60; three of them are one of those.
+const SHORT: Duration = Duration::from_micros(5_600);
+
+/// So many pictures in so many slots are a page that moves; and how soon it may be told of another short slot: later
+/// each time that it was in time.
+const RUN: u32 = 6;
+const CATCH_UP_EVERY: Duration = Duration::from_secs(1);
+const CATCH_UP_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// What waited comes so soon after the start of its slot; what a page makes anew comes later.
+const WAITED: Duration = Duration::from_millis(15);
+
+/// What is told with a picture is so from the next slot on, so the short one is told of twice: Chromium has to know
+/// when it begins that it is short.
+const CATCH_UP_PICTURES: u32 = 2;
 
 /// What a window may draw ahead of its slots until it has caught up.
 const AHEAD: u32 = 3;
@@ -55,6 +77,14 @@ pub(super) struct Pace {
     costs: VecDeque<Duration>,
     /// How far from the start of their slot pictures should have been begun, ns, lately.
     offsets: VecDeque<i64>,
+    /// The slot of the newest picture, and how many slots before it had one each.
+    run: (Option<Instant>, u32),
+    /// When a short slot was told of last, and with how many pictures it still is.
+    caught_up: Option<Instant>,
+    catches_up: u32,
+    /// How long until another one, and the slot that shows whether it was of use.
+    pause: Duration,
+    trial: Option<Instant>,
 }
 
 impl Pace {
@@ -70,6 +100,11 @@ impl Pace {
             is_answered: false,
             costs: VecDeque::new(),
             offsets: VecDeque::new(),
+            run: (None, 0),
+            caught_up: None,
+            catches_up: 0,
+            pause: CATCH_UP_EVERY,
+            trial: None,
         }
     }
 
@@ -112,6 +147,7 @@ impl Pace {
 
     /// Says that a picture has come.
     pub(super) fn commit(&mut self, now: Instant) {
+        self.follow_run(now);
         if !self.is_answered {
             self.is_answered = true;
             let cost = into_slot(now, self.start, self.interval(now));
@@ -143,7 +179,9 @@ impl Pace {
     /// How long the client is told that slots are. Held back, it is told of short ones, so that it
     /// draws at once when somebody comes to watch.
     pub(super) fn told(&self, now: Instant) -> Duration {
-        if self.is_drawn(now) {
+        if self.catches_up > 0 {
+            SHORT
+        } else if self.is_drawn(now) {
             self.interval(now)
         } else {
             FULL
@@ -170,6 +208,46 @@ impl Pace {
         }
     }
 
+    /// Counts slots that have a picture each, and sees whether it is time for a short one.
+    fn follow_run(&mut self, now: Instant) {
+        let (slot, interval) = (self.slot(now), self.interval(now));
+        self.judge(slot, now);
+        self.catches_up = self.catches_up.saturating_sub(1);
+        if self.catches_up == 1 {
+            self.trial = Some(slot);
+        }
+        let Some(before) = self.run.0.replace(slot) else {
+            return;
+        };
+        // Slots are laid anew now and then, by less than one.
+        let since = slot.saturating_duration_since(before);
+        if since < interval / 2 {
+            return;
+        }
+        self.run.1 = if since < interval * 3 / 2 {
+            self.run.1 + 1
+        } else {
+            0
+        };
+        let is_time = self.caught_up.is_none_or(|at| now >= at + self.pause);
+        if self.watched.is_some() && self.run.1 >= RUN && is_time {
+            self.catches_up = CATCH_UP_PICTURES;
+            self.caught_up = Some(now);
+        }
+    }
+
+    /// Whether the short slot brought what had waited: this picture is the first after the one that began it.
+    fn judge(&mut self, slot: Instant, now: Instant) {
+        let Some(trial) = self.trial.take() else {
+            return;
+        };
+        let was_behind = slot == trial && now < slot + WAITED;
+        self.pause = match was_behind {
+            true => CATCH_UP_EVERY,
+            false => (self.pause * 2).min(CATCH_UP_PAUSE_MAX),
+        };
+    }
+
     /// Lays slots anew.
     fn begin(&mut self, now: Instant) {
         self.start = now;
@@ -177,6 +255,9 @@ impl Pace {
         self.left = AHEAD;
         self.costs.clear();
         self.offsets.clear();
+        self.run = (None, 0);
+        (self.catches_up, self.trial) = (0, None);
+        self.pause = CATCH_UP_EVERY;
     }
 
     /// Moves the slots to where pictures are wanted, if that is a rhythm.
@@ -306,6 +387,54 @@ mod tests {
         pace.hurry(rest + 20_000 * MS);
         let count = told(&mut pace, rest + 20_000 * MS, HURRY);
         assert!((28..=70).contains(&count), "{count}");
+    }
+
+    /// The slots, of so many seconds, with whose picture a short one was told of first. What waits comes in it.
+    fn short_slots(fps: u32, seconds: u32, is_behind: bool) -> Vec<u32> {
+        let start = Instant::now();
+        let (mut pace, interval) = (watched(fps, start), Duration::from_secs(1) / fps);
+        let (mut short, mut left) = (Vec::new(), 0);
+        for slot in 0..seconds * fps {
+            let now = start + interval * slot + 3 * MS;
+            pace.commit(now);
+            match (pace.told(now) == SHORT, left) {
+                (true, 0) => {
+                    short.push(slot);
+                    left = 1;
+                }
+                (true, _) => {
+                    if is_behind {
+                        pace.commit(now + SHORT);
+                        assert_eq!(pace.told(now + SHORT), interval, "and slots are as before");
+                    }
+                    left = 0;
+                }
+                (false, _) => assert_eq!(pace.told(now), interval),
+            }
+        }
+        short
+    }
+
+    #[test]
+    fn a_page_that_moves_is_told_of_a_short_slot_with_two_pictures() {
+        for fps in [10, 30, 60] {
+            let behind = short_slots(fps, 10, true);
+            assert_eq!(behind[0], RUN);
+            assert!((9..=10).contains(&behind.len()), "{fps}: {behind:?}");
+            let in_time = short_slots(fps, 40, false);
+            assert!((5..=6).contains(&in_time.len()), "{fps}: {in_time:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_moves_now_and_then_is_told_of_none() {
+        let start = Instant::now();
+        let mut pace = watched(30, start);
+        for time in 0..50 {
+            let now = start + Duration::from_secs(1) / 30 * 2 * time + 3 * MS;
+            pace.commit(now);
+            assert_ne!(pace.told(now), SHORT);
+        }
     }
 
     #[test]

@@ -41,7 +41,8 @@ const DISPLAY_FLAGS: [&str; 7] = [
 /// What takes Chromium its own sandbox.
 const NO_SANDBOX: &str = "no-sandbox";
 
-/// Flags of every process. Light (no process for the network alone: 10 MB). Quiet (no traffic of
+/// Flags of every process. Light (no process for the network alone: 10 MB; no page draws more than 60 times a
+/// second, which lets one that has fallen behind its display catch up). Quiet (no traffic of
 /// Chromium's own), no throttling of pages that nobody looks at, known colours. What a page puts off
 /// after input runs at once and not after the next frame: the wait for rest is shorter by up to a
 /// frame. A new document is shown as it is, and not held back for half a second in which it has nothing to show.
@@ -63,7 +64,7 @@ const FLAGS: [&str; 23] = [
      DeferRendererTasksAfterInput,WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,\
      PreloadTopChromeWebUI",
     "disable-gpu",
-    "enable-features=NetworkServiceInProcess2",
+    "enable-features=NetworkServiceInProcess2,ThrottleMainFrameTo60Hz",
     "disable-hang-monitor",
     "disable-renderer-backgrounding",
     "disable-sync",
