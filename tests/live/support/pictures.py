@@ -47,9 +47,16 @@ def picture_clock(picture):
     return None if picture is None else read_clock(picture.astype(np.float32).mean(axis=2))
 
 
+# Unlike any colour.
+NOWHERE = (-1000, -1000, -1000)
+
+
 def colour_at(picture, x, y, half=10):
-    """The median colour of the square around a point."""
+    """The median colour of the square around a point; none at all where the picture is too small for it, as the
+    low layer is with which a room's server may begin."""
     part = picture[y - half : y + half, x - half : x + half].reshape(-1, 3)
+    if not part.size:
+        return NOWHERE
     return tuple(int(channel) for channel in np.median(part, axis=0))
 
 
