@@ -194,6 +194,8 @@ pub struct Video {
     pub keyframe_interval_ms_min: u64,
     /// Whether viewers whose way carries far less than others' get a smaller picture of their own.
     pub low_layer: bool,
+    /// Whether a LiveKit room is given both layers side by side.
+    pub room_layers: bool,
     /// Whether the video says who drives while a person does, where a session does not say otherwise.
     pub driver_badge: bool,
 }
@@ -320,6 +322,7 @@ impl Default for Video {
             heartbeat_ms: 1_000,
             keyframe_interval_ms_min: 250,
             low_layer: true,
+            room_layers: false,
             driver_badge: true,
         }
     }

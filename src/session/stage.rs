@@ -126,6 +126,6 @@ fn settings(config: &Config, record: &SessionRecord) -> Settings {
         listen: config.server.listen.ip(),
         size: record.viewport.to_even(),
         bitrate_bps: record.bitrate_bps,
-        low_layer: config.video.low_layer,
+        low_layer: config.video.low_layer && config.video.room_layers,
     }
 }
