@@ -41,8 +41,12 @@ const SHORT: Duration = Duration::from_micros(5_600);
 /// So many pictures in so many slots are a page that moves; and how soon it may be told of another short slot: later
 /// each time that it was in time.
 const RUN: u32 = 6;
-const CATCH_UP_EVERY: Duration = Duration::from_secs(3);
+const CATCH_UP_EVERY: Duration = Duration::from_secs(1);
 const CATCH_UP_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// Where slots are longer it is not tried: the few pictures more that it takes would be many. Every window's first
+/// slots are short, and those after input.
+const CATCH_UP_INTERVAL_MAX: Duration = Duration::from_millis(34);
 
 /// What waited comes so soon after the start of its slot; what a page makes anew comes later.
 const WAITED: Duration = Duration::from_millis(15);
@@ -230,7 +234,8 @@ impl Pace {
             0
         };
         let is_time = self.caught_up.is_none_or(|at| now >= at + self.pause);
-        if self.watched.is_some() && self.run.1 >= RUN && is_time {
+        let is_short = interval <= CATCH_UP_INTERVAL_MAX;
+        if self.watched.is_some() && is_short && self.run.1 >= RUN && is_time {
             self.catches_up = CATCH_UP_PICTURES;
             self.caught_up = Some(now);
         }
@@ -244,7 +249,7 @@ impl Pace {
         let was_behind = slot == trial && now < slot + WAITED;
         self.pause = match was_behind {
             true => CATCH_UP_EVERY,
-            false => (self.pause * 4).min(CATCH_UP_PAUSE_MAX),
+            false => (self.pause * 2).min(CATCH_UP_PAUSE_MAX),
         };
     }
 
@@ -417,12 +422,13 @@ mod tests {
 
     #[test]
     fn a_page_that_moves_is_told_of_a_short_slot_with_two_pictures() {
-        for fps in [10, 30, 60] {
+        assert!(short_slots(10, 10, true).is_empty());
+        for fps in [30, 60] {
             let behind = short_slots(fps, 10, true);
             assert_eq!(behind[0], RUN);
-            assert_eq!(behind.len(), 4, "{fps}: {behind:?}");
+            assert!((9..=10).contains(&behind.len()), "{fps}: {behind:?}");
             let in_time = short_slots(fps, 40, false);
-            assert_eq!(in_time.len(), 2, "{fps}: {in_time:?}");
+            assert!((5..=6).contains(&in_time.len()), "{fps}: {in_time:?}");
         }
     }
 
