@@ -336,6 +336,10 @@ impl Listener {
             self.owes_failure = false;
         }
         self.tracker.apply(signal);
+        // What it shows from now on is there for whoever comes to watch.
+        if matches!(signal, Signal::Committed { .. } | Signal::Loaded) {
+            self.shared.hurry();
+        }
     }
 
     /// Tells of a document that could not be loaded, once Chromium has said that its own page stands

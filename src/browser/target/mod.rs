@@ -154,8 +154,6 @@ struct Inner {
     offers: Arc<Offers>,
     uploads: Option<PathBuf>,
     viewport: Size,
-    /// What it is drawn to, where it has a window of its own.
-    window: Option<Arc<Window>>,
     loading: watch::Receiver<Loading>,
     marks: mpsc::Sender<listen::Mark>,
     said: Mutex<Option<Said>>,
@@ -291,7 +289,6 @@ impl Page {
                 offers: Arc::clone(&ground.offers),
                 uploads: ground.uploads.clone(),
                 viewport,
-                window: made.window,
                 loading,
                 marks,
                 said: Mutex::default(),
@@ -371,17 +368,12 @@ impl Page {
 
     /// What the page is drawn to, where it has a window of its own.
     pub(super) fn window(&self) -> Option<&Arc<Window>> {
-        self.inner
-            .window
-            .as_ref()
-            .filter(|window| !window.is_lost())
+        self.inner.shared.window()
     }
 
     /// Has it drawn at full rate for a moment, whoever watches: something is done to it.
     pub(super) fn hurry(&self) {
-        if let Some(window) = self.window() {
-            window.hurry();
-        }
+        self.inner.shared.hurry();
     }
 
     /// The loading state at this moment.

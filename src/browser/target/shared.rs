@@ -1,7 +1,7 @@
 //! [`Shared`]: what is known of one page, by whoever asks.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chromiumoxide_cdp::cdp::browser_protocol::page::GetFrameTreeParams;
 
@@ -13,12 +13,15 @@ use super::frames::Frames;
 use super::ground::Focus;
 use super::offers::Offering;
 use super::{Ground, Made};
+use crate::display::Window;
 
 /// What the listener keeps and everybody reads.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) target: String,
     focus: Focus,
+    /// What it is drawn to, where it has a window of its own.
+    window: Option<Arc<Window>>,
     frames: Mutex<Frames>,
     pub(super) dialogs: Dialogs,
     /// Windows that the page has asked for.
@@ -34,6 +37,7 @@ impl Shared {
         Self {
             target: made.target.inner().clone(),
             focus: ground.focus(made),
+            window: made.window.clone(),
             frames: Mutex::new(frames),
             dialogs: Dialogs::new(ground.dialogs),
             windows: AtomicU64::new(0),
@@ -50,6 +54,18 @@ impl Shared {
         let mut frames = self.frames();
         frames.note_first_url(&frame.id, &shown(&frame.url), session.id());
         Ok(())
+    }
+
+    /// What the page is drawn to, where it has a window of its own that is not lost.
+    pub(super) fn window(&self) -> Option<&Arc<Window>> {
+        self.window.as_ref().filter(|window| !window.is_lost())
+    }
+
+    /// Has it drawn at full rate for a moment, whoever watches: it is about to look otherwise.
+    pub(super) fn hurry(&self) {
+        if let Some(window) = self.window() {
+            window.hurry();
+        }
     }
 
     pub(super) fn frames(&self) -> MutexGuard<'_, Frames> {
