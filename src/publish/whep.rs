@@ -129,7 +129,7 @@ pub fn start(
     let task = async move {
         let report = |report| match report {
             Report::Path(Path::Open) => info!("a viewer watches"),
-            Report::Path(Path::Lost { .. }) => {}
+            Report::Path(Path::Shown | Path::Lost { .. }) => {}
             Report::Message(message) => ear.hear(message),
         };
         let end = {

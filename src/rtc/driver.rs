@@ -128,6 +128,8 @@ pub enum Report {
 pub enum Path {
     /// Media can flow, for the first time or again.
     Open,
+    /// The first picture of each layer that is sent has gone by it.
+    Shown,
     /// It is lost. [`Command::AcceptRestart`] with the answer to the offer leads to another; without one in
     /// time, the connection ends.
     Lost {
@@ -280,6 +282,7 @@ impl Driver {
                     }
                     report(Report::Path(Path::Open));
                 }
+                Output::Event(Event::Shown) => report(Report::Path(Path::Shown)),
                 Output::Event(Event::PathLost { offer }) => {
                     self.patience = RESTART_WITHIN;
                     self.deadline = Instant::now() + RESTART_WITHIN;

@@ -314,7 +314,9 @@ impl Peer {
         if !self.check(written) {
             return Written::Skipped;
         }
-        self.streams.wrote(unit);
+        if self.streams.wrote(unit) {
+            self.events.push_back(Event::Shown);
+        }
         Written::Sent
     }
 
@@ -422,7 +424,7 @@ impl Peer {
     /// A path is there, the first or another.
     fn flowing(&mut self) {
         self.state = State::Open;
-        self.streams.begin();
+        self.streams.open();
         self.tcp_at = None;
         self.path = None;
         let mut direct = self.rtc.direct_api();

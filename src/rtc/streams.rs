@@ -20,6 +20,8 @@ pub(super) struct Streams {
     are_layered: bool,
     awaits_keyframe: [bool; 2],
     keyframe_asked: [Option<Instant>; 2],
+    /// Whether each of them has been begun since the path opened.
+    are_shown: bool,
     /// What was written last to the one stream.
     layer: Layer,
 }
@@ -33,6 +35,7 @@ impl Streams {
             are_layered,
             awaits_keyframe: [true; 2],
             keyframe_asked: [None; 2],
+            are_shown: false,
             layer: Layer::Full,
         }
     }
@@ -64,6 +67,12 @@ impl Streams {
     /// The payload type of repairs.
     pub(super) fn repair_type(&self) -> Option<Pt> {
         self.types.and_then(|(_, repairs)| repairs)
+    }
+
+    /// The path is there, the first or another.
+    pub(super) fn open(&mut self) {
+        self.are_shown = false;
+        self.begin();
     }
 
     /// Only keyframes can come next.
@@ -98,10 +107,13 @@ impl Streams {
         Some((writer, payload_type))
     }
 
-    /// This unit was written.
-    pub(super) fn wrote(&mut self, unit: &AccessUnit) {
+    /// This unit was written. Whether by that each of them has been begun, for the first time on this path.
+    pub(super) fn wrote(&mut self, unit: &AccessUnit) -> bool {
         let index = self.index(unit.layer);
         self.awaits_keyframe[index] = false;
+        let [full, low] = self.awaits_keyframe;
+        let are_begun = !full && !(low && self.are_layered);
+        are_begun && !std::mem::replace(&mut self.are_shown, true)
     }
 
     /// Whether to ask for a keyframe of the stream of this layer now; it is asked for again after a while.

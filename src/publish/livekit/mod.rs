@@ -398,7 +398,7 @@ impl Actor {
                 asked,
                 has_layers,
                 has_path: false,
-                introduction: Introduction::new(),
+                introduction: Introduction::default(),
             };
             let outcome = signalling.run().await;
             stop.cancel();

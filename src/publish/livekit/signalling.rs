@@ -33,29 +33,40 @@ pub(super) struct Signalling<'a> {
 }
 
 /// Shows both layers to a server that has not said yet what is asked for: it learns of a layer by its first
-/// packets, and offers nobody what it does not know. Shown for a moment, again after a while, until it says something.
-#[derive(Debug)]
+/// packets, and offers nobody what it does not know. Shown until a picture of each has gone and for a moment more,
+/// which on a busy page is seconds later; again after a while, until it says something.
+#[derive(Debug, Default)]
 pub(super) struct Introduction {
     is_on: bool,
-    turns_at: Instant,
+    turns_at: Option<Instant>,
 }
 
 impl Introduction {
-    pub(super) fn new() -> Self {
-        Self {
-            is_on: false,
-            turns_at: Instant::now() + INTRODUCE_AGAIN,
-        }
+    /// There is a path: it is on until pictures have gone by it.
+    fn begin(&mut self) {
+        self.is_on = true;
+        self.turns_at = None;
     }
 
-    fn turn(&mut self, is_on: bool) {
-        self.is_on = is_on;
-        self.turns_at = Instant::now()
-            + if is_on {
-                INTRODUCE_FOR
-            } else {
-                INTRODUCE_AGAIN
-            };
+    fn shown(&mut self, now: Instant) {
+        self.turns_at = self.is_on.then_some(now + INTRODUCE_FOR);
+    }
+
+    fn turn(&mut self, now: Instant) {
+        self.is_on = !self.is_on;
+        let lasts = match self.is_on {
+            true => INTRODUCE_FOR,
+            false => INTRODUCE_AGAIN,
+        };
+        self.turns_at = Some(now + lasts);
+    }
+
+    /// Returns when it turns on or off.
+    async fn turns(&self) {
+        match self.turns_at {
+            Some(at) => sleep_until(at.into()).await,
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -80,12 +91,11 @@ impl Signalling<'_> {
                     done = wanted;
                 }
                 Some(path) = self.reported.recv() => {
-                    self.follow(path).await;
-                    self.introduce(true, done.paused).await;
+                    self.follow(path, done.paused).await;
                 }
-                () = sleep_until(self.introduction.turns_at.into()), if self.asked.is_none() => {
-                    let is_on = !self.introduction.is_on;
-                    self.introduce(is_on, done.paused).await;
+                () = self.introduction.turns(), if self.asked.is_none() => {
+                    self.introduction.turn(Instant::now());
+                    self.tell_watched(done.paused).await;
                 }
                 event = self.signal.next() => {
                     if let Some(outcome) = self.handle(event, done.paused).await {
@@ -97,13 +107,18 @@ impl Signalling<'_> {
     }
 
     /// Tells what became of the media's path, and helps it to another.
-    async fn follow(&mut self, path: Path) {
+    async fn follow(&mut self, path: Path, paused: bool) {
         match path {
             Path::Open => {
                 info!("publishing");
                 self.has_path = true;
                 self.context.set_state(State::Connected);
+                self.introduction.begin();
+                if self.asked.is_none() {
+                    self.tell_watched(paused).await;
+                }
             }
+            Path::Shown => self.introduction.shown(Instant::now()),
             Path::Lost { offer } => {
                 info!("no media passes; looking for another path");
                 self.has_path = false;
@@ -223,13 +238,6 @@ impl Signalling<'_> {
         self.signal.mute(self.published.sid(), muted).await;
     }
 
-    async fn introduce(&mut self, is_on: bool, paused: bool) {
-        self.introduction.turn(is_on);
-        if self.asked.is_none() {
-            self.tell_watched(paused).await;
-        }
-    }
-
     async fn tell_watched(&self, paused: bool) {
         let sends = !paused && !self.context.is_moderated;
         let watched = match self.asked {
@@ -259,7 +267,8 @@ const RESUME_AFTER: [Duration; 6] = [
     Duration::from_millis(2000),
     Duration::from_millis(2500),
 ];
-/// How long both layers are shown to a server that has not said what is asked for, and how long they are not. It says
+/// How long both layers are shown to a server that has not said what is asked for, from the first picture of each on,
+/// and how long they are not. It says
 /// so ten seconds after it has learned of them at the latest.
 const INTRODUCE_FOR: Duration = Duration::from_secs(2);
 const INTRODUCE_AGAIN: Duration = Duration::from_secs(12);
