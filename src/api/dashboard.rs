@@ -12,7 +12,7 @@ use crate::error::Error;
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; \
                       base-uri 'none'; form-action 'self'";
 
-const ASSETS: [(&str, &str); 43] = [
+const ASSETS: [(&str, &str); 44] = [
     ("api.js", include_str!("../dashboard/api.js")),
     ("app.js", include_str!("../dashboard/app.js")),
     ("asked.js", include_str!("../dashboard/asked.js")),
@@ -51,6 +51,7 @@ const ASSETS: [(&str, &str); 43] = [
     ("route.js", include_str!("../dashboard/route.js")),
     ("style.css", include_str!("../dashboard/style.css")),
     ("tabs.js", include_str!("../dashboard/tabs.js")),
+    ("viewers.js", include_str!("../dashboard/viewers.js")),
     ("takeover.css", include_str!("../dashboard/takeover.css")),
     ("takeover.js", include_str!("../dashboard/takeover.js")),
     ("theme.js", include_str!("../dashboard/theme.js")),

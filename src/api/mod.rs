@@ -37,6 +37,7 @@ mod subscribe;
 mod takeover;
 mod tickets;
 mod traced;
+mod viewers;
 mod whep;
 
 use std::sync::Arc;
@@ -235,6 +236,7 @@ fn stream_routes() -> OpenApiRouter<Doors> {
     OpenApiRouter::default()
         .routes(routes!(events::connections))
         .routes(routes!(events::events))
+        .routes(routes!(viewers::list))
         .routes(routes!(whep::offer))
         .routes(routes!(whep::trickle, whep::end))
 }

@@ -102,6 +102,9 @@ export async function watch(room, offer, seat) {
   return { answer: await response.text(), resource: new URL(response.headers.get('Location'), location.href).pathname };
 }
 
+/** By which ways a session's video goes out. */
+export const viewers = async (key) => (await call('GET', `/sessions/${encodeURIComponent(key)}/viewers`)).viewers;
+
 /** Ends a watching. Works while the page is being left; nobody waits for the result. */
 export function unwatch(resource) {
   if (resource) request(resource, { method: 'DELETE', keepalive: true }).catch(() => {});

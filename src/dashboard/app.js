@@ -18,6 +18,7 @@ import { download, renderRecording, toggleRecording } from './recording.js';
 import { renderRooms } from './rooms.js';
 import { route } from './route.js';
 import { renderTabs, startTabs } from './tabs.js';
+import { renderViewers, startViewers } from './viewers.js';
 import { renderWheel, takeWheel } from './wheel.js';
 import { Watch } from './whep.js';
 
@@ -195,6 +196,7 @@ function render() {
   renderTabs(isShared ? null : record, looks.context);
   renderAsked(record, looks.context, isShared);
   renderFiles(record, isShared);
+  renderViewers(record, isShared);
   renderNotice(noticeFor({ ...state, watch, hasToken: api.hasToken(), shared: api.isShared() }));
 }
 
@@ -279,6 +281,7 @@ startManage(refresh, open);
 startTabs(run);
 startAsked(run);
 startFiles();
+startViewers();
 $('token-form').addEventListener('submit', () => {
   api.useToken($('token').value.trim());
   $('token').value = '';

@@ -17,7 +17,7 @@ impl Layer {
     /// Both of them.
     pub const ALL: [Self; 2] = [Self::Full, Self::Low];
 
-    /// Its word in metrics.
+    /// Its word in metrics and answers.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Full => "full",

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, info, info_span};
@@ -20,7 +20,7 @@ use crate::model::ViewerId;
 use crate::refusals::{Limit, refused};
 use crate::rtc::driver::Watch;
 use crate::rtc::peer::{self, Rate};
-use crate::rtc::{Command, Driver, End, Path, Peer, Report, sockets};
+use crate::rtc::{Command, Driver, End, Path, Peer, Report, Vitals, sockets};
 
 /// The data channel by which a viewer who drives says what they do on the page.
 pub const INPUT_CHANNEL: &str = "browser.input";
@@ -190,6 +190,13 @@ impl Viewer {
         let mut ended = self.ended.clone();
         let end = ended.wait_for(Option::is_some).await.ok()?;
         end.clone()
+    }
+
+    /// What is seen of its connection; `None` when it is gone.
+    pub async fn describe(&self) -> Option<Vitals> {
+        let (told, vitals) = oneshot::channel();
+        self.commands.send(Command::Describe(told)).await.ok()?;
+        vitals.await.ok()
     }
 
     /// Sends it away.

@@ -21,6 +21,7 @@ use tracing::{debug, trace};
 use super::peer::{Carries, Event, Lost, Output, Peer, Transmit, Transport, Written};
 use super::sockets::Bound;
 use super::tcp::Links;
+use super::vitals::Vitals;
 use crate::media::{AccessUnit, Layer};
 
 /// Where access units come from, and what the path tells back. Nothing in it blocks.
@@ -105,6 +106,8 @@ pub enum Command {
     RestartPath,
     /// Whether anybody watches, and what; only under [`Watch::Told`].
     SetWatched(Watched),
+    /// Tell what is seen of it.
+    Describe(oneshot::Sender<Vitals>),
     /// Send a message beside the media. It is lost where no channel takes it now.
     Send {
         /// The message.
@@ -329,6 +332,12 @@ impl Driver {
             }
             Command::RestartPath => self.peer.restart_path(),
             Command::SetWatched(watched) => self.set_watched(watched, source),
+            Command::Describe(told) => {
+                let dropped = self.dropped;
+                let vitals = self.peer.vitals(Instant::now());
+                // Whoever asked may have gone.
+                let _ = told.send(Vitals { dropped, ..vitals });
+            }
             Command::Send { message, sent } => {
                 let now = Instant::now();
                 if self.peer.send(now, &message) {

@@ -360,7 +360,7 @@ impl Estimate {
     }
 
     /// The fraction of packets lost lately; 0 of too few.
-    fn loss(&self, now: Instant) -> f64 {
+    pub(super) fn loss(&self, now: Instant) -> f64 {
         let recent = |at: Instant| now.saturating_duration_since(at) <= LOSS_WINDOW;
         let (mut lost, mut all) = (0_u32, 0_u32);
         for (_, _, is_lost) in self.fates.iter().filter(|fate| recent(fate.0)) {

@@ -13,6 +13,7 @@ use str0m::rtp::{RawPacket, Ssrc};
 use super::estimate::{Arrival, Estimate};
 use super::output::{Carries, Transmit};
 use super::pacer::Pacer;
+use super::vitals::Vitals;
 
 /// From which packet on repairs are of use.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,6 +42,8 @@ pub(super) struct Flow {
     /// The packets repaired of late, by their streams and their own numbers there, and when.
     repaired: VecDeque<(usize, u16, Instant)>,
     reported: Carries,
+    /// Packets that were sent again.
+    repairs: u64,
 }
 
 /// One stream of packets, and the one of its repairs.
@@ -63,6 +66,7 @@ impl Flow {
             streams: vec![Stream::default()],
             repaired: VecDeque::new(),
             reported: Carries::default(),
+            repairs: 0,
         }
     }
 
@@ -130,6 +134,7 @@ impl Flow {
                 if original.is_some_and(|original| self.is_of_no_use(now, stream, original)) {
                     self.pacer.drop_last();
                 } else {
+                    self.repairs += u64::from(is_repair);
                     // They are few, and for each one that is lost a viewer waits another round trip.
                     if is_repair && self.estimate.is_lossy(now) {
                         self.pacer.repeat_last();
@@ -140,6 +145,17 @@ impl Flow {
             RawPacket::RtcpRx(Rtcp::Twcc(report)) => self.reported(now, report.clone()),
             RawPacket::RtcpRx(_) | RawPacket::RtcpTx(_) | RawPacket::RtpRx(..) => {}
         }
+    }
+
+    /// Adds what is known of the path.
+    pub(super) fn describe(&self, now: Instant, vitals: &mut Vitals) {
+        vitals.rtt = self.estimate.rtt();
+        vitals.loss = self.estimate.loss(now);
+        vitals.carries = Carries {
+            bits: self.estimate.bits(now),
+            is_full: self.estimate.was_full(now),
+        };
+        vitals.repairs = self.repairs;
     }
 
     /// The next packet, if one may leave now.

@@ -21,6 +21,8 @@ mod sdp;
 pub mod sockets;
 mod streams;
 mod tcp;
+mod vitals;
 
 pub use driver::{Command, Driver, End, Path, Report, Source, Watched};
-pub use peer::{Carries, Offered, Peer};
+pub use peer::{Carries, Offered, Peer, Transport};
+pub use vitals::Vitals;

@@ -40,6 +40,7 @@ pub use super::output::{Carries, Event, Output, Rate, Transmit, Transport, Writt
 use super::sdp;
 pub use super::sdp::SDP_BYTES_MAX;
 use super::streams::Streams;
+use super::vitals::{Tally, Vitals};
 use crate::media::{AccessUnit, Layer};
 
 /// A send-only H.264 video peer. See the module's documentation.
@@ -53,6 +54,7 @@ pub struct Peer {
     early: Early,
     clock: RtpClock,
     flow: Flow,
+    tally: Tally,
     events: VecDeque<Event>,
     state: State,
     now: Instant,
@@ -181,6 +183,7 @@ impl Peer {
             early: Early::default(),
             clock: RtpClock::new(now),
             flow: Flow::new(now, rate.target),
+            tally: Tally::default(),
             events: VecDeque::new(),
             state: State::Connecting,
             now,
@@ -314,6 +317,7 @@ impl Peer {
         if !self.check(written) {
             return Written::Skipped;
         }
+        self.tally.wrote(now, unit.layer);
         if self.streams.wrote(unit) {
             self.events.push_back(Event::Shown);
         }
@@ -376,6 +380,19 @@ impl Peer {
         self.state == State::Open
     }
 
+    /// What it is seen to do.
+    pub fn vitals(&self, now: Instant) -> Vitals {
+        let mut vitals = Vitals {
+            is_open: self.is_connected(),
+            way: self.path,
+            pictures: self.tally.pictures(now),
+            keyframes_asked: self.tally.keyframes_asked,
+            ..Vitals::default()
+        };
+        self.flow.describe(now, &mut vitals);
+        vitals
+    }
+
     /// Says goodbye. Poll what is left to send after it.
     pub fn close(&mut self) {
         // A peer that cannot say goodbye is gone all the same.
@@ -398,6 +415,7 @@ impl Peer {
                 self.flowing();
             }
             Engine::KeyframeRequest(request) => {
+                self.tally.keyframes_asked += 1;
                 let layer = self.streams.asked(request.rid);
                 self.events.push_back(Event::KeyframeRequested(layer));
             }

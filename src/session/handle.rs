@@ -21,6 +21,7 @@ use crate::browser::tabs::Tabs;
 use crate::error::Error;
 use crate::livekit::Company;
 use crate::model::command::{ActionError, ActionErrorKind};
+use crate::model::watched::ViewerInfo;
 use crate::model::{
     ActionResult, End, Kept, RecordingStatus, Secret, Secrets, SessionRecord, SessionSpec,
     SessionState, ViewerId,
@@ -199,6 +200,12 @@ impl SessionHandle {
     pub async fn remove_viewer(&self, viewer: ViewerId) -> Result<(), Error> {
         self.ask(|reply| Request::RemoveViewer { viewer, reply })
             .await
+    }
+
+    /// Each way by which the session's video goes out, the room's first, as it is seen at this moment.
+    pub async fn viewers(&self) -> Result<Vec<ViewerInfo>, Error> {
+        let connections = self.ask(|reply| Request::Connections { reply }).await?;
+        Ok(connections.describe().await)
     }
 
     /// Begins to record the session; answers when the file is there.

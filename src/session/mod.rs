@@ -59,6 +59,7 @@ pub mod studio;
 pub mod supervise;
 mod sweep;
 mod usage;
+mod viewing;
 mod visited;
 mod wheel;
 

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::control::Seat;
 use super::studio::Studio;
 use super::supervise::Supervisor;
+use super::viewing::Connections;
 use super::wheel::Ear;
 use crate::config;
 use crate::error::Error;
@@ -267,6 +268,15 @@ impl Outlets {
     /// WHEP viewers.
     pub(super) fn viewer_count(&self) -> u32 {
         u32::try_from(self.viewers.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The connections that there are, to be asked what is seen of them.
+    pub(super) fn connections(&self) -> Connections {
+        let viewers = self.viewers.values();
+        Connections {
+            livekit: self.livekit.clone(),
+            viewers: viewers.map(|watching| watching.viewer.clone()).collect(),
+        }
     }
 
     /// Takes the publisher and the viewers, as they are.

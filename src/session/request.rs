@@ -10,6 +10,7 @@ use tracing::field::Empty;
 use super::asker::Asker;
 use super::queue::Found;
 use super::stage::Stage;
+use super::viewing::Connections;
 use super::wheel::Ear;
 use crate::error::Error;
 use crate::model::command::ActionRequest;
@@ -118,6 +119,9 @@ pub(super) enum Request {
     RemoveViewer {
         viewer: ViewerId,
         reply: Reply<()>,
+    },
+    Connections {
+        reply: Reply<Connections>,
     },
     StartRecording {
         reply: Reply<RecordingStatus>,

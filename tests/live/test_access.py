@@ -91,6 +91,7 @@ ROUTES_NEED = {
     ("post", "/sessions/{}/share"): "control",
     ("delete", "/sessions/{}/share"): "control",
     ("post", "/sessions/{}/takeover"): "control",
+    ("get", "/sessions/{}/viewers"): "control",
     ("delete", "/sessions/{}/takeover"): "control",
     ("post", "/jobs"): "admin",
     ("get", "/jobs"): "admin",

@@ -68,6 +68,7 @@ ROUTES = [
     ("get", "/sessions/{}/actions/{}"),
     ("delete", "/sessions/{}/actions/{}"),
     ("get", "/sessions/{}/downloads"),
+    ("get", "/sessions/{}/viewers"),
     ("get", "/sessions/{}/downloads/{}"),
     ("get", "/sessions/{}/context"),
     ("get", "/sessions/{}/screenshot"),

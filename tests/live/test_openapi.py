@@ -188,6 +188,7 @@ def test_answers_have_the_form_that_is_told(promise, lone_api, web):
         ask("post", f"{at}/wait", 200, json={"selector": "body"})
         ask("post", f"{at}/wait", 504, json={"selector": "#none", "timeout_ms": 50})
         ask("get", f"{at}/downloads", 200)
+        ask("get", f"{at}/viewers", 200)
         ask("get", f"{at}/storage_state", 200)
         ask("post", f"{at}/pause", 200)
         ask("post", f"{at}/resume", 200)

@@ -58,6 +58,8 @@ pub(super) fn need(method: &str, path: &str) -> Need {
         | ("POST", "/sessions/{room_name}/screenshot" | "/sessions/{room_name}/analyze")
         | ("POST" | "DELETE", "/sessions/{room_name}/recording" | "/sessions/{room_name}/share")
         | ("POST" | "DELETE", "/sessions/{room_name}/takeover")
+        // It tells where others watch from.
+        | ("GET", "/sessions/{room_name}/viewers")
         | ("PUT" | "DELETE", "/sessions/{room_name}/drivers/{identity}") => OfPath(Control),
         ("GET", "/recordings" | "/stats" | "/metrics") => OfAll(Watch),
         ("GET", "/recordings/{file}") => OfFile(Watch),

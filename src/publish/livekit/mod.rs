@@ -39,7 +39,7 @@ use crate::livekit::signal::{self, Leave};
 use crate::livekit::{Company, Minter, Participant, SelfWriters, Signal};
 use crate::model::{Secret, Size};
 use crate::rtc::peer::Rate;
-use crate::rtc::{End, Report, sockets};
+use crate::rtc::{End, Report, Vitals, sockets};
 
 /// Where and how to publish.
 #[derive(Debug, Clone)]
@@ -194,6 +194,11 @@ impl Publisher {
     /// The way to and from the participants.
     pub fn talk(&self) -> Talk {
         self.talk.clone()
+    }
+
+    /// What is seen of the connection to the server; `None` while there is none.
+    pub async fn describe(&self) -> Option<Vitals> {
+        self.talk.describe().await
     }
 
     /// Leaves the room and ends; takes at most about a second.

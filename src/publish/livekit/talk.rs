@@ -12,7 +12,7 @@ use tokio::sync::{OwnedMutexGuard, mpsc, oneshot, watch};
 
 use crate::livekit::Participant;
 use crate::livekit::data::{self, Heard, RpcError, Said, Told};
-use crate::rtc::Command;
+use crate::rtc::{Command, Vitals};
 
 /// Messages that may wait for the owner; what comes beyond is not heard.
 const HEARD_MAX: usize = 256;
@@ -96,6 +96,11 @@ impl Talk {
         async move { sent.await.is_ok() }
     }
 
+    /// What is seen of the connection by which it goes, if there is one.
+    pub(super) async fn describe(&self) -> Option<Vitals> {
+        self.line.describe().await
+    }
+
     /// One by whose line all goes out, and by which nobody is heard.
     #[cfg(test)]
     pub(crate) fn by(line: mpsc::Sender<Command>) -> Self {
@@ -109,6 +114,18 @@ impl Line {
     /// What is said goes by this connection from now on, or by none.
     pub(super) fn lead(&self, commands: Option<mpsc::Sender<Command>>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = commands;
+    }
+
+    /// What is seen of the connection, if there is one.
+    async fn describe(&self) -> Option<Vitals> {
+        let (told, vitals) = oneshot::channel();
+        let line = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        line?.send(Command::Describe(told)).await.ok()?;
+        vitals.await.ok()
     }
 
     /// Hands it to the connection, whose word it is that it has gone out.

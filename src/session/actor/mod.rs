@@ -383,6 +383,9 @@ impl Work {
                 self.update_viewers();
                 drop(reply.send(removed.then_some(()).ok_or_else(outlets::no_viewer)));
             }
+            Request::Connections { reply } => {
+                drop(reply.send(Ok(self.actor.stage.outlets.connections())));
+            }
             Request::StartRecording { reply } => self.start_recording(reply),
             Request::StopRecording { reply } => self.stop_recording(reply),
             Request::HandOver { reply } => self.hand_over(reply),
