@@ -268,3 +268,31 @@ fn a_keyframe_is_asked_for_of_the_layer_that_lacks_it() {
         assert_eq!(asked, [Some(layer)]);
     }
 }
+
+#[test]
+fn each_layer_is_shown_once_on_each_path() {
+    let track = Track {
+        is_layered: true,
+        ..TRACK
+    };
+    let shown = |pair: &Pair| {
+        let shown = |event: &&Event| matches!(event, Event::Shown);
+        pair.events.iter().filter(shown).count()
+    };
+    let mut pair = Pair::offered_track(0, track);
+    pair.run(Duration::from_secs(2));
+    assert_eq!(pair.write(&unit(0, pair.now)), Written::Sent);
+    pair.run(Duration::from_millis(100));
+    assert_eq!(shown(&pair), 0, "the low one has not gone");
+    stream_both(&mut pair, 60);
+    assert_eq!(shown(&pair), 1);
+    pair.loss_per_cent = 100;
+    pair.run(Duration::from_secs(10));
+    assert!(!pair.peer.is_connected());
+    pair.loss_per_cent = 0;
+    pair.answer_restart();
+    pair.run(Duration::from_secs(2));
+    assert!(pair.peer.is_connected());
+    stream_both(&mut pair, 3);
+    assert_eq!(shown(&pair), 2);
+}
