@@ -59,7 +59,7 @@ impl Thread {
                 encoder: Encoder::new(encode::Config {
                     fps: self.options.fps,
                     bitrate_bps: self.options.bitrate_bps,
-                    content: self.watcher.content(),
+                    content: self.full.watcher.content(),
                 })?,
                 began_at: now,
             }),

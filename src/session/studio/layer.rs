@@ -35,8 +35,7 @@ const KEYFRAME_S: f64 = 0.5;
 const KEYFRAME_RATES: u32 = 8;
 /// What one step of sharpening a page at rest should cost at most, s of the bits.
 const REST_PICTURE_S: f64 = 0.2;
-/// A page rests when it has not painted for so long, and is sharpened by a step this often.
-const REST_AFTER: Duration = Duration::from_millis(250);
+/// A page at rest is sharpened by a step this often.
 const SHARPEN_EVERY: Duration = Duration::from_millis(100);
 /// About the quantiser of a keyframe that fits as the library makes it.
 const KEYFRAME_QUANTISER: u8 = 36;
@@ -135,13 +134,13 @@ impl Thread {
             return None;
         }
         let wanted_at = *self.layers.low_wanted_at.get_or_insert(now);
-        if !self.is_canvas_ready(now) {
+        if !self.pace.is_ready(now, self.canvas.is_painted) {
             return None;
         }
         state.low_keyframe |= self.layers.choice.probes(now);
         let pause = self.options.video.keyframe_interval_min();
         let heartbeat = self.options.video.heartbeat().max(INTERVAL);
-        let rests_at = self.pace.damaged_at + REST_AFTER;
+        let rests_at = self.pace.rests_at();
         let Some(low) = &mut self.layers.low else {
             // A server of rooms shows its subscribers at first what comes first.
             return match state.is_low_all() {
@@ -180,7 +179,7 @@ impl Thread {
     /// Encodes the low layer of what the canvas shows, and hands it out.
     pub(super) fn show_low(&mut self, keyframe: bool) -> Result<(), BoxError> {
         let now = Instant::now();
-        let is_resting = now >= self.pace.damaged_at + REST_AFTER;
+        let is_resting = now >= self.pace.rests_at();
         let bitrate_bps = self.layers.choice.bits(Layer::Low);
         let low = self.layers.low.get_or_insert_with(|| Low::new(now));
         low.follow_bandwidth(now, bitrate_bps);

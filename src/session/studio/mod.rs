@@ -10,9 +10,11 @@
 
 mod canvas;
 mod card;
+mod full;
 mod inbox;
 mod layer;
 mod meter;
+mod pace;
 mod thread;
 
 use std::collections::HashSet;
