@@ -74,12 +74,15 @@ pub enum EventBody {
         /// What went wrong.
         error: String,
     },
-    /// Opt-in: the video's state changed.
+    /// Opt-in: the session's state changed, or how well its picture reaches those who watch.
     StreamState {
         /// The session's state.
         state: &'static str,
         /// What led there.
         reason: String,
+        /// What became of the picture, where that is the news.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        quality: Option<Quality>,
     },
     /// Opt-in: an action begins.
     ActionStarted {
@@ -190,6 +193,16 @@ pub enum DomChange {
     Attributes,
     /// Text changed.
     Text,
+}
+
+/// What becomes of the picture on its way to those who watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quality {
+    /// A way carries far less than the picture takes.
+    Degraded,
+    /// All carry it again.
+    Recovered,
 }
 
 /// The six event types that every subscriber gets.

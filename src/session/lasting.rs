@@ -164,6 +164,7 @@ impl Manager {
         let body = EventBody::StreamState {
             state: SessionState::Stored.as_str(),
             reason: format!("its browser cannot be started again: {error}"),
+            quality: None,
         };
         self.tell(channel, id, body);
     }

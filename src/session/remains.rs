@@ -46,6 +46,7 @@ impl Remains {
             EventBody::StreamState {
                 state: SessionState::Failed.as_str(),
                 reason: reason.clone(),
+                quality: None,
             },
             None,
         );

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from support.viewers import WhepViewer
 from support.wait import wait_for
 
 # A machine that runs the browser, the server and all viewers on two cores.
@@ -72,3 +73,16 @@ def own_ports(viewer):
     )
     assert said
     return said
+
+
+def test_a_slow_network_is_told_and_its_end(lone_api, chromium, web):
+    """An agent can speak of a picture that suffers, and of one that does no more."""
+    address = web.url("/snow")
+    with lone_api.session(initial_url=address, fps=30) as room, lone_api.events(room, types=["stream_state"]) as events:
+        with WhepViewer(chromium, web, lone_api, room, rate_bps=300_000) as narrow:
+            wait_for(narrow.first_frame_at, 10, "a picture")
+            told = events.wait("stream_state", 20, lambda event: event.get("quality") == "degraded")
+            assert told["state"] == "live" and "network" in told["reason"], told
+            (one,) = viewers(lone_api, room)
+            assert one["path_full"] and one["estimate_bps"] < 500_000, one
+        events.wait("stream_state", 20, lambda event: event.get("quality") == "recovered")

@@ -248,6 +248,7 @@ impl Work {
             return self.tell(EventBody::StreamState {
                 state: self.machine.state().as_str(),
                 reason,
+                quality: None,
             });
         }
         self.is_stage_broken = true;
@@ -328,6 +329,7 @@ impl Work {
         self.tell(EventBody::StreamState {
             state: state.as_str(),
             reason,
+            quality: None,
         });
         let attribute = (
             conventions::ATTRIBUTE_STATE.to_owned(),

@@ -16,6 +16,8 @@ use crate::browser::target::Page;
 use crate::config::Config;
 use crate::error::Chain;
 use crate::media::Shot;
+use crate::model::EventBody;
+use crate::model::event::Quality;
 use crate::model::session::CaptureMode;
 use crate::session::perform::Kit;
 use crate::session::studio::View;
@@ -45,6 +47,8 @@ pub(super) struct Filming {
     still_attempts: u32,
     /// How often somebody has begun to watch.
     watches: u64,
+    /// Whether it was told that a way is slow.
+    is_slow: bool,
     is_stopped: bool,
 }
 
@@ -77,6 +81,7 @@ impl Filming {
             still_taken: 0,
             still_attempts: 0,
             watches: 0,
+            is_slow: false,
             is_stopped: false,
         }
     }
@@ -234,6 +239,34 @@ impl Work {
             }
         }
         self.update_video();
+        self.follow_network();
+    }
+
+    /// Tells when the picture suffers from the network, and when it does no more.
+    fn follow_network(&mut self) {
+        let slow_bps = self.filming.view.borrow().slow_bps;
+        if std::mem::replace(&mut self.filming.is_slow, slow_bps.is_some()) == slow_bps.is_some() {
+            return;
+        }
+        let (quality, reason) = match slow_bps {
+            Some(bits) => (
+                Quality::Degraded,
+                format!(
+                    "the network to whoever watches is slow (about {} kb/s): the picture may be blurred and move less",
+                    bits / 1_000
+                ),
+            ),
+            None => (
+                Quality::Recovered,
+                "the network carries the picture again".to_owned(),
+            ),
+        };
+        tracing::info!(reason, "video");
+        self.tell(EventBody::StreamState {
+            state: self.machine.state().as_str(),
+            reason,
+            quality: Some(quality),
+        });
     }
 
     /// The page is captured by the screencast from now on.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::canvas::{Canvas, stage};
 use super::inbox::State;
 use super::lock;
+use super::network::Network;
 use super::thread::Thread;
 use crate::error::BoxError;
 use crate::media::cursor::Overlay;
@@ -14,8 +15,9 @@ use crate::media::encode::{self, Budget, Content, Encoded, Encoder, Ladder};
 use crate::media::layer::halve;
 use crate::media::{AccessUnit, Layer, Picture};
 use crate::model::Size;
-use crate::publish::Takes;
 use crate::publish::layers::{Choice, LOW_BITRATE_MAX, are_of_use};
+use crate::publish::{FeedId, Takes};
+use crate::rtc::Carries;
 
 /// The most pictures a second of the low layer.
 const FPS: u32 = 10;
@@ -43,6 +45,7 @@ const KEYFRAME_QUANTISER: u8 = 36;
 /// Who is given which layer, and the low one.
 pub(super) struct Layers {
     choice: Choice,
+    network: Network,
     pub(super) low: Option<Low>,
     /// Since when somebody wants the low one.
     low_wanted_at: Option<Instant>,
@@ -76,6 +79,7 @@ impl Layers {
         let target = u64::from(bitrate_bps);
         Self {
             choice: Choice::new(target, are_wanted && are_of_use(size, target)),
+            network: Network::new(target),
             low: None,
             low_wanted_at: None,
         }
@@ -88,7 +92,12 @@ impl Layers {
 
     /// When it has to be looked at, though nothing changes.
     pub(super) fn next_at(&self, now: Instant) -> Option<Instant> {
-        self.choice.next_at().filter(|at| *at > now)
+        let next = self
+            .choice
+            .next_at()
+            .into_iter()
+            .chain(self.network.next_at());
+        next.filter(|at| *at > now).min()
     }
 
     /// The canvas was drawn, with what was captured anew or without.
@@ -108,7 +117,12 @@ impl Layers {
 impl Thread {
     /// Gives each feed the layers that it asks for and its path carries.
     pub(super) fn follow_layers(&mut self, now: Instant, state: &mut State) {
-        let choice = &mut self.layers.choice;
+        let Layers {
+            choice, network, ..
+        } = &mut self.layers;
+        let full = |(feed, _): &(FeedId, Carries)| choice.layer(*feed) == Layer::Full;
+        let ways = state.paths().filter(full).map(|(_, carries)| carries);
+        let slow_bps = network.follow(now, ways);
         for (feed, layer) in choice.choose(now, state.paths()) {
             tracing::debug!(?feed, layer = layer.name(), "a viewer changes the layer");
             metrics::counter!("ghostcast_layer_changes_total", "layer" => layer.name())
@@ -116,7 +130,9 @@ impl Thread {
         }
         let low_viewers = u32::try_from(choice.low_count()).unwrap_or(u32::MAX);
         self.view.send_if_modified(|view| {
-            std::mem::replace(&mut view.stats.low_viewers, low_viewers) != low_viewers
+            let slow = std::mem::replace(&mut view.slow_bps, slow_bps);
+            let low = std::mem::replace(&mut view.stats.low_viewers, low_viewers);
+            low != low_viewers || slow.is_some() != slow_bps.is_some()
         });
         for (feed, takes) in state.give(|feed, wants| Takes::of(wants, choice.layer(feed))) {
             for layer in lock(&self.shared.fanout).give(feed, takes) {

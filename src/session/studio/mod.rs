@@ -14,6 +14,7 @@ mod full;
 mod inbox;
 mod layer;
 mod meter;
+mod network;
 mod pace;
 mod thread;
 
@@ -59,6 +60,8 @@ pub struct View {
     pub watches: u64,
     /// Which still is wanted: counts up each time the page has come to rest.
     pub still_wanted: u64,
+    /// What the narrowest way to those who see the full picture carries, while that is far too few bits a second.
+    pub slow_bps: Option<u64>,
     /// The video over the last second.
     pub stats: VideoStats,
 }

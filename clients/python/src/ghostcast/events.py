@@ -70,10 +70,12 @@ class BrowserError(Event):
 
 
 class StreamState(Event):
-    """The session's state changed."""
+    """The session's state changed, or how well its picture reaches those who watch."""
 
     state: str
     reason: str | None = None
+    quality: str | None = None
+    """`degraded` or `recovered`, where that is the news."""
 
 
 class ActionStarted(Event):
