@@ -35,6 +35,10 @@ COLUMNS = [
 ]
 
 
+# In their order, of the display; the screencast decodes where that converts.
+STAGES = ["capture", "decode", "convert", "compose", "encode", "send"]
+
+
 class Bench:
     """What all runs share: a LiveKit server, the pages, and how long it is looked."""
 
@@ -59,6 +63,8 @@ class Bench:
                 first = first_sight(viewer)
                 time.sleep(self.given.settle)
                 found = looked(viewer, figures.Tree(publisher.pid), self.given.seconds)
+                if isinstance(publisher, publish.Service):
+                    found["stages"] = publisher.stages()
         found = {"system": system.name, "page": page, "start_s": first and first - began, **found}
         self.runs.append(found)
         print(f"{page}, {system.name}: {found['fps']:.1f} pictures/s", file=sys.stderr, flush=True)
@@ -139,6 +145,18 @@ def page_table(runs, names, page):
     return report.table(["", *(heading for heading, *_ in COLUMNS), "CPU / (a)", "p50 / (a)"], rows)
 
 
+def stage_table(runs, names, page):
+    """Where the milliseconds of ours go on one page: the stages in their order, and what they leave to the rest of the
+    way, which is Chromium's before them, and the network's and the subscriber's after them."""
+    rows = []
+    for name in names:
+        own = [run for run in runs if run.get("page") == page and run["system"] == name]
+        cells = [report.cell([run["stages"].get(stage) for run in own], 2) for stage in STAGES]
+        left = [run["p50"] and run["p50"] - sum(run["stages"].get(stage, 0) for stage in STAGES) for run in own]
+        rows.append([name, *cells, report.cell(left, 0)])
+    return report.table(["", *STAGES, "of p50, the rest"], rows)
+
+
 def cpu(run):
     """All that a system takes of a core."""
     return run["cpu_chromium"] + run["cpu_rest"]
@@ -204,6 +222,8 @@ def main():
         print(f"\n{sentence}.")
     for page in given.pages:
         print(f"\n{page}:\n\n{page_table(bench.runs, [system.name for system in every], page)}")
+        print(f"\n{page}, the mean of each stage in ms, of ours:\n")
+        print(stage_table(bench.runs, [system.name for system in ours], page))
     if crowded:
         print("\nmany at a time, all repainting; one is decoded, of the others pictures are counted:\n")
         print(crowd_table(crowded))

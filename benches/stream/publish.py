@@ -6,6 +6,7 @@ Each is started from nothing, as a process that nobody has warmed, and ended wit
 import contextlib
 import dataclasses
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from . import SIZE
 PROGRAM = Path(__file__).parent / "publish_main.py"
 BITRATE_BPS = 3_000_000
 ASK_S, END_S = 1, 5
+STAGE = re.compile(r'ghostcast_stage_seconds_(sum|count)\{stage="(\w+)"\} (\S+)')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +63,15 @@ class Service:
         size = {"viewport_width": SIZE[0], "viewport_height": SIZE[1]}
         more = {"fps": self.ours.fps, "bitrate_bps": BITRATE_BPS, **size, **capture}
         self.api.create(room, initial_url=address, **more)
+
+    def stages(self):
+        """What each stage of the pictures so far has taken in the mean, ms."""
+        sums, counts = {}, {}
+        for line in self.api.request("GET", "/metrics").text.splitlines():
+            if found := STAGE.match(line):
+                what, stage, value = found.groups()
+                (sums if what == "sum" else counts)[stage] = float(value)
+        return {stage: 1000 * sums[stage] / count for stage, count in counts.items() if count}
 
     def close(self):
         """Ends it; what it leaves behind is no matter of a bench."""

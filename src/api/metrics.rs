@@ -21,6 +21,17 @@ const SECONDS: [f64; 14] = [
     0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0,
 ];
 
+/// What a picture passes: how long it waited to be drawn, then each step until its first packet has left.
+const STAGES: [&str; 7] = [
+    "capture",
+    "decode",
+    "convert",
+    "compose",
+    "encode",
+    "encode_low",
+    "send",
+];
+
 static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
 
 /// The process's recorder of measurements.
@@ -119,7 +130,7 @@ fn describe() {
         metrics::counter!("ghostcast_driver_messages_total", "way" => way, "outcome" => outcome)
             .absolute(0);
     }
-    for stage in ["decode", "convert", "compose", "encode", "encode_low"] {
+    for stage in STAGES {
         let _ = metrics::histogram!("ghostcast_stage_seconds", "stage" => stage);
     }
     for layer in ["full", "low"] {
@@ -408,7 +419,8 @@ const HISTOGRAMS: [(&str, &str); 4] = [
     ),
     (
         "ghostcast_stage_seconds",
-        "Time of one picture in a stage of the pipeline",
+        "Time of one picture in a stage: capture is from its capture until it is drawn, send from its encoding until \
+         its first packet has left",
     ),
     ("ghostcast_action_seconds", "Time of one action, by type"),
     (

@@ -18,6 +18,7 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, trace};
 
+use super::flow::is_media;
 use super::peer::{Carries, Event, Lost, Output, Peer, Transmit, Transport, Written};
 use super::sockets::Bound;
 use super::tcp::Links;
@@ -93,6 +94,8 @@ pub struct Driver {
     wake_at: Instant,
     watched: Watched,
     dropped: u64,
+    /// When the picture was made whose first packet has not left.
+    made_at: Option<Instant>,
 }
 
 /// What a driver can be told.
@@ -197,6 +200,7 @@ impl Driver {
             wake_at: now,
             watched: Watched::No,
             dropped: 0,
+            made_at: None,
         };
         (driver, sender)
     }
@@ -303,13 +307,17 @@ impl Driver {
 
     fn handle_unit(&mut self, unit: &AccessUnit) {
         let now = Instant::now();
-        if self.peer.write(now, unit) == Written::Congested {
-            self.dropped += 1;
-            if self.dropped.is_power_of_two() {
-                debug!(
-                    dropped = self.dropped,
-                    "the path is congested, pictures are dropped"
-                );
+        match self.peer.write(now, unit) {
+            Written::Sent => self.made_at = Some(unit.made_at),
+            Written::Skipped => {}
+            Written::Congested => {
+                self.dropped += 1;
+                if self.dropped.is_power_of_two() {
+                    debug!(
+                        dropped = self.dropped,
+                        "the path is congested, pictures are dropped"
+                    );
+                }
             }
         }
     }
@@ -405,6 +413,10 @@ impl Driver {
 
     fn transmit(&mut self, transmit: &Transmit) {
         let (destination, contents) = (transmit.destination, transmit.contents());
+        if let Some(made_at) = self.made_at.take_if(|_| is_media(contents)) {
+            metrics::histogram!("ghostcast_stage_seconds", "stage" => "send")
+                .record(made_at.elapsed().as_secs_f64());
+        }
         if transmit.transport == Transport::Tcp {
             match self.links.send(Instant::now(), destination, contents) {
                 true => self.count(contents),

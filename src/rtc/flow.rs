@@ -237,7 +237,7 @@ impl Flow {
 }
 
 /// Whether a datagram carries media, by its first two bytes (RFC 7983, RFC 5761).
-fn is_media(datagram: &[u8]) -> bool {
+pub(super) fn is_media(datagram: &[u8]) -> bool {
     match datagram {
         [first, second, ..] => (128..192).contains(first) && !(64..96).contains(&(second & 0x7f)),
         _ => false,

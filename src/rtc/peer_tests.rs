@@ -170,7 +170,7 @@ impl Pair {
     }
 
     /// Lets the viewer answer the offer that looks for another path.
-    fn answer_restart(&mut self) {
+    pub(super) fn answer_restart(&mut self) {
         let offer = self.events.iter().rev().find_map(|event| match event {
             Event::PathLost { offer } => Some(offer.clone()),
             _ => None,

@@ -105,6 +105,7 @@ METRICS = {
     'ghostcast_stage_seconds_count{stage="convert"}': 10,
     'ghostcast_stage_seconds_count{stage="compose"}': 10,
     'ghostcast_stage_seconds_count{stage="encode"}': 10,
+    'ghostcast_stage_seconds_count{stage="send"}': 10,
     "ghostcast_frames_captured_total": 10,
     "ghostcast_frames_drawn_total": 10,
     "ghostcast_frames_encoded_total": 10,
