@@ -307,7 +307,7 @@ mod tests {
             let start = Instant::now();
             let (mut now, mut pace) = (start, pace(start));
             let (mut shot, mut keyframe) = (None, None);
-            let (mut is_watched, mut is_painted) = (false, false);
+            let (mut is_watched, mut is_painted, mut turned_at) = (false, false, start);
             let mut drawn: Vec<Instant> = Vec::new();
             for (after, happening) in happenings {
                 for _ in 0..after {
@@ -353,18 +353,22 @@ mod tests {
                     }
                     Happening::Watch(watched) => {
                         is_watched = watched;
-                        pace.watch(now, watched);
+                        if pace.watch(now, watched) {
+                            turned_at = now;
+                        }
                         if !watched {
                             shot = None;
                         }
                     }
-                    Happening::Turn if is_watched => pace.turned(now),
+                    Happening::Turn if is_watched => {
+                        pace.turned(now);
+                        turned_at = now;
+                    }
                     Happening::Turn => {}
                 }
                 if is_watched && let Some(at) = keyframe.filter(|_| is_painted) {
-                    let bound = FRESH_WAIT_MAX + pace.keyframe_pause + pace.interval + 240 * MS;
-                    let since = drawn.last().map_or(at, |last| at.max(*last));
-                    prop_assert!(now < since + bound, "a keyframe has waited");
+                    let bound = FRESH_WAIT_MAX + pace.keyframe_pause + pace.interval;
+                    prop_assert!(now <= at.max(turned_at) + bound, "a keyframe has waited");
                 }
             }
             for second in drawn.windows(FPS as usize + 4) {
@@ -427,7 +431,7 @@ mod tests {
             now += Duration::from_millis(200);
         }
         let first = config::Video::default().still_after();
-        assert_eq!(lived[..3], [first; 3]);
-        assert_eq!(lived[3..], [STILL_LIFE_MIN; 2]);
+        assert_eq!(lived[..2], [first; 2]);
+        assert_eq!(lived[2..], [STILL_LIFE_MIN; 3]);
     }
 }
