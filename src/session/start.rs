@@ -192,8 +192,8 @@ pub(super) fn policy(
     })
 }
 
-/// Starts a session. It lives on in its actor until it is closed. A stage that is there already is taken
-/// when nothing can fail any more.
+/// Starts a session. It lives on in its actor until it is closed. A stage that is there already, or is set up while
+/// the browser starts, is taken when nothing can fail any more; else it is whoever called's to put away.
 pub(super) async fn start(
     means: Means,
     spec: SessionSpec,
@@ -205,14 +205,21 @@ pub(super) async fn start(
     let (config, tracker) = (means.config.now(), means.tracker.clone());
     let (cancel, span) = (means.cancel.child_token(), span(&record));
     let (page_events, page_heard) = mpsc::channel(PAGE_EVENTS_MAX);
+    let life = (&tracker, &means.cancel);
+    let set_up = |record: &SessionRecord| {
+        let made = || Stage::set_up(&config, &spec, record, &means.links, life);
+        span.in_scope(made)
+    };
+    if stage.is_none() && can_run_here.is_ok() {
+        // The room has the track, and those in it have subscribed, by the time that the browser has started.
+        *stage = Some(set_up(&record)?);
+    }
     let search = Search::new(&means, &spec, &keeping, &page_events, &cancel);
     let found = search.find(can_run_here).instrument(span.clone()).await?;
     let (gate, lease, tabs) = move_in(&mut record, &spec, found);
     let easel = Easel::new(&lease, record.viewport, &tracker);
     let channel = means.bus.room(&record.channel())?;
-    let life = (&tracker, &means.cancel);
-    let set_up = || Stage::set_up(&config, &spec, &record, &means.links, life);
-    let stage = stage.take().map_or_else(|| span.in_scope(set_up), Ok)?;
+    let stage = stage.take().map_or_else(|| set_up(&record), Ok)?;
     tell_as_before(&mut record, &stage, &keeping);
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (record_sender, record) = watch::channel(record);

@@ -15,7 +15,7 @@ use crate::media::cursor::sprite::Scale;
 use crate::media::decode::{self, Decoder};
 use crate::media::panel::Board;
 use crate::media::screen::{Damage, Screen};
-use crate::media::{Picture, Pixels, Shot};
+use crate::media::{Picture, Pixels, Plane, Shot};
 use crate::model::Size;
 
 /// The picture and what is drawn on it.
@@ -68,6 +68,12 @@ impl Canvas {
         self.is_painted = false;
         self.jpeg.clear();
         self.screen = None;
+    }
+
+    /// Shows an empty window, before there is anything of the page.
+    pub(super) fn open(&mut self, size: Size) {
+        self.picture = Picture::new(size);
+        self.picture.plane_mut(Plane::Y).fill(LUMA_WHITE);
     }
 
     /// Brings a shot into the picture.
@@ -181,6 +187,9 @@ impl Canvas {
         stage("compose", started);
     }
 }
+
+/// What white is in a picture of limited range (BT.601).
+const LUMA_WHITE: u8 = 235;
 
 /// Records how long a stage took.
 pub(super) fn stage(name: &'static str, started: Instant) {

@@ -221,6 +221,12 @@ impl State {
         !self.paused && self.watched.keys().any(|feed| self.sees_page(*feed))
     }
 
+    /// Whether the page is to be shown to a room whose server has not said yet whether anybody watches.
+    pub(super) fn is_unsaid(&self) -> bool {
+        let mut watched = self.watched.iter();
+        watched.any(|(feed, wants)| *wants == Wants::Unsaid && self.sees_page(*feed))
+    }
+
     /// Whether somebody sees a card instead.
     pub(super) fn is_card_watched(&self) -> bool {
         !self.paused && self.watched.keys().any(|feed| !self.sees_page(*feed))

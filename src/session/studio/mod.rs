@@ -293,8 +293,9 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::media::Pixels;
+    use crate::media::playback::{Player, rgb_at};
     use crate::media::screen::{Bgra, Damage, Screen};
+    use crate::media::{AccessUnit, Pixels};
     use crate::publish::Wants;
 
     const SIZE: Size = Size::new(64, 64);
@@ -315,17 +316,52 @@ mod tests {
         fn taken(&self, _: Instant, _: Instant) {}
     }
 
-    #[tokio::test]
-    async fn a_thread_that_breaks_begins_anew_and_asks_for_the_page() {
-        let options = Options {
+    fn options() -> Options {
+        Options {
             fps: 30,
             size: SIZE,
             bitrate_bps: 1_000_000,
             video: config::Video::default(),
             cursor: cursor::Config::default(),
-        };
+        }
+    }
+
+    fn shown(unit: &AccessUnit) -> [u8; 3] {
+        let picture = Player::new().unwrap().show(&unit.data).unwrap();
+        rgb_at(&picture.expect("a whole picture"), 32, 32)
+    }
+
+    #[tokio::test]
+    async fn a_room_is_shown_an_empty_window_once_and_others_wait_for_the_page() {
+        let (supervisor, _reports) = Supervisor::new();
+        let studio = Studio::start("test", options(), &supervisor).unwrap();
+        let [mut room, mut viewer] = [(); 2].map(|()| studio.subscribe());
+        viewer.set_wants(Wants::Either);
+        let nothing = timeout(Duration::from_millis(200), viewer.next()).await;
+        assert!(nothing.is_err(), "there is no page yet");
+        room.set_wants(Wants::Unsaid);
+        let unit = timeout(SOON, room.next()).await.unwrap().unwrap();
+        let seen = shown(&unit);
+        assert!(
+            unit.keyframe && seen.iter().all(|part| *part > 245),
+            "{seen:?}"
+        );
+        let more = timeout(Duration::from_millis(200), room.next()).await;
+        assert!(more.is_err(), "once");
+        let page: Arc<dyn Screen> = Arc::new(Trap(AtomicUsize::new(1)));
+        studio.sink().put(Shot {
+            pixels: Pixels::Screen(page),
+            viewport: SIZE,
+            captured_at: Instant::now(),
+        });
+        let unit = timeout(SOON, room.next()).await.unwrap().unwrap();
+        assert_eq!(unit.layer, Layer::Full);
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_breaks_begins_anew_and_asks_for_the_page() {
         let (supervisor, mut reports) = Supervisor::new();
-        let studio = Studio::start("test", options, &supervisor).unwrap();
+        let studio = Studio::start("test", options(), &supervisor).unwrap();
         let mut view = studio.view();
         let mut feed = studio.subscribe();
         feed.set_wants(Wants::Full);

@@ -31,6 +31,8 @@ struct Work {
 
 /// What is to be made.
 enum Task {
+    /// An empty window, before there is anything of the page.
+    Opening,
     Page(Work),
     /// The card that stands for it; whether as a keyframe.
     Card {
@@ -53,6 +55,8 @@ pub(super) struct Thread {
     pub(super) canvas: Canvas,
     pub(super) pace: Pace,
     pub(super) meter: Meter,
+    /// Whether an empty window was shown.
+    has_opened: bool,
 }
 
 impl Thread {
@@ -69,6 +73,7 @@ impl Thread {
             canvas: Canvas::new(),
             card: Card::default(),
             meter: Meter::new(now),
+            has_opened: false,
         }
     }
 
@@ -76,6 +81,7 @@ impl Thread {
         let shared = Arc::clone(&self.shared);
         while let Some(task) = shared.inbox.wait(|state| self.look(state)) {
             let made = match task {
+                Task::Opening => self.show_opening(),
                 Task::Page(work) => self.draw(work),
                 Task::Card { keyframe } => self.show_card(keyframe),
                 Task::Low { keyframe } => self.show_low(keyframe),
@@ -102,6 +108,9 @@ impl Thread {
             return Wait::Done(Some(Task::Card { keyframe }));
         }
         self.follow_layers(now, state);
+        if self.is_opening(state) {
+            return Wait::Done(Some(Task::Opening));
+        }
         let low = self.low_due(now, state);
         let page = if Self::is_late(now, low) {
             Wait::Until(None)
@@ -131,6 +140,19 @@ impl Thread {
                 lock(&self.shared.fanout).veil(None);
             }
         }
+    }
+
+    /// Whether a room is to be shown an empty window: its server, and those who are in it, have the track ready
+    /// then when the page's first picture comes.
+    fn is_opening(&self, state: &State) -> bool {
+        let is_empty = !self.canvas.is_painted && state.shot.is_none();
+        !self.has_opened && is_empty && state.is_watched() && state.is_unsaid()
+    }
+
+    fn show_opening(&mut self) -> Result<(), BoxError> {
+        self.has_opened = true;
+        self.canvas.open(self.options.size);
+        self.show_full(Instant::now(), true)
     }
 
     fn look_at_page(&mut self, now: Instant, state: &mut State) -> Wait<Work> {
