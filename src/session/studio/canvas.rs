@@ -14,7 +14,7 @@ use crate::media::cursor::Overlay;
 use crate::media::cursor::sprite::Scale;
 use crate::media::decode::{self, Decoder};
 use crate::media::panel::Board;
-use crate::media::screen::{Damage, Screen};
+use crate::media::screen::{Damage, Rect, Screen};
 use crate::media::{Picture, Pixels, Plane, Shot};
 use crate::model::Size;
 
@@ -38,6 +38,8 @@ pub(super) struct Canvas {
     viewport: Size,
     /// Whether anything was ever drawn.
     pub(super) is_painted: bool,
+    /// How many pixels the last shot brought.
+    brought: u64,
 }
 
 impl Canvas {
@@ -55,7 +57,13 @@ impl Canvas {
             binary: Vec::new(),
             viewport: Size::new(1, 1),
             is_painted: false,
+            brought: 0,
         }
+    }
+
+    /// Whether the last shot brought most of what is seen now.
+    pub(super) fn is_mostly_new(&self) -> bool {
+        2 * self.brought > Rect::of(self.picture.size()).area()
     }
 
     /// Whether the picture shows this shot already.
@@ -121,6 +129,7 @@ impl Canvas {
         self.badge.forget();
         self.screen = None;
         decode(decoder, &self.binary, &mut self.picture)?;
+        self.brought = Rect::of(self.picture.size()).area();
         Ok(())
     }
 
@@ -151,7 +160,7 @@ impl Canvas {
         });
         // What could not be converted is no longer damaged.
         self.screen = converted.is_ok().then_some(screen);
-        converted?;
+        self.brought = converted?;
         Ok(())
     }
 

@@ -17,6 +17,8 @@ const REST_PICTURE_S: f64 = 0.2;
 const KEYFRAME_NARROW_S: f64 = 0.15;
 /// ...and on no path does it take longer than this.
 const KEYFRAME_S: f64 = 1.0;
+/// Below one part of so many of what a keyframe may take, next to nothing was shown.
+pub(super) const BARE_PARTS: usize = 3;
 /// The encoder is not asked for less, bits a second: below, not even text gets through.
 const BITRATE_MIN: u64 = 100_000;
 
@@ -32,6 +34,8 @@ pub(super) struct Full {
     ladder: Ladder,
     /// Pictures that sharpened a page at rest.
     sharpened: usize,
+    /// What the last keyframe and all that was built on it have taken.
+    built_bytes: usize,
 }
 
 /// When a picture is made, and of what.
@@ -55,7 +59,14 @@ impl Full {
             budget: Budget::new(now, bitrate_bps, fps),
             ladder: Ladder::default(),
             sharpened: 0,
+            built_bytes: 0,
         }
+    }
+
+    /// Whether a picture that is mostly new begins anew: on a narrow path, where next to nothing is there to build on,
+    /// as an empty window, a keyframe keeps to its bound, and what is built would take many times that.
+    fn begins(&self) -> bool {
+        self.is_narrow() && self.built_bytes * BARE_PARTS < self.keyframe_bytes_max()
     }
 
     /// Whether the last picture was coarse, so that a page at rest is to be sharpened.
@@ -127,6 +138,10 @@ impl Full {
             encoder.encode(picture, moment.media_ms, moment.keyframe)?
         };
         stage("encode", started);
+        if let Some(made) = &made {
+            let before = if made.keyframe { 0 } else { self.built_bytes };
+            self.built_bytes = before.saturating_add(made.data.len());
+        }
         match &made {
             Some(made) if made.keyframe => self.ladder.made_keyframe(made.quantiser),
             Some(made) if made.quantiser.is_some() => {
@@ -177,8 +192,15 @@ impl Full {
 
 impl Thread {
     /// Encodes what the canvas shows, and hands it out.
-    pub(super) fn show_full(&mut self, now: Instant, keyframe: bool) -> Result<(), BoxError> {
+    pub(super) fn show_full(
+        &mut self,
+        now: Instant,
+        has_shot: bool,
+        keyframe: bool,
+    ) -> Result<(), BoxError> {
         let is_new = self.full.encoder.is_none();
+        let begins = has_shot && self.canvas.is_mostly_new() && self.full.begins();
+        let keyframe = keyframe || begins;
         let moment = Moment {
             now,
             media_ms: self.meter.media_ms(now),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::canvas::{Canvas, stage};
+use super::full::BARE_PARTS;
 use super::inbox::State;
 use super::lock;
 use super::network::Network;
@@ -62,8 +63,11 @@ pub(super) struct Low {
     due_at: Instant,
     drawn_at: Instant,
     keyframe_at: Option<Instant>,
-    /// Whether the full picture has changed since.
+    /// Whether the full picture has changed since, and most of it at once.
     is_dirty: bool,
+    is_mostly_new: bool,
+    /// What the last keyframe and all that was built on it have taken.
+    built_bytes: usize,
     /// Whether the last picture sharpened a page at rest, and how many have.
     is_sharpened: bool,
     sharpened: usize,
@@ -109,6 +113,7 @@ impl Layers {
                 overlay.copied(),
             );
             low.is_dirty |= is_new || low.over != over;
+            low.is_mostly_new |= is_new && canvas.is_mostly_new();
             low.over = over;
         }
     }
@@ -204,6 +209,7 @@ impl Thread {
             halve(&self.canvas.picture, &mut low.picture);
         }
         let media_ms = self.meter.media_ms(now);
+        let keyframe = keyframe || low.begins();
         let made = low.make(now, media_ms, keyframe, is_resting)?;
         stage("encode_low", started);
         low.drawn(now);
@@ -247,6 +253,8 @@ impl Low {
             drawn_at: now,
             keyframe_at: None,
             is_dirty: true,
+            is_mostly_new: false,
+            built_bytes: 0,
             is_sharpened: false,
             sharpened: 0,
             over: Over::default(),
@@ -266,6 +274,16 @@ impl Low {
                 encoder.set_bitrate(target);
             }
         }
+    }
+
+    /// Whether a picture that is mostly new begins anew, as of the full layer.
+    fn begins(&mut self) -> bool {
+        let is_bare = self.built_bytes * BARE_PARTS < self.keyframe_bytes_max();
+        std::mem::take(&mut self.is_mostly_new) && is_bare
+    }
+
+    fn keyframe_bytes_max(&self) -> usize {
+        (f64::from(self.bitrate_bps) * KEYFRAME_S / 8.0) as usize
     }
 
     /// What the library shall aim at.
@@ -299,7 +317,7 @@ impl Low {
                 Some(self.ladder.moving(self.budget.allowance(since)))
             }
         };
-        let target = self.target();
+        let (target, keyframe_bytes_max) = (self.target(), self.keyframe_bytes_max());
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
             none => none.insert(Encoder::new(encode::Config {
@@ -309,7 +327,7 @@ impl Low {
             })?),
         };
         encoder.set_quantiser(quantiser);
-        encoder.set_keyframe_bytes_max((bits * KEYFRAME_S / 8.0) as usize);
+        encoder.set_keyframe_bytes_max(keyframe_bytes_max);
         if !self.is_sharpened {
             return encoder.encode(&self.picture, media_ms, keyframe);
         }
@@ -326,6 +344,8 @@ impl Low {
         if let Some(encoder) = self.encoder.as_mut().filter(|_| is_corrected) {
             encoder.set_bitrate(target);
         }
+        let before = if made.keyframe { 0 } else { self.built_bytes };
+        self.built_bytes = before.saturating_add(made.data.len());
         if !made.keyframe {
             if made.quantiser.is_some() {
                 let bits = made.data.len() as f64 * 8.0;

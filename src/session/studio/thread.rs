@@ -152,7 +152,7 @@ impl Thread {
     fn show_opening(&mut self) -> Result<(), BoxError> {
         self.has_opened = true;
         self.canvas.open(self.options.size);
-        self.show_full(Instant::now(), true)
+        self.show_full(Instant::now(), false, true)
     }
 
     fn look_at_page(&mut self, now: Instant, state: &mut State) -> Wait<Work> {
@@ -279,7 +279,7 @@ impl Thread {
             .drawn(has_shot || is_still, &self.canvas, overlay.as_ref());
         self.full.follow_bandwidth(now, work.bandwidth_min);
         let result = if work.is_full {
-            self.show_full(now, work.keyframe)
+            self.show_full(now, has_shot, work.keyframe)
         } else {
             self.full.rest();
             self.pace.rest();
