@@ -899,6 +899,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sessions/{room_name}/viewers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the ways by which the session's video goes out, as they are seen at this moment. */
+        get: operations["list_viewers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sessions/{room_name}/wait": {
         parameters: {
             query?: never;
@@ -1771,6 +1788,18 @@ export interface components {
             /** @description The page to open. Whoever has it is let in. */
             takeover_url: string;
         };
+        /** @description What is sent of one layer of the picture. */
+        LayerSent: {
+            /**
+             * Format: double
+             * @description Pictures a second over the last two.
+             */
+            fps: number;
+            /** @description `full`, or `low`: half as wide and half as high. */
+            layer: string;
+            /** @description Pictures since the connection began. */
+            pictures_sent: number;
+        };
         /** @description The sessions that there are, or those that have ended. */
         Listed: components["schemas"]["SessionList"] | components["schemas"]["EndedList"];
         /**
@@ -2188,6 +2217,11 @@ export interface components {
          * @enum {string}
          */
         Role: "control" | "watch";
+        /**
+         * @description How packets travel.
+         * @enum {string}
+         */
+        Route: "udp" | "tcp";
         /**
          * @description Which requests of other sites a cookie goes with.
          * @enum {string}
@@ -2836,6 +2870,53 @@ export interface components {
             keyframes: number;
             /** @description Viewers whose way carries far less than others', so that they get half the size. */
             low_viewers: number;
+        };
+        /** @description One way by which a session's video goes out, as it is seen at this moment. */
+        ViewerInfo: {
+            /** @description Whether video can flow. */
+            connected: boolean;
+            /** @description Pictures, and packets, that found no place on the way out. */
+            dropped: number;
+            /**
+             * @description Bits a second that the way is found to carry: of a page at rest, what was proven so far. Null when the
+             *     other side reports nothing.
+             */
+            estimate_bps?: number | null;
+            /** @description Keyframes that the other side has asked for. */
+            keyframes_asked: number;
+            /** @description Who is at its end. */
+            kind: components["schemas"]["ViewerKind"];
+            /** @description What is sent of each layer, as far as anything was. */
+            layers: components["schemas"]["LayerSent"][];
+            /**
+             * Format: double
+             * @description The share of packets lost in the last moments, 0 to 1.
+             */
+            loss: number;
+            /** @description Packets that were sent again. */
+            packets_repaired: number;
+            /** @description Whether the way was found full in the last moments. */
+            path_full: boolean;
+            /** @description The address and port at the other end; null before the first packet. */
+            remote?: string | null;
+            route?: components["schemas"]["Route"] | null;
+            /**
+             * Format: double
+             * @description The shortest round trip of the last half minute, milliseconds; null before it is known.
+             */
+            rtt_ms?: number | null;
+            /** @description The id of a WHEP viewer; null of the LiveKit server. */
+            viewer_id?: string | null;
+        };
+        /**
+         * @description Who is at the other end of a connection.
+         * @enum {string}
+         */
+        ViewerKind: "whep" | "livekit";
+        /** @description The ways by which a session's video goes out. */
+        ViewerList: {
+            /** @description The LiveKit server first, then the WHEP viewers, in no order. */
+            viewers: components["schemas"]["ViewerInfo"][];
         };
         /** @description Who watches a session. */
         Viewers: {
@@ -5183,6 +5264,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Revoked"];
+                };
+            };
+            /** @description Refused */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_viewers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Session id, name or room */
+                room_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ways; none where nobody watches and there is no room */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViewerList"];
                 };
             };
             /** @description Refused */

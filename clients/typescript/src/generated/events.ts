@@ -237,6 +237,8 @@ export interface components {
             action_id?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
+            /** @enum {unknown} */
+            quality?: "degraded" | "recovered";
             reason: string;
             seq: components["schemas"]["seq"];
             session_id?: string;
