@@ -112,8 +112,8 @@ impl Streams {
         let index = self.index(unit.layer);
         self.awaits_keyframe[index] = false;
         let [full, low] = self.awaits_keyframe;
-        let are_begun = !full && !(low && self.are_layered);
-        are_begun && !std::mem::replace(&mut self.are_shown, true)
+        let awaits_any = full || low && self.are_layered;
+        !awaits_any && !std::mem::replace(&mut self.are_shown, true)
     }
 
     /// Whether to ask for a keyframe of the stream of this layer now; it is asked for again after a while.

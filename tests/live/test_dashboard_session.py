@@ -110,6 +110,23 @@ def test_tabs_are_opened_switched_and_closed(lone_api, web, at):
         assert at.kind == "desktop" or not misfits(at)
 
 
+def test_the_ways_to_those_who_watch_are_listed(lone_api, web, at):
+    """The dashboard's own picture is one of them; asked for only while somebody looks."""
+    with lone_api.session(initial_url=web.url("/clock"), fps=20) as room:
+        at.goto(f"{lone_api.base}/?room={room}")
+        is_shown(at)
+        asked = []
+        at.on("request", lambda request: asked.append(request.url) if request.url.endswith("/viewers") else None)
+        at.wait_for_timeout(2500)
+        assert not asked
+        at.click("#viewers summary")
+        at.wait_for_selector(".viewer:has-text('Viewer') :text('good')")
+        (told,) = lone_api.request("GET", f"/sessions/{room}/viewers").json()["viewers"]
+        row = at.text_content(".viewer")
+        assert told["remote"] in row and "UDP" in row and "full" in row and "carries" in row, row
+        assert at.kind == "desktop" or not misfits(at)
+
+
 def test_a_dialog_is_answered(lone_api, web, at):
     """What the page was told is in its own title."""
     web.files["/asks.html"] = PAGE

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::bare::Bare;
 use super::canvas::stage;
 use super::lock;
 use super::thread::Thread;
@@ -17,8 +18,6 @@ const REST_PICTURE_S: f64 = 0.2;
 const KEYFRAME_NARROW_S: f64 = 0.15;
 /// ...and on no path does it take longer than this.
 const KEYFRAME_S: f64 = 1.0;
-/// Below one part of so many of what a keyframe may take, next to nothing was shown.
-pub(super) const BARE_PARTS: usize = 3;
 /// The encoder is not asked for less, bits a second: below, not even text gets through.
 const BITRATE_MIN: u64 = 100_000;
 
@@ -34,8 +33,7 @@ pub(super) struct Full {
     ladder: Ladder,
     /// Pictures that sharpened a page at rest.
     sharpened: usize,
-    /// What the last keyframe and all that was built on it have taken.
-    built_bytes: usize,
+    bare: Bare,
 }
 
 /// When a picture is made, and of what.
@@ -59,14 +57,13 @@ impl Full {
             budget: Budget::new(now, bitrate_bps, fps),
             ladder: Ladder::default(),
             sharpened: 0,
-            built_bytes: 0,
+            bare: Bare::default(),
         }
     }
 
-    /// Whether a picture that is mostly new begins anew: on a narrow path, where next to nothing is there to build on,
-    /// as an empty window, a keyframe keeps to its bound, and what is built would take many times that.
-    fn begins(&self) -> bool {
-        self.is_narrow() && self.built_bytes * BARE_PARTS < self.keyframe_bytes_max()
+    /// Whether a picture that is mostly new begins anew.
+    fn begins(&mut self) -> bool {
+        self.is_narrow() && self.bare.begins(self.keyframe_bytes_max())
     }
 
     /// Whether the last picture was coarse, so that a page at rest is to be sharpened.
@@ -95,6 +92,7 @@ impl Full {
     pub(super) fn rest(&mut self) {
         self.encoder = None;
         self.ladder = Ladder::default();
+        self.bare = Bare::default();
     }
 
     /// Keeps to the bits of the narrowest path.
@@ -139,8 +137,7 @@ impl Full {
         };
         stage("encode", started);
         if let Some(made) = &made {
-            let before = if made.keyframe { 0 } else { self.built_bytes };
-            self.built_bytes = before.saturating_add(made.data.len());
+            self.bare.made(made.data.len(), made.keyframe);
         }
         match &made {
             Some(made) if made.keyframe => self.ladder.made_keyframe(made.quantiser),

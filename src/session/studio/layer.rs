@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::bare::Bare;
 use super::canvas::{Canvas, stage};
-use super::full::BARE_PARTS;
 use super::inbox::State;
 use super::lock;
 use super::network::Network;
@@ -66,8 +66,7 @@ pub(super) struct Low {
     /// Whether the full picture has changed since, and most of it at once.
     is_dirty: bool,
     is_mostly_new: bool,
-    /// What the last keyframe and all that was built on it have taken.
-    built_bytes: usize,
+    bare: Bare,
     /// Whether the last picture sharpened a page at rest, and how many have.
     is_sharpened: bool,
     sharpened: usize,
@@ -254,7 +253,7 @@ impl Low {
             keyframe_at: None,
             is_dirty: true,
             is_mostly_new: false,
-            built_bytes: 0,
+            bare: Bare::default(),
             is_sharpened: false,
             sharpened: 0,
             over: Over::default(),
@@ -276,10 +275,9 @@ impl Low {
         }
     }
 
-    /// Whether a picture that is mostly new begins anew, as of the full layer.
+    /// Whether a picture that is mostly new begins anew.
     fn begins(&mut self) -> bool {
-        let is_bare = self.built_bytes * BARE_PARTS < self.keyframe_bytes_max();
-        std::mem::take(&mut self.is_mostly_new) && is_bare
+        std::mem::take(&mut self.is_mostly_new) && self.bare.begins(self.keyframe_bytes_max())
     }
 
     fn keyframe_bytes_max(&self) -> usize {
@@ -344,8 +342,7 @@ impl Low {
         if let Some(encoder) = self.encoder.as_mut().filter(|_| is_corrected) {
             encoder.set_bitrate(target);
         }
-        let before = if made.keyframe { 0 } else { self.built_bytes };
-        self.built_bytes = before.saturating_add(made.data.len());
+        self.bare.made(made.data.len(), made.keyframe);
         if !made.keyframe {
             if made.quantiser.is_some() {
                 let bits = made.data.len() as f64 * 8.0;

@@ -8,6 +8,7 @@
 //! Loss policy: the latest shot wins and an older undrawn one is counted as dropped; cues are
 //! applied in order and never lost.
 
+mod bare;
 mod canvas;
 mod card;
 mod full;
