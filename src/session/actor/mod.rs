@@ -592,11 +592,4 @@ impl Work {
         };
         self.actor.room.publish(body, origin);
     }
-
-    fn update_viewers(&self) {
-        let whep = self.actor.stage.outlets.viewer_count();
-        self.actor
-            .record
-            .send_if_modified(|record| std::mem::replace(&mut record.viewers.whep, whep) != whep);
-    }
 }

@@ -289,6 +289,13 @@ impl Work {
         self.announce(self.machine.state(), reason);
     }
 
+    pub(super) fn update_viewers(&self) {
+        let whep = self.actor.stage.outlets.viewer_count();
+        self.actor
+            .record
+            .send_if_modified(|record| std::mem::replace(&mut record.viewers.whep, whep) != whep);
+    }
+
     fn update_video(&self) {
         let view = *self.filming.view.borrow();
         let capturing = self.filming.is_capturing();
