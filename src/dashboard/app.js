@@ -160,6 +160,8 @@ function heard(event) {
   if (events.length > EVENTS_MAX) events.shift();
   log.add(event);
   looks.hear(event);
+  // A session that is put away would come back by whoever watches it anew.
+  if (event.type === 'stream_state' && !WATCHABLE.includes(event.state)) stopWatching();
   hearOfFiles(event);
   if (TELLING.includes(event.type)) refreshIn(REFRESH_SOON_MS);
 }

@@ -41,7 +41,9 @@ export class Looks {
     this.soon();
   }
 
-  hear({ type }) {
+  hear({ type, state }) {
+    // The record says so later, and a look in between would bring it back.
+    if (type === 'stream_state' && !AWAKE.includes(state)) this.#key = null;
     if (TELLING.includes(type)) this.soon();
   }
 
@@ -54,6 +56,10 @@ export class Looks {
   async #look() {
     const [id, timer] = [this.#id, this.#timer];
     this.#isOld = false;
+    if (!this.#key) {
+      this.#timer = 0;
+      return;
+    }
     const context = await calls.readContext(this.#key).catch(() => null);
     if (id !== this.#id || timer !== this.#timer) return;
     this.#timer = 0;
