@@ -17,16 +17,17 @@ pub(super) struct ViewerList {
     viewers: Vec<ViewerInfo>,
 }
 
-/// List the ways by which the session's video goes out, as they are seen at this moment.
+/// List the ways by which the session's video goes out, as they are seen at this moment. A session that is stored stays so,
+/// and none counts as used by it.
 #[utoipa::path(get, path = "/sessions/{room_name}/viewers", tag = "watch", operation_id = "list_viewers",
     params(("room_name" = String, Path, description = "Session id, name or room")), responses(
-    (status = 200, description = "The ways; none where nobody watches and there is no room", body = ViewerList),
+    (status = 200, description = "The ways; none where nobody watches and there is no room, or no browser runs", body = ViewerList),
     (status = 404, description = "No such session", body = ErrorBody),
 ))]
 pub(super) async fn list(
     State(doors): State<Doors>,
     Path(room): Path<String>,
 ) -> Result<Json<ViewerList>, Error> {
-    let viewers = doors.manager.find(&room).await?.viewers().await?;
+    let viewers = doors.manager.viewers(&room).await?;
     Ok(Json(ViewerList { viewers }))
 }

@@ -9,7 +9,11 @@ const PAUSE_MS = 2_000;
 /** Above so much loss, as a share, a way is called lossy. */
 const LOSSY = 0.02;
 
+/** Only a browser that runs is watched. */
+const AWAKE = ['live', 'paused', 'reconnecting'];
+
 let session = null;
+let isAwake = false;
 
 const poll = new Poll(() => api.viewers(session.session_id), draw, PAUSE_MS);
 const rows = new Rows($('viewers-list'), make, update);
@@ -19,17 +23,18 @@ export function startViewers() {
 }
 
 export function renderViewers(record, isShared) {
-  const isOther = record?.session_id !== session?.session_id;
+  const wasAwake = isAwake && record?.session_id === session?.session_id;
   session = record;
-  $('viewers').hidden = !session || isShared || session.state === 'stored';
-  if (isOther) look();
+  isAwake = Boolean(session) && !isShared && AWAKE.includes(session.state);
+  $('viewers').hidden = !isAwake;
+  if (isAwake !== wasAwake) look();
 }
 
 function look() {
   poll.stop();
   poll.value = null;
   draw();
-  if (session && $('viewers').open) poll.start();
+  if (isAwake && $('viewers').open) poll.start();
 }
 
 function draw() {

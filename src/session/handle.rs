@@ -203,7 +203,7 @@ impl SessionHandle {
     }
 
     /// Each way by which the session's video goes out, the room's first, as it is seen at this moment.
-    pub async fn viewers(&self) -> Result<Vec<ViewerInfo>, Error> {
+    pub(super) async fn viewers(&self) -> Result<Vec<ViewerInfo>, Error> {
         let connections = self.ask(|reply| Request::Connections { reply }).await?;
         Ok(connections.describe().await)
     }

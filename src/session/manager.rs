@@ -26,6 +26,7 @@ use crate::browser::{self, Pool, Remote};
 use crate::config::{Config, Live};
 use crate::error::{Error, ErrorKind};
 use crate::events;
+use crate::model::watched::ViewerInfo;
 use crate::model::{
     End, EndReason, Kept, RoomName, Secrets, SessionId, SessionRecord, SessionSpec, SessionState,
 };
@@ -365,6 +366,20 @@ impl Manager {
             Some(Slot::Held(handle)) => Ok(handle.clone()),
             Some(Slot::Starting { .. }) => Err(still_starting()),
             Some(Slot::Stored(_)) | None => Err(no_session(key)),
+        }
+    }
+
+    /// Each way by which the video of a session goes out; none of one whose browser does not run. It only looks: no
+    /// session comes back by it, and none counts as used.
+    pub async fn viewers(&self, key: &str) -> Result<Vec<ViewerInfo>, Error> {
+        let handle = match self.lock().get(key) {
+            Some(Slot::Held(handle)) => Some(handle.clone()),
+            Some(Slot::Starting { .. } | Slot::Stored(_)) => None,
+            None => return Err(no_session(key)),
+        };
+        match handle.filter(|handle| handle.record.borrow().active) {
+            Some(handle) => handle.viewers().await,
+            None => Ok(Vec::new()),
         }
     }
 

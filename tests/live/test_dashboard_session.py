@@ -6,9 +6,10 @@ import pytest
 
 from support.api import new_room
 from support.dashboard import misfits, person
+from support.kept import start
 from support.playwright_browser import spot
 from support.service import running_service
-from support.wait import wait_for
+from support.wait import holds_for, wait_for
 from support.web import HALF
 
 PAGE = b"""<!doctype html><title>Asks</title><link rel=icon href=data:,><style>body { margin: 0 }
@@ -125,6 +126,19 @@ def test_the_ways_to_those_who_watch_are_listed(lone_api, web, at):
         row = at.text_content(".viewer")
         assert told["remote"] in row and "UDP" in row and "full" in row and "carries" in row, row
         assert at.kind == "desktop" or not misfits(at)
+
+
+def test_an_open_list_brings_no_session_back(own_ghostcast, at):
+    """One whose time is over stays put away, however long somebody looks."""
+    api = own_ghostcast.api
+    start(api, "timed", max_lifetime_s=6)
+    at.goto(f"{api.base}/?room=timed")
+    is_shown(at)
+    at.click("#viewers summary")
+    at.wait_for_selector(".viewer")
+    api.wait_record("timed", lambda record: record["state"] == "stored", 20, "it is put away")
+    at.wait_for_selector("#viewers", state="hidden")
+    holds_for(lambda: api.record("timed")["state"] == "stored", 5, "it stays away")
 
 
 def test_a_dialog_is_answered(lone_api, web, at):

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
+from support.kept import start
 from support.viewers import WhepViewer
-from support.wait import wait_for
+from support.wait import holds_for, wait_for
 
 # A machine that runs the browser, the server and all viewers on two cores.
 NEAR = 0.35
@@ -22,6 +23,19 @@ def test_nobody_watches(lone_api, web):
     with lone_api.session(initial_url=web.url("/clock")) as room:
         assert viewers(lone_api, room) == []
     assert lone_api.request("GET", f"/sessions/{room}/viewers").status_code == 404
+
+
+def test_who_looks_uses_nothing_and_brings_nothing_back(own_ghostcast):
+    """A session that nobody uses is put away though somebody looks again and again, and stays so."""
+    api = own_ghostcast.api
+    start(api, "looked-at", idle_timeout_s=2)
+
+    def stored():
+        assert viewers(api, "looked-at") == []
+        return api.record("looked-at")["state"] == "stored"
+
+    wait_for(stored, 15, "it is put away")
+    holds_for(stored, 3, "it stays away")
 
 
 def test_a_whep_viewer(lone_api, web, watch_whep):

@@ -906,7 +906,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the ways by which the session's video goes out, as they are seen at this moment. */
+        /**
+         * List the ways by which the session's video goes out, as they are seen at this moment. A session that is stored stays so,
+         *     and none counts as used by it.
+         */
         get: operations["list_viewers"];
         put?: never;
         post?: never;
@@ -5289,7 +5292,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The ways; none where nobody watches and there is no room */
+            /** @description The ways; none where nobody watches and there is no room, or no browser runs */
             200: {
                 headers: {
                     [name: string]: unknown;
