@@ -18,6 +18,9 @@ use crate::refusals::{Limit, refused};
 const PASSES: &str = "WebSockets and WebTransport, WebRTC, prefetches by speculation rules, and connections \
                       ahead of need are not held in a remote browser, and where a name leads there is not known";
 
+/// What is done beside a browser's start.
+pub(super) type Begins<'a> = &'a mut (dyn FnMut() -> Result<(), Error> + Send);
+
 /// What was found for a session.
 pub(super) struct Quarters {
     pub(super) place: BrowserPlace,
@@ -52,8 +55,13 @@ impl<'a> Search<'a> {
             cancel,
         }
     }
-    /// Finds them: here first, and far away where that is asked for, or where none of this machine can run.
-    pub(super) async fn find(&self, can_run_here: Result<(), Error>) -> Result<Quarters, Error> {
+    /// Finds them: here first, and far away where that is asked for, or where none of this machine can run. `begins` is
+    /// called when a browser of this machine is about to start, and nothing speaks against it.
+    pub(super) async fn find(
+        &self,
+        can_run_here: Result<(), Error>,
+        begins: Begins<'_>,
+    ) -> Result<Quarters, Error> {
         let config = self.means.config.now();
         let mut situation = Situation {
             wish: self.spec.browser.unwrap_or(config.remote.browser),
@@ -66,7 +74,7 @@ impl<'a> Search<'a> {
         }
         let is_full = can_run_here.is_err();
         let here = match can_run_here {
-            Ok(()) => Box::pin(self.here(&config)).await,
+            Ok(()) => Box::pin(self.here(&config, begins)).await,
             Err(full) => Err(full),
         };
         let error = match here {
@@ -87,8 +95,9 @@ impl<'a> Search<'a> {
         }
     }
 
-    async fn here(&self, config: &Config) -> Result<Quarters, Error> {
+    async fn here(&self, config: &Config, begins: Begins<'_>) -> Result<Quarters, Error> {
         let gate = self.gate(self.policy(config)?).await?;
+        begins()?;
         let (lease, tabs) = self.browser(&gate).await?;
         Ok(Quarters {
             place: BrowserPlace::Local,

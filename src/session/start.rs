@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
 
@@ -210,12 +210,22 @@ pub(super) async fn start(
         let made = || Stage::set_up(&config, &spec, record, &means.links, life);
         span.in_scope(made)
     };
-    if stage.is_none() && can_run_here.is_ok() {
-        // The room has the track, and those in it have subscribed, by the time that the browser has started.
-        *stage = Some(set_up(&record)?);
-    }
     let search = Search::new(&means, &spec, &keeping, &page_events, &cancel);
-    let found = search.find(can_run_here).instrument(span.clone()).await?;
+    let mut cut = None;
+    let mut begins = || {
+        if stage.is_none() {
+            // The room has the track, and those in it have subscribed, by the time that the browser has started.
+            let made = set_up(&record)?;
+            cut = Some(made.outlets.cut().drop_guard());
+            *stage = Some(made);
+        }
+        Ok(())
+    };
+    let finding = search.find(can_run_here, &mut begins);
+    let found = finding.instrument(span.clone()).await;
+    // Only a search that breaks leaves nobody to put the stage away.
+    drop(cut.map(DropGuard::disarm));
+    let found = found?;
     let (gate, lease, tabs) = move_in(&mut record, &spec, found);
     let easel = Easel::new(&lease, record.viewport, &tracker);
     let channel = means.bus.room(&record.channel())?;

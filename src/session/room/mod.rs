@@ -234,7 +234,8 @@ impl Door {
             return count_message("late");
         };
         self.ack(&heard.identity, &id);
-        let error = Error::unavailable("the browser has begun anew since").hint("Call again.");
+        let error = Error::unavailable("the browser was not there yet, or has begun anew since")
+            .hint("Call again.");
         self.answer(heard.identity, id, Err(calls::told(&error)));
     }
 
