@@ -420,7 +420,7 @@ const HISTOGRAMS: [(&str, &str); 4] = [
     (
         "ghostcast_stage_seconds",
         "Time of one picture in a stage: capture is from its capture until it is drawn, send from its encoding until \
-         its first packet has left",
+         a packet of media leaves",
     ),
     ("ghostcast_action_seconds", "Time of one action, by type"),
     (

@@ -201,7 +201,7 @@ pub enum DomChange {
 pub enum Quality {
     /// A way carries far less than the picture takes.
     Degraded,
-    /// All carry it again.
+    /// No way to somebody who watches is known to be that slow any more.
     Recovered,
 }
 

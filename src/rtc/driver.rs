@@ -134,7 +134,7 @@ pub enum Report {
 pub enum Path {
     /// Media can flow, for the first time or again.
     Open,
-    /// The first picture of each layer that is sent has gone by it.
+    /// The first picture of each layer that is sent is on its way by it; told again when media was given up meanwhile.
     Shown,
     /// It is lost. [`Command::AcceptRestart`] with the answer to the offer leads to another; without one in
     /// time, the connection ends.

@@ -77,7 +77,7 @@ impl Transmit {
 pub enum Event {
     /// Media can flow, for the first time or again.
     Connected,
-    /// Each stream of pictures has been begun, for the first time on this path.
+    /// Each stream of pictures has been begun, on this path and since media was given up last.
     Shown,
     /// The path is lost. [`super::peer::Peer::accept_restart`] takes the answer to `offer`, and then
     /// [`Event::Connected`] comes again; whoever waits for it sets the bound.

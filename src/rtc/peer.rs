@@ -442,7 +442,7 @@ impl Peer {
     /// A path is there, the first or another.
     fn flowing(&mut self) {
         self.state = State::Open;
-        self.streams.open();
+        self.streams.begin();
         self.tcp_at = None;
         self.path = None;
         let mut direct = self.rtc.direct_api();

@@ -20,7 +20,7 @@ pub(super) struct Streams {
     are_layered: bool,
     awaits_keyframe: [bool; 2],
     keyframe_asked: [Option<Instant>; 2],
-    /// Whether each of them has been begun since the path opened.
+    /// Whether each of them has been begun.
     are_shown: bool,
     /// What was written last to the one stream.
     layer: Layer,
@@ -69,14 +69,9 @@ impl Streams {
         self.types.and_then(|(_, repairs)| repairs)
     }
 
-    /// The path is there, the first or another.
-    pub(super) fn open(&mut self) {
-        self.are_shown = false;
-        self.begin();
-    }
-
-    /// Only keyframes can come next.
+    /// Only keyframes can come next: the path is there, the first or another, or media was given up.
     pub(super) fn begin(&mut self) {
+        self.are_shown = false;
         self.awaits_keyframe = [true; 2];
     }
 
@@ -107,7 +102,7 @@ impl Streams {
         Some((writer, payload_type))
     }
 
-    /// This unit was written. Whether by that each of them has been begun, for the first time on this path.
+    /// This unit was written. Whether by that each of them has been begun.
     pub(super) fn wrote(&mut self, unit: &AccessUnit) -> bool {
         let index = self.index(unit.layer);
         self.awaits_keyframe[index] = false;

@@ -49,7 +49,9 @@ impl Introduction {
     }
 
     fn shown(&mut self, now: Instant) {
-        self.turns_at = self.is_on.then_some(now + INTRODUCE_FOR);
+        if self.is_on {
+            self.turns_at = Some(now + INTRODUCE_FOR);
+        }
     }
 
     fn turn(&mut self, now: Instant) {

@@ -258,7 +258,7 @@ impl Work {
             ),
             None => (
                 Quality::Recovered,
-                "the network carries the picture again".to_owned(),
+                "nobody watches the page over a slow network any more".to_owned(),
             ),
         };
         tracing::info!(reason, "video");

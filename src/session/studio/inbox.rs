@@ -216,15 +216,24 @@ impl State {
         })
     }
 
+    /// What the paths of those carry who are known to watch the page.
+    pub(super) fn ways(&self) -> impl Iterator<Item = (FeedId, Carries)> {
+        let watched = self.watched.iter().filter(|(feed, wants)| {
+            let is_known = matches!(wants, Wants::Either | Wants::Each { .. });
+            is_known && self.sees_page(**feed)
+        });
+        watched.map(|(feed, _)| (*feed, self.carries.get(feed).copied().unwrap_or_default()))
+    }
+
     /// Whether somebody sees what is drawn.
     pub(super) fn is_watched(&self) -> bool {
         !self.paused && self.watched.keys().any(|feed| self.sees_page(*feed))
     }
 
-    /// Whether the page is to be shown to a room whose server has not said yet whether anybody watches.
-    pub(super) fn is_unsaid(&self) -> bool {
-        let mut watched = self.watched.iter();
-        watched.any(|(feed, wants)| *wants == Wants::Unsaid && self.sees_page(*feed))
+    /// Whether the page is shown to a room of layers alone, whether or not its server has said that anybody watches.
+    pub(super) fn is_for_room(&self) -> bool {
+        let is_room = |wants: &Wants| matches!(wants, Wants::Unsaid | Wants::Each { .. });
+        self.is_watched() && self.watched.values().all(is_room)
     }
 
     /// Whether somebody sees a card instead.

@@ -16,8 +16,8 @@ use crate::media::encode::{self, Budget, Content, Encoded, Encoder, Ladder};
 use crate::media::layer::halve;
 use crate::media::{AccessUnit, Layer, Picture};
 use crate::model::Size;
+use crate::publish::Takes;
 use crate::publish::layers::{Choice, LOW_BITRATE_MAX, are_of_use};
-use crate::publish::{FeedId, Takes};
 use crate::rtc::Carries;
 
 /// The most pictures a second of the low layer.
@@ -124,8 +124,11 @@ impl Thread {
         let Layers {
             choice, network, ..
         } = &mut self.layers;
-        let full = |(feed, _): &(FeedId, Carries)| choice.layer(*feed) == Layer::Full;
-        let ways = state.paths().filter(full).map(|(_, carries)| carries);
+        // Whoever was given the low layer had a path that was found full.
+        let ways = state.ways().map(|(feed, carries)| Carries {
+            is_full: carries.is_full || choice.layer(feed) == Layer::Low,
+            ..carries
+        });
         let slow_bps = network.follow(now, ways);
         for (feed, layer) in choice.choose(now, state.paths()) {
             tracing::debug!(?feed, layer = layer.name(), "a viewer changes the layer");

@@ -61,7 +61,7 @@ pub struct View {
     pub watches: u64,
     /// Which still is wanted: counts up each time the page has come to rest.
     pub still_wanted: u64,
-    /// What the narrowest way to those who see the full picture carries, while that is far too few bits a second.
+    /// What the narrowest way to those who watch carries, while that is far too few bits a second.
     pub slow_bps: Option<u64>,
     /// The video over the last second.
     pub stats: VideoStats,
@@ -338,9 +338,12 @@ mod tests {
         let studio = Studio::start("test", options(), &supervisor).unwrap();
         let [mut room, mut viewer] = [(); 2].map(|()| studio.subscribe());
         viewer.set_wants(Wants::Either);
-        let nothing = timeout(Duration::from_millis(200), viewer.next()).await;
-        assert!(nothing.is_err(), "there is no page yet");
         room.set_wants(Wants::Unsaid);
+        for feed in [&mut viewer, &mut room] {
+            let nothing = timeout(Duration::from_millis(200), feed.next()).await;
+            assert!(nothing.is_err(), "somebody else waits for the page");
+        }
+        viewer.set_wants(Wants::Nothing);
         let unit = timeout(SOON, room.next()).await.unwrap().unwrap();
         let seen = shown(&unit);
         assert!(
@@ -349,6 +352,9 @@ mod tests {
         );
         let more = timeout(Duration::from_millis(200), room.next()).await;
         assert!(more.is_err(), "once");
+        room.request_keyframe(Some(Layer::Full));
+        let unit = timeout(SOON, room.next()).await.unwrap().unwrap();
+        assert!(unit.keyframe, "whoever comes now sees it too");
         let page: Arc<dyn Screen> = Arc::new(Trap(AtomicUsize::new(1)));
         studio.sink().put(Shot {
             pixels: Pixels::Screen(page),

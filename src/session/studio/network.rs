@@ -12,7 +12,7 @@ const SLOW_AFTER: Duration = Duration::from_millis(1_500);
 const GOOD_SHARE: f64 = 0.7;
 const GOOD_AFTER: Duration = Duration::from_secs(3);
 
-/// Whether the narrowest way to those who see the full picture carries it.
+/// Whether the narrowest way to those who watch the page carries its full picture.
 #[derive(Debug)]
 pub(super) struct Network {
     target: u64,

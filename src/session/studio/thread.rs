@@ -108,7 +108,9 @@ impl Thread {
             return Wait::Done(Some(Task::Card { keyframe }));
         }
         self.follow_layers(now, state);
-        if self.is_opening(state) {
+        let opening = self.opening_due(now, state);
+        if opening.is_some_and(|at| at <= now) {
+            state.keyframe = false;
             return Wait::Done(Some(Task::Opening));
         }
         let low = self.low_due(now, state);
@@ -124,7 +126,7 @@ impl Thread {
                 Wait::Done(Some(Task::Low { keyframe }))
             }
             Wait::Until(at) => {
-                let at = [card, low, self.layers.next_at(now), at];
+                let at = [card, opening, low, self.layers.next_at(now), at];
                 Wait::Until(at.into_iter().flatten().min())
             }
         }
@@ -142,11 +144,17 @@ impl Thread {
         }
     }
 
-    /// Whether a room is to be shown an empty window: its server, and those who are in it, have the track ready
-    /// then when the page's first picture comes.
-    fn is_opening(&self, state: &State) -> bool {
+    /// When a room is to be shown an empty window, and whoever comes there while it is all that there is: its server, and
+    /// those who are in it, have the track ready then when the page's first picture comes. A film begins with the page.
+    fn opening_due(&self, now: Instant, state: &State) -> Option<Instant> {
         let is_empty = !self.canvas.is_painted && state.shot.is_none();
-        !self.has_opened && is_empty && state.is_watched() && state.is_unsaid()
+        if !is_empty || !state.is_for_room() || !state.is_taken(Layer::Full) {
+            return None;
+        }
+        match self.has_opened {
+            false => Some(now),
+            true => state.keyframe.then(|| self.pace.keyframe_allowed_at(now)),
+        }
     }
 
     fn show_opening(&mut self) -> Result<(), BoxError> {
