@@ -26,7 +26,6 @@ use crate::browser::{self, Pool, Remote};
 use crate::config::{Config, Live};
 use crate::error::{Error, ErrorKind};
 use crate::events;
-use crate::model::watched::ViewerInfo;
 use crate::model::{
     End, EndReason, Kept, RoomName, Secrets, SessionId, SessionRecord, SessionSpec, SessionState,
 };
@@ -369,20 +368,6 @@ impl Manager {
         }
     }
 
-    /// Each way by which the video of a session goes out; none of one whose browser does not run. It only looks: no
-    /// session comes back by it, and none counts as used.
-    pub async fn viewers(&self, key: &str) -> Result<Vec<ViewerInfo>, Error> {
-        let handle = match self.lock().get(key) {
-            Some(Slot::Held(handle)) => Some(handle.clone()),
-            Some(Slot::Starting { .. } | Slot::Stored(_)) => None,
-            None => return Err(no_session(key)),
-        };
-        match handle.filter(|handle| handle.record.borrow().active) {
-            Some(handle) => handle.viewers().await,
-            None => Ok(Vec::new()),
-        }
-    }
-
     /// The record of the session with that id, of that name or of that room.
     pub fn record(&self, key: &str) -> Result<SessionRecord, Error> {
         let record = self.lock().get(key).map(Slot::record);
@@ -605,7 +590,7 @@ fn last_url(kept: &Kept) -> Option<String> {
     (is_known && !url.is_empty() && url != "about:blank").then(|| url.clone())
 }
 
-fn no_session(name: &str) -> Error {
+pub(super) fn no_session(name: &str) -> Error {
     let shown: String = name.chars().take(64).collect();
     Error::not_found(format!("there is no session \"{shown}\""))
         .hint("Start one of that name or on that room first, or list those there are.")

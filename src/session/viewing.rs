@@ -5,11 +5,31 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::time::timeout;
 
+use super::Manager;
+use super::manager::no_session;
+use super::slots::Slot;
+use crate::error::Error;
 use crate::media::Layer;
 use crate::model::ViewerId;
 use crate::model::watched::{LayerSent, Route, ViewerInfo, ViewerKind};
 use crate::publish::{livekit, whep};
 use crate::rtc::{Transport, Vitals};
+
+impl Manager {
+    /// Each way by which the video of a session goes out; none of one whose browser does not run. It only looks: no
+    /// session comes back by it, and none counts as used.
+    pub async fn viewers(&self, key: &str) -> Result<Vec<ViewerInfo>, Error> {
+        let handle = match self.lock().get(key) {
+            Some(Slot::Held(handle)) => Some(handle.clone()),
+            Some(Slot::Starting { .. } | Slot::Stored(_)) => None,
+            None => return Err(no_session(key)),
+        };
+        match handle.filter(|handle| handle.record.borrow().active) {
+            Some(handle) => handle.viewers().await,
+            None => Ok(Vec::new()),
+        }
+    }
+}
 
 /// Connections that are there, to be asked.
 #[derive(Debug)]
