@@ -211,21 +211,9 @@ pub(super) async fn start(
         span.in_scope(made)
     };
     let search = Search::new(&means, &spec, &keeping, &page_events, &cancel);
-    let mut cut = None;
-    let mut begins = || {
-        if stage.is_none() {
-            // The room has the track, and those in it have subscribed, by the time that the browser has started.
-            let made = set_up(&record)?;
-            cut = Some(made.outlets.cut().drop_guard());
-            *stage = Some(made);
-        }
-        Ok(())
-    };
-    let finding = search.find(can_run_here, &mut begins);
-    let found = finding.instrument(span.clone()).await;
-    // Only a search that breaks leaves nobody to put the stage away.
-    drop(cut.map(DropGuard::disarm));
-    let found = found?;
+    let set_up_now = || set_up(&record);
+    let finding = find(&search, can_run_here, stage, &set_up_now);
+    let found = finding.instrument(span.clone()).await?;
     let (gate, lease, tabs) = move_in(&mut record, &spec, found);
     let easel = Easel::new(&lease, record.viewport, &tracker);
     let channel = means.bus.room(&record.channel())?;
@@ -281,6 +269,28 @@ pub(super) async fn start(
     };
     tracker.spawn(run(actor, spec.initial_url).instrument(span));
     Ok(handle)
+}
+
+/// Finds quarters, and sets up the stage while a browser of this machine starts: the room has the track, and those in it
+/// have subscribed, by the time that it has. Only a search that breaks leaves nobody to put the stage away.
+async fn find(
+    search: &Search<'_>,
+    can_run_here: Result<(), Error>,
+    stage: &mut Option<Stage>,
+    set_up: &(dyn Fn() -> Result<Stage, Error> + Sync),
+) -> Result<Quarters, Error> {
+    let mut cut = None;
+    let mut begins = || {
+        if stage.is_none() {
+            let made = set_up()?;
+            cut = Some(made.outlets.cut().drop_guard());
+            *stage = Some(made);
+        }
+        Ok(())
+    };
+    let found = search.find(can_run_here, &mut begins).await;
+    drop(cut.map(DropGuard::disarm));
+    found
 }
 
 /// What is told in a session: it outlives by far whatever has asked for it, of which the last word is that it starts.
