@@ -516,7 +516,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(10_000))]
+        #![proptest_config(ProptestConfig::with_cases(100_000))]
 
         /// Whatever happens: whoever was told last that they have the wheel is the only one who has it, nobody
         /// has it only while a person is asked for, and each request ends once.
