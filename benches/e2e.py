@@ -64,7 +64,7 @@ class Bench:
                 time.sleep(self.given.settle)
                 found = looked(viewer, figures.Tree(publisher.pid), self.given.seconds)
                 if isinstance(publisher, publish.Service):
-                    found["stages"] = publisher.stages()
+                    found.update({f"stage_{name}": ms for name, ms in publisher.stages().items()})
         found = {"system": system.name, "page": page, "start_s": first and first - began, **found}
         self.runs.append(found)
         print(f"{page}, {system.name}: {found['fps']:.1f} pictures/s", file=sys.stderr, flush=True)
@@ -148,13 +148,15 @@ def page_table(runs, names, page):
 def stage_table(runs, names, page):
     """Where the milliseconds of ours go on one page: the stages in their order, and what they leave to the rest of the
     way, which is Chromium's before them, and the network's and the subscriber's after them."""
+    ours = [run for run in runs if run.get("page") == page and run["system"] in names]
+    stages = [stage for stage in STAGES if any(f"stage_{stage}" in run for run in ours)]
     rows = []
     for name in names:
-        own = [run for run in runs if run.get("page") == page and run["system"] == name]
-        cells = [report.cell([run["stages"].get(stage) for run in own], 2) for stage in STAGES]
-        left = [run["p50"] and run["p50"] - sum(run["stages"].get(stage, 0) for stage in STAGES) for run in own]
+        own = [run for run in ours if run["system"] == name]
+        cells = [report.cell([run.get(f"stage_{stage}") for run in own], 2) for stage in stages]
+        left = [run["p50"] and run["p50"] - sum(run.get(f"stage_{stage}", 0) for stage in stages) for run in own]
         rows.append([name, *cells, report.cell(left, 0)])
-    return report.table(["", *STAGES, "of p50, the rest"], rows)
+    return report.table(["", *stages, "of p50, the rest"], rows)
 
 
 def cpu(run):

@@ -60,7 +60,7 @@ def test_end_to_end(bench):
     assert crowd["fps"] > 0 and len(crowd["fps_others"]) == 1 and crowd["fps_others"][0] > 0, crowd
     for run in runs:
         assert_numbers(run)
-    assert len(cells(printed)) == 3 and "none" not in " ".join(map(str, cells(printed))), printed
+    assert len(cells(printed)) == 4 and "none" not in " ".join(map(str, cells(printed))), printed
 
 
 def test_links(bench):

@@ -86,9 +86,9 @@ def test_services_share_the_work(shop, store, local):
     store.start()
     one, other = shop("one", automation=1), shop("other", automation=1)
     jobs = [read(one.api, number) for number in range(6)]
-    wait_for(lambda: one.browsers() and other.browsers(), 20, "each does some")
     again = enqueue(other.api, status=200, args={"platform": "local", "workflow": "read", "n": 5})
     assert again["job_id"] == jobs[5]
+    wait_for(lambda: one.browsers() and other.browsers(), 20, "each does some")
     for job_id in jobs:
         done = ended(other.api, job_id)
         assert done["attempts"] == 1 and done == job(one.api, job_id)
