@@ -69,7 +69,8 @@ def test_the_server_of_a_room(api, web, subscribe, livekit_server):
         with subscribe(room) as viewer:
             wait_for(viewer.frame_count, 10, "pictures", accept=lambda count: count > 20)
             (watched,) = viewers(api, room, "livekit")
-            assert watched["layers"][0]["fps"] > 5 and watched["remote"] and watched["connected"]
+            assert watched["layers"][0]["fps"] > 5 and watched["connected"]
+            assert watched["remote"].endswith(f":{livekit_server.udp_port}"), watched
         gone = time.monotonic()
         wait_for(
             lambda: all(layer["fps"] == 0 for layer in viewers(api, room)[0]["layers"]), 30, "nobody subscribes"
