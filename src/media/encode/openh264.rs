@@ -264,24 +264,25 @@ impl Encoder {
         if std::mem::replace(&mut self.applied_quantiser, quantiser) == quantiser {
             return;
         }
-        // SAFETY: the encoder is initialised (`started`). The first two options take a pointer to a
-        // SEncParamExt, which is plain numbers and is filled by the first before the second reads it;
-        // the last takes a pointer to a C int. The encoder copies before each call returns.
+        // SAFETY: the encoder is initialised (`started`). The first option takes a pointer to a C int; the others
+        // take one to a SEncParamExt, which is plain numbers and is filled by the one before the other reads it. The
+        // encoder copies before each call returns.
         let code = unsafe {
             let api = self.inner.raw_api();
-            let mut code = 0;
-            if let Some(quantiser) = quantiser {
-                let mut settings = SEncParamExt::default();
-                let option = ENCODER_OPTION_SVC_ENCODE_PARAM_EXT;
-                code = api.get_option(option, (&raw mut settings).cast());
-                settings.sSpatialLayers[0].iDLayerQp = i32::from(quantiser);
-                code |= api.set_option(option, (&raw mut settings).cast());
-            }
+            // First: while the library controls the rate it takes no quantiser but its own.
             let mut mode = match quantiser {
                 Some(_) => RC_OFF_MODE,
                 None => self.rate_control,
             };
-            code | api.set_option(ENCODER_OPTION_RC_MODE, (&raw mut mode).cast())
+            let mut code = api.set_option(ENCODER_OPTION_RC_MODE, (&raw mut mode).cast());
+            if let Some(quantiser) = quantiser {
+                let mut settings = SEncParamExt::default();
+                let option = ENCODER_OPTION_SVC_ENCODE_PARAM_EXT;
+                code |= api.get_option(option, (&raw mut settings).cast());
+                settings.sSpatialLayers[0].iDLayerQp = i32::from(quantiser);
+                code |= api.set_option(option, (&raw mut settings).cast());
+            }
+            code
         };
         if code != 0 {
             tracing::debug!(code, ?quantiser, "the encoder refused a quantiser");
@@ -392,6 +393,20 @@ mod tests {
             assert!(made.keyframe && made.quantiser.is_some());
             assert!(made.data.len() <= bytes_max * 11 / 10, "{ms} ms");
         }
+    }
+
+    #[test]
+    fn the_first_quantiser_of_its_own_is_kept_to() {
+        let bytes = |quantiser| {
+            let mut encoder = encoder();
+            encoder.set_keyframe_bytes_max(1);
+            encoder.encode(&page(0), 0, true).unwrap().unwrap();
+            encoder.set_quantiser(Some(quantiser));
+            let made = encoder.encode(&page(5), 100, false).unwrap().unwrap();
+            made.data.len()
+        };
+        let (fine, usual, coarse) = (bytes(18), bytes(26), bytes(44));
+        assert!(fine > usual && usual > coarse * 3, "{fine}, {usual}, {coarse}");
     }
 
     #[test]
