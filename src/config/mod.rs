@@ -322,7 +322,7 @@ impl Default for Video {
             heartbeat_ms: 1_000,
             keyframe_interval_ms_min: 250,
             low_layer: true,
-            room_layers: false,
+            room_layers: true,
             driver_badge: true,
         }
     }

@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from support.service import running_service
 from support.viewers import ClientJsViewer
 from support.wait import holds_for, wait_for
 
@@ -13,14 +12,6 @@ FULL, LOW = (1280, 720), (640, 360)
 TOLD_WITHIN_S = 15
 # What a machine that runs the browser, both servers and all viewers on two cores adds.
 NOISE = 0.7
-
-
-@pytest.fixture(scope="module")
-def ghostcast(ghostcast_bin, livekit_server):
-    """A service that gives rooms both layers."""
-    env = livekit_server.env() | {"GHOSTCAST_VIDEO__ROOM_LAYERS": "true"}
-    with running_service(ghostcast_bin, env=env) as service:
-        yield service
 
 
 @pytest.fixture

@@ -27,8 +27,11 @@ const INTERVAL: Duration = Duration::from_millis(1_000 / FPS as u64);
 const EARLY: Duration = Duration::from_millis(35);
 /// So late, it goes before the full one, which a busy machine never has done with.
 const LATE: Duration = Duration::from_millis(40);
-/// Where both are given side by side, the low one begins so much later.
-const AFTER_FULL: Duration = Duration::from_millis(400);
+/// Where both are given side by side, the low one begins so much later than the full one, for whoever comes last: a server
+/// of rooms may have to settle things with a subscriber before it takes a keyframe for them...
+const AFTER_FULL: Duration = Duration::from_millis(1_000);
+/// ...and so much later than it was wanted at most.
+const AFTER_FULL_MAX: Duration = Duration::from_millis(2_500);
 /// The bits a second of the low layer, at least.
 const BITRATE_MIN: u32 = 60_000;
 /// The most that its keyframe may take of them, s.
@@ -168,7 +171,7 @@ impl Thread {
             // A server of rooms shows its subscribers at first what comes first.
             return match state.is_low_all() {
                 true => Some(now.checked_sub(LATE).unwrap_or(now)),
-                false => Some(now.max(wanted_at + AFTER_FULL)),
+                false => Some(self.low_begins_at(now, wanted_at, state.keyframe)),
             };
         };
         let keyframe = low.keyframe_at.map_or(now, |at| at + pause);
@@ -184,6 +187,17 @@ impl Thread {
         // It counts what it held back, so it is asked only when there is something to draw.
         let held_back = (due <= now).then(|| low.budget.next_at(now));
         Some(held_back.filter(|at| *at > now).unwrap_or(due))
+    }
+
+    /// When the low layer begins beside the full one: a server of rooms shows a subscriber the layer of which a
+    /// keyframe comes first, and who has room for all of it shall have the full one.
+    fn low_begins_at(&self, now: Instant, wanted_at: Instant, is_keyframe_asked: bool) -> Instant {
+        let full_at = match is_keyframe_asked {
+            true => Some(now),
+            false => self.pace.keyframe_at(),
+        };
+        let begins_at = full_at.map_or(wanted_at, |at| at.max(wanted_at)) + AFTER_FULL;
+        now.max(begins_at.min(wanted_at + AFTER_FULL_MAX))
     }
 
     /// Takes the wish for a keyframe of the low layer, if one may be made now.

@@ -154,6 +154,11 @@ impl Pace {
         self.keyframe_at.map_or(now, |at| at + self.keyframe_pause)
     }
 
+    /// When the last keyframe was made.
+    pub(super) const fn keyframe_at(&self) -> Option<Instant> {
+        self.keyframe_at
+    }
+
     /// A keyframe was made.
     pub(super) const fn made_keyframe(&mut self, now: Instant) {
         self.keyframe_at = Some(now);
