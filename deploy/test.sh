@@ -167,6 +167,7 @@ if wants live; then
   # The tests break networks of their own.
   have ip || need iproute2 'makes the network that the tests break'
   have nft || need nftables 'drops packets in it'
+  have turnserver || need coturn 'relays what the broken network does not carry'
 fi
 install_missing
 if wants lint; then

@@ -151,7 +151,7 @@ const BROWSER: [&str; 14] = [
 ];
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
-const ENGINES: [(&str, &[&str]); 50] = [
+const ENGINES: [(&str, &[&str]); 51] = [
     ("async_trait", &["telemetry/post.rs"]),
     ("apalis", &["jobs/turns.rs"]),
     ("apalis_core", &["jobs/turns.rs"]),
@@ -217,15 +217,16 @@ const ENGINES: [(&str, &[&str]); 50] = [
         "tokio_postgres",
         &["store/queue/postgres.rs", "store/queue/tls.rs"],
     ),
-    ("tokio_rustls", &["store/queue/tls.rs"]),
+    ("tokio_rustls", &["rtc/relay/line.rs", "store/queue/tls.rs"]),
     ("tonic", &["api/grpc/"]),
     ("tonic_health", &["api/grpc/"]),
     ("tonic_reflection", &["api/grpc/"]),
     ("tracing_appender", &["cli/log/files.rs"]),
     ("tracing_opentelemetry", &["telemetry/traces.rs"]),
     ("turbojpeg", &["media/decode.rs", "media/marks.rs"]),
+    ("turn_client_proto", &["rtc/relay/talk.rs"]),
     ("utoipa_axum", &["api/"]),
-    ("webpki_roots", &["store/queue/tls.rs"]),
+    ("webpki_roots", &["rtc/relay/line.rs", "store/queue/tls.rs"]),
     ("yuv", &["media/convert.rs"]),
 ];
 

@@ -199,6 +199,18 @@ pub struct Signal {
     events: SignalEvents,
     roster: Roster,
     hears_data: bool,
+    ice_servers: Vec<IceServer>,
+}
+
+/// A server that helps media to find a way, as the server of the rooms names it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IceServer {
+    /// Its addresses, such as `turn:relay.example.org?transport=udp`.
+    pub urls: Vec<String>,
+    /// Who comes.
+    pub username: String,
+    /// What proves it.
+    pub credential: Secret,
 }
 
 /// Joins the room that the token is for.
@@ -231,6 +243,7 @@ impl Signal {
             events,
             roster: Roster::new(&join, self_writers),
             hears_data: !join.subscriber_primary,
+            ice_servers: join.ice_servers.into_iter().map(ice_server).collect(),
         })
     }
 
@@ -274,6 +287,11 @@ impl Signal {
     /// connection sends it by another one to whoever may subscribe.
     pub const fn hears_data(&self) -> bool {
         self.hears_data
+    }
+
+    /// The servers that help media to find a way.
+    pub fn ice_servers(&self) -> &[IceServer] {
+        &self.ice_servers
     }
 
     /// Asks to publish a track; [`Event::TrackPublished`] answers.
@@ -398,6 +416,14 @@ impl Signal {
 impl std::fmt::Debug for Signal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Signal").finish_non_exhaustive()
+    }
+}
+
+fn ice_server(server: proto::IceServer) -> IceServer {
+    IceServer {
+        urls: server.urls,
+        username: server.username,
+        credential: Secret::from(server.credential),
     }
 }
 

@@ -65,6 +65,8 @@ pub enum Route {
     Udp,
     /// In a TCP connection.
     Tcp,
+    /// By a TURN server, where neither led there.
+    Relay,
 }
 
 /// What is sent of one layer of the picture.

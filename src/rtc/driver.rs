@@ -4,7 +4,7 @@
 //! pictures and never stalls the session. A socket that cannot take a datagram now keeps it in a
 //! bounded queue; what does not fit is lost as it would be on the network.
 //!
-//! Media goes over UDP, and over TCP where the peer says so.
+//! Media goes over UDP, over TCP where the peer says so, and by a relay where neither leads there.
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,6 +20,7 @@ use tracing::{debug, trace};
 
 use super::flow::is_media;
 use super::peer::{Carries, Event, Lost, Output, Peer, Transmit, Transport, Written};
+use super::relay::{self, Heard, Relays};
 use super::sockets::Bound;
 use super::tcp::Links;
 use super::vitals::Vitals;
@@ -85,6 +86,9 @@ pub struct Driver {
     peer: Peer,
     bound: Bound,
     links: Links,
+    relays: Relays,
+    /// When relays are asked for, where nothing else leads there.
+    relays_at: Option<Instant>,
     commands: mpsc::Receiver<Command>,
     watch: Watch,
     /// When the peer has to be connected, and how long it was given.
@@ -192,6 +196,8 @@ impl Driver {
             peer,
             bound,
             links: Links::new(),
+            relays: Relays::new(Vec::new()),
+            relays_at: None,
             commands,
             watch,
             deadline: now + connect_within,
@@ -203,6 +209,14 @@ impl Driver {
             made_at: None,
         };
         (driver, sender)
+    }
+
+    /// Lets these servers relay what finds no other way.
+    #[must_use]
+    pub fn with_relays(mut self, servers: Vec<relay::Server>) -> Self {
+        self.relays = Relays::new(servers);
+        self.relays_at = Some(Instant::now() + RELAYS_AFTER);
+        self
     }
 
     /// Drives the peer until it ends. `report` is told what becomes of the path. The source is left
@@ -235,7 +249,8 @@ impl Driver {
         let wake_at = if connected {
             self.wake_at
         } else {
-            self.wake_at.min(self.deadline)
+            let relays_at = self.relays_at.unwrap_or(self.deadline);
+            self.wake_at.min(self.deadline).min(relays_at)
         };
         tokio::select! {
             biased;
@@ -249,12 +264,16 @@ impl Driver {
             Some((from, datagram)) = self.links.receive() => {
                 self.peer.handle_receive(Instant::now(), Transport::Tcp, from, &datagram);
             }
+            Some(heard) = self.relays.next() => self.handle_relay(heard),
             Some(command) = self.commands.recv() => self.handle_command(command, source),
             () = sleep_until(wake_at.into()) => {
                 let now = Instant::now();
                 if !connected && now >= self.deadline {
                     let seconds = self.patience.as_secs_f64().round() as u64;
                     return Some(End::ConnectTimeout { seconds });
+                }
+                if !connected && self.relays_at.take_if(|at| now >= *at).is_some() {
+                    self.relays.ask();
                 }
                 self.peer.handle_timeout(now);
             }
@@ -292,7 +311,9 @@ impl Driver {
                 Output::Event(Event::Shown) => report(Report::Path(Path::Shown)),
                 Output::Event(Event::PathLost { offer }) => {
                     self.patience = RESTART_WITHIN;
-                    self.deadline = Instant::now() + RESTART_WITHIN;
+                    let now = Instant::now();
+                    self.deadline = now + RESTART_WITHIN;
+                    self.relays_at = self.relays.are_any().then_some(now + RELAYS_AFTER);
                     report(Report::Path(Path::Lost { offer }));
                 }
                 Output::Event(Event::KeyframeRequested(layer)) => source.request_keyframe(layer),
@@ -319,6 +340,23 @@ impl Driver {
                     );
                 }
             }
+        }
+    }
+
+    fn handle_relay(&mut self, heard: Heard) {
+        let now = Instant::now();
+        match heard {
+            Heard::Given { address, .. } => {
+                self.peer.add_relay(now, address);
+                self.peer.handle_timeout(now);
+            }
+            Heard::Datagram {
+                relay,
+                from,
+                contents,
+            } => self
+                .peer
+                .handle_receive(now, Transport::Relay(relay), from, &contents),
         }
     }
 
@@ -417,12 +455,18 @@ impl Driver {
             metrics::histogram!("ghostcast_stage_seconds", "stage" => "send")
                 .record(made_at.elapsed().as_secs_f64());
         }
-        if transmit.transport == Transport::Tcp {
-            match self.links.send(Instant::now(), destination, contents) {
-                true => self.count(contents),
-                false => self.dropped += 1,
+        let is_taken = match transmit.transport {
+            Transport::Udp => None,
+            Transport::Tcp => Some(self.links.send(Instant::now(), destination, contents)),
+            Transport::Relay(relay) => Some(self.relays.send(relay, destination, contents)),
+        };
+        match is_taken {
+            Some(true) => return self.count(contents),
+            Some(false) => {
+                self.dropped += 1;
+                return;
             }
-            return;
+            None => {}
         }
         if self.outgoing.is_empty() && self.sent(destination, contents) {
             return;
@@ -482,6 +526,8 @@ impl Driver {
 /// How long another path may take: longer than it takes to find out that only TCP leads there, and
 /// short enough that the server has not yet given us up.
 const RESTART_WITHIN: Duration = Duration::from_secs(6);
+/// How long all other ways may look for a path before servers are asked to relay.
+const RELAYS_AFTER: Duration = Duration::from_millis(1_500);
 /// Commands that may wait: more than the candidates of any peer.
 const COMMANDS_MAX: usize = 64;
 /// Largest datagram read; WebRTC keeps to the smallest path (1,200 bytes).

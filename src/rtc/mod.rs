@@ -17,6 +17,7 @@ mod output;
 mod pacer;
 pub mod peer;
 pub mod receiver;
+pub mod relay;
 mod sdp;
 pub mod sockets;
 mod streams;

@@ -44,6 +44,8 @@ pub enum Transport {
     Udp,
     /// In a connection that we make, with its length before it (RFC 4571).
     Tcp,
+    /// By a server that relays it (RFC 8656), from this address.
+    Relay(SocketAddr),
 }
 
 /// A datagram on its way out.

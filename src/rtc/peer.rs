@@ -28,6 +28,7 @@ use str0m::media::{Direction, MediaKind, MediaTime};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::Extension;
 use str0m::{Candidate, IceConnectionState, Input, Rtc, RtcConfig};
+use tracing::debug;
 
 use super::clock::RtpClock;
 use super::data::Channels;
@@ -62,6 +63,8 @@ pub struct Peer {
     heard_at: Instant,
     /// The way that media takes, once it has taken one.
     path: Option<(Transport, SocketAddr)>,
+    /// Our addresses on servers that relay.
+    relays: Vec<SocketAddr>,
     /// When TCP is tried as well; `None` for never.
     tcp_at: Option<Instant>,
     /// Whether we made the offer, and so may make another.
@@ -189,6 +192,7 @@ impl Peer {
             now,
             heard_at: now,
             path: None,
+            relays: Vec::new(),
             tcp_at: None,
             is_offerer: false,
             restart: None,
@@ -210,6 +214,23 @@ impl Peer {
             self.rtc.add_remote_candidate(candidate);
         }
         Ok(())
+    }
+
+    /// Another way to be reached by: an address on a server that relays what is sent there. The other side learns of it
+    /// by our checks.
+    pub fn add_relay(&mut self, now: Instant, address: SocketAddr) {
+        self.now = now;
+        let local = self.local.iter().find(|a| a.is_ipv4() == address.is_ipv4());
+        let Some(&local) = local.or(self.local.first()) else {
+            return;
+        };
+        match Candidate::relayed(address, local, Protocol::Udp) {
+            Ok(candidate) => {
+                self.relays.push(address);
+                self.rtc.add_local_candidate(candidate);
+            }
+            Err(error) => debug!(%error, %address, "a relay of no use"),
+        }
     }
 
     /// Takes the answer to the offer of [`Event::PathLost`].
@@ -245,6 +266,7 @@ impl Peer {
         let (protocol, destination) = match transport {
             Transport::Udp => (Protocol::Udp, local),
             Transport::Tcp => (Protocol::Tcp, active(local)),
+            Transport::Relay(address) => (Protocol::Udp, address),
         };
         // Anybody can send a datagram that is no packet at all.
         if let Ok(packet) = Receive::new(protocol, source, destination, datagram) {
@@ -341,10 +363,7 @@ impl Peer {
             }
             match self.rtc.poll_output() {
                 Ok(str0m::Output::Transmit(transmit)) => {
-                    let transport = match transmit.proto {
-                        Protocol::Tcp => Transport::Tcp,
-                        _ => Transport::Udp,
-                    };
+                    let transport = self.transport(transmit.proto, transmit.source);
                     if transmit.contents.first().is_some_and(|b| *b >= NO_CHECK) {
                         self.note_way(transport, transmit.destination);
                     }
@@ -367,6 +386,15 @@ impl Peer {
                 }
                 Err(source) => self.end(Lost::Failed { source }),
             }
+        }
+    }
+
+    /// How what leaves by one of our addresses travels.
+    fn transport(&self, protocol: Protocol, source: SocketAddr) -> Transport {
+        match protocol {
+            Protocol::Tcp => Transport::Tcp,
+            _ if self.relays.contains(&source) => Transport::Relay(source),
+            _ => Transport::Udp,
         }
     }
 
@@ -457,13 +485,13 @@ impl Peer {
         self.ask_for_keyframe(Layer::Full);
     }
 
-    /// Media leaves by this way. The engine changes from UDP to TCP by itself when the checks of the
+    /// Media leaves by this way. The engine changes from UDP to TCP or a relay by itself when the checks of the
     /// first fail, but the other side keeps to the better of the two, and waits there until it gives
     /// us up: only a restart makes both forget.
     fn note_way(&mut self, transport: Transport, destination: SocketAddr) {
         let before = self.path.replace((transport, destination));
         let was_udp = before.is_some_and(|(transport, _)| transport == Transport::Udp);
-        if was_udp && transport == Transport::Tcp {
+        if was_udp && transport != Transport::Udp {
             self.restart_path();
         }
     }

@@ -73,6 +73,7 @@ fn info(viewer_id: Option<ViewerId>, vitals: Option<Vitals>) -> ViewerInfo {
         route: vitals.way.map(|(transport, _)| match transport {
             Transport::Udp => Route::Udp,
             Transport::Tcp => Route::Tcp,
+            Transport::Relay(_) => Route::Relay,
         }),
         remote: vitals.way.map(|(_, address)| address.to_string()),
         rtt_ms: vitals.rtt.map(|rtt| rtt.as_secs_f64() * 1_000.0),

@@ -29,7 +29,7 @@ pub(super) use self::files::{ACTIONS, DAEMON, SERVER, put_aside};
 
 /// What a service logs where `GHOSTCAST_LOG` says nothing.
 pub(super) const OF_SERVICES: &str = "info,chromiumoxide=off,str0m=warn,livekit=warn,rmcp=warn,\
-     smithay=warn";
+     smithay=warn,turn_client_proto=warn,stun_proto=warn";
 
 /// How often it is looked whether lines were dropped.
 const DROPPED_EVERY: Duration = Duration::from_secs(10);

@@ -10,13 +10,13 @@ use uuid::Uuid;
 
 use super::{CONNECT_WITHIN, Context, Options, Outcome, left, lost_signalling, retry};
 use crate::error::Chain;
-use crate::livekit::signal::{self, Asked, Event, LowLayer, Published, Track};
+use crate::livekit::signal::{self, Asked, Event, IceServer, LowLayer, Published, Track};
 use crate::livekit::{Signal, conventions};
 use crate::media::layer::low_size;
 use crate::publish::layers::LOW_BITRATE_MAX;
 use crate::rtc::driver::Watch;
 use crate::rtc::peer::{self, Offered, Rate};
-use crate::rtc::{Command, Driver, Peer, sockets};
+use crate::rtc::{Command, Driver, Peer, relay, sockets};
 
 /// A track that may send, and what the server said meanwhile.
 pub(super) struct Ready {
@@ -72,6 +72,7 @@ impl Context {
         let has_layers = options.has_low && answer.contains(LAYERS_TAKEN);
         let peer = accept(offered, &answer, &heard).map_err(|error| retry(&error))?;
         let (driver, commands) = Driver::new(peer, bound, Watch::Told, CONNECT_WITHIN);
+        let driver = driver.with_relays(relays(signal.ice_servers()));
         debug!(
             sid = published.sid(),
             asked = ?heard.asked,
@@ -154,6 +155,17 @@ fn accept(offered: Offered, answer: &str, heard: &Heard) -> Result<Peer, peer::E
         }
     }
     Ok(peer)
+}
+
+/// Those of the servers that relay media.
+fn relays(servers: &[IceServer]) -> Vec<relay::Server> {
+    let parse = |server: &IceServer| {
+        let parse = |url: &String| {
+            relay::Server::parse(url, &server.username, server.credential.reveal())
+        };
+        server.urls.iter().filter_map(parse).collect::<Vec<_>>()
+    };
+    servers.iter().flat_map(parse).collect()
 }
 
 /// An address of the server, to find our own address on the way to it.

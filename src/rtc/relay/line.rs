@@ -1,0 +1,196 @@
+//! [`Line`]: what carries bytes to one TURN server and back, by datagrams or by a connection.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::net::{TcpStream, UdpSocket, lookup_host};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tracing::warn;
+
+use super::server::{Server, Way};
+
+/// The way to a server.
+pub(super) struct Line {
+    /// Our end of it and the server's.
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
+    pub(super) reader: Reader,
+    pub(super) writer: Writer,
+}
+
+/// What comes.
+pub(super) enum Reader {
+    Udp(Arc<UdpSocket>),
+    Stream(ReadHalf<Stream>),
+}
+
+/// What goes.
+pub(super) enum Writer {
+    Udp(Arc<UdpSocket>),
+    Stream {
+        stream: WriteHalf<Stream>,
+        waiting: Vec<u8>,
+        is_flushed: bool,
+    },
+}
+
+pub(super) type Stream = Box<dyn Duplex>;
+
+/// A connection, as it is or secret.
+pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
+
+impl Line {
+    /// The way to this server, which is there within a bound or not at all.
+    pub(super) async fn open(server: &Server) -> io::Result<Self> {
+        let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+        timeout(OPEN_WITHIN, Self::connect(server))
+            .await
+            .map_err(late)?
+    }
+
+    async fn connect(server: &Server) -> io::Result<Self> {
+        let mut found = lookup_host((server.host.as_str(), server.port)).await?;
+        let remote = found.next().ok_or(io::ErrorKind::NotFound)?;
+        if server.way == Way::Udp {
+            let any = match remote.is_ipv4() {
+                true => "0.0.0.0:0",
+                false => "[::]:0",
+            };
+            let socket = Arc::new(UdpSocket::bind(any).await?);
+            socket.connect(remote).await?;
+            return Ok(Self {
+                local: socket.local_addr()?,
+                remote,
+                reader: Reader::Udp(Arc::clone(&socket)),
+                writer: Writer::Udp(socket),
+            });
+        }
+        let stream = TcpStream::connect(remote).await?;
+        // A picture must not wait for the acknowledgement of the one before.
+        stream.set_nodelay(true)?;
+        let local = stream.local_addr()?;
+        let stream: Stream = match server.way {
+            Way::Tls => {
+                let name = ServerName::try_from(server.host.clone()).map_err(io::Error::other)?;
+                Box::new(secret()?.connect(name, stream).await?)
+            }
+            Way::Tcp | Way::Udp => Box::new(stream),
+        };
+        let (reader, stream) = split(stream);
+        Ok(Self {
+            local,
+            remote,
+            reader: Reader::Stream(reader),
+            writer: Writer::Stream {
+                stream,
+                waiting: Vec::new(),
+                is_flushed: true,
+            },
+        })
+    }
+}
+
+impl Reader {
+    /// Waits for bytes; none when the server has closed. Safe to cancel.
+    pub(super) async fn receive(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Udp(socket) => loop {
+                match socket.recv(bytes).await {
+                    // Nobody listens there now: the answers that do not come tell.
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                    received => return received,
+                }
+            },
+            Self::Stream(stream) => stream.read(bytes).await,
+        }
+    }
+}
+
+impl Writer {
+    /// Sends bytes as soon as the connection takes them. A datagram that the network does not take now is lost.
+    pub(super) fn send(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Udp(socket) => {
+                let _ = socket.try_send(bytes);
+            }
+            Self::Stream { waiting, .. } => waiting.extend_from_slice(bytes),
+        }
+    }
+
+    /// Whether more should be sent now: a connection that holds back is not filled without end.
+    pub(super) const fn has_room(&self) -> bool {
+        match self {
+            Self::Udp(_) => true,
+            Self::Stream { waiting, .. } => waiting.len() < WAITING_MAX,
+        }
+    }
+
+    /// Passes on some of what waits; pending while nothing does. Safe to cancel.
+    pub(super) async fn pass_on(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stream {
+                stream,
+                waiting,
+                is_flushed,
+            } if !waiting.is_empty() => {
+                let written = stream.write(waiting).await?;
+                waiting.drain(..written);
+                *is_flushed = false;
+                Ok(())
+            }
+            Self::Stream {
+                stream, is_flushed, ..
+            } if !*is_flushed => {
+                stream.flush().await?;
+                *is_flushed = true;
+                Ok(())
+            }
+            Self::Stream { .. } | Self::Udp(_) => std::future::pending().await,
+        }
+    }
+
+    /// Passes on all that waits, and closes.
+    pub(super) async fn finish(mut self) -> io::Result<()> {
+        if let Self::Stream {
+            stream, waiting, ..
+        } = &mut self
+        {
+            stream.write_all(waiting).await?;
+            stream.shutdown().await?;
+        }
+        Ok(())
+    }
+}
+
+/// TLS with the authorities that browsers trust, and those of the file that `SSL_CERT_FILE` names.
+fn secret() -> io::Result<TlsConnector> {
+    let mut roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    if let Some(path) = std::env::var_os("SSL_CERT_FILE") {
+        match CertificateDer::pem_file_iter(&path) {
+            Ok(found) => {
+                roots.add_parsable_certificates(found.flatten());
+            }
+            Err(error) => warn!(?path, %error, "SSL_CERT_FILE cannot be read"),
+        }
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// Bounds the way to a server: name, connection and TLS.
+const OPEN_WITHIN: Duration = Duration::from_secs(4);
+/// Bytes that wait for a connection: a tenth of a second at 4 Mb/s.
+const WAITING_MAX: usize = 50_000;

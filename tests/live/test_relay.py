@@ -1,0 +1,83 @@
+"""Networks that lead to the LiveKit server by a TURN server alone."""
+
+import contextlib
+import time
+
+import pytest
+
+from support import essentials
+from support.livekit_server import LiveKitServer
+from support.network import Network
+from support.service import running_service
+from support.subscriber import PythonSubscriber
+from support.turn import TurnServer
+from support.wait import wait_for
+
+WAYS = ("udp", "tcp", "tls")
+# The machine's own hiccups, with all of the suite's processes on it.
+NOISE = 0.7
+
+
+@contextlib.contextmanager
+def walled(livekit_server_bin, ways):
+    """A LiveKit server that takes no media from the near side, and a TURN server beside it: both."""
+    network = Network().open()
+    turn = TurnServer(network)
+    server = LiveKitServer(livekit_server_bin, network=network)
+    try:
+        turn.start()
+        server.rtc = {"turn_servers": [turn.named(way) for way in ways]}
+        server.start()
+        if "udp" in ways:
+            network.drop(f"udp dport {server.udp_port}")
+        else:
+            network.drop("meta l4proto udp")
+        network.drop(f"tcp dport {server.tcp_port}")
+        yield server, turn
+    finally:
+        server.stop()
+        turn.stop()
+        network.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_relay_is_the_last_way(ghostcast_bin, livekit_server_bin, web, way):
+    """The picture is there within 5 s and moves; the relay is given back with the session."""
+    with walled(livekit_server_bin, [way]) as (server, turn):
+        env = server.env() | {"SSL_CERT_FILE": str(turn.certificate)}
+        with running_service(ghostcast_bin, env=env) as service:
+            api = service.api
+            start = time.monotonic()
+            with api.session(initial_url=web.url("/clock")) as room:
+                with PythonSubscriber(server, room) as viewer:
+                    wait_for(viewer.frame_count, 15, "pictures by the relay")
+                    took = time.monotonic() - start
+                    print(f"{way}: the first picture after {took:.2f} s")
+                    assert took < 5 / NOISE
+                    essentials.sees_clock(viewer)
+                    before, began = viewer.frame_count(), time.monotonic()
+                    time.sleep(5)
+                    fps = (viewer.frame_count() - before) / (time.monotonic() - began)
+                    print(f"{way}: {fps:.1f} pictures a second")
+                    assert fps > 24 * NOISE
+                    (sent,) = api.get(f"/sessions/{room}/viewers").json()["viewers"]
+                    assert sent["route"] == "relay" and sent["remote"] == f"{server.host}:{server.udp_port}"
+            wait_for(turn.log, 5, "the relay is given back", accept=given_back)
+
+
+def given_back(log):
+    """Whether the server says that nobody has a relay any more."""
+    return "refreshed, realm=<tests>" in log and "lifetime=0" in log or "delete: realm=<tests>" in log
+
+
+def test_without_a_relay_the_session_goes_on(ghostcast_bin, livekit_server_bin, web):
+    """The server that is to relay is not there: the record says that nothing reaches the room, and the browser works."""
+    with walled(livekit_server_bin, ["tcp"]) as (server, turn):
+        turn.stop()
+        with running_service(ghostcast_bin, env=server.env()) as service:
+            with service.api.session(initial_url=web.url("/clock")) as room:
+                service.api.wait_record(room, lambda r: r["livekit"] == "reconnecting", 25, "no way is told")
+                visit = web.visit("/form")
+                result = service.api.act(room, "navigate", url=visit.url)
+                assert result["success"], result
+                visit.wait_note("loaded")
