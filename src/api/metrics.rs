@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::Doors;
+use super::{Doors, viewer_metrics};
 use crate::error::Error;
 use crate::model::{EndReason, SessionState};
 use crate::processes;
@@ -445,7 +445,8 @@ fn note_process() {
         content_type = "text/plain"),
 ))]
 pub(super) async fn metrics(State(doors): State<Doors>) -> Response {
-    let text = rendered(&doors);
+    let mut text = rendered(&doors);
+    text += &viewer_metrics::lines(&doors.manager.all_viewers().await);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 

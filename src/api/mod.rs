@@ -37,6 +37,7 @@ mod subscribe;
 mod takeover;
 mod tickets;
 mod traced;
+mod viewer_metrics;
 mod viewers;
 mod whep;
 

@@ -119,3 +119,24 @@ pub struct VideoStats {
     /// Viewers whose way carries far less than others', so that they get half the size.
     pub low_viewers: u32,
 }
+
+impl ViewerKind {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Whep => "whep",
+            Self::Livekit => "livekit",
+        }
+    }
+}
+
+impl Route {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Relay => "relay",
+        }
+    }
+}

@@ -81,4 +81,5 @@ pub use request::ActionOrder;
 pub use script::{Executed, Script};
 pub use sought::{PointedOut, likely};
 pub use usage::{Busy, Cost, Costs};
+pub use viewing::Watched;
 pub use wheel::{Hearing, Invitation, Invite, Seated, Way, Wheel};

@@ -137,6 +137,14 @@ impl Slots {
         self.map.values().filter(|slot| slot.is_live()).count()
     }
 
+    /// Each session that is here, whatever its state.
+    pub(super) fn held(&self) -> impl Iterator<Item = &SessionHandle> {
+        self.map.values().filter_map(|slot| match slot {
+            Slot::Held(handle) => Some(handle),
+            Slot::Starting { .. } | Slot::Stored(_) => None,
+        })
+    }
+
     /// Whether anything is told under that name.
     pub(super) fn is_taken(&self, channel: &RoomName) -> bool {
         self.map.contains_key(channel)

@@ -10,8 +10,8 @@ use super::manager::no_session;
 use super::slots::Slot;
 use crate::error::Error;
 use crate::media::Layer;
-use crate::model::ViewerId;
 use crate::model::watched::{LayerSent, Route, ViewerInfo, ViewerKind};
+use crate::model::{SessionId, ViewerId};
 use crate::publish::{livekit, whep};
 use crate::rtc::{Transport, Vitals};
 
@@ -28,6 +28,32 @@ impl Manager {
             Some(handle) => handle.viewers().await,
             None => Ok(Vec::new()),
         }
+    }
+}
+
+/// The ways by which the video of one session goes out.
+#[derive(Debug)]
+pub struct Watched {
+    /// Which session.
+    pub session_id: SessionId,
+    /// Each way.
+    pub ways: Vec<ViewerInfo>,
+}
+
+impl Manager {
+    /// The ways of all sessions whose browser runs. It only looks, as [`Self::viewers`].
+    pub async fn all_viewers(&self) -> Vec<Watched> {
+        let handles: Vec<_> = self.lock().held().cloned().collect();
+        let running = handles
+            .into_iter()
+            .filter(|handle| handle.record.borrow().active);
+        let asked = running.map(|handle| async move {
+            // One that has just ended has none.
+            let ways = handle.viewers().await.unwrap_or_default();
+            let session_id = handle.record.borrow().session_id;
+            Watched { session_id, ways }
+        });
+        join_all(asked).await
     }
 }
 

@@ -55,8 +55,20 @@ def test_a_whep_viewer(lone_api, web, watch_whep):
         sent = full["pictures_sent"] - first["layers"][0]["pictures_sent"]
         assert sent == pytest.approx(viewer.frame_count() - before, rel=NEAR)
         assert 0 <= now["rtt_ms"] < 100 and now["loss"] < 0.05 and now["estimate_bps"] > 100_000
+        measured = {name: value for name, value in measurements(lone_api) if now["viewer_id"] in name}
+        assert all('kind="whep"' in name and 'route="udp"' in name for name in measured)
+        (fps,) = (value for name, value in measured.items() if name.startswith("ghostcast_viewer_fps{"))
+        (rtt,) = (value for name, value in measured.items() if name.startswith("ghostcast_viewer_rtt_seconds{"))
+        assert fps == pytest.approx(seen, rel=NEAR) and 0 <= rtt < 0.1
         viewer.delete()
         wait_for(lambda: viewers(lone_api, room) == [], 5, "it is not listed any more")
+        assert not [name for name, _ in measurements(lone_api) if now["viewer_id"] in name]
+
+
+def measurements(api):
+    """What Prometheus would read: the name with its labels, and the value."""
+    lines = api.get("/metrics").text.splitlines()
+    return [(name, float(value)) for name, value in (line.rsplit(" ", 1) for line in lines if line[:1] not in ("", "#"))]
 
 
 def test_the_server_of_a_room(api, web, subscribe, livekit_server):

@@ -2224,7 +2224,7 @@ export interface components {
          * @description How packets travel.
          * @enum {string}
          */
-        Route: "udp" | "tcp";
+        Route: "udp" | "tcp" | "relay";
         /**
          * @description Which requests of other sites a cookie goes with.
          * @enum {string}
