@@ -28,7 +28,7 @@ const LAYERS: [(&str, &[&str]); 27] = [
     ("media", &["model"]),
     ("display", &["error", "media", "model"]),
     ("config", &["error", "media::cursor", "model"]),
-    ("rtc", &["error", "media"]),
+    ("rtc", &["error", "media", "model::Secret"]),
     ("events", &["config", "error", "model", "refusals"]),
     ("store", &["disk", "error", "model"]),
     ("livekit", &["model"]),

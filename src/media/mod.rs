@@ -8,6 +8,7 @@ pub mod cursor;
 pub mod decode;
 pub mod encode;
 pub mod layer;
+pub mod level;
 pub mod marks;
 pub mod mux;
 pub mod panel;
@@ -17,5 +18,6 @@ pub mod screen;
 pub mod shot;
 
 pub use layer::Layer;
+pub use level::Level;
 pub use picture::{AccessUnit, Picture, Plane};
 pub use shot::{Pixels, Shot};

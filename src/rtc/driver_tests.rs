@@ -13,13 +13,13 @@ use tokio::net::UdpSocket;
 use tokio::time::{sleep, timeout};
 
 use super::*;
-use crate::media::{AccessUnit, Layer};
+use crate::media::{AccessUnit, Layer, Level};
 use crate::publish::{Fanout, FeedId, Feedback, Wants};
 use crate::rtc::sockets;
 
 const RATE: Rate = Rate {
-    min: 0,
     target: 2_000_000,
+    level: Level::USUAL,
 };
 
 #[derive(Debug, Default)]

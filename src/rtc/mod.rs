@@ -23,6 +23,7 @@ pub mod sockets;
 mod streams;
 mod tcp;
 mod vitals;
+mod ways;
 
 pub use driver::{Command, Driver, End, Path, Report, Source, Watched};
 pub use peer::{Carries, Offered, Peer, Transport};

@@ -6,15 +6,15 @@ use std::time::Instant;
 use str0m::net::DatagramSend;
 
 use super::error::Lost;
-use crate::media::Layer;
+use crate::media::{Layer, Level};
 
-/// The bits a second that a peer sends.
+/// What a peer sends at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Kept up with padding, so that the path stays known; 0 for none.
-    pub min: u64,
-    /// What the encoder may use at most.
+    /// The bits a second that the encoder may use.
     pub target: u64,
+    /// What a receiver must manage to decode.
+    pub level: Level,
 }
 
 /// What a path is found to carry.

@@ -28,7 +28,6 @@ use str0m::media::{Direction, MediaKind, MediaTime};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::Extension;
 use str0m::{Candidate, IceConnectionState, Input, Rtc, RtcConfig};
-use tracing::debug;
 
 use super::clock::RtpClock;
 use super::data::Channels;
@@ -42,6 +41,7 @@ use super::sdp;
 pub use super::sdp::SDP_BYTES_MAX;
 use super::streams::Streams;
 use super::vitals::{Tally, Vitals};
+use super::ways::Ways;
 use crate::media::{AccessUnit, Layer};
 
 /// A send-only H.264 video peer. See the module's documentation.
@@ -50,7 +50,7 @@ pub struct Peer {
     rtc: Box<Rtc>,
     streams: Streams,
     /// Addresses that the other side may send to; the socket's own address is unknown to it.
-    local: Vec<SocketAddr>,
+    ways: Ways,
     channels: Channels,
     early: Early,
     clock: RtpClock,
@@ -63,10 +63,6 @@ pub struct Peer {
     heard_at: Instant,
     /// The way that media takes, once it has taken one.
     path: Option<(Transport, SocketAddr)>,
-    /// Our addresses on servers that relay.
-    relays: Vec<SocketAddr>,
-    /// When TCP is tried as well; `None` for never.
-    tcp_at: Option<Instant>,
     /// Whether we made the offer, and so may make another.
     is_offerer: bool,
     /// The offer whose answer leads to another path.
@@ -117,7 +113,7 @@ impl Peer {
         peer.channels = channels;
         peer.streams.set_mid(Some(mid));
         peer.is_offerer = true;
-        peer.tcp_at = Some(now + TCP_AFTER);
+        peer.ways.look(now);
         Ok(Offered {
             peer,
             sdp: offer.to_sdp_string(),
@@ -169,19 +165,18 @@ impl Peer {
             .set_extension(PLAYOUT_DELAY_ID, Extension::PlayoutDelay);
         config.set_max_stun_rto(STUN_RTO_MAX);
         config.set_max_stun_retransmits(STUN_RETRANSMITS_MAX);
-        config
-            .codec_config()
-            .add_h264(PAYLOAD_TYPE.into(), Some(RTX_TYPE.into()), true, BASELINE);
+        config.codec_config().add_h264(
+            PAYLOAD_TYPE.into(),
+            Some(RTX_TYPE.into()),
+            true,
+            BASELINE | u32::from(rate.level.idc()),
+        );
         let mut rtc = Box::new(config.build(now));
-        for &address in local {
-            let candidate = Candidate::host(address, Protocol::Udp)
-                .map_err(|source| Error::LocalCandidate { address, source })?;
-            rtc.add_local_candidate(candidate);
-        }
+        let ways = Ways::new(&mut rtc, local)?;
         Ok(Self {
             rtc,
             streams: Streams::new(false),
-            local: local.to_vec(),
+            ways,
             channels: Channels::default(),
             early: Early::default(),
             clock: RtpClock::new(now),
@@ -192,8 +187,6 @@ impl Peer {
             now,
             heard_at: now,
             path: None,
-            relays: Vec::new(),
-            tcp_at: None,
             is_offerer: false,
             restart: None,
         })
@@ -220,17 +213,7 @@ impl Peer {
     /// by our checks.
     pub fn add_relay(&mut self, now: Instant, address: SocketAddr) {
         self.now = now;
-        let local = self.local.iter().find(|a| a.is_ipv4() == address.is_ipv4());
-        let Some(&local) = local.or(self.local.first()) else {
-            return;
-        };
-        match Candidate::relayed(address, local, Protocol::Udp) {
-            Ok(candidate) => {
-                self.relays.push(address);
-                self.rtc.add_local_candidate(candidate);
-            }
-            Err(error) => debug!(%error, %address, "a relay of no use"),
-        }
+        self.ways.add_relay(&mut self.rtc, address);
     }
 
     /// Takes the answer to the offer of [`Event::PathLost`].
@@ -260,13 +243,8 @@ impl Peer {
         datagram: &[u8],
     ) {
         self.now = now;
-        let Some(&local) = self.local.iter().find(|a| a.is_ipv4() == source.is_ipv4()) else {
+        let Some((protocol, destination)) = self.ways.arrives(transport, source) else {
             return;
-        };
-        let (protocol, destination) = match transport {
-            Transport::Udp => (Protocol::Udp, local),
-            Transport::Tcp => (Protocol::Tcp, active(local)),
-            Transport::Relay(address) => (Protocol::Udp, address),
         };
         // Anybody can send a datagram that is no packet at all.
         if let Ok(packet) = Receive::new(protocol, source, destination, datagram) {
@@ -294,9 +272,7 @@ impl Peer {
         if self.is_connected() && now > self.heard_at + SILENCE_MAX {
             self.lose_path();
         }
-        if self.tcp_at.is_some_and(|at| now >= at) {
-            self.try_tcp();
-        }
+        self.ways.handle_timeout(now, &mut self.rtc);
         let handled = self.rtc.handle_input(Input::Timeout(now));
         self.check(handled);
         self.report_bandwidth();
@@ -363,7 +339,7 @@ impl Peer {
             }
             match self.rtc.poll_output() {
                 Ok(str0m::Output::Transmit(transmit)) => {
-                    let transport = self.transport(transmit.proto, transmit.source);
+                    let transport = self.ways.leaves(transmit.proto, transmit.source);
                     if transmit.contents.first().is_some_and(|b| *b >= NO_CHECK) {
                         self.note_way(transport, transmit.destination);
                     }
@@ -381,20 +357,11 @@ impl Peer {
                     if let Some(transmit) = self.flow.pop(self.now) {
                         return Output::Transmit(transmit);
                     }
-                    let next = [Some(at), self.tcp_at, self.flow.next_at()];
+                    let next = [Some(at), self.ways.next_at(), self.flow.next_at()];
                     return Output::Timeout(next.into_iter().flatten().min().unwrap_or(at));
                 }
                 Err(source) => self.end(Lost::Failed { source }),
             }
-        }
-    }
-
-    /// How what leaves by one of our addresses travels.
-    fn transport(&self, protocol: Protocol, source: SocketAddr) -> Transport {
-        match protocol {
-            Protocol::Tcp => Transport::Tcp,
-            _ if self.relays.contains(&source) => Transport::Relay(source),
-            _ => Transport::Udp,
         }
     }
 
@@ -471,7 +438,7 @@ impl Peer {
     fn flowing(&mut self) {
         self.state = State::Open;
         self.streams.begin();
-        self.tcp_at = None;
+        self.ways.found();
         self.path = None;
         let mut direct = self.rtc.direct_api();
         let numbers = self
@@ -517,21 +484,9 @@ impl Peer {
         };
         self.state = State::Restarting;
         self.restart = Some(pending);
-        self.tcp_at = Some(self.now + TCP_AFTER);
+        self.ways.look(self.now);
         let offer = offer.to_sdp_string();
         self.events.push_back(Event::PathLost { offer });
-    }
-
-    /// Lets the engine pair the other side's TCP candidates with us.
-    fn try_tcp(&mut self) {
-        self.tcp_at = None;
-        for &address in &self.local {
-            let candidate = Candidate::builder().tcp().host(active(address));
-            // A host without such an address has no TCP there either.
-            if let Ok(candidate) = candidate.tcptype(TcpType::Active).build() {
-                self.rtc.add_local_candidate(candidate);
-            }
-        }
     }
 
     fn ask_for_keyframe(&mut self, layer: Layer) {
@@ -569,16 +524,11 @@ impl Peer {
     }
 }
 
-/// The address under which the engine knows our end of TCP connections.
-fn active(local: SocketAddr) -> SocketAddr {
-    SocketAddr::new(local.ip(), ACTIVE_PORT)
-}
-
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Peer")
             .field("state", &self.state)
-            .field("local", &self.local)
+            .field("ways", &self.ways)
             .finish_non_exhaustive()
     }
 }
@@ -587,8 +537,8 @@ impl fmt::Debug for Peer {
 const PAYLOAD_TYPE: u8 = 102;
 /// The payload type of its retransmissions.
 const RTX_TYPE: u8 = 103;
-/// Constrained baseline, level 3.1: what every WebRTC receiver takes.
-const BASELINE: u32 = 0x0042_e01f;
+/// Constrained baseline, without the level, which is its last byte (RFC 6184 §8.1).
+const BASELINE: u32 = 0x0042_e000;
 /// Header extension id of the playout delay when we offer; free in the engine's default map.
 const PLAYOUT_DELAY_ID: u8 = 6;
 /// How long a packet is kept to be repaired: later, a keyframe has come in its place.
@@ -605,12 +555,8 @@ const STUN_RETRANSMITS_MAX: usize = 6;
 const SILENCE_MAX: Duration = Duration::from_secs(8);
 /// How long packets may wait for the path: beyond it, a viewer is better served by a keyframe.
 const BACKLOG_MAX: Duration = Duration::from_millis(500);
-/// How long UDP alone may look for a path; where it passes, it takes a tenth of that.
-const TCP_AFTER: Duration = Duration::from_millis(1500);
 /// Below it, the first byte is that of a connectivity check (RFC 7983).
 const NO_CHECK: u8 = 20;
-/// The port that stands for "none" in the candidate of a side that only connects (RFC 6544).
-const ACTIVE_PORT: u16 = 9;
 /// How far the next wake-up of a peer lies that is over.
 const IDLE: Duration = Duration::from_secs(3600);
 

@@ -3,10 +3,12 @@
 use str0m::media::MediaData;
 
 use super::*;
+use crate::media::Level;
+use crate::rtc::ways::TCP_AFTER;
 
 const RATE: Rate = Rate {
-    min: 0,
     target: 2_000_000,
+    level: Level::USUAL,
 };
 pub(super) const TRACK: Track<'_> = Track {
     stream: "stream-1",
@@ -14,6 +16,11 @@ pub(super) const TRACK: Track<'_> = Track {
     is_layered: false,
 };
 const STEPS_MAX: usize = 200_000;
+
+/// An address of ours on a server that relays.
+fn relay() -> SocketAddr {
+    ([203, 0, 113, 9], 5_000).into()
+}
 
 /// A small deterministic generator (xorshift), so that a failing run can be run again.
 pub(super) struct Dice(u64);
@@ -96,7 +103,7 @@ fn viewer(now: Instant, reordering: usize) -> Rtc {
     // Numbers of its own, as a browser has.
     config
         .codec_config()
-        .add_h264(96.into(), Some(97.into()), true, BASELINE);
+        .add_h264(96.into(), Some(97.into()), true, BASELINE | 31);
     let mut viewer = config
         .set_extension(9, Extension::PlayoutDelay)
         .set_reordering_size_video(reordering)
@@ -211,7 +218,7 @@ impl Pair {
             match self.peer.poll() {
                 Output::Transmit(transmit) => {
                     let expected = match transmit.transport {
-                        Transport::Udp => theirs(),
+                        Transport::Udp | Transport::Relay(_) => theirs(),
                         Transport::Tcp => theirs_by_tcp(),
                     };
                     assert_eq!(transmit.destination, expected);
@@ -224,11 +231,10 @@ impl Pair {
         loop {
             match self.viewer.poll_output().unwrap() {
                 str0m::Output::Transmit(transmit) => {
-                    let is_tcp = transmit.proto == Protocol::Tcp;
-                    let transport = if is_tcp {
-                        Transport::Tcp
-                    } else {
-                        Transport::Udp
+                    let transport = match transmit.proto {
+                        Protocol::Tcp => Transport::Tcp,
+                        _ if transmit.destination == relay() => Transport::Relay(relay()),
+                        _ => Transport::Udp,
                     };
                     self.send(false, transport, &transmit.contents);
                 }
@@ -290,13 +296,14 @@ impl Pair {
             let (protocol, from, to) = match packet.transport {
                 Transport::Udp => (Protocol::Udp, ours(), theirs()),
                 Transport::Tcp => (Protocol::Tcp, ours_by_tcp(), theirs_by_tcp()),
+                Transport::Relay(address) => (Protocol::Udp, address, theirs()),
             };
             let packet = Receive::new(protocol, from, to, &packet.bytes).unwrap();
             let input = Input::Receive(self.now, packet);
             self.viewer.handle_input(input).unwrap();
         } else {
             let from = match packet.transport {
-                Transport::Udp => theirs(),
+                Transport::Udp | Transport::Relay(_) => theirs(),
                 Transport::Tcp => theirs_by_tcp(),
             };
             self.peer
@@ -558,12 +565,33 @@ fn a_path_that_loses_udp_goes_on_over_tcp() {
 }
 
 #[test]
+fn a_path_that_loses_udp_goes_on_by_a_relay() {
+    let mut pair = Pair::offered(0);
+    pair.run(Duration::from_secs(2));
+    pair.stream(3);
+    pair.loss_per_cent = 100;
+    pair.run(SILENCE_MAX + Duration::from_secs(1));
+    // Nor is there a way by TCP.
+    pair.peer.ways.found();
+    pair.peer.add_relay(pair.now, relay());
+    pair.answer_restart();
+    pair.run(Duration::from_secs(4));
+    pair.received.clear();
+    let sent = unit(0, pair.now);
+    assert_eq!(pair.write(&sent), Written::Sent);
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.received.len(), 1);
+    let (transport, _) = pair.peer.vitals(pair.now).way.unwrap();
+    assert_eq!(transport, Transport::Relay(relay()));
+}
+
+#[test]
 fn a_way_that_answers_checks_only_is_no_path() {
     let mut pair = Pair::offered(0);
     pair.run(Duration::from_secs(2));
     pair.stream(3);
     // TCP is known as well, and answers, while the media's own way dies.
-    pair.peer.try_tcp();
+    pair.peer.ways.try_tcp(&mut pair.peer.rtc);
     pair.run(Duration::from_secs(3));
     pair.loss_per_cent = 100;
     pair.events.clear();
@@ -571,6 +599,25 @@ fn a_way_that_answers_checks_only_is_no_path() {
     let lost = |event: &Event| matches!(event, Event::PathLost { .. });
     assert!(pair.events.iter().any(lost), "{:?}", pair.events);
     assert_goes_on_after_a_restart(&mut pair);
+}
+
+#[test]
+fn a_description_says_the_level_of_the_pictures() {
+    let now = Instant::now();
+    let level = Level::of(crate::model::Size::new(1920, 1080), 60);
+    let rate = Rate { level, ..RATE };
+    let offered = Peer::offer(now, &[ours()], rate, TRACK).unwrap();
+    assert!(
+        offered.sdp().contains("profile-level-id=42e02a"),
+        "{}",
+        offered.sdp()
+    );
+    let mut viewer = viewer(now, 200);
+    let mut api = viewer.sdp_api();
+    api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+    let (offer, _) = api.apply().unwrap();
+    let (_, answer) = Peer::answer(now, &[ours()], rate, &offer.to_sdp_string()).unwrap();
+    assert!(answer.contains("profile-level-id=42e02a"), "{answer}");
 }
 
 #[test]

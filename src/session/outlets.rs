@@ -17,6 +17,7 @@ use super::wheel::Ear;
 use crate::config;
 use crate::error::Error;
 use crate::livekit::{Company, Minter, conventions, place};
+use crate::media::Level;
 use crate::model::session::LiveKitStatus;
 use crate::model::{Secret, SessionSpec, Size, ViewerId};
 use crate::publish::layers::are_of_use;
@@ -33,6 +34,7 @@ pub(super) struct Settings {
     /// Where the service listens; viewers on this machine reach loopback.
     pub(super) listen: IpAddr,
     pub(super) size: Size,
+    pub(super) fps: u32,
     pub(super) bitrate_bps: u32,
     /// Whether there may be a low layer.
     pub(super) low_layer: bool,
@@ -318,8 +320,8 @@ impl Outlets {
 
     fn rate(&self) -> Rate {
         Rate {
-            min: 0,
             target: u64::from(self.settings.bitrate_bps),
+            level: Level::of(self.settings.size, self.settings.fps),
         }
     }
 

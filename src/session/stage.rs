@@ -125,6 +125,7 @@ fn settings(config: &Config, record: &SessionRecord) -> Settings {
         rtc: config.rtc.clone(),
         listen: config.server.listen.ip(),
         size: record.viewport.to_even(),
+        fps: record.fps,
         bitrate_bps: record.bitrate_bps,
         low_layer: config.video.low_layer && config.video.room_layers,
     }

@@ -355,7 +355,7 @@ impl YUVSource for Source<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::playback;
+    use crate::media::{Level, playback};
 
     const SIZE: Size = Size::new(640, 360);
 
@@ -396,6 +396,37 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_needs_no_higher_level_than_is_said() {
+        for (width, height, fps) in [
+            (1280, 720, 30),
+            (1280, 720, 60),
+            (1920, 1080, 30),
+            (1920, 1080, 60),
+        ] {
+            let size = Size::new(width, height);
+            let mut encoder = Encoder::new(Config {
+                fps,
+                bitrate_bps: 4_000_000,
+                content: Content::Screen,
+            })
+            .unwrap();
+            let made = encoder
+                .encode(&Picture::new(size), 0, true)
+                .unwrap()
+                .unwrap();
+            let sps = made
+                .data
+                .windows(4)
+                .position(|bytes| bytes == [0, 0, 1, 0x67]);
+            let level = made.data[sps.unwrap() + 6];
+            assert!(
+                level <= Level::of(size, fps).idc(),
+                "{size:?} at {fps}: {level}"
+            );
+        }
+    }
+
+    #[test]
     fn the_first_quantiser_of_its_own_is_kept_to() {
         let bytes = |quantiser| {
             let mut encoder = encoder();
@@ -406,7 +437,10 @@ mod tests {
             made.data.len()
         };
         let (fine, usual, coarse) = (bytes(18), bytes(26), bytes(44));
-        assert!(fine > usual && usual > coarse * 3, "{fine}, {usual}, {coarse}");
+        assert!(
+            fine > usual && usual > coarse * 3,
+            "{fine}, {usual}, {coarse}"
+        );
     }
 
     #[test]

@@ -160,9 +160,8 @@ fn accept(offered: Offered, answer: &str, heard: &Heard) -> Result<Peer, peer::E
 /// Those of the servers that relay media.
 fn relays(servers: &[IceServer]) -> Vec<relay::Server> {
     let parse = |server: &IceServer| {
-        let parse = |url: &String| {
-            relay::Server::parse(url, &server.username, server.credential.reveal())
-        };
+        let parse =
+            |url: &String| relay::Server::parse(url, &server.username, server.credential.reveal());
         server.urls.iter().filter_map(parse).collect::<Vec<_>>()
     };
     servers.iter().flat_map(parse).collect()

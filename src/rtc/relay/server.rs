@@ -36,7 +36,10 @@ impl Server {
             ("turns", None | Some("tcp")) => (Way::Tls, PORT_TLS),
             _ => return None,
         };
-        let (host, port) = match place.strip_prefix('[').and_then(|in_it| in_it.split_once(']')) {
+        let (host, port) = match place
+            .strip_prefix('[')
+            .and_then(|in_it| in_it.split_once(']'))
+        {
             Some((host, rest)) => (host, rest.strip_prefix(':')),
             None => match place.rsplit_once(':') {
                 Some((host, port)) => (host, Some(port)),
@@ -79,7 +82,10 @@ mod tests {
             is(Way::Tcp, "2001:db8::1", 99)
         );
         assert_eq!(parsed("turns:a.example"), is(Way::Tls, "a.example", 5349));
-        assert_eq!(parsed("turns:[::1]?transport=tcp"), is(Way::Tls, "::1", 5349));
+        assert_eq!(
+            parsed("turns:[::1]?transport=tcp"),
+            is(Way::Tls, "::1", 5349)
+        );
         for other in [
             "stun:a.example",
             "turn:",

@@ -65,9 +65,8 @@ pub(super) async fn run(
     let mut talk = Talk::new(&server, number, &line, heard);
     let mut bytes = vec![0; BYTES_MAX];
     loop {
-        let wake_at = match talk.advance(&mut line.writer) {
-            Some(wake_at) => wake_at,
-            None => return Ended::Refused,
+        let Some(wake_at) = talk.advance(&mut line.writer) else {
+            return Ended::Refused;
         };
         let has_room = line.writer.has_room();
         tokio::select! {
@@ -151,8 +150,9 @@ impl Talk {
             }
             TurnEvent::PermissionCreated(_, ip) => {
                 self.asked.retain(|asked| *asked != ip);
-                let (ready, waiting): (Vec<_>, Vec<_>) =
-                    std::mem::take(&mut self.waiting).into_iter().partition(|(to, _)| to.ip() == ip);
+                let (ready, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
+                    .into_iter()
+                    .partition(|(to, _)| to.ip() == ip);
                 self.waiting = waiting;
                 for datagram in ready {
                     self.send(datagram, writer);
@@ -201,7 +201,9 @@ impl Talk {
             }
             if !self.asked.contains(&to.ip()) {
                 self.asked.push(to.ip());
-                let permitted = self.client.create_permission(TransportType::Udp, to.ip(), now);
+                let permitted = self
+                    .client
+                    .create_permission(TransportType::Udp, to.ip(), now);
                 debug!(%to, ?permitted, "the relay shall lead there");
                 // By a channel a datagram carries 4 bytes more, and 36 without. In a connection the library leaves out what
                 // fills it up to four bytes (RFC 8656 §12.5), and no server understands what comes then.
