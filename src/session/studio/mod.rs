@@ -16,6 +16,7 @@ mod inbox;
 mod layer;
 mod meter;
 mod network;
+mod next;
 mod pace;
 mod thread;
 
