@@ -32,6 +32,7 @@ ALERT = page(
     '<button style="position:absolute;left:100px;top:100px" '
     "onclick=\"alert('the page says this')\">alert</button>",
 )
+MENU = page("menu", "", "addEventListener('contextmenu', () => { document.title = 'asked'; });")
 CURSORS = page(
     "cursors",
     "".join(
@@ -54,6 +55,7 @@ def site(web):
     web.files["/display-aside.html"] = ASIDE.encode()
     web.files["/display-date.html"] = DATE.encode()
     web.files["/display-alert.html"] = ALERT.encode()
+    web.files["/display-menu.html"] = MENU.encode()
     web.files["/display-cursors.html"] = CURSORS.encode()
     web.files["/display-small.html"] = page("small", "", SMALL).encode()
 
@@ -131,6 +133,17 @@ def test_a_date_picker_is_in_the_video(lone_api, web, watch_whep):
         lone_api.do(room, "hover", x=900, y=600)
         wait_for(lambda: dark(viewer.picture(), *box) == 0, 5, "nothing of the picker")
         assert lone_api.run(room, "document.querySelector('#day').value") == "2024-05-07"
+
+
+def test_the_right_button_is_the_pages_alone(lone_api, web, watch_whep):
+    """The page hears of it, and no menu of the browser's own lies over it, which nobody could close."""
+    with on_display(lone_api, web, "/display-menu.html") as room, watch_whep(room) as viewer:
+        # Beside the cursor.
+        box = (640, 340, 300, 360)
+        wait_for(lambda: viewer.picture() is not None, 10, "a picture")
+        lone_api.do(room, "click", x=600, y=300, button="right")
+        wait_for(lambda: lone_api.run(room, "document.title") == "asked", 5, "the page is told")
+        holds_for(lambda: dark(viewer.picture(), *box) == 0, 2, "nothing lies over the page")
 
 
 def test_an_alert_is_in_the_video(lone_api, web, watch_whep, capture):
