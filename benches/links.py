@@ -181,6 +181,11 @@ def links_table(runs):
     return report.table(["link", "", *(heading for heading, *_ in COLUMNS)], rows)
 
 
+def plain(names):
+    """Names in a help text, where a percent sign would stand for something."""
+    return "; ".join(names).replace("%", "%%")
+
+
 def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -188,9 +193,9 @@ def arguments():
     parser.add_argument("--livekit-server", metavar="BINARY", default=os.environ.get("LIVEKIT_SERVER_BIN"))
     parser.add_argument("--short", action="store_true", help="about a minute: two links, once")
     parser.add_argument("--rounds", type=int, help="how often each is run, in turn (3)")
-    parser.add_argument("--links", nargs="*", choices=CASES, metavar="LINK", help=f"of these: {'; '.join(CASES)}")
+    parser.add_argument("--links", nargs="*", choices=CASES, metavar="LINK", help=f"of these: {plain(CASES)}")
     many = {"nargs": "*", "choices": SYSTEMS, "default": USUAL, "metavar": "SYSTEM"}
-    parser.add_argument("--systems", **many, help=f"of these, the last not by default: {'; '.join(SYSTEMS)}")
+    parser.add_argument("--systems", **many, help=f"of these, the last not by default: {plain(SYSTEMS)}")
     parser.add_argument("--capture", help="the way of capture of our sessions (the service's own choice)")
     parser.add_argument("--seconds", type=float, help="how long each is looked at while it moves (20)")
     parser.add_argument("--settle", type=float, help="how long it runs before that (5)")

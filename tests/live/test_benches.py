@@ -80,6 +80,13 @@ def passed(shape, gap_s, count=5000):
     return [lane.due(number * gap_s, number * gap_s, PACKET) for number in range(count)]
 
 
+@pytest.mark.parametrize("name", ["e2e.py", "hands.py", "links.py"])
+def test_a_bench_says_what_it_takes(name):
+    """A percent sign in the name of a link is no sign for something else."""
+    done = subprocess.run([sys.executable, BENCHES / name, "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "usage: " in done.stdout, done.stderr[-1000:]
+
+
 def test_a_link_is_what_it_says():
     """Loss by chance and in bursts, a rate with its queue, a timetable of rates, and jitter that keeps the order."""
     by_chance = passed(Shape(loss=0.1), 0.001)
