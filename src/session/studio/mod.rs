@@ -351,6 +351,9 @@ mod tests {
             unit.keyframe && seen.iter().all(|part| *part > 245),
             "{seen:?}"
         );
+        assert_eq!(unit.layer, Layer::Full);
+        let low = timeout(SOON, room.next()).await.unwrap().unwrap();
+        assert_eq!((low.layer, low.keyframe), (Layer::Low, true));
         let more = timeout(Duration::from_millis(200), room.next()).await;
         assert!(more.is_err(), "once");
         room.request_keyframe(Some(Layer::Full));

@@ -23,8 +23,10 @@ pub(super) struct Work {
 
 /// What is to be made.
 pub(super) enum Task {
-    /// An empty window, before there is anything of the page.
-    Opening,
+    /// An empty window, before there is anything of the page; whether somebody is given the low layer of it.
+    Opening {
+        has_low: bool,
+    },
     Page(Work),
     /// The card that stands for it; whether as a keyframe.
     Card {
@@ -54,7 +56,8 @@ impl Thread {
         let opening = self.opening_due(now, state);
         if opening.is_some_and(|at| at <= now) {
             state.keyframe = false;
-            return Wait::Done(Some(Task::Opening));
+            let has_low = state.is_taken(Layer::Low);
+            return Wait::Done(Some(Task::Opening { has_low }));
         }
         let low = self.low_due(now, state);
         let page = if Self::is_late(now, low) {

@@ -52,7 +52,7 @@ impl Thread {
         let shared = Arc::clone(&self.shared);
         while let Some(task) = shared.inbox.wait(|state| self.look(state)) {
             let made = match task {
-                Task::Opening => self.show_opening(),
+                Task::Opening { has_low } => self.show_opening(has_low),
                 Task::Page(work) => self.draw(work),
                 Task::Card { keyframe } => self.show_card(keyframe),
                 Task::Low { keyframe } => self.show_low(keyframe),
@@ -65,10 +65,15 @@ impl Thread {
         }
     }
 
-    fn show_opening(&mut self) -> Result<(), BoxError> {
-        self.has_opened = true;
+    fn show_opening(&mut self, has_low: bool) -> Result<(), BoxError> {
+        let was_opened = std::mem::replace(&mut self.has_opened, true);
         self.canvas.open(self.options.size);
-        self.show_full(Instant::now(), false, true)
+        self.show_full(Instant::now(), false, true)?;
+        // A server of rooms that learns of a layer shows it for a moment to whoever is there: now nobody misses anything.
+        match has_low && !was_opened {
+            true => self.show_low(true),
+            false => Ok(()),
+        }
     }
 
     fn draw(&mut self, work: Work) -> Result<(), BoxError> {
