@@ -16,34 +16,42 @@ WAIT_S = 0.05
 
 
 class NarrowWay:
-    """`near` is where the viewer sends to; `rate_bps` bounds what comes to the viewer (0 for all)."""
+    """`near` is where the viewer sends to; `rate_bps` bounds what comes to the viewer (0 for all).
+
+    A viewer may send from several addresses (each of its connections has some), and each gets its own answers.
+    """
 
     def __init__(self, target, rate_bps):
         self.target, self.rate_bps = target, rate_bps
-        self.near, self.far = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in "ab")
-        for end in (self.near, self.far):
-            end.bind(("127.0.0.1", 0))
-            end.setblocking(False)
+        self.near = self.socket()
         self.port = self.near.getsockname()[1]
         self.dropped = 0
-        self.viewer = None
+        # By which socket what comes from an address of the viewer goes on, and the other way round.
+        self.far, self.sources = {}, {}
         self.waiting, self.free_at, self.count = [], 0.0, 0
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
+
+    @staticmethod
+    def socket():
+        """An end that does not wait."""
+        end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        end.bind(("127.0.0.1", 0))
+        end.setblocking(False)
+        return end
 
     def run(self):
         """Passes datagrams on until it is closed."""
         while not self.stopped.is_set():
             now = time.monotonic()
             wait = min(WAIT_S, max(0.0, self.waiting[0][0] - now)) if self.waiting else WAIT_S
-            for end in select.select([self.near, self.far], [], [], wait)[0]:
+            for end in select.select([self.near, *self.sources], [], [], wait)[0]:
                 self.drain(end)
             now = time.monotonic()
             while self.waiting and self.waiting[0][0] <= now:
-                datagram = heapq.heappop(self.waiting)[2]
-                if self.viewer:
-                    self.near.sendto(datagram, self.viewer)
+                _, _, datagram, viewer = heapq.heappop(self.waiting)
+                self.near.sendto(datagram, viewer)
 
     def drain(self, end):
         """Takes what has come to one end."""
@@ -55,12 +63,18 @@ class NarrowWay:
             except OSError:
                 continue
             if end is self.near:
-                self.viewer = source
-                self.far.sendto(datagram, self.target)
+                self.to(source).sendto(datagram, self.target)
             else:
-                self.queue(datagram)
+                self.queue(datagram, self.sources[end])
 
-    def queue(self, datagram):
+    def to(self, source):
+        """The end by which what comes from there goes on."""
+        if source not in self.far:
+            self.far[source] = self.socket()
+            self.sources[self.far[source]] = source
+        return self.far[source]
+
+    def queue(self, datagram, viewer):
         """Lets a datagram wait for its turn, if there is room."""
         now = time.monotonic()
         leaves_at = now
@@ -71,14 +85,14 @@ class NarrowWay:
             self.free_at = max(self.free_at, now) + (len(datagram) + 28) * 8 / self.rate_bps
             leaves_at = self.free_at
         self.count += 1
-        heapq.heappush(self.waiting, (leaves_at, self.count, datagram))
+        heapq.heappush(self.waiting, (leaves_at, self.count, datagram, viewer))
 
     def close(self):
         """Ends it."""
         self.stopped.set()
         self.thread.join()
-        self.near.close()
-        self.far.close()
+        for end in (self.near, *self.sources):
+            end.close()
 
 
 def without_candidates(sdp):
