@@ -59,11 +59,15 @@ const FAMILIES: [Family; 7] = [
     ),
 ];
 
-/// All of them, labelled with the session, the kind of viewer, its id and its route. A family that has no value is left out.
+/// All of them, labelled with the session, the kind of viewer and its id; the route, which may change, is a label of one
+/// alone. Nothing is told of a way before its first packet.
 pub(super) fn lines(sessions: &[Watched]) -> String {
     let ways: Vec<_> = sessions
         .iter()
-        .flat_map(|session| session.ways.iter().map(|way| (labels(session, way), way)))
+        .flat_map(|session| {
+            let begun = session.ways.iter().filter(|way| way.route.is_some());
+            begun.map(|way| (labels(session, way), way))
+        })
         .collect();
     let mut text = String::new();
     for (name, kind, help, value) in FAMILIES {
@@ -72,6 +76,16 @@ pub(super) fn lines(sessions: &[Watched]) -> String {
             .filter_map(|(labels, way)| Some((labels.clone(), value(way)?)));
         write_family(&mut text, (name, kind, help), values);
     }
+    let routes = ways.iter().filter_map(|(labels, way)| {
+        let route = way.route?.as_str();
+        Some((format!("{labels},route=\"{route}\""), 1.0))
+    });
+    let route = "The route that packets take now";
+    write_family(
+        &mut text,
+        ("ghostcast_viewer_route", "gauge", route),
+        routes,
+    );
     let layers: Vec<_> = ways
         .iter()
         .flat_map(|(labels, way)| {
@@ -95,9 +109,8 @@ pub(super) fn lines(sessions: &[Watched]) -> String {
 
 fn labels(session: &Watched, way: &ViewerInfo) -> String {
     let viewer = way.viewer_id.map(|id| id.to_string()).unwrap_or_default();
-    let route = way.route.map_or("", |route| route.as_str());
     format!(
-        "session=\"{}\",kind=\"{}\",viewer=\"{viewer}\",route=\"{route}\"",
+        "session=\"{}\",kind=\"{}\",viewer=\"{viewer}\"",
         session.session_id,
         way.kind.as_str()
     )

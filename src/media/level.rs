@@ -14,8 +14,9 @@ impl Level {
     pub fn of(size: Size, fps: u32) -> Self {
         let blocks = size.width.div_ceil(BLOCK) * size.height.div_ceil(BLOCK);
         let per_second = u64::from(blocks) * u64::from(fps);
+        let side = size.width.max(size.height).div_ceil(BLOCK);
         let fits = |&&(_, of_picture, of_second): &&(u8, u32, u64)| {
-            blocks <= of_picture && per_second <= of_second
+            blocks <= of_picture && per_second <= of_second && side.pow(2) <= 8 * of_picture
         };
         let found = LEVELS.iter().find(fits);
         Self(found.map_or(HIGHEST, |(number, ..)| *number))
@@ -54,5 +55,6 @@ mod tests {
         assert_eq!((of(2560, 1440, 30), of(3840, 2160, 30)), (50, 51));
         assert_eq!((of(3840, 2160, 60), of(7680, 4320, 60)), (52, 52));
         assert_eq!((of(720, 1280, 30), of(390, 844, 60)), (31, 31));
+        assert_eq!(of(3840, 240, 30), 40, "a side is bounded as well");
     }
 }

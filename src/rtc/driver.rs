@@ -526,8 +526,8 @@ impl Driver {
 /// How long another path may take: longer than it takes to find out that only TCP leads there, and
 /// short enough that the server has not yet given us up.
 const RESTART_WITHIN: Duration = Duration::from_secs(6);
-/// How long all other ways may look for a path before servers are asked to relay.
-const RELAYS_AFTER: Duration = Duration::from_millis(1_500);
+/// How long all other ways may look for a path before servers are asked to relay: half a second more than UDP alone.
+const RELAYS_AFTER: Duration = Duration::from_millis(2_000);
 /// Commands that may wait: more than the candidates of any peer.
 const COMMANDS_MAX: usize = 64;
 /// Largest datagram read; WebRTC keeps to the smallest path (1,200 bytes).

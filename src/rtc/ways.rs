@@ -63,10 +63,9 @@ impl Ways {
         transport: Transport,
         source: SocketAddr,
     ) -> Option<(Protocol, SocketAddr)> {
-        let local = self.like(source)?;
         Some(match transport {
-            Transport::Udp => (Protocol::Udp, local),
-            Transport::Tcp => (Protocol::Tcp, active(local)),
+            Transport::Udp => (Protocol::Udp, self.like(source)?),
+            Transport::Tcp => (Protocol::Tcp, active(self.like(source)?)),
             Transport::Relay(address) => (Protocol::Udp, address),
         })
     }
@@ -87,7 +86,9 @@ impl Ways {
         };
         match Candidate::relayed(address, local, Protocol::Udp) {
             Ok(candidate) => {
-                self.relays.push(address);
+                if !self.relays.contains(&address) {
+                    self.relays.push(address);
+                }
                 rtc.add_local_candidate(candidate);
             }
             Err(error) => debug!(%error, %address, "a relay of no use"),

@@ -48,8 +48,9 @@ impl Manager {
             .into_iter()
             .filter(|handle| handle.record.borrow().active);
         let asked = running.map(|handle| async move {
-            // One that has just ended has none.
-            let ways = handle.viewers().await.unwrap_or_default();
+            // One that has just ended has none; one that does not answer holds up nobody.
+            let ways = timeout(2 * TOLD_WITHIN, handle.viewers()).await;
+            let ways = ways.ok().and_then(Result::ok).unwrap_or_default();
             let session_id = handle.record.borrow().session_id;
             Watched { session_id, ways }
         });

@@ -1,6 +1,7 @@
 """Networks that lead to the LiveKit server by a TURN server alone."""
 
 import contextlib
+import re
 import time
 
 import pytest
@@ -62,12 +63,38 @@ def test_a_relay_is_the_last_way(ghostcast_bin, livekit_server_bin, web, way):
                     assert fps > 24 * NOISE
                     (sent,) = api.get(f"/sessions/{room}/viewers").json()["viewers"]
                     assert sent["route"] == "relay" and sent["remote"] == f"{server.host}:{server.udp_port}"
-            wait_for(turn.log, 5, "the relay is given back", accept=given_back)
+            wait_for(turn.log, 5, "the relay is given back", accept=given_back(server.network.near))
 
 
-def given_back(log):
-    """Whether the server says that nobody has a relay any more."""
-    return "refreshed, realm=<tests>" in log and "lifetime=0" in log or "delete: realm=<tests>" in log
+def given_back(near):
+    """Whether the server's log says that who comes from there has asked for an end to its relay."""
+
+    def accept(log):
+        ours = {session for session, rest in lines(log) if f"remote {near}:" in rest}
+        return bool(ours) and all(
+            any(session == one and "lifetime=0" in rest for one, rest in lines(log)) for session in ours
+        )
+
+    return accept
+
+
+def lines(log):
+    """What is said of each session: (its number, the rest)."""
+    return re.findall(r"session (\d+): (.*)", log)
+
+
+def test_a_relay_that_is_lost_is_asked_for_again(ghostcast_bin, livekit_server_bin, web):
+    """The server that relays is killed and comes again: the subscriber sees pictures again of the track that it had."""
+    with walled(livekit_server_bin, ["tcp"]) as (server, turn), running_service(ghostcast_bin, env=server.env()) as service:
+        with service.api.session(initial_url=web.url("/clock")) as room, PythonSubscriber(server, room) as viewer:
+            essentials.sees_clock(viewer)
+            turn.kill()
+            time.sleep(1)
+            turn.run()
+            began, before = time.monotonic(), viewer.frame_count()
+            wait_for(lambda: viewer.frame_count() > before + 30, 30, "pictures again")
+            print(f"pictures again {time.monotonic() - began:.1f} s after the server has come back")
+            service.api.wait_record(room, lambda r: r["livekit"] == "connected", 10, "it is told")
 
 
 def test_without_a_relay_the_session_goes_on(ghostcast_bin, livekit_server_bin, web):

@@ -29,7 +29,7 @@ pub(super) use self::files::{ACTIONS, DAEMON, SERVER, put_aside};
 
 /// What a service logs where `GHOSTCAST_LOG` says nothing.
 pub(super) const OF_SERVICES: &str = "info,chromiumoxide=off,str0m=warn,livekit=warn,rmcp=warn,\
-     smithay=warn,turn_client_proto=warn,stun_proto=warn";
+     smithay=warn";
 
 /// How often it is looked whether lines were dropped.
 const DROPPED_EVERY: Duration = Duration::from_secs(10);
@@ -190,7 +190,14 @@ pub(super) fn level(config: &Config) -> Result<Level, Error> {
 fn filter(usual: &str) -> Level {
     let filter = EnvFilter::try_from_env("GHOSTCAST_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     // Raw messages hold whatever is typed and shown, tokens and secrets among it.
-    let silenced = ["chromiumoxide=off", "rmcp=warn"];
+    let silenced = [
+        "chromiumoxide=off",
+        "rmcp=warn",
+        "stun_proto=warn",
+        "stun_types=warn",
+        "turn_client_proto=warn",
+        "turn_types=warn",
+    ];
     let filter = silenced
         .iter()
         .filter_map(|directive| directive.parse().ok())

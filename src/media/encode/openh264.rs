@@ -269,7 +269,8 @@ impl Encoder {
         // encoder copies before each call returns.
         let code = unsafe {
             let api = self.inner.raw_api();
-            // First: while the library controls the rate it takes no quantiser but its own.
+            // First: while the library controls the rate it refuses settings with a rate above the one that it began
+            // with, a keyframe's, and so with all that stands in them.
             let mut mode = match quantiser {
                 Some(_) => RC_OFF_MODE,
                 None => self.rate_control,
@@ -402,6 +403,7 @@ mod tests {
             (1280, 720, 60),
             (1920, 1080, 30),
             (1920, 1080, 60),
+            (3840, 240, 30),
         ] {
             let size = Size::new(width, height);
             let mut encoder = Encoder::new(Config {
@@ -430,7 +432,6 @@ mod tests {
     fn the_first_quantiser_of_its_own_is_kept_to() {
         let bytes = |quantiser| {
             let mut encoder = encoder();
-            encoder.set_keyframe_bytes_max(1);
             encoder.encode(&page(0), 0, true).unwrap().unwrap();
             encoder.set_quantiser(Some(quantiser));
             let made = encoder.encode(&page(5), 100, false).unwrap().unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -58,15 +58,20 @@ impl Line {
     }
 
     async fn connect(server: &Server) -> io::Result<Self> {
-        let mut found = lookup_host((server.host.as_str(), server.port)).await?;
-        let remote = found.next().ok_or(io::ErrorKind::NotFound)?;
+        let found = lookup_host((server.host.as_str(), server.port)).await?;
+        let mut found: Vec<SocketAddr> = found.collect();
+        // Of relays those over IPv4 are asked for, which are reached best by the same.
+        found.sort_by_key(|address| !address.is_ipv4());
         if server.way == Way::Udp {
+            let remote = *found.first().ok_or(io::ErrorKind::NotFound)?;
             let any = match remote.is_ipv4() {
                 true => "0.0.0.0:0",
                 false => "[::]:0",
             };
             let socket = Arc::new(UdpSocket::bind(any).await?);
             socket.connect(remote).await?;
+            // Before that nothing is sent without waiting.
+            socket.writable().await?;
             return Ok(Self {
                 local: socket.local_addr()?,
                 remote,
@@ -74,7 +79,7 @@ impl Line {
                 writer: Writer::Udp(socket),
             });
         }
-        let stream = TcpStream::connect(remote).await?;
+        let (remote, stream) = Self::reach(&found).await?;
         // A picture must not wait for the acknowledgement of the one before.
         stream.set_nodelay(true)?;
         let local = stream.local_addr()?;
@@ -99,18 +104,36 @@ impl Line {
     }
 }
 
+impl Line {
+    /// A connection to the first of these addresses that takes one.
+    async fn reach(found: &[SocketAddr]) -> io::Result<(SocketAddr, TcpStream)> {
+        let mut failed = io::Error::from(io::ErrorKind::NotFound);
+        for &remote in found {
+            match timeout(REACH_WITHIN, TcpStream::connect(remote)).await {
+                Ok(Ok(stream)) => return Ok((remote, stream)),
+                Ok(Err(error)) => failed = error,
+                Err(_) => failed = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(failed)
+    }
+}
+
 impl Reader {
-    /// Waits for bytes; none when the server has closed. Safe to cancel.
+    /// Waits for bytes; a connection that the server has closed is an error. Safe to cancel.
     pub(super) async fn receive(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Udp(socket) => loop {
                 match socket.recv(bytes).await {
-                    // Nobody listens there now: the answers that do not come tell.
-                    Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                    // Nobody listens there now, or no way leads there: the answers that do not come tell.
+                    Err(_) => sleep(PAUSE).await,
                     received => return received,
                 }
             },
-            Self::Stream(stream) => stream.read(bytes).await,
+            Self::Stream(stream) => match stream.read(bytes).await? {
+                0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                length => Ok(length),
+            },
         }
     }
 }
@@ -157,18 +180,6 @@ impl Writer {
             Self::Stream { .. } | Self::Udp(_) => std::future::pending().await,
         }
     }
-
-    /// Passes on all that waits, and closes.
-    pub(super) async fn finish(mut self) -> io::Result<()> {
-        if let Self::Stream {
-            stream, waiting, ..
-        } = &mut self
-        {
-            stream.write_all(waiting).await?;
-            stream.shutdown().await?;
-        }
-        Ok(())
-    }
 }
 
 /// TLS with the authorities that browsers trust, and those of the file that `SSL_CERT_FILE` names.
@@ -192,5 +203,9 @@ fn secret() -> io::Result<TlsConnector> {
 
 /// Bounds the way to a server: name, connection and TLS.
 const OPEN_WITHIN: Duration = Duration::from_secs(4);
+/// ...and one of its addresses.
+const REACH_WITHIN: Duration = Duration::from_millis(1_500);
+/// After what the network says of a datagram that was not delivered.
+const PAUSE: Duration = Duration::from_millis(10);
 /// Bytes that wait for a connection: a tenth of a second at 4 Mb/s.
 const WAITING_MAX: usize = 50_000;

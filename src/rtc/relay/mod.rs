@@ -20,8 +20,8 @@ pub use server::Server;
 #[derive(Debug)]
 pub(super) struct Relays {
     servers: Vec<Server>,
-    /// What each server's task is told, whose relay is known or not yet.
-    asked: Vec<mpsc::Sender<Outgoing>>,
+    /// What tells each server's task what to send, once it was asked; closed when the task has ended.
+    asked: Vec<Option<mpsc::Sender<Outgoing>>>,
     given: Vec<Given>,
     sender: mpsc::Sender<Heard>,
     heard: mpsc::Receiver<Heard>,
@@ -60,8 +60,8 @@ impl Relays {
         servers.truncate(SERVERS_MAX);
         let (sender, heard) = mpsc::channel(HEARD_MAX);
         Self {
+            asked: servers.iter().map(|_| None).collect(),
             servers,
-            asked: Vec::new(),
             given: Vec::new(),
             sender,
             heard,
@@ -73,17 +73,20 @@ impl Relays {
         !self.servers.is_empty()
     }
 
-    /// Asks each server for a relay, unless it was asked before.
+    /// Asks each server for a relay, unless one is there or asked for.
     pub(super) fn ask(&mut self) {
-        for server in self.servers.drain(..) {
+        let each = self.servers.iter().zip(&mut self.asked).enumerate();
+        for (number, (server, asked)) in each {
+            if asked.as_ref().is_some_and(|asked| !asked.is_closed()) {
+                continue;
+            }
             let (outgoing, datagrams) = mpsc::channel(OUTGOING_MAX);
-            let number = self.asked.len();
-            self.asked.push(outgoing);
-            let heard = self.sender.clone();
-            // It ends by itself once nobody can tell it anything: only then is the relay given back.
+            *asked = Some(outgoing);
+            let (server, heard) = (server.clone(), self.sender.clone());
+            // It ends by itself once nobody hears it: only then is the relay given back.
             tokio::spawn(async move {
                 let (way, host) = (server.way, server.host.clone());
-                let ended = talk::run(server, number, datagrams, heard).await;
+                let ended = talk::run(&server, number, datagrams, heard).await;
                 debug!(?way, host, ended = %Chain(&ended), "a relay ended");
             });
         }
@@ -93,7 +96,7 @@ impl Relays {
     pub(super) async fn next(&mut self) -> Option<Heard> {
         let heard = self.heard.recv().await?;
         if let Heard::Given { address, server } = heard {
-            let outgoing = self.asked.get(server)?.clone();
+            let outgoing = self.asked.get(server)?.clone()?;
             self.given.retain(|given| given.address != address);
             self.given.push(Given { address, outgoing });
         }

@@ -15,7 +15,7 @@ use turn_client_proto::client::TurnClient;
 use turn_client_proto::prelude::DelayedTransmitBuild;
 use turn_client_proto::stun::Instant as Moment;
 use turn_client_proto::tcp::TurnClientTcp;
-use turn_client_proto::types::{AddressFamily, TransportType, TurnCredentials};
+use turn_client_proto::types::{TransportType, TurnCredentials};
 use turn_client_proto::udp::TurnClientUdp;
 
 use super::line::{Line, Writer};
@@ -34,6 +34,8 @@ struct Talk {
     /// Where we may not send yet, and what waits for that.
     asked: Vec<IpAddr>,
     waiting: Vec<Outgoing>,
+    /// Where the relay does not lead, and since when that is known.
+    refused: Vec<(IpAddr, Instant)>,
     heard: mpsc::Sender<Heard>,
 }
 
@@ -51,51 +53,31 @@ pub(super) enum Ended {
     Broken(#[source] io::Error),
 }
 
-/// Gets a relay from a server and keeps it, until nobody sends by it any more.
+/// Gets a relay from a server and keeps it, until nobody hears of it any more.
 pub(super) async fn run(
-    server: Server,
+    server: &Server,
     number: usize,
-    mut datagrams: mpsc::Receiver<Outgoing>,
+    datagrams: mpsc::Receiver<Outgoing>,
     heard: mpsc::Sender<Heard>,
 ) -> Ended {
-    let mut line = match Line::open(&server).await {
+    let mut line = match Line::open(server).await {
         Ok(line) => line,
         Err(error) => return Ended::Broken(error),
     };
-    let mut talk = Talk::new(&server, number, &line, heard);
-    let mut bytes = vec![0; BYTES_MAX];
-    loop {
-        let Some(wake_at) = talk.advance(&mut line.writer) else {
-            return Ended::Refused;
-        };
-        let has_room = line.writer.has_room();
-        tokio::select! {
-            read = line.reader.receive(&mut bytes) => match read {
-                Ok(length) => talk.received(&bytes[..length]),
-                Err(error) => return Ended::Broken(error),
-            },
-            passed = line.writer.pass_on() => if let Err(error) = passed {
-                return Ended::Broken(error);
-            },
-            datagram = datagrams.recv(), if has_room => match datagram {
-                Some(datagram) => talk.send(datagram, &mut line.writer),
-                None => break,
-            },
-            () = sleep_until(wake_at.into()) => {}
-        }
+    let mut talk = Talk::new(server, number, &line, heard);
+    let ended = talk.keep(&mut line, datagrams).await;
+    if matches!(ended, Ended::Done) {
+        // One that is not given back is kept for us for half an hour.
+        let _ = timeout(GOODBYE_WITHIN, talk.give_back(&mut line)).await;
     }
-    // A relay that is not given back is kept for us for ten minutes.
-    talk.give_back(&mut line.writer);
-    let _ = timeout(GOODBYE_WITHIN, line.writer.finish()).await;
-    Ended::Done
+    ended
 }
 
 impl Talk {
     fn new(server: &Server, number: usize, line: &Line, heard: mpsc::Sender<Heard>) -> Self {
         let credentials = TurnCredentials::new(&server.username, server.credential.reveal());
-        let mut config = TurnConfig::new(credentials);
-        // What goes to a server of rooms over IPv6 needs a relay there as well.
-        config.add_address_family(AddressFamily::IPV6);
+        // It is a relay over IPv4 that is asked for.
+        let config = TurnConfig::new(credentials);
         let (local, remote) = (line.local, line.remote);
         let client = match server.way {
             Way::Udp => TurnClientUdp::allocate(local, remote, config).into(),
@@ -110,7 +92,56 @@ impl Talk {
             relay: None,
             asked: Vec::new(),
             waiting: Vec::new(),
+            refused: Vec::new(),
             heard,
+        }
+    }
+
+    /// Keeps the relay and passes on what goes by it.
+    async fn keep(&mut self, line: &mut Line, mut datagrams: mpsc::Receiver<Outgoing>) -> Ended {
+        let gone = self.heard.clone();
+        let mut bytes = vec![0; BYTES_MAX];
+        loop {
+            let Some(wake_at) = self.advance(&mut line.writer) else {
+                return Ended::Refused;
+            };
+            let has_room = line.writer.has_room();
+            tokio::select! {
+                () = gone.closed() => return Ended::Done,
+                read = line.reader.receive(&mut bytes) => match read {
+                    Ok(length) => self.received(&bytes[..length]),
+                    Err(error) => return Ended::Broken(error),
+                },
+                passed = line.writer.pass_on() => if let Err(error) = passed {
+                    return Ended::Broken(error);
+                },
+                Some(datagram) = datagrams.recv(), if has_room => {
+                    self.send(datagram, &mut line.writer);
+                }
+                () = sleep_until(wake_at.into()) => {}
+            }
+        }
+    }
+
+    /// Gives the relay back, or the one that is just being given.
+    async fn give_back(&mut self, line: &mut Line) {
+        let mut bytes = vec![0; BYTES_MAX];
+        let mut is_told = false;
+        loop {
+            is_told = is_told || self.client.delete(self.now()).is_ok();
+            let Some(wake_at) = self.advance(&mut line.writer) else {
+                return;
+            };
+            tokio::select! {
+                read = line.reader.receive(&mut bytes) => match read {
+                    Ok(length) => self.received(&bytes[..length]),
+                    Err(_) => return,
+                },
+                passed = line.writer.pass_on() => if passed.is_err() {
+                    return;
+                },
+                () = sleep_until(wake_at.into()) => {}
+            }
         }
     }
 
@@ -128,9 +159,19 @@ impl Talk {
         while let Some(event) = self.client.poll_event() {
             self.handle(event, writer);
         }
+        let given_within = self.began_at + GIVEN_WITHIN;
+        if self.relay.is_none() && Instant::now() >= given_within {
+            return None;
+        }
         match polled {
             TurnPollRet::Closed => None,
-            TurnPollRet::WaitUntil(at) => Some(at.to_std(self.began_at)),
+            TurnPollRet::WaitUntil(at) => {
+                let at = at.to_std(self.began_at);
+                Some(match self.relay {
+                    Some(_) => at,
+                    None => at.min(given_within),
+                })
+            }
             // Of connections by the server, which are never asked for.
             TurnPollRet::AllocateTcpSocket { .. } | TurnPollRet::TcpClose { .. } => {
                 Some(Instant::now() + RETRY_AFTER)
@@ -160,7 +201,7 @@ impl Talk {
             }
             TurnEvent::PermissionCreateFailed(_, ip) => {
                 debug!(%ip, "the relay does not lead there");
-                self.waiting.retain(|(to, _)| to.ip() != ip);
+                self.refuse(ip);
             }
             other => debug!(?other, "the relay's server"),
         }
@@ -196,22 +237,7 @@ impl Talk {
     fn send(&mut self, (to, contents): Outgoing, writer: &mut Writer) {
         let now = self.now();
         if !self.client.have_permission(TransportType::Udp, to.ip()) {
-            if self.waiting.len() < WAITING_MAX {
-                self.waiting.push((to, contents));
-            }
-            if !self.asked.contains(&to.ip()) {
-                self.asked.push(to.ip());
-                let permitted = self
-                    .client
-                    .create_permission(TransportType::Udp, to.ip(), now);
-                debug!(%to, ?permitted, "the relay shall lead there");
-                // By a channel a datagram carries 4 bytes more, and 36 without. In a connection the library leaves out what
-                // fills it up to four bytes (RFC 8656 §12.5), and no server understands what comes then.
-                if self.client.transport() == TransportType::Udp {
-                    let bound = self.client.bind_channel(TransportType::Udp, to, now);
-                    debug!(%to, ?bound, "a channel of the relay");
-                }
-            }
+            self.ask(to, contents);
             return;
         }
         match self.client.send_to(TransportType::Udp, to, contents, now) {
@@ -221,20 +247,52 @@ impl Talk {
         }
     }
 
-    fn give_back(&mut self, writer: &mut Writer) {
-        let now = self.now();
-        if self.client.delete(now).is_ok() {
-            while let Some(transmit) = self.client.poll_transmit(now) {
-                writer.send(&transmit.data);
-            }
+    /// Asks that the server lets through what goes there; this datagram waits for that.
+    fn ask(&mut self, to: SocketAddr, contents: Vec<u8>) {
+        let (ip, now) = (to.ip(), Instant::now());
+        self.refused.retain(|(_, since)| now < *since + REFUSED_FOR);
+        if self.refused.iter().any(|(refused, _)| *refused == ip) {
+            return;
         }
+        let waiting = self.waiting.iter().filter(|(to, _)| to.ip() == ip).count();
+        if waiting < WAITING_MAX && self.asked.len() < ASKED_MAX {
+            self.waiting.push((to, contents));
+        }
+        if self.asked.contains(&ip) || self.asked.len() >= ASKED_MAX {
+            return;
+        }
+        let now = self.now();
+        let permitted = self.client.create_permission(TransportType::Udp, ip, now);
+        debug!(%to, ?permitted, "the relay shall lead there");
+        if permitted.is_err() {
+            return self.refuse(ip);
+        }
+        self.asked.push(ip);
+        // By a channel a datagram carries 4 bytes more, and 36 without. In a connection the library leaves out what
+        // fills it up to four bytes (RFC 8656 §12.5), and no server understands what comes then.
+        if self.client.transport() == TransportType::Udp {
+            let bound = self.client.bind_channel(TransportType::Udp, to, now);
+            debug!(%to, ?bound, "a channel of the relay");
+        }
+    }
+
+    /// The relay does not lead there for now.
+    fn refuse(&mut self, ip: IpAddr) {
+        self.asked.retain(|asked| *asked != ip);
+        self.waiting.retain(|(to, _)| to.ip() != ip);
+        self.refused.push((ip, Instant::now()));
     }
 }
 
 /// Largest piece that is read at once.
 const BYTES_MAX: usize = 16 * 1024;
-/// Datagrams that wait to be let through: the connectivity checks of a few addresses.
-const WAITING_MAX: usize = 32;
+/// Datagrams that wait to be let through to one address, a few connectivity checks, and addresses that are asked for.
+const WAITING_MAX: usize = 8;
+const ASKED_MAX: usize = 16;
+/// How long nothing is tried where the relay did not lead.
+const REFUSED_FOR: Duration = Duration::from_secs(10);
+/// How long a server may take to give a relay.
+const GIVEN_WITHIN: Duration = Duration::from_secs(15);
 /// Bounds the goodbye.
 const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 /// When to look again where the library says nothing.

@@ -22,7 +22,7 @@ class TurnServer:
         self.log_path, self.process = self.place / "log.txt", None
 
     def start(self):
-        """Starts it, and waits until it listens."""
+        """Gives it a certificate and starts it, and waits until it listens."""
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=turn"]
             + ["-addext", f"subjectAltName=IP:{self.host}", "-addext", "basicConstraints=critical,CA:FALSE"]
@@ -30,6 +30,11 @@ class TurnServer:
             check=True,
             capture_output=True,
         )
+        return self.run()
+
+    def run(self):
+        """Starts it, for the first time or again, and waits until it listens."""
+        self.log_path.write_text("")
         command = ["turnserver", "-n", "--verbose", "--no-cli", "--lt-cred-mech", "--realm=tests", "--log-file=stdout"]
         command += [f"--listening-ip={self.host}", f"--relay-ip={self.host}", f"--user={USERNAME}:{PASSWORD}"]
         command += [f"--listening-port={self.port}", f"--tls-listening-port={self.tls_port}", "--no-dtls"]
@@ -51,9 +56,14 @@ class TurnServer:
         """What it has written."""
         return self.log_path.read_text(errors="replace")
 
+    def kill(self):
+        """Ends it, and all that it relays, without a word."""
+        self.process.kill()
+        self.process.wait(20)
+
     def stop(self):
         """Ends it, and deletes what it has."""
-        if self.process:
+        if self.process and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(20)
         shutil.rmtree(self.place, ignore_errors=True)
