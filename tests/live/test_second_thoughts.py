@@ -39,13 +39,14 @@ GLIDING = {
 
 @pytest.fixture
 def show(lone_api, room, web):
-    """Opens a page that is made of this."""
+    """Opens a page that is made of this; no dialog of it lies over the tests that follow, whatever became of its own."""
 
     def visit(html):
         web.files["/thinks.html"] = html.encode()
         lone_api.do(room, "navigate", url=web.url("/thinks.html"))
 
-    return visit
+    yield visit
+    lone_api.act(room, "handle_dialog", accept=True)
 
 
 def held(lone_api, room):
