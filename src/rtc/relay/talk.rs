@@ -108,17 +108,12 @@ impl Talk {
             let has_room = line.writer.has_room();
             tokio::select! {
                 () = gone.closed() => return Ended::Done,
-                read = line.reader.receive(&mut bytes) => match read {
-                    Ok(length) => self.received(&bytes[..length]),
-                    Err(error) => return Ended::Broken(error),
-                },
-                passed = line.writer.pass_on() => if let Err(error) = passed {
-                    return Ended::Broken(error);
-                },
                 Some(datagram) = datagrams.recv(), if has_room => {
                     self.send(datagram, &mut line.writer);
                 }
-                () = sleep_until(wake_at.into()) => {}
+                waited = self.wait(line, &mut bytes, wake_at) => if let Err(error) = waited {
+                    return Ended::Broken(error);
+                },
             }
         }
     }
@@ -132,17 +127,28 @@ impl Talk {
             let Some(wake_at) = self.advance(&mut line.writer) else {
                 return;
             };
-            tokio::select! {
-                read = line.reader.receive(&mut bytes) => match read {
-                    Ok(length) => self.received(&bytes[..length]),
-                    Err(_) => return,
-                },
-                passed = line.writer.pass_on() => if passed.is_err() {
-                    return;
-                },
-                () = sleep_until(wake_at.into()) => {}
+            if self.wait(line, &mut bytes, wake_at).await.is_err() {
+                return;
             }
         }
+    }
+
+    /// Waits until something has come, some of what waits has gone, or it is time. Safe to cancel.
+    async fn wait(
+        &mut self,
+        line: &mut Line,
+        bytes: &mut [u8],
+        wake_at: Instant,
+    ) -> io::Result<()> {
+        tokio::select! {
+            read = line.reader.receive(bytes) => {
+                let length = read?;
+                self.received(&bytes[..length]);
+            }
+            passed = line.writer.pass_on() => passed?,
+            () = sleep_until(wake_at.into()) => {}
+        }
+        Ok(())
     }
 
     /// The library counts time from a moment of its own.
