@@ -97,6 +97,15 @@ def test_a_relay_that_is_lost_is_asked_for_again(ghostcast_bin, livekit_server_b
             service.api.wait_record(room, lambda r: r["livekit"] == "connected", 10, "it is told")
 
 
+def test_a_relay_that_cannot_prove_its_name_is_not_used(ghostcast_bin, livekit_server_bin, web):
+    """Its certificate is of no authority that is known: it is not even asked, and the record says that nothing leads there."""
+    with walled(livekit_server_bin, ["tls"]) as (server, turn):
+        with running_service(ghostcast_bin, env=server.env()) as service:
+            with service.api.session(initial_url=web.url("/clock")) as room:
+                service.api.wait_record(room, lambda r: r["livekit"] == "reconnecting", 25, "no way is told")
+        assert "incoming packet ALLOCATE" not in turn.log()
+
+
 def test_without_a_relay_the_session_goes_on(ghostcast_bin, livekit_server_bin, web):
     """The server that is to relay is not there: the record says that nothing reaches the room, and the browser works."""
     with walled(livekit_server_bin, ["tcp"]) as (server, turn):
