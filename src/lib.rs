@@ -46,5 +46,6 @@ pub mod rtc;
 pub mod session;
 pub mod store;
 pub mod telemetry;
+mod tls;
 pub mod validate;
 pub mod vision;

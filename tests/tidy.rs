@@ -17,7 +17,7 @@ use serde_json::Value;
 
 /// Modules from the bottom up, each with all that it may use; a longer path allows that part only.
 /// What is not listed is forbidden.
-const LAYERS: [(&str, &[&str]); 27] = [
+const LAYERS: [(&str, &[&str]); 28] = [
     ("error", &[]),
     ("credential", &["error"]),
     ("memory", &[]),
@@ -25,12 +25,13 @@ const LAYERS: [(&str, &[&str]); 27] = [
     ("refusals", &["error"]),
     ("model", &["error"]),
     ("disk", &["model"]),
+    ("tls", &[]),
     ("media", &["model"]),
     ("display", &["error", "media", "model"]),
     ("config", &["error", "media::cursor", "model"]),
-    ("rtc", &["error", "media", "model::Secret"]),
+    ("rtc", &["error", "media", "model::Secret", "tls"]),
     ("events", &["config", "error", "model", "refusals"]),
-    ("store", &["disk", "error", "model"]),
+    ("store", &["disk", "error", "model", "tls"]),
     ("livekit", &["model"]),
     ("vision", &["config", "error"]),
     ("telemetry", &["config", "error", "model"]),
@@ -217,7 +218,7 @@ const ENGINES: [(&str, &[&str]); 51] = [
         "tokio_postgres",
         &["store/queue/postgres.rs", "store/queue/tls.rs"],
     ),
-    ("tokio_rustls", &["rtc/relay/line.rs", "store/queue/tls.rs"]),
+    ("tokio_rustls", &["tls.rs"]),
     ("tonic", &["api/grpc/"]),
     ("tonic_health", &["api/grpc/"]),
     ("tonic_reflection", &["api/grpc/"]),
@@ -226,7 +227,7 @@ const ENGINES: [(&str, &[&str]); 51] = [
     ("turbojpeg", &["media/decode.rs", "media/marks.rs"]),
     ("turn_client_proto", &["rtc/relay/talk.rs"]),
     ("utoipa_axum", &["api/"]),
-    ("webpki_roots", &["rtc/relay/line.rs", "store/queue/tls.rs"]),
+    ("webpki_roots", &["tls.rs"]),
     ("yuv", &["media/convert.rs"]),
 ];
 

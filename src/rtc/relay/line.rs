@@ -2,20 +2,16 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-use tracing::warn;
 
 use super::server::{Server, Way};
+use crate::tls::Tls;
 
 /// The way to a server.
 pub(super) struct Line {
@@ -84,10 +80,7 @@ impl Line {
         stream.set_nodelay(true)?;
         let local = stream.local_addr()?;
         let stream: Stream = match server.way {
-            Way::Tls => {
-                let name = ServerName::try_from(server.host.clone()).map_err(io::Error::other)?;
-                Box::new(secret()?.connect(name, stream).await?)
-            }
+            Way::Tls => Box::new(secret()?.connect(&server.host, stream).await?),
             Way::Tcp | Way::Udp => Box::new(stream),
         };
         let (reader, stream) = split(stream);
@@ -182,23 +175,10 @@ impl Writer {
     }
 }
 
-/// TLS with the authorities that browsers trust, and those of the file that `SSL_CERT_FILE` names.
-fn secret() -> io::Result<TlsConnector> {
-    let mut roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-    if let Some(path) = std::env::var_os("SSL_CERT_FILE") {
-        match CertificateDer::pem_file_iter(&path) {
-            Ok(found) => {
-                roots.add_parsable_certificates(found.flatten());
-            }
-            Err(error) => warn!(?path, %error, "SSL_CERT_FILE cannot be read"),
-        }
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+/// TLS that believes those of the file that `SSL_CERT_FILE` names as well.
+fn secret() -> io::Result<Tls> {
+    let more = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    Tls::new(more.as_deref())
 }
 
 /// Bounds the way to a server: name, connection and TLS.

@@ -13,9 +13,9 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, Statement};
 
 use super::row::{Change, Found, Outcome, Row, refused};
-use super::tls::Tls;
 use super::{Beat, Changed, Claim, Failure, Find};
 use crate::store::jobs::{Claimed, NewJob, Turn};
+use crate::tls::Tls;
 
 /// Connections to the database at most.
 const LINES_MAX: usize = 8;
@@ -289,7 +289,7 @@ impl Postgres {
         config.application_name("ghostcast");
         Ok(Self {
             config,
-            tls: Tls::new().map_err(|error| Failure::from_error(&error))?,
+            tls: Tls::new(None).map_err(|error| Failure::from_error(&error))?,
             idle: Mutex::default(),
             room: Semaphore::new(LINES_MAX),
             is_ready: AtomicBool::new(false),

@@ -1,5 +1,6 @@
 //! The way to Redis.
 
+use crate::tls::Tls;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,6 @@ use redis::{AsyncConnectionConfig, FromRedisValue, RedisConnectionInfo, cmd};
 use tokio::net::TcpStream;
 
 use super::super::Failure;
-use super::super::tls::Tls;
 use super::Redis;
 use super::plan::{Plan, key};
 
@@ -65,7 +65,7 @@ impl Redis {
             }
         }
         let tls = match url.scheme() {
-            "rediss" => Some(Tls::new().map_err(|error| Failure::from_error(&error))?),
+            "rediss" => Some(Tls::new(None).map_err(|error| Failure::from_error(&error))?),
             _ => None,
         };
         Ok(Self {

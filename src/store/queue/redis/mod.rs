@@ -16,10 +16,10 @@ use redis::aio::MultiplexedConnection;
 
 use self::plan::{NOW, Plan, Stored, job_key, key, read, start, starts, waiting};
 use super::row::{Change, Found, Outcome, Row, refused};
-use super::tls::Tls;
 use super::{Beat, Changed, Claim, Failure, Find};
 use crate::model::{JobState, Queue};
 use crate::store::jobs::{Claimed, NewJob, Turn};
+use crate::tls::Tls;
 
 /// A change that meets another one is tried so often.
 const TRIES_MAX: u32 = 100;
