@@ -70,6 +70,10 @@ class LiveKitServer:
         }
         if self.departure_timeout_s:
             config["room"] = {"departure_timeout": self.departure_timeout_s}
+        if self.network is None:
+            # One socket: given several, all told as the one address, the server keeps any one of them for a
+            # client, and what reaches another is dropped.
+            config["rtc"]["interfaces"] = {"includes": ["lo"]}
         command = [*self.prefix(), self.binary, "--config-body", json.dumps(config)]
         command += ["--node-ip", self.node_ip]
         with self.log_path.open("ab") as log:
