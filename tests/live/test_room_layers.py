@@ -48,6 +48,17 @@ def test_a_subscriber_is_given_the_layer_that_it_asks_for(api, web, watch):
         wait_for(lambda: one.size() == FULL, 10, "it has the whole picture again")
 
 
+def test_small_print_that_scrolls_goes_on_in_half_the_size(api, web, watch):
+    """It is encoded as video, whose pictures the library makes far too large for so few bits."""
+    with api.session(initial_url=web.url("/lines?dense=1")) as room, watch(room) as viewer:
+        wait_for(viewer.first_frame_at, 10, "it sees something")
+        viewer.ask_for("LOW")
+        wait_for(lambda: viewer.size() == LOW, 10, "half the size is what it gets")
+        time.sleep(3)
+        (few,) = pictures_in(8, viewer)
+        assert few > 8 * 8 * NOISE, few
+
+
 def test_a_layer_that_nobody_asks_for_is_not_encoded(api, web, watch):
     """Judged by what is encoded while the subscriber goes on to see pictures."""
     with api.session(initial_url=web.url("/snow")) as room, watch(room) as viewer:

@@ -324,13 +324,12 @@ impl Low {
         }
         let bits = f64::from(self.bitrate_bps);
         self.is_sharpened = is_resting && !is_new && !keyframe && self.ladder.is_coarse();
-        let quantiser = match (self.watcher.content(), self.is_sharpened) {
-            (Content::Video, _) => None,
-            (Content::Screen, true) => Some(self.ladder.resting(bits * REST_PICTURE_S)),
-            (Content::Screen, false) => {
-                let since = now.saturating_duration_since(self.drawn_at);
-                Some(self.ladder.moving(self.budget.allowance(since)))
-            }
+        // Of so few bits the library makes pictures that are many times too large, of video as well.
+        let quantiser = if self.is_sharpened {
+            self.ladder.resting(bits * REST_PICTURE_S)
+        } else {
+            let since = now.saturating_duration_since(self.drawn_at);
+            self.ladder.moving(self.budget.allowance(since))
         };
         let (target, keyframe_bytes_max) = (self.target(), self.keyframe_bytes_max());
         let encoder = match &mut self.encoder {
@@ -341,7 +340,7 @@ impl Low {
                 content: self.watcher.content(),
             })?),
         };
-        encoder.set_quantiser(quantiser);
+        encoder.set_quantiser(Some(quantiser));
         encoder.set_keyframe_bytes_max(keyframe_bytes_max);
         if !self.is_sharpened {
             return encoder.encode(&self.picture, media_ms, keyframe);

@@ -307,6 +307,29 @@ note('loaded');
     return page("Photos", "", JS_PHOTO + script, "canvas{display:block}")
 
 
+def lines(query):
+    """A text that scrolls, down and up again: small in motion, and large as a picture of its own; or full of small print."""
+    words = "'abcdefghijklmnopqrstuvwxyz'.slice((i * 7 + j * 5) % 20)" if "dense" in query else "'quick brown fox'"
+    script = f"const words = (i) => Array.from({{length: {14 if 'dense' in query else 5}}}, (_, j) => {words});"
+    script += """
+for (let i = 0; i < 150; i++) {
+  const line = document.createElement('p');
+  line.textContent = `${i}. ${words(i).join(' ')}`;
+  document.body.append(line);
+}
+let y = 0, step = 5;
+(function frame() {
+  paintClock();
+  y += step;
+  if (y > 3000 || y < 1) step = -step;
+  scrollTo(0, y);
+  requestAnimationFrame(frame);
+})();
+note('loaded');
+"""
+    return page("Lines", "", script, "p{white-space:nowrap;overflow:hidden}")
+
+
 def snow(_query):
     """A clock and a small patch of noise: many bits for little work."""
     script = """
@@ -649,6 +672,7 @@ PAGES = {
     "/hungry": hungry,
     "/still": still,
     "/clock": clock,
+    "/lines": lines,
     "/snow": snow,
     "/bouts": bouts,
     "/patches": patches,
