@@ -112,7 +112,14 @@ impl Outlets {
         };
         let feed = self.studio.subscribe();
         self.livekit_feed = Some(feed.id());
-        self.livekit = Some(livekit::start(options, feed, &self.tracker, &self.cancel));
+        let publisher = livekit::start(options, feed, &self.tracker, &self.cancel);
+        let (mut company, studio) = (publisher.company(), self.studio.clone());
+        self.tracker.spawn(async move {
+            while company.changed().await.is_ok() {
+                studio.set_people(company.borrow_and_update().people);
+            }
+        });
+        self.livekit = Some(publisher);
         Ok(())
     }
 

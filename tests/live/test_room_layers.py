@@ -105,3 +105,15 @@ def test_a_subscriber_behind_a_narrow_way_costs_the_others_nothing(api, web, wat
             assert narrow.size() == LOW and wide.size() == FULL
             assert few > 6 * 8 * NOISE * NOISE, (few, many)
             assert many > alone / 4 * 6 * NOISE * NOISE, (alone, many)
+
+
+def test_who_is_alone_behind_a_narrow_way_comes_up_to_the_whole_picture(api, web, watch):
+    """Text that scrolls takes less than the 600 kb/s of the way; a keyframe of it, as good as can be, does not come through."""
+    with api.session(initial_url=web.url("/lines")) as room, watch(room, 600_000) as narrow:
+        wait_for(narrow.first_frame_at, 10, "it sees something")
+
+        def smooth():
+            (count,) = pictures_in(5, narrow)
+            return count if narrow.size() == FULL else 0
+
+        wait_for(smooth, 60, "the whole picture in motion", accept=lambda count: count > 5 * 15)

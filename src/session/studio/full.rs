@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::bare::Bare;
 use super::canvas::stage;
 use super::lock;
+use super::rise;
 use super::thread::Thread;
 use crate::error::BoxError;
 use crate::media::encode::{self, Budget, Content, Encoded, Encoder, Ladder};
@@ -26,7 +27,10 @@ pub(super) struct Full {
     fps: u32,
     /// The bits a second that were set, and those that the narrowest path leaves.
     set_bps: u32,
+    path_bps: u32,
+    /// Those that are taken: fewer while somebody comes up to this layer.
     bitrate_bps: u32,
+    is_rising: bool,
     encoder: Option<Encoder>,
     pub(super) watcher: encode::Watcher,
     budget: Budget,
@@ -51,7 +55,9 @@ impl Full {
         Self {
             fps,
             set_bps: bitrate_bps,
+            path_bps: bitrate_bps,
             bitrate_bps,
+            is_rising: false,
             encoder: None,
             watcher: encode::Watcher::new(fps),
             budget: Budget::new(now, bitrate_bps, fps),
@@ -95,11 +101,21 @@ impl Full {
         self.bare = Bare::default();
     }
 
-    /// Keeps to the bits of the narrowest path.
-    pub(super) fn follow_bandwidth(&mut self, now: Instant, bandwidth_min: Option<u64>) {
+    /// Keeps to the bits of the narrowest path, and to fewer while somebody comes up to this layer.
+    pub(super) fn follow_bandwidth(
+        &mut self,
+        now: Instant,
+        bandwidth_min: Option<u64>,
+        rise_bps: Option<u64>,
+    ) {
         let set = u64::from(self.set_bps);
-        let bits = bandwidth_min.map_or(set, |narrow| narrow.clamp(BITRATE_MIN.min(set), set));
-        let bits = u32::try_from(bits).unwrap_or(u32::MAX);
+        let bound = |bits: Option<u64>| {
+            let bits = bits.map_or(set, |few| few.clamp(BITRATE_MIN.min(set), set));
+            u32::try_from(bits).unwrap_or(u32::MAX)
+        };
+        self.path_bps = bound(bandwidth_min);
+        self.is_rising = rise_bps.is_some();
+        let bits = self.path_bps.min(bound(rise_bps));
         if bits != self.bitrate_bps {
             self.bitrate_bps = bits;
             self.budget.set_bitrate(now, bits);
@@ -155,7 +171,11 @@ impl Full {
     /// rests. It chooses well where bits suffice, and video it handles better than screens.
     fn choose_quantiser(&mut self, moment: &Moment) -> (Option<u8>, bool) {
         let is_resting = self.ladder.is_coarse() && moment.is_resting;
-        if self.watcher.content() == Content::Video || !(self.is_narrow() || is_resting) {
+        let is_chosen = match self.watcher.content() {
+            Content::Screen => self.is_narrow() || self.is_rising || is_resting,
+            Content::Video => self.is_rising,
+        };
+        if !is_chosen {
             return (None, false);
         }
         let quantiser = if is_resting {
@@ -167,8 +187,9 @@ impl Full {
         (Some(quantiser), is_resting)
     }
 
+    /// Whether a path does not carry all of the bits that were set.
     const fn is_narrow(&self) -> bool {
-        self.bitrate_bps < self.set_bps
+        self.path_bps < self.set_bps
     }
 
     fn keyframe_bytes_max(&self) -> usize {
@@ -176,7 +197,11 @@ impl Full {
             true => KEYFRAME_NARROW_S,
             false => KEYFRAME_S,
         };
-        (f64::from(self.bitrate_bps) * seconds / 8.0) as usize
+        let carried = (f64::from(self.path_bps) * seconds / 8.0) as usize;
+        match self.is_rising {
+            true => carried.min(rise::KEYFRAME_BYTES_MAX),
+            false => carried,
+        }
     }
 
     /// Counts what was made against the bits.

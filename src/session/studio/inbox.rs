@@ -28,6 +28,12 @@ pub(super) struct State {
     pub(super) keyframe: bool,
     /// Somebody on the low layer does.
     pub(super) low_keyframe: bool,
+    /// How many people are in the room.
+    people: usize,
+    /// Somebody has come there, or has asked for the full layer.
+    pub(super) somebody_came: bool,
+    /// Somebody who alone is shown the page needs a keyframe of the full layer.
+    pub(super) asked_alone: bool,
     /// Shots are of another page from now on.
     pub(super) turned: bool,
     /// Counts the pages that were turned to.
@@ -135,7 +141,21 @@ impl State {
                 self.wish_keyframe(of);
             }
         }
+        self.asked_alone |= layer == Some(Layer::Full) && self.is_alone(feed);
         self.card_keyframe = true;
+    }
+
+    /// So many people are in the room.
+    pub(super) fn set_people(&mut self, people: usize) {
+        self.somebody_came |= people > self.people;
+        self.people = people;
+    }
+
+    /// Whether nobody sees the page but one person, in the room that has this feed.
+    fn is_alone(&self, feed: FeedId) -> bool {
+        let is_room = |wants: &Wants| matches!(wants, Wants::Each { .. });
+        let mut watched = self.watched.iter();
+        self.people <= 1 && watched.all(|(other, wants)| *other == feed && is_room(wants))
     }
 
     pub(super) fn wish_keyframe(&mut self, layer: Layer) {
@@ -178,6 +198,14 @@ impl State {
                 changes.push((*feed, takes));
             }
         }
+        let had_full = |feed| {
+            self.given
+                .get(feed)
+                .is_some_and(|takes| takes.has(Layer::Full))
+        };
+        let mut changed = changes.iter();
+        self.somebody_came |=
+            changed.any(|(feed, takes)| takes.has(Layer::Full) && !had_full(feed));
         self.given.extend(changes.iter().copied());
         changes
     }

@@ -18,6 +18,7 @@ mod meter;
 mod network;
 mod next;
 mod pace;
+mod rise;
 mod thread;
 
 use std::collections::HashSet;
@@ -220,6 +221,11 @@ impl Studio {
     pub fn lift_veil(&self) {
         // The thread tells the fan-out, when nothing of before is left on the canvas.
         self.shared.inbox.leave(inbox::State::lift_veil);
+    }
+
+    /// So many people are in the room that the picture is published to.
+    pub fn set_people(&self, people: usize) {
+        self.shared.inbox.leave(|state| state.set_people(people));
     }
 
     /// Stops or resumes the video. A paused studio counts as not watched.

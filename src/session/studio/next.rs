@@ -18,7 +18,9 @@ pub(super) struct Work {
     pub(super) keyframe: bool,
     /// Whether somebody is given the full layer.
     pub(super) is_full: bool,
+    /// The most bits a second of the full layer: as many as the ways carry, and whoever comes up to it takes.
     pub(super) bandwidth_min: Option<u64>,
+    pub(super) rise_bps: Option<u64>,
 }
 
 /// What is to be made.
@@ -53,6 +55,9 @@ impl Thread {
             return Wait::Done(Some(Task::Card { keyframe }));
         }
         self.follow_layers(now, state);
+        if std::mem::take(&mut state.somebody_came) {
+            self.rise.somebody_came(now);
+        }
         let opening = self.opening_due(now, state);
         if opening.is_some_and(|at| at <= now) {
             state.keyframe = false;
@@ -169,11 +174,17 @@ impl Thread {
         }
     }
 
-    fn take(&self, now: Instant, state: &mut State) -> Work {
+    fn take(&mut self, now: Instant, state: &mut State) -> Work {
         let is_full = state.is_taken(Layer::Full);
         let keyframe = state.keyframe && self.pace.keyframe_allowed_at(now) <= now;
         state.keyframe &= !keyframe && is_full;
+        if keyframe && std::mem::take(&mut state.asked_alone) {
+            self.rise.asked(now);
+        }
+        let rests = now >= self.pace.rests_at();
+        let target = u64::from(self.options.bitrate_bps);
         Work {
+            rise_bps: self.rise.bits(now, target, rests),
             shot: state.shot.take(),
             still: state.still.take().map(|(_, shot)| shot),
             panel: state.panel.clone(),

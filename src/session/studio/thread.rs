@@ -12,6 +12,7 @@ use super::layer::Layers;
 use super::meter::Meter;
 use super::next::{Task, Work};
 use super::pace::Pace;
+use super::rise::Rise;
 use super::{Options, Shared, View, lock};
 use crate::error::{BoxError, Chain};
 
@@ -25,6 +26,7 @@ pub(super) struct Thread {
     pub(super) layers: Layers,
     pub(super) canvas: Canvas,
     pub(super) pace: Pace,
+    pub(super) rise: Rise,
     pub(super) meter: Meter,
     /// Whether an empty window was shown.
     pub(super) has_opened: bool,
@@ -42,6 +44,7 @@ impl Thread {
             options,
             view,
             canvas: Canvas::new(),
+            rise: Rise::default(),
             card: Card::default(),
             meter: Meter::new(now),
             has_opened: false,
@@ -107,7 +110,8 @@ impl Thread {
         metrics::counter!("ghostcast_frames_drawn_total").increment(1);
         self.layers
             .drawn(has_shot || is_still, &self.canvas, overlay.as_ref());
-        self.full.follow_bandwidth(now, work.bandwidth_min);
+        self.full
+            .follow_bandwidth(now, work.bandwidth_min, work.rise_bps);
         let result = if work.is_full {
             self.show_full(now, has_shot, work.keyframe)
         } else {
