@@ -18,9 +18,7 @@ pub(super) struct Work {
     pub(super) keyframe: bool,
     /// Whether somebody is given the full layer.
     pub(super) is_full: bool,
-    /// The most bits a second of the full layer: as many as the ways carry, and whoever comes up to it takes.
     pub(super) bandwidth_min: Option<u64>,
-    pub(super) rise_bps: Option<u64>,
 }
 
 /// What is to be made.
@@ -181,10 +179,7 @@ impl Thread {
         if keyframe && std::mem::take(&mut state.asked_alone) {
             self.rise.asked(now);
         }
-        let rests = now >= self.pace.rests_at();
-        let target = u64::from(self.options.bitrate_bps);
         Work {
-            rise_bps: self.rise.bits(now, target, rests),
             shot: state.shot.take(),
             still: state.still.take().map(|(_, shot)| shot),
             panel: state.panel.clone(),

@@ -110,8 +110,10 @@ impl Thread {
         metrics::counter!("ghostcast_frames_drawn_total").increment(1);
         self.layers
             .drawn(has_shot || is_still, &self.canvas, overlay.as_ref());
+        let (target, rests) = (self.options.bitrate_bps, now >= self.pace.rests_at());
+        let rise_bps = self.rise.bits(now, target.into(), rests);
         self.full
-            .follow_bandwidth(now, work.bandwidth_min, work.rise_bps);
+            .follow_bandwidth(now, work.bandwidth_min, rise_bps);
         let result = if work.is_full {
             self.show_full(now, has_shot, work.keyframe)
         } else {
