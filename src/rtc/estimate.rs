@@ -154,6 +154,17 @@ impl Estimate {
         !was_full && !queues && self.loss(now) > LOSSY
     }
 
+    /// Whether so many packets are lost that each one is better sent twice, and there is room for that: what is lost
+    /// of both is as good as nothing, where each repair takes a round trip, and is lost as often.
+    pub(super) fn bears_twice(&self, now: Instant) -> bool {
+        let room = |carried| carried * TWICE_ROOM < self.bits;
+        let is_its_own = self.tolerated > LOSS_TOLERATED;
+        is_its_own
+            && self.is_lossy(now)
+            && self.loss(now) > TWICE_LOSS
+            && self.carried().is_some_and(room)
+    }
+
     /// The path is another one: what is known of delays is worth nothing.
     pub(super) fn path_changed(&mut self, now: Instant) {
         self.floor = (f64::MAX, f64::MAX, now);
@@ -498,6 +509,9 @@ const PROOF_STEP: f64 = 2.0;
 const LOSS_TOLERATED: f64 = 0.1;
 /// Where more is lost than this, repairs are lost as well.
 const LOSSY: f64 = 0.03;
+/// Above this one each packet is sent twice, where the estimate is so many times what comes.
+const TWICE_LOSS: f64 = 0.045;
+const TWICE_ROOM: f64 = 4.0;
 /// Loss soon after a full path is its overflow.
 const FULL_LASTS: Duration = Duration::from_secs(3);
 const LOSS_WINDOW: Duration = Duration::from_millis(1_500);

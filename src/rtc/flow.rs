@@ -135,8 +135,12 @@ impl Flow {
                     self.pacer.drop_last();
                 } else {
                     self.repairs += u64::from(is_repair);
-                    // They are few, and for each one that is lost a viewer waits another round trip.
-                    if is_repair && self.estimate.is_lossy(now) {
+                    // Repairs are few, and for each one that is lost a viewer waits another round trip.
+                    let twice = match is_repair {
+                        true => self.estimate.is_lossy(now),
+                        false => self.estimate.bears_twice(now),
+                    };
+                    if twice {
                         self.pacer.repeat_last();
                     }
                     self.pacer.name_last(number, is_repair);
