@@ -110,20 +110,7 @@ const LAYERS: [(&str, &[&str]); 28] = [
             "api", "browser", "config", "error", "events", "jobs", "model", "session", "store",
         ],
     ),
-    (
-        "validate",
-        &[
-            "app",
-            "browser::capture",
-            "config",
-            "error",
-            "livekit",
-            "media",
-            "model",
-            "rtc",
-            "session",
-        ],
-    ),
+    ("validate", &["livekit", "media", "model", "rtc"]),
     (
         "cli",
         &[

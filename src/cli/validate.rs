@@ -52,6 +52,18 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
         config.livekit.api_key = key;
         config.livekit.api_secret = Secret::from(secret);
     }
+    let browser = serde_json::to_value(&config.browser).map_err(|error| {
+        Error::internal("the settings of the browser cannot be handed on").source(error)
+    })?;
+    let livekit = &config.livekit;
+    let livekit = livekit.is_configured().then(|| validate::Coordinates {
+        url: livekit.url.clone(),
+        api_key: livekit.api_key.clone(),
+        api_secret: livekit.api_secret.reveal().to_owned(),
+    });
+    let program = std::env::current_exe().map_err(|error| {
+        Error::internal("this program does not know where it lies").source(error)
+    })?;
     let stop = CancellationToken::new();
     let (mut signals, interrupted) = (Signals::listen()?, stop.clone());
     tokio::spawn(async move {
@@ -59,12 +71,20 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
         interrupted.cancel();
     });
     let passed = validate::run(validate::Options {
+        program,
+        version: env!("CARGO_PKG_VERSION"),
         step: options.step,
         json: options.json,
         stop,
-        config,
+        browser: browser.as_object().cloned().unwrap_or_default(),
+        livekit,
     });
-    Ok(match Box::pin(passed).await? {
+    let passed = Box::pin(passed).await.map_err(|error| {
+        Error::unavailable(error.to_string())
+            .hint("Choose another place with --json.")
+            .source(error)
+    })?;
+    Ok(match passed {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })

@@ -1,32 +1,39 @@
 //! [`Bench`]: what one test works with. Everything that a test starts is kept here and put away
 //! after it, whether it passed, failed or panicked.
 
+use std::fs::DirBuilder;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::cdp::Tab;
+use super::answers::Record;
+use super::http::Body;
 use super::livekit_server::{Coordinates, LiveKitServer};
-use super::outcome::{Expect, Outcome, ensure, seconds, until};
+use super::outcome::{Expect, Failure, Outcome, ensure, seconds, until};
 use super::pages::Pages;
 use super::processes;
 use super::report::{Measure, Voice};
-use super::socket::Events;
-use crate::app::{App, Journal};
-use crate::config::Config;
-use crate::model::command::ActionRequest;
-use crate::model::{ActionResult, RoomName, SessionSpec};
-use crate::session::{ContextOptions, Manager, PageContext, SessionHandle};
+use super::service::{self, Running, Service, Settings};
+use super::session::Session;
+
+/// A service listens within this time of its start.
+const LISTENS_WITHIN: Duration = seconds(20);
 
 /// What every test is given.
 #[derive(Debug, Clone)]
 pub(super) struct Setup {
-    /// The operator's settings: which browser, above all.
-    pub(super) config: Config,
+    /// The program that is validated.
+    pub(super) program: PathBuf,
+    /// Its version.
+    pub(super) version: &'static str,
+    /// The operator's settings of the browser: which one, above all.
+    pub(super) browser: Map<String, Value>,
     /// A LiveKit server of the operator's own.
     pub(super) livekit: Option<Coordinates>,
     /// The operator has seen enough.
@@ -42,27 +49,11 @@ pub(super) struct Bench {
 struct Inner {
     setup: Setup,
     voice: Voice,
-    services: Mutex<Vec<App>>,
+    services: Mutex<Vec<Running>>,
     work_dirs: Mutex<Vec<PathBuf>>,
     servers: Mutex<Vec<LiveKitServer>>,
     measures: Mutex<Vec<(Measure, Duration)>>,
-}
-
-/// A running service with browsers of its own.
-#[derive(Debug, Clone)]
-pub(super) struct Service {
-    pub(super) manager: Manager,
-    pub(super) address: SocketAddr,
-    pub(super) work_dir: PathBuf,
-}
-
-/// A session of a service.
-#[derive(Debug, Clone)]
-pub(super) struct Session {
-    pub(super) handle: SessionHandle,
-    pub(super) service: Service,
-    pub(super) room: String,
-    bench: Bench,
+    last_words: Mutex<Vec<String>>,
 }
 
 impl std::fmt::Debug for Bench {
@@ -80,6 +71,7 @@ impl Bench {
             work_dirs: Mutex::default(),
             servers: Mutex::default(),
             measures: Mutex::default(),
+            last_words: Mutex::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -104,71 +96,113 @@ impl Bench {
         Pages::serve().await
     }
 
-    /// A service without LiveKit, a process for each session, changed as the test needs it.
-    pub(super) async fn service(&self, adjust: impl FnOnce(&mut Config)) -> Outcome<Service> {
-        let (work_dir, mut config) = self.settings()?;
-        adjust(&mut config);
-        let app = App::start(config, Journal::default()).await?;
-        let service = Service {
-            manager: app.manager().clone(),
-            address: app.address(),
-            work_dir,
-        };
-        lock(&self.inner.services).push(app);
+    /// The program that is validated.
+    pub(super) fn program(&self) -> &Path {
+        &self.inner.setup.program
+    }
+
+    /// The version that it has.
+    pub(super) fn version(&self) -> &'static str {
+        self.inner.setup.version
+    }
+
+    /// A service without LiveKit, a process for each session, with the settings that the test needs
+    /// beside: `{section: {key: value}}`.
+    pub(super) async fn service(&self, settings: Value) -> Outcome<Service> {
+        let work_dir = self.work_dir()?;
+        let settings = self.settings(&work_dir).with(settings);
+        let running = Running::spawn(self.program(), &work_dir, &settings)?;
+        // Kept from its first moment on, so that it is put away whatever becomes of the test.
+        lock(&self.inner.services).push(running);
+        let listening = until(
+            LISTENS_WITHIN,
+            "the service listens",
+            async || match service::address(&work_dir) {
+                Some(address) => Some(Ok(address)),
+                None => self.ended(&work_dir).map(Err),
+            },
+        );
+        let address: Result<SocketAddr, ExitStatus> = listening.await?;
+        let address = address.map_err(|status| {
+            Failure::new(format!("the service ends at its start, with {status}"))
+        })?;
+        let service = Service { address, work_dir };
+        service
+            .granted("GET", "/health/live", Body::None)
+            .await
+            .map_err(|failure| failure.of("the service is alive"))?;
         Ok(service)
     }
 
-    /// A directory of the test's own, and the settings of a service that works in it.
-    pub(super) fn settings(&self) -> Outcome<(PathBuf, Config)> {
+    fn ended(&self, work_dir: &Path) -> Option<ExitStatus> {
+        let mut services = lock(&self.inner.services);
+        let mut ours = services.iter_mut().filter(|it| it.work_dir() == work_dir);
+        ours.find_map(Running::ended)
+    }
+
+    /// A directory of the test's own, which nobody else may look into.
+    pub(super) fn work_dir(&self) -> Outcome<PathBuf> {
         let name = format!("ghostcast-validate-{}", uuid::Uuid::new_v4().simple());
         let work_dir = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&work_dir)?;
+        DirBuilder::new().mode(0o700).create(&work_dir)?;
         lock(&self.inner.work_dirs).push(work_dir.clone());
-        let mut config = Config::default();
-        let theirs = &self.inner.setup.config;
-        config.server.listen.set_port(0);
-        config.browser.clone_from(&theirs.browser);
-        config.browser.work_dir.clone_from(&work_dir);
-        config.state.directory = work_dir.join("state");
-        // The pages of the validation are on this machine, whatever the operator fences off.
-        config.browser.allowed_domains.clear();
-        config.browser.block_private_networks = false;
-        config.browser.contexts_per_process = 1;
-        config.browser.keep_warm = false;
-        config.recording.directory = work_dir.join("recordings");
-        config.recording.free_bytes_min = 0;
-        Ok((work_dir, config))
+        Ok(work_dir)
+    }
+
+    /// The operator's browser for a service that works in a directory.
+    pub(super) fn browser(&self, work_dir: &Path, keys: Option<&[&str]>) -> Settings {
+        let theirs = self.inner.setup.browser.iter();
+        let theirs = theirs.filter(|(key, _)| keys.is_none_or(|keys| keys.contains(&key.as_str())));
+        let theirs: Map<String, Value> = theirs.map(|(k, v)| (k.clone(), v.clone())).collect();
+        Settings::default()
+            .with(json!({ "browser": theirs }))
+            .with(json!({
+                "browser": { "work_dir": work_dir },
+                "state": { "directory": service::state(work_dir) },
+            }))
+    }
+
+    fn settings(&self, work_dir: &Path) -> Settings {
+        self.browser(work_dir, None).with(json!({
+            "browser": {
+                // The pages of the validation are on this machine, whatever the operator fences off.
+                "allowed_domains": [],
+                "block_private_networks": false,
+                "contexts_per_process": 1,
+                "keep_warm": false,
+            },
+            "recording": { "directory": work_dir.join("recordings"), "free_bytes_min": 0 },
+        }))
     }
 
     /// One service with one session on a page.
     pub(super) async fn session(&self, url: Option<String>) -> Outcome<Session> {
-        let service = self.service(|_| ()).await?;
-        self.session_of(&service, "validate", |spec| spec.initial_url = url)
+        let service = self.service(json!({})).await?;
+        self.session_of(&service, "validate", json!({ "initial_url": url }))
             .await
     }
 
+    /// A session in a room; `fields` are further ones of the order.
     pub(super) async fn session_of(
         &self,
         service: &Service,
         room: &str,
-        adjust: impl FnOnce(&mut SessionSpec),
+        fields: Value,
     ) -> Outcome<Session> {
-        let mut spec = SessionSpec::of(RoomName::parse(room)?);
-        adjust(&mut spec);
-        let handle = service.manager.start(spec).await?;
-        let record = handle.opened().await;
+        let mut order = json!({ "room_name": room });
+        for (field, value) in fields.as_object().into_iter().flatten() {
+            order[field] = value.clone();
+        }
+        let record: Record = service
+            .call("POST", "/sessions", Body::Json(&order))
+            .await?;
         ensure!(
-            record.page_error.is_none() && !record.state.is_dead(),
-            "the session does not start as it should: {:?}, {:?}",
+            record.page_error.is_none() && !record.is_dead(),
+            "the session does not start as it should: {}, {:?}",
             record.state,
             record.page_error
         );
-        Ok(Session {
-            handle,
-            service: service.clone(),
-            room: room.to_owned(),
-            bench: self.clone(),
-        })
+        Ok(Session::new(service.clone(), room, self.clone()))
     }
 
     /// The LiveKit server that the operator names, or one of the test's own.
@@ -201,11 +235,13 @@ impl Bench {
     /// Ends everything that the test started, and checks that nothing is left of it.
     pub(super) async fn put_away(&self) -> Outcome {
         let services = std::mem::take(&mut *lock(&self.inner.services));
-        for app in services {
-            app.shut_down().await;
+        let mut left = Ok(());
+        for running in services {
+            let work_dir = running.work_dir().to_owned();
+            left = left.and(running.end().await);
+            lock(&self.inner.last_words).extend(service::last_lines(&work_dir));
         }
         let work_dirs = std::mem::take(&mut *lock(&self.inner.work_dirs));
-        let mut left = Ok(());
         for work_dir in work_dirs {
             let ended = until(seconds(5), "the test's browsers have ended", async || {
                 processes::browsers(&work_dir).is_empty().then_some(())
@@ -218,111 +254,10 @@ impl Bench {
         lock(&self.inner.servers).clear();
         left
     }
-}
 
-impl Session {
-    /// Performs an action, whatever comes of it.
-    pub(super) async fn act(&self, action_type: &str, params: Value) -> Outcome<ActionResult> {
-        self.act_on(action_type, params, None).await
-    }
-
-    /// Performs an action that corrects a failed one.
-    pub(super) async fn act_on(
-        &self,
-        action_type: &str,
-        params: Value,
-        correction_of: Option<String>,
-    ) -> Outcome<ActionResult> {
-        let action = ActionRequest {
-            action_type: action_type.to_owned(),
-            params: params.as_object().cloned().unwrap_or_default(),
-            correction_of,
-            expects: None,
-        };
-        Ok(self.handle.act(action).await?)
-    }
-
-    /// Performs an action that must succeed; answers its result and how long its caller waited.
-    pub(super) async fn perform(
-        &self,
-        action_type: &str,
-        params: Value,
-    ) -> Outcome<(ActionResult, Duration)> {
-        let started = Instant::now();
-        let result = self.act(action_type, params.clone()).await?;
-        let took = started.elapsed();
-        let error = result.error.as_deref().unwrap_or_default();
-        ensure!(result.success, "{action_type} {params} fails: {error}");
-        if let Some(measure) = Measure::of_action(action_type) {
-            self.bench.measure(measure, took);
-        }
-        Ok((result, took))
-    }
-
-    pub(super) async fn navigate(&self, url: &str) -> Outcome<Duration> {
-        let (_, took) = self.perform("navigate", json!({ "url": url })).await?;
-        Ok(took)
-    }
-
-    /// Performs an action that must fail, with this kind.
-    pub(super) async fn fail(
-        &self,
-        action_type: &str,
-        params: Value,
-        kind: &str,
-    ) -> Outcome<ActionResult> {
-        let result = self.act(action_type, params.clone()).await?;
-        ensure!(!result.success, "{action_type} {params} should fail");
-        let got = result.error_kind.map(|kind| kind.as_str());
-        let error = result.error.as_deref().unwrap_or_default();
-        ensure!(
-            got == Some(kind),
-            "{action_type} {params} fails as {got:?} and not as {kind}: {error}"
-        );
-        ensure!(
-            error.split_whitespace().count() >= 4,
-            "the error of {action_type} {params} is no sentence: {error:?}"
-        );
-        Ok(result)
-    }
-
-    pub(super) async fn context(&self) -> Outcome<PageContext> {
-        Ok(self.handle.context(ContextOptions::default()).await?)
-    }
-
-    /// The indexed elements of the page.
-    pub(super) async fn elements(&self) -> Outcome<Vec<Value>> {
-        let options = ContextOptions {
-            elements: true,
-            limit: Some(500),
-            boxes: true,
-            ..ContextOptions::default()
-        };
-        let list = self.handle.context(options).await?.elements;
-        Ok(list.expect_that("the context has elements")?.elements)
-    }
-
-    /// The element with this accessible name.
-    pub(super) async fn element(&self, name: &str) -> Outcome<Value> {
-        let elements = self.elements().await?;
-        let found = elements.into_iter().find(|element| element["name"] == name);
-        found.expect_that(&format!("the page has an element \"{name}\""))
-    }
-
-    /// The index of the element with this accessible name.
-    pub(super) async fn index_of(&self, name: &str) -> Outcome<u64> {
-        let index = self.element(name).await?["index"].as_u64();
-        index.expect_that("an element has an index")
-    }
-
-    /// A DevTools connection of the test's own to the page.
-    pub(super) async fn tab(&self) -> Outcome<Tab> {
-        Tab::attach(&self.service.work_dir).await
-    }
-
-    /// A subscriber of the room's events.
-    pub(super) async fn events(&self, query: &str) -> Outcome<Events> {
-        Events::listen(self.service.address, &self.room, query).await
+    /// How the logs end of the services that were put away: what a failure is explained by.
+    pub(super) fn last_words(&self) -> Vec<String> {
+        lock(&self.inner.last_words).clone()
     }
 }
 

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::http::{self, Body};
 use super::outcome::{Expect, Failure, Outcome, ensure, seconds, until};
-use crate::config;
 use crate::livekit::signal::host_and_port;
 use crate::livekit::token;
 use crate::model::{RoomName, Secret};
@@ -20,23 +19,40 @@ const API_SECRET: &str = "a-secret-of-the-validation-program-only";
 /// Where the server is looked for when nothing names it: where the commands of `deploy` put it.
 const PLACES: [&str; 2] = [".run/livekit-server", "target/livekit-server"];
 
-/// How to reach a server.
-#[derive(Debug, Clone)]
-pub(super) struct Coordinates {
-    pub(super) url: String,
-    pub(super) api_key: String,
-    pub(super) api_secret: Secret,
+/// Who the browser is in a room, by default.
+const IDENTITY: &str = "ghostcast";
+
+/// How to reach a LiveKit server.
+#[derive(Clone)]
+pub struct Coordinates {
+    /// Where it is: `ws://` or `wss://`.
+    pub url: String,
+    /// The name of its key.
+    pub api_key: String,
+    /// The key.
+    pub api_secret: String,
+}
+
+impl std::fmt::Debug for Coordinates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The key is nobody's to see.
+        f.write_str(&self.url)
+    }
 }
 
 impl Coordinates {
     /// The settings of a service that uses the server.
-    pub(super) fn settings(&self) -> config::LiveKit {
-        config::LiveKit {
-            url: self.url.clone(),
-            api_key: self.api_key.clone(),
-            api_secret: self.api_secret.clone(),
-            ..config::LiveKit::default()
-        }
+    pub(super) fn settings(&self) -> Value {
+        json!({ "livekit": {
+            "url": self.url,
+            "api_key": self.api_key,
+            "api_secret": self.api_secret,
+            "identity": IDENTITY,
+        } })
+    }
+
+    pub(super) fn secret(&self) -> Secret {
+        Secret::from(self.api_secret.clone())
     }
 
     /// The address of the server.
@@ -52,7 +68,7 @@ impl Coordinates {
     /// Who is in a room, as the server itself says; nobody in a room that is not there.
     pub(super) async fn participants(&self, room: &str) -> Outcome<Vec<Value>> {
         let name = RoomName::parse(room)?;
-        let token = token::mint_admin(&self.api_key, &self.api_secret, &name)?;
+        let token = token::mint_admin(&self.api_key, &self.secret(), &name)?;
         let base = self.url.replacen("ws", "http", 1);
         let base = base.trim_end_matches('/');
         let url = format!("{base}/twirp/livekit.RoomService/ListParticipants");
@@ -65,7 +81,7 @@ impl Coordinates {
             answer.status == 200,
             "LiveKit's room service answers {}: {}",
             answer.status,
-            answer.body
+            answer.text()
         );
         let found = answer.json()?;
         Ok(found["participants"]
@@ -76,9 +92,8 @@ impl Coordinates {
 
     /// The browser among them.
     pub(super) async fn browser(&self, room: &str) -> Outcome<Option<Value>> {
-        let identity = self.settings().identity;
         let found = self.participants(room).await?.into_iter();
-        let mut found = found.filter(|participant| participant["identity"] == identity.as_str());
+        let mut found = found.filter(|participant| participant["identity"] == IDENTITY);
         Ok(found.next())
     }
 
@@ -133,7 +148,7 @@ impl LiveKitServer {
         Coordinates {
             url: format!("ws://127.0.0.1:{}", self.ports[0]),
             api_key: API_KEY.to_owned(),
-            api_secret: Secret::from(API_SECRET.to_owned()),
+            api_secret: API_SECRET.to_owned(),
         }
     }
 

@@ -1,18 +1,23 @@
 //! The validation program: `ghostcast validate`. One runner holds every test of every step; each
-//! test uses the real thing, on a browser of its own, and puts it away again.
+//! test starts a service of its own, speaks to it by its doors as any client would, and puts it away
+//! again.
 //!
 //! Steps 1 to 10 are the 34 tests of the source document; 11 to 13 go beyond them: LiveKit, events,
 //! recovery. All pages are served on loopback by `pages`, so that no network is needed.
 
+mod answers;
 mod bench;
 mod cdp;
 mod http;
 mod livekit_server;
+mod mcp;
 mod outcome;
 mod pages;
 mod processes;
 mod report;
 mod runner;
+mod service;
+mod session;
 mod socket;
 mod step01_engine;
 mod step02_actions;
@@ -33,14 +38,13 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use self::bench::Setup;
-use self::livekit_server::Coordinates;
+pub use self::livekit_server::Coordinates;
 use self::report::Voice;
 use self::runner::Runner;
-use crate::config::Config;
-use crate::error::Error;
 
 /// The steps that there are.
 pub const STEPS: RangeInclusive<u8> = 1..=13;
@@ -48,35 +52,45 @@ pub const STEPS: RangeInclusive<u8> = 1..=13;
 /// What to validate, and with what.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// The program that is validated: a `ghostcast`.
+    pub program: PathBuf,
+    /// The version that it has.
+    pub version: &'static str,
     /// One step; else all of them.
     pub step: Option<u8>,
     /// Where to write the result for a program.
     pub json: Option<PathBuf>,
     /// Ends the run early, in order.
     pub stop: CancellationToken,
-    /// The operator's settings: browser and LiveKit server are taken from them.
-    pub config: Config,
+    /// The operator's settings of the browser, by their keys.
+    pub browser: Map<String, Value>,
+    /// The operator's LiveKit server; without one, a `livekit-server` that is found is started.
+    pub livekit: Option<Coordinates>,
+}
+
+/// The result could not be written down.
+#[derive(Debug, thiserror::Error)]
+#[error("the result cannot be written to {}", path.display())]
+pub struct Unwritten {
+    path: PathBuf,
+    source: std::io::Error,
 }
 
 /// Runs the tests and says on the standard output what becomes of them. Whether all passed.
-pub async fn run(options: Options) -> Result<bool, Error> {
+pub async fn run(options: Options) -> Result<bool, Unwritten> {
     let voice = Voice::new(std::io::stdout());
     let started = Instant::now();
-    let livekit = &options.config.livekit;
-    let livekit = livekit.is_configured().then(|| Coordinates {
-        url: livekit.url.clone(),
-        api_key: livekit.api_key.clone(),
-        api_secret: livekit.api_secret.clone(),
-    });
     let setup = Setup {
-        config: options.config.clone(),
-        livekit,
+        program: options.program,
+        version: options.version,
+        browser: options.browser,
+        livekit: options.livekit,
         stop: options.stop,
     };
     voice.say(&format!(
         "Ghostcast {}: validation. All pages are local ones, served on loopback; \"Example Domain\" \
          stands for example.com.",
-        env!("CARGO_PKG_VERSION")
+        options.version
     ));
     let mut runner = Runner::new(setup, voice.clone());
     for step in STEPS {
@@ -93,12 +107,7 @@ pub async fn run(options: Options) -> Result<bool, Error> {
     voice.say(&runner.report.summary(took));
     if let Some(path) = options.json {
         let text = format!("{:#}\n", runner.report.json(took));
-        std::fs::write(&path, text).map_err(|error| {
-            let path = path.display();
-            Error::unavailable(format!("the result cannot be written to {path}"))
-                .hint("Choose another place with --json.")
-                .source(error)
-        })?;
+        std::fs::write(&path, text).map_err(|source| Unwritten { path, source })?;
     }
     Ok(runner.report.all_passed())
 }

@@ -19,6 +19,12 @@ impl Failure {
         let chain = vec![message.into()];
         Self { chain }
     }
+
+    /// The same, as the cause of what `message` expected.
+    pub(super) fn of(mut self, message: &str) -> Self {
+        self.chain.insert(0, message.to_owned());
+        self
+    }
 }
 
 // Any error of a step is a failure, so that `?` does in tests what it does elsewhere.
@@ -58,11 +64,7 @@ impl<T> Expect<T> for Option<T> {
 
 impl<T, E: std::error::Error> Expect<T> for Result<T, E> {
     fn expect_that(self, message: &str) -> Outcome<T> {
-        self.map_err(|error| {
-            let mut failure = Failure::from(error);
-            failure.chain.insert(0, message.to_owned());
-            failure
-        })
+        self.map_err(|error| Failure::from(error).of(message))
     }
 }
 

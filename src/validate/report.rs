@@ -103,6 +103,9 @@ pub(super) struct Verdict {
     pub(super) seconds: f64,
     /// Why it failed: a sentence, and its causes.
     pub(super) failure: Vec<String>,
+    /// How the logs of its services end, if it failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) log: Vec<String>,
 }
 
 /// All verdicts of a run, and what was measured.
@@ -286,6 +289,7 @@ mod tests {
                 true => Vec::new(),
                 false => vec!["it is not so".to_owned(), "because".to_owned()],
             },
+            log: Vec::new(),
         }
     }
 

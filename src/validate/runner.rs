@@ -86,6 +86,14 @@ impl Runner {
             self.voice
                 .say(&format!("{}{because}{cause}", "  ".repeat(depth)));
         }
+        let log = if passed {
+            Vec::new()
+        } else {
+            bench.last_words()
+        };
+        for line in &log {
+            self.voice.say(&format!("    log: {line}"));
+        }
         self.report.verdicts.push(Verdict {
             step: self.step,
             number: self.number,
@@ -93,6 +101,7 @@ impl Runner {
             passed,
             seconds: took.as_secs_f64(),
             failure,
+            log,
         });
         passed
     }
@@ -122,11 +131,12 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::config::Config;
 
     fn runner() -> Runner {
         let setup = Setup {
-            config: Config::default(),
+            program: "/no/such/program".into(),
+            version: "0",
+            browser: serde_json::Map::new(),
             livekit: None,
             stop: CancellationToken::new(),
         };

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use serde_json::json;
 
-use super::bench::{Bench, Service, profiles};
+use super::bench::{Bench, profiles};
 use super::outcome::{Expect, Outcome, ensure, seconds, until};
 use super::processes::{self, Process};
 use super::report::Measure;
 use super::runner::Runner;
+use super::service::Service;
 
 /// Creation, destruction, and both together: no more than this.
 const LIFE_MAX: Duration = Duration::from_secs(5);
@@ -68,13 +69,13 @@ async fn wait_gone(service: &Service, processes: &[Process]) -> Outcome {
 }
 
 async fn test_step1_browser_creation_and_destruction(bench: Bench) -> Outcome {
-    let service = bench.service(|_| ()).await?;
+    let service = bench.service(json!({})).await?;
     let baseline = processes::browsers(&service.work_dir).len();
     ensure!(baseline == 0, "{baseline} browsers run before the first");
     let mut creations = Vec::new();
     for number in 1..=BROWSERS {
         let started = Instant::now();
-        let session = bench.session_of(&service, "one", |_| ()).await?;
+        let session = bench.session_of(&service, "one", json!({})).await?;
         let created = started.elapsed();
         let mut tab = session.tab().await?;
         let version = tab.call("Browser.getVersion", json!({}));
@@ -83,7 +84,7 @@ async fn test_step1_browser_creation_and_destruction(bench: Bench) -> Outcome {
         let tree = processes::trees(&processes::browsers(&service.work_dir));
         ensure!(!tree.is_empty(), "the browser is not in the process table");
         let started = Instant::now();
-        service.manager.close("one").await?;
+        service.close("one").await?;
         wait_gone(&service, &tree).await?;
         let destroyed = started.elapsed();
         bench.say(format!(
@@ -160,15 +161,15 @@ async fn test_step1_cdp_connection_and_commands(bench: Bench) -> Outcome {
 
 async fn test_step1_browser_configuration(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
-    let service = bench.service(|_| ()).await?;
+    let service = bench.service(json!({})).await?;
     for (width, height) in [(1000, 640), (1280, 720)] {
         let room = format!("size-{width}");
-        let session = bench.session_of(&service, &room, |spec| {
-            spec.viewport_width = Some(width);
-            spec.viewport_height = Some(height);
-            spec.initial_url = Some(pages.url("/example"));
+        let fields = json!({
+            "viewport_width": width,
+            "viewport_height": height,
+            "initial_url": pages.url("/example"),
         });
-        let session = session.await?;
+        let session = bench.session_of(&service, &room, fields).await?;
         let mut tab = session.tab().await?;
         let inner = tab.evaluate("[innerWidth, innerHeight]");
         let inner = inner.await?;
@@ -186,7 +187,7 @@ async fn test_step1_browser_configuration(bench: Bench) -> Outcome {
                 || word == "--ozone-platform=wayland"
         });
         ensure!(is_unseen, "the browser wants a screen: {words:?}");
-        service.manager.close(&room).await?;
+        service.close(&room).await?;
         let what = "the browser has ended";
         until(seconds(5), what, async || {
             processes::browsers(&service.work_dir)
@@ -200,12 +201,11 @@ async fn test_step1_browser_configuration(bench: Bench) -> Outcome {
 
 async fn test_step1_resource_cleanup(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
-    let service = bench.service(|_| ()).await?;
+    let service = bench.service(json!({})).await?;
     let rooms: Vec<String> = (1..=AT_ONCE).map(|n| format!("many-{n}")).collect();
     let sessions = join_all(rooms.iter().map(|room| {
-        bench.session_of(&service, room, |spec| {
-            spec.initial_url = Some(pages.url("/example"));
-        })
+        let fields = json!({ "initial_url": pages.url("/example") });
+        bench.session_of(&service, room, fields)
     }));
     for session in sessions.await {
         let session = session?;
@@ -225,7 +225,7 @@ async fn test_step1_resource_cleanup(bench: Bench) -> Outcome {
     }
     let trees = processes::trees(&browsers);
     for room in &rooms {
-        service.manager.close(room).await?;
+        service.close(room).await?;
     }
     wait_gone(&service, &trees).await?;
     bench.say(format!(

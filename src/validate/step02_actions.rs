@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::bench::{Bench, Session};
+use super::bench::Bench;
 use super::outcome::{Outcome, ensure};
 use super::pages::PRESS_AT;
 use super::report::Measure;
 use super::runner::Runner;
+use super::session::Session;
 
 /// Bound on a navigation.
 const NAVIGATE_MAX: Duration = Duration::from_secs(5);

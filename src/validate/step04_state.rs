@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::bench::Bench;
 use super::outcome::{Expect, Outcome, ensure, seconds, until};
 use super::runner::Runner;
-use crate::session::ContextOptions;
 
 pub(super) async fn run_step4_tests(runner: &mut Runner) -> bool {
     runner.begin(4, "Browser state change detection");
@@ -170,11 +169,10 @@ async fn test_step4_browser_context_generation(bench: Bench) -> Outcome {
 async fn test_step4_accessibility_tree_extraction(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
     let session = bench.session(Some(pages.url("/form"))).await?;
-    let options = ContextOptions {
-        accessibility: true,
-        ..ContextOptions::default()
-    };
-    let tree = session.handle.context(options).await?.accessibility;
+    let tree = session
+        .context_with("accessibility=true")
+        .await?
+        .accessibility;
     let tree = json!(tree.expect_that("the context has the tree")?);
     let nodes = tree.as_array().map(Vec::as_slice).unwrap_or_default();
     for (role, name) in [

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::bench::{Bench, Session};
+use super::bench::Bench;
 use super::outcome::{Expect, Outcome, ensure, seconds, until};
 use super::runner::Runner;
+use super::session::Session;
 use super::viewer::is_like;
 use crate::media::Picture;
 use crate::media::mux::read::{self, Film};
 use crate::media::playback::{Player, rgb_at};
-use crate::model::RecordingState;
 
 /// How far a film's length may be from the time by the clock.
 const LENGTH_TOLERANCE: Duration = Duration::from_millis(700);
@@ -33,14 +33,14 @@ pub(super) async fn run_step5_tests(runner: &mut Runner) -> bool {
 }
 
 /// Pictures recorded so far.
-fn frames(session: &Session) -> u64 {
-    let recording = session.handle.record().recording;
-    recording.map_or(0, |recording| recording.frames)
+async fn frames(session: &Session) -> Outcome<u64> {
+    let recording = session.record().await?.recording;
+    Ok(recording.map_or(0, |recording| recording.frames))
 }
 
 async fn more_frames(session: &Session, than: u64, what: &str) -> Outcome<u64> {
     until(seconds(4), what, async || {
-        let now = frames(session);
+        let now = frames(session).await.ok()?;
         (now > than).then_some(now)
     })
     .await
@@ -60,11 +60,11 @@ pub(super) fn play(film: &Film) -> Outcome<Vec<(Duration, Picture)>> {
 
 /// Stops the recording and reads its file.
 pub(super) async fn stop_and_read(session: &Session) -> Outcome<(String, Film)> {
-    let status = session.handle.stop_recording().await?;
+    let status = session.stop_recording().await?;
     ensure!(
-        status.state == RecordingState::Finished,
+        status.state == "finished",
         "the recording is {}: {:?}",
-        status.state.as_str(),
+        status.state,
         status.reason
     );
     let file = tokio::fs::read(&status.path).await?;
@@ -82,20 +82,20 @@ async fn test_step5_video_recording_start(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
     let session = bench.session(Some(pages.url("/flat/cc3333"))).await?;
     ensure!(
-        session.handle.record().recording.is_none(),
+        session.record().await?.recording.is_none(),
         "there is a recording before one was started"
     );
-    let started = session.handle.start_recording().await?;
+    let started = session.start_recording().await?;
     ensure!(
-        started.state == RecordingState::Recording,
+        started.state == "recording",
         "the recording is {}",
-        started.state.as_str()
+        started.state
     );
     more_frames(&session, 0, "the counter of frames starts").await?;
-    let record = session.handle.record();
+    let record = session.record().await?;
     let state = record.recording.map(|recording| recording.state);
     ensure!(
-        state == Some(RecordingState::Recording),
+        state.as_deref() == Some("recording"),
         "the record says {state:?} while it is recorded"
     );
     let (path, film) = stop_and_read(&session).await?;
@@ -106,7 +106,7 @@ async fn test_step5_video_recording_start(bench: Bench) -> Outcome {
 async fn test_step5_basic_frame_capture(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
     let session = bench.session(Some(pages.url("/flat/ffffff"))).await?;
-    session.handle.start_recording().await?;
+    session.start_recording().await?;
     let first = more_frames(&session, 0, "a first frame").await?;
     session.navigate(&pages.url("/form")).await?;
     let navigated = more_frames(&session, first, "frames of the navigation").await?;
@@ -140,7 +140,7 @@ async fn test_step5_basic_frame_capture(bench: Bench) -> Outcome {
 async fn test_step5_video_file_creation(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
     let session = bench.session(Some(pages.url("/flat/cc3333"))).await?;
-    session.handle.start_recording().await?;
+    session.start_recording().await?;
     let started = Instant::now();
     let mut changes = Vec::new();
     for colour in ["33cc33", "3333cc"] {

@@ -44,12 +44,12 @@ async fn test_step6_click_coordinate_tracking(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
     let session = bench.session(Some(pages.url("/form"))).await?;
     ensure!(
-        session.handle.record().cursor.is_none(),
+        session.record().await?.cursor.is_none(),
         "there is a cursor before the first action"
     );
     for (x, y) in [(321.0, 123.0), (1000.5, 600.25)] {
         session.perform("click", json!({ "x": x, "y": y })).await?;
-        let cursor = session.handle.record().cursor;
+        let cursor = session.record().await?.cursor;
         let cursor = cursor.expect_that("the tracker holds a point")?;
         bench.say(format!(
             "clicked {x},{y}; tracked {},{}",
@@ -62,7 +62,7 @@ async fn test_step6_click_coordinate_tracking(bench: Bench) -> Outcome {
     }
     let index = session.index_of("Press me").await?;
     session.perform("click", json!({ "index": index })).await?;
-    let cursor = session.handle.record().cursor;
+    let cursor = session.record().await?.cursor;
     let cursor = cursor.expect_that("the tracker holds a point")?;
     let off = (cursor.x - PRESS_AT.0).hypot(cursor.y - PRESS_AT.1);
     ensure!(
@@ -97,14 +97,11 @@ async fn test_step6_frame_modification_infrastructure(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
     let mut found = Vec::new();
     for is_on in [true, false] {
-        let service = bench
-            .service(|config| config.cursor.enabled = is_on)
-            .await?;
-        let session = bench.session_of(&service, "cursor", |spec| {
-            spec.initial_url = Some(pages.url("/flat/88cc88"));
-        });
-        let session = session.await?;
-        session.handle.start_recording().await?;
+        let settings = json!({ "cursor": { "enabled": is_on } });
+        let service = bench.service(settings).await?;
+        let fields = json!({ "initial_url": pages.url("/flat/88cc88") });
+        let session = bench.session_of(&service, "cursor", fields).await?;
+        session.start_recording().await?;
         session.perform("wait", json!({ "seconds": 0.5 })).await?;
         let (x, y) = CLICK;
         session.perform("click", json!({ "x": x, "y": y })).await?;
@@ -131,7 +128,7 @@ async fn test_step6_frame_modification_infrastructure(bench: Bench) -> Outcome {
             "there is no later picture"
         );
         found.push(near);
-        service.manager.close("cursor").await?;
+        service.close("cursor").await?;
     }
     ensure!(
         found[0] >= CURSOR_PIXELS_MIN,

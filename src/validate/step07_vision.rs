@@ -2,18 +2,17 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 
-use super::bench::{Bench, Session};
-use super::outcome::{Expect, Failure, Outcome, ensure};
+use super::bench::Bench;
+use super::outcome::{Failure, Outcome, ensure};
 use super::runner::Runner;
+use super::session::Session;
 use super::viewer::is_like;
-use crate::browser::capture::screenshot::Format;
-use crate::error::ErrorKind;
 use crate::media::Picture;
 use crate::media::decode::Decoder;
 use crate::media::playback::rgb_at;
 use crate::model::Size;
-use crate::session::Area;
 
 const COLOUR: [u8; 3] = [0xcc, 0x33, 0x33];
 const QUESTION: &str = "What colour is the page?";
@@ -55,16 +54,10 @@ fn check_picture(png: &[u8]) -> Outcome {
 async fn test_step7_screenshot_capture(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
     let session = bench.session(Some(pages.url("/flat/cc3333"))).await?;
-    let png = session
-        .handle
-        .screenshot(Format::Png, None, Area::Viewport)
-        .await?;
+    let png = session.screenshot("format=png").await?.body;
     bench.say(format!("{} bytes of PNG", png.len()));
     check_picture(&png)?;
-    let jpeg = session
-        .handle
-        .screenshot(Format::Jpeg, Some(80), Area::Viewport)
-        .await?;
+    let jpeg = session.screenshot("format=jpeg&quality=80").await?.body;
     let mut picture = Picture::new(Size::new(2, 2));
     Decoder::new()?.decode_jpeg(&jpeg, &mut picture)?;
     let colour = rgb_at(&picture, 640, 360);
@@ -76,23 +69,19 @@ async fn test_step7_vision_infrastructure(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
     let colour = pages.url("/flat/cc3333");
     let without: Session = bench.session(Some(colour.clone())).await?;
-    let refused = without.handle.analyze(QUESTION, false).await.err();
-    let refused = refused.expect_that("without an endpoint there is no answer")?;
-    bench.say(format!("without an endpoint: {refused}"));
+    let refused = without.analyze_refused(QUESTION).await?;
+    bench.say(format!("without an endpoint: {}", refused.message));
     ensure!(
-        refused.kind == ErrorKind::NotConfigured && refused.hint.is_some(),
-        "without an endpoint the answer is {:?}: {refused}",
-        refused.kind
+        refused.kind == "not_configured" && refused.hint.is_some(),
+        "without an endpoint the answer is {}: {}",
+        refused.kind,
+        refused.message
     );
-    let service = bench.service(|config| {
-        config.vision.url = pages.url("/v1");
-        config.vision.model = "stand-in".to_owned();
-    });
-    let service = service.await?;
-    let session = bench.session_of(&service, "vision", |spec| {
-        spec.initial_url = Some(colour);
-    });
-    let analysis = session.await?.handle.analyze(QUESTION, false).await?;
+    let settings = json!({ "vision": { "url": pages.url("/v1"), "model": "stand-in" } });
+    let service = bench.service(settings).await?;
+    let fields = json!({ "initial_url": colour });
+    let session = bench.session_of(&service, "vision", fields).await?;
+    let analysis = session.analyze(QUESTION).await?;
     bench.say(format!("\"{QUESTION}\" - \"{}\"", analysis.answer));
     ensure!(
         analysis.answer == "A page of one colour.",

@@ -21,7 +21,7 @@ async fn test_step8_video_streaming_infrastructure(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
     let session = bench.session(Some(pages.url("/flat/cc3333"))).await?;
     ensure!(
-        !session.handle.record().capturing,
+        !session.record().await?.capturing,
         "it is captured though nobody watches"
     );
     let viewer = Viewer::whep(&session).await?;
@@ -45,7 +45,7 @@ async fn test_step8_video_streaming_infrastructure(bench: Bench) -> Outcome {
         async || (viewer.pictures() > before + 30).then_some(()),
     );
     flowing.await?;
-    let video = session.handle.record().video;
+    let video = session.record().await?.video;
     bench.say(format!(
         "first picture after {:.2} s, the next page {:.2} s after it was opened; {} pictures \
          decoded, {} encoded, {} broken",

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use super::bench::{Bench, Session};
+use super::bench::Bench;
 use super::outcome::{Expect, Outcome, ensure};
 use super::runner::Runner;
+use super::session::Session;
 
 pub(super) async fn run_step9_tests(runner: &mut Runner) -> bool {
     runner.begin(9, "Self-correction");
@@ -49,8 +50,8 @@ async fn test_step9_error_handling(bench: Bench) -> Outcome {
         );
         bench.say(format!("{action_type}: {error}"));
     }
-    let state = session.handle.record().state;
-    ensure!(!state.is_dead(), "the session is {}", state.as_str());
+    let record = session.record().await?;
+    ensure!(!record.is_dead(), "the session is {}", record.state);
     session.navigate(&pages.url("/form")).await?;
     let index = session.index_of("Press me").await?;
     session.perform("click", json!({ "index": index })).await?;

@@ -12,6 +12,7 @@ use super::bench::Bench;
 use super::cdp::Tab;
 use super::outcome::{Expect, Failure, Outcome, ensure, result_of, seconds};
 use super::runner::Runner;
+use super::{mcp, service};
 
 const TOOLS: [&str; 7] = [
     "start_browser_session",
@@ -60,35 +61,21 @@ struct Client {
 }
 
 impl Client {
-    /// Starts `ghostcast mcp`, this very program, and shakes hands.
+    /// Starts `ghostcast mcp` and shakes hands.
     async fn start(bench: &Bench) -> Outcome<Self> {
-        let (work_dir, config) = bench.settings()?;
-        let file = work_dir.join("mcp.toml");
-        let settings = json!({
-            "executable": config.browser.executable,
-            "sandbox": config.browser.sandbox,
-            "extra_args": config.browser.extra_args,
-            "work_dir": work_dir,
-        });
-        let lines = settings.as_object().into_iter().flatten();
-        let lines = lines.map(|(key, value)| format!("{key} = {value}\n"));
-        let text = format!("[browser]\n{}", lines.collect::<String>());
-        std::fs::write(&file, text)?;
-        let mut command = Command::new(std::env::current_exe()?);
+        let work_dir = bench.work_dir()?;
+        let keys = ["executable", "sandbox", "extra_args"];
+        let file = bench.browser(&work_dir, Some(&keys)).write(&work_dir)?;
+        let mut command = Command::new(bench.program());
         command
             .args(["mcp", "--listen", "127.0.0.1:0", "--config"])
             .arg(&file)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(service::log(&work_dir)?)
+            .process_group(0)
             .kill_on_drop(true);
-        // The operator's settings are in the file; nothing else shall reach the child.
-        for (name, _) in std::env::vars_os() {
-            let name = name.to_string_lossy().into_owned();
-            if name.starts_with("GHOSTCAST_") || name.starts_with("LIVEKIT_") {
-                command.env_remove(name);
-            }
-        }
+        service::without_settings(&mut command);
         let mut child = command.spawn()?;
         let asking = child.stdin.take().expect_that("the child listens")?;
         let answers = child.stdout.take().expect_that("the child speaks")?;
@@ -100,14 +87,8 @@ impl Client {
             work_dir,
             hello: Value::Null,
         };
-        let params = json!({
-            "protocolVersion": "2025-06-18",
-            "capabilities": {},
-            "clientInfo": { "name": "ghostcast-validate", "version": "1" },
-        });
-        client.hello = client.ask("initialize", params).await?;
-        let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-        client.send(&ready).await?;
+        client.hello = client.ask("initialize", mcp::hello()).await?;
+        client.send(&mcp::ready()).await?;
         Ok(client)
     }
 
@@ -122,8 +103,7 @@ impl Client {
     async fn ask(&mut self, method: &str, params: Value) -> Outcome<Value> {
         let id = self.next_id;
         self.next_id += 1;
-        let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        self.send(&request).await?;
+        self.send(&mcp::request(id, method, params)).await?;
         let reading = async {
             while let Some(line) = self.answers.next_line().await? {
                 let message: Value = serde_json::from_str(&line)?;
@@ -180,7 +160,7 @@ async fn test_step10_mcp_server_initialization(bench: Bench) -> Outcome {
         "the name is {}",
         server["name"]
     );
-    let version = env!("CARGO_PKG_VERSION");
+    let version = bench.version();
     ensure!(
         server["version"] == version,
         "the version is {}",

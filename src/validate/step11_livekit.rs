@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::bench::{Bench, Service};
+use super::bench::Bench;
 use super::livekit_server::Coordinates;
 use super::outcome::{Outcome, ensure, seconds, until};
 use super::runner::Runner;
+use super::service::Service;
 use super::viewer::Viewer;
-use crate::model::session::LiveKitStatus;
 
 const RED: [u8; 3] = [0xcc, 0x33, 0x33];
 const GREEN: [u8; 3] = [0x33, 0xcc, 0x33];
@@ -49,8 +49,7 @@ pub(super) async fn run_step11_tests(runner: &mut Runner) -> bool {
 
 async fn service(bench: &Bench) -> Outcome<(Coordinates, Service)> {
     let server = bench.livekit().await?;
-    let settings = server.settings();
-    let service = bench.service(|config| config.livekit = settings).await?;
+    let service = bench.service(server.settings()).await?;
     Ok((server, service))
 }
 
@@ -62,7 +61,7 @@ fn room(name: &str) -> String {
 async fn test_step11_participant_and_track(bench: Bench) -> Outcome {
     let (server, service) = service(&bench).await?;
     let room = room("track");
-    let session = bench.session_of(&service, &room, |_| ()).await?;
+    let session = bench.session_of(&service, &room, json!({})).await?;
     let track = server.track(&room, "the track is in the room", |_| true);
     let track = track.await?;
     let browser = server.browser(&room).await?.unwrap_or_default();
@@ -97,11 +96,8 @@ async fn test_step11_participant_and_track(bench: Bench) -> Outcome {
         track["width"],
         track["height"]
     );
-    let state = session.handle.record().livekit;
-    ensure!(
-        state == LiveKitStatus::Connected,
-        "the record says {state:?}"
-    );
+    let state = session.record().await?.livekit;
+    ensure!(state == "connected", "the record says {state}");
     Ok(())
 }
 
@@ -109,10 +105,8 @@ async fn test_step11_subscriber(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
     let (server, service) = service(&bench).await?;
     let room = room("subscriber");
-    let session = bench.session_of(&service, &room, |spec| {
-        spec.initial_url = Some(pages.url("/flat/cc3333"));
-    });
-    let session = session.await?;
+    let fields = json!({ "initial_url": pages.url("/flat/cc3333") });
+    let session = bench.session_of(&service, &room, fields).await?;
     let viewer = Viewer::livekit(&server, &room).await?;
     let first = viewer.sees(seconds(15), AT, RED).await?;
     bench.say(format!(
@@ -138,7 +132,7 @@ async fn test_step11_subscriber(bench: Bench) -> Outcome {
     ));
     // The server says so a moment after it has subscribed somebody.
     until(seconds(5), "the record knows of a viewer", async || {
-        session.handle.record().viewers.livekit.then_some(())
+        session.record().await.ok()?.viewers.livekit.then_some(())
     })
     .await?;
     ensure!(
@@ -153,16 +147,14 @@ async fn test_step11_pause_and_resume(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
     let (server, service) = service(&bench).await?;
     let room = room("pause");
-    let session = bench.session_of(&service, &room, |spec| {
-        spec.initial_url = Some(pages.url("/clock"));
-    });
-    let session = session.await?;
+    let fields = json!({ "initial_url": pages.url("/clock") });
+    let session = bench.session_of(&service, &room, fields).await?;
     let viewer = Viewer::livekit(&server, &room).await?;
     let flowing = until(seconds(15), "pictures flow", async || {
         (viewer.pictures() > 20).then_some(())
     });
     flowing.await?;
-    session.handle.pause().await?;
+    session.pause().await?;
     let is_muted = |track: &Value| track["muted"] == true;
     server.track(&room, "the track is muted", is_muted).await?;
     let before = viewer.pictures();
@@ -170,7 +162,7 @@ async fn test_step11_pause_and_resume(bench: Bench) -> Outcome {
     let more = viewer.pictures() - before;
     ensure!(more == 0, "{more} pictures come while it is paused");
     session.navigate(&pages.url("/flat/33cc33")).await?;
-    session.handle.resume().await?;
+    session.resume().await?;
     let is_unmuted = |track: &Value| track["muted"] != true;
     server
         .track(&room, "the track is unmuted", is_unmuted)
@@ -189,11 +181,8 @@ async fn test_step11_rates(bench: Bench) -> Outcome {
     let (server, service) = service(&bench).await?;
     for fps in [10, 20] {
         let room = room("rates");
-        let session = bench.session_of(&service, &room, |spec| {
-            spec.initial_url = Some(pages.url("/clock"));
-            spec.fps = Some(fps);
-        });
-        let session = session.await?;
+        let fields = json!({ "initial_url": pages.url("/clock"), "fps": fps });
+        let session = bench.session_of(&service, &room, fields).await?;
         let viewer = Viewer::livekit(&server, &room).await?;
         let flowing = until(seconds(15), "pictures flow", async || {
             (viewer.pictures() > 10).then_some(())
@@ -213,9 +202,9 @@ async fn test_step11_rates(bench: Bench) -> Outcome {
             (asked * 0.7..=asked * 1.15).contains(&rate),
             "{rate:.1} pictures a second, asked for {fps}"
         );
-        let most = f64::from(session.handle.record().bitrate_bps) * BITRATE_TOLERANCE;
+        let most = f64::from(session.record().await?.bitrate_bps) * BITRATE_TOLERANCE;
         ensure!(bits <= most, "{bits:.0} bits a second, at most {most:.0}");
-        service.manager.close(&room).await?;
+        service.close(&room).await?;
     }
     Ok(())
 }
@@ -224,11 +213,11 @@ async fn test_step11_close(bench: Bench) -> Outcome {
     let (server, service) = service(&bench).await?;
     let room = room("close");
     for round in 1..=3 {
-        bench.session_of(&service, &room, |_| ()).await?;
+        bench.session_of(&service, &room, json!({})).await?;
         server
             .track(&room, "the track is in the room", |_| true)
             .await?;
-        service.manager.close(&room).await?;
+        service.close(&room).await?;
         let started = Instant::now();
         let gone = until(seconds(5), "the browser has left the room", async || {
             let there = server.browser(&room).await.ok()?;
@@ -249,10 +238,8 @@ async fn test_step11_two_rooms(bench: Bench) -> Outcome {
     let rooms = [room("left"), room("right")];
     let mut sessions = Vec::new();
     for (room, path) in rooms.iter().zip(["/flat/cc3333", "/flat/3333cc"]) {
-        let session = bench.session_of(&service, room, |spec| {
-            spec.initial_url = Some(pages.url(path));
-        });
-        sessions.push(session.await?);
+        let fields = json!({ "initial_url": pages.url(path) });
+        sessions.push(bench.session_of(&service, room, fields).await?);
     }
     let left = Viewer::livekit(&server, &rooms[0]).await?;
     let right = Viewer::livekit(&server, &rooms[1]).await?;

@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, Session};
-use super::http::{self, Body};
+use super::bench::Bench;
+use super::http::Body;
+use super::mcp;
 use super::outcome::{Expect, Outcome, ensure, seconds, until};
 use super::processes;
 use super::runner::Runner;
+use super::session::Session;
+use super::socket::Events;
 
 /// The six types, each with exactly its fields.
 const SHAPES: [(&str, &[&str]); 6] = [
@@ -40,7 +43,7 @@ pub(super) async fn run_step12_tests(runner: &mut Runner) -> bool {
             .test("Connections Are Counted", test_step12_connections)
             .await,
         runner
-            .test("The Same by Handle and REST", test_step12_doors)
+            .test("The Same by MCP and REST", test_step12_doors)
             .await,
     ];
     runner.tally(&passed)
@@ -189,9 +192,8 @@ async fn test_step12_order(bench: Bench) -> Outcome {
 }
 
 async fn connections(session: &Session, room: &str) -> Outcome<u64> {
-    let address = session.service.address;
-    let url = format!("http://{address}/rooms/{room}/connections");
-    let answer = http::ask("GET", &url, None, Body::None).await?.json()?;
+    let path = format!("/rooms/{room}/connections");
+    let answer: Value = session.service.call("GET", &path, Body::None).await?;
     let count = answer["connections"].as_u64();
     count.expect_that(&format!("the answer has a number: {answer}"))
 }
@@ -213,7 +215,7 @@ async fn test_step12_connections(bench: Bench) -> Outcome {
         .await?;
     }
     let address = session.service.address;
-    let mut stranger = super::socket::Events::listen(address, "another", "").await?;
+    let mut stranger = Events::listen(address, "another", "").await?;
     session.navigate(&pages.url("/two")).await?;
     for socket in &mut sockets {
         let is_it = |event: &Value| event["url"] == pages.url("/two");
@@ -237,19 +239,21 @@ async fn test_step12_connections(bench: Bench) -> Outcome {
 async fn test_step12_doors(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
     let session = bench.session(Some(pages.url("/form"))).await?;
-    let base = format!("http://{}", session.service.address);
+    let service = &session.service;
     let mut events = session.events("").await?;
     let action = json!({ "action_type": "click", "params": { "x": 30, "y": 30 } });
     let is_it = |event: &Value| event["action"] == action;
-    session.act("click", action["params"].clone()).await?;
+    let mut asked = action.clone();
+    asked["room_name"] = session.room.as_str().into();
+    mcp::call_by_socket(service.address, "execute_action", asked).await?;
     events.wait(seconds(3), "action_completed", is_it).await?;
-    let url = format!("{base}/sessions/{}/actions", session.room);
-    let answer = http::ask("POST", &url, None, Body::Json(&action)).await?;
+    let path = format!("/sessions/{}/actions", session.room);
+    let answer = service.ask("POST", &path, Body::Json(&action)).await?;
     ensure!(
         answer.status == 200,
         "REST answers {}: {}",
         answer.status,
-        answer.body
+        answer.text()
     );
     events.wait(seconds(3), "action_completed", is_it).await?;
     let mut told: Vec<Value> = Vec::new();
@@ -265,8 +269,7 @@ async fn test_step12_doors(bench: Bench) -> Outcome {
         told.len() == 2 && told[0] == told[1],
         "the doors tell it apart: {told:?}"
     );
-    let health = http::ask("GET", &format!("{base}/health"), None, Body::None).await?;
-    let health = health.json()?;
+    let health = service.ask("GET", "/health", Body::None).await?.json()?;
     ensure!(health["status"] == "healthy", "the health is {health}");
     Ok(())
 }

@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, Session};
-use super::outcome::{Expect, Outcome, ensure, seconds, until};
+use super::bench::Bench;
+use super::http::Body;
+use super::outcome::{Outcome, ensure, seconds, until};
 use super::processes;
 use super::runner::Runner;
+use super::session::Session;
 use super::viewer::Viewer;
-use crate::error::ErrorKind;
-use crate::model::SessionState;
-use crate::model::session::LiveKitStatus;
 
 /// A crash is told within this time.
 const CRASH_TOLD_WITHIN: Duration = Duration::from_secs(3);
@@ -71,26 +70,24 @@ async fn break_and_restart(
         told["error"]
     ));
     let failed = until(seconds(2), "the session has failed", async || {
-        let state = session.handle.record().state;
-        (state == SessionState::Failed).then_some(())
+        let state = session.record().await.ok()?.state;
+        (state == "failed").then_some(())
     });
     failed.await?;
     let lost = json!({ "x": 10, "y": 10 });
     session.fail("click", lost, "browser_lost").await?;
-    let refused = session.handle.recover(None).await.err();
-    let refused = refused.expect_that("recover is refused when the browser is dead")?;
-    let hint = refused.hint.clone().unwrap_or_default();
-    bench.say(format!("recover: {refused}. {hint}"));
+    let refused = session.recover_refused().await?;
+    let (message, hint) = (refused.message, refused.hint.unwrap_or_default());
+    bench.say(format!("recover: {message}. {hint}"));
     ensure!(
-        refused.kind == ErrorKind::Unavailable && hint.contains("new session"),
-        "recover is refused as {:?}: {refused}. {hint}",
+        refused.kind == "unavailable" && hint.contains("new session"),
+        "recover is refused as {}: {message}. {hint}",
         refused.kind
     );
     // The room is taken without a close.
     let url = pages.url("/two");
-    let again = bench.session_of(&session.service, &session.room, |spec| {
-        spec.initial_url = Some(url.clone());
-    });
+    let fields = json!({ "initial_url": url });
+    let again = bench.session_of(&session.service, &session.room, fields);
     let again = again.await?;
     let at = again.context().await?.url;
     ensure!(at == url, "the new session is at {at}");
@@ -107,11 +104,12 @@ async fn test_step13_killed_browser(bench: Bench) -> Outcome {
 }
 
 async fn test_step13_hung_browser(bench: Bench) -> Outcome {
-    let service = bench.service(|config| {
-        config.browser.probe_interval_ms = PROBE_INTERVAL_MS;
-        config.browser.probe_timeout_ms = PROBE_TIMEOUT_MS;
-    });
-    let session = bench.session_of(&service.await?, "hung", |_| ()).await?;
+    let settings = json!({ "browser": {
+        "probe_interval_ms": PROBE_INTERVAL_MS,
+        "probe_timeout_ms": PROBE_TIMEOUT_MS,
+    } });
+    let service = bench.service(settings).await?;
+    let session = bench.session_of(&service, "hung", json!({})).await?;
     let within = Duration::from_millis(PROBE_INTERVAL_MS + PROBE_TIMEOUT_MS) + seconds(2);
     break_and_restart(&bench, session, Signal::SIGSTOP, within).await
 }
@@ -124,8 +122,8 @@ async fn test_step13_recover(bench: Bench) -> Outcome {
         (viewer.pictures() > 20).then_some(())
     });
     flowing.await?;
-    let before = session.handle.record();
-    session.handle.recover(None).await?;
+    let before = session.record().await?;
+    session.recover().await?;
     let (mut longest, mut last, mut count) = (Duration::ZERO, Instant::now(), viewer.pictures());
     let end = Instant::now() + seconds(1);
     while Instant::now() < end {
@@ -144,18 +142,18 @@ async fn test_step13_recover(bench: Bench) -> Outcome {
         longest < DISTURBANCE_MAX,
         "the video is disturbed for {longest:?}"
     );
-    let after = session.handle.record();
+    let after = session.record().await?;
     ensure!(
-        (before.session_id, before.state) == (after.session_id, after.state),
-        "the session is another: {:?}",
+        (&before.session_id, &before.state) == (&after.session_id, &after.state),
+        "the session is another: {}",
         after.state
     );
-    let unknown = session.service.manager.find("no-such-room").await.err();
-    let unknown = unknown.expect_that("an unknown room is an error")?;
-    bench.say(format!("unknown: {unknown}"));
+    let path = "/sessions/no-such-room/recover";
+    let unknown = session.service.refused("POST", path, Body::None).await?;
+    bench.say(format!("unknown: {}", unknown.message));
     ensure!(
-        unknown.kind == ErrorKind::NotFound,
-        "an unknown room is {:?}",
+        unknown.kind == "not_found",
+        "an unknown room is {}",
         unknown.kind
     );
     Ok(())
@@ -191,12 +189,9 @@ async fn test_step13_livekit_restart(bench: Bench) -> Outcome {
     let pages = bench.pages().await?;
     // Never the operator's: nobody else may be watching there.
     let server = bench.own_livekit().await?;
-    let settings = server.settings();
-    let service = bench.service(|config| config.livekit = settings).await?;
-    let session = bench.session_of(&service, "restart", |spec| {
-        spec.initial_url = Some(pages.url("/flat/cc3333"));
-    });
-    let session = session.await?;
+    let service = bench.service(server.settings()).await?;
+    let fields = json!({ "initial_url": pages.url("/flat/cc3333") });
+    let session = bench.session_of(&service, "restart", fields).await?;
     {
         let viewer = Viewer::livekit(&server, "restart").await?;
         viewer
@@ -207,9 +202,9 @@ async fn test_step13_livekit_restart(bench: Bench) -> Outcome {
     running.kill();
     let lost = Instant::now();
     let noticed = until(seconds(20), "the loss is noticed", async || {
-        let record = session.handle.record();
-        let is_lost = record.livekit == LiveKitStatus::Reconnecting;
-        (is_lost && record.state == SessionState::Reconnecting).then_some(())
+        let record = session.record().await.ok()?;
+        let is_lost = record.livekit == "reconnecting";
+        (is_lost && record.state == "reconnecting").then_some(())
     });
     let noticed = noticed.await;
     let noticed_after = lost.elapsed();
@@ -221,9 +216,9 @@ async fn test_step13_livekit_restart(bench: Bench) -> Outcome {
     restarted?;
     session.navigate(&pages.url("/flat/3333cc")).await?;
     let live = until(seconds(30), "LiveKit is reached again", async || {
-        let record = session.handle.record();
-        let is_back = record.livekit == LiveKitStatus::Connected;
-        (is_back && record.state == SessionState::Live).then_some(())
+        let record = session.record().await.ok()?;
+        let is_back = record.livekit == "connected";
+        (is_back && record.state == "live").then_some(())
     });
     live.await?;
     let live_after = back.elapsed();

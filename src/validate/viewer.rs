@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 
-use super::bench::Session;
-use super::http::{self, Body};
+use super::http::Body;
 use super::livekit_server::Coordinates;
 use super::outcome::{Failure, Outcome, ensure, until};
+use super::session::Session;
 use crate::livekit::audience::{Audience, Told};
 use crate::livekit::token;
 use crate::media::Picture;
@@ -46,15 +46,16 @@ impl Viewer {
         let (socket, local) = bind(Ipv4Addr::LOCALHOST.into())?;
         let mut receiver = Receiver::new(Instant::now(), local)?;
         let offer = receiver.offer();
-        let url = format!("http://{}/whep/{}", session.service.address, session.room);
-        let answer = http::ask("POST", &url, None, Body::Sdp(offer)).await?;
+        let path = format!("/whep/{}", session.room);
+        let answer = session.service.ask("POST", &path, Body::Sdp(offer));
+        let answer = answer.await?;
         ensure!(
             answer.status == 201,
             "WHEP answers {}: {}",
             answer.status,
-            answer.body
+            answer.text()
         );
-        receiver.accept(&answer.body)?;
+        receiver.accept(&answer.text())?;
         Self::start(Watching::new(receiver, socket, None)?)
     }
 
@@ -62,7 +63,7 @@ impl Viewer {
     pub(super) async fn livekit(server: &Coordinates, room: &str) -> Outcome<Self> {
         let name = RoomName::parse(room)?;
         let identity = format!("viewer-{}", uuid::Uuid::new_v4().simple());
-        let token = token::mint_viewer(&server.api_key, &server.api_secret, &name, &identity)?;
+        let token = token::mint_viewer(&server.api_key, &server.secret(), &name, &identity)?;
         let audience = Audience::join(&server.url, &token).await?;
         let (socket, local) = bind(server.ip().await?)?;
         let receiver = Receiver::new(Instant::now(), local)?;
