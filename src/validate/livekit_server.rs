@@ -193,6 +193,9 @@ fn spawn(binary: &PathBuf, [port, tcp_port, udp_port]: [u16; 3]) -> Outcome<Chil
             "udp_port": udp_port,
             "use_external_ip": false,
             "enable_loopback_candidate": true,
+            // One socket: of several that are told as the one address, the server keeps any one for a
+            // client, and drops what reaches another.
+            "interfaces": { "includes": ["lo"] },
         },
         "logging": { "level": "error" },
     });
