@@ -225,13 +225,13 @@ fi
 # features EDGES: every package that is built for this machine, with its features. Cargo marks what it
 # has shown before, and what is a macro.
 features() {
-  cargo tree --locked --edges "$1" --prefix none --format '{p} [{f}]' |
+  cargo tree --locked --workspace --edges "$1" --prefix none --format '{p} [{f}]' |
     sed 's/ ([*]) / /; s/ (proc-macro) / /; s/ ([*])$//' | sort -u
 }
 
 if wants lint; then
   begin 'formatting (cargo fmt --check)'
-  cargo fmt --check
+  cargo fmt --all --check
   begin 'the scripts (shellcheck)'
   shellcheck -x deploy/*.sh deploy/livekit-server/build.sh .ci/run
   if have systemd-analyze; then
@@ -254,9 +254,9 @@ if wants lint; then
   more="$(comm -23 <(printf '%s\n' "$without") <(printf '%s\n' "$with"))"
   [ -z "$more" ] || die "dev-dependencies change the features of these packages; name the features in [dependencies] too: $more"
   begin 'clippy, warnings are errors'
-  cargo clippy --all-targets --locked -- -D warnings
+  cargo clippy --workspace --all-targets --locked -- -D warnings
   begin 'docs, warnings are errors'
-  RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
+  RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
   # Advisories are left out: one published today must not fail an unrelated change.
   if have cargo-deny; then
     begin 'licences and sources (cargo deny)'
@@ -266,7 +266,7 @@ fi
 
 if wants unit; then
   begin 'cargo test'
-  if [ "$what" = unit ]; then cargo test --locked "$@"; else cargo test --locked; fi
+  if [ "$what" = unit ]; then cargo test --workspace --locked "$@"; else cargo test --workspace --locked; fi
 fi
 
 if wants validate || wants live || wants client || wants client-ts || wants judge; then

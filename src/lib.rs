@@ -20,7 +20,8 @@
 //! - [`api`]: the front doors: MCP, REST, gRPC, WebSocket, WHEP, metrics, dashboard.
 //! - [`telemetry`]: what programs that watch the service are told: traces, measurements, errors.
 //! - [`demo`]: the built-in page that drives itself; [`app`]: where everything is put together.
-//! - [`validate`]: the validation program; [`cli`]: the command line.
+//! - [`cli`]: the command line. Its `validate` calls a crate of its own, which uses nothing of this one but
+//!   what any client can.
 
 pub mod api;
 pub mod app;
@@ -47,5 +48,4 @@ pub mod session;
 pub mod store;
 pub mod telemetry;
 mod tls;
-pub mod validate;
 pub mod vision;

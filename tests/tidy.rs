@@ -17,7 +17,7 @@ use serde_json::Value;
 
 /// Modules from the bottom up, each with all that it may use; a longer path allows that part only.
 /// What is not listed is forbidden.
-const LAYERS: [(&str, &[&str]); 28] = [
+const LAYERS: [(&str, &[&str]); 27] = [
     ("error", &[]),
     ("credential", &["error"]),
     ("memory", &[]),
@@ -110,7 +110,6 @@ const LAYERS: [(&str, &[&str]); 28] = [
             "api", "browser", "config", "error", "events", "jobs", "model", "session", "store",
         ],
     ),
-    ("validate", &["livekit", "media", "model", "rtc"]),
     (
         "cli",
         &[
@@ -126,7 +125,6 @@ const LAYERS: [(&str, &[&str]); 28] = [
             "model",
             "processes",
             "telemetry",
-            "validate",
         ],
     ),
     ("main", &["cli"]),
@@ -139,16 +137,21 @@ const BROWSER: [&str; 14] = [
 ];
 
 /// Crates that are engines or wire formats, and the only places under `src` that name them.
-const ENGINES: [(&str, &[&str]); 51] = [
+const ENGINES: [(&str, &[&str]); 52] = [
     ("async_trait", &["telemetry/post.rs"]),
     ("apalis", &["jobs/turns.rs"]),
     ("apalis_core", &["jobs/turns.rs"]),
     ("aws_lc_rs", &["credential.rs"]),
-    ("axum", &["api/", "demo.rs", "validate/pages.rs"]),
+    ("axum", &["api/", "demo.rs"]),
     ("chromiumoxide_cdp", &["browser/"]),
     ("chromiumoxide_types", &["browser/"]),
     ("clap", &["cli/"]),
     ("figment", &["config/load.rs"]),
+    // A client of the service beside it, which in tests also shows what was encoded.
+    (
+        "ghostcast_validate",
+        &["cli/validate.rs", "media/mux/tests.rs"],
+    ),
     ("http_body_util", &["browser/gate/"]),
     ("hyper", &["api/serve.rs", "browser/gate/"]),
     ("hyper_util", &["api/serve.rs", "browser/gate/"]),
@@ -160,10 +163,7 @@ const ENGINES: [(&str, &[&str]); 51] = [
     ("logroller", &["cli/log/files.rs"]),
     ("metrics_exporter_prometheus", &["api/metrics.rs"]),
     ("mp4_atom", &["media/mux/boxes.rs"]),
-    (
-        "openh264",
-        &["media/encode/openh264.rs", "media/playback.rs"],
-    ),
+    ("openh264", &["media/encode/openh264.rs"]),
     ("openh264_sys2", &["media/encode/openh264.rs"]),
     ("openssl", &["rtc/dtls.rs"]),
     (
@@ -190,7 +190,6 @@ const ENGINES: [(&str, &[&str]); 51] = [
             "cli/client.rs",
             "jobs/notices/webhook.rs",
             "telemetry/post.rs",
-            "validate/http.rs",
             "vision/",
         ],
     ),
@@ -216,6 +215,61 @@ const ENGINES: [(&str, &[&str]); 51] = [
     ("utoipa_axum", &["api/"]),
     ("webpki_roots", &["tls.rs"]),
     ("yuv", &["media/convert.rs"]),
+];
+
+/// The files of the validation program, which lies in `validate/`, from the bottom up: each may use those
+/// above it in this list.
+const VALIDATE: [&str; 34] = [
+    "outcome",
+    "report",
+    "answers",
+    "film",
+    "playback",
+    "still",
+    "processes",
+    "http",
+    "pages",
+    "mcp",
+    "socket",
+    "cdp",
+    "receiver",
+    "audience",
+    "token",
+    "livekit_server",
+    "service",
+    "session",
+    "bench",
+    "viewer",
+    "runner",
+    "step01_engine",
+    "step02_actions",
+    "step03_allowlist",
+    "step04_state",
+    "step05_recording",
+    "step06_cursor",
+    "step07_vision",
+    "step08_streaming",
+    "step09_correction",
+    "step10_mcp",
+    "step11_livekit",
+    "step12_events",
+    "step13_recovery",
+];
+
+/// What the validation program is built of, and the only files of it that name it. The library is nowhere:
+/// what is validated is seen by its doors.
+const VALIDATE_ENGINES: [(&str, &[&str]); 11] = [
+    ("axum", &["pages.rs"]),
+    ("ghostcast", &[]),
+    ("livekit_api", &["token.rs"]),
+    ("livekit_protocol", &["audience.rs"]),
+    ("livekit_signaling", &["audience.rs"]),
+    ("openh264", &["playback.rs"]),
+    ("png", &["still.rs"]),
+    ("reqwest", &["http.rs"]),
+    ("str0m", &["receiver.rs"]),
+    ("turbojpeg", &["still.rs"]),
+    ("utoipa", &[]),
 ];
 
 /// Where a schema may be derived for the API's document; anything else of utoipa stays in `api`.
@@ -375,6 +429,75 @@ fn what_is_allowed_is_used() {
 }
 
 #[test]
+fn the_validation_is_a_client_in_layers() {
+    let wrong = [
+        ("session.rs", "use super::bench::Bench;"),
+        (
+            "http.rs",
+            "use super::{answers, outcome, session::Session};",
+        ),
+        ("bench.rs", "fn f() { crate::runner::x() }"),
+        ("surprise.rs", "use super::outcome::Outcome;"),
+        ("bench.rs", "use ghostcast::app::App;"),
+        ("bench.rs", "use str0m::Rtc;"),
+    ];
+    for (path, text) in wrong {
+        assert_eq!(validation(path, text).len(), 1, "{path}: {text}");
+    }
+    let right = [
+        (
+            "bench.rs",
+            "use super::session::Session;\npub(super) fn f() {}",
+        ),
+        ("lib.rs", "use self::bench::Setup;\npub mod film;"),
+        (
+            "receiver.rs",
+            "use str0m::Rtc;\nconst X: &str = \"ghostcast::app\";",
+        ),
+        (
+            "report.rs",
+            "#[cfg(test)]\nmod tests {\n    use super::runner;\n}\n",
+        ),
+    ];
+    for (path, text) in right {
+        assert_eq!(validation(path, text), [""; 0], "{text}");
+    }
+    check_validation(validation);
+}
+
+#[test]
+fn the_validation_is_built_of_what_the_library_is() {
+    let manifest = |text: &str| -> Value {
+        let parsed = Figment::from(Toml::string(text)).extract();
+        parsed.expect("a manifest is TOML")
+    };
+    let root = manifest(
+        "[dependencies]\na = \"1\"\nb = { version = \"2\", default-features = false, features = [\"x\", \"y\"] }",
+    );
+    for (text, complaints) in [
+        ("a = \"1\"", 0),
+        (
+            "b = { version = \"2\", default-features = false, features = [\"x\"] }",
+            0,
+        ),
+        ("a = \"2\"", 1),
+        ("c = \"1\"", 1),
+        ("b = { version = \"2\", features = [\"x\"] }", 1),
+        (
+            "b = { version = \"2\", default-features = false, features = [\"z\"] }",
+            1,
+        ),
+        ("a = { path = \"..\" }", 1),
+    ] {
+        let member = manifest(&format!("[dependencies]\n{text}"));
+        assert_eq!(foreign(&root, &member).len(), complaints, "{text}");
+    }
+    let member = manifest(&read("validate/Cargo.toml"));
+    assert!(member["dependencies"]["tokio"].is_object());
+    assert_nothing(&foreign(&manifest(&read("Cargo.toml")), &member));
+}
+
+#[test]
 fn each_engine_has_one_home() {
     let wrong = [
         ("session/start.rs", "use str0m::Rtc;"),
@@ -424,6 +547,7 @@ fn files_stay_short() {
     let tested = format!("fn f() {{}}\n#[cfg(test)]\nmod tests {{\n{long}}}\n");
     assert_eq!(length("a.rs", &tested), [""; 0]);
     check_sources(length);
+    check_validation(length);
 }
 
 #[test]
@@ -441,6 +565,7 @@ fn nothing_is_left_for_later() {
         [""; 0]
     );
     check_sources(leftovers);
+    check_validation(leftovers);
 }
 
 #[test]
@@ -568,6 +693,7 @@ fn the_image_is_built_from_all_that_the_build_reads() {
         "proto",
         "rust-toolchain.toml",
         "src",
+        "validate",
     ] {
         let line = format!("!{path}");
         assert!(given.lines().any(|given| given == line), "no {line}");
@@ -602,6 +728,7 @@ fn documents_name_what_exists() {
         "`tests/tidy.rs::no_such_test`",
         "`tests/no_such_file.rs::x`",
         "`src/no_such_file.rs`",
+        "`validate/src/no_such_file.rs`",
         "`ghostcast_no_such_total`",
         "`{reason=\"no_such\"}`",
     ] {
@@ -727,19 +854,73 @@ fn browser_order(path: &str, text: &str) -> Vec<String> {
     found
 }
 
-fn engines(path: &str, text: &str) -> Vec<String> {
+/// The validation program's own order, and what it may name.
+fn validation(path: &str, text: &str) -> Vec<String> {
     let code = without_tests(&code_of(text));
-    let at = |homes: &[&str]| homes.iter().any(|home| path.starts_with(home));
+    let mut found = strangers(path, &code, &VALIDATE_ENGINES);
+    let own = module_of(path);
+    let place = |file: &str| VALIDATE.iter().position(|known| *known == file);
+    if own == "lib" {
+        return found;
+    }
+    let Some(own) = place(own) else {
+        return vec![format!("{path}: it has no place in the order")];
+    };
+    for root in ["super", "crate"] {
+        for (line, used) in references(&code, root) {
+            let used = module_of(used.split("::").next().unwrap_or(&used));
+            if place(used).is_some_and(|used| used > own) {
+                found.push(format!(
+                    "{path}:{line}: {} may not use {used}",
+                    VALIDATE[own]
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// Dependencies of a member that the root does not have, or not in this version and with these features: what
+/// they are built of would be built anew for it.
+fn foreign(root: &Value, member: &Value) -> Vec<String> {
+    let version = |it: &Value| it.as_str().map_or(it["version"].clone(), Value::from);
+    let is_default = |it: &Value| it["default-features"] != false;
+    let dependencies = member["dependencies"].as_object().into_iter().flatten();
+    let is_foreign = |(name, ours): &(&String, &Value)| {
+        let theirs = &root["dependencies"][name.as_str()];
+        let features = ours["features"].as_array().into_iter().flatten();
+        let known = theirs["features"].as_array().cloned().unwrap_or_default();
+        theirs.is_null()
+            || !version(ours).is_string()
+            || version(ours) != version(theirs)
+            || (is_default(ours) && !is_default(theirs))
+            || features.into_iter().any(|feature| !known.contains(feature))
+    };
+    let foreign = dependencies.filter(is_foreign);
+    foreign
+        .map(|(name, ours)| format!("validate/Cargo.toml: the library does not have {name} {ours}"))
+        .collect()
+}
+
+/// Crates that are named outside their homes.
+fn strangers(path: &str, code: &str, homes_of: &[(&str, &[&str])]) -> Vec<String> {
     let mut found = Vec::new();
-    for (engine, homes) in ENGINES {
-        if !at(homes) {
-            for (line, _) in crate_uses(&code, engine) {
+    for (engine, homes) in homes_of {
+        if !homes.iter().any(|home| path.starts_with(home)) {
+            for (line, _) in crate_uses(code, engine) {
                 found.push(format!(
                     "{path}:{line}: {engine} is named outside {homes:?}"
                 ));
             }
         }
     }
+    found
+}
+
+fn engines(path: &str, text: &str) -> Vec<String> {
+    let code = without_tests(&code_of(text));
+    let at = |homes: &[&str]| homes.iter().any(|home| path.starts_with(home));
+    let mut found = strangers(path, &code, &ENGINES);
     for (line, rest) in crate_uses(&code, "utoipa") {
         let derived = at(&SCHEMAS) && rest.starts_with("::ToSchema");
         if !derived && !at(&["api/"]) {
@@ -922,6 +1103,7 @@ fn names(text: &str, code: &str, find: &dyn Fn(&str) -> Option<String>) -> Vec<S
             "benches/",
             "examples/",
             "docs/",
+            "validate/",
         ];
         let is_path = folders.iter().any(|folder| name.starts_with(folder));
         let (metric, label) = name.split_once('{').unwrap_or((name, ""));
@@ -1237,7 +1419,7 @@ fn crate_uses<'a>(code: &'a str, name: &'a str) -> Vec<(usize, &'a str)> {
 // ---- reading the repository -------------------------------------------------------------------
 
 struct Source {
-    /// Below `src`.
+    /// Below the folder of all sources: `src`, or that of the validation program.
     path: String,
     text: String,
 }
@@ -1275,8 +1457,15 @@ fn read(path: &str) -> String {
     text.unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// The files of the library and its program.
 fn sources() -> Vec<Source> {
-    let base = root().join("src");
+    let sources = sources_below("src");
+    assert!(sources.len() > 50, "the sources were found");
+    sources
+}
+
+fn sources_below(base: &str) -> Vec<Source> {
+    let base = root().join(base);
     let mut folders = vec![base.clone()];
     let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
@@ -1285,13 +1474,12 @@ fn sources() -> Vec<Source> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).expect("a source is text");
-                let path = path.strip_prefix(&base).expect("it lies below src");
+                let path = path.strip_prefix(&base).expect("it lies below the base");
                 let path = path.to_string_lossy().into_owned();
                 sources.push(Source { path, text });
             }
         }
     }
-    assert!(sources.len() > 50, "the sources were found");
     sources.sort_by(|a, b| a.path.cmp(&b.path));
     sources
 }
@@ -1304,13 +1492,24 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn check_sources(check: fn(&str, &str) -> Vec<String>) {
-    let sources = sources();
+    check_all("src", &sources(), check);
+}
+
+/// The same for the files of the validation program.
+fn check_validation(check: fn(&str, &str) -> Vec<String>) {
+    let base = "validate/src";
+    let sources = sources_below(base);
+    assert!(sources.len() > VALIDATE.len(), "the sources were found");
+    check_all(base, &sources, check);
+}
+
+fn check_all(base: &str, sources: &[Source], check: fn(&str, &str) -> Vec<String>) {
     let found = sources
         .iter()
         .flat_map(|source| check(&source.path, &source.text));
     assert_nothing(
         &found
-            .map(|complaint| format!("src/{complaint}"))
+            .map(|complaint| format!("{base}/{complaint}"))
             .collect::<Vec<_>>(),
     );
 }

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use ghostcast_validate as validate;
 use tokio_util::sync::CancellationToken;
 
 use super::{Address, ConfigFile, Signals};
 use crate::error::Error;
 use crate::model::Secret;
-use crate::validate;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {

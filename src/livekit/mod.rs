@@ -1,7 +1,6 @@
 //! LiveKit: tokens, signalling and naming conventions. The only module that names LiveKit's
 //! crates; media is not its business (see `rtc` and `publish::livekit`).
 
-pub mod audience;
 mod company;
 pub mod conventions;
 pub mod data;

@@ -214,15 +214,14 @@ pub struct IceServer {
 }
 
 /// Joins the room that the token is for.
-pub(super) async fn connect(
+async fn connect(
     url: &str,
     token: &Secret,
-    is_audience: bool,
 ) -> Result<(SignalClient, proto::JoinResponse, SignalEvents), Error> {
     let mut options = SignalOptions::default();
-    options.auto_subscribe = is_audience;
+    options.auto_subscribe = false;
     // One who publishes hears others' data by the connection that there is anyway.
-    options.single_peer_connection = !is_audience;
+    options.single_peer_connection = true;
     // Calls come as packets then, and not as streams.
     options.client_protocol = CLIENT_PROTOCOL_DEFAULT;
     options.adaptive_stream = false;
@@ -237,7 +236,7 @@ pub(super) async fn connect(
 impl Signal {
     /// Joins the room that the token is for, as a publisher only. Who wrote of themselves there before is known.
     pub async fn join(url: &str, token: &Secret, self_writers: SelfWriters) -> Result<Self, Error> {
-        let (client, join, events) = connect(url, token, false).await?;
+        let (client, join, events) = connect(url, token).await?;
         Ok(Self {
             client,
             events,

@@ -88,20 +88,6 @@ pub fn mint_viewer(
     Ok(Secret::from(token))
 }
 
-/// A token that may look at a room from outside, and change it: for LiveKit's room service.
-pub fn mint_admin(api_key: &str, api_secret: &Secret, room: &RoomName) -> Result<Secret, Error> {
-    let grants = VideoGrants {
-        room_admin: true,
-        room: room.as_str().to_owned(),
-        ..VideoGrants::default()
-    };
-    let token = AccessToken::with_api_key(api_key, api_secret.reveal())
-        .with_ttl(VALIDITY)
-        .with_grants(grants)
-        .to_jwt()?;
-    Ok(Secret::from(token))
-}
-
 #[cfg(test)]
 mod tests {
     use livekit_api::access_token::Claims;

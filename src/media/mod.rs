@@ -13,7 +13,6 @@ pub mod marks;
 pub mod mux;
 pub mod panel;
 pub mod picture;
-pub mod playback;
 pub mod screen;
 pub mod shot;
 

@@ -1,6 +1,5 @@
 //! WebRTC: [`peer`] is the pure state machine that sends, [`driver`] the tokio shell that gives it
-//! a socket and a clock, [`sockets`] finds and binds addresses; [`receiver`] is the other side, for
-//! the validation program.
+//! a socket and a clock, [`sockets`] finds and binds addresses.
 //!
 //! The only module that names the WebRTC engine; its types do not leave it.
 
@@ -16,7 +15,6 @@ mod offered;
 mod output;
 mod pacer;
 pub mod peer;
-pub mod receiver;
 pub mod relay;
 mod sdp;
 pub mod sockets;

@@ -16,7 +16,6 @@
 
 mod annexb;
 mod boxes;
-pub mod read;
 
 use std::time::Duration;
 

@@ -1,5 +1,8 @@
 use std::time::Instant;
 
+use ghostcast_validate::film;
+use ghostcast_validate::playback::Player;
+
 use super::*;
 use crate::media::encode::{Config, Content, Encoder};
 use crate::media::{Layer, Picture};
@@ -119,21 +122,21 @@ fn table(bytes: &[u8], from: usize) -> Vec<u64> {
 #[test]
 fn a_finished_file_is_read_back() {
     let mut file = film();
-    assert_eq!(read::read(&file.bytes), None, "it is not finished");
+    assert_eq!(film::read(&file.bytes), None, "it is not finished");
     file.finish(MS(5_500), &[]);
-    let film = read::read(&file.bytes).unwrap();
+    let film = film::read(&file.bytes).unwrap();
     assert_eq!(film.duration, MS(5_500));
     let times: Vec<u128> = film.pictures.iter().map(|p| p.at.as_millis()).collect();
     assert_eq!(times.len(), 10);
     assert_eq!(times[6..], [5_240, 5_280, 5_320, 5_360]);
-    let mut player = crate::media::playback::Player::new().unwrap();
+    let mut player = Player::new().unwrap();
     for picture in &film.pictures {
         let shown = player.show(&picture.unit).unwrap().unwrap();
-        assert_eq!(shown.size(), Size::new(64, 48));
+        assert_eq!(shown.size(), (64, 48));
     }
     for end in 0..file.bytes.len() {
         // Cut anywhere, it is no film, and nothing breaks.
-        assert_eq!(read::read(&file.bytes[..end]), None);
+        assert_eq!(film::read(&file.bytes[..end]), None);
     }
 }
 

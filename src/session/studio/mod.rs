@@ -298,10 +298,10 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
+    use ghostcast_validate::playback::Player;
     use tokio::time::timeout;
 
     use super::*;
-    use crate::media::playback::{Player, rgb_at};
     use crate::media::screen::{Bgra, Damage, Screen};
     use crate::media::{AccessUnit, Pixels};
     use crate::publish::Wants;
@@ -336,7 +336,7 @@ mod tests {
 
     fn shown(unit: &AccessUnit) -> [u8; 3] {
         let picture = Player::new().unwrap().show(&unit.data).unwrap();
-        rgb_at(&picture.expect("a whole picture"), 32, 32)
+        picture.expect("a whole picture").rgb_at(32, 32)
     }
 
     #[tokio::test]

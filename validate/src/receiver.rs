@@ -1,7 +1,7 @@
 //! [`Receiver`]: one receive-only H.264 video peer, without a socket, a clock or a task: what a
-//! viewer is made of. The service itself only sends; the validation program watches it by this.
+//! viewer is made of. The service only sends, and is watched by this.
 //!
-//! Driven like [`super::Peer`]: after every call that changes it, [`Receiver::poll`] until
+//! Driven from outside: after every call that changes it, [`Receiver::poll`] until
 //! [`Received::Timeout`].
 
 use std::fmt;
@@ -14,7 +14,7 @@ use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Input, Rtc, RtcConfig};
 
-use super::error::Error;
+use super::outcome::Outcome;
 
 /// Numbers of its own, as a browser has; the other side's are taken in an answer.
 const PAYLOAD_TYPE: u8 = 96;
@@ -26,7 +26,7 @@ const REORDERING_MAX: usize = 300;
 
 /// What is to be done next.
 #[derive(Debug)]
-pub enum Received {
+pub(super) enum Received {
     /// Send a datagram.
     Transmit {
         /// Where to.
@@ -48,7 +48,7 @@ pub enum Received {
 }
 
 /// A receive-only H.264 video peer. See the module's documentation.
-pub struct Receiver {
+pub(super) struct Receiver {
     rtc: Box<Rtc>,
     local: SocketAddr,
     pending: Option<SdpPendingOffer>,
@@ -57,7 +57,7 @@ pub struct Receiver {
 
 impl Receiver {
     /// A peer at the address `local`.
-    pub fn new(now: Instant, local: SocketAddr) -> Result<Self, Error> {
+    pub(super) fn new(now: Instant, local: SocketAddr) -> Outcome<Self> {
         let mut config = RtcConfig::new()
             .clear_codecs()
             .set_reordering_size_video(REORDERING_MAX);
@@ -65,12 +65,7 @@ impl Receiver {
             .codec_config()
             .add_h264(PAYLOAD_TYPE.into(), Some(RTX_TYPE.into()), true, BASELINE);
         let mut rtc = Box::new(config.build(now));
-        let candidate =
-            Candidate::host(local, Protocol::Udp).map_err(|source| Error::LocalCandidate {
-                address: local,
-                source,
-            })?;
-        rtc.add_local_candidate(candidate);
+        rtc.add_local_candidate(Candidate::host(local, Protocol::Udp)?);
         Ok(Self {
             rtc,
             local,
@@ -80,7 +75,7 @@ impl Receiver {
     }
 
     /// An offer to receive one video track.
-    pub fn offer(&mut self) -> String {
+    pub(super) fn offer(&mut self) -> String {
         let mut api = self.rtc.sdp_api();
         api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
         let (offer, pending) = api.apply().expect("a media section was just added");
@@ -89,30 +84,24 @@ impl Receiver {
     }
 
     /// Takes the answer to [`Self::offer`].
-    pub fn accept(&mut self, answer: &str) -> Result<(), Error> {
+    pub(super) fn accept(&mut self, answer: &str) -> Outcome {
         let Some(pending) = self.pending.take() else {
             return Ok(());
         };
-        let answer =
-            SdpAnswer::from_sdp_string(answer).map_err(|source| Error::Parse { source })?;
-        self.rtc
-            .sdp_api()
-            .accept_answer(pending, answer)
-            .map_err(|source| Error::Negotiate { source })
+        let answer = SdpAnswer::from_sdp_string(answer)?;
+        Ok(self.rtc.sdp_api().accept_answer(pending, answer)?)
     }
 
     /// Answers the other side's offer, its first or a later one.
-    pub fn answer(&mut self, offer: &str) -> Result<String, Error> {
-        let offer = SdpOffer::from_sdp_string(offer).map_err(|source| Error::Parse { source })?;
-        let answer = self.rtc.sdp_api().accept_offer(offer);
-        let answer = answer.map_err(|source| Error::Negotiate { source })?;
+    pub(super) fn answer(&mut self, offer: &str) -> Outcome<String> {
+        let offer = SdpOffer::from_sdp_string(offer)?;
+        let answer = self.rtc.sdp_api().accept_offer(offer)?;
         Ok(answer.to_sdp_string())
     }
 
     /// Takes a candidate of the other side; what is not UDP cannot be reached.
-    pub fn add_remote_candidate(&mut self, candidate: &str) -> Result<(), Error> {
-        let candidate = Candidate::from_sdp_string(candidate)
-            .map_err(|source| Error::RemoteCandidate { source })?;
+    pub(super) fn add_remote_candidate(&mut self, candidate: &str) -> Outcome {
+        let candidate = Candidate::from_sdp_string(candidate)?;
         if candidate.proto() == Protocol::Udp {
             self.rtc.add_remote_candidate(candidate);
         }
@@ -120,7 +109,7 @@ impl Receiver {
     }
 
     /// Takes a datagram that came from `source`. What is not for this peer is ignored.
-    pub fn handle_receive(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
+    pub(super) fn handle_receive(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
         if let Ok(packet) = Receive::new(Protocol::Udp, source, self.local, datagram) {
             let input = Input::Receive(now, packet);
             if self.rtc.accepts(&input) && self.rtc.handle_input(input).is_err() {
@@ -130,14 +119,14 @@ impl Receiver {
     }
 
     /// Lets time pass.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
         if self.rtc.handle_input(Input::Timeout(now)).is_err() {
             self.rtc.disconnect();
         }
     }
 
     /// Asks for a keyframe, once video has come.
-    pub fn ask_for_keyframe(&mut self) {
+    pub(super) fn ask_for_keyframe(&mut self) {
         if let Some(writer) = self.mid.and_then(|mid| self.rtc.writer(mid)) {
             let mut writer = writer;
             // A connection that cannot ask is about to end, and says so by itself.
@@ -146,7 +135,7 @@ impl Receiver {
     }
 
     /// The next thing to do.
-    pub fn poll(&mut self) -> Received {
+    pub(super) fn poll(&mut self) -> Received {
         loop {
             if !self.rtc.is_alive() {
                 return Received::Over;
@@ -173,7 +162,7 @@ impl Receiver {
     }
 
     /// Says goodbye. Poll what is left to send after it.
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         // One that cannot say goodbye is gone all the same.
         let _ = self.rtc.close();
     }

@@ -93,6 +93,24 @@ impl Measure {
     }
 }
 
+/// What a test has measured, kept by all that measure for it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Measures(Arc<Mutex<Vec<(Measure, Duration)>>>);
+
+impl Measures {
+    /// Notes how long something took, for the table at the end.
+    pub(super) fn note(&self, measure: Measure, time: Duration) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.push((measure, time));
+    }
+
+    /// All that was noted.
+    pub(super) fn all(&self) -> Vec<(Measure, Duration)> {
+        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.clone()
+    }
+}
+
 /// How one test ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Verdict {

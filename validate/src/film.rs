@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+/// No film has more, whatever its tables say.
+const SAMPLES_MAX: u64 = 4_000_000;
+
 /// A picture of a film.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilmPicture {
@@ -130,7 +133,7 @@ fn times(table: &[u8]) -> Option<Vec<u64>> {
             number(table, 8 + entry * 8, 4)?,
             number(table, 12 + entry * 8, 4)?,
         );
-        for _ in 0..count.min(super::SAMPLES_MAX as u64) {
+        for _ in 0..count.min(SAMPLES_MAX) {
             times.push(now);
             now = now.checked_add(step)?;
         }

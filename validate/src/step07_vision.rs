@@ -5,14 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::bench::Bench;
-use super::outcome::{Failure, Outcome, ensure};
+use super::outcome::{Expect, Failure, Outcome, ensure};
 use super::runner::Runner;
 use super::session::Session;
+use super::still::Still;
 use super::viewer::is_like;
-use crate::media::Picture;
-use crate::media::decode::Decoder;
-use crate::media::playback::rgb_at;
-use crate::model::Size;
 
 const COLOUR: [u8; 3] = [0xcc, 0x33, 0x33];
 const QUESTION: &str = "What colour is the page?";
@@ -32,17 +29,15 @@ pub(super) async fn run_step7_tests(runner: &mut Runner) -> bool {
 
 /// The picture must have the viewport's size and the page's colour.
 fn check_picture(png: &[u8]) -> Outcome {
-    let mut picture = Picture::new(Size::new(2, 2));
-    Decoder::new()?.decode_png(png, &mut picture)?;
-    let size = picture.size();
+    let still = Still::of_png(png)?;
     ensure!(
-        (size.width, size.height) == (1280, 720),
+        (still.width, still.height) == (1280, 720),
         "the picture is {}x{}",
-        size.width,
-        size.height
+        still.width,
+        still.height
     );
     for (x, y) in [(5, 5), (640, 360), (1270, 710)] {
-        let colour = rgb_at(&picture, x, y);
+        let colour = still.rgb_at(x, y).expect_that("the pixel is there")?;
         ensure!(
             is_like(colour, COLOUR),
             "the colour at {x},{y} is {colour:?}"
@@ -58,9 +53,8 @@ async fn test_step7_screenshot_capture(bench: Bench) -> Outcome {
     bench.say(format!("{} bytes of PNG", png.len()));
     check_picture(&png)?;
     let jpeg = session.screenshot("format=jpeg&quality=80").await?.body;
-    let mut picture = Picture::new(Size::new(2, 2));
-    Decoder::new()?.decode_jpeg(&jpeg, &mut picture)?;
-    let colour = rgb_at(&picture, 640, 360);
+    let colour = Still::of_jpeg(&jpeg)?.rgb_at(640, 360);
+    let colour = colour.expect_that("the JPEG has its middle")?;
     ensure!(is_like(colour, COLOUR), "the JPEG's colour is {colour:?}");
     Ok(())
 }

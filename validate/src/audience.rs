@@ -1,17 +1,21 @@
-//! [`Audience`]: a participant who only watches, as far as signalling goes. The service itself
-//! publishes; the validation program watches it by this.
+//! [`Audience`]: a participant who only watches, as far as signalling goes. The service publishes,
+//! and is watched by this.
 
 use livekit_protocol as proto;
-use livekit_signaling::{SignalClient, SignalEvent, SignalEvents};
+use livekit_signaling::{
+    CLIENT_PROTOCOL_DEFAULT, SignalClient, SignalEvent, SignalEvents, SignalOptions,
+};
 use proto::signal_request::Message as Request;
 use proto::signal_response::Message as Response;
 
-use super::signal::{Error, connect};
-use crate::model::Secret;
+use super::outcome::{Expect, Outcome};
+
+/// From 18 on, the server expects data channels negotiated in advance.
+const PROTOCOL_VERSION: u32 = 16;
 
 /// What the server tells somebody who watches.
 #[derive(Debug)]
-pub enum Told {
+pub(super) enum Told {
     /// The tracks that there are; [`Audience::answer`] answers.
     Offer {
         /// The session description.
@@ -30,20 +34,29 @@ pub enum Told {
 }
 
 /// A joined signalling connection. End it with [`Audience::leave`].
-pub struct Audience {
+pub(super) struct Audience {
     client: SignalClient,
     events: SignalEvents,
 }
 
 impl Audience {
     /// Joins the room that the token is for, and subscribes to all that is there and comes.
-    pub async fn join(url: &str, token: &Secret) -> Result<Self, Error> {
-        let (client, _join, events) = connect(url, token, true).await?;
+    pub(super) async fn join(url: &str, token: &str) -> Outcome<Self> {
+        let mut options = SignalOptions::default();
+        options.auto_subscribe = true;
+        options.single_peer_connection = false;
+        options.client_protocol = CLIENT_PROTOCOL_DEFAULT;
+        options.adaptive_stream = false;
+        options.protocol_version = PROTOCOL_VERSION;
+        // Trailers in video packets would need a media stack that strips them.
+        options.client_capabilities = Vec::new();
+        let joined = SignalClient::connect(url, token, options, None).await;
+        let (client, _join, events) = joined.expect_that("the LiveKit room can be joined")?;
         Ok(Self { client, events })
     }
 
     /// The next thing the server tells. Safe to cancel.
-    pub async fn next(&mut self) -> Told {
+    pub(super) async fn next(&mut self) -> Told {
         loop {
             match self.events.recv().await {
                 Some(SignalEvent::Message(message)) => {
@@ -64,7 +77,7 @@ impl Audience {
     }
 
     /// Answers an offer.
-    pub async fn answer(&self, sdp: &str) {
+    pub(super) async fn answer(&self, sdp: &str) {
         let answer = proto::SessionDescription {
             r#type: "answer".to_owned(),
             sdp: sdp.to_owned(),
@@ -74,7 +87,7 @@ impl Audience {
     }
 
     /// Leaves the room.
-    pub async fn leave(self) {
+    pub(super) async fn leave(self) {
         let request = proto::LeaveRequest {
             reason: proto::DisconnectReason::ClientInitiated as i32,
             action: proto::leave_request::Action::Disconnect as i32,

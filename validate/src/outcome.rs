@@ -45,7 +45,7 @@ macro_rules! ensure {
     ($condition:expr, $($message:tt)+) => {
         let holds: bool = $condition;
         if !holds {
-            return Err($crate::validate::outcome::Failure::new(format!($($message)+)));
+            return Err($crate::outcome::Failure::new(format!($($message)+)));
         }
     };
 }

@@ -6,14 +6,18 @@
 //! recovery. All pages are served on loopback by `pages`, so that no network is needed.
 
 mod answers;
+mod audience;
 mod bench;
 mod cdp;
+pub mod film;
 mod http;
 mod livekit_server;
 mod mcp;
 mod outcome;
 mod pages;
+pub mod playback;
 mod processes;
+mod receiver;
 mod report;
 mod runner;
 mod service;
@@ -32,6 +36,8 @@ mod step10_mcp;
 mod step11_livekit;
 mod step12_events;
 mod step13_recovery;
+mod still;
+mod token;
 mod viewer;
 
 use std::ops::RangeInclusive;

@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::bench::Bench;
+use super::film::{self, Film};
 use super::outcome::{Expect, Outcome, ensure, seconds, until};
+use super::playback::{Picture, Player};
 use super::runner::Runner;
 use super::session::Session;
 use super::viewer::is_like;
-use crate::media::Picture;
-use crate::media::mux::read::{self, Film};
-use crate::media::playback::{Player, rgb_at};
 
 /// How far a film's length may be from the time by the clock.
 const LENGTH_TOLERANCE: Duration = Duration::from_millis(700);
@@ -74,7 +73,7 @@ pub(super) async fn stop_and_read(session: &Session) -> Outcome<(String, Film)> 
         file.len(),
         status.bytes
     );
-    let film = read::read(&file).expect_that("the file is a finished MP4 with H.264")?;
+    let film = film::read(&file).expect_that("the file is a finished MP4 with H.264")?;
     Ok((status.path, film))
 }
 
@@ -116,7 +115,7 @@ async fn test_step5_basic_frame_capture(bench: Bench) -> Outcome {
     session.perform("wait", json!({ "seconds": 0.5 })).await?;
     let (_, film) = stop_and_read(&session).await?;
     let shown = play(&film)?;
-    let colours: Vec<[u8; 3]> = shown.iter().map(|(_, p)| rgb_at(p, 1250, 690)).collect();
+    let colours: Vec<[u8; 3]> = shown.iter().map(|(_, p)| p.rgb_at(1250, 690)).collect();
     let last = colours.last().copied().unwrap_or_default();
     bench.say(format!(
         "frames: {first}, after the navigation {navigated}, after the click {acted}; {} decode, the \
@@ -172,14 +171,13 @@ async fn test_step5_video_file_creation(bench: Bench) -> Outcome {
         film.duration
     );
     let size = shown.first().map(|(_, picture)| picture.size());
-    let size = size.map(|size| (size.width, size.height));
     ensure!(size == Some((1280, 720)), "the pictures are {size:?}");
     let meant = [[0xcc, 0x33, 0x33], [0x33, 0xcc, 0x33], [0x33, 0x33, 0xcc]];
     let mut last_at = Duration::ZERO;
     for (place, colour) in meant.iter().enumerate() {
         let first = shown
             .iter()
-            .find(|(_, picture)| is_like(rgb_at(picture, 300, 300), *colour));
+            .find(|(_, picture)| is_like(picture.rgb_at(300, 300), *colour));
         let (at, _) = first.expect_that(&format!("the film shows {colour:?}"))?;
         ensure!(*at >= last_at, "{colour:?} comes too early, at {at:?}");
         last_at = *at;

@@ -18,7 +18,7 @@ use super::livekit_server::{Coordinates, LiveKitServer};
 use super::outcome::{Expect, Failure, Outcome, ensure, seconds, until};
 use super::pages::Pages;
 use super::processes;
-use super::report::{Measure, Voice};
+use super::report::{Measure, Measures, Voice};
 use super::service::{self, Running, Service, Settings};
 use super::session::Session;
 
@@ -52,7 +52,7 @@ struct Inner {
     services: Mutex<Vec<Running>>,
     work_dirs: Mutex<Vec<PathBuf>>,
     servers: Mutex<Vec<LiveKitServer>>,
-    measures: Mutex<Vec<(Measure, Duration)>>,
+    measures: Measures,
     last_words: Mutex<Vec<String>>,
 }
 
@@ -70,7 +70,7 @@ impl Bench {
             services: Mutex::default(),
             work_dirs: Mutex::default(),
             servers: Mutex::default(),
-            measures: Mutex::default(),
+            measures: Measures::default(),
             last_words: Mutex::default(),
         };
         Self {
@@ -85,11 +85,11 @@ impl Bench {
 
     /// Notes how long something took, for the table at the end.
     pub(super) fn measure(&self, measure: Measure, time: Duration) {
-        lock(&self.inner.measures).push((measure, time));
+        self.inner.measures.note(measure, time);
     }
 
     pub(super) fn measures(&self) -> Vec<(Measure, Duration)> {
-        lock(&self.inner.measures).clone()
+        self.inner.measures.all()
     }
 
     pub(super) async fn pages(&self) -> Outcome<Pages> {
@@ -202,7 +202,11 @@ impl Bench {
             record.state,
             record.page_error
         );
-        Ok(Session::new(service.clone(), room, self.clone()))
+        Ok(Session::new(
+            service.clone(),
+            room,
+            self.inner.measures.clone(),
+        ))
     }
 
     /// The LiveKit server that the operator names, or one of the test's own.

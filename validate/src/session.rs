@@ -6,11 +6,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::answers::{ActionResult, Analysis, PageContext, Record, Recording, Refusal};
-use super::bench::Bench;
 use super::cdp::Tab;
 use super::http::{Answer, Body};
 use super::outcome::{Expect, Outcome, ensure};
-use super::report::Measure;
+use super::report::{Measure, Measures};
 use super::service::Service;
 use super::socket::Events;
 
@@ -19,16 +18,16 @@ use super::socket::Events;
 pub(super) struct Session {
     pub(super) service: Service,
     pub(super) room: String,
-    bench: Bench,
+    measures: Measures,
 }
 
 impl Session {
-    pub(super) fn new(service: Service, room: &str, bench: Bench) -> Self {
+    pub(super) fn new(service: Service, room: &str, measures: Measures) -> Self {
         let room = room.to_owned();
         Self {
             service,
             room,
-            bench,
+            measures,
         }
     }
 
@@ -126,7 +125,7 @@ impl Session {
         let error = result.error.as_deref().unwrap_or_default();
         ensure!(result.success, "{action_type} {params} fails: {error}");
         if let Some(measure) = Measure::of_action(action_type) {
-            self.bench.measure(measure, took);
+            self.measures.note(measure, took);
         }
         Ok((result, took))
     }

@@ -1,29 +1,29 @@
 //! [`Viewer`]: somebody who watches a session's video and decodes it, over WHEP or as a subscriber
 //! of a LiveKit room.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 
+use super::audience::{Audience, Told};
 use super::http::Body;
 use super::livekit_server::Coordinates;
-use super::outcome::{Failure, Outcome, ensure, until};
+use super::outcome::{Outcome, ensure, until};
+use super::playback::{Picture, Player};
+use super::receiver::{Received, Receiver};
 use super::session::Session;
-use crate::livekit::audience::{Audience, Told};
-use crate::livekit::token;
-use crate::media::Picture;
-use crate::media::playback::{Player, rgb_at};
-use crate::model::RoomName;
-use crate::rtc::receiver::{Received, Receiver};
-use crate::rtc::sockets;
+use super::token;
 
 /// Pause between two requests for a keyframe.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 /// Largest datagram.
 const DATAGRAM_MAX: usize = 2_048;
+
+/// Any port does; nothing is sent.
+const DISCARD_PORT: u16 = 9;
 
 /// What has been seen so far.
 #[derive(Debug, Default)]
@@ -32,6 +32,8 @@ struct Seen {
     pictures: u64,
     bytes: u64,
     broken: u64,
+    /// Why the LiveKit server ended the connection, if it did.
+    closed: Option<String>,
 }
 
 /// A running viewer; it stops watching when dropped.
@@ -43,7 +45,7 @@ pub(super) struct Viewer {
 impl Viewer {
     /// Watches over WHEP.
     pub(super) async fn whep(session: &Session) -> Outcome<Self> {
-        let (socket, local) = bind(Ipv4Addr::LOCALHOST.into())?;
+        let (socket, local) = bind(Ipv4Addr::LOCALHOST.into()).await?;
         let mut receiver = Receiver::new(Instant::now(), local)?;
         let offer = receiver.offer();
         let path = format!("/whep/{}", session.room);
@@ -61,11 +63,10 @@ impl Viewer {
 
     /// Watches as a subscriber of a room.
     pub(super) async fn livekit(server: &Coordinates, room: &str) -> Outcome<Self> {
-        let name = RoomName::parse(room)?;
         let identity = format!("viewer-{}", uuid::Uuid::new_v4().simple());
-        let token = token::mint_viewer(&server.api_key, &server.secret(), &name, &identity)?;
+        let token = token::mint_viewer(server.key(), room, &identity)?;
         let audience = Audience::join(&server.url, &token).await?;
-        let (socket, local) = bind(server.ip().await?)?;
+        let (socket, local) = bind(server.ip().await?).await?;
         let receiver = Receiver::new(Instant::now(), local)?;
         Self::start(Watching::new(receiver, socket, Some(audience))?)
     }
@@ -93,16 +94,13 @@ impl Viewer {
     }
 
     /// The size of the newest picture.
-    pub(super) fn size(&self) -> Option<(u32, u32)> {
-        self.look(|seen| {
-            let size = seen.picture.as_ref()?.size();
-            Some((size.width, size.height))
-        })
+    pub(super) fn size(&self) -> Option<(usize, usize)> {
+        self.look(|seen| Some(seen.picture.as_ref()?.size()))
     }
 
     /// The colour of a pixel of the newest picture.
     pub(super) fn colour(&self, x: usize, y: usize) -> Option<[u8; 3]> {
-        self.look(|seen| Some(rgb_at(seen.picture.as_ref()?, x, y)))
+        self.look(|seen| Some(seen.picture.as_ref()?.rgb_at(x, y)))
     }
 
     /// Waits until a pixel has a colour; answers how long that took.
@@ -124,6 +122,10 @@ impl Viewer {
             failure.chain.push(format!(
                 "it has seen {pictures} pictures, the last with {got:?}"
             ));
+            let closed = self.look(|seen| seen.closed.clone());
+            failure
+                .chain
+                .extend(closed.map(|why| format!("LiveKit has closed it: {why}")));
             failure
         })?;
         Ok(started.elapsed())
@@ -139,11 +141,18 @@ pub(super) fn is_like(a: [u8; 3], b: [u8; 3]) -> bool {
     a.iter().zip(b).all(|(a, b)| a.abs_diff(b) <= 12)
 }
 
-fn bind(remote: IpAddr) -> Outcome<(UdpSocket, SocketAddr)> {
-    let bound = sockets::bind(&sockets::Config::default(), Some(remote))?;
-    let local = bound.local.first().copied();
-    let local = local.ok_or_else(|| Failure::new("no address for the viewer"))?;
-    Ok((bound.socket, local))
+/// A socket, and the address by which it is reached from `remote`.
+async fn bind(remote: IpAddr) -> Outcome<(UdpSocket, SocketAddr)> {
+    let any: IpAddr = match remote {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    // Connecting asks the routing table, and sends nothing.
+    let route = UdpSocket::bind((any, 0)).await?;
+    route.connect((remote, DISCARD_PORT)).await?;
+    let socket = UdpSocket::bind((any, 0)).await?;
+    let local = SocketAddr::new(route.local_addr()?.ip(), socket.local_addr()?.port());
+    Ok((socket, local))
 }
 
 struct Watching {
@@ -263,7 +272,11 @@ impl Watching {
                 // One of a kind that is not understood is one less to try.
                 let _ = self.receiver.add_remote_candidate(&candidate);
             }
-            Told::Closed { .. } => return false,
+            Told::Closed { reason } => {
+                let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.closed = Some(reason);
+                return false;
+            }
         }
         true
     }

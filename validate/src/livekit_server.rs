@@ -6,12 +6,11 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
+use url::Url;
 
 use super::http::{self, Body};
 use super::outcome::{Expect, Failure, Outcome, ensure, seconds, until};
-use crate::livekit::signal::host_and_port;
-use crate::livekit::token;
-use crate::model::{RoomName, Secret};
+use super::token::{self, Key};
 
 const API_KEY: &str = "validate";
 const API_SECRET: &str = "a-secret-of-the-validation-program-only";
@@ -51,14 +50,21 @@ impl Coordinates {
         } })
     }
 
-    pub(super) fn secret(&self) -> Secret {
-        Secret::from(self.api_secret.clone())
+    /// What tokens for it are made by.
+    pub(super) fn key(&self) -> Key<'_> {
+        Key {
+            name: &self.api_key,
+            secret: &self.api_secret,
+        }
     }
 
     /// The address of the server.
     pub(super) async fn ip(&self) -> Outcome<IpAddr> {
-        let place = host_and_port(&self.url).expect_that("the LiveKit URL has a host")?;
-        let mut found = tokio::net::lookup_host(place).await?;
+        let url = Url::parse(&self.url).expect_that("the LiveKit URL is one")?;
+        let host = url.host_str().expect_that("the LiveKit URL has a host")?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let mut found =
+            tokio::net::lookup_host((host, url.port_or_known_default().unwrap_or(80))).await?;
         let found = found
             .next()
             .expect_that("the LiveKit host has an address")?;
@@ -67,13 +73,12 @@ impl Coordinates {
 
     /// Who is in a room, as the server itself says; nobody in a room that is not there.
     pub(super) async fn participants(&self, room: &str) -> Outcome<Vec<Value>> {
-        let name = RoomName::parse(room)?;
-        let token = token::mint_admin(&self.api_key, &self.secret(), &name)?;
+        let token = token::mint_admin(self.key(), room)?;
         let base = self.url.replacen("ws", "http", 1);
         let base = base.trim_end_matches('/');
         let url = format!("{base}/twirp/livekit.RoomService/ListParticipants");
         let body = json!({ "room": room });
-        let answer = http::ask("POST", &url, Some(token.reveal()), Body::Json(&body)).await?;
+        let answer = http::ask("POST", &url, Some(token.as_str()), Body::Json(&body)).await?;
         if answer.status == 404 {
             return Ok(Vec::new());
         }

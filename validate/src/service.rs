@@ -268,7 +268,9 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tokio::io::{AsyncBufReadExt, BufReader};
 
+    use super::super::outcome::until;
     use super::*;
 
     #[test]
@@ -295,29 +297,33 @@ mod tests {
         assert!(refusal_of(&answer(502, "nginx")).is_err());
     }
 
+    /// A process in the place of a service, once it has said that it is ready.
+    async fn started(script: &str) -> Running {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdout(Stdio::piped());
+        command.process_group(0).kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let said = child.stdout.take().unwrap();
+        let mut ready = String::new();
+        BufReader::new(said).read_line(&mut ready).await.unwrap();
+        let pid = child.id().map(|pid| Pid::from_raw(pid as i32));
+        Running {
+            child,
+            pid,
+            work_dir: PathBuf::new(),
+        }
+    }
+
     #[tokio::test]
-    async fn a_process_is_ended_in_order_or_else() {
-        let started = |script: &str| {
-            let mut command = Command::new("sh");
-            command
-                .args(["-c", script])
-                .process_group(0)
-                .kill_on_drop(true);
-            let child = command.spawn().unwrap();
-            let pid = child.id().map(|pid| Pid::from_raw(pid as i32));
-            let work_dir = PathBuf::new();
-            Running {
-                child,
-                pid,
-                work_dir,
-            }
-        };
-        let script = "trap 'kill $!; exit 0' TERM; sleep 60 & wait";
-        let good = started(script);
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        good.end().await.unwrap();
-        let bad = started("exit 3");
-        let failure = bad.end().await.unwrap_err();
+    async fn a_process_ends_in_order_or_that_is_a_failure() {
+        let in_order = "trap 'kill $!; exit 0' TERM; sleep 60 & echo ready; wait";
+        started(in_order).await.end().await.unwrap();
+        let otherwise = "trap 'kill $!; exit 3' TERM; sleep 60 & echo ready; wait";
+        let failure = started(otherwise).await.end().await.unwrap_err();
         assert!(failure.chain[0].contains("exit status: 3"), "{failure:?}");
+        let mut gone = started("exit 4").await;
+        let ended = until(seconds(5), "it has ended", async || gone.ended());
+        assert_eq!(ended.await.unwrap().code(), Some(4));
+        assert!(gone.end().await.is_err());
     }
 }

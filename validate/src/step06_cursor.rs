@@ -7,10 +7,9 @@ use serde_json::json;
 use super::bench::Bench;
 use super::outcome::{Expect, Outcome, ensure};
 use super::pages::PRESS_AT;
+use super::playback::Picture;
 use super::runner::Runner;
 use super::step05_recording::{play, stop_and_read};
-use crate::media::Picture;
-use crate::media::playback::rgb_at;
 
 /// The flat page's colour, and how far a pixel may be from it without being the cursor's.
 const PAGE: [u8; 3] = [0x88, 0xcc, 0x88];
@@ -76,11 +75,11 @@ async fn test_step6_click_coordinate_tracking(bench: Bench) -> Outcome {
 
 /// Pixels that are not of the page: near the click, and elsewhere.
 fn changed(picture: &Picture) -> (usize, usize) {
-    let size = picture.size();
+    let (width, height) = picture.size();
     let (mut near, mut far) = (0, 0);
-    for y in 0..size.height as usize {
-        for x in 0..size.width as usize {
-            let colour = rgb_at(picture, x, y);
+    for y in 0..height {
+        for x in 0..width {
+            let colour = picture.rgb_at(x, y);
             let is_changed = colour.iter().zip(PAGE).any(|(a, b)| a.abs_diff(b) > NOISE);
             let is_near = x.abs_diff(CLICK.0) <= REACH && y.abs_diff(CLICK.1) <= REACH;
             match (is_changed, is_near) {
