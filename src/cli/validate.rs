@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use ghostcast_validate as validate;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Address, ConfigFile, Signals};
@@ -39,6 +40,27 @@ fn range() -> std::ops::RangeInclusive<i64> {
     i64::from(*validate::STEPS.start())..=i64::from(*validate::STEPS.end())
 }
 
+/// Waits for the end of the terminal, with which the tests' services would not end by themselves. Under
+/// `nohup`, which ignores it, the run goes on.
+fn hangup() -> Result<impl Future<Output = ()>, Error> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let is_ignored = ignored.is_some_and(|mask| mask & 1 << (libc::SIGHUP - 1) != 0);
+    let listening = match is_ignored {
+        true => None,
+        false => Some(signal(SignalKind::hangup()).map_err(|error| {
+            Error::internal("cannot listen for the end of the terminal").source(error)
+        })?),
+    };
+    Ok(async move {
+        match listening {
+            Some(mut hangup) => drop(hangup.recv().await),
+            None => std::future::pending().await,
+        }
+    })
+}
+
 pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     // What fails on purpose is no news; what a test finds wrong is printed.
     super::log::to_stderr("off");
@@ -66,8 +88,12 @@ pub(super) async fn run(options: Options) -> Result<ExitCode, Error> {
     })?;
     let stop = CancellationToken::new();
     let (mut signals, interrupted) = (Signals::listen()?, stop.clone());
+    let hangup = hangup()?;
     tokio::spawn(async move {
-        signals.end().await;
+        tokio::select! {
+            () = signals.end() => (),
+            () = hangup => (),
+        }
         interrupted.cancel();
     });
     let passed = validate::run(validate::Options {

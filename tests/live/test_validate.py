@@ -2,11 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 
 import pytest
 
+from support import procs
 from support.service import clean_env
+from support.wait import wait_for
 
 STEP_S = 60
 
@@ -52,6 +55,9 @@ def test_a_failure_is_told_and_later_tests_run(ghostcast_bin, tmp_path):
     assert done.stdout.count("FAILED: Step 2 - Test") == 2 * 6
     assert "Step 2: 0/6 tests passed" in done.stdout
     assert "SOME TESTS FAILED: 0/6" in done.stdout
+    # Each with the reason that the service gave, and how its log ends.
+    assert done.stdout.count("answers 503: /bin/false ended before it could be used") >= 6
+    assert done.stdout.count("    log: ") >= 6
     assert list(tmp_path.iterdir()) == []
 
 
@@ -61,6 +67,26 @@ def test_without_livekit_its_steps_fail_with_advice(ghostcast_bin, tmp_path):
     done = validate(ghostcast_bin, "--step", "11", **env)
     assert done.returncode == 1, done.stdout
     assert "LIVEKIT_SERVER_BIN=/no/such/server is no file" in done.stdout
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interruption_ends_in_order(ghostcast_bin, tmp_path, sign):
+    """In the midst of a test: its service and its browser end, and nothing is left of them."""
+    command = [ghostcast_bin, "validate", "--step", "2"]
+    running = subprocess.Popen(
+        command, env={**clean_env(), "TMPDIR": str(tmp_path)}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )
+    try:
+        wait_for(lambda: procs.browsers(running.pid), 20, "a browser runs")
+        running.send_signal(sign)
+        said, _ = running.communicate(timeout=20)
+    finally:
+        procs.kill_all([*procs.descendants(running.pid), running.pid])
+    assert running.returncode == 1, said
+    assert "it was interrupted" in said and "INTERRUPTED: 0/1" in said
+    assert list(tmp_path.iterdir()) == []
+    assert [pid for pid in procs.pids() if procs.mentions(pid, str(tmp_path))] == []
 
 
 @pytest.mark.alone

@@ -99,3 +99,11 @@ pub(super) struct Refusal {
     pub(super) message: String,
     pub(super) hint: Option<String>,
 }
+
+impl Refusal {
+    /// All of it, for people.
+    pub(super) fn sentence(&self) -> String {
+        let advice = self.hint.iter().map(|hint| format!(". {hint}"));
+        format!("{}{}", self.message, advice.collect::<String>())
+    }
+}

@@ -77,15 +77,13 @@ impl Service {
             return Ok(answer);
         }
         let status = answer.status;
-        let Ok(refusal) = refusal_of(&answer) else {
-            let text = answer.text();
-            return Err(Failure::new(format!(
-                "{method} {path} answers {status}: {text}"
-            )));
+        let why = match refusal_of(&answer) {
+            Ok(refusal) => refusal.sentence(),
+            Err(_) => answer.text().into_owned(),
         };
-        let hint = refusal.hint.unwrap_or_default();
-        let told = format!("{}: {}. {hint}", refusal.kind, refusal.message);
-        Err(Failure::new(told).of(&format!("{method} {path} answers {status}")))
+        Err(Failure::new(format!(
+            "{method} {path} answers {status}: {why}"
+        )))
     }
 
     /// Makes a request that must be refused.
