@@ -62,7 +62,7 @@ sed -n 's/^!//p' deploy/Dockerfile.dockerignore | while read -r path; do cp -r -
 if [ -n "$binary" ]; then
   step "skipped: the build; $binary is taken"
   [ -r "$binary.d" ] || die "$binary.d is missing: it says what the build has read"
-  lost="$(sed 's/^[^:]*: //' "$binary.d" | tr ' ' '\n' | sed -n 's#^.*/\(\(src\|proto\|deploy\|benches\|examples\)/.*\|build\.rs\|Cargo\.[a-z]*\)$#\1#p' | sort -u |
+  lost="$(sed 's/^[^:]*: //' "$binary.d" | tr ' ' '\n' | sed -n 's#^.*/\(validate/src/.*\)$#\1#p; t; s#^.*/\(\(src\|proto\|deploy\|benches\|examples\)/.*\|build\.rs\|Cargo\.[a-z]*\)$#\1#p' | sort -u |
     while read -r path; do [ -e "$work/context/$path" ] || echo "$path"; done)"
   [ -z "$lost" ] || die "the build reads what is not in its context: $lost"
   [ -e "$work/context/build.rs" ] || die 'build.rs is not in the context'
