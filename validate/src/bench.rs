@@ -111,9 +111,7 @@ impl Bench {
     pub(super) async fn service(&self, settings: Value) -> Outcome<Service> {
         let work_dir = self.work_dir()?;
         let settings = self.settings(&work_dir).with(settings);
-        let running = Running::spawn(self.program(), &work_dir, &settings)?;
-        // Kept from its first moment on, so that it is put away whatever becomes of the test.
-        lock(&self.inner.services).push(running);
+        self.keep(Running::serve(self.program(), &work_dir, &settings)?);
         let listening = until(
             LISTENS_WITHIN,
             "the service listens",
@@ -134,7 +132,13 @@ impl Bench {
         Ok(service)
     }
 
-    fn ended(&self, work_dir: &Path) -> Option<ExitStatus> {
+    /// Keeps a process from its first moment on, so that it is put away whatever becomes of the test.
+    pub(super) fn keep(&self, running: Running) {
+        lock(&self.inner.services).push(running);
+    }
+
+    /// How the process has ended whose files lie in a directory, if it has.
+    pub(super) fn ended(&self, work_dir: &Path) -> Option<ExitStatus> {
         let mut services = lock(&self.inner.services);
         let mut ours = services.iter_mut().filter(|it| it.work_dir() == work_dir);
         ours.find_map(Running::ended)

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::answers::{ErrorBody, Refusal};
 use super::http::{self, Answer, Body};
@@ -127,7 +127,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Starts the program as a service on a free port of loopback.
-    pub(super) fn spawn(program: &Path, work_dir: &Path, settings: &Settings) -> Outcome<Self> {
+    pub(super) fn serve(program: &Path, work_dir: &Path, settings: &Settings) -> Outcome<Self> {
         let log = log(work_dir)?;
         let mut command = Command::new(program);
         command
@@ -135,19 +135,29 @@ impl Running {
             .arg(settings.write(work_dir)?)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
-            .stderr(log)
-            // Ctrl-C is for the validation alone, which then ends what it has started, in order.
-            .process_group(0)
-            .kill_on_drop(true);
+            .stderr(log);
+        Self::spawn(command, work_dir)
+    }
+
+    /// Starts a program whose files lie in a directory.
+    pub(super) fn spawn(mut command: Command, work_dir: &Path) -> Outcome<Self> {
         without_settings(&mut command);
+        // Ctrl-C is for the validation alone, which then ends what it has started, in order.
+        command.process_group(0).kill_on_drop(true);
         let child = command.spawn();
-        let child = child.expect_that(&format!("{} starts", program.display()))?;
+        let name = command.as_std().get_program().display();
+        let child = child.expect_that(&format!("{name} starts"))?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
         Ok(Self {
             child,
             pid: pid.map(Pid::from_raw),
             work_dir: work_dir.to_owned(),
         })
+    }
+
+    /// What it hears and what it says, if it was started with pipes for them.
+    pub(super) fn pipes(&mut self) -> Option<(ChildStdin, ChildStdout)> {
+        Some((self.child.stdin.take()?, self.child.stdout.take()?))
     }
 
     /// Where its files lie.
@@ -211,7 +221,7 @@ pub(super) fn state(work_dir: &Path) -> PathBuf {
 }
 
 /// Keeps what is set for others from a child.
-pub(super) fn without_settings(command: &mut Command) {
+fn without_settings(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let upper = name.to_string_lossy().to_uppercase();
         if OPERATORS.iter().any(|theirs| upper.starts_with(theirs)) {
@@ -298,18 +308,13 @@ mod tests {
     /// A process in the place of a service, once it has said that it is ready.
     async fn started(script: &str) -> Running {
         let mut command = Command::new("sh");
-        command.args(["-c", script]).stdout(Stdio::piped());
-        command.process_group(0).kill_on_drop(true);
-        let mut child = command.spawn().unwrap();
-        let said = child.stdout.take().unwrap();
+        command.args(["-c", script]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut running = Running::spawn(command, Path::new("")).unwrap();
+        let (_hears, says) = running.pipes().unwrap();
         let mut ready = String::new();
-        BufReader::new(said).read_line(&mut ready).await.unwrap();
-        let pid = child.id().map(|pid| Pid::from_raw(pid as i32));
-        Running {
-            child,
-            pid,
-            work_dir: PathBuf::new(),
-        }
+        BufReader::new(says).read_line(&mut ready).await.unwrap();
+        running
     }
 
     #[tokio::test]

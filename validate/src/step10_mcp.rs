@@ -6,12 +6,13 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{ChildStdin, ChildStdout, Command};
 
 use super::bench::Bench;
 use super::cdp::Tab;
-use super::outcome::{Expect, Failure, Outcome, ensure, result_of, seconds};
+use super::outcome::{Expect, Failure, Outcome, ensure, result_of, seconds, until};
 use super::runner::Runner;
+use super::service::Running;
 use super::{mcp, service};
 
 const TOOLS: [&str; 7] = [
@@ -51,7 +52,7 @@ pub(super) async fn run_step10_tests(runner: &mut Runner) -> bool {
 
 /// A client and the server that it started, which ends with it.
 struct Client {
-    child: Child,
+    bench: Bench,
     asking: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
     next_id: u64,
@@ -72,15 +73,13 @@ impl Client {
             .arg(&file)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(service::log(&work_dir)?)
-            .process_group(0)
-            .kill_on_drop(true);
-        service::without_settings(&mut command);
-        let mut child = command.spawn()?;
-        let asking = child.stdin.take().expect_that("the child listens")?;
-        let answers = child.stdout.take().expect_that("the child speaks")?;
+            .stderr(service::log(&work_dir)?);
+        let mut running = Running::spawn(command, &work_dir)?;
+        let pipes = running.pipes();
+        bench.keep(running);
+        let (asking, answers) = pipes.expect_that("the child listens and speaks")?;
         let mut client = Self {
-            child,
+            bench: bench.clone(),
             asking,
             answers: BufReader::new(answers).lines(),
             next_id: 1,
@@ -135,10 +134,11 @@ impl Client {
     }
 
     /// Hangs up; the server ends by itself and leaves nothing.
-    async fn end(mut self) -> Outcome {
+    async fn end(self) -> Outcome {
         drop(self.asking);
-        let ended = tokio::time::timeout(seconds(8), self.child.wait()).await;
-        let status = ended.expect_that("the MCP server ends when its client hangs up")??;
+        let what = "the MCP server ends when its client hangs up";
+        let ended = until(seconds(8), what, async || self.bench.ended(&self.work_dir));
+        let status = ended.await?;
         ensure!(status.success(), "the MCP server ends with {status}");
         let left = super::processes::browsers(&self.work_dir).len();
         ensure!(left == 0, "the MCP server leaves {left} browsers behind");
