@@ -105,13 +105,12 @@ impl Ladder {
         });
     }
 
-    /// A keyframe was made with `quantiser`, or by the library alone.
+    /// A keyframe was made with `quantiser`, or by the library alone, which does not tell: on a page that rests
+    /// nothing would sharpen it.
     pub fn made_keyframe(&mut self, quantiser: Option<u8>) {
-        if let Some(quantiser) = quantiser {
-            self.quantiser = quantiser;
-            self.is_coarse = quantiser > REST_MIN;
-            self.finest = 0;
-        }
+        self.quantiser = quantiser.unwrap_or(self.quantiser);
+        self.is_coarse = quantiser.is_none_or(|quantiser| quantiser > REST_MIN);
+        self.finest = 0;
     }
 }
 
@@ -171,7 +170,10 @@ mod tests {
         }
         assert!(pictures < 20, "it ends whatever it costs");
         ladder.made_keyframe(None);
-        assert!(!ladder.is_coarse());
+        assert!(ladder.is_coarse(), "nobody knows how coarse");
+        ladder.resting(200_000.0);
+        ladder.made(1_000.0, true);
+        assert!(!ladder.is_coarse() && ladder.quantiser == REST_MIN);
     }
 
     #[test]
