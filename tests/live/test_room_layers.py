@@ -56,7 +56,7 @@ def test_small_print_that_scrolls_goes_on_in_half_the_size(api, web, watch):
         wait_for(lambda: viewer.size() == LOW, 10, "half the size is what it gets")
         time.sleep(3)
         (few,) = pictures_in(8, viewer)
-        assert few > 8 * 8 * NOISE, few
+        assert few > 8 * 8 * NOISE * NOISE, few
 
 
 def test_a_layer_that_nobody_asks_for_is_not_encoded(api, web, watch):

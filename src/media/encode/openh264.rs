@@ -187,17 +187,17 @@ impl Encoder {
         media_ms: u64,
         keyframe: bool,
     ) -> Result<Option<Encoded>, Error> {
-        let mut quantiser = self.quantiser.filter(|_| !keyframe);
+        let quantiser = self.quantiser.filter(|_| !keyframe);
         let mut made = self.encode_once(picture, media_ms, keyframe, quantiser)?;
         for again in 1..=KEYFRAME_TRIES {
-            let too_large = made.as_ref().filter(|made| made.keyframe);
-            let coarser = too_large
-                .and_then(|made| smaller(made.data.len(), quantiser, self.keyframe_bytes_max));
+            let keyframe = made.as_ref().filter(|made| made.keyframe);
+            // By what it was made with: the first picture's is the library's choice, whatever was set.
+            let coarser = keyframe
+                .and_then(|made| smaller(made.data.len(), made.quantiser, self.keyframe_bytes_max));
             let Some(coarser) = coarser else { break };
-            quantiser = Some(coarser);
             // Of a moment that it had the library makes nothing by the clock.
             let media_ms = media_ms + again as u64;
-            let coarse = self.encode_once(picture, media_ms, true, quantiser)?;
+            let coarse = self.encode_once(picture, media_ms, true, Some(coarser))?;
             made = coarse.or(made);
         }
         Ok(made)
@@ -394,8 +394,9 @@ mod tests {
             let bytes_max = free.unwrap().unwrap().data.len() / 2;
             let mut encoder = encoder(content);
             encoder.set_keyframe_bytes_max(bytes_max);
-            for ms in [0, 500] {
-                let made = encoder.encode(&page(0), ms, true).unwrap().unwrap();
+            encoder.set_quantiser(Some(51));
+            for (ms, is_asked) in [(0, false), (500, true)] {
+                let made = encoder.encode(&page(0), ms, is_asked).unwrap().unwrap();
                 assert!(made.keyframe && made.quantiser.is_some(), "{content:?}");
                 assert!(
                     made.data.len() <= bytes_max * 11 / 10,
