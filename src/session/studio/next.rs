@@ -58,7 +58,7 @@ impl Thread {
         }
         let opening = self.opening_due(now, state);
         if opening.is_some_and(|at| at <= now) {
-            state.keyframe = false;
+            (state.keyframe, state.asked_alone) = (false, false);
             let has_low = state.is_taken(Layer::Low);
             return Wait::Done(Some(Task::Opening { has_low }));
         }
@@ -115,6 +115,7 @@ impl Thread {
         if !state.is_watched() {
             state.shot = None;
             state.still = None;
+            state.asked_alone = false;
             return Wait::Until(self.meter.next_at());
         }
         self.sort_out(state);
