@@ -22,8 +22,9 @@ have() {
 }
 
 : "${HOME:=$(cd ~ && pwd)}"
-# rustup and Go's own installer put their commands where a non-login shell does not look.
-for dir in "$HOME/.cargo/bin" /usr/local/go/bin; do
+# rustup and Go's own installer put their commands where a non-login shell does not look; and who is not root
+# looks for no daemon in the system's places.
+for dir in "$HOME/.cargo/bin" /usr/local/go/bin /usr/sbin; do
   case ":$PATH:" in
     *":$dir:"*) ;;
     *) [ -d "$dir" ] && PATH="$PATH:$dir" ;;

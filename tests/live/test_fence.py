@@ -101,6 +101,7 @@ def inland(names):
         yield service
 
 
+@pytest.mark.root
 def test_a_session_blocks_private_networks(inland, names, web):
     """Judged where the connection goes, whatever the name is and whatever it led to before."""
     api = inland.api
@@ -121,6 +122,7 @@ def test_a_session_blocks_private_networks(inland, names, web):
         assert reaches(api, room, web, REBOUND), "without the fence the name leads to the server"
 
 
+@pytest.mark.root
 def test_pages_do_not_reach_private_networks_either(inland, names, web, other_web):
     """A public name that is rebound while its page is open gets nothing for the page's script."""
     names.say({REBOUND: ["127.0.0.1"], OWN: ["127.0.0.1"]})

@@ -299,6 +299,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", place], check=True)
 
 
+@pytest.mark.root
 def test_disk_full(ghostcast_bin, web, chromium, small_disk):
     """The recording fails and says so, what is there plays, and the session goes on."""
     with recording_service(ghostcast_bin, small_disk, free_bytes_min=0) as service:

@@ -14,6 +14,8 @@ from support.subscriber import PythonSubscriber
 from support.turn import TurnServer
 from support.wait import wait_for
 
+pytestmark = pytest.mark.root
+
 WAYS = ("udp", "tcp", "tls")
 # The machine's own hiccups, with all of the suite's processes on it.
 NOISE = 0.7

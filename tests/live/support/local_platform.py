@@ -107,7 +107,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         """Pages."""
         platform, path = self.platform, urlsplit(self.path).path
-        if path not in ("/shown", "/focused"):
+        # A browser asks for the icon when it likes.
+        if path not in ("/shown", "/focused", "/favicon.ico"):
             platform.visits.append(path)
         platform.seen.append((path, time.time()))
         if path == "/shown":
