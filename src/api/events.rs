@@ -62,7 +62,7 @@ pub(super) struct EventsQuery {
     /// If the room's is another by now, a `lagged` with the new one comes first, and then all that
     /// is kept.
     epoch: Option<String>,
-    /// Each event also says its `epoch`, and its `session_id`, `tab` and `action_id` where they apply.
+    /// Each event also says its `epoch`, and its `session_id`, `tab`, `action_id` and `element` where they apply.
     #[serde(default)]
     details: bool,
 }

@@ -58,8 +58,8 @@ impl Sent {
         &self.event.body
     }
 
-    /// The JSON text; with `details` it also says `epoch`, and `session_id`, `tab` and `action_id`
-    /// where they apply.
+    /// The JSON text; with `details` it also says `epoch`, and `session_id`, `tab`, `action_id`
+    /// and `element` where they apply.
     pub fn json(&self, details: bool) -> &str {
         match details {
             false => self.plain.get_or_init(|| to_json(&self.event)),
@@ -97,7 +97,8 @@ mod tests {
         let origin = Origin {
             session_id: Some(session_id),
             tab: Some(2),
-            action_id: None,
+            element: Some("button “Save”".to_owned()),
+            ..Origin::default()
         };
         let sent = Sent::new(event, origin, "e".into());
         let parse = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
@@ -107,6 +108,7 @@ mod tests {
         assert_eq!(parse(sent.json(false)), expected);
         expected["session_id"] = session_id.to_string().into();
         expected["tab"] = 2.into();
+        expected["element"] = "button “Save”".into();
         expected["epoch"] = "e".into();
         assert_eq!(parse(sent.json(true)), expected);
     }

@@ -36,6 +36,10 @@ pub struct Origin {
     /// The action's name, of an action's end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_id: Option<String>,
+    /// What the action was done to, by its role and name as a person reads them: `button “Save”`; of an action's
+    /// end, where it met an element.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub element: Option<String>,
 }
 
 /// What happened. The first six reach every subscriber; the others only who asks for them.

@@ -101,6 +101,20 @@ pub struct Struck {
     pub frame: Option<String>,
 }
 
+impl Struck {
+    /// It in words, as a person reads them: `button “Save”`, or what it is where it has no name.
+    pub fn spoken(&self) -> String {
+        let role = match self.role.as_str() {
+            "" => "element",
+            role => role,
+        };
+        match self.name.as_str() {
+            "" => role.to_owned(),
+            name => format!("{role} “{name}”"),
+        }
+    }
+}
+
 /// Whether the page came to rest afterwards.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Rest {

@@ -74,8 +74,8 @@ impl Remains {
     fn tell(&self, body: EventBody, action_id: Option<String>) {
         let origin = Origin {
             session_id: Some(self.record.borrow().session_id),
-            tab: None,
             action_id,
+            ..Origin::default()
         };
         self.room.publish(body, origin);
     }

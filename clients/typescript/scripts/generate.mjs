@@ -71,6 +71,7 @@ function eventsDocument() {
     session_id: { type: "string" },
     tab: { type: "integer" },
     action_id: { type: "string" },
+    element: { type: "string", description: "What an action was done to, in words." },
   };
   const isEvent = (definition) => definition.properties?.type?.const !== undefined;
   for (const definition of Object.values(definitions).filter(isEvent)) {

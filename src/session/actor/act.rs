@@ -17,6 +17,7 @@ use crate::config;
 use crate::model::command::{ActionError, ActionErrorKind, ActionRequest};
 use crate::model::event::Origin;
 use crate::model::ids::action_id;
+use crate::model::outcome::Struck;
 use crate::model::{ActionResult, ActionStatus, Command, Delivery, EndReason, EventBody, Retry};
 use crate::refusals::{self, Limit};
 use crate::session::asker::Asker;
@@ -449,7 +450,7 @@ impl Work {
                 error,
                 action: action.clone(),
             };
-            self.tell_of_action(id, body);
+            self.tell_of_action(id, None, body);
         }
         self.actor.ledger.end(id, action, named(result, id, None));
     }
@@ -509,7 +510,8 @@ impl Work {
                 action: action.clone(),
             },
         };
-        self.tell_of_action(id, body);
+        let target = result.outcome.target.as_ref();
+        self.tell_of_action(id, target.map(Struck::spoken), body);
         if asked.is_correction {
             metrics::counter!("ghostcast_corrections_total").increment(1);
             metrics::counter!("ghostcast_corrected_total").increment(u64::from(result.success));
@@ -523,10 +525,11 @@ impl Work {
         }
     }
 
-    fn tell_of_action(&self, id: &str, body: EventBody) {
+    fn tell_of_action(&self, id: &str, element: Option<String>, body: EventBody) {
         let origin = Origin {
             tab: Some(self.shown),
             action_id: Some(id.to_owned()),
+            element,
             ..self.origin()
         };
         self.actor.room.publish(body, origin);

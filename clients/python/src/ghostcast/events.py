@@ -18,10 +18,12 @@ class Event(Model):
     seq: int
     """Counts the room's events from 1, without gaps."""
     epoch: str | None = None
-    """Which counting `seq` is of. Like the next three it comes with `details`."""
+    """Which counting `seq` is of. Like the next four it comes with `details`."""
     session_id: str | None = None
     tab: int | None = None
     action_id: str | None = None
+    element: str | None = None
+    """What an action was done to, in words: `button “Save”`."""
 
 
 class Action(Model):

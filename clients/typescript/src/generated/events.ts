@@ -11,6 +11,8 @@ export interface components {
         action_completed: {
             action: components["schemas"]["action"];
             action_id?: string;
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
             seq: components["schemas"]["seq"];
@@ -23,6 +25,8 @@ export interface components {
         action_error: {
             action: components["schemas"]["action"];
             action_id?: string;
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
             error: string;
@@ -37,6 +41,8 @@ export interface components {
             action: components["schemas"]["action"];
             action_id: string;
             correction_of?: string;
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
             seq: components["schemas"]["seq"];
@@ -48,6 +54,8 @@ export interface components {
         };
         browser_error: {
             action_id?: string;
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
             error: string;
@@ -60,6 +68,8 @@ export interface components {
         };
         console: {
             action_id?: string;
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
             level: string;
@@ -75,6 +85,8 @@ export interface components {
             action_id?: string;
             /** @enum {unknown} */
             cause: "requested" | "taken" | "done" | "declined" | "gone" | "idle" | "withdrawn" | "expired" | "asked";
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
             /** @enum {unknown} */
@@ -95,6 +107,8 @@ export interface components {
             accepted: boolean | null;
             action_id?: string;
             default_value: string | null;
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
             /** @enum {unknown} */
@@ -113,6 +127,8 @@ export interface components {
             action_id?: string;
             /** @enum {unknown} */
             change_type: "element_added" | "element_removed" | "attributes" | "text";
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
             seq: components["schemas"]["seq"];
@@ -125,6 +141,8 @@ export interface components {
         download: {
             action_id?: string;
             bytes: number;
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
             id: string;
@@ -140,6 +158,8 @@ export interface components {
         };
         lagged: {
             action_id?: string;
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description The room's, where the number asked for was of another one */
             epoch?: string;
             missed: number;
@@ -152,6 +172,8 @@ export interface components {
         };
         page_load_complete: {
             action_id?: string;
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
             seq: components["schemas"]["seq"];
@@ -164,6 +186,8 @@ export interface components {
         };
         page_navigation: {
             action_id?: string;
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
             seq: components["schemas"]["seq"];
@@ -178,6 +202,8 @@ export interface components {
             action_id?: string;
             /** @enum {unknown} */
             answer: "granted" | "denied" | "left";
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
             permissions: ("geolocation" | "notifications" | "camera" | "microphone")[];
@@ -191,6 +217,8 @@ export interface components {
         };
         recording: {
             action_id?: string;
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
             file: string;
@@ -208,6 +236,8 @@ export interface components {
         seq: number;
         session_ending: {
             action_id?: string;
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
             in_s: number;
@@ -222,6 +252,8 @@ export interface components {
         };
         settled: {
             action_id?: string;
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
             seq: components["schemas"]["seq"];
@@ -235,6 +267,8 @@ export interface components {
         };
         stream_state: {
             action_id?: string;
+            /** @description What an action was done to, in words. */
+            element?: string;
             /** @description Which counting `seq` is of. */
             epoch?: string;
             /** @enum {unknown} */

@@ -216,8 +216,8 @@ class AsyncSession(AsyncPage):
             since: Replays what is kept after this number first; 0 for all. Only new events without.
             epoch: The counting that `since` is of.
             types: Which; `["all"]` for all, the six that are sent to everybody without it.
-            details: Each event also has its `epoch`, and where they apply `session_id`, `tab` and
-                `action_id`.
+            details: Each event also has its `epoch`, and where they apply `session_id`, `tab`,
+                `action_id` and `element`.
             reconnect_s: How long the service may be away, seconds.
 
         """
