@@ -508,6 +508,8 @@ pub struct SessionRecord {
     /// Why the page at `current_url` could not be loaded, or the initial page not be opened; null again
     /// once another page is there.
     pub page_error: Option<String>,
+    /// The HTTP status with which the page's document came (RFC 9110); null for one that came by no HTTP.
+    pub http_status: Option<u16>,
     /// The page's URL.
     pub current_url: String,
     /// The page's title.

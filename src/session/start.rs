@@ -81,6 +81,7 @@ pub(super) fn first_record(config: &Config, spec: &SessionSpec) -> SessionRecord
         state_reason: None,
         is_opening: spec.initial_url.is_some(),
         page_error: None,
+        http_status: None,
         current_url: "about:blank".to_owned(),
         title: String::new(),
         created_at: now.clone(),

@@ -66,9 +66,13 @@ impl Work {
                     self.note_place(&url);
                 }
                 self.note_page(&url);
+                self.note_status();
                 EventBody::PageNavigation { url }
             }
-            PageEvent::Loaded { url } => EventBody::PageLoadComplete { url },
+            PageEvent::Loaded { url } => {
+                self.note_status();
+                EventBody::PageLoadComplete { url }
+            }
             PageEvent::Dom(change_type) => EventBody::DomChange { change_type },
             PageEvent::Console { level, text } => EventBody::Console { level, text },
             PageEvent::Dialog(info) | PageEvent::DialogLeft(info) => EventBody::Dialog {
@@ -126,6 +130,7 @@ impl Work {
         }
         self.actor.record.send_modify(|record| record.title = title);
         self.note_place(&url);
+        self.note_status();
         if let Some(failure) = failure {
             self.note_failure(&failure);
         }
@@ -167,7 +172,18 @@ impl Work {
         let why = self.why(failure);
         self.actor.record.send_modify(|record| {
             record.page_error = Some(why);
+            record.http_status = None;
             record.title.clear();
+        });
+    }
+
+    /// Notes with which status the current page's document came.
+    fn note_status(&self) {
+        let status = self.actor.kit.tabs.current().loading().http_status;
+        self.actor.record.send_if_modified(|record| {
+            let is_news = record.http_status != status;
+            record.http_status = status;
+            is_news
         });
     }
 

@@ -68,6 +68,8 @@ class SessionRecord(Model):
     """Whether the first page is still on its way."""
     page_error: str | None = None
     """Why the page at `current_url` could not be loaded; None when it is there."""
+    http_status: int | None = None
+    """The HTTP status with which the page's document came; None for one that came by no HTTP."""
     current_url: str = ""
     title: str = ""
     created_at: datetime

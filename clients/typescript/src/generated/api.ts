@@ -2395,6 +2395,8 @@ export interface components {
             dialogs: components["schemas"]["DialogPolicy"];
             /** @description Most pictures a second. */
             fps: number;
+            /** @description The HTTP status with which the page's document came (RFC 9110); null for one that came by no HTTP. */
+            http_status?: number | null;
             /** @description It ends after so many seconds in which nobody uses it; 0 for never. */
             idle_timeout_s: number;
             /** @description Whether the initial page is still on its way. */
@@ -3649,7 +3651,7 @@ export interface operations {
     events: {
         parameters: {
             query?: {
-                /** @description Each event also says its `epoch`, and its `session_id`, `tab` and `action_id` where they apply. */
+                /** @description Each event also says its `epoch`, and its `session_id`, `tab`, `action_id` and `element` where they apply. */
                 details?: boolean;
                 /**
                  * @description The epoch that `since` is of, as the header `X-Events-Epoch` of an earlier answer named it.
