@@ -12,7 +12,8 @@ use crate::error::Error;
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; \
                       base-uri 'none'; form-action 'self'";
 
-const ASSETS: [(&str, &str); 44] = [
+const ASSETS: [(&str, &str); 47] = [
+    ("address.js", include_str!("../dashboard/address.js")),
     ("api.js", include_str!("../dashboard/api.js")),
     ("app.js", include_str!("../dashboard/app.js")),
     ("asked.js", include_str!("../dashboard/asked.js")),
@@ -28,10 +29,12 @@ const ASSETS: [(&str, &str); 44] = [
     ("docs.js", include_str!("../dashboard/docs.js")),
     ("dom.js", include_str!("../dashboard/dom.js")),
     ("encode.js", include_str!("../dashboard/encode.js")),
+    ("enlarge.js", include_str!("../dashboard/enlarge.js")),
     ("ended.js", include_str!("../dashboard/ended.js")),
     ("events.js", include_str!("../dashboard/events.js")),
     ("facts.js", include_str!("../dashboard/facts.js")),
     ("files.js", include_str!("../dashboard/files.js")),
+    ("films.js", include_str!("../dashboard/films.js")),
     ("format.js", include_str!("../dashboard/format.js")),
     ("hands.js", include_str!("../dashboard/hands.js")),
     ("icon.svg", include_str!("../dashboard/icon.svg")),

@@ -1,5 +1,7 @@
 // The addresses of the service, and the token that opens them.
 
+import { sentence } from './format.js';
+
 const TOKEN_KEY = 'ghostcast.token';
 const SHARED_KEY = 'ghostcast.shared';
 const EVENTS_PROTOCOL = 'ghostcast.events.v1';
@@ -22,7 +24,7 @@ try {
 /** A refused or failed request; `status` is 0 when the service did not answer. */
 export class ApiError extends Error {
   constructor(status, { kind, message, hint } = {}) {
-    super([message ?? `The service answered with status ${status}.`, hint].filter(Boolean).join(' '));
+    super([message ?? `The service answered with status ${status}`, hint].filter(Boolean).map(sentence).join(' '));
     this.status = status;
     this.kind = kind ?? null;
     this.final = FINAL.includes(status);
@@ -61,17 +63,27 @@ export function takeTokenFromAddress() {
 
 export const health = async () => (await request('/health')).json();
 
-/** All sessions, each with the `key` by which it is found: its room, or its name where it has none. */
+/** All sessions, each with the `key` by which it is found: its room, or its name where it has none; and of when
+    that is by the service's clock, in whole seconds. */
 export async function sessions() {
-  const { sessions: records } = await (await request('/sessions')).json();
-  return records.map(withKey);
+  const response = await request('/sessions');
+  const { sessions: records } = await response.json();
+  return { sessions: records.map(withKey), asOf: Date.parse(response.headers.get('Date')) / 1000 };
 }
 
-/** The sessions that have ended, the newest first; none where the service keeps nothing. */
+/** The sessions that have ended, the newest first; none where this token may not see them. */
 export async function ended() {
-  const response = await request('/sessions?ended=true').catch(() => null);
-  return response ? (await response.json()).ended.map(withKey) : [];
+  try {
+    return (await call('GET', '/sessions?ended=true')).ended.map(withKey);
+  } catch (error) {
+    if (error.final) return [];
+    throw error;
+  }
 }
+
+/** The session that somebody means by a room, a name or an id. */
+export const meantBy = (sessions, word) => (word && (sessions.find(({ key }) => key === word)
+  ?? sessions.find((one) => [one.session_name, one.session_id].includes(word)))) || null;
 
 const withKey = (record) => ({ ...record, key: record.room_name ?? record.session_name });
 
@@ -112,7 +124,7 @@ export function unwatch(resource) {
 
 export function eventsUrl(room, since) {
   const url = new URL(`/mcp/events/${encodeURIComponent(room)}`, location.origin.replace(/^http/, 'ws'));
-  url.search = new URLSearchParams({ types: 'all', since });
+  url.search = new URLSearchParams({ types: 'all', details: true, since });
   return url;
 }
 

@@ -1,13 +1,16 @@
 // Ties the parts together: what is chosen, what the service says, what is shown.
 
+import { renderAddress, startAddress } from './address.js';
 import * as api from './api.js';
 import { renderAsked, startAsked } from './asked.js';
 import { ConnectionsPage } from './connections.js';
-import { $, busy, setText, setTone } from './dom.js';
+import { $, busy, holdFocus, setText, setTone } from './dom.js';
 import { renderEnded } from './ended.js';
+import { startEnlarge } from './enlarge.js';
 import { EventStream } from './events.js';
 import { renderFacts } from './facts.js';
 import { hearOfFiles, renderFiles, startFiles } from './files.js';
+import { FilmsPage } from './films.js';
 import { standing } from './format.js';
 import { JobsPage } from './jobs.js';
 import { EventLog } from './log.js';
@@ -15,7 +18,7 @@ import { Looks } from './looks.js';
 import { renderManage, run, showStart, startAgain, startManage } from './manage.js';
 import { ACTIONS, noticeFor } from './notices.js';
 import { download, renderRecording, toggleRecording } from './recording.js';
-import { renderRooms } from './rooms.js';
+import { renderRooms, startSearch } from './rooms.js';
 import { route } from './route.js';
 import { renderTabs, startTabs } from './tabs.js';
 import { renderViewers, startViewers } from './viewers.js';
@@ -35,13 +38,15 @@ const WATCHABLE = ['live', 'paused', 'reconnecting'];
 const TELLING = ['page_navigation', 'page_load_complete', 'stream_state', 'browser_error', 'recording', 'control'];
 
 const HEALTH = { healthy: 'live', degraded: 'starting' };
-const TITLES = { connections: 'Connections', jobs: 'Jobs' };
+const TITLES = { recordings: 'Recordings', connections: 'Connections', jobs: 'Jobs' };
 
 const state = { view: 'sessions', loaded: false, error: null, room: null, record: null, sessions: [], ended: [], got: null };
 const events = [];
 const log = new EventLog();
 const looks = new Looks(render);
-const pages = { connections: new ConnectionsPage(heardFromPage), jobs: new JobsPage(heardFromPage) };
+const showWhole = startEnlarge($('screen'), $('video'));
+const keepFocus = holdFocus(() => [document.querySelector('.tab[data-current=true] .tab-show'), $('notice-action'), $('main')]);
+const pages = { recordings: new FilmsPage(heardFromPage), connections: new ConnectionsPage(heardFromPage), jobs: new JobsPage(heardFromPage) };
 let watch = null;
 let stream = null;
 let refreshTimer = 0;
@@ -91,15 +96,17 @@ async function refresh() {
   clearTimeout(refreshTimer);
   if (state.view !== 'sessions') return;
   try {
-    const sessions = await api.sessions();
+    const { sessions, asOf } = await api.sessions();
     const isFirst = !state.loaded;
-    Object.assign(state, { loaded: true, error: null });
+    if (state.error) showHealth();
+    Object.assign(state, { loaded: true, error: null, asOf });
     if (isFirst || isFewer(sessions)) await readEnded();
     adopt(sessions);
     // Whoever comes to a single room need not choose.
     if (isFirst && !state.room && sessions.length === 1 && state.view === 'sessions') open(sessions[0].key);
   } catch (error) {
     if (error.status === 401 && state.error?.status !== 401 && !api.isShared()) askForToken();
+    if (!state.error) showHealth();
     state.error = error;
     // Asking again with the same token is no use, and counts as a wrong one each time.
     if (error.status === 401) stopFollowing();
@@ -115,8 +122,9 @@ function isFewer(sessions) {
   return state.sessions.some(({ session_id: id }) => !ids.has(id));
 }
 
+/** What was known stays, where the service does not say. */
 async function readEnded() {
-  state.ended = await api.ended();
+  state.ended = await api.ended().catch(() => state.ended);
 }
 
 /** The earliest wish counts: a page that changes all the time must not put it off for ever. */
@@ -131,17 +139,18 @@ function refreshIn(delay) {
 /** Takes the service's word on every session, and starts or ends the watching to match. */
 function adopt(sessions) {
   const isHere = state.view === 'sessions';
-  const record = (isHere && sessions.find(({ key }) => key === state.room)) || null;
+  const record = isHere ? api.meantBy(sessions, state.room) : null;
   if (record?.session_id !== state.record?.session_id) stopFollowing();
   Object.assign(state, { sessions, record });
-  if (record) stream ??= new EventStream(state.room, heard, render);
-  if (record && WATCHABLE.includes(record.state)) watch ??= new Watch(state.room, $('video'), render);
+  if (record) stream ??= new EventStream(record.key, heard, render);
+  if (record && WATCHABLE.includes(record.state)) watch ??= new Watch(record.key, $('video'), render);
   else stopWatching();
   looks.follow(record);
   render();
 }
 
 function stopWatching() {
+  showWhole();
   watch?.stop();
   watch = null;
   state.got = null;
@@ -159,9 +168,12 @@ function heard(event) {
   events.push(event);
   if (events.length > EVENTS_MAX) events.shift();
   log.add(event);
+  // At the beginning all that is kept is told: an end before the last record is an earlier one.
+  const isEnd = event.type === 'stream_state' && !WATCHABLE.includes(event.state);
+  if (isEnd && event.timestamp < state.asOf) return;
   looks.hear(event);
   // A session that is put away would come back by whoever watches it anew.
-  if (event.type === 'stream_state' && !WATCHABLE.includes(event.state)) stopWatching();
+  if (isEnd) stopWatching();
   hearOfFiles(event);
   if (TELLING.includes(event.type)) refreshIn(REFRESH_SOON_MS);
 }
@@ -177,14 +189,13 @@ function render() {
   document.body.dataset.session = Boolean(record);
   document.body.dataset.shared = api.isShared();
   renderBanner();
-  renderRooms(sessions, room, open);
+  const isStale = Boolean(state.error);
+  renderRooms(sessions, record?.key ?? room, open, isStale);
   renderEnded(state.ended, sessions);
+  $('rooms-find').hidden = !sessions.length && !state.ended.length;
+  $('sessions-title').hidden = view !== 'sessions' || Boolean(room);
   setText($('room-name'), room ?? '');
-  setText($('page-title'), record?.page_error ?? record?.title ?? '');
-  $('page-title').dataset.tone = record?.page_error ? 'wrong' : '';
-  setText($('page-url'), record?.current_url ?? '');
-  $('page-url').title = record?.current_url ?? '';
-  setTone($('session-state'), ...(record ? standing(record) : ['']));
+  setTone($('session-state'), ...(record ? standing(record, isStale) : ['']));
   $('session-state').title = record?.page_error ?? record?.state_reason ?? '';
   for (const id of ['session-state', 'stage-tools', 'events']) $(id).hidden = !record;
   if (record) $('screen').style.setProperty('--aspect', `${record.viewport.width} / ${record.viewport.height}`);
@@ -195,11 +206,13 @@ function render() {
   renderWheel(record);
   renderManage(record);
   const isShared = api.isShared();
+  renderAddress(record, !isShared && WATCHABLE.includes(record?.state));
   renderTabs(isShared ? null : record, looks.context);
   renderAsked(record, looks.context, isShared);
   renderFiles(record, isShared);
   renderViewers(record, isShared);
   renderNotice(noticeFor({ ...state, watch, hasToken: api.hasToken(), shared: api.isShared() }));
+  keepFocus();
 }
 
 /** The service is down, or in trouble: what is shown stays, and is said to be old. */
@@ -248,7 +261,10 @@ async function measure() {
 
 function toggleFullscreen() {
   if (document.fullscreenElement) document.exitFullscreen();
-  else if ($('screen').requestFullscreen) $('screen').requestFullscreen().catch(() => {});
+  else if ($('screen').requestFullscreen) {
+    // A phone that is held upright turns the picture, where its system lets a page do that.
+    $('screen').requestFullscreen().then(() => screen.orientation?.lock?.('landscape')).catch(() => {});
+  }
   else $('video').webkitEnterFullscreen?.();
 }
 
@@ -267,7 +283,7 @@ for (const id of ['home', 'back']) {
 $('recorded').addEventListener('click', download);
 $('record').addEventListener('click', () => toggleRecording(state.record, () => refreshIn(0)));
 $('take-wheel').addEventListener('click', () => takeWheel(state.record));
-$('fullscreen').addEventListener('click', toggleFullscreen);
+for (const id of ['fullscreen', 'leave-fullscreen']) $(id).addEventListener('click', toggleFullscreen);
 $('video').addEventListener('dblclick', toggleFullscreen);
 $('notice-copy').addEventListener('click', copyCommand);
 $('notice-action').addEventListener('click', ({ target }) => {
@@ -279,7 +295,9 @@ $('notice-action').addEventListener('click', ({ target }) => {
 });
 $('view-sessions').addEventListener('click', (click) => { click.preventDefault(); go(location.pathname + location.search); });
 $('skip').addEventListener('click', (click) => { click.preventDefault(); $('main').focus(); });
-startManage(refresh, open);
+startManage(refresh, open, () => state.sessions);
+startSearch(render);
+startAddress(run);
 startTabs(run);
 startAsked(run);
 startFiles();

@@ -34,6 +34,13 @@ export const listDownloads = async (key) => (await call('GET', `${of(key)}/downl
 export const downloadUrl = (key, id) => new URL(`${of(key)}/downloads/${encodeURIComponent(id)}`, location.origin).href;
 export const downloadLink = (key, id) => withTicket(downloadUrl(key, id), key);
 
+/** What the page shows now, as a PNG. */
+export const screenshot = async (key) => (await request(`${of(key)}/screenshot`, { waitMs: SLOW_MS })).blob();
+
+/** The films, the one written last first. */
+export const listRecordings = async () => (await call('GET', '/recordings')).recordings;
+export const deleteRecording = (file) => call('DELETE', `/recordings/${encodeURIComponent(file)}`);
+
 export const listConnections = () => call('GET', '/connections');
 export const verifyLogin = (id) => call('POST', `/connections/${encodeURIComponent(id)}/verify`, undefined, SLOW_MS);
 export const forgetLogin = (id) => call('DELETE', `/connections/${encodeURIComponent(id)}`, undefined, SLOW_MS);

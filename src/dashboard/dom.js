@@ -72,3 +72,17 @@ export async function busy(node, act) {
     node.removeAttribute('aria-busy');
   }
 }
+
+const isThere = (node) => node.isConnected && node.checkVisibility();
+
+/** Whoever goes on by the keyboard goes on here, when what had the focus is gone. */
+export function holdFocus(fallback) {
+  let last = null;
+  addEventListener('focusin', ({ target }) => { last = target; });
+  return () => requestAnimationFrame(() => {
+    const isLost = document.activeElement === document.body && last && !isThere(last);
+    if (!isLost) return;
+    last = null;
+    [...fallback()].find((node) => node && isThere(node))?.focus({ preventScroll: true });
+  });
+}

@@ -4,6 +4,7 @@ import * as api from './api.js';
 import { $, Rows, el, setText } from './dom.js';
 import { plural, sentence, since } from './format.js';
 import { save } from './recording.js';
+import { isSought } from './rooms.js';
 
 /** More than this nobody reads through; the rest is in the API. */
 const SHOWN_MAX = 50;
@@ -27,7 +28,7 @@ const rows = new Rows($('ended-list'), makeRow, update);
 /** Shows those that are not among the sessions that there are: a stored one is in the list above. */
 export function renderEnded(ended, sessions) {
   const present = new Set(sessions.map(({ session_id: id }) => id));
-  const gone = ended.filter(({ session_id: id }) => !present.has(id));
+  const gone = ended.filter((one) => !present.has(one.session_id) && isSought(one));
   const shown = gone.slice(0, SHOWN_MAX);
   rows.show(shown, ({ session_id: id }) => id);
   $('ended').hidden = gone.length === 0;

@@ -82,9 +82,10 @@ const LINES = {
   page_navigation: ({ url }) => `Went to ${url}`,
   page_load_complete: ({ url }) => `Loaded ${url}`,
   dom_change: ({ change_type: change }) => CHANGES[change] ?? change,
-  action_started: ({ action }) => `${describe(action)} …`,
-  action_completed: ({ action }) => describe(action),
-  action_error: ({ action, error }) => `${describe(action)}: ${error}`,
+  // What it meets is known when it ends.
+  action_started: ({ action }) => `${describe(action, '')} …`,
+  action_completed: ({ action, element }) => describe(action, element),
+  action_error: ({ action, element, error }) => `${describe(action, element)}: ${error}`,
   browser_error: ({ error }) => error,
   stream_state: ({ state, reason }) => (reason ? `${state}: ${reason}` : state),
   settled: ({ url, settled }) => `${settled ? 'Settled' : 'Still busy'} at ${url}`,
@@ -98,20 +99,33 @@ const LINES = {
 
 const ACTIONS = {
   navigate: ({ url }) => `Navigate to ${url}`,
-  click: ({ index, x, y, coordinate_x: cx, coordinate_y: cy, count = 1 }) => [
-    'Click', count > 1 ? `${count} times` : '', element(index) || `at ${x ?? cx}, ${y ?? cy}`,
-  ].filter(Boolean).join(' '),
-  type: ({ text, index, submit }) => [
-    `Type “${shorten(text, 80)}”`,
-    index === undefined ? '' : `into ${element(index)}`,
-    submit ? 'and press Enter' : '',
-  ].filter(Boolean).join(' '),
-  scroll: ({ direction, amount = 500, index }) => [
-    `Scroll ${direction} ${amount} px`, index === undefined ? '' : `in ${element(index)}`,
-  ].filter(Boolean).join(' '),
+  click: ({ count = 1, button = 'left', ...where }, on) => words(
+    button === 'left' ? 'Click' : `Click the ${button} button on`, count > 1 && `${count} times`, on ?? place(where),
+  ),
+  hover: (where, on) => words('Point at', on ?? place(where)),
+  type: ({ text, index, submit }, on) => words(
+    `Type “${shorten(text, 80)}”`, (on ?? element(index)) && `into ${on ?? element(index)}`, submit && 'and press Enter',
+  ),
+  press: ({ keys, index, count = 1 }, on) => words(
+    `Press ${[keys].flat().join(', ')}`, count > 1 && `${count} times`, (on ?? element(index)) && `in ${on ?? element(index)}`,
+  ),
+  select: ({ index, value, label, values, labels }, on) => words(
+    'Choose', [label ?? value ?? labels ?? values ?? 'nothing'].flat().map((one) => `“${shorten(one, 60)}”`).join(', '), 'in', on ?? element(index),
+  ),
+  check: ({ index, checked = true }, on) => words(checked ? 'Tick' : 'Untick', on ?? element(index)),
+  focus: ({ index }, on) => words('Focus', on ?? element(index)),
+  drag: ({ from, to }, on) => words('Drag', on ?? place(from), 'to', place(to)),
+  upload: ({ index, files, path }, on) => words(
+    'Give', [files ?? path ?? []].flat().map((one) => one.name ?? one).join(', ') || 'files', 'to', on ?? element(index),
+  ),
+  scroll: ({ direction, amount = 500, index }, on) => words(
+    `Scroll ${direction} ${amount} px`, (on ?? element(index)) && `in ${on ?? element(index)}`,
+  ),
+  clipboard_write: ({ text }) => `Put “${shorten(text, 80)}” on the clipboard`,
+  clipboard_read: () => 'Read the clipboard',
   request_human: ({ reason }) => `Ask for a person: ${reason}`,
   withdraw_request: () => 'Ask for nobody any more',
-  wait: ({ seconds }) => `Wait ${seconds} s`,
+  wait: ({ seconds, for: what }) => (what ? `Wait for ${Object.entries(what).map(([kind, value]) => (value === true ? kind : `${kind} “${shorten(value, 60)}”`)).join(', ')}` : `Wait ${seconds} s`),
   handle_dialog: ({ accept, text }) => [accept === false ? 'Cancel the dialog' : 'OK to the dialog', text ? `with “${shorten(text, 80)}”` : ''].filter(Boolean).join(' '),
   go_back: () => 'Go back',
   go_forward: () => 'Go forward',
@@ -121,13 +135,22 @@ const ACTIONS = {
   close_tab: ({ tab }) => (tab ? `Close tab ${tab}` : 'Close the tab'),
 };
 
+const words = (...parts) => parts.filter(Boolean).join(' ');
+
+/** What is known of an element before the service has met it: its number. */
 const element = (index) => (index === undefined ? '' : `element ${index}`);
+
+/** Where something is done: at an element, or at a point; nowhere, where the order itself is wrong. */
+function place({ index, x, y, coordinate_x: alsoX, coordinate_y: alsoY } = {}) {
+  const [across, down] = [x ?? alsoX, y ?? alsoY];
+  return element(index) || (across === undefined || down === undefined ? '' : `at ${across}, ${down}`);
+}
 
 export function summarise({ type, timestamp, seq, ...fields }) {
   return shorten(LINES[type]?.(fields) ?? JSON.stringify(fields), LINE_CHARS);
 }
 
-/** An action in words: `click {"index": 5}` is "Click element 5". */
-function describe({ action_type: type, params = {} }) {
-  return ACTIONS[type]?.(params) ?? `${type} ${JSON.stringify(params)}`;
+/** An action in words: `click {"index": 5}` is "Click button “Save”", by what the service met there. */
+function describe({ action_type: type, params = {} }, met) {
+  return ACTIONS[type]?.(params, met) ?? `${type} ${JSON.stringify(params)}`;
 }

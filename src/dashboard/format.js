@@ -53,11 +53,16 @@ export const duration = (seconds) => when(seconds, (length) => {
 export const clock = (unixSeconds) => time.format(unixSeconds * 1000);
 
 /** How a session stands, in words and by what they look like: a browser that runs shows no page by that. */
-export function standing({ state, page_error: failed, is_opening: isOpening }) {
+export function standing({ state, page_error: failed, http_status: status, is_opening: isOpening }, isStale = false) {
+  if (isStale) return [`was ${state}`, ''];
   if (state !== 'live') return [state, state];
   if (failed) return ['page failed', 'failed'];
+  if (status >= 400) return [`HTTP ${status}`, 'failed'];
   return isOpening ? ['opening', 'starting'] : [state, state];
 }
+
+/** A time as it stands in the name of a file. */
+export const stamp = (date) => date.toISOString().slice(0, 19).replace(/[-:]/g, '').replace('T', '-');
 
 /** Words of the service's as a sentence. */
 export const sentence = (words) => `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? '' : '.'}`;

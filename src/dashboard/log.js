@@ -4,6 +4,7 @@ import { $, el, setText } from './dom.js';
 import { GROUPS, groupOf, summarise } from './events.js';
 import { clock, plural } from './format.js';
 
+const HIDDEN_KEY = 'ghostcast.log.hidden';
 const ROWS_MAX = 500;
 // How near the end still counts as following, CSS px.
 const FOLLOW_PX = 24;
@@ -11,7 +12,7 @@ const FOLLOW_PX = 24;
 export class EventLog {
   #list = $('log-list');
   #queue = [];
-  #hidden = new Set();
+  #hidden = new Set(remembered());
   #counts = {};
   #paused = false;
   #following = true;
@@ -24,6 +25,7 @@ export class EventLog {
     $('log-latest').addEventListener('click', () => this.#follow());
     $('log-pause').addEventListener('click', () => {
       this.#paused = !this.#paused;
+      $('log-pause').setAttribute('aria-pressed', this.#paused);
       this.#flush();
     });
     this.#list.addEventListener('scroll', () => {
@@ -73,12 +75,13 @@ export class EventLog {
   }
 
   #chip(group) {
-    const chip = el('button', { type: 'button', class: 'chip', 'aria-pressed': 'true' },
+    const chip = el('button', { type: 'button', class: 'chip', 'aria-pressed': !this.#hidden.has(group) },
       group, el('span', { id: `chip-${group}` }));
     chip.addEventListener('click', () => {
       const shown = this.#hidden.delete(group);
       if (!shown) this.#hidden.add(group);
       chip.setAttribute('aria-pressed', shown);
+      remember(this.#hidden);
       for (const row of this.#list.children) row.hidden = this.#hidden.has(row.dataset.group);
       if (this.#following) this.#follow();
       this.#update();
@@ -100,6 +103,15 @@ export class EventLog {
     for (const group of Object.keys(GROUPS)) setText($(`chip-${group}`), String(this.#counts[group] ?? ''));
     $('chip-Other').parentElement.hidden = !this.#counts.Other;
   }
+}
+
+/** The groups that are not shown, as somebody left them in this browser. */
+function remembered() {
+  try { return JSON.parse(localStorage.getItem(HIDDEN_KEY)) ?? []; } catch { return []; }
+}
+
+function remember(hidden) {
+  try { localStorage.setItem(HIDDEN_KEY, JSON.stringify([...hidden])); } catch { /* lasts until reload */ }
 }
 
 /** A run of the same change stays one row, with a counter. */

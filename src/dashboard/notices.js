@@ -55,8 +55,8 @@ export function noticeFor({
   if (record.state in ENDED) {
     const tone = record.state === 'failed' ? wrong : info;
     if (shared) return tone(ENDED[record.state], reason);
-    const text = [reason, 'Start a new session on this room here, or with this command.'].filter(Boolean).join('\n');
     const action = record.state === 'failed' ? 'again' : undefined;
+    const text = [reason && sentence(reason), action ? 'The button starts it again, and so does this command.' : 'This command starts another one.'].filter(Boolean).join('\n');
     return tone(ENDED[record.state], text, { command: startCommand(room, hasToken, record), action });
   }
   if (record.state === 'stored') {
@@ -83,7 +83,8 @@ function before(room, ended, start) {
 /** The command that starts a session on `room`, or one with a name again. */
 function startCommand(room, withToken, record) {
   const name = record?.session_name;
-  const body = JSON.stringify(name ? { session_name: name } : { room_name: room, initial_url: 'https://example.com' });
+  const url = /^https?:/.test(record?.current_url ?? '') ? record.current_url : 'https://example.com';
+  const body = JSON.stringify(name ? { session_name: name } : { room_name: room, initial_url: url });
   return [
     `curl -X POST ${location.origin}/sessions`,
     ...(withToken ? ['  -H "Authorization: Bearer $GHOSTCAST_TOKEN"'] : []),

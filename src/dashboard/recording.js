@@ -12,7 +12,9 @@ export function renderRecording(record) {
   const recording = record?.recording;
   const running = recording?.state === 'recording';
   const button = $('record');
-  button.disabled = !record || asking === record.key || ['failed', 'stored'].includes(record.state);
+  button.disabled = !record || ['failed', 'stored'].includes(record.state);
+  button.setAttribute('aria-busy', Boolean(record) && asking === record.key);
+  button.title = running ? 'End the recording' : 'Record this room into a file';
   button.setAttribute('aria-pressed', running);
   setText($('record-words'), running ? `Stop ${duration(recording.duration_s)}` : 'Record');
   const link = $('recorded');

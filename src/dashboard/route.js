@@ -1,6 +1,6 @@
-// Which view an address means: the sessions by `?room=`, connections and jobs by what is behind the `#`.
+// Which view an address means: the sessions by `?room=`, the others by what is behind the `#`.
 
-const VIEWS = ['connections', 'jobs'];
+const VIEWS = ['recordings', 'connections', 'jobs'];
 
 /** The view, the one thing in it that is meant, and the filters. */
 export function route() {

@@ -39,8 +39,17 @@ function make({ tab }) {
   return el('li', { class: 'tab', 'data-tab': tab }, show, close);
 }
 
+/** Moves the list, and nothing round it, so that a tab is seen whole. */
+function reveal(row) {
+  const list = row.parentElement;
+  if (!list) return;
+  const [seen, tab] = [list.getBoundingClientRect(), row.getBoundingClientRect()];
+  list.scrollLeft += Math.max(0, tab.right - seen.right) + Math.min(0, tab.left - seen.left);
+}
+
 function update(row, { url, title, current }) {
   const name = title || url.replace(/^https?:\/\//, '') || 'Empty page';
+  if (current && row.dataset.current !== 'true') requestAnimationFrame(() => reveal(row));
   row.dataset.current = current;
   const show = part(row, 'show');
   setText(show, name);

@@ -13,8 +13,10 @@ let refused = { room: null, words: '' };
 
 export function renderWheel(record) {
   const control = record?.control;
-  const words = control?.owner === 'human' ? `${control.who} ${WORDS.human}${control.private ? ' privately' : ''}` : WORDS[control?.owner] ?? '';
+  const isGone = ['failed', 'stored'].includes(record?.state);
+  const words = isGone ? '' : control?.owner === 'human' ? `${control.who} ${WORDS.human}${control.private ? ' privately' : ''}` : WORDS[control?.owner] ?? '';
   setText($('driver'), words);
+  $('driver').hidden = !words;
   $('driver').title = control?.request?.reason ?? 'Nothing you do here reaches the page';
   const reason = control?.request?.reason;
   $('wheel-request').hidden = !reason;
@@ -23,7 +25,7 @@ export function renderWheel(record) {
   const button = $('take-wheel');
   button.hidden = api.isShared();
   button.classList.toggle('primary', Boolean(reason));
-  button.disabled = !record || asking === record.key || ['failed', 'stored'].includes(record.state);
+  button.disabled = !record || asking === record.key || isGone;
   setText($('wheel-error'), record && refused.room === record.key ? refused.words : '');
 }
 

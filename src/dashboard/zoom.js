@@ -13,6 +13,8 @@ export class Zoom {
 
   constructor(video) { this.#video = video; }
 
+  get isEnlarged() { return this.#scale > 1; }
+
   /** Takes one more finger; answers whether there are two now, which enlarge. */
   down(event) {
     this.#fingers.set(event.pointerId, event);
@@ -21,7 +23,7 @@ export class Zoom {
   }
   /** Takes a move; answers whether it was one of two fingers. */
   move(event) {
-    if (!this.#fingers.has(event.pointerId)) return false;
+    if (!this.#fingers.has(event.pointerId) || this.#fingers.size !== 2) return false;
     this.#fingers.set(event.pointerId, event);
     const now = this.#pair();
     if (!now || !this.#last) return false;
@@ -32,6 +34,15 @@ export class Zoom {
     this.#at = { x: to.x - (from.x - this.#at.x) * by, y: to.y - (from.y - this.#at.y) * by };
     this.#scale = scale;
     this.#last = now;
+    this.#show();
+    return true;
+  }
+  /** Takes a move of the only finger; answers whether it moved what is enlarged. */
+  drag(event) {
+    const before = this.#fingers.get(event.pointerId);
+    if (!before || this.#fingers.size !== 1 || !this.isEnlarged) return false;
+    this.#fingers.set(event.pointerId, event);
+    this.#at = { x: this.#at.x + event.clientX - before.clientX, y: this.#at.y + event.clientY - before.clientY };
     this.#show();
     return true;
   }

@@ -1,6 +1,6 @@
 """Fixtures of the live suite: real processes, nothing faked, nothing skipped.
 
-The three programs come by environment: GHOSTCAST_BIN, LIVEKIT_SERVER_BIN, LIVEKIT_CLIENT_JS. If
+What is tested and tested with comes by environment: GHOSTCAST_BIN, LIVEKIT_SERVER_BIN, LIVEKIT_CLIENT_JS, AXE_JS. If
 one is missing the run ends with an error at once: a suite that skips what it cannot reach would
 be green for the wrong reason.
 """
@@ -24,7 +24,7 @@ from support.viewers import ClientJsViewer, WhepViewer
 from support.web import Web
 
 PROGRAMS = ("GHOSTCAST_BIN", "LIVEKIT_SERVER_BIN")
-CLIENT_JS = "LIVEKIT_CLIENT_JS"
+CLIENT_JS, AXE_JS = "LIVEKIT_CLIENT_JS", "AXE_JS"
 
 
 def pytest_sessionstart(session):
@@ -32,7 +32,7 @@ def pytest_sessionstart(session):
     if session.config.option.collectonly:
         return
     problems = []
-    for name in (*PROGRAMS, CLIENT_JS):
+    for name in (*PROGRAMS, CLIENT_JS, AXE_JS):
         path = os.environ.get(name)
         if not path:
             problems.append(f"{name} is not set")

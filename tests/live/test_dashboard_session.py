@@ -59,7 +59,7 @@ def test_a_session_is_started_and_closed(lone_api, web, at):
     at.click("#start-open:visible, #notice-action:visible")
     at.fill("#start-room", "")
     at.click("#start-send")
-    at.wait_for_selector("#start-error:has-text('Name a room')")
+    at.wait_for_selector("#start-error:has-text('Give a page')")
     at.fill("#start-room", room)
     at.fill("#start-url", url)
     assert not misfits(at) or at.kind == "desktop"

@@ -23,7 +23,7 @@
       make('p', `${wrap};font-family:monospace`, url),
       make('p', wrap, why));
     document.documentElement.style.background = '#f0f2f5';
-    document.body.style.cssText = 'margin:0;color:#1f2328;font:18px/26px sans-serif';
+    document.body.style.cssText = 'margin:0;background:none;color:#1f2328;font:18px/26px sans-serif';
     document.body.replaceChildren(page);
     return true;
   });
