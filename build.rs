@@ -27,9 +27,5 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// What cargo tells a build script, which it does by the environment.
 fn told(name: &str) -> Result<OsString, Box<dyn Error>> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "there is no other way to be told"
-    )]
     std::env::var_os(name).ok_or_else(|| format!("cargo tells no {name}").into())
 }
