@@ -295,7 +295,7 @@ def test_everything_fits_a_phone(lone_api, web, screen):
             page.click("#close")
             assert misfits(page) == []
             page.keyboard.press("Escape")
-            for view in ("sessions", "connections", "jobs"):
+            for view in ("sessions", "recordings", "connections", "jobs"):
                 page.click(f"#view-{view}")
                 assert misfits(page) == [], view
             page.click("#view-sessions")
