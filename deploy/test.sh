@@ -199,7 +199,9 @@ if wants live; then
   python_packages "$env_dir/agents-venv" examples/requirements.txt
   export AGENTS_PYTHON="$env_dir/agents-venv/bin/python"
   npm_packages "$env_dir/npm" "livekit-client@$livekit_client" "axe-core@$axe_core"
-  [ -s "$client_js" ] && [ -s "$axe_js" ] || die "npm brought no $client_js or no $axe_js"
+  for brought in "$client_js" "$axe_js"; do
+    [ -s "$brought" ] || die "npm brought no $brought"
+  done
   mcp_dir="$env_dir/mcp"
   npm_packages "$mcp_dir" "${mcp_packages[@]}"
   export MCP_NPM_DIR="$mcp_dir"
@@ -251,7 +253,7 @@ if wants lint; then
   fi
   begin 'the JavaScript (biome)'
   npm_packages "$env_dir/biome" "@biomejs/biome@$biome"
-  "$env_dir/biome/node_modules/.bin/biome" lint --error-on-warnings
+  "$env_dir/biome/node_modules/.bin/biome" lint --error-on-warnings src tests clients
   begin 'the documents as a book without a dead link (mdBook)'
   python_packages "$env_dir/book-venv" docs/requirements.txt
   python3 tests/book.py "$env_dir/book-venv/bin/mdbook"

@@ -6,12 +6,17 @@ export const apart = ([a, b]) => Math.max(1, Math.hypot(a.clientX - b.clientX, a
 
 export class Zoom {
   #video;
+  #drags;
   #scale = 1;
   #at = { x: 0, y: 0 };
   #fingers = new Map();
   #last = null;
 
-  constructor(video) { this.#video = video; }
+  /** With `drags` one finger moves what is enlarged. */
+  constructor(video, { drags = false } = {}) {
+    this.#video = video;
+    this.#drags = drags;
+  }
 
   get isEnlarged() { return this.#scale > 1; }
 
@@ -21,10 +26,12 @@ export class Zoom {
     this.#last = this.#pair();
     return Boolean(this.#last);
   }
-  /** Takes a move; answers whether it was one of two fingers. */
+  /** Takes a move; answers whether it changed what is seen. */
   move(event) {
-    if (!this.#fingers.has(event.pointerId) || this.#fingers.size !== 2) return false;
+    const before = this.#fingers.get(event.pointerId);
+    if (!before) return false;
     this.#fingers.set(event.pointerId, event);
+    if (this.#fingers.size === 1) return this.#drag(before, event);
     const now = this.#pair();
     if (!now || !this.#last) return false;
     const scale = Math.min(Math.max(this.#scale * apart(now) / apart(this.#last), 1), MOST);
@@ -34,15 +41,6 @@ export class Zoom {
     this.#at = { x: to.x - (from.x - this.#at.x) * by, y: to.y - (from.y - this.#at.y) * by };
     this.#scale = scale;
     this.#last = now;
-    this.#show();
-    return true;
-  }
-  /** Takes a move of the only finger; answers whether it moved what is enlarged. */
-  drag(event) {
-    const before = this.#fingers.get(event.pointerId);
-    if (!before || this.#fingers.size !== 1 || !this.isEnlarged) return false;
-    this.#fingers.set(event.pointerId, event);
-    this.#at = { x: this.#at.x + event.clientX - before.clientX, y: this.#at.y + event.clientY - before.clientY };
     this.#show();
     return true;
   }
@@ -56,6 +54,12 @@ export class Zoom {
     this.#show();
   }
 
+  #drag(from, to) {
+    if (!this.#drags || !this.isEnlarged) return false;
+    this.#at = { x: this.#at.x + to.clientX - from.clientX, y: this.#at.y + to.clientY - from.clientY };
+    this.#show();
+    return true;
+  }
   #pair() { return this.#fingers.size === 2 ? [...this.#fingers.values()] : null; }
   #inside({ x, y }) {
     const box = this.#video.parentElement.getBoundingClientRect();
